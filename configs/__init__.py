@@ -1,0 +1,1 @@
+"""The packaged configurations, installed as `tfdream.configs`."""

@@ -1,0 +1,5 @@
+"""``python -m tfdream`` is ``tfdream``."""
+
+from tfdream.cli import main
+
+main()

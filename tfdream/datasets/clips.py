@@ -1,0 +1,148 @@
+"""Clips: fixed-length pieces of a track, cut and encoded without TensorFlow.
+
+This is what the worker processes of `prepare` run; they start fast because nothing here imports
+TensorFlow.
+"""
+
+import io
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from tfdream import audio
+from tfdream.config import PrepareConfig
+from tfdream.datasets.sources import Skipped, Track
+from tfdream.errors import AudioError
+
+_FULL_SCALE = 32768  # as libsndfile has it, so that 16-bit sources are kept to the bit
+
+
+def cut(path: Path, config: PrepareConfig) -> list[bytes]:
+    """Decode, mix to mono, resample, trim and cut one file.
+
+    Args:
+      path: the file.
+      config: the rules.
+
+    Returns:
+      The clips in order, each `config.clip_samples` long and encoded by `config.codec`.
+
+    Raises:
+      AudioError: if the file cannot be decoded or is too short for a single clip.
+    """
+    clips: list[bytes] = []
+    rate, size = config.sample_rate, config.clip_samples
+    heard = 0
+    with audio.Reader(path) as reader:
+        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, rate)
+        start, end = config.skip_start_seconds * rate, config.skip_end_seconds * rate
+        for piece in audio.rechunk(audio.trim(mono, round(start), round(end)), size):
+            heard += len(piece)
+            if len(piece) < size and not _worth_filling(len(piece), bool(clips), config):
+                break
+            clips.append(encode(fill(piece[:, 0], config), config))
+            if len(clips) == config.max_clips_per_track:
+                break
+    if not clips:
+        raise AudioError(
+            f"{heard / rate:.2f} s between the trims are shorter than clip_seconds="
+            f"{config.clip_seconds:g}; use short=zeros or short=repeat to fill it up"
+        )
+    return clips
+
+
+def fill(piece: np.ndarray, config: PrepareConfig) -> np.ndarray:
+    """Bring the last piece of a track to the length of a clip, as `config.short` says."""
+    if config.short == "repeat":
+        return np.resize(piece, config.clip_samples)
+    return np.pad(piece, (0, config.clip_samples - len(piece)))
+
+
+def _worth_filling(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
+    enough = samples >= config.min_fill * config.clip_samples
+    return config.short != "drop" and (enough or not has_clips)
+
+
+def encode(samples: np.ndarray, config: PrepareConfig) -> bytes:
+    """float `[samples]` in [−1, 1] → 16-bit FLAC or PCM, scaled by `config.gain`."""
+    scaled = np.round(samples * config.gain * _FULL_SCALE)
+    pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
+    if config.codec == "pcm16":
+        return pcm.tobytes()
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm, config.sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def cut_all(
+    tracks: Sequence[Track], config: PrepareConfig, workers: int
+) -> Iterator[tuple[Track, list[bytes] | Skipped]]:
+    """Cut tracks in parallel processes; results come in the order of `tracks`.
+
+    A file that makes a decoder crash its process is skipped like any other damaged one: the
+    processes are started again, and the file is tried once more on its own.
+    """
+    if workers == 1:
+        for track in tracks:
+            yield track, _cut_or_skip(track, config)
+        return
+    waiting = deque(tracks)
+    while waiting:
+        try:
+            for result in _cut_in_pool(waiting, config, workers):
+                yield waiting.popleft(), result
+        except BrokenProcessPool:
+            suspect = waiting.popleft()
+            try:
+                yield suspect, next(_cut_in_pool([suspect], config, 1))
+            except BrokenProcessPool:
+                yield suspect, Skipped(suspect.name, "the decoder crashed on it")
+
+
+def _cut_in_pool(
+    tracks: Sequence[Track], config: PrepareConfig, workers: int
+) -> Iterator[list[bytes] | Skipped]:
+    # Spawned, because forking a process that runs TensorFlow's threads may deadlock.
+    context = multiprocessing.get_context("spawn")
+    queue = iter(list(tracks))
+    running: deque[Future[list[bytes] | Skipped]] = deque()
+    pool = ProcessPoolExecutor(workers, context, initializer=_serve_parent)
+    try:
+        for track in queue:
+            running.append(pool.submit(_cut_or_skip, track, config))
+            if len(running) > 2 * workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
+    try:
+        return cut(track.path, config)
+    except AudioError as error:
+        return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
+
+
+def _serve_parent() -> None:
+    """Leave Ctrl-C to the parent process, and end when it is gone, however it went."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

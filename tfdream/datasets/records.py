@@ -1,0 +1,173 @@
+"""The dataset folder: TFRecord shards of clips, and ``dataset.json`` that describes them."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from pydantic import ConfigDict
+
+from tfdream.config import PrepareConfig, Section, validate
+from tfdream.errors import DatasetError
+from tfdream.files import replacing
+
+DESCRIPTION = "dataset.json"
+FORMAT = 1
+
+
+class Shard(Section):
+    """One TFRecord file: whole tracks of one fold."""
+
+    name: str
+    fold: int
+    clips: int
+    bytes: int
+    sha256: str
+    tracks: dict[str, int]
+    """Clips per track."""
+
+
+class Dataset(Section):
+    """What ``dataset.json`` holds.
+
+    Shards are listed in the order of their folds; labels in alphabetical order, which is the order
+    of a model's outputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    fingerprint: str
+    """Of the settings and the source: the same for the same clips."""
+    config: PrepareConfig
+    labels: list[str]
+    clips_per_label: dict[str, int]
+    shards: list[Shard]
+    skipped: list[tuple[str, str]]
+
+    @property
+    def clips(self) -> int:
+        """Clips of all folds."""
+        return sum(shard.clips for shard in self.shards)
+
+    @property
+    def tracks(self) -> int:
+        """Tracks that gave clips."""
+        return sum(len(shard.tracks) for shard in self.shards)
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds that hold clips."""
+        return sorted({shard.fold for shard in self.shards})
+
+    def fold_shards(self, folds: Iterable[int]) -> list[Shard]:
+        """The shards of some folds.
+
+        Raises:
+          DatasetError: if one of them is not in this dataset.
+        """
+        wanted = set(folds)
+        unknown = wanted - set(self.folds)
+        if unknown:
+            raise DatasetError(f"fold {min(unknown)} is not in the dataset (folds: {self.folds})")
+        return [shard for shard in self.shards if shard.fold in wanted]
+
+
+def load(folder: Path) -> Dataset:
+    """Read a dataset's description and see that its shards are there.
+
+    Raises:
+      DatasetError: if it is missing, unfinished, damaged, or of a newer format.
+    """
+    try:
+        content: Any = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(
+            f"'{folder}' is not a finished dataset (no {DESCRIPTION}); run tfdream prepare first"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"'{folder / DESCRIPTION}' cannot be read: {error}") from None
+    if isinstance(content, dict) and content.get("format", FORMAT) > FORMAT:
+        raise DatasetError(f"'{folder}' was prepared by a newer tfdream; update this one")
+    dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
+    for shard in dataset.shards:
+        path = folder / shard.name
+        size = path.stat().st_size if path.is_file() else None
+        if size != shard.bytes:
+            state = "is missing" if size is None else f"has {size} bytes instead of {shard.bytes}"
+            raise DatasetError(f"shard '{path}' {state}; run tfdream prepare --force again")
+    return dataset
+
+
+def write_shard(
+    folder: Path, name: str, fold: int, clips: Iterable[tuple[str, int, bytes]]
+) -> Shard:
+    """Write one shard, whole or not at all.
+
+    Args:
+      folder: of the dataset.
+      name: of the file in it.
+      fold: that its tracks belong to.
+      clips: track name, label index and encoded samples of each clip.
+    """
+    tracks: Counter[str] = Counter()
+    with replacing(folder / name) as temporary:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for track, label, encoded in clips:
+                writer.write(_serialise(track, label, encoded))
+                tracks[track] += 1
+        digest = hashlib.sha256()
+        with temporary.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        size = temporary.stat().st_size
+    return Shard(
+        name=name,
+        fold=fold,
+        clips=tracks.total(),
+        bytes=size,
+        sha256=digest.hexdigest(),
+        tracks=dict(tracks),
+    )
+
+
+def parse(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
+    """Decode one record in the graph: ``waveform`` float32 `[samples]`, ``label``, ``track``."""
+    features = tf.io.parse_single_example(
+        serialised,
+        {
+            "audio": tf.io.FixedLenFeature([], tf.string),
+            "label": tf.io.FixedLenFeature([], tf.int64),
+            "track": tf.io.FixedLenFeature([], tf.string),
+        },
+    )
+    pcm = decode(features["audio"], config)
+    return {
+        "waveform": tf.cast(pcm, tf.float32) / 32768.0,
+        "label": features["label"],
+        "track": features["track"],
+    }
+
+
+def decode(encoded: tf.Tensor, config: PrepareConfig) -> tf.Tensor:
+    """Encoded clip → int16 `[samples]`. The one place that needs tensorflow-io's library."""
+    if config.codec == "pcm16":
+        pcm = tf.io.decode_raw(encoded, tf.int16)
+    else:
+        import tensorflow_io as tfio
+
+        pcm = tfio.audio.decode_flac(encoded, shape=[config.clip_samples, 1], dtype=tf.int16)[:, 0]
+    return tf.ensure_shape(pcm, [config.clip_samples])
+
+
+def _serialise(track: str, label: int, encoded: bytes) -> bytes:
+    features = {
+        "audio": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+        "track": tf.train.Feature(bytes_list=tf.train.BytesList(value=[track.encode()])),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString(deterministic=True))

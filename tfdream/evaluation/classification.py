@@ -1,0 +1,174 @@
+"""Judging a classifier: on a dataset's held-out clips, or on any audio file."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from sklearn.metrics import confusion_matrix, f1_score
+
+from tfdream import audio
+from tfdream.datasets import clips, pipeline, records
+from tfdream.errors import AudioError, DatasetError
+from tfdream.training.runs import Run
+
+_BATCH_SIZE = 16
+
+
+class Predictions(NamedTuple):
+    """What a network said of every clip."""
+
+    probabilities: np.ndarray
+    """float32 `[clips, classes]`."""
+    labels: np.ndarray
+    """int `[clips]`: the truth."""
+    tracks: np.ndarray
+    """str `[clips]`: which track each clip is from."""
+
+
+def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None) -> dict[str, Any]:
+    """Compare a network with the truth.
+
+    Args:
+      run: of the network.
+      dataset_folder: with the run's labels, sample rate and clip length.
+      folds: to look at; by default the one that the run held out, or all folds of a dataset that
+        the run was not trained on.
+
+    Returns:
+      The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is that
+      of the mean of its clips' probabilities), macro_f1 over clips, majority_share (the accuracy of
+      always saying the commonest label), confusion over clips (rows are the truth), clips, tracks,
+      folds.
+
+    Raises:
+      DatasetError: if the dataset does not fit the run.
+    """
+    dataset = records.load(dataset_folder)
+    _check_fits(run, dataset, dataset_folder)
+    if folds is None:
+        folds = _held_out(run, dataset)
+    chosen = sorted(set(folds))
+    found = predict_dataset(run, dataset_folder, dataset, chosen)
+    labels = run.labels
+    guessed = found.probabilities.argmax(axis=1)
+    names, track_of_clip = np.unique(found.tracks, return_inverse=True)
+    summed = np.zeros((len(names), len(labels)))
+    np.add.at(summed, track_of_clip, found.probabilities)
+    truth_of_track = np.zeros(len(names), int)
+    truth_of_track[track_of_clip] = found.labels
+    guessed_of_track = summed.argmax(axis=1)
+    indices = list(range(len(labels)))
+    confusion = confusion_matrix(found.labels, guessed, labels=indices)
+    return {
+        "labels": labels,
+        "clip_accuracy": float(np.mean(guessed == found.labels)),
+        "track_accuracy": float(np.mean(guessed_of_track == truth_of_track)),
+        "macro_f1": float(
+            f1_score(found.labels, guessed, labels=indices, average="macro", zero_division=0.0)
+        ),
+        "majority_share": float(np.bincount(found.labels).max() / len(found.labels)),
+        "confusion": confusion.tolist(),
+        "clips": len(found.labels),
+        "tracks": len(names),
+        "folds": chosen,
+    }
+
+
+def predict_dataset(
+    run: Run, folder: Path, dataset: records.Dataset, folds: list[int]
+) -> Predictions:
+    """The network's probabilities for every clip of some folds."""
+    shards = dataset.fold_shards(folds)
+    batches = pipeline.evaluation_batches(folder, dataset, shards, run.frontend, _BATCH_SIZE)
+    model = run.model  # loaded out here: inside the graph, loading would only be recorded
+    classify = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    probabilities, labels, tracks = [], [], []
+    for inputs, clip in batches:
+        probabilities.append(classify(inputs).numpy())
+        labels.append(clip["label"].numpy())
+        tracks.append(clip["track"].numpy().astype(str))
+    return Predictions(
+        np.concatenate(probabilities), np.concatenate(labels), np.concatenate(tracks)
+    )
+
+
+def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
+    """Classify audio files of any length, rate and number of channels.
+
+    A file's probabilities are the mean over its clips, weighted by how much of a clip is filled.
+
+    Returns:
+      The JSON object of the command: `files`, each with path, label, probabilities and seconds, or
+      with path and error where the file cannot be read.
+    """
+    model, frontend = run.model, run.frontend
+    classify = tf.function(
+        lambda waveform: model(frontend(waveform), training=False), reduce_retracing=True
+    )
+    files: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            total = np.zeros(len(run.labels))
+            samples = 0
+            for batch, weights in _clip_batches(path, run):
+                total += (classify(tf.constant(batch)).numpy() * weights[:, None]).sum(axis=0)
+                samples += int(weights.sum())
+        except AudioError as error:
+            files.append({"path": str(path), "error": str(error)})
+            continue
+        share = total / total.sum()
+        files.append(
+            {
+                "path": str(path),
+                "label": run.labels[int(share.argmax())],
+                "probabilities": dict(zip(run.labels, share.tolist(), strict=True)),
+                "seconds": samples / run.sample_rate,
+            }
+        )
+    return {"files": files}
+
+
+def _clip_batches(path: Path, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches float32 `[batch, samples]`, and the samples of each clip that are the file's own."""
+    with audio.Reader(path) as reader:
+        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, run.sample_rate)
+        pieces: list[np.ndarray] = []
+        for piece in audio.rechunk(mono, run.clip_samples):
+            pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
+            if len(pieces) == _BATCH_SIZE:
+                yield _batch(pieces, run)
+                pieces = []
+        if pieces:
+            yield _batch(pieces, run)
+
+
+def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
+    filled = [clips.fill(piece, run.config.prepare) for piece in pieces]
+    return np.stack(filled), np.array([len(piece) for piece in pieces], float)
+
+
+def _check_fits(run: Run, dataset: records.Dataset, folder: Path) -> None:
+    wanted, found = run.config.prepare, dataset.config
+    if (wanted.sample_rate, wanted.clip_samples) != (found.sample_rate, found.clip_samples):
+        raise DatasetError(
+            f"'{folder}' has clips of {found.clip_seconds:g} s at {found.sample_rate} Hz, the run "
+            f"wants {wanted.clip_seconds:g} s at {wanted.sample_rate} Hz"
+        )
+    if dataset.labels != run.labels:
+        raise DatasetError(
+            f"'{folder}' has the labels {', '.join(dataset.labels)}, the run knows "
+            f"{', '.join(run.labels)}; evaluate on a dataset of the same labels"
+        )
+
+
+def _held_out(run: Run, dataset: records.Dataset) -> list[int]:
+    if dataset.fingerprint != run.info.dataset_fingerprint:
+        return dataset.folds
+    if run.info.test_fold is None:
+        raise DatasetError(
+            "the run was trained on every fold of this dataset, so nothing is held out; "
+            "train with --test-fold K, or say --fold K to look at what it was trained on"
+        )
+    return [run.info.test_fold]

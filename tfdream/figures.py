@@ -1,0 +1,127 @@
+"""Pictures: each function draws one figure and writes it as PNG, SVG or PDF, by the extension."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tfdream import audio
+from tfdream.errors import ConfigError, ModelError
+from tfdream.files import replacing
+
+_FORMATS = (".png", ".svg", ".pdf")
+# At most so many columns of a spectrogram are computed: no screen shows more.
+_COLUMNS = 1500
+_RANGE_DB = 80
+_N_FFT = 2048
+
+
+def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()) -> None:
+    """Spectrograms of recordings, one above the other, on the same time, frequency and colours.
+
+    Frequencies are on a logarithmic axis from 40 Hz, levels in dB below the loudest bin of all.
+
+    Args:
+      paths: audio files, each of any length.
+      output: the picture.
+      titles: of each; the file names by default.
+
+    Raises:
+      AudioError: if a file cannot be read.
+      ConfigError: if `output` has no picture's extension.
+    """
+    found = [_power_spectrogram(path) for path in paths]
+    reference = max(*(float(power.max()) for power, _, _ in found), 1e-12)
+    top_hz = max(float(frequencies[-1]) for _, frequencies, _ in found)
+    seconds = max(float(times[-1]) for _, _, times in found)
+    with _figure(output, len(paths)) as axes:
+        for axis, path, (power, frequencies, times), title in zip(
+            axes, paths, found, [*titles, *[None] * len(paths)], strict=False
+        ):
+            level_db = 10 * np.log10(np.maximum(power / reference, 10 ** (-_RANGE_DB / 10)))
+            mesh = axis.pcolormesh(
+                times, frequencies, level_db, vmin=-_RANGE_DB, vmax=0, cmap="magma", rasterized=True
+            )
+            axis.set(yscale="log", ylim=(40, top_hz), xlim=(0, seconds), title=title or path.name)
+            axis.set_ylabel("frequency / Hz")
+            _colour_bar(axis, mesh)
+        axes[-1].set_xlabel("time / s")
+
+
+def history(run_folder: Path, output: Path) -> None:
+    """Loss and accuracy per epoch of a run, in training and validation.
+
+    Raises:
+      ModelError: if the run has no history yet.
+    """
+    try:
+        with (run_folder / "history.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        raise ModelError(f"'{run_folder}' has no history.csv; train at least one epoch") from None
+    epochs = [int(row["epoch"]) for row in rows]
+    with _figure(output, 2) as axes:
+        for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+            for column, legend in ((name, "training"), (f"val_{name}", "validation")):
+                if column in rows[0]:
+                    values = [float(row[column]) for row in rows]
+                    axis.plot(epochs, values, marker=".", label=legend)
+            axis.set_ylabel(name)
+            axis.grid(alpha=0.3)
+            axis.legend()
+        axes[0].set_title(run_folder.name)
+        axes[-1].set_xlabel("epoch")
+        axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], output: Path) -> None:
+    """A confusion matrix: rows are the truth, cells count clips, colours are shares of a row."""
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with _figure(output, 1, height=1.2 + 0.6 * len(labels)) as (axis,):
+        axis.imshow(shares, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "black" if shares[row, column] > 0.5 else "white"
+            axis.text(column, row, str(count), ha="center", va="center", color=colour)
+        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set(xlabel="heard as", ylabel="truth")
+
+
+def check_writable(output: Path) -> None:
+    """Raise ConfigError if `output` does not end in a picture's extension."""
+    if output.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"figure '{output.name}' does not end in one of: {', '.join(_FORMATS)}")
+
+
+@contextmanager
+def _figure(output: Path, rows: int, height: float | None = None) -> Iterator[list[Axes]]:
+    check_writable(output)
+    figure = Figure(figsize=(9, height or 2.6 * rows), layout="constrained", dpi=120)
+    yield list(figure.subplots(rows, 1, squeeze=False)[:, 0])
+    with replacing(output) as temporary:
+        figure.savefig(temporary)
+
+
+def _colour_bar(axis: Axes, mesh: object) -> None:
+    assert axis.figure is not None
+    axis.figure.colorbar(mesh, ax=axis, label="level / dB", pad=0.01)  # type: ignore[arg-type]
+
+
+def _power_spectrogram(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Power `[bins, columns]`, the bins' frequencies in Hz and the columns' centres in seconds."""
+    with audio.Reader(path) as reader:
+        rate = reader.info.sample_rate
+        mono = np.concatenate(list(audio.mid(reader.blocks())))[:, 0]
+    hop = max(_N_FFT // 4, -(-len(mono) // _COLUMNS))
+    padded = np.pad(mono, _N_FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _N_FFT)[::hop]
+    window = np.hanning(_N_FFT + 1)[:-1].astype(np.float32)
+    power = np.abs(np.fft.rfft(frames * window)).T ** 2
+    times = np.arange(power.shape[1]) * hop / rate
+    return power, np.fft.rfftfreq(_N_FFT, 1 / rate), times

@@ -1,0 +1,46 @@
+"""Files that are either whole or not there."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfdream.errors import TfdreamError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its place when the block ends well.
+
+    Whatever interrupts the block (an error, Ctrl-C), the temporary file goes and `path` stays as
+    it was. A killed process leaves at most the hidden temporary file, which the next one replaces.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".partial-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
+    """Raise `error` if `path` exists already and may not be overwritten."""
+    if path.exists() and not force:
+        raise error(f"output '{path}' exists already; name another or use --force to overwrite it")

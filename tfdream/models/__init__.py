@@ -1,0 +1,122 @@
+"""Architectures: one module each, found by listing this folder.
+
+A module has one function, ``build(input_shape, classes, **options) -> keras.Model``: a functional
+model of named layers, whose last ones are ``embedding`` (what a classifier knows of the clip),
+``logits`` and ``probabilities`` (float32). Its keyword arguments are the options that a
+configuration may set.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from tfdream.config import ModelConfig, describe
+from tfdream.errors import ConfigError, ModelError
+
+
+def names() -> list[str]:
+    """The architectures that `build` knows."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """Build an architecture with fresh weights.
+
+    Args:
+      config: its name and options.
+      input_shape: of one clip, without the batch.
+      classes: number of labels.
+
+    Raises:
+      ConfigError: if the name or an option is unknown, or the input is too small for it.
+    """
+    if config.name not in names():
+        raise ConfigError(f"model.name={config.name} is not one of: {', '.join(names())}")
+    module = importlib.import_module(f"{__name__}.{config.name}")
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(module.build)
+    try:
+        model: keras.Model = checked(input_shape, classes, **config.options)
+    except ValidationError as error:
+        raise ConfigError(f"model {config.name}: {describe(error)}") from None
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"model {config.name} cannot take an input of shape {input_shape}: {reason}"
+        ) from None
+    return model
+
+
+def layers(model: keras.Model) -> list[dict[str, Any]]:
+    """Name, type and output shape of every layer, in order: what can be dreamt on."""
+    return [
+        {"name": layer.name, "type": type(layer).__name__, "output_shape": _shape(layer)}
+        for layer in model.layers
+    ]
+
+
+def deepest_convolution(model: keras.Model) -> str:
+    """The name of the last convolution.
+
+    Raises:
+      ModelError: if there is none.
+    """
+    convolutions = [layer.name for layer in model.layers if _is_convolution(layer)]
+    if not convolutions:
+        raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
+    return convolutions[-1]
+
+
+def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
+    """A model from the input to the outputs of some layers, with the same weights.
+
+    It computes nothing beyond the deepest of them, and takes images of any size as long as no
+    layer on the way needs the size that the model was built for.
+
+    Returns:
+      A model that gives a dict of layer name → activations.
+
+    Raises:
+      ModelError: if a layer does not exist.
+    """
+    known = {layer.name for layer in model.layers}
+    outputs = {}
+    for name in names:
+        if name not in known:
+            raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
+        outputs[name] = model.get_layer(name).output
+    tapped = keras.Model(model.input, outputs)
+    if any(_needs_size(layer) for layer in tapped.layers):
+        return tapped
+    channels = model.input.shape[-1]
+    free = keras.Input((None,) * (len(model.input.shape) - 2) + (channels,))
+    return keras.models.clone_model(
+        tapped,
+        input_tensors=free,
+        call_function=lambda layer, *args, **kwargs: layer(*args, **kwargs),
+        clone_function=lambda layer: layer,
+    )
+
+
+def takes_any_size(tapped: keras.Model) -> bool:
+    """Whether a model made by `tap` takes images of other sizes than it was trained on."""
+    return all(size is None for size in tapped.input.shape[1:-1])
+
+
+def _is_convolution(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D)
+
+
+def _needs_size(layer: keras.Layer) -> bool:
+    return isinstance(layer, keras.layers.Flatten | keras.layers.Reshape)
+
+
+def _listed(model: keras.Model) -> str:
+    return ", ".join(layer.name for layer in model.layers)
+
+
+def _shape(layer: keras.Layer) -> list[int | None]:
+    return list(layer.output.shape)

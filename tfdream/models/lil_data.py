@@ -1,0 +1,43 @@
+"""Lil Data: four convolutions and a dense layer.
+
+Source: "On the Generation of Music", section 4 and figure 2.
+"""
+
+import keras
+from keras import layers
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    filters: tuple[int, ...] = (8, 16, 32, 64),
+    kernel_size: int = 3,
+    pool_size: int = 4,
+    dense_units: int = 48,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Build it.
+
+    Args:
+      input_shape: height, width and channels of the image.
+      classes: number of labels.
+      filters: of each convolution ``conv1``, ``conv2``, …; each is followed by max pooling.
+      kernel_size: of the convolutions, which are padded with zeros.
+      pool_size: of the pooling, which drops an incomplete border.
+      dense_units: of the layer ``embedding``.
+      dropout: the share of ``embedding`` left out in training.
+    """
+    image = keras.Input(input_shape, name="image")
+    x = image
+    for number, count in enumerate(filters, start=1):
+        x = layers.Conv2D(
+            count, kernel_size, padding="same", activation="relu", name=f"conv{number}"
+        )(x)
+        x = layers.MaxPooling2D(pool_size, name=f"pool{number}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(dense_units, activation="relu", name="embedding")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(image, probabilities, name="lil_data")

@@ -1,0 +1,1 @@
+"""Waveforms and spectrograms: the STFT, the frontends of the networks, phase reconstruction."""

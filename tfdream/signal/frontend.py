@@ -1,0 +1,201 @@
+"""Frontends: waveform → what a network sees, differentiable, batched and as invertible as may be.
+
+`build` makes the one that a configuration names. A spectrogram frontend gives images
+`[batch, frequency, time, channels]` in [0, 1], frequency ascending; what an image leaves out (the
+clip's level, its phase) comes beside it as a `Remainder`, which `invert` takes back.
+"""
+
+import abc
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfdream.config import FrontendConfig, RawFrontendConfig, SpectrogramFrontendConfig
+from tfdream.errors import ConfigError
+from tfdream.signal import phase as phases
+from tfdream.signal.stft import (
+    db_to_magnitude,
+    power_to_db,
+    stft_to_phase,
+    stft_to_power,
+    stft_to_waveform,
+    to_complex,
+    waveform_to_stft,
+)
+
+# A clip whose loudest bin lies under this is silence: its image is black, not noise made visible.
+SILENCE_DB = -100.0
+
+
+class Remainder(NamedTuple):
+    """What an image leaves out; `invert` takes what it has and finds the rest."""
+
+    reference_db: tf.Tensor
+    """float32 `[batch, 1, 1]`: the level of the loudest bin, image value 1."""
+    magnitude: tf.Tensor | None
+    """float32 `[batch, frames, bins]`, for images that show no level."""
+    phase: tf.Tensor | None
+    """float32 `[batch, frames, bins]` in radians: known, or where Griffin–Lim starts."""
+
+
+class Frontend(abc.ABC):
+    """Waveforms float32 `[batch, samples]` → model inputs float32 `[batch, …]`."""
+
+    @abc.abstractmethod
+    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+        """The model's input."""
+
+    @abc.abstractmethod
+    def shape(self, samples: int) -> tuple[int, ...]:
+        """Shape of one clip's input, without the batch."""
+
+
+class RawFrontend(Frontend):
+    """The samples themselves: `[batch, samples, 1]`."""
+
+    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+        return waveform[..., tf.newaxis]
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        return samples, 1
+
+
+class SpectrogramFrontend(Frontend):
+    """A grey image of the STFT: level, phase, or both as two channels.
+
+    The level is in dB below the clip's loudest bin, scaled so that `top_db` below it is 0. The
+    phase is scaled from −π…π to 0…1.
+
+    Source: "Dreaming in Music", section III-A; "On the Generation of Music", section 3.
+    """
+
+    def __init__(self, config: SpectrogramFrontendConfig) -> None:
+        self.config = config
+        self.spec = config.stft
+        self.shows_level = config.kind != "phase"
+        self.shows_phase = config.kind != "amplitude"
+
+    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+        return self.stft_to_image(waveform_to_stft(waveform, self.spec))
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        size = self.config.size or (self.spec.bins, self.spec.frames(samples))
+        return *size, int(self.shows_level) + int(self.shows_phase)
+
+    def stft_to_image(self, stft: tf.Tensor) -> tf.Tensor:
+        """complex64 `[batch, frames, bins]` → float32 `[batch, height, width, channels]`."""
+        channels = []
+        if self.shows_level:
+            level_db = power_to_db(stft_to_power(stft), self.spec)
+            channels.append(self._level_to_channel(level_db, _reference_db(level_db)))
+        if self.shows_phase:
+            channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
+        return self._to_image(tf.stack(channels, axis=-1))
+
+    def level_to_image(self, level_db: tf.Tensor) -> tf.Tensor:
+        """Levels in dB `[batch, frames, bins]` → image, for frontends that show nothing else.
+
+        Raises:
+          ConfigError: if the frontend shows the phase, which levels do not hold.
+        """
+        if self.shows_phase:
+            raise ConfigError(
+                f"frontend kind={self.config.kind} shows the phase, which a canvas of levels does "
+                "not hold; use canvas.kind=gains or waveform"
+            )
+        channel = self._level_to_channel(level_db, _reference_db(level_db))
+        return self._to_image(channel[..., tf.newaxis])
+
+    def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
+        """The image, and what it leaves out."""
+        stft = waveform_to_stft(waveform, self.spec)
+        power = stft_to_power(stft)
+        reference_db = _reference_db(power_to_db(power, self.spec))
+        return self.stft_to_image(stft), Remainder(
+            reference_db, tf.sqrt(power), stft_to_phase(stft)
+        )
+
+    def invert(
+        self,
+        image: tf.Tensor,
+        remainder: Remainder,
+        samples: int,
+        iterations: int = 32,
+        momentum: float = 0.99,
+        seed: int = 0,
+    ) -> tf.Tensor:
+        """The waveform of an image.
+
+        What the image shows comes from the image, the rest from `remainder`: a level it does not
+        show, a phase it does not show. A shown level without a shown phase is rendered by
+        Griffin–Lim from the remainder's phase, or from a random one if that is None; with
+        ``iterations=0`` the remainder's phase is used as it is.
+
+        Args:
+          image: float32 `[batch, height, width, channels]`.
+          remainder: what the image leaves out.
+          samples: length of the result.
+          iterations, momentum, seed: see `phase.griffin_lim`.
+
+        Returns:
+          float32 `[batch, samples]`.
+
+        Raises:
+          ConfigError: if something is neither in the image nor in the remainder.
+        """
+        magnitude = self.image_to_magnitude(image, remainder, samples)
+        phase = remainder.phase
+        if self.shows_phase:
+            phase = (self._from_image(image, samples)[..., -1] - 0.5) * 2 * math.pi
+        elif iterations:
+            return phases.griffin_lim(
+                magnitude, self.spec, samples, iterations, momentum, phase, seed
+            )
+        if phase is None:
+            raise ConfigError("iterations=0 needs a known phase; give one or iterate")
+        return stft_to_waveform(to_complex(magnitude, phase), self.spec, samples)
+
+    def image_to_magnitude(self, image: tf.Tensor, remainder: Remainder, samples: int) -> tf.Tensor:
+        """The STFT's magnitude `[batch, frames, bins]` that an image shows, or its remainder has.
+
+        Raises:
+          ConfigError: if neither has it.
+        """
+        if self.shows_level:
+            channel = self._from_image(image, samples)[..., 0]
+            level_db = (channel - 1) * self.config.top_db + remainder.reference_db
+            return tf.where(channel > 0, db_to_magnitude(level_db, self.spec), 0.0)
+        if remainder.magnitude is None:
+            raise ConfigError(
+                f"an image of kind={self.config.kind} shows no level, and none is given beside it"
+            )
+        return remainder.magnitude
+
+    def _level_to_channel(self, level_db: tf.Tensor, reference_db: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(1 + (level_db - reference_db) / self.config.top_db, 0.0, 1.0)
+
+    def _to_image(self, channels: tf.Tensor) -> tf.Tensor:
+        image = tf.transpose(channels, [0, 2, 1, 3])
+        return resize(image, self.config.size) if self.config.size else image
+
+    def _from_image(self, image: tf.Tensor, samples: int) -> tf.Tensor:
+        if self.config.size:
+            image = resize(image, (self.spec.bins, self.spec.frames(samples)))
+        return tf.transpose(image, [0, 2, 1, 3])
+
+
+def build(config: FrontendConfig) -> Frontend:
+    """The frontend that a configuration names."""
+    if isinstance(config, RawFrontendConfig):
+        return RawFrontend()
+    return SpectrogramFrontend(config)
+
+
+def resize(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Resize images `[batch, height, width, channels]` bilinearly, filtered when they shrink."""
+    return tf.image.resize(image, size, antialias=True)
+
+
+def _reference_db(level_db: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.reduce_max(level_db, axis=[1, 2], keepdims=True), SILENCE_DB)

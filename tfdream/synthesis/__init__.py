@@ -1,0 +1,1 @@
+"""Changing music: a canvas, an objective, and the one loop that joins them."""

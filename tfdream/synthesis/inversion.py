@@ -1,0 +1,130 @@
+"""From a recording to the spectrogram that a network sees, and from there back to sound."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from pydantic import TypeAdapter, ValidationError
+
+from tfdream import audio
+from tfdream.config import Experiment, FrontendConfig, SpectrogramFrontendConfig, describe
+from tfdream.errors import AudioError, ConfigError
+from tfdream.files import check_free, replacing
+from tfdream.signal.frontend import Remainder, SpectrogramFrontend
+from tfdream.signal.phase import energy_db, spectral_error
+
+
+def analyse(
+    source: Path, output: Path, config: Experiment, start_seconds: float = 0.0, force: bool = False
+) -> dict[str, Any]:
+    """Save one clip of a recording as a spectrogram image.
+
+    The file (numpy's npz) holds ``image`` float32 `[height, width, channels]`, the level of its
+    white in dB, the number of samples, the sample rate and the frontend's settings. It holds no
+    phase unless the image shows it.
+
+    Args:
+      source: any audio file.
+      output: ends in ``.npz``.
+      config: whose clip length, sample rate and frontend are used.
+      start_seconds: where the clip begins; behind the file's end it is silent.
+      force: overwrite `output`.
+
+    Returns:
+      The JSON object of the command.
+
+    Raises:
+      AudioError, ConfigError: if the file cannot be read, or the frontend gives no image.
+    """
+    check_free(output, force, ConfigError)
+    if output.suffix != ".npz":
+        raise ConfigError(f"'{output.name}' does not end in .npz, which spectrograms are saved as")
+    frontend = _spectrogram_frontend(config.frontend)
+    rate, samples = config.prepare.sample_rate, config.prepare.clip_samples
+    clip = _clip(source, rate, samples, start_seconds)
+    image, remainder = frontend.analyse(tf.constant(clip[np.newaxis]))
+    with replacing(output) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            image=image[0].numpy(),
+            reference_db=remainder.reference_db[0, 0, 0].numpy(),
+            samples=samples,
+            sample_rate=rate,
+            frontend=frontend.config.model_dump_json(),
+        )
+    return {"spectrogram": str(output), "shape": list(image.shape[1:]), "sample_rate": rate}
+
+
+def invert(
+    spectrogram: Path,
+    output: Path,
+    iterations: int = 100,
+    seed: int = 0,
+    force: bool = False,
+    bits: int | None = None,
+) -> dict[str, Any]:
+    """Turn a saved spectrogram back into sound: fast Griffin–Lim where it shows no phase.
+
+    Args:
+      spectrogram: that `analyse` wrote.
+      output: wav, flac or ogg, by its extension.
+      iterations: of Griffin–Lim.
+      seed: of the random phase it starts from.
+      force: overwrite `output`.
+      bits: of the output, see `audio.Writer`.
+
+    Returns:
+      The JSON object of the command; spectral_convergence_db compares the sound's spectrogram with
+      the saved one.
+
+    Raises:
+      AudioError, ConfigError: if the file is no spectrogram, or shows no level to invert.
+
+    Source: "On the Generation of Music", section 4 (there with plain Griffin–Lim).
+    """
+    check_free(output, force, AudioError)
+    audio.check_writable(output, bits)
+    try:
+        with np.load(spectrogram, allow_pickle=False) as saved:
+            config = json.loads(str(saved["frontend"]))
+            frontend = _spectrogram_frontend(TypeAdapter(FrontendConfig).validate_python(config))
+            image = tf.constant(saved["image"][np.newaxis], tf.float32)
+            reference_db = tf.constant(saved["reference_db"], tf.float32, shape=[1, 1, 1])
+            samples, rate = int(saved["samples"]), int(saved["sample_rate"])
+    except ValidationError as error:
+        raise ConfigError(f"'{spectrogram}': {describe(error)}") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"'{spectrogram}' is not a spectrogram of tfdream analyse: {reason}"
+        ) from None
+    remainder = Remainder(reference_db, magnitude=None, phase=None)
+    waveform = frontend.invert(image, remainder, samples, iterations, seed=seed)
+    audio.write(output, waveform[0].numpy(), rate, bits)
+    wanted = frontend.image_to_magnitude(image, remainder, samples)
+    error_energy, energy = spectral_error(waveform, wanted, frontend.spec)
+    return {
+        "output": str(output),
+        "sample_rate": rate,
+        "samples": samples,
+        "iterations": iterations,
+        "spectral_convergence_db": energy_db(float(error_energy[0]), float(energy[0])),
+    }
+
+
+def _clip(source: Path, rate: int, samples: int, start_seconds: float) -> np.ndarray:
+    skipped = round(start_seconds * rate)
+    with audio.Reader(source) as reader:
+        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, rate)
+        for clip in audio.rechunk(audio.trim(mono, skipped, 0), samples):
+            return np.pad(clip[:, 0], (0, samples - len(clip)))
+    raise AudioError(f"start={start_seconds:g} s is behind the end of '{source}'")
+
+
+def _spectrogram_frontend(config: FrontendConfig) -> SpectrogramFrontend:
+    if not isinstance(config, SpectrogramFrontendConfig):
+        raise ConfigError(f"frontend.kind={config.kind} gives no spectrogram; use kind=amplitude")
+    return SpectrogramFrontend(config)

@@ -1,0 +1,146 @@
+"""What happens around each epoch: measuring, saving, stopping, saying so."""
+
+import csv
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tfdream.config import TrainingConfig
+from tfdream.errors import ModelError
+from tfdream.files import replacing
+from tfdream.training.distribution import FitModel
+from tfdream.training.runs import Run
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, float]
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds seconds, examples_per_second and data_wait_fraction to each epoch's logs.
+
+    Place it before the callbacks that read them. Validation does not count.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.model: FitModel
+
+    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
+        """Start the clock."""
+        self.started = time.perf_counter()
+        self.seconds: float | None = None
+        self.steps = 0
+        self.model.data_wait_seconds = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
+        """Count."""
+        self.steps += 1
+
+    def on_test_begin(self, logs: Row | None = None) -> None:
+        """Stop the clock when validation begins."""
+        self._stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Stop the clock where there is no validation, and report."""
+        seconds = self._stop()
+        logs["seconds"] = seconds
+        logs["examples_per_second"] = self.steps * self.batch_size / seconds
+        logs["data_wait_fraction"] = self.model.data_wait_seconds / seconds
+
+    def _stop(self) -> float:
+        if self.seconds is None:
+            self.seconds = time.perf_counter() - self.started
+        return self.seconds
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the run folder up to date after every epoch, and stops when it stops paying.
+
+    Each of its files is replaced as a whole; the resume state comes last, so that a process killed
+    in between repeats the epoch and writes the same files again.
+    """
+
+    def __init__(
+        self, run: Run, network: keras.Model, config: TrainingConfig, history: list[Row]
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self.network = network
+        self.config = config
+        self.history = history
+
+    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
+        """Let dropout depend on the seed and the epoch alone, so that it can be resumed."""
+        for variable in self.model.variables:
+            if variable.name == "seed_generator_state":
+                variable.assign([self.config.seed, epoch])
+
+    def on_epoch_end(self, epoch: int, logs: Row) -> None:
+        """Save, log, and stop if patience is over."""
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        if not math.isfinite(row["loss"]):
+            raise ModelError(
+                f"the loss is {row['loss']} after epoch {epoch + 1}; lower training.learning_rate="
+                f"{self.config.learning_rate:g} (what earlier epochs learnt is kept)"
+            )
+        self.history.append(row)
+        if self.config.keep == "last" or best_epoch(self.history) == row["epoch"]:
+            self.run.save_weights(self.network)
+        self._write_history()
+        self.run.save_resume_state(self.model, self.history)
+        logger.info(_told(row, self.config.epochs))
+        patience = self.config.patience
+        if patience is not None and row["epoch"] - best_epoch(self.history) >= patience:
+            logger.info("no lower validation loss for %d epochs: stopped", patience)
+            self.model.stop_training = True
+
+    def _write_history(self) -> None:
+        with (
+            replacing(self.run.history_path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)
+
+
+class StepProgress(keras.callbacks.Callback):
+    """Tells `progress` the steps done and the steps of all epochs."""
+
+    def __init__(self, progress: Callable[[int, int], None], first_epoch: int) -> None:
+        super().__init__()
+        self.progress = progress
+        self.first_epoch = first_epoch
+        self.done = 0
+
+    def on_train_begin(self, logs: Row | None = None) -> None:
+        """Count the epochs that an earlier call did."""
+        self.done = self.first_epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
+        """One more."""
+        self.done += 1
+        self.progress(self.done, self.params["epochs"] * self.params["steps"])
+
+
+def best_epoch(history: list[Row]) -> int:
+    """The epoch of the lowest validation loss, or the last one where nothing was validated."""
+    if "val_loss" not in history[-1]:
+        return int(history[-1]["epoch"])
+    return int(min(history, key=lambda row: row["val_loss"])["epoch"])
+
+
+def _told(row: Row, epochs: int) -> str:
+    parts = [f"epoch {row['epoch']:.0f}/{epochs}"]
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        if name in row:
+            parts.append(f"{name.replace('_', ' ')} {row[name]:.4f}")
+    parts.append(f"{row['examples_per_second']:.0f} clips/s")
+    parts.append(f"{row['data_wait_fraction']:.1%} waiting for data")
+    return ", ".join(parts)

@@ -1,0 +1,46 @@
+"""Where training runs: one process, all its devices, and how long they wait for data."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def strategy() -> tf.distribute.Strategy:
+    """Mirror the model over all GPUs, or over the logical CPUs where there is none."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def mixed_precision_policy() -> str:
+    """float16 where GPUs compute fast with it, bfloat16 elsewhere."""
+    return "mixed_float16" if tf.config.list_logical_devices("GPU") else "mixed_bfloat16"
+
+
+class FitModel(keras.Model):
+    """A functional model for `fit` that fetches each batch itself and notes how long it waited.
+
+    Keras fetches the next batch inside the compiled step, where waiting cannot be told from
+    computing.
+    """
+
+    data_wait_seconds = 0.0
+    train_function: Callable[[Any], dict[str, tf.Tensor]] | None
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Wrap the compiled step; Keras calls this at the start of `fit`."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        step = self.train_function
+        assert step is not None
+
+        def fetch_and_step(batches: Iterator[Any]) -> dict[str, tf.Tensor]:
+            started = time.perf_counter()
+            batch = next(batches)
+            self.data_wait_seconds += time.perf_counter() - started
+            return step([batch])
+
+        self.train_function = fetch_and_step

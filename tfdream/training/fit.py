@@ -1,0 +1,221 @@
+"""`train`: fit a classifier to a dataset, or go on fitting it."""
+
+import logging
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfdream.config import Experiment, TrainingConfig
+from tfdream.datasets import pipeline, records
+from tfdream.datasets.records import Dataset
+from tfdream.errors import ConfigError, DatasetError
+from tfdream.files import write_json
+from tfdream.training import callbacks, distribution
+from tfdream.training.runs import Run, RunInfo, versions
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    config: Experiment,
+    dataset_folder: Path,
+    run_folder: Path,
+    test_fold: int | None = 0,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Train a classifier on every fold but the held-out one.
+
+    Args:
+      config: model, frontend and training.
+      dataset_folder: that `prepare` wrote, with the same sample rate and clip length.
+      run_folder: where the result goes; a run of the same settings there is continued.
+      test_fold: held out; None to train on everything.
+      force: start anew where `run_folder` holds a run already.
+      progress: hears the steps done and the steps of all epochs.
+
+    Returns:
+      The JSON object of the command: run, epochs, examples_per_second, data_wait_fraction, metrics.
+
+    Raises:
+      ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit.
+    """
+    if config.model is None:
+        raise ConfigError("the configuration has no section 'model', which training needs")
+    dataset = records.load(dataset_folder)
+    _check_clips(config, dataset, dataset_folder)
+    training = config.training
+    info = _split(dataset, dataset_folder, training, test_fold)
+    run = _open_or_create(run_folder, config, info, force)
+
+    keras.utils.set_random_seed(training.seed)
+    strategy = distribution.strategy()
+    with strategy.scope(), _precision(training):
+        network = run.build_model()
+        # The loss is taken from the logits: the logarithm of a softmax loses digits.
+        model = distribution.FitModel(network.inputs, network.get_layer("logits").output)
+        model.compile(
+            optimizer=_optimizer(training),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+        history = run.load_resume_state(model)
+    first_epoch = len(history)
+    if history:
+        logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
+
+    shards = dataset.fold_shards(info.training_folds)
+    batches = pipeline.training_batches(
+        dataset_folder, dataset, shards, run.frontend, training, first_epoch
+    )
+    stopped = _out_of_patience(history, training)
+    if first_epoch < training.epochs and not stopped:
+        model.fit(
+            batches,
+            epochs=training.epochs,
+            initial_epoch=first_epoch,
+            steps_per_epoch=pipeline.steps_per_epoch(shards, training.batch_size),
+            validation_data=_validation(dataset_folder, dataset, run),
+            verbose=0,
+            shuffle=False,
+            callbacks=[
+                callbacks.Throughput(min(training.batch_size, sum(s.clips for s in shards))),
+                callbacks.Keeper(run, network, training, history),
+                callbacks.StepProgress(progress, first_epoch),
+                keras.callbacks.TensorBoard(run.events_path, write_graph=False),
+            ],
+        )
+    result = _summary(run, network, history, training)
+    write_json(run.metrics_path, result)
+    return result
+
+
+def _check_clips(config: Experiment, dataset: Dataset, folder: Path) -> None:
+    for setting in ("sample_rate", "clip_seconds"):
+        wanted, found = getattr(config.prepare, setting), getattr(dataset.config, setting)
+        if wanted != found:
+            raise DatasetError(
+                f"'{folder}' was prepared with {setting}={found:g}, the configuration wants "
+                f"{wanted:g}; prepare it with this one, or --set prepare.{setting}={found:g}"
+            )
+
+
+def _split(
+    dataset: Dataset, folder: Path, training: TrainingConfig, test_fold: int | None
+) -> RunInfo:
+    folds = dataset.folds
+    if test_fold is None and training.validate_on != "none":
+        raise ConfigError(
+            f"test_fold=none leaves nothing for training.validate_on={training.validate_on}; "
+            "set training.validate_on=none too"
+        )
+    if test_fold is not None and test_fold not in folds:
+        raise ConfigError(f"test_fold={test_fold} is not in the dataset (folds: {folds})")
+    validation = None
+    if test_fold is not None and training.validate_on != "none":
+        step = 1 if training.validate_on == "next" else 0
+        validation = folds[(folds.index(test_fold) + step) % len(folds)]
+    rest = [fold for fold in folds if fold not in (test_fold, validation)]
+    if not rest:
+        raise ConfigError(
+            f"test_fold={test_fold} and validation fold {validation} leave no fold of {folds} to "
+            "train on; prepare the dataset with more folds, or use --test-fold none"
+        )
+    return RunInfo(
+        labels=dataset.labels,
+        dataset=folder.name,
+        dataset_fingerprint=dataset.fingerprint,
+        test_fold=test_fold,
+        validation_fold=validation,
+        training_folds=rest,
+        versions=versions(),
+    )
+
+
+def _open_or_create(folder: Path, config: Experiment, info: RunInfo, force: bool) -> Run:
+    if not (folder / "run.json").exists():
+        return Run.create(folder, config, info)
+    if force:
+        run = Run(folder, config, info)
+        for path in (run.resume_path, run.weights_path, run.history_path, run.metrics_path):
+            path.unlink(missing_ok=True)
+        for event in run.events_path.rglob("events.*"):
+            event.unlink()
+        return Run.create(folder, config, info)
+    run = Run.open(folder)
+    same_data = info.model_copy(update={"versions": {}, "dataset": ""}) == run.info.model_copy(
+        update={"versions": {}, "dataset": ""}
+    )
+    if not same_data or _without_epochs(config) != _without_epochs(run.config):
+        raise ConfigError(
+            f"'{folder}' holds a run of other settings or another dataset; "
+            "name another folder or use --force to train anew"
+        )
+    return Run.create(folder, config, info)  # the number of epochs may have grown
+
+
+def _without_epochs(config: Experiment) -> Experiment:
+    """What must be the same for a run to be continued: all but how long and from which clips."""
+    training = config.training.model_copy(update={"epochs": 1})
+    return config.model_copy(update={"training": training})
+
+
+def _optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
+    if training.optimizer == "sgd":
+        return keras.optimizers.SGD(
+            training.learning_rate, momentum=training.momentum, nesterov=training.nesterov
+        )
+    return keras.optimizers.Adam(training.learning_rate)
+
+
+@contextmanager
+def _precision(training: TrainingConfig) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    if training.mixed_precision:
+        keras.config.set_dtype_policy(distribution.mixed_precision_policy())
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _validation(folder: Path, dataset: Dataset, run: Run) -> tf.data.Dataset | None:
+    if run.info.validation_fold is None:
+        return None
+    shards = dataset.fold_shards([run.info.validation_fold])
+    batches = pipeline.evaluation_batches(
+        folder, dataset, shards, run.frontend, run.config.training.batch_size
+    )
+    return batches.map(lambda inputs, clip: (inputs, clip["label"]))
+
+
+def _out_of_patience(history: list[callbacks.Row], training: TrainingConfig) -> bool:
+    if not history or training.patience is None:
+        return False
+    return len(history) - callbacks.best_epoch(history) >= training.patience
+
+
+def _summary(
+    run: Run, network: keras.Model, history: list[callbacks.Row], training: TrainingConfig
+) -> dict[str, Any]:
+    # The first epoch includes building the graph.
+    steady = history[1:] or history
+    kept = callbacks.best_epoch(history) if training.keep == "best" else len(history)
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    row = history[kept - 1]
+    return {
+        "run": str(run.folder),
+        "epochs": len(history),
+        "kept_epoch": kept,
+        "parameters": network.count_params(),
+        "test_fold": run.info.test_fold,
+        "examples_per_second": statistics.median(row["examples_per_second"] for row in steady),
+        "data_wait_fraction": statistics.median(row["data_wait_fraction"] for row in steady),
+        "seconds": sum(row["seconds"] for row in history),
+        "metrics": {name: row[name] for name in names if name in row},
+    }
