@@ -5,7 +5,7 @@ number of channels. Blocks keep memory constant however long the file is.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -111,26 +111,23 @@ class Writer:
       bits: 16, 24 or, for wav, 32 (float); by default 24. Ogg Vorbis has none.
 
     Raises:
-      AudioError: if the format cannot hold this, or the file cannot be written.
+      AudioError: if the format cannot hold this, the file cannot be written to its end, or it would
+        hold no sample or one that is not a number: what is written can be read.
     """
 
     def __init__(
         self, path: Path, sample_rate: int, channels: int, bits: int | None = None
     ) -> None:
         file_format, subtype = _file_format(path, bits)
-        self._replacing = replacing(path)
-        try:
-            temporary = self._replacing.__enter__()
-        except OSError as error:
-            raise AudioError(f"'{path}' cannot be written: {error.strerror}") from None
-        try:
-            with _sound_errors(path, "written"):
-                self._file = soundfile.SoundFile(
-                    temporary, "w", sample_rate, channels, subtype, format=file_format
+        with ExitStack() as stack, _sound_errors(path, "written"):
+            self._temporary = stack.enter_context(replacing(path))
+            stack.push(self._check_end)
+            self._file = stack.enter_context(
+                soundfile.SoundFile(
+                    self._temporary, "w", sample_rate, channels, subtype, format=file_format
                 )
-        except AudioError as error:
-            self._replacing.__exit__(type(error), error, error.__traceback__)
-            raise
+            )
+            self._stack = stack.pop_all()
         self.path = path
         self.written = Written(sample_rate, channels, samples=0, peak=0.0)
 
@@ -143,17 +140,39 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._replacing.__exit__(kind, error, trace)
+        with _sound_errors(self.path, "written"):
+            self._stack.__exit__(kind, error, trace)
 
     def write(self, block: np.ndarray) -> None:
         """Append float `[samples, channels]`."""
-        with _sound_errors(self.path, "written"):
-            self._file.write(block)
+        if not np.isfinite(block).all():
+            raise AudioError(
+                f"'{self.path}' is not written: it would hold NaN or infinite samples near "
+                f"{self.written.samples / self.written.sample_rate:.2f} s"
+            )
+        # libvorbis takes the whole of a call onto its stack, and crashes on some millions.
+        for start in range(0, len(block), BLOCK_SAMPLES):
+            with _sound_errors(self.path, "written"):
+                self._file.write(block[start : start + BLOCK_SAMPLES])
         self.written = self.written._replace(
             samples=self.written.samples + len(block),
             peak=max(self.written.peak, float(np.abs(block).max(initial=0.0))),
         )
+
+    def _check_end(self, kind: type[BaseException] | None, *_: object) -> None:
+        """See that the last sample is there: libsndfile is silent if closing meets a full disk."""
+        if kind is not None:
+            return
+        if not self.written.samples:
+            raise AudioError(f"'{self.path}' is not written: it would be empty (0 samples)")
+        try:
+            with soundfile.SoundFile(self._temporary) as file:
+                file.seek(self.written.samples - 1)
+                whole = len(file.read(1)) == 1
+        except soundfile.LibsndfileError:
+            whole = False
+        if not whole:
+            raise AudioError(f"'{self.path}' cannot be written to its end; is the disk full?")
 
 
 def info(path: Path) -> AudioInfo:
@@ -170,7 +189,7 @@ def read(path: Path) -> tuple[np.ndarray, int]:
 
 def write(path: Path, samples: np.ndarray, sample_rate: int, bits: int | None = None) -> None:
     """Write float `[samples, channels]` or `[samples]`, limited to full scale."""
-    blocks = samples.reshape(len(samples), -1)
+    blocks = samples[:, np.newaxis] if samples.ndim == 1 else samples
     with Writer(path, sample_rate, blocks.shape[1], bits) as writer:
         for block in limit(iter([blocks]), sample_rate):
             writer.write(block)
@@ -292,7 +311,7 @@ def _file_format(path: Path, bits: int | None) -> tuple[str, str]:
             f"'{path.name}' does not end in one of {', '.join(_DEFAULT_BITS)}; "
             "the extension chooses the format"
         )
-    chosen = bits or _DEFAULT_BITS[extension]
+    chosen = _DEFAULT_BITS[extension] if bits is None else bits
     if (extension, chosen) not in _FORMATS:
         possible = [str(known) for suffix, known in _FORMATS if suffix == extension and known]
         raise AudioError(
@@ -306,5 +325,6 @@ def _sound_errors(path: Path, done: str = "decoded") -> Iterator[None]:
     try:
         yield
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rstrip(". ") or "damaged data"
+        said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
+        reason = " ".join(said.split()).rstrip(". ") or "damaged data"
         raise AudioError(f"'{path}' cannot be {done}: {reason}") from None

@@ -19,7 +19,7 @@ import click
 from tfdream import __version__
 from tfdream.errors import TfdreamError
 
-EXISTING = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 Result = dict[str, Any]
 
 
@@ -83,16 +83,14 @@ _set = click.option(
     help="Override a setting, such as training.epochs=3. Repeatable.",
 )
 _model = click.option(
-    "--model", "run", required=True, type=EXISTING, metavar="RUN", help="A run folder."
+    "--model", "run", required=True, type=PATH, metavar="RUN", help="A run folder."
 )
 _bits = click.option(
     "--bits",
     type=click.Choice(["16", "24", "32"]),
     help="Bits per sample of wav (32 is float) and flac; by default 24.",
 )
-_figure = click.option(
-    "--figure", type=click.Path(path_type=Path), help="Also draw a PNG, SVG or PDF here."
-)
+_figure = click.option("--figure", type=PATH, help="Also draw a PNG, SVG or PDF here.")
 
 
 @_command(main)
@@ -104,8 +102,21 @@ def configs() -> Result:
 
 
 @_command(main)
-@click.argument("source", type=EXISTING)
-@click.argument("dataset", type=EXISTING)
+@click.argument("folder", type=PATH)
+@click.option("--tracks", type=click.IntRange(1), default=12, show_default=True, help="Per style.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="Of each track.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Other seeds, other songs.")
+def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
+    """Compose a small corpus of four styles into FOLDER, to try things on."""
+    from tfdream.datasets.synthetic import STYLES, write_corpus
+
+    paths = write_corpus(folder, tracks, seconds, 44100, seed)
+    return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
+
+
+@_command(main)
+@click.argument("source", type=PATH)
+@click.argument("dataset", type=PATH)
 @click.option("--config", "name", required=True, help="Name or path; its section 'prepare'.")
 @click.option(
     "--layout",
@@ -142,8 +153,8 @@ def prepare(
 
 @_command(main)
 @click.argument("config_name", metavar="CONFIG")
-@click.argument("dataset", type=EXISTING)
-@click.argument("run", type=EXISTING)
+@click.argument("dataset", type=PATH)
+@click.argument("run", type=PATH)
 @click.option("--epochs", type=click.IntRange(1), help="The same as --set training.epochs=N.")
 @click.option(
     "--test-fold",
@@ -179,8 +190,8 @@ def train(
 
 
 @_command(main)
-@click.argument("run", type=EXISTING)
-@click.argument("dataset", type=EXISTING)
+@click.argument("run", type=PATH)
+@click.argument("dataset", type=PATH)
 @click.option(
     "--fold",
     "folds",
@@ -203,8 +214,8 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
 
 
 @_command(main)
-@click.argument("run", type=EXISTING)
-@click.argument("audio", type=EXISTING, nargs=-1, required=True)
+@click.argument("run", type=PATH)
+@click.argument("audio", type=PATH, nargs=-1, required=True)
 def predict(run: Path, audio: tuple[Path, ...]) -> Result:
     """Classify AUDIO files of any length with the network of RUN."""
     from tfdream.evaluation.classification import predict
@@ -214,7 +225,7 @@ def predict(run: Path, audio: tuple[Path, ...]) -> Result:
 
 
 @_command(main)
-@click.argument("run", type=EXISTING)
+@click.argument("run", type=PATH)
 def layers(run: Path) -> Result:
     """List the layers of the network of RUN: what can be dreamt on."""
     from tfdream import models
@@ -224,8 +235,8 @@ def layers(run: Path) -> Result:
 
 
 @_command(main)
-@click.argument("audio", type=EXISTING)
-@click.argument("output", type=EXISTING)
+@click.argument("audio", type=PATH)
+@click.argument("output", type=PATH)
 @_model
 @click.option(
     "--config",
@@ -287,8 +298,8 @@ def dream(
 
 
 @_command(main)
-@click.argument("run", type=EXISTING)
-@click.argument("saved_model", type=EXISTING)
+@click.argument("run", type=PATH)
+@click.argument("saved_model", type=PATH)
 @_force
 def export(run: Path, saved_model: Path, force: bool) -> Result:
     """Write the network of RUN as a SavedModel that takes waveforms."""
@@ -299,8 +310,8 @@ def export(run: Path, saved_model: Path, force: bool) -> Result:
 
 
 @_command(main)
-@click.argument("audio", type=EXISTING)
-@click.argument("output", type=EXISTING)
+@click.argument("audio", type=PATH)
+@click.argument("output", type=PATH)
 @click.option("--config", "name", required=True, help="Name or path; its clips and frontend.")
 @click.option("--start", type=click.FloatRange(0), default=0.0, help="Where the clip begins, in s.")
 @_set
@@ -317,8 +328,8 @@ def analyse(
 
 
 @_command(main)
-@click.argument("spectrogram", type=EXISTING)
-@click.argument("output", type=EXISTING)
+@click.argument("spectrogram", type=PATH)
+@click.argument("output", type=PATH)
 @click.option(
     "--iterations", type=click.IntRange(1), default=100, show_default=True, help="Of Griffin–Lim."
 )
@@ -340,8 +351,8 @@ def plot() -> None:
 
 
 @_command(plot, "spectrograms")
-@click.argument("audio", type=EXISTING, nargs=-1, required=True)
-@click.argument("output", type=EXISTING)
+@click.argument("audio", type=PATH, nargs=-1, required=True)
+@click.argument("output", type=PATH)
 def plot_spectrograms(audio: tuple[Path, ...], output: Path) -> Result:
     """Draw the spectrograms of AUDIO files, one above the other."""
     from tfdream import figures
@@ -351,8 +362,8 @@ def plot_spectrograms(audio: tuple[Path, ...], output: Path) -> Result:
 
 
 @_command(plot, "history")
-@click.argument("run", type=EXISTING)
-@click.argument("output", type=EXISTING)
+@click.argument("run", type=PATH)
+@click.argument("output", type=PATH)
 def plot_history(run: Path, output: Path) -> Result:
     """Draw loss and accuracy per epoch of RUN."""
     from tfdream import figures
@@ -369,12 +380,16 @@ def _fold(text: str) -> int | None:
     return int(text)
 
 
+class _ConsoleHandler(logging.Handler):
+    """Prints what the library logs, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _console().print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def _log_to_stderr() -> Iterator[None]:
-    """Show what the library says of its progress, above a progress bar if there is one."""
-    from rich.logging import RichHandler
-
-    handler = RichHandler(console=_console(), show_time=False, show_level=False, show_path=False)
+    handler = _ConsoleHandler()
     logger = logging.getLogger("tfdream")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)

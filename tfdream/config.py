@@ -4,7 +4,7 @@
 overrides, and rejects what it does not know. Values that follow from others are properties.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tfdream.errors import ConfigError
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
@@ -28,7 +30,7 @@ class Section(BaseModel):
 class StftSpec(Section):
     """A centred short-time Fourier transform with a periodic Hann window of `n_fft` samples."""
 
-    n_fft: Annotated[int, Field(ge=16, le=65536)] = 2048
+    n_fft: Annotated[int, Field(ge=16, le=65536, multiple_of=2)] = 2048
     hop_samples: Count = 512
 
     @model_validator(mode="after")
@@ -55,8 +57,8 @@ class PrepareConfig(Section):
 
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
     clip_seconds: Positive = 5.0
-    skip_start_seconds: Annotated[float, Field(ge=0)] = 0.0
-    skip_end_seconds: Annotated[float, Field(ge=0)] = 0.0
+    skip_start_seconds: NotNegative = 0.0
+    skip_end_seconds: NotNegative = 0.0
     gain: Positive = 1.0
     short: Literal["drop", "zeros", "repeat"] = "drop"
     """What becomes of the last, incomplete clip: dropped, or filled with zeros or with itself."""
@@ -66,7 +68,7 @@ class PrepareConfig(Section):
     codec: Literal["pcm16", "flac"] = "pcm16"
     """16-bit samples as they are, or as FLAC: half the size, but 7 to 10 ms per 5 s to decode."""
     folds: Count = 5
-    seed: int = 0
+    seed: Seed = 0
     shard_clips: Count = 128
 
     @property
@@ -121,7 +123,7 @@ class TrainingConfig(Section):
     """Epochs without a lower validation loss after which training stops."""
     mixed_precision: bool = False
     shuffle_clips: Count = 2048
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _selection_is_honest(self) -> "TrainingConfig":
@@ -151,7 +153,7 @@ class GainCanvasConfig(Section):
     """Bounded gains on the original's STFT."""
 
     kind: Literal["gains"]
-    bound_db: Positive = 6.0
+    bound_db: Positive = 8.0
     """No cell gets louder or softer than this: the strength of the change."""
     stft: StftSpec = StftSpec()
 
@@ -180,18 +182,18 @@ CanvasConfig = Annotated[
 class OptimiserConfig(Section):
     """How `ascend` climbs: normalised gradient steps, Adam, or L-BFGS-B."""
 
-    kind: Literal["gradient", "adam", "lbfgs"] = "lbfgs"
+    kind: Literal["gradient", "adam", "lbfgs"] = "adam"
     steps: Count = 20
     """Steps per octave; L-BFGS-B takes a few more evaluations than steps."""
-    step_size: Positive = 0.1
-    """In the canvas's own unit; L-BFGS-B finds its own."""
+    step_size: Positive = 1.5
+    """In the canvas's own unit: dB for gains and levels, full scale for samples."""
 
 
 class OctavesConfig(Section):
     """Scales of the view: the image is shrunk by scale^k, the smallest first."""
 
     count: Count = 1
-    scale: Annotated[float, Field(gt=1)] = 1.4
+    scale: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.4
 
 
 class TilesConfig(Section):
@@ -199,7 +201,7 @@ class TilesConfig(Section):
 
     seconds: Positive | None = None
     """Length of a tile; without, the length of the clips that the model was trained on."""
-    overlap_seconds: Annotated[float, Field(ge=0)] = 0.5
+    overlap_seconds: NotNegative = 0.5
     batch: Count = 1
     """Tiles changed at a time."""
 
@@ -212,7 +214,7 @@ class DreamConfig(Section):
     octaves: OctavesConfig = OctavesConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     tiles: TilesConfig = TilesConfig()
-    seed: int = 0
+    seed: Seed = 0
 
 
 Loaded = TypeVar("Loaded", bound=Section)
@@ -249,16 +251,16 @@ def validate(content: Any, schema: type[Loaded], origin: str) -> Loaded:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {describe(error)}") from None
+        raise ConfigError(f"{origin}: {describe(error, content)}") from None
 
 
-def describe(error: ValidationError) -> str:
-    """One line for all that a validation found."""
-    return "; ".join(_problem(problem) for problem in error.errors())
+def describe(error: ValidationError, content: Any = None) -> str:
+    """One line for all that a validation of `content` found."""
+    return "; ".join(_problem(problem, content) for problem in error.errors())
 
 
-def _problem(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+def _problem(problem: Any, content: Any) -> str:
+    place = ".".join(_keys(problem["loc"], content))
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown setting '{place}'; remove it or check its spelling"
     if problem["type"] == "missing":
@@ -267,6 +269,16 @@ def _problem(problem: Any) -> str:
     if isinstance(problem["input"], dict):
         return f"{place}: {message}" if place else message
     return f"{place}={problem['input']!r}: {message}"
+
+
+def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
+    """The keys as the user wrote them: pydantic puts the `kind` of a section into its location."""
+    for part in location:
+        if isinstance(content, dict):
+            if part not in content and part == content.get("kind"):
+                continue
+            content = content.get(part)
+        yield str(part)
 
 
 def _packaged() -> dict[str, Path]:

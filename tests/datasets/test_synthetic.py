@@ -7,15 +7,8 @@ import pytest
 import soundfile
 from scipy import signal
 
-from tfdream.datasets.synthetic import (
-    PEAK_DBFS,
-    STYLES,
-    Song,
-    compose,
-    melody,
-    oscillate,
-    write_corpus,
-)
+from tfdream.datasets.instruments import PEAK_DBFS, Song, melody, oscillate
+from tfdream.datasets.synthetic import STYLES, compose, write_corpus
 from tfdream.errors import ConfigError
 
 RATE = 16000

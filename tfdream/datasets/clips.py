@@ -22,7 +22,7 @@ import soundfile
 from tfdream import audio
 from tfdream.config import PrepareConfig
 from tfdream.datasets.sources import Skipped, Track
-from tfdream.errors import AudioError
+from tfdream.errors import AudioError, DatasetError
 
 _FULL_SCALE = 32768  # as libsndfile has it, so that 16-bit sources are kept to the bit
 
@@ -91,6 +91,9 @@ def cut_all(
 
     A file that makes a decoder crash its process is skipped like any other damaged one: the
     processes are started again, and the file is tried once more on its own.
+
+    Raises:
+      DatasetError: if no process can be started at all.
     """
     if workers == 1:
         for track in tracks:
@@ -103,22 +106,32 @@ def cut_all(
                 yield waiting.popleft(), result
         except BrokenProcessPool:
             suspect = waiting.popleft()
-            try:
-                yield suspect, next(_cut_in_pool([suspect], config, 1))
-            except BrokenProcessPool:
-                yield suspect, Skipped(suspect.name, "the decoder crashed on it")
+            yield suspect, _cut_alone(suspect, config)
+
+
+def _cut_alone(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
+    """Cut a file in a process of its own, which it may crash."""
+    with _pool(1) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            raise DatasetError(
+                "worker processes end as soon as they start; use workers=1, or, in a script, put "
+                "the call under: if __name__ == '__main__'"
+            ) from None
+        try:
+            return pool.submit(_cut_or_skip, track, config).result()
+        except BrokenProcessPool:
+            return Skipped(track.name, "the decoder crashed on it")
 
 
 def _cut_in_pool(
     tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[list[bytes] | Skipped]:
-    # Spawned, because forking a process that runs TensorFlow's threads may deadlock.
-    context = multiprocessing.get_context("spawn")
-    queue = iter(list(tracks))
     running: deque[Future[list[bytes] | Skipped]] = deque()
-    pool = ProcessPoolExecutor(workers, context, initializer=_serve_parent)
+    pool = _pool(workers)
     try:
-        for track in queue:
+        for track in list(tracks):  # the caller takes from it what is done
             running.append(pool.submit(_cut_or_skip, track, config))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
@@ -126,6 +139,12 @@ def _cut_in_pool(
             yield running.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned, because forking a process that runs TensorFlow's threads may deadlock.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=_serve_parent)
 
 
 def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from pydantic import ConfigDict
 
 from tfdream.config import PrepareConfig, Section, validate
-from tfdream.errors import DatasetError
+from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import replacing
 
 DESCRIPTION = "dataset.json"
@@ -90,9 +90,13 @@ def load(folder: Path) -> Dataset:
         ) from None
     except (OSError, ValueError) as error:
         raise DatasetError(f"'{folder / DESCRIPTION}' cannot be read: {error}") from None
-    if isinstance(content, dict) and content.get("format", FORMAT) > FORMAT:
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
         raise DatasetError(f"'{folder}' was prepared by a newer tfdream; update this one")
-    dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
+    try:
+        dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
+    except ConfigError as error:
+        raise DatasetError(f"{error}; run tfdream prepare --force again") from None
     for shard in dataset.shards:
         path = folder / shard.name
         size = path.stat().st_size if path.is_file() else None

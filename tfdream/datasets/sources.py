@@ -75,7 +75,10 @@ def folder_per_label(source: Path) -> Source:
     tracks, skipped = [], []
     for path in _files(source):
         name = path.relative_to(source).as_posix()
-        if "/" not in name:
+        printable = name.encode(errors="backslashreplace").decode()
+        if name != printable:
+            skipped.append(Skipped(printable, "its name is not valid Unicode; rename it"))
+        elif "/" not in name:
             skipped.append(Skipped(name, "not inside the sub-folder of a label"))
         elif path.suffix.lower() not in audio.EXTENSIONS:
             skipped.append(
@@ -101,10 +104,10 @@ def csv_manifest(source: Path) -> Source:
             tracks = [_row_to_track(row, manifest, rows.line_num) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
-    names = [track.name for track in tracks]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DatasetError(f"'{manifest}' names '{twice}' twice; a track has one row")
+    files = Counter(track.path.resolve() for track in tracks)
+    for track in tracks:
+        if files[track.path.resolve()] > 1:
+            raise DatasetError(f"'{manifest}' names '{track.name}' twice; a track has one row")
     return Source(sorted(tracks), [])
 
 
@@ -136,8 +139,15 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
     if folds == 1:
         return [track._replace(fold=0) for track in tracks]
     labels = [track.label for track in tracks]
-    if max(Counter(labels).values()) < folds:  # too rare to stratify, but groups can be dealt out
-        labels = ["any"] * len(labels)
+    assigned = np.zeros(len(tracks), int)
+    if max(Counter(labels).values()) >= folds:
+        assigned = _deal(labels, tracks, folds, seed)
+    if len(set(assigned)) < folds:  # labels too rare to stratify, but groups can be dealt out
+        assigned = _deal(["any"] * len(labels), tracks, folds, seed)
+    return [track._replace(fold=int(fold)) for track, fold in zip(tracks, assigned, strict=True)]
+
+
+def _deal(labels: list[str], tracks: list[Track], folds: int, seed: int) -> np.ndarray:
     assigned = np.zeros(len(tracks), int)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # a label rarer than the folds is missing from some of them
@@ -145,7 +155,7 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
         split = list(splitter.split(assigned, labels, [track.group for track in tracks]))
     for fold, (_, held_out) in enumerate(split):
         assigned[held_out] = fold
-    return [track._replace(fold=int(fold)) for track, fold in zip(tracks, assigned, strict=True)]
+    return assigned
 
 
 def _check_groups(tracks: list[Track]) -> None:

@@ -51,20 +51,23 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
         folds = _held_out(run, dataset)
     chosen = sorted(set(folds))
     found = predict_dataset(run, dataset_folder, dataset, chosen)
-    labels = run.labels
+    return {**score(found, run.labels), "folds": chosen}
+
+
+def score(found: Predictions, labels: list[str]) -> dict[str, Any]:
+    """Compare predictions with the truth; see `evaluate` for what it returns."""
     guessed = found.probabilities.argmax(axis=1)
     names, track_of_clip = np.unique(found.tracks, return_inverse=True)
     summed = np.zeros((len(names), len(labels)))
     np.add.at(summed, track_of_clip, found.probabilities)
     truth_of_track = np.zeros(len(names), int)
     truth_of_track[track_of_clip] = found.labels
-    guessed_of_track = summed.argmax(axis=1)
     indices = list(range(len(labels)))
     confusion = confusion_matrix(found.labels, guessed, labels=indices)
     return {
         "labels": labels,
         "clip_accuracy": float(np.mean(guessed == found.labels)),
-        "track_accuracy": float(np.mean(guessed_of_track == truth_of_track)),
+        "track_accuracy": float(np.mean(summed.argmax(axis=1) == truth_of_track)),
         "macro_f1": float(
             f1_score(found.labels, guessed, labels=indices, average="macro", zero_division=0.0)
         ),
@@ -72,7 +75,6 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
         "confusion": confusion.tolist(),
         "clips": len(found.labels),
         "tracks": len(names),
-        "folds": chosen,
     }
 
 

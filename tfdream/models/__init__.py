@@ -41,6 +41,11 @@ def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> ke
     try:
         model: keras.Model = checked(input_shape, classes, **config.options)
     except ValidationError as error:
+        if error.errors()[0]["loc"][0] == 0:  # the shape, by its position; options have names
+            raise ConfigError(
+                f"model {config.name} cannot take an input of shape {input_shape}; "
+                "use another frontend.kind"
+            ) from None
         raise ConfigError(f"model {config.name}: {describe(error)}") from None
     except ValueError as error:
         reason = " ".join(str(error).split())

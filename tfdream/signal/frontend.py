@@ -88,7 +88,7 @@ class SpectrogramFrontend(Frontend):
         channels = []
         if self.shows_level:
             level_db = power_to_db(stft_to_power(stft), self.spec)
-            channels.append(self._level_to_channel(level_db, _reference_db(level_db)))
+            channels.append(self._level_to_channel(level_db, self._reference_db(level_db)))
         if self.shows_phase:
             channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
@@ -104,14 +104,14 @@ class SpectrogramFrontend(Frontend):
                 f"frontend kind={self.config.kind} shows the phase, which a canvas of levels does "
                 "not hold; use canvas.kind=gains or waveform"
             )
-        channel = self._level_to_channel(level_db, _reference_db(level_db))
+        channel = self._level_to_channel(level_db, self._reference_db(level_db))
         return self._to_image(channel[..., tf.newaxis])
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
         """The image, and what it leaves out."""
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
-        reference_db = _reference_db(power_to_db(power, self.spec))
+        reference_db = self._reference_db(power_to_db(power, self.spec))
         return self.stft_to_image(stft), Remainder(
             reference_db, tf.sqrt(power), stft_to_phase(stft)
         )
@@ -172,6 +172,10 @@ class SpectrogramFrontend(Frontend):
             )
         return remainder.magnitude
 
+    def _reference_db(self, level_db: tf.Tensor) -> tf.Tensor:
+        loudest = tf.reduce_max(level_db, axis=[1, 2], keepdims=True)
+        return tf.where(loudest < SILENCE_DB, SILENCE_DB + self.config.top_db, loudest)
+
     def _level_to_channel(self, level_db: tf.Tensor, reference_db: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(1 + (level_db - reference_db) / self.config.top_db, 0.0, 1.0)
 
@@ -195,7 +199,3 @@ def build(config: FrontendConfig) -> Frontend:
 def resize(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Resize images `[batch, height, width, channels]` bilinearly, filtered when they shrink."""
     return tf.image.resize(image, size, antialias=True)
-
-
-def _reference_db(level_db: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(tf.reduce_max(level_db, axis=[1, 2], keepdims=True), SILENCE_DB)

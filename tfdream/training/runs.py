@@ -3,7 +3,7 @@
 import json
 import platform
 from functools import cached_property
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import yaml
 
 from tfdream import __version__, models
 from tfdream.config import Experiment, Section, validate
-from tfdream.errors import ModelError
+from tfdream.errors import ConfigError, ModelError
 from tfdream.files import replacing, write_json, write_text
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
@@ -55,7 +55,7 @@ class Run:
         """Read the folder's description.
 
         Raises:
-          ModelError: if it is not a run folder, or one of a newer version.
+          ModelError: if it is not a run folder, a damaged one, or one of a newer version.
         """
         try:
             content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -67,10 +67,15 @@ class Run:
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"the run '{folder}' cannot be read: {reason}") from None
-        if isinstance(content, dict) and content.get("format", FORMAT) > FORMAT:
+        version = content.get("format") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > FORMAT:
             raise ModelError(f"'{folder}' was written by a newer tfdream; update this one")
-        info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
-        return cls(folder, validate(config, Experiment, f"'{folder / 'config.yaml'}'"), info)
+        try:
+            info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
+            experiment = validate(config, Experiment, f"'{folder / 'config.yaml'}'")
+        except ConfigError as error:
+            raise ModelError(f"the run '{folder}' is damaged or foreign: {error}") from None
+        return cls(folder, experiment, info)
 
     @property
     def labels(self) -> list[str]:
@@ -176,5 +181,5 @@ class Run:
 def versions() -> dict[str, str]:
     """Of tfdream and of what its results depend on."""
     packages = ("tensorflow", "tensorflow-io", "keras", "numpy", "librosa", "soxr", "soundfile")
-    found: dict[str, Any] = {name: version(name) for name in packages}
+    found: dict[str, Any] = {name: metadata.version(name) for name in packages}
     return {"tfdream": __version__, "python": platform.python_version(), **found}

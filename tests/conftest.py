@@ -1,0 +1,102 @@
+"""A tiny world: twelve recordings, the dataset made of them, and a network that has learnt it.
+
+TensorFlow has one logical CPU here, as on the machine of most users. Two devices would change
+everything at once (every graph built twice, sums in another order), so they have a test of their
+own, in a process of its own: tests/training/test_fit.py.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfdream import config
+from tfdream.config import Experiment
+
+RATE = 8000
+TRACKS_PER_LABEL = 6
+
+EXPERIMENT = """
+prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
+frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
+model: {name: lil_data, options: {filters: [4, 8], dense_units: 8}}
+training: {epochs: 2, batch_size: 8, learning_rate: 0.02}
+"""
+
+
+def noise(rng, samples):
+    return rng.uniform(0.05, 0.3) * rng.uniform(-1, 1, samples)
+
+
+def tones(rng, samples):
+    """A chord, and a trace of noise so that no bin is empty."""
+    seconds = np.arange(samples) / RATE
+    chord = np.sin(2 * np.pi * rng.uniform(200, 3000, (3, 1)) * seconds).mean(axis=0)
+    return rng.uniform(0.1, 0.5) * chord + 1e-3 * rng.standard_normal(samples)
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    """Six tracks of noise and six of tones: three clips each, but for one that has four."""
+    folder = tmp_path_factory.mktemp("source")
+    rng = np.random.default_rng(0)
+    for sound in (noise, tones):
+        (folder / sound.__name__).mkdir()
+        for number in range(TRACKS_PER_LABEL):
+            seconds = 4.3 if sound is noise and number == 0 else 3.3
+            path = folder / sound.__name__ / f"{number}.wav"
+            soundfile.write(path, sound(rng, round(seconds * RATE)), RATE, "PCM_16")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def experiment_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def configure(experiment_path):
+    """The tiny experiment, with overrides such as 'training.epochs=3'."""
+    return lambda *overrides: config.load(str(experiment_path), Experiment, overrides)
+
+
+@pytest.fixture(scope="session")
+def experiment(configure):
+    return configure()
+
+
+@pytest.fixture(scope="session")
+def dataset(source, experiment, tmp_path_factory):
+    """A prepared folder, not to be changed."""
+    from tfdream.datasets.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "dataset"
+    prepare(source, folder, experiment.prepare, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(dataset, experiment, tmp_path_factory):
+    """A run folder of two epochs, not to be changed, and what `train` returned."""
+    from tfdream.training.fit import train
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    return folder, train(experiment, dataset, folder)
+
+
+@pytest.fixture(scope="session")
+def run(trained):
+    from tfdream.training.runs import Run
+
+    return Run.open(trained[0])
+
+
+@pytest.fixture(scope="session")
+def song(source):
+    """A recording of tones, mono at the network's rate."""
+    return source / "tones" / "0.wav"

@@ -1,0 +1,129 @@
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdream.config import PrepareConfig
+from tfdream.datasets import clips, records
+from tfdream.errors import DatasetError
+
+
+def settings(codec):
+    return PrepareConfig(sample_rate=8000, clip_seconds=0.5, codec=codec)
+
+
+@pytest.fixture
+def samples():
+    """Noise, and the extremes of 16 bits."""
+    noise = np.random.default_rng(0).uniform(-1, 1, 3996)
+    return np.concatenate([noise, [-1.0, 32767 / 32768, 0.0, -1 / 32768]])
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "flac"])
+def test_both_codecs_decode_to_the_16_bit_samples_in_the_graph(samples, codec):
+    config = settings(codec)
+    decode = tf.function(lambda encoded: records.decode(encoded, config))
+    decoded = decode(tf.constant(clips.encode(samples, config)))
+    assert decoded.dtype == tf.int16
+    assert np.array_equal(decoded, np.round(samples * 32768))
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "flac"])
+def test_a_record_comes_back_with_its_label_and_track(samples, codec, tmp_path):
+    config = settings(codec)
+    records.write_shard(tmp_path, "shard", 0, [("a/ü.wav", 7, clips.encode(samples, config))])
+    (serialised,) = tf.data.TFRecordDataset(str(tmp_path / "shard"))
+    record = records.parse(serialised, config)
+    assert record["label"] == 7
+    assert record["track"].numpy().decode() == "a/ü.wav"
+    # Half a step of 16 bits, which is what encoding rounds away.
+    np.testing.assert_allclose(record["waveform"], samples, atol=0.5 / 32768, rtol=0)
+    assert record["waveform"].dtype == tf.float32
+
+
+def test_a_shard_knows_what_it_holds(tmp_path):
+    clip = bytes(8000)
+    shard = records.write_shard(
+        tmp_path, "fold2-00000.tfrecord", 2, [("a", 0, clip), ("b", 1, clip), ("a", 0, clip)]
+    )
+    content = (tmp_path / shard.name).read_bytes()
+    assert shard.tracks == {"a": 2, "b": 1}
+    assert (shard.fold, shard.clips, shard.bytes) == (2, 3, len(content))
+    assert shard.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_an_interrupted_shard_leaves_nothing(tmp_path):
+    def interrupted():
+        yield "a", 0, bytes(8000)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        records.write_shard(tmp_path, "shard", 0, interrupted())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def copy(dataset, tmp_path):
+    """A dataset that may be damaged."""
+    return shutil.copytree(dataset, tmp_path / "dataset")
+
+
+def rewrite(folder, change):
+    path = folder / records.DESCRIPTION
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_dataset_is_read_as_it_was_written(dataset):
+    found = records.load(dataset)
+    assert found.labels == ["noise", "tones"]
+    assert found.clips == sum(found.clips_per_label.values()) == 37
+    assert found.tracks == 12
+    assert found.folds == [0, 1, 2]
+    assert [shard.fold for shard in found.shards] == sorted(shard.fold for shard in found.shards)
+
+
+def test_the_shards_of_some_folds_are_theirs(dataset):
+    found = records.load(dataset)
+    assert {shard.fold for shard in found.fold_shards([0, 2])} == {0, 2}
+    with pytest.raises(DatasetError, match=r"fold 3 is not in the dataset \(folds: \[0, 1, 2\]\)"):
+        found.fold_shards([0, 3])
+
+
+def test_a_folder_without_a_description_is_no_dataset(tmp_path):
+    with pytest.raises(DatasetError, match="run tfdream prepare first"):
+        records.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"format": "1"}', '{"format": 1, "labels": 3}', "\0"]
+)
+def test_a_foreign_description_is_a_dataset_error(copy, content):
+    (copy / records.DESCRIPTION).write_text(content)
+    with pytest.raises(DatasetError, match=r"dataset\.json"):
+        records.load(copy)
+
+
+def test_a_newer_format_asks_for_a_newer_program(copy):
+    rewrite(copy, lambda content: content.update(format=records.FORMAT + 1))
+    with pytest.raises(DatasetError, match="newer tfdream"):
+        records.load(copy)
+
+
+def test_a_truncated_shard_is_named(copy):
+    shard = sorted(copy.glob("*.tfrecord"))[0]
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(DatasetError, match=f"{shard.name}' has {size - 1} bytes instead of {size}"):
+        records.load(copy)
+
+
+def test_a_missing_shard_is_named(copy):
+    shard = sorted(copy.glob("*.tfrecord"))[-1]
+    shard.unlink()
+    with pytest.raises(DatasetError, match=rf"{shard.name}' is missing.*--force"):
+        records.load(copy)

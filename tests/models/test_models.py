@@ -1,0 +1,253 @@
+"""Contracts of every architecture that the folder holds, and what is particular to some."""
+
+import functools
+import inspect
+from contextlib import suppress
+from importlib import import_module
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdream import models
+from tfdream.config import ModelConfig
+from tfdream.errors import ConfigError, ModelError
+
+CLASSES = 3
+# What an architecture may expect: an image, or samples. Large enough for each one's usual depth.
+INPUTS = [(256, 256, 1), (16000, 1)]
+
+
+@functools.cache
+def input_shape(name):
+    """The first of `INPUTS` that an architecture takes."""
+    for shape in INPUTS:
+        with suppress(ConfigError):
+            models.build(ModelConfig(name=name), shape, CLASSES)
+            return shape
+    raise AssertionError(f"{name} takes none of {INPUTS}; add one that it takes")
+
+
+def build(name, shape=None, **options):
+    config = ModelConfig(name=name, options=options)
+    return models.build(config, shape or input_shape(name), CLASSES)
+
+
+def noise(model, batch=2):
+    rng = np.random.default_rng(0)
+    return tf.constant(rng.uniform(0, 1, (batch, *model.input.shape[1:])), tf.float32)
+
+
+@pytest.fixture(params=models.names(), scope="module")
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name):
+    keras.utils.set_random_seed(0)
+    return build(name)
+
+
+def test_probabilities_are_float32_and_sum_to_one(model):
+    probabilities = model(noise(model, batch=5), training=False)
+    assert probabilities.shape == (5, CLASSES)
+    assert probabilities.dtype == tf.float32
+    assert (probabilities.numpy() >= 0).all()
+    np.testing.assert_allclose(tf.reduce_sum(probabilities, axis=1), 1, atol=1e-6)  # float32
+
+
+def test_the_last_layers_have_the_names_that_others_rely_on(model):
+    tapped = models.tap(model, ["embedding", "logits", "probabilities"])
+    inputs = noise(model)
+    found = tapped(inputs, training=False)
+    assert found["embedding"].shape.rank == 2
+    assert found["logits"].shape == (2, CLASSES)
+    assert found["logits"].dtype == tf.float32
+    # Softmax is not linear: this sees whether logits are what it is taken of.
+    np.testing.assert_allclose(tf.nn.softmax(found["logits"]), found["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(found["probabilities"], model(inputs, training=False), atol=1e-6)
+
+
+def test_layer_names_do_not_depend_on_what_was_built_before(name, model):
+    again = build(name)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
+def test_the_summary_of_layers_is_complete(model):
+    found = models.layers(model)
+    assert [layer["name"] for layer in found] == [layer.name for layer in model.layers]
+    assert found[-1]["name"] == "probabilities"
+    assert found[-1]["output_shape"] == [None, CLASSES]
+    assert all(isinstance(layer["type"], str) for layer in found)
+
+
+def test_an_image_is_judged_alike_in_any_company(model):
+    inputs = noise(model, batch=3)
+    alone = model(inputs[1:2], training=False)
+    # Other batch sizes take other ways through the matrix products: parts in 10⁶.
+    np.testing.assert_allclose(model(inputs, training=False)[1:2], alone, atol=1e-5)
+
+
+def test_saved_weights_make_the_same_model(name, model, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    other = build(name)
+    other.load_weights(path)
+    for weight, loaded in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert np.array_equal(weight, loaded)
+    inputs = noise(model)
+    assert np.array_equal(model(inputs, training=False), other(inputs, training=False))
+
+
+def test_the_seed_decides_the_fresh_weights(name):
+    keras.utils.set_random_seed(1)
+    first = build(name).get_weights()
+    keras.utils.set_random_seed(1)
+    for weight, again in zip(first, build(name).get_weights(), strict=True):
+        assert np.array_equal(weight, again)
+
+
+def test_every_logit_pulls_at_the_input(model):
+    inputs = noise(model)
+    network = models.tap(model, ["logits"])
+    for number in range(CLASSES):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            logit = network(inputs, training=False)["logits"][:, number]
+        gradient = tape.gradient(logit, inputs).numpy()
+        assert np.isfinite(gradient).all()
+        assert all(np.abs(one).max() > 0 for one in gradient)
+
+
+def test_every_weight_learns(model):
+    inputs = noise(model)
+    with tf.GradientTape() as tape:
+        probabilities = model(inputs, training=True)
+        loss = -tf.reduce_sum(tf.math.log(probabilities[:, 0]))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(gradient is not None for gradient in gradients)
+
+
+def test_the_deepest_convolution_can_be_dreamt_on(model):
+    layer = models.deepest_convolution(model)
+    tapped = models.tap(model, [layer])
+    assert models.takes_any_size(tapped)
+    activations = tapped(noise(model), training=False)[layer]
+    assert activations.shape.rank == len(model.input.shape)
+
+
+@pytest.mark.parametrize("options", [{"wings": 2}, {"classes": 5}, {"input_shape": [1, 1, 1]}])
+def test_an_unknown_option_is_named(name, options):
+    with pytest.raises(ConfigError, match=rf"model {name}: .*{next(iter(options))}"):
+        build(name, **options)
+
+
+def test_an_option_of_the_wrong_type_is_named(name):
+    options = inspect.signature(import_module(f"tfdream.models.{name}").build).parameters
+    for option in list(options)[2:]:
+        with pytest.raises(ConfigError, match=rf"model {name}: .*{option}"):
+            build(name, **{option: {"no": "such"}})
+
+
+def test_a_too_small_input_is_refused_with_its_shape(name, model):
+    small = (1,) * (len(model.input.shape) - 2) + (model.input.shape[-1],)
+    with pytest.raises(ConfigError, match=rf"{name} cannot take an input of shape"):
+        build(name, small)
+
+
+def test_an_input_of_the_wrong_rank_is_refused_with_its_shape(name, model):
+    wrong = (64, 1) if len(model.input.shape) == 4 else (64, 64, 1)
+    with pytest.raises(ConfigError, match=rf"{name} cannot take an input of shape"):
+        build(name, wrong)
+
+
+def test_an_unknown_architecture_is_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"model.name=hal is not one of: .*lil_data"):
+        models.build(ModelConfig(name="hal"), (8, 8, 1), 2)
+
+
+# Taps
+
+
+@pytest.fixture(scope="module")
+def small():
+    return build("lil_data", (64, 48, 1), filters=(4, 8), dense_units=5)
+
+
+def test_a_tap_gives_the_activations_of_the_whole_model(small):
+    inputs = noise(small)
+    names = [layer.name for layer in small.layers[1:]]
+    everything = keras.Model(small.input, {name: small.get_layer(name).output for name in names})(
+        inputs, training=False
+    )
+    for name in names:
+        found = models.tap(small, [name])(inputs, training=False)
+        assert set(found) == {name}
+        # The same sums, perhaps fused in another order: parts in 10⁶.
+        np.testing.assert_allclose(found[name], everything[name], atol=1e-5, err_msg=name)
+
+
+def test_a_tap_computes_nothing_beyond_its_deepest_layer(small):
+    tapped = models.tap(small, ["conv1", "pool1"])
+    assert {layer.name for layer in tapped.layers[1:]} == {"conv1", "pool1"}
+
+
+def test_a_tap_shares_the_weights(small):
+    tapped = models.tap(small, ["conv2"])
+    assert tapped.get_layer("conv2").kernel is small.get_layer("conv2").kernel
+
+
+def test_convolutions_take_images_of_any_size(small):
+    tapped = models.tap(small, ["conv2"])
+    assert models.takes_any_size(tapped)
+    for height, width in [(64, 48), (17, 130), (8, 8)]:
+        found = tapped(tf.zeros((1, height, width, 1)), training=False)["conv2"]
+        assert found.shape == (1, height // 4, width // 4, 8)
+
+
+def test_a_convolution_hears_the_same_in_a_longer_image(small):
+    image = noise(small)
+    tapped = models.tap(small, ["conv1"])
+    longer = tf.concat([image, image], axis=2)
+    whole = tapped(longer, training=False)["conv1"]
+    # All but the column that sees over the border.
+    np.testing.assert_allclose(
+        whole[:, :, :47], tapped(image, training=False)["conv1"][:, :, :47], atol=1e-5
+    )
+
+
+def test_what_lies_behind_a_dense_layer_keeps_its_size(small):
+    tapped = models.tap(small, ["conv1", "embedding"])
+    assert not models.takes_any_size(tapped)
+    assert tapped(noise(small), training=False)["embedding"].shape == (2, 5)
+
+
+def test_an_unknown_layer_is_answered_with_the_known_ones(small):
+    with pytest.raises(ModelError, match=r"'conv9' is not in the model.*conv1, .*probabilities"):
+        models.tap(small, ["conv1", "conv9"])
+
+
+def test_a_model_without_a_convolution_says_so():
+    dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
+    with pytest.raises(ModelError, match=r"no convolution; its layers: .*only"):
+        models.deepest_convolution(dense)
+
+
+# Lil Data, "On the Generation of Music", section 4
+
+
+def test_lil_data_has_the_published_size():
+    model = models.build(ModelConfig(name="lil_data"), (631, 631, 1), classes=4)
+    # 80 + 1168 + 4640 + 18 496 in the convolutions, 256·48 + 48 and 48·4 + 4 in the dense layers.
+    assert model.count_params() == 36_916
+    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+    assert shapes["conv1"] == [None, 631, 631, 8]
+    assert shapes["conv2"] == [None, 157, 157, 16]
+    assert shapes["conv3"] == [None, 39, 39, 32]
+    assert shapes["conv4"] == [None, 9, 9, 64]
+    assert shapes["embedding"] == [None, 48]
+    assert models.deepest_convolution(model) == "conv4"
+    tapped = models.tap(model, ["conv1", "conv2", "conv3", "conv4"])
+    assert set(tapped(tf.zeros((1, 64, 64, 1)), training=False)) == set(tapped.output)

@@ -1,0 +1,214 @@
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from tfdream import config
+from tfdream.config import DreamConfig, Experiment, PrepareConfig
+from tfdream.errors import ConfigError
+
+SCHEMAS = {".": Experiment, "dream": DreamConfig}  # by the folder below configs/
+
+
+def schema_of(name):
+    folder, _, _ = name.rpartition("/")
+    return SCHEMAS[folder or "."]
+
+
+def load_text(tmp_path, text, schema=Experiment, overrides=()):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return config.load(str(path), schema, overrides)
+
+
+def message(call, *arguments, **settings):
+    """The text of the ConfigError, which is one line."""
+    with pytest.raises(ConfigError) as caught:
+        call(*arguments, **settings)
+    text = str(caught.value)
+    assert text.splitlines() == [text]
+    return text
+
+
+@pytest.mark.parametrize("name", config.names())
+def test_a_packaged_config_fits_its_schema(name):
+    loaded = config.load(name, schema_of(name))
+    assert type(loaded) is schema_of(name)
+    assert config.validate(loaded.model_dump(), schema_of(name), "again") == loaded
+
+
+def test_published_systems_and_recommended_recipes_are_packaged():
+    assert {"lil_data", "dream/recommended"} <= set(config.names())
+    assert config.names() == sorted(config.names())
+
+
+def test_a_path_is_read_like_a_name(tmp_path):
+    text = "frontend: {kind: raw}\nprepare: {sample_rate: 8000}"
+    loaded = load_text(tmp_path, text)
+    assert loaded.frontend.kind == "raw"
+    assert loaded.prepare == PrepareConfig(sample_rate=8000)
+
+
+def test_what_a_file_leaves_out_is_the_default(tmp_path):
+    assert load_text(tmp_path, "seed: 3", DreamConfig) == DreamConfig(seed=3)
+
+
+def test_lil_data_sees_square_images_of_631():
+    """Bins and frames follow from the published clip length and transform."""
+    loaded = config.load("lil_data", Experiment)
+    spec = loaded.frontend.stft
+    assert (spec.bins, spec.frames(loaded.prepare.clip_samples)) == (631, 631)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "samples"), [(5.0, 22050, 110250), (0.1, 8000, 800), (1 / 3, 44100, 14700)]
+)
+def test_clip_samples_follow_from_seconds_and_rate(seconds, rate, samples):
+    prepare = PrepareConfig(clip_seconds=seconds, sample_rate=rate)
+    assert prepare.clip_samples == samples
+
+
+def test_a_config_is_frozen():
+    loaded = config.load("lil_data", Experiment)
+    with pytest.raises(ValidationError):
+        loaded.training.epochs = 3
+    assert loaded.training.epochs == 20
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("training.epochs=3", lambda loaded: loaded.training.epochs == 3),
+        ("training.learning_rate=1e-4", lambda loaded: loaded.training.learning_rate == 1e-4),
+        ("training.mixed_precision=true", lambda loaded: loaded.training.mixed_precision is True),
+        ("prepare.short=repeat", lambda loaded: loaded.prepare.short == "repeat"),
+        ("frontend.size=[64, 32]", lambda loaded: loaded.frontend.size == (64, 32)),
+        ("frontend.stft.hop_samples=100", lambda loaded: loaded.frontend.stft.hop_samples == 100),
+        ("model.options.dropout=0.1", lambda loaded: loaded.model.options["dropout"] == 0.1),
+        ("model=null", lambda loaded: loaded.model is None),
+    ],
+)
+def test_an_override_changes_one_setting(override, read):
+    assert not read(config.load("lil_data", Experiment))
+    assert read(config.load("lil_data", Experiment, [override]))
+
+
+def test_overrides_may_make_sections_and_the_last_one_counts(tmp_path):
+    overrides = ["training.epochs=3", "training.seed=5", "training.epochs=7"]
+    loaded = load_text(tmp_path, "frontend: {kind: raw}", overrides=overrides)
+    assert (loaded.training.epochs, loaded.training.seed) == (7, 5)
+
+
+def test_an_override_is_forgotten_by_the_next_load():
+    config.load("lil_data", Experiment, ["training.epochs=3"])
+    assert config.load("lil_data", Experiment).training.epochs == 20
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("training.epoch=3", "'training.epoch'"),
+        ("training.epochs=many", "training.epochs='many'"),
+        ("training.epochs=0", "training.epochs=0"),
+        ("training.epochs=2.5", "training.epochs=2.5"),
+        ("training.epochs=", "training.epochs=None"),
+        ("training=3", "training=3"),
+        ("training.epochs.first=3", "training.epochs"),
+        ("training.epochs", "'training.epochs' is not KEY=VALUE"),
+        ("=3", "'=3' is not KEY=VALUE"),
+        ("training.epochs=[3", r"'training.epochs=\[3'.*not YAML"),
+        ("frontend.colour=red", "'frontend.colour'"),
+        ("frontend.stft.n_fft=63", "frontend.stft.n_fft=63"),  # frames would not be centred
+        ("frontend.stft.window=hann", "'frontend.stft.window'"),
+        ("frontend.size=[64]", "frontend.size"),
+        ("frontend.kind=blue", "frontend.*'blue'.*'amplitude_phase'"),
+        ("frontend.top_db=.nan", "frontend.top_db=nan"),
+        ("prepare.clip_seconds=.inf", "prepare.clip_seconds=inf"),
+        ("prepare.skip_start_seconds=.inf", "prepare.skip_start_seconds=inf"),
+        ("prepare.gain=-1", "prepare.gain=-1"),
+        ("prepare.codec=mp3", "prepare.codec='mp3'.*'flac'"),
+        ("prepare.seed=-1", "prepare.seed=-1"),
+        ("training.seed=4294967296", "training.seed=4294967296"),  # NumPy and Keras take 32 bits
+        ("model.name=null", "model.name=None"),
+    ],
+)
+def test_an_override_that_does_not_fit_is_named(override, named):
+    text = message(config.load, "lil_data", Experiment, [override])
+    assert re.search(named, text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "named"),
+    [
+        (Experiment, "frontend: {kind: raw}\ntrainings: {}", "'trainings'"),
+        (Experiment, "frontend: {kind: raw}\nprepare: {rate: 8000}", "'prepare.rate'"),
+        (Experiment, "frontend: {kind: raw, top_db: 80}", "'frontend.top_db'"),
+        (Experiment, "frontend: {top_db: 80}", "frontend.*'kind'"),
+        (Experiment, "prepare: {}", "'frontend' is missing"),
+        (Experiment, "frontend: raw", "frontend='raw'"),
+        (Experiment, "frontend: {kind: raw}\n1: 2", "1"),
+        (DreamConfig, "canvas: {kind: gains, phase: original}", "'canvas.phase'"),
+        (DreamConfig, "canvas: {kind: log_magnitude, phase: no}", "canvas.phase"),
+        (DreamConfig, "octaves: {scale: 1}", "octaves.scale=1"),
+        (DreamConfig, "tiles: {overlap_seconds: -1}", "tiles.overlap_seconds=-1"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named_as_written(tmp_path, schema, text, named):
+    assert re.search(named, message(load_text, tmp_path, text, schema))
+
+
+def test_all_that_does_not_fit_is_told_at_once():
+    overrides = ["training.epochs=0", "prepare.gain=0", "prepare.speed=2"]
+    text = message(config.load, "lil_data", Experiment, overrides)
+    for setting in ("training.epochs", "prepare.gain", "prepare.speed", "lil_data"):
+        assert setting in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["frontend.stft.n_fft=1024", "frontend.stft.hop_samples=513"], "hop_samples=513.*512"),
+        (["training.keep=best"], "keep='best'.*validate_on='test'"),
+        (["training.patience=3", "training.validate_on=none"], "patience=3.*validate_on='none'"),
+        (["training.optimizer=sgd", "training.nesterov=true"], "nesterov.*momentum"),
+        (["training.momentum=0.9"], "momentum.*optimizer=sgd"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_both_named(overrides, named):
+    assert re.search(named, message(config.load, "lil_data", Experiment, overrides))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["training.keep=best", "training.patience=3", "training.validate_on=next"],
+        ["training.optimizer=sgd", "training.momentum=0.9", "training.nesterov=true"],
+    ],
+)
+def test_settings_that_belong_together_are_accepted(overrides):
+    config.load("lil_data", Experiment, overrides)
+
+
+def test_a_missing_config_names_those_that_exist(tmp_path):
+    text = message(config.load, str(tmp_path / "none.yaml"), Experiment)
+    assert all(name in text for name in config.names())
+    assert str(tmp_path) in message(config.load, str(tmp_path), Experiment)  # a folder
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a: [1, 2\nb: 3", "not YAML"),
+        (b"a: b: c", "not YAML"),
+        (b"a: !!python/object/apply:os.getcwd []", "not YAML"),
+        (b"\xff\xfe\x00", "not YAML"),
+        (b"", "not a mapping"),
+        (b"- 1\n- 2", "not a mapping"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, reason):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    text = message(config.load, str(path), Experiment)
+    assert str(path) in text
+    assert reason in text

@@ -1,0 +1,58 @@
+"""The yardstick of a classifier: a random forest on MFCC means and deviations, on the same folds.
+
+python tools/bench/mfcc_forest.py DATASET [--fold K]...
+"""
+
+import json
+from pathlib import Path
+
+import click
+import librosa
+import numpy as np
+import tensorflow as tf
+from sklearn.ensemble import RandomForestClassifier
+
+from tfdream.datasets import pipeline, records
+from tfdream.evaluation.classification import Predictions, score
+
+MFCC = 20
+TREES = 500
+
+
+def clip_features(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+    mfcc = librosa.feature.mfcc(y=waveform, sr=sample_rate, n_mfcc=MFCC)
+    return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
+
+
+def fold_features(
+    folder: Path, dataset: records.Dataset, folds: list[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shards = dataset.fold_shards(folds)
+    batches = pipeline.evaluation_batches(folder, dataset, shards, tf.identity, batch_size=64)
+    features, labels, tracks = [], [], []
+    for waveforms, clip in batches.as_numpy_iterator():
+        rate = dataset.config.sample_rate
+        features += [clip_features(waveform, rate) for waveform in waveforms]
+        labels.append(clip["label"])
+        tracks.append(clip["track"].astype(str))
+    return np.stack(features), np.concatenate(labels), np.concatenate(tracks)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--fold", "folds", type=int, multiple=True, help="Held out; by default each in turn.")
+def main(folder: Path, folds: tuple[int, ...]) -> None:
+    """Print accuracies of the forest on the held-out folds of the dataset in FOLDER."""
+    dataset = records.load(folder)
+    known = {fold: fold_features(folder, dataset, [fold]) for fold in dataset.folds}
+    for fold in folds or dataset.folds:
+        rest = [known[other] for other in dataset.folds if other != fold]
+        features, labels, _ = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+        forest = RandomForestClassifier(TREES, random_state=0).fit(features, labels)
+        held_out, truth, tracks = known[fold]
+        found = Predictions(forest.predict_proba(held_out), truth, tracks)
+        print(json.dumps({"fold": fold, **score(found, dataset.labels)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# All checks: installs into .venv, lints, checks types, tests. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/environment.sh
+environment '.[dev]'
+
+ruff check .
+ruff format --check .
+mypy
+pytest "$@"
