@@ -25,6 +25,7 @@ ORDER = [
     ["synthesis"],
     ["evaluation", "figures"],
     ["export", "report"],
+    ["console"],
     ["cli"],
     ["__main__"],
 ]
@@ -116,13 +117,7 @@ def test_every_config_is_installed():
     assert installed == set(configs.rglob("*.yaml"))
 
 
-TOO_LONG = pytest.mark.xfail(strict=True, reason="to be divided; then take it out of this list")
-
-
-@pytest.mark.parametrize(
-    "module",
-    [pytest.param(module, marks=TOO_LONG if module == "tfdream.cli" else ()) for module in SOURCES],
-)
+@each_module
 def test_a_module_fits_on_a_few_screens(module):
     lines = SOURCES[module].read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 400, f"{module} has {len(lines)} lines: a noun is missing"

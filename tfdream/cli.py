@@ -4,33 +4,18 @@ What a command returns is printed for people, or with ``--json`` as one JSON obj
 of standard output; everything else goes to standard error.
 """
 
-import functools
-import json
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from tfdream import __version__
-from tfdream.errors import TfdreamError
+from tfdream.console import OrderedGroup, Result, command, progress_bar
 
 PATH = click.Path(path_type=Path)
-Result = dict[str, Any]
 
 
-class _Group(click.Group):
-    """Commands in the order of the work, not of the alphabet."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tfdream")
 def main() -> None:
     """Classify, dream and change recorded music with the networks that hear it.
@@ -45,33 +30,6 @@ def main() -> None:
     """
     # TensorFlow reads this when it is first imported, and is silent below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-def _command(
-    group: click.Group, name: str | None = None
-) -> Callable[[Callable[..., Result]], click.Command]:
-    """A command with --json; its result is printed, its errors become one line."""
-
-    def decorate(function: Callable[..., Result]) -> click.Command:
-        @functools.wraps(function)
-        def run(as_json: bool, **arguments: Any) -> None:
-            try:
-                with _log_to_stderr():
-                    result = function(**arguments)
-            except TfdreamError as error:
-                click.echo(f"Error: {error}", err=True)
-                sys.exit(1)
-            except KeyboardInterrupt:
-                click.echo("Interrupted.", err=True)
-                sys.exit(130)
-            click.echo(json.dumps(result) if as_json else "\n".join(_told(result)))
-
-        option = click.option(
-            "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
-        )
-        return group.command(name)(option(run))
-
-    return decorate
 
 
 _force = click.option("--force", is_flag=True, help="Replace what is there already.")
@@ -93,7 +51,7 @@ _bits = click.option(
 _figure = click.option("--figure", type=PATH, help="Also draw a PNG, SVG or PDF here.")
 
 
-@_command(main)
+@command(main)
 def configs() -> Result:
     """List the packaged configurations."""
     from tfdream import config
@@ -101,7 +59,7 @@ def configs() -> Result:
     return {"configs": config.names()}
 
 
-@_command(main)
+@command(main)
 @click.argument("folder", type=PATH)
 @click.option("--tracks", type=click.IntRange(1), default=12, show_default=True, help="Per style.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="Of each track.")
@@ -114,7 +72,7 @@ def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
 
 
-@_command(main)
+@command(main)
 @click.argument("source", type=PATH)
 @click.argument("dataset", type=PATH)
 @click.option("--config", "name", required=True, help="Name or path; its section 'prepare'.")
@@ -147,11 +105,11 @@ def prepare(
     from tfdream.datasets.prepare import prepare
 
     settings = config.load(name, config.Experiment, overrides).prepare
-    with _progress("preparing", "tracks") as progress:
+    with progress_bar("preparing", "tracks") as progress:
         return prepare(source, dataset, settings, layout, workers, force, progress)
 
 
-@_command(main)
+@command(main)
 @click.argument("config_name", metavar="CONFIG")
 @click.argument("dataset", type=PATH)
 @click.argument("run", type=PATH)
@@ -185,11 +143,11 @@ def train(
     if epochs is not None:
         overrides = (*overrides, f"training.epochs={epochs}")
     settings = config.load(config_name, config.Experiment, overrides)
-    with _progress("training", "steps") as progress:
+    with progress_bar("training", "steps") as progress:
         return train(settings, dataset, run, _fold(test_fold), force, progress)
 
 
-@_command(main)
+@command(main)
 @click.argument("run", type=PATH)
 @click.argument("dataset", type=PATH)
 @click.option(
@@ -213,7 +171,7 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
     return result
 
 
-@_command(main)
+@command(main)
 @click.argument("run", type=PATH)
 @click.argument("audio", type=PATH, nargs=-1, required=True)
 def predict(run: Path, audio: tuple[Path, ...]) -> Result:
@@ -224,7 +182,7 @@ def predict(run: Path, audio: tuple[Path, ...]) -> Result:
     return predict(Run.open(run), list(audio))
 
 
-@_command(main)
+@command(main)
 @click.argument("run", type=PATH)
 def layers(run: Path) -> Result:
     """List the layers of the network of RUN: what can be dreamt on."""
@@ -234,7 +192,7 @@ def layers(run: Path) -> Result:
     return {"layers": models.layers(Run.open(run).build_model())}
 
 
-@_command(main)
+@command(main)
 @click.argument("audio", type=PATH)
 @click.argument("output", type=PATH)
 @_model
@@ -288,7 +246,7 @@ def dream(
     settings = config.load(name, config.DreamConfig, overrides)
     if figure is not None:
         figures.check_writable(figure)
-    with _progress("dreaming", "steps") as progress:
+    with progress_bar("dreaming", "steps") as progress:
         result = dream(
             audio, output, Run.open(run), settings, force, int(bits) if bits else None, progress
         )
@@ -297,7 +255,7 @@ def dream(
     return result
 
 
-@_command(main)
+@command(main)
 @click.argument("run", type=PATH)
 @click.argument("saved_model", type=PATH)
 @_force
@@ -309,7 +267,7 @@ def export(run: Path, saved_model: Path, force: bool) -> Result:
     return export(Run.open(run), saved_model, force)
 
 
-@_command(main)
+@command(main)
 @click.argument("audio", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--config", "name", required=True, help="Name or path; its clips and frontend.")
@@ -327,7 +285,7 @@ def analyse(
     return analyse(audio, output, settings, start, force)
 
 
-@_command(main)
+@command(main)
 @click.argument("spectrogram", type=PATH)
 @click.argument("output", type=PATH)
 @click.option(
@@ -350,7 +308,7 @@ def plot() -> None:
     """Draw a figure: PNG, SVG or PDF, by the extension of OUTPUT."""
 
 
-@_command(plot, "spectrograms")
+@command(plot, "spectrograms")
 @click.argument("audio", type=PATH, nargs=-1, required=True)
 @click.argument("output", type=PATH)
 def plot_spectrograms(audio: tuple[Path, ...], output: Path) -> Result:
@@ -361,7 +319,7 @@ def plot_spectrograms(audio: tuple[Path, ...], output: Path) -> Result:
     return {"figure": str(output)}
 
 
-@_command(plot, "history")
+@command(plot, "history")
 @click.argument("run", type=PATH)
 @click.argument("output", type=PATH)
 def plot_history(run: Path, output: Path) -> Result:
@@ -378,82 +336,3 @@ def _fold(text: str) -> int | None:
     if not text.isdecimal():
         raise click.BadParameter(f"'{text}' is neither a fold nor 'none'", param_hint="--test-fold")
     return int(text)
-
-
-class _ConsoleHandler(logging.Handler):
-    """Prints what the library logs, above a progress bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _console().print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _log_to_stderr() -> Iterator[None]:
-    handler = _ConsoleHandler()
-    logger = logging.getLogger("tfdream")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-@contextmanager
-def _progress(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error with the time left; nothing where that is not a terminal."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = _console()
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@functools.cache
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _told(value: Any, indent: str = "") -> Iterator[str]:
-    """A result in lines for people."""
-    for name, entry in value.items():
-        if isinstance(entry, dict):
-            yield f"{indent}{name}:"
-            yield from _told(entry, indent + "  ")
-        elif isinstance(entry, list) and entry and isinstance(entry[0], dict | list):
-            yield f"{indent}{name}:"
-            for row in entry:
-                cells = row.values() if isinstance(row, dict) else row
-                yield f"{indent}  " + "  ".join(_told_cell(cell) for cell in cells)
-        else:
-            yield f"{indent}{name}: {_told_cell(entry)}"
-
-
-def _told_cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_told_cell(entry)}" for name, entry in value.items())
-    if isinstance(value, list):
-        return ", ".join(_told_cell(entry) for entry in value)
-    return str(value)

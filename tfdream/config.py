@@ -56,7 +56,7 @@ class PrepareConfig(Section):
     """How tracks become clips, shards and folds."""
 
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
-    clip_seconds: Positive = 5.0
+    clip_seconds: Annotated[float, Field(ge=0.01, le=600)] = 5.0
     skip_start_seconds: NotNegative = 0.0
     skip_end_seconds: NotNegative = 0.0
     gain: Positive = 1.0

@@ -47,7 +47,8 @@ def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()
             mesh = axis.pcolormesh(
                 times, frequencies, level_db, vmin=-_RANGE_DB, vmax=0, cmap="magma", rasterized=True
             )
-            axis.set(yscale="log", ylim=(40, top_hz), xlim=(0, seconds), title=title or path.name)
+            axis.set(yscale="log", ylim=(40, top_hz), xlim=(0, seconds))
+            axis.set_title(title or path.name, parse_math=False)  # a name may hold a $
             axis.set_ylabel("frequency / Hz")
             _colour_bar(axis, mesh)
         axes[-1].set_xlabel("time / s")
@@ -74,7 +75,7 @@ def history(run_folder: Path, output: Path) -> None:
             axis.set_ylabel(name)
             axis.grid(alpha=0.3)
             axis.legend()
-        axes[0].set_title(run_folder.name)
+        axes[0].set_title(run_folder.name, parse_math=False)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -88,8 +89,8 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], output: Pa
         for (row, column), count in np.ndenumerate(counts):
             colour = "black" if shares[row, column] > 0.5 else "white"
             axis.text(column, row, str(count), ha="center", va="center", color=colour)
-        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
-        axis.set_yticks(range(len(labels)), labels)
+        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right", parse_math=False)
+        axis.set_yticks(range(len(labels)), labels, parse_math=False)
         axis.set(xlabel="heard as", ylabel="truth")
 
 

@@ -195,6 +195,7 @@ def test_a_killed_process_leaves_no_worker_and_a_dataset_to_go_on_with(
     # Workers that outlived it would hold its standard output open, and this call up.
     done = subprocess.run(
         [sys.executable, script, source, folder, CONFIG.model_dump_json()],
+        check=False,
         capture_output=True,
         timeout=60,
     )
@@ -208,7 +209,7 @@ def test_a_killed_process_leaves_no_worker_and_a_dataset_to_go_on_with(
 def test_other_settings_are_refused(whole, source, change):
     folder, _ = whole
     before = files(folder)
-    with pytest.raises(DatasetError, match="other settings.*--force"):
+    with pytest.raises(DatasetError, match=r"other settings.*--force"):
         prepare(source, folder, CONFIG.model_copy(update=change), workers=1)
     assert files(folder) == before
 
@@ -217,7 +218,7 @@ def test_other_settings_are_refused_halfway_too(source, folder):
     with pytest.raises(KeyboardInterrupt):
         prepare(source, folder, CONFIG, workers=1, progress=stop_after(1))
     before = files(folder)
-    with pytest.raises(DatasetError, match="other settings.*--force"):
+    with pytest.raises(DatasetError, match=r"other settings.*--force"):
         prepare(source, folder, CONFIG.model_copy(update={"gain": 0.5}), workers=1)
     assert files(folder) == before
 

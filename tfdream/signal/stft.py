@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
 
-# Squared windows below this hardly reach a sample at all; dividing by them would amplify rounding.
-_SMALLEST_OVERLAP = 1e-8
+# Squared windows below this hardly reach a sample at all: at hops near half a window, the last few
+# samples of a signal. They fade out, where dividing by nearly nothing would amplify rounding.
+_SMALLEST_OVERLAP = 1e-4
 _EMPTY_POWER = 1e-20
 
 
@@ -50,7 +51,8 @@ def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor
     """Invert an STFT: the waveform whose STFT is nearest in the least-squares sense.
 
     Windowed overlap-add over the sum of squared windows, so that an unchanged STFT gives back its
-    waveform, to the edges.
+    waveform, to the edges (up to a hop of four tenths of n_fft; up to half of it, but for the last
+    samples).
 
     Args:
       stft: complex64 `[batch, frames, bins]`.

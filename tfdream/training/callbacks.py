@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfdream.config import TrainingConfig
 from tfdream.errors import ModelError
@@ -84,10 +85,13 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
         """Save, log, and stop if patience is over."""
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        if not math.isfinite(row["loss"]):
+        # The last step may have ruined the weights without a loss that shows it.
+        sound = all(np.isfinite(weight).all() for weight in self.network.get_weights())
+        if not (sound and math.isfinite(row["loss"])):
             raise ModelError(
-                f"the loss is {row['loss']} after epoch {epoch + 1}; lower training.learning_rate="
-                f"{self.config.learning_rate:g} (what earlier epochs learnt is kept)"
+                f"the loss is {row['loss'] if sound else math.nan} after epoch {epoch + 1}; lower "
+                f"training.learning_rate={self.config.learning_rate:g} (what earlier epochs learnt "
+                "is kept)"
             )
         self.history.append(row)
         if self.config.keep == "last" or best_epoch(self.history) == row["epoch"]:

@@ -60,9 +60,10 @@ class Run:
         try:
             content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            missing = Path(error.filename).name
             raise ModelError(
-                f"'{folder}' is not a run folder (no run.json); give one that tfdream train wrote"
+                f"'{folder}' is not a run folder (no {missing}); give one that tfdream train wrote"
             ) from None
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())

@@ -1,0 +1,193 @@
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfdream.datasets import records
+from tfdream.datasets.prepare import prepare
+from tfdream.errors import DatasetError
+from tfdream.evaluation import classification
+from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset
+from tfdream.training.runs import Run
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def held_out(run, dataset):
+    return evaluate(run, dataset)
+
+
+def test_the_held_out_fold_is_judged_by_default(run, dataset, held_out):
+    found = records.load(dataset)
+    shards = found.fold_shards([0])
+    assert held_out["folds"] == [0] == [run.info.test_fold]
+    assert held_out["clips"] == sum(shard.clips for shard in shards)
+    assert held_out["tracks"] == sum(len(shard.tracks) for shard in shards)
+
+
+def test_noise_and_tones_are_told_apart(held_out):
+    assert held_out["labels"] == ["noise", "tones"]
+    assert held_out["clip_accuracy"] > 0.8
+    assert held_out["track_accuracy"] > 0.7  # three of four
+    assert held_out["macro_f1"] > 0.8
+
+
+def test_the_confusion_counts_every_clip_once(held_out):
+    confusion = np.array(held_out["confusion"])
+    assert confusion.sum() == held_out["clips"]
+    assert np.trace(confusion) / confusion.sum() == pytest.approx(held_out["clip_accuracy"])
+    assert confusion.sum(axis=1).max() / confusion.sum() == held_out["majority_share"]
+
+
+def test_chosen_folds_are_looked_at(run, dataset):
+    everything = evaluate(run, dataset, [2, 0, 1, 0])
+    assert everything["folds"] == [0, 1, 2]
+    assert (everything["clips"], everything["tracks"]) == (37, 12)
+    assert np.array(everything["confusion"]).sum(axis=1).tolist() == [19, 18]
+
+
+def test_a_fold_that_is_not_there_is_refused(run, dataset):
+    with pytest.raises(DatasetError, match="fold 5 is not in the dataset"):
+        evaluate(run, dataset, [5])
+
+
+def test_probabilities_are_those_of_the_network(run, dataset):
+    found = predict_dataset(run, dataset, records.load(dataset), [1])
+    assert found.probabilities.shape == (len(found.labels), 2)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-6)  # float32
+    labels = ["noise", "tones"]
+    assert [labels[label] for label in found.labels] == [
+        track.split("/")[0] for track in found.tracks
+    ]
+
+
+def test_figures_of_merit_by_hand(run, dataset, monkeypatch):
+    # Track a: wrong in two clips of three, but right in their mean. Track b: the other way round.
+    chance = {"a": [0.9, 0.4, 0.4], "b": [0.95, 0.4, 0.4], "c": [0.2]}
+    truth = {"a": 0, "b": 1, "c": 1}
+    first = np.concatenate(list(chance.values()))
+    tracks = np.array([name for name in chance for _ in chance[name]])
+    said = Predictions(
+        np.stack([first, 1 - first], axis=1), np.array([truth[name] for name in tracks]), tracks
+    )
+    monkeypatch.setattr(classification, "predict_dataset", lambda *_: said)
+    result = evaluate(run, dataset)
+    assert result["confusion"] == [[1, 2], [1, 3]]
+    assert result["clip_accuracy"] == pytest.approx(4 / 7)
+    assert result["track_accuracy"] == pytest.approx(2 / 3)  # b's mean is 0.58 for the wrong label
+    assert result["macro_f1"] == pytest.approx((2 * 1 / (2 + 3) + 2 * 3 / (6 + 3)) / 2)
+    assert result["majority_share"] == pytest.approx(4 / 7)
+    assert (result["clips"], result["tracks"]) == (7, 3)
+
+
+@pytest.mark.parametrize("change", ["prepare.sample_rate=16000", "prepare.clip_seconds=0.5"])
+def test_a_dataset_of_other_clips_is_refused(run, source, configure, tmp_path, change):
+    prepare(source, tmp_path, configure(change).prepare, workers=1)
+    with pytest.raises(DatasetError, match=r"has clips of .* the run wants 1 s at 8000 Hz"):
+        evaluate(run, tmp_path)
+
+
+def test_a_dataset_of_other_labels_is_refused(run, source, experiment, tmp_path):
+    shutil.copytree(source, tmp_path / "source")
+    (tmp_path / "source/tones").rename(tmp_path / "source/drones")
+    prepare(tmp_path / "source", tmp_path / "dataset", experiment.prepare, workers=1)
+    with pytest.raises(DatasetError, match=r"drones, noise, the run knows noise, tones"):
+        evaluate(run, tmp_path / "dataset")
+
+
+def test_all_of_a_dataset_that_was_not_trained_on_is_judged(run, source, configure, tmp_path):
+    config = configure("prepare.seed=5", "prepare.folds=2").prepare
+    prepare(source, tmp_path, config, workers=1)
+    result = evaluate(run, tmp_path)
+    assert (result["folds"], result["clips"]) == ([0, 1], 37)
+
+
+def test_a_run_that_held_nothing_out_is_not_judged_on_what_it_knows(run, dataset):
+    greedy = Run(run.folder, run.config, run.info.model_copy(update={"test_fold": None}))
+    with pytest.raises(DatasetError, match="nothing is held out"):
+        evaluate(greedy, dataset)
+    assert evaluate(greedy, dataset, [1])["folds"] == [1]
+
+
+# Files
+
+
+def only(run, path):
+    (entry,) = predict(run, [path])["files"]
+    return entry
+
+
+def tone(rate, seconds, channels=1):
+    wave = 0.2 * np.sin(2 * np.pi * 700 * np.arange(round(rate * seconds)) / rate)
+    wave += 0.2 * np.sin(2 * np.pi * 1234 * np.arange(round(rate * seconds)) / rate)
+    return np.stack([wave] * channels, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(8000, 1, 3.0), (44100, 2, 2.5), (11025, 3, 1.0), (48000, 1, 20.0), (8000, 1, 0.2)],
+)
+def test_any_file_has_probabilities_that_sum_to_one(run, tmp_path, rate, channels, seconds):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(rate, seconds, channels), rate)
+    entry = only(run, path)
+    assert entry["path"] == str(path)
+    assert list(entry["probabilities"]) == run.labels
+    assert sum(entry["probabilities"].values()) == pytest.approx(1)
+    assert entry["probabilities"][entry["label"]] == max(entry["probabilities"].values())
+    assert entry["seconds"] == pytest.approx(seconds, abs=2 / rate + 1 / RATE)  # the resampler's
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_a_file_shorter_than_a_sample_of_the_network_is_answered(run, tmp_path, samples):
+    path = tmp_path / "click.wav"
+    soundfile.write(path, np.full(samples, 0.5), 48000)
+    entry = only(run, path)
+    assert "error" in entry or sum(entry["probabilities"].values()) == pytest.approx(1)
+
+
+def test_the_rate_and_the_channels_of_a_file_hardly_matter(run, tmp_path):
+    found = []
+    for rate, channels in [(8000, 1), (8000, 2), (44100, 2)]:
+        path = tmp_path / f"{rate}-{channels}.wav"
+        soundfile.write(path, tone(rate, 3.0, channels), rate, "FLOAT")
+        found.append(only(run, path)["probabilities"]["tones"])
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+    # An image of 80 dB shows what the resampler leaves near the file's ends.
+    assert found[2] == pytest.approx(found[0], abs=0.1)
+
+
+def test_an_incomplete_clip_counts_by_what_it_holds(run, source, tmp_path):
+    samples, _ = soundfile.read(source / "noise/1.wav")
+    parts = {
+        "whole": samples[:RATE],
+        "rest": samples[RATE : RATE + 2000],
+        "both": samples[: RATE + 2000],
+    }
+    chance = {}
+    for name, part in parts.items():
+        soundfile.write(tmp_path / f"{name}.wav", part, RATE)
+        chance[name] = only(run, tmp_path / f"{name}.wav")["probabilities"]["noise"]
+    # A whole clip, and a quarter of one.
+    assert chance["both"] == pytest.approx(0.8 * chance["whole"] + 0.2 * chance["rest"], abs=1e-6)
+
+
+def test_a_file_is_judged_alike_in_any_company(run, source, song):
+    alone = only(run, song)
+    _, together = predict(run, [source / "noise/0.wav", song])["files"]
+    assert together == alone
+
+
+def test_what_cannot_be_read_is_reported_and_the_rest_is_answered(run, song, tmp_path):
+    (tmp_path / "text.wav").write_text("none")
+    entries = predict(run, [tmp_path / "text.wav", song, tmp_path / "gone.wav"])["files"]
+    assert [entry["path"] for entry in entries] == [
+        str(tmp_path / "text.wav"),
+        str(song),
+        str(tmp_path / "gone.wav"),
+    ]
+    assert "cannot be decoded" in entries[0]["error"]
+    assert "label" in entries[1]
+    assert "does not exist" in entries[2]["error"]

@@ -1,0 +1,108 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdream.errors import ModelError
+from tfdream.export import compare, export
+from tfdream.training.runs import Run
+
+FOREIGN = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+waveform = tf.constant(np.load(sys.argv[2]))
+answer = loaded.signatures["serving_default"](waveform=waveform)
+about = loaded.signatures["describe"]()
+print(json.dumps({
+    "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"tfdream", "tensorflow_io"}),
+    "probabilities": answer["probabilities"].numpy().tolist(),
+    "embedding": list(answer["embedding"].shape),
+    "labels": [label.decode() for label in about["labels"].numpy()],
+    "sample_rate": int(about["sample_rate"]),
+    "clip_samples": int(about["clip_samples"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    return folder, export(run, folder)
+
+
+def test_the_result_is_what_the_command_promises(run, exported):
+    folder, result = exported
+    assert result["path"] == str(folder)
+    assert 0 <= result["max_abs_difference"] < 1e-5  # float32, rounded by another graph
+    assert (result["labels"], result["sample_rate"]) == (run.labels, 8000)
+    assert result["clip_samples"] == 8000
+
+
+def test_tensorflow_alone_gives_the_probabilities_of_the_run(run, exported, tmp_path):
+    rng = np.random.default_rng(0)
+    levels = np.array([[1.0], [0.1], [1e-3], [0.0], [1.0]])
+    waveform = (levels * rng.uniform(-1, 1, (5, run.clip_samples))).astype(np.float32)
+    waveform[4] = np.sin(2 * np.pi * 440 / 8000 * np.arange(run.clip_samples))
+    np.save(tmp_path / "waveform.npy", waveform)
+    done = subprocess.run(
+        [sys.executable, "-c", FOREIGN, exported[0], tmp_path / "waveform.npy"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["foreign"] == []
+    assert found["labels"] == run.labels
+    assert (found["sample_rate"], found["clip_samples"]) == (8000, 8000)
+    assert found["embedding"] == [5, 16]
+    probabilities = run.model(run.frontend(tf.constant(waveform)), training=False)
+    # float32, rounded by another graph in another process.
+    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5)
+
+
+def test_weights_are_saved_once_and_nothing_of_the_optimizer(run, exported):
+    saved = tf.train.load_checkpoint(str(exported[0] / "variables/variables"))
+    sizes = saved.get_variable_to_shape_map()
+    weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]
+    assert not [name for name in sizes if "optim" in name.lower() or "adam" in name.lower()]
+    count = sum(int(np.prod(size)) for size in weights)
+    states = sum(int(np.prod(w.shape)) for w in run.model.non_trainable_variables)
+    assert run.model.count_params() <= count <= run.model.count_params() + states
+
+
+def test_nothing_half_written_is_left(exported):
+    assert [path.name for path in exported[0].parent.iterdir()] == ["model"]
+
+
+def test_what_exists_is_replaced_with_force_only(run, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "mine").write_text("precious")
+    with pytest.raises(ModelError, match="--force"):
+        export(run, folder)
+    assert (folder / "mine").read_text() == "precious"
+    export(run, folder, force=True)
+    assert not (folder / "mine").exists()
+    assert compare(run, folder) < 1e-5
+
+
+def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "run")
+    other = Run.open(tmp_path / "run")
+    weights = [weight + 0.1 for weight in other.model.get_weights()]
+    other.model.set_weights(weights)
+    assert compare(other, exported[0]) > 1e-3
+
+
+def test_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfdream.export.compare", lambda *_: float("nan"))
+    with pytest.raises(ModelError, match="differs from the run by nan; nothing was written"):
+        export(run, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,153 @@
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from tfdream import models
+from tfdream.errors import ModelError, TfdreamError
+from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.training.runs import FORMAT, Run
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A run that may be damaged; it lies elsewhere than where it was trained."""
+    return shutil.copytree(trained[0], tmp_path / "elsewhere" / "moved")
+
+
+def black(run):
+    return np.zeros((1, *run.frontend.shape(run.clip_samples)), np.float32)
+
+
+def test_a_run_knows_what_its_network_was_trained_for(run, experiment):
+    assert run.config == experiment
+    assert run.labels == ["noise", "tones"]
+    assert (run.sample_rate, run.clip_samples) == (8000, 8000)
+    assert isinstance(run.frontend, SpectrogramFrontend)
+    assert run.info.versions["tensorflow"].startswith("2.")
+
+
+def test_a_run_comes_back_as_it_was_created(run, tmp_path):
+    created = Run.create(tmp_path / "new", run.config, run.info)
+    opened = Run.open(created.folder)
+    assert (opened.config, opened.info) == (run.config, run.info)
+
+
+def test_the_model_has_the_kept_weights_and_not_fresh_ones(run):
+    kept, fresh = run.model.get_weights(), run.build_model().get_weights()
+    assert not np.array_equal(kept[0], fresh[0])
+    again = Run.open(run.folder).model.get_weights()
+    assert all(np.array_equal(one, other) for one, other in zip(kept, again, strict=True))
+
+
+def test_a_moved_run_answers_the_same(run, copy):
+    moved = Run.open(copy)
+    assert np.array_equal(moved.model(black(run)), run.model(black(run)))
+    # Nothing in it names the place where it was written, but for the record of what train said.
+    for name in ("run.json", "config.yaml"):
+        assert str(run.folder.parent) not in (copy / name).read_text()
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file"])
+def test_what_is_no_run_folder_is_a_model_error(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match=place):
+        Run.open(tmp_path / place)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "x"}', '{"labels": 3}'])
+def test_a_foreign_description_is_a_model_error(copy, content):
+    (copy / "run.json").write_text(content)
+    with pytest.raises(ModelError, match="moved"):
+        Run.open(copy)
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "- 1", "frontend: {kind: none}", "x: 1", "\0"])
+def test_a_damaged_configuration_is_a_model_error(copy, content):
+    (copy / "config.yaml").write_text(content)
+    with pytest.raises(ModelError, match="moved"):
+        Run.open(copy)
+
+
+def test_a_missing_configuration_is_a_model_error_that_names_it(copy):
+    (copy / "config.yaml").unlink()
+    with pytest.raises(ModelError, match=r"config\.yaml"):
+        Run.open(copy)
+
+
+def test_a_newer_format_asks_for_a_newer_program(copy):
+    content = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(content | {"format": FORMAT + 1}))
+    with pytest.raises(ModelError, match="newer tfdream"):
+        Run.open(copy)
+
+
+def test_a_run_without_weights_says_what_is_missing(copy):
+    Run.open(copy).weights_path.unlink()
+    with pytest.raises(ModelError, match="no weights yet; train at least one epoch"):
+        _ = Run.open(copy).model
+
+
+def garbage(path):
+    path.write_bytes(b"none" * 100)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def foreign(path):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    network.save_weights(path)
+
+
+def other_sizes(path):
+    config = models.ModelConfig(name="lil_data", options={"filters": [3, 5]})
+    models.build(config, (129, 126, 1), 2).save_weights(path)
+
+
+# Keras warns of what the file lacks before it raises.
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
+@pytest.mark.parametrize("damage", [garbage, truncate, empty, foreign, other_sizes])
+def test_damaged_or_foreign_weights_are_a_model_error(copy, damage):
+    run = Run.open(copy)
+    damage(run.weights_path)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        _ = run.model
+
+
+class Unsaveable:
+    """A network whose disk is full."""
+
+    def save_weights(self, path):
+        path.write_bytes(b"half of it")
+        raise OSError("no space left on device")
+
+
+def test_a_failed_save_keeps_the_weights_of_before(copy):
+    run = Run.open(copy)
+    before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    with pytest.raises(OSError, match="no space"):
+        run.save_weights(Unsaveable())
+    with pytest.raises(OSError, match="no space"):
+        run.save_resume_state(Unsaveable(), [])
+    after = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    assert after == before
+
+
+# Keras warns of what the file lacks before it raises.
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
+@pytest.mark.parametrize("damage", [garbage, truncate, empty, foreign, other_sizes])
+def test_a_damaged_resume_state_is_a_model_error_with_a_way_out(copy, damage):
+    run = Run.open(copy)
+    damage(run.resume_path)
+    model = run.build_model()
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    with pytest.raises(TfdreamError, match=r"is damaged .*--force"):
+        run.load_resume_state(model)

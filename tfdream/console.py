@@ -1,0 +1,129 @@
+"""How commands speak: the result on standard output, everything else on standard error."""
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from tfdream.errors import TfdreamError
+
+Result = dict[str, Any]
+
+
+class OrderedGroup(click.Group):
+    """Commands in the order of the work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def command(
+    group: click.Group, name: str | None = None
+) -> Callable[[Callable[..., Result]], click.Command]:
+    """A command with --json; its result is printed, its errors become one line."""
+
+    def decorate(function: Callable[..., Result]) -> click.Command:
+        @functools.wraps(function)
+        def run(as_json: bool, **arguments: Any) -> None:
+            try:
+                with log_to_stderr():
+                    result = function(**arguments)
+            except TfdreamError as error:
+                click.echo(f"Error: {error}", err=True)
+                sys.exit(1)
+            except KeyboardInterrupt:
+                click.echo("Interrupted.", err=True)
+                sys.exit(130)
+            click.echo(json.dumps(result) if as_json else "\n".join(told(result)))
+
+        option = click.option(
+            "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+        )
+        return group.command(name)(option(run))
+
+    return decorate
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints what the library logs, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _console().print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Show what the library logs while a command runs."""
+    handler = _ConsoleHandler()
+    logger = logging.getLogger("tfdream")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error with the time left; nothing where that is not a terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = _console()
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@functools.cache
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def told(value: Any, indent: str = "") -> Iterator[str]:
+    """A result in lines for people."""
+    for name, entry in value.items():
+        if isinstance(entry, dict):
+            yield f"{indent}{name}:"
+            yield from told(entry, indent + "  ")
+        elif isinstance(entry, list) and entry and isinstance(entry[0], dict | list):
+            yield f"{indent}{name}:"
+            for row in entry:
+                cells = row.values() if isinstance(row, dict) else row
+                yield f"{indent}  " + "  ".join(_told_cell(cell) for cell in cells)
+        else:
+            yield f"{indent}{name}: {_told_cell(entry)}"
+
+
+def _told_cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told_cell(entry)}" for name, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(_told_cell(entry) for entry in value)
+    return str(value)
