@@ -26,6 +26,7 @@ ORDER = [
     ["evaluation", "figures"],
     ["export", "report"],
     ["console"],
+    ["commands"],
     ["cli"],
     ["__main__"],
 ]
@@ -83,7 +84,7 @@ def test_the_reader_of_imports_sees_them():
     """Else the tests above would hold of anything."""
     assert "tfdream.errors" in imports("tfdream.config")
     assert "tfdream.audio" in imports("tfdream.datasets.sources")  # from tfdream import audio
-    assert "tfdream.config" in imports("tfdream.cli")  # inside a function
+    assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 
 @pytest.mark.parametrize("module", ["tfdream", "tfdream.cli"])

@@ -4,10 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from tfdream import config
-from tfdream.config import DreamConfig, Experiment, PrepareConfig
+from tfdream.config import DreamConfig, Experiment, PrepareConfig, TransferConfig
 from tfdream.errors import ConfigError
 
-SCHEMAS = {".": Experiment, "dream": DreamConfig}  # by the folder below configs/
+SCHEMAS = {".": Experiment, "dream": DreamConfig, "transfer": TransferConfig}  # by folder
 
 
 def schema_of(name):

@@ -84,9 +84,13 @@ class RawFrontendConfig(Section):
 
 
 class SpectrogramFrontendConfig(Section):
-    """A grey image of the STFT: level, phase, or both as two channels."""
+    """A grey image of the STFT: level, phase, or both as two channels.
 
-    kind: Literal["amplitude", "phase", "amplitude_phase"]
+    The level is in dB below the clip's maximum, or for kind=log1p the logarithm of one plus the
+    magnitude.
+    """
+
+    kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
     stft: StftSpec = StftSpec()
     top_db: Positive = 80.0
     """Levels this far below the clip's maximum, and under it, are black."""
@@ -168,6 +172,8 @@ class LogMagnitudeCanvasConfig(Section):
     """The STFT's log magnitude, rendered with a phase found afterwards."""
 
     kind: Literal["log_magnitude"]
+    headroom_db: float | None = 0.0
+    """How far levels may rise above the loudest of the original; without a bound if null."""
     phase: Literal["original", "griffin_lim"] = "griffin_lim"
     iterations: Count = 32
     momentum: Share = 0.99
@@ -186,7 +192,10 @@ class OptimiserConfig(Section):
     steps: Count = 20
     """Steps per octave; L-BFGS-B takes a few more evaluations than steps."""
     step_size: Positive = 1.5
-    """In the canvas's own unit: dB for gains and levels, full scale for samples."""
+    """In the canvas's own unit: dB for gains, the frontend's level, full scale for samples."""
+    tolerance: NotNegative = 0.0
+    """Stop when `patience` steps together gain less than this share of the objective."""
+    patience: Count = 20
 
 
 class OctavesConfig(Section):
@@ -194,6 +203,7 @@ class OctavesConfig(Section):
 
     count: Count = 1
     scale: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.4
+    axes: Literal["both", "time"] = "both"
 
 
 class TilesConfig(Section):
@@ -215,6 +225,61 @@ class DreamConfig(Section):
     optimiser: OptimiserConfig = OptimiserConfig()
     tiles: TilesConfig = TilesConfig()
     seed: Seed = 0
+
+
+class RunNetworkConfig(Section):
+    """The network of a run, with its frontend and clip length."""
+
+    kind: Literal["run"]
+
+
+class FeatureNetworkConfig(Section):
+    """A network that was not trained here: its architecture, and what it listens through."""
+
+    kind: Literal["features"]
+    name: str
+    options: dict[str, Any] = {}
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
+    clip_seconds: Positive = 10.0
+    frontend: FrontendConfig
+
+
+NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discriminator="kind")]
+
+
+class TransferConfig(Section):
+    """What `transfer` takes over from the style, what it keeps of the content, and how."""
+
+    network: NetworkConfig
+    style_layers: dict[str, NotNegative]
+    """Weight λ of each layer whose Gram matrix makes the style."""
+    content_layers: dict[str, NotNegative] = {}
+    """Weight of each layer whose activations make the content."""
+    style_weight: NotNegative = 1.0
+    content_weight: NotNegative = 0.0
+    style_strength: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Instead of the two weights: 0 keeps the content, 1 heeds the style alone. Each side then
+    counts as a share: of the style distance at the start, and of the content's own energy."""
+    gram: Literal["channels", "time"] = "channels"
+    normalise: Literal["gatys", "mse"] = "gatys"
+    start: Literal["content", "style", "noise"] = "content"
+    canvas: CanvasConfig
+    octaves: OctavesConfig = OctavesConfig()
+    optimiser: OptimiserConfig
+    tiles: TilesConfig = TilesConfig()
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TransferConfig":
+        if not self.style_layers:
+            raise ValueError("style_layers names no layer; give one with its weight")
+        if self.start != "content" and self.canvas.kind == "gains":
+            raise ValueError(
+                f"start={self.start} needs a canvas that can add sound; use canvas.kind=waveform"
+            )
+        if self.style_strength is not None and not self.content_layers and self.style_strength < 1:
+            raise ValueError("style_strength below 1 needs content_layers to keep")
+        return self
 
 
 Loaded = TypeVar("Loaded", bound=Section)

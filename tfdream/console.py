@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -23,7 +23,7 @@ class OrderedGroup(click.Group):
 
 
 def command(
-    group: click.Group, name: str | None = None
+    name: str | None = None,
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """A command with --json; its result is printed, its errors become one line."""
 
@@ -44,7 +44,7 @@ def command(
         option = click.option(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
         )
-        return group.command(name)(option(run))
+        return click.command(name)(option(run))
 
     return decorate
 
@@ -69,8 +69,15 @@ def log_to_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+class Report(Protocol):
+    """Takes the steps done, the steps of all, and a word on how it goes."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
+
+
 @contextmanager
-def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(description: str, unit: str) -> Iterator[Report]:
     """A bar on standard error with the time left; nothing where that is not a terminal."""
     from rich.progress import (
         BarColumn,
@@ -88,13 +95,18 @@ def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int], N
         TextColumn(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     console = _console()
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(description, total=None, note="")
+
+        def report(done: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield report
 
 
 @functools.cache

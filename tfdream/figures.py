@@ -21,7 +21,12 @@ _RANGE_DB = 80
 _N_FFT = 2048
 
 
-def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()) -> None:
+def spectrograms(
+    paths: Sequence[Path],
+    output: Path,
+    titles: Sequence[str] = (),
+    losses: Sequence[float] = (),
+) -> None:
     """Spectrograms of recordings, one above the other, on the same time, frequency and colours.
 
     Frequencies are on a logarithmic axis from 40 Hz, levels in dB below the loudest bin of all.
@@ -30,6 +35,7 @@ def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()
       paths: audio files, each of any length.
       output: the picture.
       titles: of each; the file names by default.
+      losses: of each step, drawn below the recordings if there are any.
 
     Raises:
       AudioError: if a file cannot be read.
@@ -39,7 +45,7 @@ def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()
     reference = max(*(float(power.max()) for power, _, _ in found), 1e-12)
     top_hz = max(float(frequencies[-1]) for _, frequencies, _ in found)
     seconds = max(float(times[-1]) for _, _, times in found)
-    with _figure(output, len(paths)) as axes:
+    with _figure(output, len(paths) + bool(losses)) as axes:
         for axis, path, (power, frequencies, times), title in zip(
             axes, paths, found, [*titles, *[None] * len(paths)], strict=False
         ):
@@ -51,7 +57,12 @@ def spectrograms(paths: Sequence[Path], output: Path, titles: Sequence[str] = ()
             axis.set_title(title or path.name, parse_math=False)  # a name may hold a $
             axis.set_ylabel("frequency / Hz")
             _colour_bar(axis, mesh)
-        axes[-1].set_xlabel("time / s")
+        axes[len(paths) - 1].set_xlabel("time / s")
+        if losses:
+            axes[-1].plot(range(1, len(losses) + 1), losses, linewidth=1)
+            axes[-1].set(xlabel="step, over all tiles and octaves", ylabel="weighted loss")
+            axes[-1].set_yscale("log" if min(losses) > 0 else "linear")
+            axes[-1].grid(alpha=0.3)
 
 
 def history(run_folder: Path, output: Path) -> None:

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from tfdream.config import RawFrontendConfig, SpectrogramFrontendConfig, StftSpec
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import SILENCE_DB, RawFrontend, build, resize
+from tfdream.signal.frontend import RawFrontend, build, resize
+from tfdream.signal.scales import SILENCE_DB
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 
 SPEC = StftSpec(n_fft=256, hop_samples=64)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from tfdream import audio
 from tfdream.errors import DatasetError
@@ -148,6 +147,9 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
 
 
 def _deal(labels: list[str], tracks: list[Track], folds: int, seed: int) -> np.ndarray:
+    # Imported here, because every worker process of `prepare` imports this module and would wait.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     assigned = np.zeros(len(tracks), int)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # a label rarer than the folds is missing from some of them

@@ -117,6 +117,10 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
             for batch, weights in _clip_batches(path, run):
                 total += (classify(tf.constant(batch)).numpy() * weights[:, None]).sum(axis=0)
                 samples += int(weights.sum())
+            if not samples:  # a click at a high rate may be resampled to nothing
+                raise AudioError(
+                    f"'{path}' is shorter than a sample at {run.sample_rate} Hz; leave it out"
+                )
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
             continue

@@ -9,6 +9,7 @@ configuration may set.
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ from tfdream.errors import ConfigError, ModelError
 
 def names() -> list[str]:
     """The architectures that `build` knows."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -37,20 +38,29 @@ def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> ke
     if config.name not in names():
         raise ConfigError(f"model.name={config.name} is not one of: {', '.join(names())}")
     module = importlib.import_module(f"{__name__}.{config.name}")
+    return call_build(module, config.options, input_shape, classes)
+
+
+def call_build(module: ModuleType, options: dict[str, Any], *arguments: Any) -> keras.Model:
+    """Call an architecture's ``build`` with checked options.
+
+    Raises:
+      ConfigError: if an option is unknown or of another type, or the input does not fit.
+    """
+    name = module.__name__.rpartition(".")[2]
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(module.build)
     try:
-        model: keras.Model = checked(input_shape, classes, **config.options)
+        model: keras.Model = checked(*arguments, **options)
     except ValidationError as error:
         if error.errors()[0]["loc"][0] == 0:  # the shape, by its position; options have names
             raise ConfigError(
-                f"model {config.name} cannot take an input of shape {input_shape}; "
-                "use another frontend.kind"
+                f"{name} cannot take an input of shape {arguments[0]}; use another frontend.kind"
             ) from None
-        raise ConfigError(f"model {config.name}: {describe(error)}") from None
+        raise ConfigError(f"{name}: {describe(error)}") from None
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"model {config.name} cannot take an input of shape {input_shape}: {reason}"
+            f"{name} cannot take an input of shape {arguments[0]}: {reason}"
         ) from None
     return model
 
@@ -94,7 +104,8 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
             raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
         outputs[name] = model.get_layer(name).output
     tapped = keras.Model(model.input, outputs)
-    if any(_needs_size(layer) for layer in tapped.layers):
+    fixed = any(_needs_size(layer) for layer in tapped.layers)
+    if fixed or None in model.input.shape[1:]:  # the latter says itself what it takes
         return tapped
     channels = model.input.shape[-1]
     free = keras.Input((None,) * (len(model.input.shape) - 2) + (channels,))
@@ -104,11 +115,6 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
         call_function=lambda layer, *args, **kwargs: layer(*args, **kwargs),
         clone_function=lambda layer: layer,
     )
-
-
-def takes_any_size(tapped: keras.Model) -> bool:
-    """Whether a model made by `tap` takes images of other sizes than it was trained on."""
-    return all(size is None for size in tapped.input.shape[1:-1])
 
 
 def _is_convolution(layer: keras.Layer) -> bool:

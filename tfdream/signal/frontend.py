@@ -14,9 +14,8 @@ import tensorflow as tf
 from tfdream.config import FrontendConfig, RawFrontendConfig, SpectrogramFrontendConfig
 from tfdream.errors import ConfigError
 from tfdream.signal import phase as phases
+from tfdream.signal.scales import Decibels, Log1p
 from tfdream.signal.stft import (
-    db_to_magnitude,
-    power_to_db,
     stft_to_phase,
     stft_to_power,
     stft_to_waveform,
@@ -24,15 +23,12 @@ from tfdream.signal.stft import (
     waveform_to_stft,
 )
 
-# A clip whose loudest bin lies under this is silence: its image is black, not noise made visible.
-SILENCE_DB = -100.0
-
 
 class Remainder(NamedTuple):
     """What an image leaves out; `invert` takes what it has and finds the rest."""
 
     reference_db: tf.Tensor
-    """float32 `[batch, 1, 1]`: the level of the loudest bin, image value 1."""
+    """float32 `[batch, 1, 1]`: the level, in dB, of image value 1; kind=log1p needs none."""
     magnitude: tf.Tensor | None
     """float32 `[batch, frames, bins]`, for images that show no level."""
     phase: tf.Tensor | None
@@ -64,8 +60,7 @@ class RawFrontend(Frontend):
 class SpectrogramFrontend(Frontend):
     """A grey image of the STFT: level, phase, or both as two channels.
 
-    The level is in dB below the clip's loudest bin, scaled so that `top_db` below it is 0. The
-    phase is scaled from −π…π to 0…1.
+    The level is on one of the `scales`; the phase is scaled from −π…π to 0…1.
 
     Source: "Dreaming in Music", section III-A; "On the Generation of Music", section 3.
     """
@@ -74,7 +69,8 @@ class SpectrogramFrontend(Frontend):
         self.config = config
         self.spec = config.stft
         self.shows_level = config.kind != "phase"
-        self.shows_phase = config.kind != "amplitude"
+        self.shows_phase = config.kind in ("phase", "amplitude_phase")
+        self.scale = Log1p() if config.kind == "log1p" else Decibels(config.stft, config.top_db)
 
     def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
         return self.stft_to_image(waveform_to_stft(waveform, self.spec))
@@ -87,14 +83,14 @@ class SpectrogramFrontend(Frontend):
         """complex64 `[batch, frames, bins]` → float32 `[batch, height, width, channels]`."""
         channels = []
         if self.shows_level:
-            level_db = power_to_db(stft_to_power(stft), self.spec)
-            channels.append(self._level_to_channel(level_db, self._reference_db(level_db)))
+            level = self.scale.power_to_level(stft_to_power(stft))
+            channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
         if self.shows_phase:
             channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
 
-    def level_to_image(self, level_db: tf.Tensor) -> tf.Tensor:
-        """Levels in dB `[batch, frames, bins]` → image, for frontends that show nothing else.
+    def level_to_image(self, level: tf.Tensor) -> tf.Tensor:
+        """Levels `[batch, frames, bins]` → image, for frontends that show nothing else.
 
         Raises:
           ConfigError: if the frontend shows the phase, which levels do not hold.
@@ -104,17 +100,15 @@ class SpectrogramFrontend(Frontend):
                 f"frontend kind={self.config.kind} shows the phase, which a canvas of levels does "
                 "not hold; use canvas.kind=gains or waveform"
             )
-        channel = self._level_to_channel(level_db, self._reference_db(level_db))
+        channel = self.scale.level_to_channel(level, self.scale.reference(level))
         return self._to_image(channel[..., tf.newaxis])
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
         """The image, and what it leaves out."""
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
-        reference_db = self._reference_db(power_to_db(power, self.spec))
-        return self.stft_to_image(stft), Remainder(
-            reference_db, tf.sqrt(power), stft_to_phase(stft)
-        )
+        reference = self.scale.reference(self.scale.power_to_level(power))
+        return self.stft_to_image(stft), Remainder(reference, tf.sqrt(power), stft_to_phase(stft))
 
     def invert(
         self,
@@ -164,20 +158,12 @@ class SpectrogramFrontend(Frontend):
         """
         if self.shows_level:
             channel = self._from_image(image, samples)[..., 0]
-            level_db = (channel - 1) * self.config.top_db + remainder.reference_db
-            return tf.where(channel > 0, db_to_magnitude(level_db, self.spec), 0.0)
+            return self.scale.channel_to_magnitude(channel, remainder.reference_db)
         if remainder.magnitude is None:
             raise ConfigError(
                 f"an image of kind={self.config.kind} shows no level, and none is given beside it"
             )
         return remainder.magnitude
-
-    def _reference_db(self, level_db: tf.Tensor) -> tf.Tensor:
-        loudest = tf.reduce_max(level_db, axis=[1, 2], keepdims=True)
-        return tf.where(loudest < SILENCE_DB, SILENCE_DB + self.config.top_db, loudest)
-
-    def _level_to_channel(self, level_db: tf.Tensor, reference_db: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(1 + (level_db - reference_db) / self.config.top_db, 0.0, 1.0)
 
     def _to_image(self, channels: tf.Tensor) -> tf.Tensor:
         image = tf.transpose(channels, [0, 2, 1, 3])

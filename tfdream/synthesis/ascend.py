@@ -1,20 +1,21 @@
 """The one optimisation loop: a canvas's values climb an objective of what a network sees."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from tfdream.config import OptimiserConfig
 from tfdream.signal.frontend import resize
 from tfdream.synthesis.canvas import Canvas, Context
-from tfdream.synthesis.objectives import INPUT, Objective
+from tfdream.synthesis.objectives import INPUT, Activations, Memory, Objective
 
 Size = tuple[int, int]
-Step = Callable[[], None]
+Step = Callable[[float], None]
 
 # Keeps a division finite where nothing pulls in any direction.
 _TINY = 1e-12
@@ -30,32 +31,57 @@ class Slope:
       network: from the model's input to a dict of activations, as `models.tap` makes it; None if
         the objective looks at the input alone.
       objective: of those activations.
+      measured: further objectives by name, which `measure` evaluates.
     """
 
-    def __init__(self, canvas: Canvas, network: keras.Model | None, objective: Objective) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        network: keras.Model | None,
+        objective: Objective,
+        measured: dict[str, Objective],
+    ) -> None:
         self.canvas = canvas
         self.network = network
         self.objective = objective
-        self.value = tf.function(self._value, reduce_retracing=True)
-        self.gradient = tf.function(self._gradient, reduce_retracing=True)
+        self.measured = measured
+        # Without autograph, whose errors are pages long; nothing here branches on a tensor.
+        self.gradient = tf.function(self._gradient, reduce_retracing=True, autograph=False)
+        self.remember = tf.function(self._remember, reduce_retracing=True, autograph=False)
+        self.measure = tf.function(self._measure, reduce_retracing=True, autograph=False)
 
-    def of_input(self, image: tf.Tensor) -> tf.Tensor:
-        """The objective of a model input: float32 `[batch]`."""
-        activations = {} if self.network is None else self.network(image, training=False)
-        return self.objective.value({**activations, INPUT: image})
+    def hear(self, image: tf.Tensor) -> Activations:
+        """A model input → the activations that objectives look at."""
+        activations = {} if self.network is None else dict(self.network(image, training=False))
+        return {**activations, INPUT: image}
 
-    def _value(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
+    def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
+        """What the network sees of a canvas, resized if `size` is given."""
         image = self.canvas.view(values, context)
-        return self.of_input(image if size is None else resize(image, size))
+        return image if size is None else resize(image, size)
 
     def _gradient(
-        self, values: tf.Tensor, context: Context, size: Size | None = None
+        self, values: tf.Tensor, context: Context, memory: Memory, size: Size | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(values)
-            value = self._value(values, context, size)
+            value = self.objective.value(self.hear(self.view(values, context, size)), memory)
         # Examples of a batch do not touch each other: the sum's gradient is each one's own.
         return value, tape.gradient(value, values)
+
+    def _remember(self, context: Context, size: Size | None = None) -> Memory:
+        """What the objective keeps of the original."""
+        return self.objective.remember(
+            self.hear(self.view(self.canvas.start(context), context, size))
+        )
+
+    def _measure(self, image: tf.Tensor, original: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The measured objectives of a model input, given that of the original."""
+        activations, before = self.hear(image), self.hear(original)
+        return {
+            name: objective.value(activations, objective.remember(before))
+            for name, objective in self.measured.items()
+        }
 
 
 def ascend(
@@ -64,7 +90,7 @@ def ascend(
     context: Context,
     config: OptimiserConfig,
     size: Size | None = None,
-    on_step: Step = lambda: None,
+    on_step: Step = lambda value: None,
 ) -> tf.Tensor:
     """Change `values` so that the objective rises.
 
@@ -72,15 +98,33 @@ def ascend(
       slope: canvas, network and objective.
       values: float32 `[batch, …]` where it begins.
       context: the canvas's, of the original.
-      config: how to climb, how many steps and how wide.
+      config: how to climb, how many steps and how wide, and when it is enough.
       size: to resize the view to, an octave; None for the view as it is.
-      on_step: called after every step.
+      on_step: called after every step with the objective, summed over the batch.
 
     Returns:
       The new values.
     """
+    memory = slope.remember(context, size)
+    gradient = partial(slope.gradient, context=context, memory=memory, size=size)
     climb = {"gradient": _normalised_gradient, "adam": _adam, "lbfgs": _lbfgs}[config.kind]
-    return climb(partial(slope.gradient, context=context, size=size), values, config, on_step)
+    return climb(gradient, values, config, on_step)
+
+
+class _Plateau:
+    """Sees when climbing no longer pays."""
+
+    def __init__(self, config: OptimiserConfig) -> None:
+        self.tolerance = config.tolerance
+        self.recent: deque[float] = deque(maxlen=config.patience + 1)
+
+    def reached(self, value: float) -> bool:
+        """Whether the last `patience` steps gained less than the tolerance, in all."""
+        if not self.tolerance:
+            return False
+        self.recent.append(value)
+        full = len(self.recent) == self.recent.maxlen
+        return full and value - self.recent[0] < self.tolerance * abs(self.recent[0])
 
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -91,11 +135,15 @@ def _normalised_gradient(
 ) -> tf.Tensor:
     """Steps along the gradient over its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
+    plateau = _Plateau(config)
     for _ in range(config.steps):
-        _, slope = gradient(values)
+        value, slope = gradient(values)
         scale = tf.reduce_mean(tf.abs(slope), axes, keepdims=True) + _TINY
         values += config.step_size * slope / scale
-        on_step()
+        total = float(tf.reduce_sum(value))
+        on_step(total)
+        if plateau.reached(total):
+            break
     return values
 
 
@@ -105,13 +153,17 @@ def _adam(
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
+    plateau = _Plateau(config)
     for step in range(1, config.steps + 1):
-        _, slope = gradient(values)
+        value, slope = gradient(values)
         first = first_decay * first + (1 - first_decay) * slope
         second = second_decay * second + (1 - second_decay) * slope**2
         unbiased = tf.sqrt(second / (1 - second_decay**step)) + 1e-8
         values += config.step_size * first / (1 - first_decay**step) / unbiased
-        on_step()
+        total = float(tf.reduce_sum(value))
+        on_step(total)
+        if plateau.reached(total):
+            break
     return values
 
 
@@ -128,18 +180,25 @@ def _lbfgs(
     start = values.numpy().ravel().astype(np.float64)
     scale = config.step_size * np.sqrt(start.size)
     first = max(abs(float(tf.reduce_sum(gradient(values)[0]))), _TINY)
+    plateau = _Plateau(config)
 
     def descent(scaled: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = gradient(tf.constant((scaled * scale).reshape(shape), tf.float32))
         down = slope.numpy().ravel().astype(np.float64) * (-scale / first)
         return -float(tf.reduce_sum(value)) / first, down
 
+    def step(intermediate_result: OptimizeResult) -> None:
+        total = -float(intermediate_result.fun) * first
+        on_step(total)
+        if plateau.reached(total):
+            raise StopIteration
+
     result = minimize(
         descent,
         start / scale,
         jac=True,
         method="L-BFGS-B",
-        callback=lambda _: on_step(),
+        callback=step,
         options={
             "maxiter": config.steps,
             "maxfun": 2 * config.steps + 20,

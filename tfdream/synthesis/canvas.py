@@ -25,8 +25,6 @@ from tfdream.errors import ConfigError
 from tfdream.signal.frontend import Frontend, SpectrogramFrontend
 from tfdream.signal.phase import griffin_lim
 from tfdream.signal.stft import (
-    db_to_magnitude,
-    power_to_db,
     stft_to_phase,
     stft_to_power,
     stft_to_waveform,
@@ -116,10 +114,10 @@ class Gains(Canvas):
 
 
 class LogMagnitude(Canvas):
-    """The level of every cell of the frontend's STFT, in dB, at its full resolution.
+    """The level of every cell of the frontend's STFT, on the frontend's scale, at full resolution.
 
-    Levels stop at the loudest of the original: without a bound they would grow for ever. The phase
-    is the original's, or found by Griffin–Lim from there.
+    Levels stop at some headroom above the loudest of the original: without a bound, dB would grow
+    for ever. The phase is the original's, or found by Griffin–Lim from there.
 
     Source: "Dreaming in Music", section III-C (there on a resized image).
 
@@ -141,18 +139,25 @@ class LogMagnitude(Canvas):
 
     def analyse(self, waveform: tf.Tensor) -> Context:
         stft = waveform_to_stft(waveform, self.spec)
-        level_db = power_to_db(stft_to_power(stft), self.spec)
-        loudest_db = tf.reduce_max(level_db, axis=[1, 2], keepdims=True)
-        return {"level_db": level_db, "loudest_db": loudest_db, "phase": stft_to_phase(stft)}
+        power = stft_to_power(stft)
+        context = {
+            "level": self.frontend.scale.power_to_level(power),
+            "phase": stft_to_phase(stft),
+        }
+        if self.config.headroom_db is not None:
+            loudest = tf.reduce_max(power, axis=[1, 2], keepdims=True)
+            highest = loudest * 10 ** (self.config.headroom_db / 10)
+            context["highest"] = self.frontend.scale.power_to_level(highest)
+        return context
 
     def start(self, context: Context) -> tf.Tensor:
-        return context["level_db"]
+        return context["level"]
 
     def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        return self.frontend.level_to_image(tf.minimum(values, context["loudest_db"]))
+        return self.frontend.level_to_image(self._bounded(values, context))
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        return db_to_magnitude(tf.minimum(values, context["loudest_db"]), self.spec)
+        return self.frontend.scale.level_to_magnitude(self._bounded(values, context))
 
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         magnitude, phase = self.magnitude(values, context), context["phase"]
@@ -166,6 +171,9 @@ class LogMagnitude(Canvas):
             self.config.momentum,
             phase,
         )
+
+    def _bounded(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        return tf.minimum(values, context["highest"]) if "highest" in context else values
 
 
 def build(config: CanvasConfig, frontend: Frontend, samples: int) -> Canvas:

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, replacing
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
+
+# What reading a foreign or damaged archive may raise.
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def analyse(
@@ -87,20 +94,7 @@ def invert(
     """
     check_free(output, force, AudioError)
     audio.check_writable(output, bits)
-    try:
-        with np.load(spectrogram, allow_pickle=False) as saved:
-            config = json.loads(str(saved["frontend"]))
-            frontend = _spectrogram_frontend(TypeAdapter(FrontendConfig).validate_python(config))
-            image = tf.constant(saved["image"][np.newaxis], tf.float32)
-            reference_db = tf.constant(saved["reference_db"], tf.float32, shape=[1, 1, 1])
-            samples, rate = int(saved["samples"]), int(saved["sample_rate"])
-    except ValidationError as error:
-        raise ConfigError(f"'{spectrogram}': {describe(error)}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"'{spectrogram}' is not a spectrogram of tfdream analyse: {reason}"
-        ) from None
+    frontend, image, reference_db, samples, rate = _load(spectrogram)
     remainder = Remainder(reference_db, magnitude=None, phase=None)
     waveform = frontend.invert(image, remainder, samples, iterations, seed=seed)
     audio.write(output, waveform[0].numpy(), rate, bits)
@@ -113,6 +107,29 @@ def invert(
         "iterations": iterations,
         "spectral_convergence_db": energy_db(float(error_energy[0]), float(energy[0])),
     }
+
+
+def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor, int, int]:
+    """Frontend, image with a batch of one, its reference in dB, samples and sample rate."""
+    try:
+        with np.load(spectrogram, allow_pickle=False) as saved:
+            config = json.loads(str(saved["frontend"]))
+            frontend = _spectrogram_frontend(TypeAdapter(FrontendConfig).validate_python(config))
+            image = saved["image"].astype(np.float32)
+            reference_db = tf.constant(saved["reference_db"], tf.float32, shape=[1, 1, 1])
+            samples, rate = int(saved["samples"]), int(saved["sample_rate"])
+        if image.shape != frontend.shape(samples):
+            raise ValueError(f"its image of shape {image.shape} is not that of {samples} samples")
+        if not np.isfinite(image).all():
+            raise ValueError("its image holds NaN or infinite values")
+    except ValidationError as error:
+        raise ConfigError(f"'{spectrogram}': {describe(error)}") from None
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"'{spectrogram}' is not a spectrogram of tfdream analyse: {reason}"
+        ) from None
+    return frontend, tf.constant(image[np.newaxis]), reference_db, samples, rate
 
 
 def _clip(source: Path, rate: int, samples: int, start_seconds: float) -> np.ndarray:

@@ -21,6 +21,8 @@ INPUT = "input"
 """The name under which objectives find the model's input among the activations."""
 
 Activations = dict[str, tf.Tensor]
+Memory = Any
+"""Any nest of tensors."""
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -39,12 +41,14 @@ class Objective:
     Attributes:
       name: as `parse` would read it.
       layers: whose activations it needs.
-      value: activations `[batch, …]` by layer → float32 `[batch]`.
+      value: activations `[batch, …]` by layer, and what it remembers → float32 `[batch]`.
+      remember: activations of the original → tensors that `value` is given each time.
     """
 
     name: str
     layers: frozenset[str]
-    value: Callable[[Activations], tf.Tensor]
+    value: Callable[[Activations, Memory], tf.Tensor]
+    remember: Callable[[Activations], Memory] = lambda original: ()
 
     def __add__(self, other: "Objective") -> "Objective":
         if not isinstance(other, Objective):
@@ -52,7 +56,10 @@ class Objective:
         return Objective(
             f"{self.name} + {other.name}",
             self.layers | other.layers,
-            lambda activations: self.value(activations) + other.value(activations),
+            lambda activations, memory: (
+                self.value(activations, memory[0]) + other.value(activations, memory[1])
+            ),
+            lambda original: (self.remember(original), other.remember(original)),
         )
 
     def __mul__(self, factor: float) -> "Objective":
@@ -62,7 +69,8 @@ class Objective:
         return Objective(
             f"{factor:g}*{name}",
             self.layers,
-            lambda activations: factor * self.value(activations),
+            lambda activations, memory: factor * self.value(activations, memory),
+            self.remember,
         )
 
     __rmul__ = __mul__
@@ -80,17 +88,33 @@ def layer_norm(layer: str) -> Objective:
     Source: "Dreaming in Music", section III-C.
     """
 
-    def value(activations: Activations) -> tf.Tensor:
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
         squares = tf.cast(activations[layer], tf.float32) ** 2
         return tf.sqrt(tf.reduce_sum(squares, _all_but_batch(squares)) + _TINY)
 
     return Objective(f"layer_norm({layer})", frozenset({layer}), value)
 
 
+def content(layer: str) -> Objective:
+    """Half the squared distance from the original's activations; give it a minus sign.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equation 1.
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        difference = tf.cast(activations[layer], tf.float32) - memory
+        return tf.reduce_sum(difference**2, _all_but_batch(difference)) / 2
+
+    def remember(original: Activations) -> Memory:
+        return tf.cast(original[layer], tf.float32)
+
+    return Objective(f"content({layer})", frozenset({layer}), value, remember)
+
+
 def total_variation() -> Objective:
     """The mean absolute difference of neighbours in the model's input; give it a minus sign."""
 
-    def value(activations: Activations) -> tf.Tensor:
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
         image = activations[INPUT]
         total = tf.zeros(tf.shape(image)[:1])
         for axis in range(1, image.shape.rank - 1):
@@ -108,7 +132,9 @@ def functions() -> dict[str, Callable[..., Objective]]:
     return {
         name: function
         for name, function in inspect.getmembers(sys.modules[__name__], inspect.isfunction)
-        if function.__annotations__.get("return") is Objective and name != "parse"
+        if function.__annotations__.get("return") is Objective
+        and name != "parse"
+        and not name.startswith("_")
     }
 
 
@@ -166,10 +192,12 @@ def _call(
     if parameters[:1] == ["layer"] and not values and "layer" not in named:
         named["layer"] = default_layer
     try:
-        signature.bind(*values, **named)
+        bound = signature.bind(*values, **named)
     except TypeError as error:
         raise ConfigError(f"objective {name}({', '.join(parameters)}): {error}") from None
-    return known[name](*values, **named)
+    if "layer" in bound.arguments:  # a layer's name may look like a number
+        bound.arguments["layer"] = str(bound.arguments["layer"])
+    return known[name](*bound.args, **bound.kwargs)
 
 
 def _argument(node: ast.expr) -> str | float:

@@ -51,7 +51,9 @@ def train(
     _check_clips(config, dataset, dataset_folder)
     training = config.training
     info = _split(dataset, dataset_folder, training, test_fold)
-    run = _open_or_create(run_folder, config, info, force)
+    run = Run(run_folder, config, info)
+    if not force:
+        _check_continues(run)
 
     keras.utils.set_random_seed(training.seed)
     strategy = distribution.strategy()
@@ -64,6 +66,10 @@ def train(
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
+        # Only now that the model has proved to fit: a folder of settings that do not is in the way.
+        if force:
+            _clear(run)
+        Run.create(run_folder, config, info)  # the number of epochs may have grown
         history = run.load_resume_state(model)
     first_epoch = len(history)
     if history:
@@ -137,26 +143,25 @@ def _split(
     )
 
 
-def _open_or_create(folder: Path, config: Experiment, info: RunInfo, force: bool) -> Run:
-    if not (folder / "run.json").exists():
-        return Run.create(folder, config, info)
-    if force:
-        run = Run(folder, config, info)
-        for path in (run.resume_path, run.weights_path, run.history_path, run.metrics_path):
-            path.unlink(missing_ok=True)
-        for event in run.events_path.rglob("events.*"):
-            event.unlink()
-        return Run.create(folder, config, info)
-    run = Run.open(folder)
-    same_data = info.model_copy(update={"versions": {}, "dataset": ""}) == run.info.model_copy(
-        update={"versions": {}, "dataset": ""}
-    )
-    if not same_data or _without_epochs(config) != _without_epochs(run.config):
+def _check_continues(run: Run) -> None:
+    """See that the run's folder holds nothing yet, or a run of the same settings and data."""
+    if not (run.folder / "run.json").exists():
+        return
+    before = Run.open(run.folder)
+    elsewhere = {"versions": {}, "dataset": ""}
+    same_data = run.info.model_copy(update=elsewhere) == before.info.model_copy(update=elsewhere)
+    if not same_data or _without_epochs(run.config) != _without_epochs(before.config):
         raise ConfigError(
-            f"'{folder}' holds a run of other settings or another dataset; "
+            f"'{run.folder}' holds a run of other settings or another dataset; "
             "name another folder or use --force to train anew"
         )
-    return Run.create(folder, config, info)  # the number of epochs may have grown
+
+
+def _clear(run: Run) -> None:
+    for path in (run.resume_path, run.weights_path, run.history_path, run.metrics_path):
+        path.unlink(missing_ok=True)
+    for event in run.events_path.rglob("events.*"):
+        event.unlink()
 
 
 def _without_epochs(config: Experiment) -> Experiment:

@@ -1,0 +1,339 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tfdream import models
+from tfdream.config import DreamConfig, validate
+from tfdream.errors import AudioError, ConfigError, ModelError, TfdreamError
+from tfdream.synthesis.dream import dream
+
+RATE = 8000
+# Of the clips' length, with a short overlap: where tiles fade into each other, no one dreams alone.
+SHORT = {"optimiser": {"steps": 10}, "tiles": {"overlap_seconds": 0.05}}
+WAVEFORM = {"canvas": {"kind": "waveform"}, "optimiser": {"steps": 5, "step_size": 1e-3}}
+
+PATIENT = {"steps": 40}
+GENTLE = {"kind": "gradient", "steps": 5, "step_size": 1e-5}
+
+
+def recipe(**changes):
+    return validate(SHORT | changes, DreamConfig, "test")
+
+
+def read(path):
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def written(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def song(song, tmp_path_factory):
+    """Two tiles of the song, the second one not quite full."""
+    path = tmp_path_factory.mktemp("song") / "song.wav"
+    soundfile.write(path, read(song)[:15000], RATE, "PCM_16")
+    return path
+
+
+@pytest.fixture(scope="module")
+def dreamt(run, song, tmp_path_factory):
+    """What was said of a dream, and its file."""
+    output = tmp_path_factory.mktemp("dreamt") / "dream.wav"
+    return dream(song, output, run, recipe(optimiser=PATIENT)), output
+
+
+@pytest.fixture
+def concert(tmp_path):
+    """Stereo at 44.1 kHz: a chord, the hall on both sides, and something that only dogs hear."""
+    rng = np.random.default_rng(2)
+    seconds = np.arange(round(1.7 * 44100)) / 44100
+    chord = sum(np.sin(2 * np.pi * hz * seconds) for hz in (330, 415, 1480)) / 6
+    high = 0.1 * np.sin(2 * np.pi * 15_000 * seconds)
+    hall = 0.02 * rng.standard_normal((2, len(seconds)))
+    path = tmp_path / "concert.wav"
+    # Soft enough for every gain: the limiter would change the side too.
+    soundfile.write(path, 0.3 * (chord + high + hall).T, 44100, "PCM_24")
+    return path
+
+
+def loudness(run, path, layer="conv2"):
+    """The norm of a layer over the tiles of a mono file, weighted by their share of signal."""
+    samples = read(path)[:, 0]
+    hop = round(0.95 * RATE)
+    starts = range(0, len(samples) - RATE + hop, hop)
+    tiles = [samples[start : start + RATE] for start in starts]
+    weights = [len(tile) / RATE for tile in tiles]
+    padded = np.stack([np.pad(tile, (0, RATE - len(tile))) for tile in tiles])
+    activations = models.tap(run.model, [layer])(run.frontend(tf.constant(padded)))[layer]
+    norms = np.linalg.norm(activations.numpy().reshape(len(tiles), -1), axis=1)
+    return np.average(norms, weights=weights)
+
+
+# What comes out
+
+
+def test_the_objective_rises_and_so_does_what_is_heard(dreamt):
+    result, _ = dreamt
+    assert result["objective"] == "layer_norm(conv2)"
+    assert result["objective_after"] > 1.05 * result["objective_before"]
+    # Fades, 24 bits and the limiter lie between what was optimised and what was written.
+    assert result["objective_rendered"] == pytest.approx(result["objective_after"], rel=0.03)
+
+
+def test_the_measures_are_those_of_the_files(dreamt, run, song):
+    result, output = dreamt
+    # float32 sums over a whole image, in another order.
+    assert result["objective_before"] == pytest.approx(loudness(run, song), rel=1e-4)
+    assert result["objective_rendered"] == pytest.approx(loudness(run, output), rel=1e-4)
+
+
+def test_the_result_is_what_the_command_promises(dreamt, song):
+    result, output = dreamt
+    samples = read(output)
+    assert samples.shape == read(song).shape
+    assert (result["sample_rate"], result["channels"]) == (RATE, 1)
+    assert result["samples"] == len(samples)
+    assert result["audio_seconds"] == pytest.approx(15000 / RATE)
+    assert result["compute_seconds"] > 0
+    assert result["peak"] == pytest.approx(np.abs(samples).max(), abs=2**-23)  # 24 bits
+    assert result["spectral_convergence_db"] < 0
+    json.dumps(result, allow_nan=False)
+
+
+def test_the_sidecar_makes_the_same_bytes_again(dreamt, run, song, tmp_path):
+    result, output = dreamt
+    sidecar = json.loads(output.with_name("dream.wav.json").read_text())
+    assert sidecar["command"] == "dream"
+    assert sidecar["source"] == str(song)
+    assert sidecar["result"] == result
+    assert sidecar["run"]["labels"] == run.labels
+    assert {"tfdream", "tensorflow", "numpy"} <= set(sidecar["versions"])
+    config = validate(sidecar["config"], DreamConfig, "sidecar")
+    assert config == recipe(optimiser=PATIENT)
+    dream(song, tmp_path / "again.wav", run, config)
+    assert (tmp_path / "again.wav").read_bytes() == output.read_bytes()
+    assert written(output.parent) == ["dream.wav", "dream.wav.json"]
+
+
+def test_length_rate_and_channels_of_the_file_are_kept(run, concert, tmp_path):
+    output = tmp_path / "out.flac"
+    result = dream(concert, output, run, recipe())
+    before, after = read(concert), read(output)
+    assert after.shape == before.shape
+    assert soundfile.info(output).samplerate == 44100
+    assert (result["sample_rate"], result["channels"], result["samples"]) == (
+        44100,
+        2,
+        len(before),
+    )
+    assert result["objective_rendered"] > result["objective_before"]
+    assert np.abs(after - before).max() > 0.01
+    # The side signal is as it was, up to the rounding to 24 bits of either channel.
+    np.testing.assert_allclose(np.diff(after), np.diff(before), atol=2**-22)
+
+
+def test_what_lies_above_the_band_of_the_network_is_kept(run, concert, tmp_path):
+    dream(concert, tmp_path / "out.flac", run, recipe())
+    levels = [
+        np.abs(np.fft.rfft(read(path)[:, 0] * np.hanning(len(read(path)))))
+        for path in (concert, tmp_path / "out.flac")
+    ]
+    above = slice(round(12_000 * 1.7), round(20_000 * 1.7))  # bins are 1/1.7 Hz apart
+    strongest = levels[0].max()
+    # −80 dB of the loudest: what the resampler lets through.
+    np.testing.assert_allclose(levels[1][above], levels[0][above], atol=1e-4 * strongest)
+
+
+@pytest.mark.parametrize(
+    ("extension", "bits", "subtype"),
+    [("wav", 16, "PCM_16"), ("ogg", None, "VORBIS")],
+)
+def test_the_extension_and_the_bits_choose_the_format(
+    run, song, tmp_path, extension, bits, subtype
+):
+    output = tmp_path / f"out.{extension}"
+    dream(song, output, run, recipe(optimiser={"steps": 1}), bits=bits)
+    found = soundfile.info(output)
+    assert (found.subtype, found.frames) == (subtype, len(read(song)))
+
+
+# Recipes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimiser": {"kind": "lbfgs", "steps": 4, "step_size": 0.1}},
+        {"octaves": {"count": 3, "scale": 1.3}, "optimiser": {"steps": 5}},
+        {"octaves": {"count": 2, "axes": "time"}, "optimiser": {"steps": 5}},
+        {"objective": "2*layer_norm(conv1) - 0.1*total_variation()"},
+        {"objective": "layer_norm(embedding)", "tiles": {"overlap_seconds": 0.05, "batch": 2}},
+        {"tiles": {"seconds": 1.5, "overlap_seconds": 0.1}, "objective": "-total_variation()"},
+        WAVEFORM,
+        {"canvas": {"kind": "waveform"}, "optimiser": GENTLE},
+        {"canvas": {"kind": "log_magnitude", "phase": "original"}},
+        {"canvas": {"kind": "log_magnitude", "iterations": 2}, "octaves": {"count": 2}},
+    ],
+    ids=lambda changes: "-".join(f"{name}={value}" for name, value in changes.items())[:60],
+)
+def test_recipes_raise_their_objective(run, song, tmp_path, changes):
+    result = dream(song, tmp_path / "out.wav", run, recipe(**changes))
+    assert result["objective_after"] > result["objective_before"]
+    assert np.isfinite(result["objective_rendered"])
+
+
+def test_a_smaller_bound_changes_less(run, song, dreamt, tmp_path):
+    output = tmp_path / "out.wav"
+    dream(song, output, run, recipe(canvas={"kind": "gains", "bound_db": 0.5}))
+    small, usual = (
+        np.sqrt(np.mean((read(path) - read(song)) ** 2)) for path in (output, dreamt[1])
+    )
+    assert 0 < small < usual
+    # No cell is louder or softer than by half a dB, 6 % of its magnitude.
+    assert small < 0.06 * np.sqrt(np.mean(read(song) ** 2))
+
+
+def test_tiles_of_a_batch_are_dreamt_like_single_ones(run, song, dreamt, tmp_path):
+    tiles = {"overlap_seconds": 0.05, "batch": 3}
+    result = dream(song, tmp_path / "out.wav", run, recipe(tiles=tiles, optimiser=PATIENT))
+    assert result["objective_after"] == pytest.approx(dreamt[0]["objective_after"], rel=0.01)
+    # Adam makes steps of rounding errors where a gradient is almost nothing, forty times.
+    before, single, together = (read(path) for path in (song, dreamt[1], tmp_path / "out.wav"))
+    assert np.std(single - together) < 0.2 * np.std(single - before)
+
+
+def test_progress_ends_at_all_steps_of_all_tiles_and_octaves(run, song, tmp_path):
+    heard = []
+    config = recipe(octaves={"count": 2}, optimiser={"steps": 3})
+    dream(song, tmp_path / "out.wav", run, config, progress=lambda *now: heard.append(now[:2]))
+    # Two tiles, two octaves, three steps.
+    assert heard == [(done, 2 * 2 * 3) for done in range(1, 2 * 2 * 3 + 1)]
+
+
+# Odd recordings
+
+
+def test_silence_stays_silent_and_is_measured(run, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros((12000, 2)), RATE)
+    result = dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe())
+    assert not read(tmp_path / "out.wav").any()
+    json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(1, RATE), (500, 48000)])
+def test_a_click_is_dreamt_too(run, tmp_path, samples, rate):
+    soundfile.write(tmp_path / "click.wav", np.full(samples, 0.5), rate)
+    result = dream(tmp_path / "click.wav", tmp_path / "out.wav", run, recipe())
+    assert (result["samples"], result["sample_rate"]) == (samples, rate)
+    assert np.isfinite(read(tmp_path / "out.wav")).all()
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_click_too_short_for_the_network_is_refused(run, tmp_path):
+    soundfile.write(tmp_path / "click.wav", [0.5], 44100)
+    output = tmp_path / "out.wav"
+    refused(run, tmp_path / "click.wav", output, AudioError, "shorter than a sample at 8000 Hz")
+
+
+def test_a_recording_at_full_scale_is_limited(run, tmp_path):
+    seconds = np.arange(RATE) / RATE
+    square = np.sign(np.sin(2 * np.pi * 330 * seconds))
+    soundfile.write(tmp_path / "loud.wav", square, RATE, "PCM_16")
+    result = dream(tmp_path / "loud.wav", tmp_path / "out.wav", run, recipe())
+    assert 0.9 < result["peak"] < 1
+
+
+# Errors
+
+
+def refused(run, source, output, error, words, **changes):
+    """A dream that must not begin, and its message."""
+    before = written(output.parent)
+    with pytest.raises(error, match=words) as caught:
+        dream(source, output, run, recipe(**changes))
+    assert "\n" not in str(caught.value)
+    assert written(output.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"objective": "layer_norm(conv7)"}, ModelError, "'conv7' is not in the model.*conv2"),
+        ({"objective": "layer_norm("}, ConfigError, "cannot be read"),
+        ({"octaves": {"count": 30}}, ConfigError, "octaves.count=30 .*use fewer"),
+        (
+            {"objective": "layer_norm(embedding)", "octaves": {"count": 2}},
+            ConfigError,
+            r"layer_norm\(embedding\)' needs .*octaves.count=1",
+        ),
+        (
+            {"objective": "layer_norm(embedding)", "tiles": {"seconds": 2.0}},
+            ConfigError,
+            r"layer_norm\(embedding\)' needs .*leave tiles.seconds out",
+        ),
+        ({"tiles": {"overlap_seconds": 0.6}}, ConfigError, "overlap_seconds=0.6 is more than half"),
+        (
+            {"tiles": {"seconds": 0.1, "overlap_seconds": 0}},
+            ConfigError,
+            "800 samples is too short for n_fft=2048",
+        ),
+        (
+            {**WAVEFORM, "tiles": {"seconds": 0.01, "overlap_seconds": 0}},
+            ConfigError,
+            "80 samples is too short for n_fft=256",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(run, song, tmp_path, changes, error, words):
+    refused(run, song, tmp_path / "out.wav", error, words, **changes)
+
+
+@pytest.mark.parametrize("name", ["out.mp3", "out", "out.txt"])
+def test_a_format_that_cannot_be_written_is_refused_at_once(run, song, tmp_path, name):
+    refused(run, song, tmp_path / name, AudioError, r"does not end in one of \.wav, \.flac")
+
+
+def test_bits_that_do_not_fit_are_refused_at_once(run, song, tmp_path):
+    with pytest.raises(AudioError, match=r"bits=32 does not go with \.flac"):
+        dream(song, tmp_path / "out.flac", run, recipe(), bits=32)
+
+
+def test_a_missing_recording_is_refused(run, tmp_path):
+    refused(run, tmp_path / "gone.wav", tmp_path / "out.wav", AudioError, "does not exist")
+
+
+def test_what_is_no_recording_is_refused(run, tmp_path):
+    (tmp_path / "text.wav").write_text("none")
+    refused(run, tmp_path / "text.wav", tmp_path / "out.wav", AudioError, "cannot be decoded")
+
+
+def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
+    output = tmp_path / "out.wav"
+    output.write_text("precious")
+    refused(run, song, output, AudioError, "--force")
+    assert output.read_text() == "precious"
+    dream(song, output, run, recipe(optimiser={"steps": 1}), force=True)
+    assert written(tmp_path) == ["out.wav", "out.wav.json"]
+    assert len(read(output)) == len(read(song))
+
+
+@pytest.mark.parametrize("step", [1, 20])
+def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path, step):
+    def interrupt(done, *_):
+        if done == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dream(song, tmp_path / "out.wav", run, recipe(), progress=interrupt)
+    assert written(tmp_path) == []
+
+
+def test_a_climb_into_infinity_is_an_error_and_not_a_file(run, song, tmp_path):
+    wild = {"kind": "gradient", "steps": 3, "step_size": 1e30}
+    with pytest.raises(TfdreamError, match="step_size"):
+        dream(song, tmp_path / "out.wav", run, recipe(**(WAVEFORM | {"optimiser": wild})))
+    assert written(tmp_path) == []

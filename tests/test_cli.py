@@ -1,0 +1,333 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+import tfdream
+from tfdream.cli import main
+
+# design.md's table: what tools rely on.
+KEYS = {
+    "prepare": {"tracks", "clips", "audio_seconds", "skipped", "wall_seconds"},
+    "train": {"run", "epochs", "examples_per_second", "data_wait_fraction", "metrics"},
+    "evaluate": {
+        *("labels", "clip_accuracy", "track_accuracy", "macro_f1", "confusion", "clips", "tracks"),
+    },
+    "predict": {"files"},
+    "layers": {"layers"},
+    "dream": {
+        *("objective_before", "objective_after", "objective_rendered", "audio_seconds"),
+        *("compute_seconds", "sample_rate", "channels", "samples", "peak"),
+        "spectral_convergence_db",
+    },
+    "export": {"path", "max_abs_difference"},
+}
+FEW_STEPS = ("--set", "optimiser.steps=2", "--set", "tiles.overlap_seconds=0.05")
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def no_number(text):
+    raise AssertionError(f"{text} is no JSON")
+
+
+def answer(*arguments):
+    """The JSON object of a command that succeeds."""
+    result = invoke(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    # Nothing but the object goes to standard output.
+    (line,) = result.stdout.splitlines()
+    return json.loads(line, parse_constant=no_number)
+
+
+def refusal(*arguments):
+    """The message of a command that fails as it should."""
+    result = invoke(*arguments)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+def commands(group=main, prefix=()):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+# Every command
+
+EVERY = pytest.mark.parametrize("name", list(commands()), ids=" ".join)
+
+
+@EVERY
+def test_every_command_explains_itself_and_speaks_json(name):
+    result = invoke(*name, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+    description = result.stdout.splitlines()[2].strip()
+    assert description.endswith((".", ",", ":")) or len(description) > 20
+
+
+@EVERY
+def test_an_unknown_option_is_a_usage_error(name):
+    result = invoke(*name, "--no-such-option")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_help_answers_without_tensorflow():
+    script = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from tfdream.cli import main\n"
+        "for arguments in ['--help', 'dream --help', '--version', 'configs --json']:\n"
+        "    assert CliRunner().invoke(main, arguments).exit_code == 0\n"
+        "slow = {'tensorflow', 'keras', 'librosa', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "tfdream", "configs", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "lil_data" in json.loads(done.stdout)["configs"]
+
+
+def test_the_version_is_that_of_the_package():
+    assert tfdream.__version__ in invoke("--version").stdout
+
+
+def test_commands_are_listed_in_the_order_of_the_work():
+    lines = invoke("--help").stdout
+    places = [lines.index(f"  {name} ") for name in KEYS if name != "export"]
+    assert places == sorted(places)
+
+
+# A walk through all of it
+
+
+@pytest.fixture(scope="module")
+def walk(source, experiment_path, tmp_path_factory):
+    """What each command answered, one building on the other, and the folder they wrote to."""
+    folder = tmp_path_factory.mktemp("walk")
+    dataset, run, song = folder / "dataset", folder / "run", source / "tones/0.wav"
+    answers = {
+        "prepare": answer("prepare", source, dataset, "--config", experiment_path, "--workers", 1),
+        "train": answer("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1),
+        "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
+        "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
+        "layers": answer("layers", run),
+        "dream": answer(
+            *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
+            *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
+        ),
+        "export": answer("export", run, folder / "saved_model"),
+        "analyse": answer(
+            "analyse", song, folder / "song.npz", "--config", experiment_path, "--start", 0.5
+        ),
+        "invert": answer(
+            "invert", folder / "song.npz", folder / "song.wav", "--iterations", 2, "--seed", 3
+        ),
+        "plot history": answer("plot", "history", run, folder / "history.pdf"),
+        "plot spectrograms": answer(
+            "plot", "spectrograms", song, folder / "dream.flac", folder / "spectrograms.png"
+        ),
+    }
+    return answers, folder
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_answer_has_the_keys_that_tools_rely_on(walk, name):
+    assert KEYS[name] <= set(walk[0][name])
+
+
+def test_the_answers_fit_together(walk):
+    answers, folder = walk
+    assert (answers["prepare"]["tracks"], answers["prepare"]["clips"]) == (12, 37)
+    assert (answers["train"]["epochs"], answers["train"]["test_fold"]) == (1, 1)
+    assert answers["evaluate"]["folds"] == [1]
+    assert [entry.get("label") for entry in answers["predict"]["files"]][2] is None
+    assert "error" in answers["predict"]["files"][2]
+    assert "conv2" in [layer["name"] for layer in answers["layers"]["layers"]]
+    assert answers["dream"]["objective"] == "layer_norm(conv1)"
+    assert answers["export"]["max_abs_difference"] < 1e-5
+    assert answers["analyse"]["shape"] == [129, 126, 1]
+    assert answers["invert"]["samples"] == 8000
+    sidecar = json.loads((folder / "dream.flac.json").read_text())
+    assert sidecar["config"]["seed"] == 7
+    assert soundfile.info(folder / "dream.flac").subtype == "PCM_16"
+
+
+def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
+    assert {path.name for path in walk[1].iterdir()} == {
+        *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
+        *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png"),
+    }
+
+
+def test_without_json_people_are_told_the_same(walk):
+    result = invoke("evaluate", walk[1] / "run", walk[1] / "dataset")
+    assert result.exit_code == 0
+    told = walk[0]["evaluate"]
+    assert "labels: noise, tones" in result.stdout
+    assert f"clips: {told['clips']}" in result.stdout
+    assert f"clip_accuracy: {told['clip_accuracy']:.4g}" in result.stdout
+
+
+def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
+    answers, folder = walk
+    dataset, run = folder / "dataset", folder / "run"
+    again = answer("prepare", source, dataset, "--config", experiment_path)
+    assert again | {"wall_seconds": 0} == answers["prepare"] | {"wall_seconds": 0}
+    once = ("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1)
+    assert answer(*once) == answers["train"]
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["prepare", "{gone}", "{new}", "--config", "lil_data"], "'{gone}' does not exist"),
+        (["prepare", "{source}", "{new}", "--config", "no_such"], "config 'no_such' is neither"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--set", "x=1"], "setting 'x'"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--set", "x"], "not KEY=VALUE"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--layout", "csv"], "manifest"),
+        (["prepare", "{source}", "{dataset}", "--config", "{config}", "--set", "prepare.seed=9"],
+         "use --force to replace it"),
+        (["train", "{config}", "{gone}", "{new}"], "run tfdream prepare first"),
+        (["train", "{config}", "{dataset}", "{new}", "--test-fold", "9"], "test_fold=9"),
+        (["train", "{config}", "{dataset}", "{new}", "--test-fold", "none"], "validate_on=none"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "model.name=hal"], "model.name=hal"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "model.options.x=1"], "'x'"),
+        (["train", "{config}", "{dataset}", "{run}", "--set", "training.seed=3"], "--force"),
+        (["train", "lil_data", "{dataset}", "{new}"], "sample_rate=8000"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "frontend={{kind: raw}}"], "shape"),
+        (["evaluate", "{gone}", "{dataset}"], "is not a run folder"),
+        (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
+        (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
+        (["evaluate", "{run}", "{dataset}", "--figure", "{new}"], "does not end in one of"),
+        (["predict", "{gone}", "{song}"], "is not a run folder"),
+        (["layers", "{dataset}"], "is not a run folder"),
+        (["dream", "{gone}", "{new}.wav", "--model", "{run}"], "does not exist"),
+        (["dream", "{song}", "{new}.mp3", "--model", "{run}"], "does not end in one of"),
+        (["dream", "{song}", "{song}", "--model", "{run}"], "--force"),
+        (["dream", "{song}", "{new}.wav", "--model", "{gone}"], "is not a run folder"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--layer", "x"], "layer 'x' is not"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "x("], "be read"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--seed", "-1"], "seed=-1"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--figure", "x.jpg"], "'x.jpg'"),
+        (["dream", "{song}", "{new}.flac", "--model", "{run}", "--bits", "32"], "bits=32"),
+        (["export", "{run}", "{dataset}"], "--force"),
+        (["export", "{gone}", "{new}"], "is not a run folder"),
+        (["analyse", "{song}", "{new}.wav", "--config", "{config}"], "does not end in .npz"),
+        (["analyse", "{song}", "{new}.npz", "--config", "raw_8khz"], "kind=raw"),
+        (["analyse", "{song}", "{new}.npz", "--config", "{config}", "--start", "99"], "start=99"),
+        (["invert", "{song}", "{new}.wav"], "is not a spectrogram"),
+        (["plot", "history", "{gone}", "{new}.png"], "history.csv"),
+        (["plot", "spectrograms", "{song}", "{new}.jpg"], "does not end in one of"),
+        (["plot", "spectrograms", "{gone}", "{new}.png"], "does not exist"),
+    ],
+    ids=lambda value: " ".join(value)[:70] if isinstance(value, list) else None,
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line(
+    arguments, words, source, song, dataset, trained, experiment_path, tmp_path
+):
+    places = {
+        "source": source,
+        "song": song,
+        "dataset": dataset,
+        "run": trained[0],
+        "config": experiment_path,
+        "gone": tmp_path / "gone",
+        "new": tmp_path / "new",
+    }
+    message = refusal(*(argument.format(**places) for argument in arguments))
+    assert words.format(**places) in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["prepare"],
+        ["prepare", "a", "b"],
+        ["prepare", "a", "b", "--config", "lil_data", "--workers", "0"],
+        ["prepare", "a", "b", "--config", "lil_data", "--layout", "spiral"],
+        ["train", "lil_data", "a", "b", "--epochs", "0"],
+        ["train", "lil_data", "a", "b", "--test-fold", "first"],
+        ["evaluate", "a"],
+        ["predict", "a"],
+        ["dream", "a", "b"],
+        ["dream", "a", "b", "--model", "c", "--bits", "17"],
+        ["dream", "a", "b", "--model", "c", "--layer", "x", "--objective", "y()"],
+        ["invert", "a", "b", "--iterations", "0"],
+        ["plot", "nothing"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_is_a_usage_error(arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    assert result.stdout == ""
+
+
+def test_ctrl_c_is_said_and_leaves_130(source, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfdream.datasets.prepare.prepare", interrupt)
+    result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    assert result.exit_code == 130
+    assert result.stderr == "Interrupted.\n"
+
+
+def test_what_is_a_bug_keeps_its_traceback(source, tmp_path, monkeypatch):
+    def stumble(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("tfdream.datasets.prepare.prepare", stumble)
+    result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "objective", ["- 2*total_variation()", "layer_norm('conv1') - 0.1*total_variation()"]
+)
+def test_an_objective_is_taken_as_it_stands(trained, tmp_path, objective):
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 8000), 8000)
+    output = tmp_path / "out.wav"
+    found = answer(
+        "dream", path, output, "--model", trained[0], "--objective", objective, *FEW_STEPS
+    )
+    assert found["objective_after"] > found["objective_before"]
+
+
+def test_force_replaces_what_is_there(trained, song, tmp_path):
+    output = tmp_path / "out.wav"
+    shutil.copy(song, output)
+    arguments = ("dream", output, output, "--model", trained[0], *FEW_STEPS)
+    assert "--force" in refusal(*arguments)
+    answer(*arguments, "--force")
+    assert output.read_bytes() != song.read_bytes()

@@ -1,0 +1,66 @@
+"""Commands that make and list what networks learn from."""
+
+from pathlib import Path
+
+import click
+
+from tfdream.commands import options
+from tfdream.console import Result, command, progress_bar
+
+
+@command()
+def configs() -> Result:
+    """List the packaged configurations."""
+    from tfdream import config
+
+    return {"configs": config.names()}
+
+
+@command()
+@click.argument("folder", type=options.PATH)
+@click.option("--tracks", type=click.IntRange(1), default=12, show_default=True, help="Per style.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="Of each track.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Other seeds, other songs.")
+def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
+    """Compose a small corpus of four styles into FOLDER, to try things on."""
+    from tfdream.datasets.synthetic import STYLES, write_corpus
+
+    paths = write_corpus(folder, tracks, seconds, 44100, seed)
+    return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
+
+
+@command()
+@click.argument("source", type=options.PATH)
+@click.argument("dataset", type=options.PATH)
+@click.option("--config", "name", required=True, help="Name or path; its section 'prepare'.")
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "folder", "csv"]),
+    default="auto",
+    show_default=True,
+    help="How SOURCE tells labels: a sub-folder each, or a CSV manifest.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes; by default one per processor.")
+@options.overriding
+@options.force
+def prepare(
+    source: Path,
+    dataset: Path,
+    name: str,
+    layout: str,
+    workers: int | None,
+    overrides: tuple[str, ...],
+    force: bool,
+) -> Result:
+    """Cut the recordings of SOURCE into the clips of DATASET.
+
+    SOURCE is a folder with one sub-folder per label, or a CSV manifest (path, label, and optionally
+    group and fold), or a folder with a manifest.csv. Interrupted, the same call goes on; repeated,
+    it does nothing. Files that cannot be used are listed with their reasons.
+    """
+    from tfdream import config
+    from tfdream.datasets.prepare import prepare
+
+    settings = config.load(name, config.Experiment, overrides).prepare
+    with progress_bar("preparing", "tracks") as progress:
+        return prepare(source, dataset, settings, layout, workers, force, progress)

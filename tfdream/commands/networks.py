@@ -1,0 +1,111 @@
+"""Commands that train, judge and pass on networks."""
+
+from pathlib import Path
+
+import click
+
+from tfdream.commands import options
+from tfdream.console import Result, command, progress_bar
+
+
+@command()
+@click.argument("config_name", metavar="CONFIG")
+@click.argument("dataset", type=options.PATH)
+@click.argument("run", type=options.PATH)
+@click.option("--epochs", type=click.IntRange(1), help="The same as --set training.epochs=N.")
+@click.option(
+    "--test-fold",
+    default="0",
+    show_default=True,
+    metavar="K",
+    help="The fold that is held out; 'none' trains on all.",
+)
+@options.overriding
+@options.force
+def train(
+    config_name: str,
+    dataset: Path,
+    run: Path,
+    epochs: int | None,
+    test_fold: str,
+    overrides: tuple[str, ...],
+    force: bool,
+) -> Result:
+    """Train the network of CONFIG on DATASET into the folder RUN.
+
+    Interrupted, the same call goes on after the last finished epoch, exactly as if nothing had
+    happened. More epochs on a finished run go on too. Loss curves: tensorboard --logdir RUN.
+    """
+    from tfdream import config
+    from tfdream.training.fit import train
+
+    if epochs is not None:
+        overrides = (*overrides, f"training.epochs={epochs}")
+    settings = config.load(config_name, config.Experiment, overrides)
+    with progress_bar("training", "steps") as progress:
+        return train(settings, dataset, run, _fold(test_fold), force, progress)
+
+
+@command()
+@click.argument("run", type=options.PATH)
+@click.argument("dataset", type=options.PATH)
+@click.option(
+    "--fold",
+    "folds",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Fold to look at, repeatable; by default the one that RUN held out.",
+)
+@options.figure
+def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | None) -> Result:
+    """Judge the network of RUN on held-out clips of DATASET."""
+    from tfdream.evaluation.classification import evaluate
+    from tfdream.training.runs import Run
+
+    result = evaluate(Run.open(run), dataset, folds or None)
+    if figure is not None:
+        from tfdream import figures
+
+        figures.confusion(result["labels"], result["confusion"], figure)
+    return result
+
+
+@command()
+@click.argument("run", type=options.PATH)
+@click.argument("audio", type=options.PATH, nargs=-1, required=True)
+def predict(run: Path, audio: tuple[Path, ...]) -> Result:
+    """Classify AUDIO files of any length with the network of RUN."""
+    from tfdream.evaluation.classification import predict
+    from tfdream.training.runs import Run
+
+    return predict(Run.open(run), list(audio))
+
+
+@command()
+@click.argument("run", type=options.PATH)
+def layers(run: Path) -> Result:
+    """List the layers of the network of RUN: what can be dreamt on."""
+    from tfdream import models
+    from tfdream.training.runs import Run
+
+    return {"layers": models.layers(Run.open(run).build_model())}
+
+
+@command()
+@click.argument("run", type=options.PATH)
+@click.argument("saved_model", type=options.PATH)
+@options.force
+def export(run: Path, saved_model: Path, force: bool) -> Result:
+    """Write the network of RUN as a SavedModel that takes waveforms."""
+    from tfdream.export import export
+    from tfdream.training.runs import Run
+
+    return export(Run.open(run), saved_model, force)
+
+
+def _fold(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter(f"'{text}' is neither a fold nor 'none'", param_hint="--test-fold")
+    return int(text)

@@ -1,0 +1,38 @@
+"""One convolution over time with random weights; frequency bins are its channels.
+
+Source: "Music generation using style transfer", the baseline CNN.
+"""
+
+import keras
+from keras import layers, ops
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    *,
+    filters: int = 4096,
+    kernel_size: int = 3,
+    seed: int = 0,
+) -> keras.Model:
+    """Build it; its layer is ``conv1``. It takes any number of frames.
+
+    Args:
+      input_shape: bins, frames and one channel.
+      filters: of the convolution, which is padded with zeros and followed by ReLU.
+      kernel_size: in frames.
+      seed: of the weights, uniform within 1/√(kernel_size · bins) as PyTorch draws them.
+    """
+    bins = input_shape[0]
+    limit = (kernel_size * bins) ** -0.5
+    image = keras.Input((bins, None, 1), name="image")
+    frames = ops.transpose(image[..., 0], (0, 2, 1))
+    activations = layers.Conv1D(
+        filters,
+        kernel_size,
+        padding="same",
+        activation="relu",
+        kernel_initializer=keras.initializers.RandomUniform(-limit, limit, seed=seed),
+        bias_initializer=keras.initializers.RandomUniform(-limit, limit, seed=seed + 1),
+        name="conv1",
+    )(frames)
+    return keras.Model(image, activations, name="random_conv1d")

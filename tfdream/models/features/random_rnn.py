@@ -1,0 +1,65 @@
+"""A recurrent layer and a linear one with random weights.
+
+As published, the sequence runs over the frequency bins, and a step's input is the bin's course
+over all frames; then the network takes no other number of frames. Over time, a step is a frame,
+and it takes any.
+
+Source: "Music generation using style transfer", the RNN and the BiLSTM.
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers, ops
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    *,
+    cell: Literal["rnn", "bilstm"] = "rnn",
+    over: Literal["frequency", "time"] = "frequency",
+    units: int = 100,
+    features: int = 4096,
+    seed: int = 0,
+) -> keras.Model:
+    """Build it; its layers are ``recurrent`` and ``linear``.
+
+    Args:
+      input_shape: bins, frames and one channel.
+      cell: a simple RNN with hyperbolic tangent, or an LSTM in both directions.
+      over: what the sequence runs over.
+      units: of the recurrent layer, for each direction.
+      features: of the linear layer.
+      seed: of the weights, uniform within 1/√(inputs of the layer) as PyTorch draws them.
+    """
+    bins, frames, _ = input_shape
+    image = keras.Input((bins, frames if over == "frequency" else None, 1), name="image")
+    sequence = image[..., 0] if over == "frequency" else ops.transpose(image[..., 0], (0, 2, 1))
+    if cell == "rnn":
+        recurrent = layers.SimpleRNN(
+            units, return_sequences=True, name="recurrent", **_uniform(units, seed, recurrent=True)
+        )
+    else:
+        recurrent = layers.Bidirectional(
+            layers.LSTM(
+                units,
+                return_sequences=True,
+                unit_forget_bias=False,
+                **_uniform(units, seed, recurrent=True),
+            ),
+            name="recurrent",
+        )
+    hidden = recurrent(sequence)
+    linear = layers.Dense(
+        features, name="linear", **_uniform(hidden.shape[-1], seed + 3, recurrent=False)
+    )
+    return keras.Model(image, linear(hidden), name=f"random_{cell}")
+
+
+def _uniform(inputs: int, seed: int, recurrent: bool) -> dict[str, keras.initializers.Initializer]:
+    names = ["kernel", "bias", *(["recurrent"] if recurrent else [])]
+    limit = inputs**-0.5
+    return {
+        f"{name}_initializer": keras.initializers.RandomUniform(-limit, limit, seed=seed + number)
+        for number, name in enumerate(names)
+    }

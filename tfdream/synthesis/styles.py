@@ -1,0 +1,150 @@
+"""Style: how a layer's features go together, whatever the place, as their Gram matrix."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from tfdream.errors import ConfigError
+from tfdream.synthesis.objectives import Activations, Memory, Objective
+
+Over = Literal["channels", "time"]
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Texture:
+    """The Gram matrix G = BᵀB / positions of a layer's activations B `[positions, features]`.
+
+    Where there are fewer positions than features, B itself is kept instead: it is smaller, and the
+    distance to it is cheaper (see `distance`).
+
+    Attributes:
+      rows: float32 `[positions, features]`, or None.
+      gram: float32 `[features, features]`, or None if `rows` is there.
+      positions: of all tiles that it was read from.
+      square: ‖G‖², float32.
+    """
+
+    rows: tf.Tensor | None
+    gram: tf.Tensor | None
+    positions: int
+    square: tf.Tensor
+
+    @classmethod
+    def read(cls, tiles: Iterable[tf.Tensor], over: Over) -> "Texture":
+        """Read it from the activations `[1, …]` of one tile after the other."""
+        rows: list[tf.Tensor] = []
+        gram: tf.Tensor | None = None
+        positions = 0
+        for activations in tiles:
+            found = flatten(activations, over)[0]
+            positions += found.shape[0]
+            if gram is None and positions <= found.shape[1]:
+                rows.append(found)
+                continue
+            for waiting in [*rows, found]:
+                product = tf.matmul(waiting, waiting, transpose_a=True)
+                gram = product if gram is None else gram + product
+            rows = []
+        if gram is not None:
+            gram /= positions
+            return cls(None, gram, positions, tf.reduce_sum(gram**2))
+        kept = tf.concat(rows, axis=0)
+        square = tf.reduce_sum(tf.matmul(kept, kept, transpose_b=True) ** 2) / positions**2
+        return cls(kept, None, positions, square)
+
+    def distance(self, activations: tf.Tensor) -> tf.Tensor:
+        """‖AᵀA/P − G‖² of activations A `[batch, P, features]`: float32 `[batch]`.
+
+        With fewer positions than features, by the products of positions with positions:
+        ‖AᵀA/P − BᵀB/Q‖² = ‖AAᵀ‖²/P² − 2‖ABᵀ‖²/(PQ) + ‖BBᵀ‖²/Q².
+        """
+        positions = activations.shape[1]
+        own = tf.cast(activations, tf.float32)
+        if self.rows is None or positions > own.shape[2]:
+            target = self._whole_gram()
+            difference = tf.matmul(own, own, transpose_a=True) / positions - target
+            return tf.reduce_sum(difference**2, axis=[1, 2])
+        itself = tf.reduce_sum(tf.matmul(own, own, transpose_b=True) ** 2, axis=[1, 2])
+        across = tf.reduce_sum(tf.linalg.matmul(own, self.rows, transpose_b=True) ** 2, axis=[1, 2])
+        return itself / positions**2 - 2 * across / (positions * self.positions) + self.square
+
+    def _whole_gram(self) -> tf.Tensor:
+        if self.gram is not None:
+            return self.gram
+        return tf.matmul(self.rows, self.rows, transpose_a=True) / self.positions
+
+
+def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
+    """Activations `[batch, (height,) width, channels]` → `[batch, positions, features]`.
+
+    Over channels, every place in the image is a position; over time, every channel at every
+    height is one, and the moments are the features.
+    """
+    activations = tf.cast(activations, tf.float32)
+    shape = activations.shape
+    if over == "channels":
+        return tf.reshape(activations, [-1, math.prod(shape[1:-1]), shape[-1]])
+    time = shape.rank - 2
+    last = [axis for axis in range(shape.rank) if axis != time] + [time]
+    moved = tf.transpose(activations, last)
+    return tf.reshape(moved, [-1, math.prod(moved.shape[1:-1]), moved.shape[-1]])
+
+
+def style(
+    layer: str, weight: float, texture: Texture, over: Over, normalise: Literal["gatys", "mse"]
+) -> Objective:
+    """The distance of a layer's Gram matrix from a texture; give it a minus sign.
+
+    Args:
+      layer: whose activations are looked at.
+      weight: λ.
+      texture: of the style.
+      over: what the Gram matrix is over, as in the texture.
+      normalise: ``gatys`` for λ/(2·n_h·n_w·n_c)² ΣΣ (Gram_S − Gram_G)², where the Gram matrices are
+        sums over n_h·n_w positions (taken as means here, so that lengths may differ); ``mse`` for λ
+        times the mean square of the difference of Gram matrices, each over its positions.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equations 3 to 5; "On
+    the Generation of Music", section 4; "Music generation using style transfer", baseline CNN.
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        own = flatten(activations[layer], over)
+        features = own.shape[2]
+        scale = 1 / (2 * features) ** 2 if normalise == "gatys" else 1 / features**2
+        return weight * scale * texture.distance(own)
+
+    return Objective(f"{weight:g}*style({layer})", frozenset({layer}), value)
+
+
+def relative(objective: Objective, to: Callable[[tf.Tensor], tf.Tensor]) -> Objective:
+    """An objective as a share of what it is for the original's activations, changed by `to`."""
+
+    def remember(original: Activations) -> Memory:
+        memory = objective.remember(original)
+        changed = {name: to(activations) for name, activations in original.items()}
+        return memory, objective.value(changed, memory)
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        inner, whole = memory
+        return objective.value(activations, inner) / tf.maximum(whole, _TINY)
+
+    return Objective(f"relative({objective.name})", objective.layers, value, remember)
+
+
+def total(objectives: Iterable[Objective]) -> Objective:
+    """The sum of objectives.
+
+    Raises:
+      ConfigError: if there are none.
+    """
+    result: Objective | None = None
+    for objective in objectives:
+        result = objective if result is None else result + objective
+    if result is None:
+        raise ConfigError("no layer has a weight; name at least one")
+    return result

@@ -1,0 +1,184 @@
+"""`transfer`: one recording in the style of another.
+
+Style and content are objectives of a network's activations; all else is as in `dream`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfdream import audio, models
+from tfdream.config import FeatureNetworkConfig, TransferConfig
+from tfdream.errors import ConfigError
+from tfdream.signal.frontend import resize
+from tfdream.synthesis.ascend import Size
+from tfdream.synthesis.listener import FeatureListener, Listener
+from tfdream.synthesis.objectives import Objective, content
+from tfdream.synthesis.recording import (
+    Progress,
+    Start,
+    build_retouch,
+    change_recording,
+    check_output,
+    silent,
+    unchanged,
+    write_sidecar,
+)
+from tfdream.synthesis.styles import Texture, relative, style, total
+from tfdream.training.runs import Run
+
+
+def transfer(
+    content_path: Path,
+    style_path: Path,
+    output: Path,
+    config: TransferConfig,
+    run: Run | None = None,
+    force: bool = False,
+    bits: int | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Give a recording the style of another, and measure the written file.
+
+    Args:
+      content_path: any audio file, of any length; the output has its rate, length and channels.
+      style_path: any audio file, of any length; all of it counts.
+      output: wav, flac or ogg, by its extension. Beside it goes a sidecar, ``<output>.json``.
+      config: network, layers, weights, canvas and optimiser.
+      run: the network, where the configuration says ``network.kind=run``.
+      force: overwrite `output`.
+      bits: of the output, see `audio.Writer`.
+      progress: hears how far it is, and the weighted loss with a minus sign.
+
+    Returns:
+      The JSON object of the command: style_loss and content_loss, each _before, _after (as the
+      optimiser left it) and _rendered (of the written file), and what
+      `recording.change_recording` adds. Losses carry the weights of their layers, not those of the
+      two sides.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if a file or the settings do not fit.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
+    for the published systems.
+    """
+    check_output(output, bits, force)
+    listener = _listener(config, run)
+
+    def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
+        textures = read_textures(style_path, listener, config, size)
+        styles = [
+            style(layer, weight, textures[layer], config.gram, config.normalise)
+            for layer, weight in config.style_layers.items()
+        ]
+        losses = {"style_loss": total(styles)}
+        if config.content_layers:
+            sides = [weight * content(layer) for layer, weight in config.content_layers.items()]
+            losses["content_loss"] = total(sides)
+        return -weighted(losses, config), losses
+
+    retouch = build_retouch(listener, config, objectives, _start(config, style_path, listener))
+    result = change_recording(content_path, output, listener, retouch, bits, progress)
+    made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
+    if run is not None:
+        made_of["run"] = {"folder": str(run.folder), **run.info.model_dump(mode="json")}
+    write_sidecar(output, "transfer", config, result, **made_of)
+    return result
+
+
+def weighted(losses: dict[str, Objective], config: TransferConfig) -> Objective:
+    """The loss: both sides by their weights, or by `style_strength` as shares.
+
+    A share of the style is of its distance at the start, a share of the content of the energy that
+    its activations have: so that neither side dominates for its scale alone.
+    """
+    style_loss, content_loss = losses["style_loss"], losses.get("content_loss")
+    style_weight, content_weight = config.style_weight, config.content_weight
+    if config.style_strength is not None:
+        style_weight, content_weight = config.style_strength, 1 - config.style_strength
+        style_loss = relative(style_loss, to=tf.identity)
+        content_loss = content_loss and relative(content_loss, to=tf.zeros_like)
+    if content_loss is None or not content_weight:
+        return style_weight * style_loss
+    return style_weight * style_loss + content_weight * content_loss
+
+
+def read_textures(
+    path: Path, listener: Listener, config: TransferConfig, size: Size | None = None
+) -> dict[str, Texture]:
+    """The textures of a whole recording, by layer.
+
+    Args:
+      path: any audio file.
+      listener: network and frontend.
+      config: whose style layers are read.
+      size: of the view, an octave; None for the view as it is.
+    """
+    network = models.tap(listener.model, sorted(config.style_layers))
+
+    @tf.function(reduce_retracing=True)
+    def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = listener.frontend(tile)
+        return dict(network(image if size is None else resize(image, size), training=False))
+
+    # One pass over the recording for each layer: the activations of all would not fit at once.
+    return {
+        layer: Texture.read(
+            (hear(tf.constant(tile))[layer] for tile in _style_tiles(path, listener, config)),
+            config.gram,
+        )
+        for layer in config.style_layers
+    }
+
+
+def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iterator[np.ndarray]:
+    """Full tiles `[1, samples]` that cover a recording; a short one is repeated."""
+    samples = listener.clip_samples
+    if config.tiles.seconds is not None:
+        samples = round(config.tiles.seconds * listener.sample_rate)
+    before: np.ndarray | None = None
+    with audio.Reader(path) as reader:
+        rate = reader.info.sample_rate
+        mono = audio.resample(audio.mid(reader.blocks()), rate, listener.sample_rate)
+        for piece in audio.rechunk(mono, samples):
+            tile = piece[:, 0]
+            if len(tile) < samples:
+                # The end of the recording, with as much of what was before as fills the tile.
+                tile = (
+                    np.resize(tile, samples)
+                    if before is None
+                    else np.concatenate([before, tile])[-samples:]
+                )
+            yield tile[np.newaxis]
+            before = tile
+
+
+def _listener(config: TransferConfig, run: Run | None) -> Listener:
+    if isinstance(config.network, FeatureNetworkConfig):
+        if run is not None:
+            raise ConfigError(
+                f"--model does not go with network.name={config.network.name}; leave it out, or "
+                "use --config transfer/lil_data"
+            )
+        return FeatureListener.build(config.network)
+    if run is None:
+        raise ConfigError("network.kind=run needs the run of a network; give one with --model")
+    return run
+
+
+def _start(config: TransferConfig, style_path: Path, listener: Listener) -> Start:
+    if config.start == "content":
+        return unchanged
+    if config.start == "style":
+        first = next(_style_tiles(style_path, listener, config))
+        return lambda tiles: np.repeat(first, len(tiles), axis=0)
+    rng = np.random.default_rng(config.seed)
+
+    def noise(tiles: np.ndarray) -> np.ndarray:
+        level = np.sqrt(np.mean(tiles**2, axis=1, keepdims=True))
+        return (rng.standard_normal(tiles.shape) * level).astype(np.float32)
+
+    return noise
