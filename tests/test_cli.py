@@ -239,7 +239,7 @@ def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
         (["export", "{run}", "{dataset}"], "--force"),
         (["export", "{gone}", "{new}"], "is not a run folder"),
         (["analyse", "{song}", "{new}.wav", "--config", "{config}"], "does not end in .npz"),
-        (["analyse", "{song}", "{new}.npz", "--config", "raw_8khz"], "kind=raw"),
+        (["analyse", "{song}", "{new}.npz", "--config", "raw_conv1d"], "kind=raw"),
         (["analyse", "{song}", "{new}.npz", "--config", "{config}", "--start", "99"], "start=99"),
         (["invert", "{song}", "{new}.wav"], "is not a spectrogram"),
         (["plot", "history", "{gone}", "{new}.png"], "history.csv"),

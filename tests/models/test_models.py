@@ -255,3 +255,11 @@ def test_lil_data_has_the_published_size():
     assert models.deepest_convolution(model) == "conv4"
     tapped = models.tap(model, ["conv1", "conv2", "conv3", "conv4"])
     assert set(tapped(tf.zeros((1, 64, 64, 1)), training=False)) == set(tapped.output)
+
+
+def test_the_raw_network_as_published_has_its_sizes():
+    model = build("raw_conv1d", (40000, 1))
+    shapes = [model.get_layer(f"conv{number}").output.shape[1:] for number in (1, 2, 3)]
+    assert shapes == [(19997, 8), (4992, 8), (1217, 8)]
+    norm = model.get_layer("norm0")
+    assert (norm.epsilon, norm.center, norm.scale) == (1e-4, False, False)

@@ -14,6 +14,7 @@ from tfdream.datasets import records
 from tfdream.datasets.prepare import prepare
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.evaluation.classification import predict_dataset
+from tfdream.training import distribution
 from tfdream.training.fit import train
 from tfdream.training.runs import Run
 
@@ -237,19 +238,19 @@ def test_a_missing_dataset_is_refused(experiment, tmp_path):
 def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder):
     config = configure(
         "training.optimizer=sgd",
-        "training.learning_rate=1",
+        "training.learning_rate=0.3",
         "training.momentum=0.9",
-        "training.epochs=12",
+        "training.epochs=8",
         "training.validate_on=next",
         "training.keep=best",
-        "training.patience=2",
+        "training.patience=1",
     )
     result = train(config, dataset, folder)
     rows = history(folder)
     losses = [float(row["val_loss"]) for row in rows]
     best = int(np.argmin(losses)) + 1
-    assert len(rows) == result["epochs"] < 12, "the loss kept falling: choose a wilder rate"
-    assert len(rows) - best == 2
+    assert len(rows) == result["epochs"] < 8, "the loss kept falling: choose a wilder rate"
+    assert len(rows) - best == 1
     assert result["kept_epoch"] == best
     assert result["metrics"]["val_loss"] == losses[best - 1]
 
@@ -310,6 +311,13 @@ def test_weights_that_the_last_step_ruined_are_not_kept(configure, dataset, fold
     with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"):
         train(config, dataset, folder)
     assert not Run.open(folder).weights_path.exists()
+
+
+def test_a_batch_that_devices_cannot_share_equally_is_refused():
+    distribution.check_batch_size(clips=6, devices=2)
+    distribution.check_batch_size(clips=7, devices=1)
+    with pytest.raises(ConfigError, match=r"batch of 7 clips .* multiple of 2"):
+        distribution.check_batch_size(clips=7, devices=2)
 
 
 TWO_DEVICES = """

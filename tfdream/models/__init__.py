@@ -117,6 +117,21 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     )
 
 
+def check_input(tapped: keras.Model, shape: tuple[int, ...]) -> None:
+    """See that a model made by `tap` takes inputs of a shape, without the batch.
+
+    Raises:
+      ConfigError: if it does not.
+    """
+    taken = tapped.input.shape[1:]
+    if any(size not in (None, own) for size, own in zip(taken, shape, strict=True)):
+        raise ConfigError(
+            f"the layers {', '.join(tapped.output)} need an input of shape {tuple(taken)} and "
+            f"would see {shape}; use octaves.count=1, octaves.axes=time or the layer of a "
+            "convolution, and leave tiles.seconds out"
+        )
+
+
 def _is_convolution(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D)
 

@@ -151,13 +151,8 @@ def build_retouch(
         objective, measured = objectives(size)
         layers = sorted(objective.layers.union(*(each.layers for each in measured.values())))
         network = models.tap(listener.model, layers) if layers else None
-        seen = shape if size is None else (*size, shape[-1])
-        if network is not None and not _fits(network.input.shape[1:], seen):
-            raise ConfigError(
-                f"objective '{objective.name}' needs the model's own input of shape "
-                f"{tuple(network.input.shape[1:])} and would see {seen}; use octaves.count=1, "
-                "octaves.axes=time or the layer of a convolution, and leave tiles.seconds out"
-            )
+        if network is not None:
+            models.check_input(network, shape if size is None else (*size, shape[-1]))
         octaves.append((size, Slope(canvas, network, objective, measured)))
     return Retouch(octaves, recipe.optimiser, grid, start)
 
@@ -288,7 +283,3 @@ class _Measures:
         if "wanted_energy" not in self.sums:
             return None
         return energy_db(self.sums["error_energy"], self.sums["wanted_energy"])
-
-
-def _fits(taken: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
-    return all(size in (None, own) for size, own in zip(taken, shape, strict=True))

@@ -118,6 +118,8 @@ def read_textures(
       size: of the view, an octave; None for the view as it is.
     """
     network = models.tap(listener.model, sorted(config.style_layers))
+    if size is not None:
+        models.check_input(network, (*size, network.input.shape[-1]))
 
     @tf.function(reduce_retracing=True)
     def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -7,11 +7,26 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfdream.errors import ConfigError
+
 
 def strategy() -> tf.distribute.Strategy:
     """Mirror the model over all GPUs, or over the logical CPUs where there is none."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def check_batch_size(clips: int, devices: int) -> None:
+    """See that every device gets the same share of a training batch.
+
+    Raises:
+      ConfigError: if not; TensorFlow cannot add up gradients of shares that differ.
+    """
+    if clips % devices:
+        raise ConfigError(
+            f"a batch of {clips} clips cannot be shared equally by {devices} devices; "
+            f"set training.batch_size to a multiple of {devices}"
+        )
 
 
 def mixed_precision_policy() -> str:

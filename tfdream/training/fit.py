@@ -55,8 +55,11 @@ def train(
     if not force:
         _check_continues(run)
 
-    keras.utils.set_random_seed(training.seed)
+    shards = dataset.fold_shards(info.training_folds)
+    batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
     strategy = distribution.strategy()
+    distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(training.seed)
     with strategy.scope(), _precision(training):
         network = run.build_model()
         # The loss is taken from the logits: the logarithm of a softmax loses digits.
@@ -64,7 +67,7 @@ def train(
         model.compile(
             optimizer=_optimizer(training),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
         # Only now that the model has proved to fit: a folder of settings that do not is in the way.
         if force:
@@ -75,7 +78,6 @@ def train(
     if history:
         logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
 
-    shards = dataset.fold_shards(info.training_folds)
     batches = pipeline.training_batches(
         dataset_folder, dataset, shards, run.frontend, training, first_epoch
     )
@@ -86,11 +88,13 @@ def train(
             epochs=training.epochs,
             initial_epoch=first_epoch,
             steps_per_epoch=pipeline.steps_per_epoch(shards, training.batch_size),
-            validation_data=_validation(dataset_folder, dataset, run),
+            validation_data=_validation(
+                dataset_folder, dataset, run, strategy.num_replicas_in_sync
+            ),
             verbose=0,
             shuffle=False,
             callbacks=[
-                callbacks.Throughput(min(training.batch_size, sum(s.clips for s in shards))),
+                callbacks.Throughput(batch_size),
                 callbacks.Keeper(run, network, training, history),
                 callbacks.StepProgress(progress, first_epoch),
                 keras.callbacks.TensorBoard(run.events_path, write_graph=False),
@@ -189,14 +193,32 @@ def _precision(training: TrainingConfig) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _validation(folder: Path, dataset: Dataset, run: Run) -> tf.data.Dataset | None:
+def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.data.Dataset | None:
     if run.info.validation_fold is None:
         return None
     shards = dataset.fold_shards([run.info.validation_fold])
-    batches = pipeline.evaluation_batches(
-        folder, dataset, shards, run.frontend, run.config.training.batch_size
-    )
-    return batches.map(lambda inputs, clip: (inputs, clip["label"]))
+    batch_size = run.config.training.batch_size
+    batches = pipeline.evaluation_batches(folder, dataset, shards, run.frontend, batch_size)
+    labelled = batches.map(lambda inputs, clip: (inputs, clip["label"]))
+    clips = sum(shard.clips for shard in shards)
+    missing = -clips % batch_size
+    if devices == 1 or not missing:
+        return labelled
+    # An incomplete batch would leave a device without a clip, which is a crash or a NaN. Keras
+    # divides the loss by the number of all clips, also of those that only fill up.
+    weight = (clips + missing) / clips
+    return labelled.map(lambda inputs, labels: _fill_up(inputs, labels, batch_size, weight))
+
+
+def _fill_up(
+    inputs: tf.Tensor, labels: tf.Tensor, batch_size: int, weight: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Repeat the first clip of a batch until it is full, and give the repetitions no weight."""
+    clips = tf.shape(labels)[0]
+    indices = tf.range(batch_size)
+    real = indices < clips
+    indices = tf.where(real, indices, 0)
+    return tf.gather(inputs, indices), tf.gather(labels, indices), tf.where(real, weight, 0.0)
 
 
 def _out_of_patience(history: list[callbacks.Row], training: TrainingConfig) -> bool:
