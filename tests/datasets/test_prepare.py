@@ -165,7 +165,6 @@ def test_progress_ends_at_all_tracks(source, folder):
     assert set(totals) == {12} == {done[-1]}
 
 
-@pytest.mark.slow
 def test_workers_change_nothing(whole, source, folder):
     prepare(source, folder, CONFIG, workers=2)
     assert files(folder) == files(whole[0])

@@ -148,17 +148,10 @@ def test_what_lies_above_the_band_of_the_network_is_kept(run, concert, tmp_path)
     np.testing.assert_allclose(levels[1][above], levels[0][above], atol=1e-4 * strongest)
 
 
-@pytest.mark.parametrize(
-    ("extension", "bits", "subtype"),
-    [("wav", 16, "PCM_16"), ("ogg", None, "VORBIS")],
-)
-def test_the_extension_and_the_bits_choose_the_format(
-    run, song, tmp_path, extension, bits, subtype
-):
-    output = tmp_path / f"out.{extension}"
-    dream(song, output, run, recipe(optimiser={"steps": 1}), bits=bits)
-    found = soundfile.info(output)
-    assert (found.subtype, found.frames) == (subtype, len(read(song)))
+def test_the_extension_chooses_the_format(run, song, tmp_path):
+    dream(song, tmp_path / "out.ogg", run, recipe(optimiser={"steps": 1}))
+    found = soundfile.info(tmp_path / "out.ogg")
+    assert (found.subtype, found.frames) == ("VORBIS", len(read(song)))
 
 
 # Recipes
@@ -265,6 +258,7 @@ def refused(run, source, output, error, words, **changes):
         ({"objective": "layer_norm(conv7)"}, ModelError, "'conv7' is not in the model.*conv2"),
         ({"objective": "layer_norm("}, ConfigError, "cannot be read"),
         ({"octaves": {"count": 30}}, ConfigError, "octaves.count=30 .*use fewer"),
+        ({"octaves": {"count": 13}}, ConfigError, r"\(2, 2, 1\) is too small .* fewer octaves"),
         (
             {"objective": "layer_norm(embedding)", "octaves": {"count": 2}},
             ConfigError,
@@ -282,7 +276,11 @@ def refused(run, source, output, error, words, **changes):
             "800 samples is too short for n_fft=2048",
         ),
         (
-            {**WAVEFORM, "tiles": {"seconds": 0.01, "overlap_seconds": 0}},
+            {
+                **WAVEFORM,
+                "objective": "-total_variation()",
+                "tiles": {"seconds": 0.01, "overlap_seconds": 0},
+            },
             ConfigError,
             "80 samples is too short for n_fft=256",
         ),
@@ -321,10 +319,9 @@ def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
     assert len(read(output)) == len(read(song))
 
 
-@pytest.mark.parametrize("step", [1, 20])
-def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path, step):
+def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path):
     def interrupt(done, *_):
-        if done == step:
+        if done == 15:  # in the second tile, when the first one is written
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -130,6 +130,19 @@ def check_input(tapped: keras.Model, shape: tuple[int, ...]) -> None:
             f"would see {shape}; use octaves.count=1, octaves.axes=time or the layer of a "
             "convolution, and leave tiles.seconds out"
         )
+    if not _leaves_something(tapped, shape):
+        raise ConfigError(
+            f"an input of shape {shape} is too small for the layers {', '.join(tapped.output)}; "
+            "use fewer octaves or longer tiles"
+        )
+
+
+def _leaves_something(tapped: keras.Model, shape: tuple[int, ...]) -> bool:
+    try:
+        outputs = tapped.compute_output_shape((1, *shape))
+    except ValueError:  # pooled to less than nothing
+        return False
+    return all(0 not in output for output in outputs.values())
 
 
 def _is_convolution(layer: keras.Layer) -> bool:

@@ -25,6 +25,7 @@ from tfdream.errors import ConfigError
 from tfdream.signal.frontend import Frontend, SpectrogramFrontend
 from tfdream.signal.phase import griffin_lim
 from tfdream.signal.stft import (
+    low_pass,
     stft_to_phase,
     stft_to_power,
     stft_to_waveform,
@@ -39,10 +40,13 @@ Context = dict[str, tf.Tensor]
 class Canvas(abc.ABC):
     """What is optimised. Values are float32 `[batch, …]`."""
 
-    def __init__(self, config: Any, frontend: Frontend, samples: int) -> None:
+    def __init__(
+        self, config: Any, frontend: Frontend, samples: int, resampled: bool = False
+    ) -> None:
         self.config = config
         self.frontend = frontend
         self.samples = samples
+        self.resampled = resampled
 
     @abc.abstractmethod
     def analyse(self, waveform: tf.Tensor) -> Context:
@@ -57,8 +61,16 @@ class Canvas(abc.ABC):
         """The waveform, `[batch, samples]`."""
 
     def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        """The model's input; that of the rendered waveform, unless a canvas knows better."""
-        return self.frontend(self.render(values, context))
+        """The model's input; that of the rendered waveform, unless a canvas knows better.
+
+        Where the change will be resampled to the file's own rate, its highest frequencies are left
+        out of the view, as they will be of the file.
+        """
+        changed = self.render(values, context)
+        if self.resampled:
+            original = context["waveform"]
+            changed = original + low_pass(changed - original)
+        return self.frontend(changed)
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         """The magnitude that the view wants the sound to have, `[batch, frames, bins]`.
@@ -99,7 +111,7 @@ class Gains(Canvas):
     config: GainCanvasConfig
 
     def analyse(self, waveform: tf.Tensor) -> Context:
-        return {"stft": waveform_to_stft(waveform, self.config.stft)}
+        return {"waveform": waveform, "stft": waveform_to_stft(waveform, self.config.stft)}
 
     def start(self, context: Context) -> tf.Tensor:
         return tf.zeros(tf.shape(context["stft"]))
@@ -128,13 +140,19 @@ class LogMagnitude(Canvas):
     config: LogMagnitudeCanvasConfig
     frontend: SpectrogramFrontend
 
-    def __init__(self, config: LogMagnitudeCanvasConfig, frontend: Frontend, samples: int) -> None:
+    def __init__(
+        self,
+        config: LogMagnitudeCanvasConfig,
+        frontend: Frontend,
+        samples: int,
+        resampled: bool = False,
+    ) -> None:
         if not isinstance(frontend, SpectrogramFrontend) or frontend.shows_phase:
             raise ConfigError(
                 "canvas.kind=log_magnitude needs a model that sees levels alone "
                 "(frontend.kind=amplitude); use canvas.kind=gains or waveform"
             )
-        super().__init__(config, frontend, samples)
+        super().__init__(config, frontend, samples, resampled)
         self.spec = frontend.spec
 
     def analyse(self, waveform: tf.Tensor) -> Context:
@@ -176,10 +194,19 @@ class LogMagnitude(Canvas):
         return tf.minimum(values, context["highest"]) if "highest" in context else values
 
 
-def build(config: CanvasConfig, frontend: Frontend, samples: int) -> Canvas:
-    """The canvas that a configuration names, for waveforms of `samples` samples."""
+def build(
+    config: CanvasConfig, frontend: Frontend, samples: int, resampled: bool = False
+) -> Canvas:
+    """The canvas that a configuration names.
+
+    Args:
+      config: of the canvas.
+      frontend: through which the network looks at it.
+      samples: of a tile.
+      resampled: whether the change goes into a file of another rate.
+    """
     if isinstance(config, GainCanvasConfig):
-        return Gains(config, frontend, samples)
+        return Gains(config, frontend, samples, resampled)
     if isinstance(config, LogMagnitudeCanvasConfig):
-        return LogMagnitude(config, frontend, samples)
-    return Waveform(config, frontend, samples)
+        return LogMagnitude(config, frontend, samples, resampled)
+    return Waveform(config, frontend, samples, resampled)

@@ -49,7 +49,7 @@ def dream(
     """
     check_output(output, bits, force)
     objective = objectives.parse(config.objective, models.deepest_convolution(run.model))
-    retouch = build_retouch(run, config, lambda size: (objective, {"objective": objective}))
+    retouch = build_retouch(run, config, lambda size: (objective, {"objective": objective}), source)
     result = change_recording(source, output, run, retouch, bits, progress)
     network = {"folder": str(run.folder), **run.info.model_dump(mode="json")}
     write_sidecar(output, "dream", config, result, source=str(source), run=network)

@@ -130,21 +130,24 @@ def build_retouch(
     listener: Listener,
     recipe: Recipe,
     objectives: Callable[[Size | None], tuple[Objective, dict[str, Objective]]],
+    source: Path,
     start: Start = unchanged,
 ) -> Retouch:
-    """Prepare to change recordings.
+    """Prepare to change a recording.
 
     Args:
       listener: network and frontend.
       recipe: its configuration.
       objectives: size of the view → what is maximised there, and what is measured.
+      source: the recording.
       start: what to start from.
 
     Raises:
       ConfigError, ModelError: if layer, canvas, tiles or octaves do not fit the network.
     """
     grid = TileGrid.build(recipe.tiles, listener.clip_samples, listener.sample_rate)
-    canvas = canvases.build(recipe.canvas, listener.frontend, grid.samples)
+    resampled = audio.info(source).sample_rate != listener.sample_rate
+    canvas = canvases.build(recipe.canvas, listener.frontend, grid.samples, resampled)
     shape = listener.frontend.shape(grid.samples)
     octaves = []
     for size in octave_sizes(shape, recipe.octaves):

@@ -80,7 +80,8 @@ def transfer(
             losses["content_loss"] = total(sides)
         return -weighted(losses, config), losses
 
-    retouch = build_retouch(listener, config, objectives, _start(config, style_path, listener))
+    start = _start(config, style_path, listener)
+    retouch = build_retouch(listener, config, objectives, content_path, start)
     result = change_recording(content_path, output, listener, retouch, bits, progress)
     made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
     if run is not None:
