@@ -135,16 +135,11 @@ def _normalised_gradient(
 ) -> tf.Tensor:
     """Steps along the gradient over its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
-    plateau = _Plateau(config)
-    for _ in range(config.steps):
-        value, slope = gradient(values)
-        scale = tf.reduce_mean(tf.abs(slope), axes, keepdims=True) + _TINY
-        values += config.step_size * slope / scale
-        total = float(tf.reduce_sum(value))
-        on_step(total)
-        if plateau.reached(total):
-            break
-    return values
+
+    def direction(step: int, slope: tf.Tensor) -> tf.Tensor:
+        return slope / (tf.reduce_mean(tf.abs(slope), axes, keepdims=True) + _TINY)
+
+    return _step_by_step(direction, gradient, values, config, on_step)
 
 
 def _adam(
@@ -153,13 +148,29 @@ def _adam(
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
-    plateau = _Plateau(config)
-    for step in range(1, config.steps + 1):
-        value, slope = gradient(values)
+
+    def direction(step: int, slope: tf.Tensor) -> tf.Tensor:
+        nonlocal first, second
         first = first_decay * first + (1 - first_decay) * slope
         second = second_decay * second + (1 - second_decay) * slope**2
         unbiased = tf.sqrt(second / (1 - second_decay**step)) + 1e-8
-        values += config.step_size * first / (1 - first_decay**step) / unbiased
+        return first / (1 - first_decay**step) / unbiased
+
+    return _step_by_step(direction, gradient, values, config, on_step)
+
+
+def _step_by_step(
+    direction: Callable[[int, tf.Tensor], tf.Tensor],
+    gradient: Gradient,
+    values: tf.Tensor,
+    config: OptimiserConfig,
+    on_step: Step,
+) -> tf.Tensor:
+    """Steps of `step_size` times what `direction` makes of the number of the step and the slope."""
+    plateau = _Plateau(config)
+    for step in range(1, config.steps + 1):
+        value, slope = gradient(values)
+        values += config.step_size * direction(step, slope)
         total = float(tf.reduce_sum(value))
         on_step(total)
         if plateau.reached(total):
