@@ -59,13 +59,14 @@ def train(
 @options.figure
 def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | None) -> Result:
     """Judge the network of RUN on held-out clips of DATASET."""
+    from tfdream import figures
     from tfdream.evaluation.classification import evaluate
     from tfdream.training.runs import Run
 
+    if figure is not None:
+        figures.check_writable(figure)
     result = evaluate(Run.open(run), dataset, folds or None)
     if figure is not None:
-        from tfdream import figures
-
         figures.confusion(result["labels"], result["confusion"], figure)
     return result
 
