@@ -11,8 +11,14 @@ from tfdream.errors import ConfigError
 
 
 def strategy() -> tf.distribute.Strategy:
-    """Mirror the model over all GPUs, or over the logical CPUs where there is none."""
+    """Mirror the model over all GPUs, or over the logical CPUs where there is none.
+
+    A single device needs no mirror: MirroredStrategy computes the same there, but takes a quarter
+    more time.
+    """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) == 1:
+        return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
