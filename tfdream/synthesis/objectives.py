@@ -65,6 +65,8 @@ class Objective:
     def __mul__(self, factor: float) -> "Objective":
         if not isinstance(factor, int | float):
             return NotImplemented
+        if factor == 1:
+            return self
         name = f"({self.name})" if " + " in self.name else self.name
         return Objective(
             f"{factor:g}*{name}",
