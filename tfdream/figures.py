@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -120,9 +121,9 @@ def _figure(output: Path, rows: int, height: float | None = None) -> Iterator[li
         figure.savefig(temporary)
 
 
-def _colour_bar(axis: Axes, mesh: object) -> None:
+def _colour_bar(axis: Axes, mesh: QuadMesh) -> None:
     assert axis.figure is not None
-    axis.figure.colorbar(mesh, ax=axis, label="level / dB", pad=0.01)  # type: ignore[arg-type]
+    axis.figure.colorbar(mesh, ax=axis, label="level / dB", pad=0.01)
 
 
 def _power_spectrogram(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ model = click.option(
 bits = click.option(
     "--bits",
     type=click.Choice(["16", "24", "32"]),
+    callback=lambda context, parameter, value: value and int(value),
     help="Bits per sample of wav (32 is float) and flac; by default 24.",
 )
 figure = click.option("--figure", type=PATH, help="Also draw a PNG, SVG or PDF here.")

@@ -39,7 +39,7 @@ def dream(
     layer: str | None,
     seed: int | None,
     overrides: tuple[str, ...],
-    bits: str | None,
+    bits: int | None,
     figure: Path | None,
     force: bool,
 ) -> Result:
@@ -70,7 +70,7 @@ def dream(
             Run.open(run),
             settings,
             force,
-            int(bits) if bits else None,
+            bits,
             lambda done, total, value: progress(done, total),
         )
     if figure is not None:
@@ -115,7 +115,7 @@ def transfer(
     seed: int | None,
     tensorboard: Path | None,
     overrides: tuple[str, ...],
-    bits: str | None,
+    bits: int | None,
     figure: Path | None,
     force: bool,
 ) -> Result:
@@ -149,7 +149,7 @@ def transfer(
             settings,
             Run.open(run) if run else None,
             force,
-            int(bits) if bits else None,
+            bits,
             report,
         )
     if figure is not None:
@@ -186,9 +186,9 @@ def analyse(
 @options.bits
 @options.force
 def invert(
-    spectrogram: Path, output: Path, iterations: int, seed: int, bits: str | None, force: bool
+    spectrogram: Path, output: Path, iterations: int, seed: int, bits: int | None, force: bool
 ) -> Result:
     """Turn a saved SPECTROGRAM (of `tfdream analyse`) back into sound."""
     from tfdream.synthesis.inversion import invert
 
-    return invert(spectrogram, output, iterations, seed, force, int(bits) if bits else None)
+    return invert(spectrogram, output, iterations, seed, force, bits)

@@ -51,6 +51,5 @@ def dream(
     objective = objectives.parse(config.objective, models.deepest_convolution(run.model))
     retouch = build_retouch(run, config, lambda size: (objective, {"objective": objective}), source)
     result = change_recording(source, output, run, retouch, bits, progress)
-    network = {"folder": str(run.folder), **run.info.model_dump(mode="json")}
-    write_sidecar(output, "dream", config, result, source=str(source), run=network)
+    write_sidecar(output, "dream", config, result, source=str(source), run=run.describe())
     return result

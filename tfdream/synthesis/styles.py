@@ -36,25 +36,10 @@ class Texture:
     @classmethod
     def read(cls, tiles: Iterable[tf.Tensor], over: Over) -> "Texture":
         """Read it from the activations `[1, …]` of one tile after the other."""
-        rows: list[tf.Tensor] = []
-        gram: tf.Tensor | None = None
-        positions = 0
+        reader = TextureReader(over)
         for activations in tiles:
-            found = flatten(activations, over)[0]
-            positions += found.shape[0]
-            if gram is None and positions <= found.shape[1]:
-                rows.append(found)
-                continue
-            for waiting in [*rows, found]:
-                product = tf.matmul(waiting, waiting, transpose_a=True)
-                gram = product if gram is None else gram + product
-            rows = []
-        if gram is not None:
-            gram /= positions
-            return cls(None, gram, positions, tf.reduce_sum(gram**2))
-        kept = tf.concat(rows, axis=0)
-        square = tf.reduce_sum(tf.matmul(kept, kept, transpose_b=True) ** 2) / positions**2
-        return cls(kept, None, positions, square)
+            reader.add(activations)
+        return reader.texture()
 
     def distance(self, activations: tf.Tensor) -> tf.Tensor:
         """‖AᵀA/P − G‖² of activations A `[batch, P, features]`: float32 `[batch]`.
@@ -76,6 +61,37 @@ class Texture:
         if self.gram is not None:
             return self.gram
         return tf.matmul(self.rows, self.rows, transpose_a=True) / self.positions
+
+
+class TextureReader:
+    """Gathers a texture from one tile after the other, so that several layers share a pass."""
+
+    def __init__(self, over: Over) -> None:
+        self.over = over
+        self._rows: list[tf.Tensor] = []
+        self._gram: tf.Tensor | None = None
+        self._positions = 0
+
+    def add(self, activations: tf.Tensor) -> None:
+        """Take in the activations `[1, …]` of a tile."""
+        found = flatten(activations, self.over)[0]
+        self._positions += found.shape[0]
+        self._rows.append(found)
+        if self._gram is None and self._positions <= found.shape[1]:
+            return
+        for rows in self._rows:
+            product = tf.matmul(rows, rows, transpose_a=True)
+            self._gram = product if self._gram is None else self._gram + product
+        self._rows = []
+
+    def texture(self) -> Texture:
+        """The texture of all tiles so far."""
+        if self._gram is not None:
+            gram = self._gram / self._positions
+            return Texture(None, gram, self._positions, tf.reduce_sum(gram**2))
+        rows = tf.concat(self._rows, axis=0)
+        energy = tf.reduce_sum(tf.matmul(rows, rows, transpose_b=True) ** 2)
+        return Texture(rows, None, self._positions, energy / self._positions**2)
 
 
 def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:

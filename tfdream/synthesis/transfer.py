@@ -27,7 +27,7 @@ from tfdream.synthesis.recording import (
     unchanged,
     write_sidecar,
 )
-from tfdream.synthesis.styles import Texture, relative, style, total
+from tfdream.synthesis.styles import Texture, TextureReader, relative, style, total
 from tfdream.training.runs import Run
 
 
@@ -85,7 +85,7 @@ def transfer(
     result = change_recording(content_path, output, listener, retouch, bits, progress)
     made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
     if run is not None:
-        made_of["run"] = {"folder": str(run.folder), **run.info.model_dump(mode="json")}
+        made_of["run"] = run.describe()
     write_sidecar(output, "transfer", config, result, **made_of)
     return result
 
@@ -127,14 +127,11 @@ def read_textures(
         image = listener.frontend(tile)
         return dict(network(image if size is None else resize(image, size), training=False))
 
-    # One pass over the recording for each layer: the activations of all would not fit at once.
-    return {
-        layer: Texture.read(
-            (hear(tf.constant(tile))[layer] for tile in _style_tiles(path, listener, config)),
-            config.gram,
-        )
-        for layer in config.style_layers
-    }
+    readers = {layer: TextureReader(config.gram) for layer in config.style_layers}
+    for tile in _style_tiles(path, listener, config):
+        for layer, activations in hear(tf.constant(tile)).items():
+            readers[layer].add(activations)
+    return {layer: reader.texture() for layer, reader in readers.items()}
 
 
 def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iterator[np.ndarray]:

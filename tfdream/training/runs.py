@@ -98,6 +98,10 @@ class Run:
         """The frontend that the model was trained on."""
         return frontends.build(self.config.frontend)
 
+    def describe(self) -> dict[str, Any]:
+        """Which run this is, for the sidecar of what is made with it."""
+        return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
+
     def build_model(self) -> keras.Model:
         """The architecture with fresh weights."""
         if self.config.model is None:
