@@ -29,11 +29,6 @@ Start = Callable[[np.ndarray], np.ndarray]
 """Tiles of the original → the waveforms to start from, the same shape."""
 
 
-def unchanged(tiles: np.ndarray) -> np.ndarray:
-    """Start from the original."""
-    return tiles
-
-
 def silent(done: int, total: int, value: float) -> None:
     """Report to nobody."""
 
@@ -47,13 +42,13 @@ class Retouch:
         and objective there.
       optimiser: how `ascend` climbs.
       grid: of the tiles.
-      start: what to start from.
+      start: what to start from; the original, if None.
     """
 
     octaves: list[tuple[Size | None, Slope]]
     optimiser: OptimiserConfig
     grid: TileGrid
-    start: Start = unchanged
+    start: Start | None = None
 
     @property
     def slope(self) -> Slope:
@@ -71,12 +66,13 @@ class Retouch:
         """
         canvas = self.slope.canvas
         context = canvas.analyse(tf.constant(tiles))
-        unchanged_values = canvas.start(context)
-        values = canvas.start(canvas.analyse(tf.constant(self.start(tiles))))
+        values = unchanged = canvas.start(context)
+        if self.start is not None:
+            values = canvas.start(canvas.analyse(tf.constant(self.start(tiles))))
         for size, slope in self.octaves:
             values = ascend(slope, values, context, self.optimiser, size, on_step)
         changed = canvas.render(values, context)
-        original = self.slope.view(unchanged_values, context)
+        original = self.slope.view(unchanged, context)
         heard = {}
         for when, image in (
             ("before", original),
@@ -131,7 +127,7 @@ def build_retouch(
     recipe: Recipe,
     objectives: Callable[[Size | None], tuple[Objective, dict[str, Objective]]],
     source: Path,
-    start: Start = unchanged,
+    start: Start | None = None,
 ) -> Retouch:
     """Prepare to change a recording.
 
@@ -140,7 +136,7 @@ def build_retouch(
       recipe: its configuration.
       objectives: size of the view → what is maximised there, and what is measured.
       source: the recording.
-      start: what to start from.
+      start: what to start from; the original, if None.
 
     Raises:
       ConfigError, ModelError: if layer, canvas, tiles or octaves do not fit the network.

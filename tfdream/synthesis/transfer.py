@@ -24,7 +24,6 @@ from tfdream.synthesis.recording import (
     change_recording,
     check_output,
     silent,
-    unchanged,
     write_sidecar,
 )
 from tfdream.synthesis.styles import Texture, TextureReader, relative, style, total
@@ -169,9 +168,9 @@ def _listener(config: TransferConfig, run: Run | None) -> Listener:
     return run
 
 
-def _start(config: TransferConfig, style_path: Path, listener: Listener) -> Start:
+def _start(config: TransferConfig, style_path: Path, listener: Listener) -> Start | None:
     if config.start == "content":
-        return unchanged
+        return None
     if config.start == "style":
         first = next(_style_tiles(style_path, listener, config))
         return lambda tiles: np.repeat(first, len(tiles), axis=0)
