@@ -83,7 +83,7 @@ def test_no_module_imports_itself_in_a_circle():
 def test_the_reader_of_imports_sees_them():
     """Else the tests above would hold of anything."""
     assert "tfdream.errors" in imports("tfdream.config.loading")
-    assert "tfdream.audio" in imports("tfdream.datasets.sources")  # from tfdream import audio
+    assert "tfdream.audio" in imports("tfdream.datasets.layouts")  # from tfdream import audio
     assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 

@@ -18,6 +18,13 @@ KEYS = {
     "train": {"run", "epochs", "examples_per_second", "data_wait_fraction", "metrics"},
     "evaluate": {
         *("labels", "clip_accuracy", "track_accuracy", "macro_f1", "confusion", "clips", "tracks"),
+        *("clip_accuracy_interval", "track_accuracy_interval", "per_class", "per_track"),
+    },
+    "crossvalidate": {
+        *("config", "model", "dataset", "parameters", "epochs", "examples_per_second", "seconds"),
+        *("labels", "folds", "clip_accuracy", "clip_accuracy_deviation", "clip_accuracy_interval"),
+        *("track_accuracy", "track_accuracy_deviation", "track_accuracy_interval", "macro_f1"),
+        *("macro_f1_deviation", "confusion", "per_class", "clips", "tracks"),
     },
     "predict": {"files"},
     "layers": {"layers"},
@@ -132,6 +139,10 @@ def walk(source, experiment_path, tmp_path_factory):
         "prepare": answer("prepare", source, dataset, "--config", experiment_path, "--workers", 1),
         "train": answer("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1),
         "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
+        "crossvalidate": answer(
+            *("crossvalidate", experiment_path, dataset, folder / "folds", "--epochs", 1),
+            *("--fold", 0, "--fold", 2, "--figure", folder / "classes.png"),
+        ),
         "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
         "layers": answer("layers", run),
         "dream": answer(
@@ -178,7 +189,7 @@ def test_the_answers_fit_together(walk):
 def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
     assert {path.name for path in walk[1].iterdir()} == {
         *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
-        *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png"),
+        *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png", "folds", "classes.png"),
     }
 
 
@@ -189,6 +200,13 @@ def test_without_json_people_are_told_the_same(walk):
     assert "labels: noise, tones" in result.stdout
     assert f"clips: {told['clips']}" in result.stdout
     assert f"clip_accuracy: {told['clip_accuracy']:.4g}" in result.stdout
+    lines = [line.split() for line in result.stdout.splitlines()]
+    head = lines.index(["label", "precision", "recall", "f1", "clips"])
+    assert [lines[head + 1][0], lines[head + 2][0]] == told["labels"]
+    assert lines[head + 2][4] == str(told["per_class"][1]["clips"])
+    # A line for each of a thousand tracks would hide the rest.
+    assert "per_track" in told
+    assert "tones/" not in result.stdout
 
 
 def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
@@ -198,6 +216,29 @@ def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
     assert again | {"wall_seconds": 0} == answers["prepare"] | {"wall_seconds": 0}
     once = ("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1)
     assert answer(*once) == answers["train"]
+
+
+def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
+    answers, folder = walk
+    assert answers["crossvalidate"]["config"] == "tiny"
+    assert [row["fold"] for row in answers["crossvalidate"]["folds"]] == [0, 2]
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("folds/*/*.weights.h5")}
+    assert len(written) == 4
+    call = ("crossvalidate", experiment_path, folder / "dataset", folder / "folds", "--epochs", 1)
+    assert answer(*call, "--fold", 0, "--fold", 2) == answers["crossvalidate"]
+    result = invoke(*call)
+    assert result.exit_code == 0
+    # What was there is told again, and only the fold that was missing is trained.
+    assert result.stderr.count("epoch 1/1") == 1
+    assert "fold 3 of 3: number 1 is held out" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    lines = [line.split() for line in result.stdout.splitlines()]
+    head = lines.index(["fold", "clip_accuracy", "track_accuracy", "macro_f1", "clips", "tracks"])
+    assert [line[0] for line in lines[head + 1 : head + 4]] == ["0", "1", "2"]
+    # A fold is a run like any other.
+    judged = answer("evaluate", folder / "folds/fold1", folder / "dataset")
+    assert f"{judged['clip_accuracy']:.4g}" == lines[head + 2][1]
+    assert "--force" in refusal(*call, "--set", "training.seed=3")
 
 
 # Errors
@@ -225,6 +266,10 @@ def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
         (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
         (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
         (["evaluate", "{run}", "{dataset}", "--figure", "{new}"], "does not end in one of"),
+        (["crossvalidate", "{config}", "{gone}", "{new}"], "run tfdream prepare first"),
+        (["crossvalidate", "{config}", "{dataset}", "{new}", "--fold", "9"], "fold 9 is not"),
+        (["crossvalidate", "{config}", "{dataset}", "{new}", "--figure", "x.jpg"], "'x.jpg'"),
+        (["crossvalidate", "lil_data", "{dataset}", "{new}"], "sample_rate=8000"),
         (["predict", "{gone}", "{song}"], "is not a run folder"),
         (["layers", "{dataset}"], "is not a run folder"),
         (["dream", "{gone}", "{new}.wav", "--model", "{run}"], "does not exist"),
@@ -276,6 +321,8 @@ def test_what_a_user_can_mend_is_one_line(
         ["train", "lil_data", "a", "b", "--epochs", "0"],
         ["train", "lil_data", "a", "b", "--test-fold", "first"],
         ["evaluate", "a"],
+        ["crossvalidate", "lil_data", "a"],
+        ["crossvalidate", "lil_data", "a", "b", "--epochs", "0"],
         ["predict", "a"],
         ["dream", "a", "b"],
         ["dream", "a", "b", "--model", "c", "--bits", "17"],

@@ -129,6 +129,9 @@ def test_an_override_is_forgotten_by_the_next_load():
         ("prepare.codec=mp3", "prepare.codec='mp3'.*'flac'"),
         ("prepare.seed=-1", "prepare.seed=-1"),
         ("training.seed=4294967296", "training.seed=4294967296"),  # NumPy and Keras take 32 bits
+        ("training.augmentation=[{kind: echo}]", "training.augmentation.*'echo'.*'gain'"),
+        ("training.augmentation=[{kind: gain, db: 0}]", "training.augmentation.*db=0"),
+        ("training.augmentation=[{kind: time_mask, width: 1}]", "training.augmentation.*width=1"),
         ("model.name=null", "model.name=None"),
     ],
 )
@@ -172,6 +175,20 @@ def test_all_that_does_not_fit_is_told_at_once():
         (["training.patience=3", "training.validate_on=none"], "patience=3.*validate_on='none'"),
         (["training.optimizer=sgd", "training.nesterov=true"], "nesterov.*momentum"),
         (["training.momentum=0.9"], "momentum.*optimizer=sgd"),
+        (["training.augmentation=[{kind: mixup}, {kind: gain}]"], "'gain'.*cannot follow 'mixup'"),
+        (["training.augmentation=[{kind: roll}]", "frontend={kind: raw}"], "'roll'.*kind=raw"),
+        (
+            ["training.augmentation=[{kind: noise, min_snr_db: 9, max_snr_db: 3}]"],
+            "min_snr_db=9.*max_snr_db=3",
+        ),
+        (
+            ["training.augmentation=[{kind: speed, min_factor: 2}]"],
+            "min_factor=2.*max_factor=1.1",
+        ),
+        (
+            ["training.augmentation=[{kind: stretch, time_factor: 1}]"],
+            "time_factor=1.*frequency_factor=1",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_both_named(overrides, named):
@@ -183,6 +200,8 @@ def test_settings_that_contradict_each_other_are_both_named(overrides, named):
     [
         ["training.keep=best", "training.patience=3", "training.validate_on=next"],
         ["training.optimizer=sgd", "training.momentum=0.9", "training.nesterov=true"],
+        ["training.augmentation=[{kind: gain}, {kind: speed}, {kind: roll}, {kind: mixup}]"],
+        ["training.augmentation=[{kind: gain}, {kind: mixup}]", "frontend={kind: raw}"],
     ],
 )
 def test_settings_that_belong_together_are_accepted(overrides):

@@ -9,6 +9,9 @@ from tfdream.errors import AudioError, ConfigError, ModelError
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
+PERFECT = {"recall": 1.0, "precision": 1.0, "f1": 1.0, "clips": 1}
+NONE = {"recall": 0.0, "precision": 0.0, "f1": 0.0, "clips": 0}
+
 
 def assert_picture(path):
     assert path.read_bytes().startswith(MAGIC[path.suffix])
@@ -36,6 +39,8 @@ def test_dollars_in_names_are_no_formulas(song, tmp_path):
     assert_picture(tmp_path / "two.svg")
     figures.confusion([name, "b"], [[1, 0], [0, 1]], tmp_path / "confusion.svg")
     assert_picture(tmp_path / "confusion.svg")
+    figures.per_class([name, "b"], [[1, 0], [0, 1]], [PERFECT, PERFECT], tmp_path / "classes.svg")
+    assert_picture(tmp_path / "classes.svg")
 
 
 def test_a_recording_that_cannot_be_read_is_an_audio_error(tmp_path):
@@ -66,12 +71,22 @@ def test_a_confusion_is_drawn_even_where_a_label_never_occurs(tmp_path):
     assert_picture(tmp_path / "confusion.png")
 
 
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_classes_are_drawn_beside_their_confusion(tmp_path, count):
+    labels = [f"label {number}" for number in range(count)]
+    matrix = np.diag([*[1] * (count - 1), 0]).tolist()
+    rows = [*[PERFECT] * (count - 1), NONE]
+    figures.per_class(labels, matrix, rows, tmp_path / "classes.png")
+    assert_picture(tmp_path / "classes.png")
+
+
 @pytest.mark.parametrize("name", ["figure.jpg", "figure", "figure.wav", "png"])
 def test_another_extension_is_refused_with_those_that_are_known(trained, song, tmp_path, name):
     draw = [
         lambda output: figures.spectrograms([song], output),
         lambda output: figures.history(trained[0], output),
         lambda output: figures.confusion(["a"], [[1]], output),
+        lambda output: figures.per_class(["a"], [[1]], [PERFECT], output),
         figures.check_writable,
     ]
     for one in draw:

@@ -36,6 +36,7 @@ for _command in (
     data.prepare,
     networks.train,
     networks.evaluate,
+    networks.crossvalidate,
     networks.predict,
     networks.layers,
     sound.dream,

@@ -1,10 +1,11 @@
 """How commands speak: the result on standard output, everything else on standard error."""
 
 import functools
+import itertools
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -23,9 +24,14 @@ class OrderedGroup(click.Group):
 
 
 def command(
-    name: str | None = None,
+    name: str | None = None, only_json: Collection[str] = ()
 ) -> Callable[[Callable[..., Result]], click.Command]:
-    """A command with --json; its result is printed, its errors become one line."""
+    """A command with --json; its result is printed, its errors become one line.
+
+    Args:
+      name: by default the function's.
+      only_json: keys of the result that are too long for people.
+    """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
@@ -39,7 +45,11 @@ def command(
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(130)
-            click.echo(json.dumps(result) if as_json else "\n".join(told(result)))
+            if as_json:
+                click.echo(json.dumps(result))
+            else:
+                short = {key: value for key, value in result.items() if key not in only_json}
+                click.echo("\n".join(told(short)))
 
         option = click.option(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
@@ -124,11 +134,24 @@ def told(value: Any, indent: str = "") -> Iterator[str]:
             yield from told(entry, indent + "  ")
         elif isinstance(entry, list) and entry and isinstance(entry[0], dict | list):
             yield f"{indent}{name}:"
-            for row in entry:
-                cells = row.values() if isinstance(row, dict) else row
-                yield f"{indent}  " + "  ".join(_told_cell(cell) for cell in cells)
+            yield from _told_rows(entry, indent + "  ")
         else:
             yield f"{indent}{name}: {_told_cell(entry)}"
+
+
+def _told_rows(rows: list[Any], indent: str) -> Iterator[str]:
+    """A table, with a head where all rows have the same names."""
+    table = [
+        [_told_cell(cell) for cell in (row.values() if isinstance(row, dict) else row)]
+        for row in rows
+    ]
+    if all(isinstance(row, dict) and list(row) == list(rows[0]) for row in rows):
+        table.insert(0, list(rows[0]))
+    columns = itertools.zip_longest(*table, fillvalue="")
+    widths = [max(len(cell) for cell in column) for column in columns]
+    for cells in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
+        yield indent + line.rstrip()
 
 
 def _told_cell(value: Any) -> str:

@@ -66,9 +66,15 @@ def export(run: Run, folder: Path, force: bool = False) -> dict[str, Any]:
       The JSON object of the command: path, max_abs_difference, labels, sample_rate, clip_samples.
 
     Raises:
-      ModelError: if `folder` exists, or the reloaded model answers differently.
+      ModelError: if `folder` exists, the frontend is no part of a graph, or the reloaded model
+        answers differently.
     """
     check_free(folder, force, ModelError)
+    if not run.frontend.in_graph:
+        raise ModelError(
+            f"the run '{run.folder}' hears frontend.kind={run.config.frontend.kind}, which librosa "
+            "computes and a SavedModel cannot hold; export one of frontend.kind=raw or amplitude"
+        )
     exported = ExportedClassifier(run)
     with replacing(folder) as temporary:
         if temporary.exists():

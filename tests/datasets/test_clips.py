@@ -9,7 +9,7 @@ import soundfile
 
 from tfdream.config import PrepareConfig
 from tfdream.datasets import clips
-from tfdream.datasets.sources import Skipped, Track
+from tfdream.datasets.tracks import Skipped, Track
 from tfdream.errors import AudioError
 
 RATE = 8000
@@ -192,7 +192,7 @@ def test_processes_that_cannot_start_are_an_error_and_no_file_is_blamed(counted,
         "from pathlib import Path\n"
         "from tfdream.config import PrepareConfig\n"
         "from tfdream.datasets.clips import cut_all\n"
-        "from tfdream.datasets.sources import Track\n"
+        "from tfdream.datasets.tracks import Track\n"
         f"track = Track('a', Path({str(counted)!r}), 'a', 'a')\n"
         "print(list(cut_all([track] * 4, PrepareConfig(), workers=2)))\n"
     )

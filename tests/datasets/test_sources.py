@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfdream.datasets.sources import Skipped, Track, assign_folds, read
+from tfdream.datasets.sources import LAYOUTS, SourceOptions, assign_folds, read
+from tfdream.datasets.tracks import Skipped, Track
 from tfdream.errors import DatasetError
 
 FILES = ["rock/a.wav", "rock/live/b.FLAC", "jazz/c.ogg", "jazz/deep/down/d.mp3"]
@@ -184,14 +185,23 @@ def test_the_layout_is_seen(tmp_path):
 def test_the_layout_can_be_said(tmp_path):
     touch(tmp_path, *FILES)
     manifest(tmp_path, "path,label", "rock/a.wav,loud")
-    assert {track.label for track in read(tmp_path, "folder").tracks} == {"rock", "jazz"}
-    assert {track.label for track in read(tmp_path, "csv").tracks} == {"loud"}
+    assert {track.label for track in read(tmp_path, SourceOptions("folder")).tracks} == {
+        "rock",
+        "jazz",
+    }
+    assert {track.label for track in read(tmp_path, SourceOptions("csv")).tracks} == {"loud"}
 
 
-@pytest.mark.parametrize("layout", ["auto", "folder", "csv"])
+@pytest.mark.parametrize("layout", ["auto", *LAYOUTS])
 def test_a_source_without_tracks_is_an_error(tmp_path, layout):
-    assert str(tmp_path) in message(read, tmp_path, layout)
-    assert "does not exist" in message(read, tmp_path / "none", layout)
+    options = SourceOptions(layout)
+    assert str(tmp_path) in message(read, tmp_path, options)
+    assert "does not exist" in message(read, tmp_path / "none", options)
+
+
+def test_a_source_without_tracks_says_what_it_holds_instead(tmp_path):
+    touch(tmp_path, "rock/cover.jpg")
+    assert "(rock/cover.jpg: '.jpg' is not the extension" in message(read, tmp_path)
 
 
 def test_a_manifest_without_rows_is_an_error(tmp_path):
@@ -199,12 +209,32 @@ def test_a_manifest_without_rows_is_an_error(tmp_path):
 
 
 def test_an_unknown_layout_is_an_error(tmp_path):
-    assert "'tree' is not one of: auto, folder, csv" in message(read, tmp_path, "tree")
+    assert "'tree' is not one of: auto, folder, csv" in message(
+        read, tmp_path, SourceOptions("tree")
+    )
 
 
 def test_a_file_is_no_folder_of_labels(tmp_path):
     path = manifest(tmp_path, "path,label", "a.wav,rock")
-    assert "--layout csv" in message(read, path, "folder")
+    assert "--layout csv" in message(read, path, SourceOptions("folder"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "given", "words"),
+    [
+        ("auto", {"splits": Path("lists")}, "--splits belongs to --layout gtzan"),
+        ("csv", {"splits": Path("lists")}, "--splits belongs to --layout gtzan"),
+        ("folder", {"subset": "small"}, "--subset belongs to --layout fma"),
+        ("gtzan", {"subset": "small"}, "--subset belongs to --layout fma"),
+        ("auto", {"deal_folds": True}, "states no folds"),
+        ("csv", {"deal_folds": True}, "states no folds"),
+    ],
+)
+def test_an_option_that_does_not_belong_to_the_layout_is_an_error(tmp_path, layout, given, words):
+    touch(tmp_path, *FILES)
+    if layout == "csv":
+        manifest(tmp_path, "path,label", "rock/a.wav,rock")
+    assert words in message(read, tmp_path, SourceOptions(layout, **given))
 
 
 # Folds
@@ -308,6 +338,16 @@ def test_a_stated_fold_that_splits_a_group_is_an_error():
     text = message(assign_folds, tracks, 2, seed=0)
     assert "'queen'" in text
     assert "'0', '1'" in text
+    assert "--deal-folds" in text
+
+
+def test_stated_folds_can_be_ignored(tmp_path):
+    rows = [f"{number}.wav,rock,artist {number % 3},{number % 2}" for number in range(12)]
+    path = manifest(tmp_path, "path,label,group,fold", *rows)
+    message(assign_folds, read(path).tracks, 3, seed=0)
+    tracks = read(path, SourceOptions(deal_folds=True)).tracks
+    assert {one.fold for one in tracks} == {None}
+    assert {one.fold for one in assign_folds(tracks, 3, seed=0)} == {0, 1, 2}
 
 
 def test_stating_some_folds_is_an_error():

@@ -3,12 +3,14 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from sklearn.metrics import precision_recall_fscore_support
 
 from tfdream.datasets import records
 from tfdream.datasets.prepare import prepare
 from tfdream.errors import DatasetError
 from tfdream.evaluation import classification
-from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset
+from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset, score
+from tfdream.evaluation.scores import intervals
 from tfdream.training.runs import Run
 
 RATE = 8000
@@ -109,6 +111,118 @@ def test_a_run_that_held_nothing_out_is_not_judged_on_what_it_knows(run, dataset
     with pytest.raises(DatasetError, match="nothing is held out"):
         evaluate(greedy, dataset)
     assert evaluate(greedy, dataset, [1])["folds"] == [1]
+
+
+# Classes, tracks and intervals
+
+
+def guesses(right_per_track):
+    """The score of tracks of two labels in turn, of whose five clips so many are right."""
+    clips = np.arange(len(right_per_track) * 5)
+    track = clips // 5
+    truth = track % 2
+    right = clips % 5 < np.array(right_per_track)[track]
+    said = np.where(right, truth, 1 - truth)
+    names = np.array([f"{number:05}" for number in track])
+    return score(Predictions(np.eye(2)[said] * 0.8 + 0.1, truth, names), ["a", "b"])
+
+
+def width(interval):
+    return interval[1] - interval[0]
+
+
+INTERVALS = ("clip_accuracy_interval", "track_accuracy_interval")
+
+
+def test_the_numbers_of_a_class_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels = ["a", "b", "c", "never said", "never there"]
+    truth = rng.integers(0, 4, 200)
+    said = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 5, 200))
+    said[said == 3] = 0
+    result = score(Predictions(np.eye(5)[said], truth, truth.astype(str)), labels)
+    wanted = precision_recall_fscore_support(truth, said, labels=range(5), zero_division=0.0)
+    for row, *numbers in zip(result["per_class"], labels, *wanted, strict=True):
+        assert list(row) == ["label", "precision", "recall", "f1", "clips"]
+        assert list(row.values()) == [numbers[0], *(pytest.approx(n) for n in numbers[1:])]
+    assert result["macro_f1"] == pytest.approx(wanted[2].mean())
+
+
+def test_every_track_has_a_row(held_out, dataset):
+    rows = {row["path"]: row for row in held_out["per_track"]}
+    shards = records.load(dataset).fold_shards([0])
+    assert {path: row["clips"] for path, row in rows.items()} == {
+        track: clips for shard in shards for track, clips in shard.tracks.items()
+    }
+    assert all(row["label"] == path.split("/")[0] for path, row in rows.items())
+    assert all(0.5 <= row["probability"] <= 1 for row in rows.values())  # of two labels
+    right = sum(row["clips_right"] for row in rows.values())
+    assert right / held_out["clips"] == pytest.approx(held_out["clip_accuracy"])
+    right = sum(row["label"] == row["predicted"] for row in rows.values())
+    assert right / held_out["tracks"] == held_out["track_accuracy"]
+
+
+def test_the_row_of_a_track_by_hand():
+    # Two clips of three are wrong, but the mean of their probabilities is right.
+    first = np.array([0.9, 0.4, 0.4, 0.2])
+    tracks = np.array(["x", "x", "x", "y"])
+    said = Predictions(np.stack([first, 1 - first], axis=1), np.zeros(4, int), tracks)
+    x, y = score(said, ["a", "b"])["per_track"]
+    assert x["probability"] == pytest.approx(1.7 / 3)
+    assert y["probability"] == pytest.approx(0.8)
+    del x["probability"], y["probability"]
+    assert x == {"path": "x", "label": "a", "predicted": "a", "clips": 3, "clips_right": 1}
+    assert y == {"path": "y", "label": "a", "predicted": "b", "clips": 1, "clips_right": 0}
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_the_interval_holds_the_accuracy_and_is_wider_for_fewer_tracks(name):
+    widths = []
+    for tracks in (10, 40, 160, 640):
+        result = guesses([5, 0, 4, 2, 5] * (tracks // 5))
+        low, high = result[name]
+        assert 0 <= low < result[name.removesuffix("_interval")] < high <= 1
+        widths.append(high - low)
+    # Four times the tracks, half the width; ten tracks have steps of a tenth.
+    assert widths[1:] == pytest.approx([widths[0] / 2, widths[0] / 4, widths[0] / 8], rel=0.25)
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_perfect_and_hopeless_predictions_leave_no_doubt(name):
+    assert guesses([5] * 8)[name] == [1, 1]
+    assert guesses([0] * 8)[name] == [0, 0]
+
+
+def test_clips_of_a_track_are_no_independent_trials():
+    together = guesses([5, 5, 5, 0] * 10)  # tracks are right or wrong as a whole
+    spread = guesses([4, 4, 4, 3] * 10)  # the same clips, but tracks hardly differ
+    assert together["clip_accuracy"] == spread["clip_accuracy"] == 0.75
+    # As 40 trials, not as 200: 2 × 1.96 × √(0.75 × 0.25 / 40).
+    assert width(together["clip_accuracy_interval"]) == pytest.approx(0.268, rel=0.1)
+    # Tracks differ by a fifth of what they did.
+    assert width(spread["clip_accuracy_interval"]) == pytest.approx(0.268 / 5, rel=0.1)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(300):
+        # 60 tracks of two to six clips, of a chance that differs from track to track: 0.7 in all.
+        clips = rng.integers(2, 7, 60)
+        right = rng.binomial(clips, rng.beta(3.5, 1.5, 60))
+        rows = [
+            {"clips": each, "clips_right": hits, "label": "a", "predicted": "a"}
+            for each, hits in zip(clips, right, strict=True)
+        ]
+        low, high = intervals(rows)["clip_accuracy_interval"]
+        covered += low <= 0.7 <= high
+    # 95 %, with a deviation of 1.3 points; a bootstrap of 60 falls short by about one.
+    assert 0.90 <= covered / 300 <= 0.99
+
+
+def test_the_interval_is_the_same_every_time():
+    rows = guesses([5, 3, 4, 1] * 5)["per_track"]
+    assert intervals(rows) == intervals(rows[::-1]) != intervals(rows, seed=1)
 
 
 # Files

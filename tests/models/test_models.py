@@ -15,8 +15,9 @@ from tfdream.config import ModelConfig
 from tfdream.errors import ConfigError, ModelError
 
 CLASSES = 3
-# What an architecture may expect: an image, or samples. Large enough for each one's usual depth.
-INPUTS = [(256, 256, 1), (16000, 1)]
+# What an architecture may expect: an image, features, or samples. Large enough for each one's usual
+# depth.
+INPUTS = [(256, 256, 1), (72, 1), (16000, 1)]
 
 
 @functools.cache
@@ -134,7 +135,11 @@ def test_every_weight_learns(model):
     assert all(gradient is not None for gradient in gradients)
 
 
-def test_the_deepest_convolution_can_be_dreamt_on(model):
+def test_the_deepest_convolution_can_be_dreamt_on(name, model):
+    if name == "softmax":
+        with pytest.raises(ModelError, match="has no convolution"):
+            models.deepest_convolution(model)
+        return
     layer = models.deepest_convolution(model)
     tapped = models.tap(model, [layer])
     assert takes_any_size(tapped)
@@ -155,10 +160,15 @@ def test_an_option_of_the_wrong_type_is_named(name):
             build(name, **{option: {"no": "such"}})
 
 
-def test_a_too_small_input_is_refused_with_its_shape(name, model):
+def test_a_small_input_is_judged_or_refused_with_its_shape(name, model):
+    """Padding lets some networks take a single pixel; others are left with nothing."""
     small = (1,) * (len(model.input.shape) - 2) + (model.input.shape[-1],)
-    with pytest.raises(ConfigError, match=rf"{name} cannot take an input of shape"):
-        build(name, small)
+    try:
+        judged = build(name, small)
+    except ConfigError as error:
+        assert f"{name} cannot take an input of shape {small}" in str(error)
+    else:
+        assert np.isfinite(judged(noise(judged), training=False)).all()
 
 
 def test_an_input_of_the_wrong_rank_is_refused_with_its_shape(name, model):
@@ -263,3 +273,125 @@ def test_the_raw_network_as_published_has_its_sizes():
     assert shapes == [(19997, 8), (4992, 8), (1217, 8)]
     norm = model.get_layer("norm0")
     assert (norm.epsilon, norm.center, norm.scale) == (1e-4, False, False)
+
+
+# Features, "Music generation using style transfer"
+
+
+def test_the_autocorrelogram_network_has_the_published_layers():
+    model = models.build(ModelConfig(name="autocorrelogram_cnn"), (51, 1), classes=10)
+    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+    assert shapes["conv1"] == [None, 48, 32]
+    assert shapes["flatten"] == [None, 1536]
+    assert shapes["embedding"] == [None, 64]
+    # 4·32 + 32 in the convolution, 4·32 in the normalisation, then the dense layers.
+    dense = 1536 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+    assert model.count_params() == 160 + 128 + dense == 205_930
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_the_feature_network_has_the_published_layers(standardise):
+    options = {"standardise": standardise}
+    model = models.build(ModelConfig(name="feature_cnn", options=options), (72, 1), classes=10)
+    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+    assert shapes["conv1"] == [None, 69, 32]
+    assert shapes["pool1"] == [None, 34, 32]
+    assert shapes["conv2"] == [None, 32, 64]
+    assert shapes["flatten"] == [None, 2048]
+    assert shapes["dense"] == [None, 256]
+    assert shapes["embedding"] == [None, 64]
+    convolutions = (4 * 32 + 32) + 4 * 32 + (3 * 32 * 64 + 64) + 4 * 64
+    dense = 2048 * 256 + 256 + 256 * 64 + 64 + 64 * 10 + 10
+    # Mean and variance of each feature, and how many clips they are of.
+    assert model.count_params() == convolutions + dense + standardise * (2 * 72 + 1)
+    assert ("standardise" in shapes) == standardise
+
+
+@pytest.mark.parametrize("name", ["feature_cnn", "autocorrelogram_cnn"])
+def test_the_networks_on_features_are_those_of_pytorch(name):
+    model = build(name)
+    assert {
+        (layer.momentum, layer.epsilon)
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    } == {(0.9, 1e-5)}
+    slopes = {
+        layer.negative_slope for layer in model.layers if isinstance(layer, keras.layers.LeakyReLU)
+    }
+    assert slopes == ({0.01} if name == "feature_cnn" else set())
+
+
+def test_features_are_standardised_one_by_one_once_they_are_known(tmp_path):
+    model = build("feature_cnn")
+    layer = model.get_layer("standardise")
+    rng = np.random.default_rng(0)
+    scales = np.geomspace(1e-2, 1e4, 72)[:, None]
+    clips = (scales * (3 + rng.standard_normal((500, 72, 1)))).astype(np.float32)
+    np.testing.assert_array_equal(layer(clips), clips)  # not adapted yet: nothing is changed
+    layer.adapt(clips)
+    found = layer(clips).numpy()
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)  # float32
+    np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-4)
+    # What has been learnt of the features is part of what is saved.
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = build("feature_cnn")
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(
+        other(clips[:2], training=False), model(clips[:2], training=False)
+    )
+
+
+# Published sizes
+
+
+def trainable(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def test_resnet18_has_the_published_number_of_weights():
+    """With three channels and the classes of ImageNet, for which it is stated (11.7 million)."""
+    model = models.build(ModelConfig(name="resnet18"), (64, 64, 3), 1000)
+    assert trainable(model) == 11_689_512
+
+
+def test_resnet18_counts_its_convolutions_along_the_main_path():
+    model = build("resnet18", (512, 512, 1))
+    convolutions = [f"conv{number}" for number in range(1, 18)]
+    found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    assert found == {*convolutions, "shortcut6", "shortcut10", "shortcut14"}
+    assert model.get_layer("conv13").output.shape[1:] == (32, 32, 256)
+    assert model.get_layer("conv17").output.shape[1:] == (16, 16, 512)
+
+
+def test_resnet50_has_the_published_number_of_weights():
+    model = models.build(ModelConfig(name="resnet50"), (64, 64, 1), 1000)
+    assert model.count_params() == 25_636_712  # as Keras states for its own
+
+
+def test_resnet50_takes_weights_from_a_file(tmp_path):
+    path = tmp_path / "resnet50.weights.h5"
+    original = keras.applications.ResNet50(include_top=False, weights=None)
+    original.save_weights(path)
+    model = build("resnet50", (64, 64, 1), weights=str(path))
+    image = np.random.default_rng(0).uniform(0, 1, (1, 64, 64, 1)).astype(np.float32)
+    rgb = np.repeat(image, 3, axis=-1)
+    expected = original(keras.applications.resnet.preprocess_input(255 * rgb))
+    embedding = models.tap(model, ["embedding"])(image)["embedding"]
+    np.testing.assert_allclose(embedding, np.mean(expected, axis=(1, 2)), atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", ["nothing.h5", "imagenet21k"])
+def test_resnet50_without_its_weights_says_what_to_give(weights):
+    with pytest.raises(ModelError, match="neither a file nor 'imagenet' nor 'random'"):
+        build("resnet50", (64, 64, 1), weights=weights)
+
+
+@pytest.mark.parametrize("name", [name for name in models.names() if name != "softmax"])
+def test_batch_normalisation_is_the_same_on_all_replicas(name):
+    for layer in build(name).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert layer.synchronized
+
+
+def test_softmax_regression_has_a_weight_for_every_pixel_and_class():
+    assert trainable(build("softmax", (631, 631, 1))) == CLASSES * (631 * 631 + 1)

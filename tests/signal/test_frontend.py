@@ -12,17 +12,18 @@ SPEC = StftSpec(n_fft=256, hop_samples=64)
 KINDS = ["amplitude", "phase", "amplitude_phase"]
 SIZES = [None, (64, 32), (200, 61)]
 SAMPLES = 3001
+RATE = 8000
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def spectrogram(kind, **settings):
-    return build(SpectrogramFrontendConfig(kind=kind, stft=SPEC, **settings))
+    return build(SpectrogramFrontendConfig(kind=kind, stft=SPEC, **settings), RATE)
 
 
 def music(batch=2, samples=SAMPLES, noise=0.01):
     """Three steady tones that differ from clip to clip, over noise."""
     rng = np.random.default_rng(0)
-    seconds = np.arange(samples) / 8000
+    seconds = np.arange(samples) / RATE
     hz = rng.uniform(200, 3500, (batch, 3, 1))
     waveforms = 0.2 * np.sin(2 * np.pi * hz * seconds).sum(axis=1)
     return tf.constant(waveforms + rng.normal(0, noise, waveforms.shape), tf.float32)
@@ -97,7 +98,7 @@ def test_images_are_between_0_and_1(frontend):
 def test_raw_samples_are_passed_on():
     waveforms = music()
     np.testing.assert_array_equal(
-        build(RawFrontendConfig(kind="raw"))(waveforms)[..., 0], waveforms
+        build(RawFrontendConfig(kind="raw"), RATE)(waveforms)[..., 0], waveforms
     )
 
 

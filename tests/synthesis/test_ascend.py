@@ -125,7 +125,7 @@ def listening():
     """A small random network that hears half a second, and what it is to maximise."""
     keras.utils.set_random_seed(0)
     config = SpectrogramFrontendConfig(kind="amplitude", stft=StftSpec(n_fft=256, hop_samples=64))
-    canvas = canvases.build(WAVEFORM, frontends.build(config), 4000)
+    canvas = canvases.build(WAVEFORM, frontends.build(config, 8000), 4000)
     options = {"filters": [4, 8], "dense_units": 8}
     model = models.build(
         ModelConfig(name="lil_data", options=options), canvas.frontend.shape(4000), 2

@@ -10,6 +10,7 @@ from tfdream.signal.stft import waveform_to_stft
 from tfdream.synthesis import canvas as canvases
 
 SAMPLES = 4000
+RATE = 8000
 STFT = StftSpec(n_fft=256, hop_samples=64)
 
 GAINS = {"kind": "gains", "bound_db": 6.0, "stft": {"n_fft": 512, "hop_samples": 128}}
@@ -22,7 +23,7 @@ EVERY = pytest.mark.parametrize(
 
 
 def frontend(kind="amplitude"):
-    return frontends.build(SpectrogramFrontendConfig(kind=kind, stft=STFT))
+    return frontends.build(SpectrogramFrontendConfig(kind=kind, stft=STFT), RATE)
 
 
 def build(kind, shown=None):
@@ -34,7 +35,7 @@ def build(kind, shown=None):
 def waveform():
     """A chord with a little noise, and noise."""
     rng = np.random.default_rng(0)
-    seconds = np.arange(SAMPLES) / 8000
+    seconds = np.arange(SAMPLES) / RATE
     chord = np.sin(2 * np.pi * np.array([[220], [277], [1330]]) * seconds).sum(axis=0) / 5
     both = np.stack([chord, np.zeros(SAMPLES)]) + rng.uniform(-1, 1, (2, SAMPLES)) * [[0.01], [0.3]]
     return tf.constant(both, tf.float32)

@@ -27,7 +27,7 @@ def output(tmp_path):
 def test_the_image_is_the_one_that_a_network_sees(saved, song, experiment):
     path, result = saved
     samples, _ = soundfile.read(song, dtype="float32")
-    wanted = frontends.build(experiment.frontend)(samples[np.newaxis, RATE : 2 * RATE])[0]
+    wanted = frontends.build(experiment.frontend, RATE)(samples[np.newaxis, RATE : 2 * RATE])[0]
     with np.load(path, allow_pickle=False) as file:
         np.testing.assert_allclose(file["image"], wanted, atol=1e-6)
         assert file["image"].dtype == np.float32
@@ -52,7 +52,8 @@ def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output):
     assert result["spectral_convergence_db"] < -15
     with np.load(saved[0]) as file:
         image = file["image"]
-    seen = frontends.build(experiment.frontend)(samples[np.newaxis, :, 0].astype(np.float32))[0]
+    frontend = frontends.build(experiment.frontend, RATE)
+    seen = frontend(samples[np.newaxis, :, 0].astype(np.float32))[0]
     loud = image > 0.5  # within 40 dB of the loudest
     # dB, as a share of the 80 that the image shows.
     assert np.abs(seen.numpy() - image)[loud].mean() * 80 < 3

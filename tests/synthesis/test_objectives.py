@@ -28,6 +28,7 @@ from tfdream.synthesis.objectives import (
 )
 
 SAMPLES = 4000
+RATE = 8000
 # What an objective may ask for beside its layer.
 ARGUMENTS = {"layer": "conv2"}
 
@@ -35,7 +36,9 @@ ARGUMENTS = {"layer": "conv2"}
 @pytest.fixture(scope="module")
 def canvas():
     config = SpectrogramFrontendConfig(kind="amplitude", stft=StftSpec(n_fft=256, hop_samples=64))
-    return canvases.build(WaveformCanvasConfig(kind="waveform"), frontends.build(config), SAMPLES)
+    return canvases.build(
+        WaveformCanvasConfig(kind="waveform"), frontends.build(config, RATE), SAMPLES
+    )
 
 
 @pytest.fixture(scope="module")

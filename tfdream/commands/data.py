@@ -35,10 +35,26 @@ def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
 @click.option("--config", "name", required=True, help="Name or path; its section 'prepare'.")
 @click.option(
     "--layout",
-    type=click.Choice(["auto", "folder", "csv"]),
+    type=click.Choice(["auto", "folder", "csv", "gtzan", "fma"]),
     default="auto",
     show_default=True,
-    help="How SOURCE tells labels: a sub-folder each, or a CSV manifest.",
+    help="How SOURCE tells labels: a sub-folder each, a CSV manifest, or as GTZAN or FMA come.",
+)
+@click.option(
+    "--splits",
+    type=options.PATH,
+    metavar="FOLDER",
+    help="GTZAN's filtered split: train_filtered.txt, valid_filtered.txt and test_filtered.txt.",
+)
+@click.option(
+    "--subset",
+    type=click.Choice(["small", "medium", "large", "full"]),
+    help="Of FMA; by default that of its only audio folder.",
+)
+@click.option(
+    "--deal-folds",
+    is_flag=True,
+    help="Ignore the folds that SOURCE states; deal out prepare.folds of them, by group.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; by default one per processor.")
 @options.overriding
@@ -48,6 +64,9 @@ def prepare(
     dataset: Path,
     name: str,
     layout: str,
+    splits: Path | None,
+    subset: str | None,
+    deal_folds: bool,
     workers: int | None,
     overrides: tuple[str, ...],
     force: bool,
@@ -55,12 +74,19 @@ def prepare(
     """Cut the recordings of SOURCE into the clips of DATASET.
 
     SOURCE is a folder with one sub-folder per label, or a CSV manifest (path, label, and optionally
-    group and fold), or a folder with a manifest.csv. Interrupted, the same call goes on; repeated,
-    it does nothing. Files that cannot be used are listed with their reasons.
+    group and fold), or a folder with a manifest.csv, or GTZAN (genres_original/blues/…) or FMA
+    (fma_metadata/tracks.csv and fma_small/000/…) as they come. Interrupted, the same call goes on;
+    repeated, it does nothing. Files that cannot be used are listed with their reasons.
+
+    Folds keep the tracks of a group together: those of an artist, as far as SOURCE names them. An
+    official split is test fold 0, validation fold 1 and training fold 2, for train --test-fold 0
+    --set training.validate_on=next.
     """
     from tfdream import config
     from tfdream.datasets.prepare import prepare
+    from tfdream.datasets.sources import SourceOptions
 
     settings = config.load(name, config.Experiment, overrides).prepare
+    source_options = SourceOptions(layout, splits, subset, deal_folds)
     with progress_bar("preparing", "tracks") as progress:
-        return prepare(source, dataset, settings, layout, workers, force, progress)
+        return prepare(source, dataset, settings, source_options, workers, force, progress)

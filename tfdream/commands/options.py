@@ -7,6 +7,9 @@ import click
 PATH = click.Path(path_type=Path)
 
 force = click.option("--force", is_flag=True, help="Replace what is there already.")
+epochs = click.option(
+    "--epochs", type=click.IntRange(1), help="The same as --set training.epochs=N."
+)
 overriding = click.option(
     "--set",
     "overrides",

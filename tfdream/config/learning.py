@@ -1,9 +1,16 @@
 """Settings of what is learnt: clips, frontend, model, training."""
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tfdream.config.augmentation import (
+    AugmentationConfig,
+    ImageAugmentationConfig,
+    InputAugmentationConfig,
+    WaveformAugmentationConfig,
+)
 from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
 
 
@@ -78,8 +85,39 @@ class SpectrogramFrontendConfig(Section):
     """Height and width to resize to; the STFT's own bins and frames without."""
 
 
+class MelFrontendConfig(Section):
+    """A grey image of levels in mel bands, in dB below the clip's loudest one."""
+
+    kind: Literal["mel"]
+    stft: StftSpec = StftSpec()
+    bands: Count = 64
+    min_hz: NotNegative = 0.0
+    max_hz: Positive | None = None
+    """Half the sample rate without."""
+    top_db: Positive = 80.0
+    """Levels this far below the clip's maximum, and under it, are black."""
+    size: tuple[Count, Count] | None = None
+    """Height and width to resize to; the bands and frames themselves without."""
+
+
+class FeatureFrontendConfig(Section):
+    """Features by librosa, not differentiable: see `signal.features`."""
+
+    kind: Literal["features", "autocorrelogram"]
+    stft: StftSpec = StftSpec()
+    lags: Count = 51
+    """Of kind=autocorrelogram, in hops."""
+
+    @model_validator(mode="after")
+    def _has_lags(self) -> "FeatureFrontendConfig":
+        if self.kind == "features" and self.lags != type(self).model_fields["lags"].default:
+            raise ValueError("lags belong to kind=autocorrelogram")
+        return self
+
+
 FrontendConfig = Annotated[
-    RawFrontendConfig | SpectrogramFrontendConfig, Field(discriminator="kind")
+    RawFrontendConfig | SpectrogramFrontendConfig | MelFrontendConfig | FeatureFrontendConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -97,8 +135,15 @@ class TrainingConfig(Section):
     batch_size: Count = 16
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the rate stays, or falls to nothing by the last epoch along a half cosine."""
+    warmup_epochs: NotNegative = 0.0
+    """Over so many epochs the rate rises to its full value."""
     momentum: Share = 0.0
     nesterov: bool = False
+    weight_decay: NotNegative = 0.0
+    """Decoupled from the gradient (AdamW); biases and normalisation are spared."""
+    label_smoothing: Share = 0.0
     validate_on: Literal["test", "next", "none"] = "test"
     """The fold whose loss is watched: the held-out one, the one after it (then not trained on)."""
     keep: Literal["last", "best"] = "last"
@@ -106,7 +151,13 @@ class TrainingConfig(Section):
     patience: Count | None = None
     """Epochs without a lower validation loss after which training stops."""
     mixed_precision: bool = False
+    augmentation: tuple[AugmentationConfig, ...] = ()
+    """In the order they are applied: those of waveforms before those of inputs."""
     shuffle_clips: Count = 2048
+    """Clips among which the next batch is drawn, where they are read from the disk."""
+    memory_gigabytes: NotNegative = 2.0
+    """Inputs of a dataset that take no more are computed once, before the first epoch, and kept in
+    memory as float16, unless waveforms are changed at random. 0 computes them for every batch."""
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -123,11 +174,54 @@ class TrainingConfig(Section):
             raise ValueError("momentum and nesterov belong to optimizer=sgd")
         return self
 
+    @model_validator(mode="after")
+    def _augmentation_is_in_order(self) -> "TrainingConfig":
+        for first, second in itertools.pairwise(self.augmentation):
+            if isinstance(first, InputAugmentationConfig) and isinstance(
+                second, WaveformAugmentationConfig
+            ):
+                raise ValueError(
+                    f"augmentation {second.kind!r} changes waveforms and cannot follow "
+                    f"{first.kind!r}, which changes what the frontend made of them; put it first"
+                )
+        return self
+
 
 class Experiment(Section):
     """What `prepare` and `train` read: from tracks to a fitted model."""
 
     prepare: PrepareConfig = PrepareConfig()
     frontend: FrontendConfig
+    input_seconds: Positive | None = None
+    """What the network hears at a time; without, a whole clip. Longer clips are cropped at random
+    in training, and heard window by window otherwise."""
     model: ModelConfig | None = None
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _input_is_in_the_clip(self) -> "Experiment":
+        if self.input_seconds is not None and self.input_seconds > self.prepare.clip_seconds:
+            raise ValueError(
+                f"input_seconds={self.input_seconds:g} is longer than prepare.clip_seconds="
+                f"{self.prepare.clip_seconds:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augmentation_fits_the_frontend(self) -> "Experiment":
+        if not isinstance(self.frontend, RawFrontendConfig | FeatureFrontendConfig):
+            return self
+        for one in self.training.augmentation:
+            if isinstance(one, ImageAugmentationConfig):
+                raise ValueError(
+                    f"augmentation {one.kind!r} needs an image, which frontend.kind="
+                    f"{self.frontend.kind} does not make; leave it out"
+                )
+        return self
+
+    @property
+    def input_samples(self) -> int:
+        """Samples that the network hears at a time, at the clips' sample rate."""
+        if self.input_seconds is None:
+            return self.prepare.clip_samples
+        return round(self.input_seconds * self.prepare.sample_rate)

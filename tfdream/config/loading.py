@@ -72,6 +72,8 @@ def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
             if part not in content and part == content.get("kind"):
                 continue
             content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int):
+            content = content[part] if part < len(content) else None
         yield str(part)
 
 

@@ -5,15 +5,11 @@ TensorFlow.
 """
 
 import io
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +17,8 @@ import soundfile
 
 from tfdream import audio
 from tfdream.config import PrepareConfig
-from tfdream.datasets.sources import Skipped, Track
+from tfdream.datasets import processes
+from tfdream.datasets.tracks import Skipped, Track
 from tfdream.errors import AudioError, DatasetError
 
 _FULL_SCALE = 32768  # as libsndfile has it, so that 16-bit sources are kept to the bit
@@ -38,8 +35,10 @@ def cut(path: Path, config: PrepareConfig) -> list[bytes]:
       The clips in order, each `config.clip_samples` long and encoded by `config.codec`.
 
     Raises:
-      AudioError: if the file cannot be decoded or is too short for a single clip.
+      AudioError: if the file is empty, cannot be decoded or is too short for a single clip.
     """
+    if path.is_file() and path.stat().st_size == 0:  # libsndfile says that it does not exist
+        raise AudioError(f"'{path}' is empty")
     clips: list[bytes] = []
     rate, size = config.sample_rate, config.clip_samples
     heard = 0
@@ -50,7 +49,7 @@ def cut(path: Path, config: PrepareConfig) -> list[bytes]:
             heard += len(piece)
             if len(piece) < size and not _worth_filling(len(piece), bool(clips), config):
                 break
-            clips.append(encode(fill(piece[:, 0], config), config))
+            clips.append(encode(fill(piece[:, 0], size, config.short), config))
             if len(clips) == config.max_clips_per_track:
                 break
     if not clips:
@@ -61,11 +60,11 @@ def cut(path: Path, config: PrepareConfig) -> list[bytes]:
     return clips
 
 
-def fill(piece: np.ndarray, config: PrepareConfig) -> np.ndarray:
-    """Bring the last piece of a track to the length of a clip, as `config.short` says."""
-    if config.short == "repeat":
-        return np.resize(piece, config.clip_samples)
-    return np.pad(piece, (0, config.clip_samples - len(piece)))
+def fill(piece: np.ndarray, samples: int, how: str) -> np.ndarray:
+    """Bring the last piece of a track to a length: by repeating it, or with zeros."""
+    if how == "repeat":
+        return np.resize(piece, samples)
+    return np.pad(piece, (0, samples - len(piece)))
 
 
 def _worth_filling(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
@@ -111,7 +110,7 @@ def cut_all(
 
 def _cut_alone(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
     """Cut a file in a process of its own, which it may crash."""
-    with _pool(1) as pool:
+    with processes.pool(1) as pool:
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
@@ -129,7 +128,7 @@ def _cut_in_pool(
     tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[list[bytes] | Skipped]:
     running: deque[Future[list[bytes] | Skipped]] = deque()
-    pool = _pool(workers)
+    pool = processes.pool(workers)
     try:
         for track in list(tracks):  # the caller takes from it what is done
             running.append(pool.submit(_cut_or_skip, track, config))
@@ -141,27 +140,8 @@ def _cut_in_pool(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, because forking a process that runs TensorFlow's threads may deadlock.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_serve_parent)
-
-
 def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
     try:
         return cut(track.path, config)
     except AudioError as error:
         return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
-
-
-def _serve_parent() -> None:
-    """Leave Ctrl-C to the parent process, and end when it is gone, however it went."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)

@@ -18,7 +18,8 @@ import numpy as np
 
 from tfdream.config import PrepareConfig
 from tfdream.datasets import clips, records, sources
-from tfdream.datasets.sources import Skipped, Track
+from tfdream.datasets.sources import NO_OPTIONS, SourceOptions
+from tfdream.datasets.tracks import Skipped, Track
 from tfdream.errors import DatasetError
 from tfdream.files import write_json
 
@@ -32,7 +33,7 @@ def prepare(
     source: Path,
     folder: Path,
     config: PrepareConfig,
-    layout: str = "auto",
+    options: SourceOptions = NO_OPTIONS,
     workers: int | None = None,
     force: bool = False,
     progress: Progress = lambda done, total: None,
@@ -43,7 +44,7 @@ def prepare(
       source: see `sources.read`.
       folder: the dataset.
       config: clip rules, codec and folds.
-      layout: of the source.
+      options: the layout of the source, and what belongs to that.
       workers: processes; by default one per processor.
       force: start anew where `folder` holds a dataset already.
       progress: hears how far it is.
@@ -55,7 +56,7 @@ def prepare(
       DatasetError: if the source yields nothing, or `folder` holds a dataset of other settings.
     """
     started = time.perf_counter()
-    found = sources.read(source, layout)
+    found = sources.read(source, options)
     tracks = sources.assign_folds(found.tracks, config.folds, config.seed)
     labels = sorted({track.label for track in tracks})
     fingerprint = _fingerprint(tracks, config)

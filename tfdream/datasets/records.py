@@ -138,6 +138,36 @@ def write_shard(
     )
 
 
+def read(
+    folder: Path, dataset: Dataset, shards: Iterable[Shard], batch_size: int
+) -> tf.data.Dataset:
+    """Every clip of some shards once, in their order.
+
+    Returns:
+      Batches of ``waveform`` float32 `[batch, samples]`, ``label`` int64 and ``track`` string.
+    """
+    names = [str(folder / shard.name) for shard in shards]
+    serialised = tf.data.TFRecordDataset(names).batch(batch_size)
+    return serialised.map(
+        lambda batch: parse_batch(batch, dataset.config),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
+    """Decode a batch of records in the graph; see `read` for what it gives."""
+    return tf.map_fn(
+        lambda one: parse(one, config),
+        serialised,
+        fn_output_signature={
+            "waveform": tf.TensorSpec([config.clip_samples], tf.float32),
+            "label": tf.TensorSpec([], tf.int64),
+            "track": tf.TensorSpec([], tf.string),
+        },
+    )
+
+
 def parse(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     """Decode one record in the graph: ``waveform`` float32 `[samples]`, ``label``, ``track``."""
     features = tf.io.parse_single_example(

@@ -1,116 +1,90 @@
-"""Sources: where tracks come from. Each layout is one function from a place to `Track`s."""
+"""Sources: where tracks come from, and which of them are kept apart."""
 
-import csv
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tfdream import audio
+from tfdream.datasets import fma, gtzan, layouts
+from tfdream.datasets.tracks import Source, Track
 from tfdream.errors import DatasetError
 
-MANIFEST = "manifest.csv"
+
+class Layout(NamedTuple):
+    """How a collection of some layout is read, and the options that its function takes."""
+
+    read: Callable[..., Source]
+    options: frozenset[str] = frozenset()
 
 
-class Track(NamedTuple):
-    """One audio file."""
-
-    name: str
-    """Path relative to the source, with forward slashes: what reports call it."""
-    path: Path
-    label: str
-    group: str
-    """Artist, album or recording: what must not be split over training and test."""
-    fold: int | None = None
+LAYOUTS = {
+    "folder": Layout(layouts.folder_per_label),
+    "csv": Layout(layouts.csv_manifest),
+    "gtzan": Layout(gtzan.read, frozenset({"splits"})),
+    "fma": Layout(fma.read, frozenset({"subset"})),
+}
 
 
-class Skipped(NamedTuple):
-    """A file that gave no clips, and why."""
+class SourceOptions(NamedTuple):
+    """What is to be said of a source beside its place."""
 
-    path: str
-    reason: str
+    layout: str = "auto"
+    """One of `LAYOUTS`, or ``auto`` to see for itself."""
+    splits: Path | None = None
+    """Of GTZAN: the folder of its split lists."""
+    subset: str | None = None
+    """Of FMA: one of `fma.SUBSETS`."""
+    deal_folds: bool = False
+    """Forget the folds that the source states, so that they are dealt out by group."""
 
 
-class Source(NamedTuple):
-    """The tracks of a source, in a stable order, and the files that are none."""
-
-    tracks: list[Track]
-    skipped: list[Skipped]
+NO_OPTIONS = SourceOptions()
 
 
-def read(source: Path, layout: str = "auto") -> Source:
+def read(source: Path, options: SourceOptions = NO_OPTIONS) -> Source:
     """List the tracks of `source`.
 
     Args:
-      source: a folder with one sub-folder per label, a CSV manifest, or a folder that holds
-        ``manifest.csv``.
-      layout: ``folder``, ``csv``, or ``auto`` to see for itself.
+      source: a folder with one sub-folder per label, a CSV manifest, a folder that holds
+        ``manifest.csv``, or a collection as it comes: see `LAYOUTS`.
+      options: its layout, and what belongs to that.
 
     Raises:
-      DatasetError: if there is nothing to be found, or a manifest does not hold together.
+      DatasetError: if there is nothing to be found, the source does not hold together, or an option
+        does not belong to the layout.
     """
     if not source.exists():
         raise DatasetError(f"source '{source}' does not exist")
-    if layout == "auto":
-        layout = "csv" if source.is_file() or (source / MANIFEST).is_file() else "folder"
-    if layout not in LAYOUTS:
-        raise DatasetError(f"layout '{layout}' is not one of: auto, {', '.join(LAYOUTS)}")
-    found = LAYOUTS[layout](source)
+    name = recognise(source) if options.layout == "auto" else options.layout
+    if name not in LAYOUTS:
+        raise DatasetError(f"layout '{name}' is not one of: auto, {', '.join(LAYOUTS)}")
+    found = LAYOUTS[name].read(source, **_of_layout(options, name))
     if not found.tracks:
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in found.skipped[:3])
         raise DatasetError(
-            f"source '{source}' holds no audio in the layout '{layout}'; "
+            f"source '{source}' holds no audio in the layout '{name}'"
+            f"{f' ({reasons})' if reasons else ''}; "
             "put files into one sub-folder per label, or write a manifest with path,label,group"
         )
-    return found
+    return _without_folds(found, source) if options.deal_folds else found
 
 
-def folder_per_label(source: Path) -> Source:
-    """One sub-folder per label, of any depth below; each file is a group of its own."""
-    if not source.is_dir():
-        raise DatasetError(f"source '{source}' is not a folder; for a manifest use --layout csv")
-    tracks, skipped = [], []
-    for path in _files(source):
-        name = path.relative_to(source).as_posix()
-        printable = name.encode(errors="backslashreplace").decode()
-        if name != printable:
-            skipped.append(Skipped(printable, "its name is not valid Unicode; rename it"))
-        elif "/" not in name:
-            skipped.append(Skipped(name, "not inside the sub-folder of a label"))
-        elif path.suffix.lower() not in audio.EXTENSIONS:
-            skipped.append(
-                Skipped(name, f"'{path.suffix}' is not the extension of an audio format")
-            )
-        else:
-            tracks.append(Track(name, path, label=name.split("/")[0], group=name))
-    return Source(tracks, skipped)
+def recognise(source: Path) -> str:
+    """The layout that a source is seen to have; a folder per label where nothing else is seen.
 
-
-def csv_manifest(source: Path) -> Source:
-    """A CSV file with the columns path and label, and optionally group and fold.
-
-    Paths are relative to the manifest and stay below its folder.
+    Raises:
+      DatasetError: if it could be one collection or another.
     """
-    manifest = source / MANIFEST if source.is_dir() else source
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = {"path", "label"} - set(rows.fieldnames or ())
-            if missing:
-                raise DatasetError(f"'{manifest}' has no column {' and '.join(sorted(missing))}")
-            tracks = [_row_to_track(row, manifest, rows.line_num) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
-    files = Counter(track.path.resolve() for track in tracks)
-    for track in tracks:
-        if files[track.path.resolve()] > 1:
-            raise DatasetError(f"'{manifest}' names '{track.name}' twice; a track has one row")
-    return Source(sorted(tracks), [])
-
-
-LAYOUTS: dict[str, Callable[[Path], Source]] = {"folder": folder_per_label, "csv": csv_manifest}
+    if source.is_file() or (source / layouts.MANIFEST).is_file():
+        return "csv"
+    is_gtzan = gtzan.genres_folder(source) is not None
+    is_fma = fma.tracks_table(source) is not None and bool(fma.audio_trees(source))
+    if is_gtzan and is_fma:
+        raise DatasetError(f"source '{source}' holds GTZAN and FMA; use --layout gtzan or fma")
+    return "gtzan" if is_gtzan else "fma" if is_fma else "folder"
 
 
 def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
@@ -126,7 +100,10 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
     if stated:
         if len(stated) < len(tracks):
             without = next(track.name for track in tracks if track.fold is None)
-            raise DatasetError(f"'{without}' states no fold while others do; state all or none")
+            raise DatasetError(
+                f"'{without}' states no fold while others do; state all or none, or use "
+                "--deal-folds to ignore them"
+            )
         _check_groups(tracks)
         return tracks
     groups = {track.group for track in tracks}
@@ -147,7 +124,7 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
 
 
 def _deal(labels: list[str], tracks: list[Track], folds: int, seed: int) -> np.ndarray:
-    # Imported here, because every worker process of `prepare` imports this module and would wait.
+    # Imported here, because worker processes may import this module, and would wait.
     from sklearn.model_selection import StratifiedGroupKFold
 
     assigned = np.zeros(len(tracks), int)
@@ -168,27 +145,26 @@ def _check_groups(tracks: list[Track]) -> None:
         if len(found) > 1:
             raise DatasetError(
                 f"group '{group}' stands in folds {sorted(map(str, found))}; a group that spans "
-                "folds would be trained and tested on, so give all its tracks one fold"
+                "folds would be trained and tested on, so give all its tracks one fold, or use "
+                "--deal-folds to have folds dealt out by group"
             )
 
 
-def _files(source: Path) -> Iterator[Path]:
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        if path.is_file() and not hidden:
-            yield path
+def _of_layout(options: SourceOptions, layout: str) -> Mapping[str, object]:
+    """The options that are given, which have to be those of the layout."""
+    named = {"splits": options.splits, "subset": options.subset}
+    given = {option: value for option, value in named.items() if value is not None}
+    for option in given:
+        if option not in LAYOUTS[layout].options:
+            owners = [name for name, one in LAYOUTS.items() if option in one.options]
+            raise DatasetError(
+                f"--{option} belongs to --layout {' or '.join(owners)}, but this layout is "
+                f"'{layout}'"
+            )
+    return given
 
 
-def _row_to_track(row: dict[str, str], manifest: Path, line: int) -> Track:
-    place = f"'{manifest}' line {line}"
-    name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-    if not name or not label:
-        raise DatasetError(f"{place} lacks a path or a label")
-    path = manifest.parent / name
-    if not path.resolve().is_relative_to(manifest.parent.resolve()):
-        raise DatasetError(f"{place}: path '{name}' leads out of the manifest's folder")
-    fold = (row.get("fold") or "").strip()
-    if fold and not fold.isdecimal():
-        raise DatasetError(f"{place}: fold '{fold}' is not a whole number from 0")
-    group = (row.get("group") or "").strip() or name
-    return Track(name, path, label, group, int(fold) if fold else None)
+def _without_folds(found: Source, source: Path) -> Source:
+    if all(track.fold is None for track in found.tracks):
+        raise DatasetError(f"source '{source}' states no folds; leave out --deal-folds")
+    return found._replace(tracks=[track._replace(fold=None) for track in found.tracks])

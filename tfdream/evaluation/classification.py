@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.metrics import confusion_matrix
 
 from tfdream import audio
 from tfdream.datasets import clips, pipeline, records
 from tfdream.errors import AudioError, DatasetError
+from tfdream.evaluation.scores import intervals, per_class
 from tfdream.training.runs import Run
 
 _BATCH_SIZE = 16
@@ -38,9 +39,10 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
 
     Returns:
       The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is that
-      of the mean of its clips' probabilities), macro_f1 over clips, majority_share (the accuracy of
-      always saying the commonest label), confusion over clips (rows are the truth), clips, tracks,
-      folds.
+      of the mean of its clips' probabilities) and their 95 % intervals (see `scores.intervals`),
+      macro_f1 over clips, majority_share (the accuracy of always saying the commonest label),
+      confusion over clips (rows are the truth), per_class (label, precision, recall, f1, clips),
+      per_track (path, label, predicted, its probability, clips, clips_right), clips, tracks, folds.
 
     Raises:
       DatasetError: if the dataset does not fit the run.
@@ -57,24 +59,21 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
 def score(found: Predictions, labels: list[str]) -> dict[str, Any]:
     """Compare predictions with the truth; see `evaluate` for what it returns."""
     guessed = found.probabilities.argmax(axis=1)
-    names, track_of_clip = np.unique(found.tracks, return_inverse=True)
-    summed = np.zeros((len(names), len(labels)))
-    np.add.at(summed, track_of_clip, found.probabilities)
-    truth_of_track = np.zeros(len(names), int)
-    truth_of_track[track_of_clip] = found.labels
-    indices = list(range(len(labels)))
-    confusion = confusion_matrix(found.labels, guessed, labels=indices)
+    confusion = confusion_matrix(found.labels, guessed, labels=list(range(len(labels))))
+    classes = per_class(labels, confusion)
+    tracks = _per_track(found, labels)
     return {
         "labels": labels,
         "clip_accuracy": float(np.mean(guessed == found.labels)),
-        "track_accuracy": float(np.mean(summed.argmax(axis=1) == truth_of_track)),
-        "macro_f1": float(
-            f1_score(found.labels, guessed, labels=indices, average="macro", zero_division=0.0)
-        ),
+        "track_accuracy": float(np.mean([row["predicted"] == row["label"] for row in tracks])),
+        **intervals(tracks),
+        "macro_f1": float(np.mean([row["f1"] for row in classes])),
         "majority_share": float(np.bincount(found.labels).max() / len(found.labels)),
         "confusion": confusion.tolist(),
         "clips": len(found.labels),
-        "tracks": len(names),
+        "tracks": len(tracks),
+        "per_class": classes,
+        "per_track": tracks,
     }
 
 
@@ -83,12 +82,14 @@ def predict_dataset(
 ) -> Predictions:
     """The network's probabilities for every clip of some folds."""
     shards = dataset.fold_shards(folds)
-    batches = pipeline.evaluation_batches(folder, dataset, shards, run.frontend, _BATCH_SIZE)
+    batches = pipeline.evaluation_batches(folder, dataset, shards, run.config, _BATCH_SIZE)
+    windows = len(pipeline.window_starts(run.config))
     model = run.model  # loaded out here: inside the graph, loading would only be recorded
     classify = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     probabilities, labels, tracks = [], [], []
     for inputs, clip in batches:
-        probabilities.append(classify(inputs).numpy())
+        of_windows = classify(inputs).numpy()
+        probabilities.append(of_windows.reshape(-1, windows, len(run.labels)).mean(axis=1))
         labels.append(clip["label"].numpy())
         tracks.append(clip["track"].numpy().astype(str))
     return Predictions(
@@ -136,6 +137,29 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
     return {"files": files}
 
 
+def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
+    """A row for each track: its label is that of the mean of its clips' probabilities."""
+    names, first, track_of_clip, clips_of_track = np.unique(
+        found.tracks, return_index=True, return_inverse=True, return_counts=True
+    )
+    mean = np.zeros((len(names), len(labels)))
+    np.add.at(mean, track_of_clip, found.probabilities)
+    mean /= clips_of_track[:, None]
+    clip_is_right = found.probabilities.argmax(axis=1) == found.labels
+    right = np.bincount(track_of_clip, weights=clip_is_right, minlength=len(names))
+    return [
+        {
+            "path": str(name),
+            "label": labels[found.labels[first[row]]],
+            "predicted": labels[int(mean[row].argmax())],
+            "probability": float(mean[row].max()),
+            "clips": int(clips_of_track[row]),
+            "clips_right": int(right[row]),
+        }
+        for row, name in enumerate(names)
+    ]
+
+
 def _clip_batches(path: Path, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches float32 `[batch, samples]`, and the samples of each clip that are the file's own."""
     with audio.Reader(path) as reader:
@@ -151,7 +175,8 @@ def _clip_batches(path: Path, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray
 
 
 def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
-    filled = [clips.fill(piece, run.config.prepare) for piece in pieces]
+    how = run.config.prepare.short
+    filled = [clips.fill(piece, run.clip_samples, how) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 

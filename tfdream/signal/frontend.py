@@ -2,18 +2,28 @@
 
 `build` makes the one that a configuration names. A spectrogram frontend gives images
 `[batch, frequency, time, channels]` in [0, 1], frequency ascending; what an image leaves out (the
-clip's level, its phase) comes beside it as a `Remainder`, which `invert` takes back.
+clip's level, its phase) comes beside it as a `Remainder`, which `invert` takes back. Features by
+librosa are neither differentiable nor invertible.
 """
 
 import abc
 import math
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from tfdream.config import FrontendConfig, RawFrontendConfig, SpectrogramFrontendConfig
+from tfdream.config import (
+    FeatureFrontendConfig,
+    FrontendConfig,
+    MelFrontendConfig,
+    RawFrontendConfig,
+    SpectrogramFrontendConfig,
+)
 from tfdream.errors import ConfigError
+from tfdream.signal import features
 from tfdream.signal import phase as phases
+from tfdream.signal.bands import MelBands
 from tfdream.signal.scales import Decibels, Log1p
 from tfdream.signal.stft import (
     stft_to_phase,
@@ -38,6 +48,9 @@ class Remainder(NamedTuple):
 class Frontend(abc.ABC):
     """Waveforms float32 `[batch, samples]` → model inputs float32 `[batch, …]`."""
 
+    in_graph = True
+    """Whether it consists of TensorFlow operations, hence has a gradient and can be exported."""
+
     @abc.abstractmethod
     def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
         """The model's input."""
@@ -60,14 +73,20 @@ class RawFrontend(Frontend):
 class SpectrogramFrontend(Frontend):
     """A grey image of the STFT: level, phase, or both as two channels.
 
-    The level is on one of the `scales`; the phase is scaled from −π…π to 0…1.
+    The level is on one of the `scales`, of every bin or of mel bands; the phase is scaled from −π…π
+    to 0…1.
 
     Source: "Dreaming in Music", section III-A; "On the Generation of Music", section 3.
     """
 
-    def __init__(self, config: SpectrogramFrontendConfig) -> None:
+    def __init__(
+        self, config: SpectrogramFrontendConfig | MelFrontendConfig, sample_rate: int
+    ) -> None:
         self.config = config
         self.spec = config.stft
+        self.bands = (
+            MelBands(config, sample_rate) if isinstance(config, MelFrontendConfig) else None
+        )
         self.shows_level = config.kind != "phase"
         self.shows_phase = config.kind in ("phase", "amplitude_phase")
         self.scale = Log1p() if config.kind == "log1p" else Decibels(config.stft, config.top_db)
@@ -76,15 +95,14 @@ class SpectrogramFrontend(Frontend):
         return self.stft_to_image(waveform_to_stft(waveform, self.spec))
 
     def shape(self, samples: int) -> tuple[int, ...]:
-        size = self.config.size or (self.spec.bins, self.spec.frames(samples))
+        size = self.config.size or self._full_size(samples)
         return *size, int(self.shows_level) + int(self.shows_phase)
 
     def stft_to_image(self, stft: tf.Tensor) -> tf.Tensor:
         """complex64 `[batch, frames, bins]` → float32 `[batch, height, width, channels]`."""
         channels = []
         if self.shows_level:
-            level = self.scale.power_to_level(stft_to_power(stft))
-            channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
+            channels.append(self._power_to_channel(stft_to_power(stft)))
         if self.shows_phase:
             channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
@@ -100,14 +118,17 @@ class SpectrogramFrontend(Frontend):
                 f"frontend kind={self.config.kind} shows the phase, which a canvas of levels does "
                 "not hold; use canvas.kind=gains or waveform"
             )
-        channel = self.scale.level_to_channel(level, self.scale.reference(level))
+        if self.bands:
+            channel = self._power_to_channel(self.scale.level_to_magnitude(level) ** 2)
+        else:
+            channel = self.scale.level_to_channel(level, self.scale.reference(level))
         return self._to_image(channel[..., tf.newaxis])
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
         """The image, and what it leaves out."""
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
-        reference = self.scale.reference(self.scale.power_to_level(power))
+        reference = self.scale.reference(self._power_to_level(power))
         return self.stft_to_image(stft), Remainder(reference, tf.sqrt(power), stft_to_phase(stft))
 
     def invert(
@@ -158,7 +179,8 @@ class SpectrogramFrontend(Frontend):
         """
         if self.shows_level:
             channel = self._from_image(image, samples)[..., 0]
-            return self.scale.channel_to_magnitude(channel, remainder.reference_db)
+            magnitude = self.scale.channel_to_magnitude(channel, remainder.reference_db)
+            return tf.sqrt(self.bands.to_bins(magnitude**2)) if self.bands else magnitude
         if remainder.magnitude is None:
             raise ConfigError(
                 f"an image of kind={self.config.kind} shows no level, and none is given beside it"
@@ -171,15 +193,53 @@ class SpectrogramFrontend(Frontend):
 
     def _from_image(self, image: tf.Tensor, samples: int) -> tf.Tensor:
         if self.config.size:
-            image = resize(image, (self.spec.bins, self.spec.frames(samples)))
+            image = resize(image, self._full_size(samples))
         return tf.transpose(image, [0, 2, 1, 3])
 
+    def _full_size(self, samples: int) -> tuple[int, int]:
+        return self.bands.count if self.bands else self.spec.bins, self.spec.frames(samples)
 
-def build(config: FrontendConfig) -> Frontend:
-    """The frontend that a configuration names."""
+    def _power_to_level(self, power: tf.Tensor) -> tf.Tensor:
+        return self.scale.power_to_level(self.bands.from_bins(power) if self.bands else power)
+
+    def _power_to_channel(self, power: tf.Tensor) -> tf.Tensor:
+        level = self._power_to_level(power)
+        return self.scale.level_to_channel(level, self.scale.reference(level))
+
+
+class FeatureFrontend(Frontend):
+    """Hand-made features, computed by librosa outside the graph: `[batch, features, 1]`."""
+
+    in_graph = False
+
+    def __init__(self, config: FeatureFrontendConfig, sample_rate: int) -> None:
+        self.config = config
+        self.sample_rate = sample_rate
+
+    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+        # Without state: the same samples have the same features.
+        found = tf.numpy_function(self._compute_batch, [waveform], tf.float32, stateful=False)
+        return tf.ensure_shape(found, [waveform.shape[0], *self.shape(0)])
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        return features.size(self.config), 1
+
+    def compute(self, samples: np.ndarray) -> np.ndarray:
+        """One clip's features `[features]` of samples float32 `[samples]`, without TensorFlow."""
+        return features.compute(self.config, self.sample_rate, samples)
+
+    def _compute_batch(self, waveforms: np.ndarray) -> np.ndarray:
+        found = [self.compute(samples) for samples in waveforms]
+        return np.array(found, np.float32).reshape(len(found), *self.shape(0))
+
+
+def build(config: FrontendConfig, sample_rate: int) -> Frontend:
+    """The frontend that a configuration names, for waveforms of a rate in Hz."""
+    if isinstance(config, FeatureFrontendConfig):
+        return FeatureFrontend(config, sample_rate)
     if isinstance(config, RawFrontendConfig):
         return RawFrontend()
-    return SpectrogramFrontend(config)
+    return SpectrogramFrontend(config, sample_rate)
 
 
 def resize(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

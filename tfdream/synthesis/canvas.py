@@ -204,7 +204,15 @@ def build(
       frontend: through which the network looks at it.
       samples: of a tile.
       resampled: whether the change goes into a file of another rate.
+
+    Raises:
+      ConfigError: if the canvas does not go with the frontend, or nothing does.
     """
+    if not frontend.in_graph:
+        raise ConfigError(
+            "the network hears hand-made features, which have no gradient back to the sound; "
+            "use one of frontend.kind=raw or amplitude"
+        )
     if isinstance(config, GainCanvasConfig):
         return Gains(config, frontend, samples, resampled)
     if isinstance(config, LogMagnitudeCanvasConfig):

@@ -11,9 +11,10 @@ import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
 from tfdream import audio
-from tfdream.config import Experiment, FrontendConfig, SpectrogramFrontendConfig, describe
+from tfdream.config import Experiment, FrontendConfig, describe
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, replacing
+from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
 
@@ -49,8 +50,8 @@ def analyse(
     check_free(output, force, ConfigError)
     if output.suffix != ".npz":
         raise ConfigError(f"'{output.name}' does not end in .npz, which spectrograms are saved as")
-    frontend = _spectrogram_frontend(config.frontend)
     rate, samples = config.prepare.sample_rate, config.prepare.clip_samples
+    frontend = _spectrogram_frontend(config.frontend, rate)
     clip = _clip(source, rate, samples, start_seconds)
     image, remainder = frontend.analyse(tf.constant(clip[np.newaxis]))
     with replacing(output) as temporary, temporary.open("wb") as file:
@@ -113,11 +114,12 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor,
     """Frontend, image with a batch of one, its reference in dB, samples and sample rate."""
     try:
         with np.load(spectrogram, allow_pickle=False) as saved:
+            samples, rate = int(saved["samples"]), int(saved["sample_rate"])
             config = json.loads(str(saved["frontend"]))
-            frontend = _spectrogram_frontend(TypeAdapter(FrontendConfig).validate_python(config))
+            described = TypeAdapter(FrontendConfig).validate_python(config)
+            frontend = _spectrogram_frontend(described, rate)
             image = saved["image"].astype(np.float32)
             reference_db = tf.constant(saved["reference_db"], tf.float32, shape=[1, 1, 1])
-            samples, rate = int(saved["samples"]), int(saved["sample_rate"])
         if image.shape != frontend.shape(samples):
             raise ValueError(f"its image of shape {image.shape} is not that of {samples} samples")
         if not np.isfinite(image).all():
@@ -141,7 +143,8 @@ def _clip(source: Path, rate: int, samples: int, start_seconds: float) -> np.nda
     raise AudioError(f"start={start_seconds:g} s is behind the end of '{source}'")
 
 
-def _spectrogram_frontend(config: FrontendConfig) -> SpectrogramFrontend:
-    if not isinstance(config, SpectrogramFrontendConfig):
+def _spectrogram_frontend(config: FrontendConfig, sample_rate: int) -> SpectrogramFrontend:
+    frontend = frontends.build(config, sample_rate)
+    if not isinstance(frontend, SpectrogramFrontend):
         raise ConfigError(f"frontend.kind={config.kind} gives no spectrogram; use kind=amplitude")
-    return SpectrogramFrontend(config)
+    return frontend

@@ -43,7 +43,7 @@ class FeatureListener:
     @classmethod
     def build(cls, config: FeatureNetworkConfig) -> "FeatureListener":
         """Build what a configuration describes."""
-        frontend = frontends.build(config.frontend)
+        frontend = frontends.build(config.frontend, config.sample_rate)
         samples = round(config.clip_seconds * config.sample_rate)
         model = features.build(config, frontend.shape(samples))
         return cls(model, frontend, config.sample_rate, samples)

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import pipeline, records
-from tfdream.datasets.records import Dataset
+from tfdream.datasets.records import Dataset, Shard
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import write_json
-from tfdream.training import callbacks, distribution
+from tfdream.training import callbacks, distribution, optimizer
 from tfdream.training.runs import Run, RunInfo, versions
 
 logger = logging.getLogger(__name__)
@@ -57,17 +57,21 @@ def train(
 
     shards = dataset.fold_shards(info.training_folds)
     batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
+    steps = pipeline.steps_per_epoch(shards, training.batch_size)
     strategy = distribution.strategy()
     distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), _precision(training):
         network = run.build_model()
+        _standardise(network, dataset_folder, dataset, shards, config)
         # The loss is taken from the logits: the logarithm of a softmax loses digits.
         model = distribution.FitModel(network.inputs, network.get_layer("logits").output)
         model.compile(
-            optimizer=_optimizer(training),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            optimizer=optimizer.build(training, steps),
+            loss=keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=training.label_smoothing
+            ),
+            weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         )
         # Only now that the model has proved to fit: a folder of settings that do not is in the way.
         if force:
@@ -78,16 +82,13 @@ def train(
     if history:
         logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
 
-    batches = pipeline.training_batches(
-        dataset_folder, dataset, shards, run.frontend, training, first_epoch
-    )
     stopped = _out_of_patience(history, training)
     if first_epoch < training.epochs and not stopped:
         model.fit(
-            batches,
+            pipeline.training_batches(dataset_folder, dataset, shards, config, first_epoch),
             epochs=training.epochs,
             initial_epoch=first_epoch,
-            steps_per_epoch=pipeline.steps_per_epoch(shards, training.batch_size),
+            steps_per_epoch=steps,
             validation_data=_validation(
                 dataset_folder, dataset, run, strategy.num_replicas_in_sync
             ),
@@ -103,6 +104,18 @@ def train(
     result = _summary(run, network, history, training)
     write_json(run.metrics_path, result)
     return result
+
+
+def _standardise(
+    network: keras.Model, folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment
+) -> None:
+    """Let the layers that standardise the network's inputs learn those of the training clips."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            batches = pipeline.evaluation_batches(
+                folder, dataset, shards, config, config.training.batch_size
+            )
+            layer.adapt(batches.map(lambda inputs, clip: inputs))
 
 
 def _check_clips(config: Experiment, dataset: Dataset, folder: Path) -> None:
@@ -170,16 +183,10 @@ def _clear(run: Run) -> None:
 
 def _without_epochs(config: Experiment) -> Experiment:
     """What must be the same for a run to be continued: all but how long and from which clips."""
+    if config.training.schedule == "cosine":  # which ends with the last epoch
+        return config
     training = config.training.model_copy(update={"epochs": 1})
     return config.model_copy(update={"training": training})
-
-
-def _optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
-    if training.optimizer == "sgd":
-        return keras.optimizers.SGD(
-            training.learning_rate, momentum=training.momentum, nesterov=training.nesterov
-        )
-    return keras.optimizers.Adam(training.learning_rate)
 
 
 @contextmanager
@@ -198,8 +205,16 @@ def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.da
         return None
     shards = dataset.fold_shards([run.info.validation_fold])
     batch_size = run.config.training.batch_size
-    batches = pipeline.evaluation_batches(folder, dataset, shards, run.frontend, batch_size)
-    labelled = batches.map(lambda inputs, clip: (inputs, clip["label"]))
+    batches = pipeline.evaluation_batches(
+        folder, dataset, shards, run.config, batch_size, once=False
+    )
+    windows = len(pipeline.window_starts(run.config))
+
+    def label(inputs: tf.Tensor, clip: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        labels = tf.one_hot(clip["label"], len(dataset.labels))
+        return inputs, tf.repeat(labels, windows, axis=0)
+
+    labelled = batches.map(label)
     clips = sum(shard.clips for shard in shards)
     missing = -clips % batch_size
     if devices == 1 or not missing:
@@ -207,16 +222,17 @@ def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.da
     # An incomplete batch would leave a device without a clip, which is a crash or a NaN. Keras
     # divides the loss by the number of all clips, also of those that only fill up.
     weight = (clips + missing) / clips
-    return labelled.map(lambda inputs, labels: _fill_up(inputs, labels, batch_size, weight))
+    return labelled.map(
+        lambda inputs, labels: _fill_up(inputs, labels, batch_size * windows, weight)
+    )
 
 
 def _fill_up(
-    inputs: tf.Tensor, labels: tf.Tensor, batch_size: int, weight: float
+    inputs: tf.Tensor, labels: tf.Tensor, size: int, weight: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Repeat the first clip of a batch until it is full, and give the repetitions no weight."""
-    clips = tf.shape(labels)[0]
-    indices = tf.range(batch_size)
-    real = indices < clips
+    """Repeat the first input of a batch until it is full, and give the repetitions no weight."""
+    indices = tf.range(size)
+    real = indices < tf.shape(labels)[0]
     indices = tf.where(real, indices, 0)
     return tf.gather(inputs, indices), tf.gather(labels, indices), tf.where(real, weight, 0.0)
 

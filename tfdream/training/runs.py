@@ -90,13 +90,13 @@ class Run:
 
     @property
     def clip_samples(self) -> int:
-        """Samples of a clip that the model was trained on."""
-        return self.config.prepare.clip_samples
+        """Samples that the model hears at a time."""
+        return self.config.input_samples
 
     @cached_property
     def frontend(self) -> Frontend:
         """The frontend that the model was trained on."""
-        return frontends.build(self.config.frontend)
+        return frontends.build(self.config.frontend, self.sample_rate)
 
     def describe(self) -> dict[str, Any]:
         """Which run this is, for the sidecar of what is made with it."""

@@ -29,7 +29,7 @@ def tfdream_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]
     """Value and gradient of the published recipe, and Adam, as `transfer` runs them."""
     recipe = config.load("transfer/random_conv1d", config.TransferConfig)
     assert isinstance(recipe.network, config.FeatureNetworkConfig)
-    frontend = frontends.build(recipe.network.frontend)
+    frontend = frontends.build(recipe.network.frontend, recipe.network.sample_rate)
     network = features.build(recipe.network, frontend.shape(content.shape[1]))
     tapped = models.tap(network, ["conv1"])
     texture = Texture.read([tapped(frontend(tf.constant(wanted)))["conv1"]], "channels")

@@ -1,0 +1,485 @@
+"""Contracts of every augmentation that a configuration may name, and the physics of each."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_io as tfio
+
+from tfdream.config import (
+    AugmentationConfig,
+    ImageAugmentationConfig,
+    InputAugmentationConfig,
+    WaveformAugmentationConfig,
+)
+from tfdream.datasets import augment
+from tfdream.errors import ConfigError
+
+RATE = 8000
+BATCH = 6
+SEED = [3, 1]
+
+CLASSES = {
+    get_args(config.model_fields["kind"].annotation)[0]: config
+    for config in get_args(get_args(AugmentationConfig)[0])
+}
+of_waveforms = [
+    kind for kind, found in CLASSES.items() if issubclass(found, WaveformAugmentationConfig)
+]
+of_inputs = [kind for kind, found in CLASSES.items() if issubclass(found, InputAugmentationConfig)]
+of_images = [kind for kind, found in CLASSES.items() if issubclass(found, ImageAugmentationConfig)]
+
+
+def config(kind, **settings):
+    return CLASSES[kind](kind=kind, **settings)
+
+
+def change(kind, values, seed=SEED, **settings):
+    """What a single augmentation of waveforms or inputs makes of values, as an array."""
+    apply = tf.function(composed([config(kind, **settings)]))  # as in a pipeline, and faster
+    return apply(tf.constant(values), labels(len(values)), seed)[0].numpy()
+
+
+def composed(configs):
+    """(values, labels, seed) → (values, labels), for both domains one after the other."""
+    on_waveforms = augment.waveform_augmentation(configs, RATE)
+    on_inputs = augment.input_augmentation(configs)
+
+    def apply(values, labels, seed=SEED):
+        values, labels = tf.convert_to_tensor(values), tf.convert_to_tensor(labels)
+        return on_inputs(on_waveforms(values, seed), labels, seed)
+
+    return apply
+
+
+def labels(batch):
+    return tf.one_hot(tf.range(batch) % 3, 3)
+
+
+def noise(*shape):
+    return np.random.default_rng(0).uniform(0.1, 1, shape).astype(np.float32)
+
+
+def waveforms(batch=BATCH, samples=1000):
+    return noise(batch, samples) - np.float32(0.5)
+
+
+def images(batch=BATCH, height=40, width=50, channels=1):
+    return noise(batch, height, width, channels)
+
+
+def example_of(kind):
+    return waveforms() if kind in of_waveforms else images()
+
+
+def tone(samples, hertz):
+    """Of amplitude 1, `[1, samples]`."""
+    return np.sin(2 * np.pi * hertz / RATE * np.arange(samples)).astype(np.float32)[None]
+
+
+def pitch(waveform):
+    """The loudest frequency in Hz, to about half a cycle per length."""
+    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
+    return spectrum.argmax() * RATE / len(waveform)
+
+
+# Contracts
+
+
+@pytest.fixture(params=CLASSES)
+def kind(request):
+    return request.param
+
+
+def test_each_kind_has_a_function_of_its_name(kind):
+    assert getattr(augment, kind).__name__ == kind
+
+
+def test_shapes_and_types_are_kept(kind):
+    if kind in of_waveforms:
+        shapes = [waveforms(), waveforms(1, 1)]
+    else:
+        shapes = [images(), images(channels=2), images(1, 2, 2)]
+        if kind not in of_images:
+            shapes.append(noise(BATCH, 72, 1))
+    for values in shapes:
+        mixed, mixed_labels = composed([config(kind)])(values, labels(len(values)), SEED)
+        assert (mixed.shape, mixed.dtype) == (values.shape, tf.float32)
+        assert (mixed_labels.shape, mixed_labels.dtype) == ((len(values), 3), tf.float32)
+        assert np.isfinite(mixed).all()
+
+
+def test_the_seed_decides(kind):
+    values = example_of(kind)
+    first = change(kind, values)
+    assert np.array_equal(first, change(kind, values))
+    assert not np.array_equal(first, change(kind, values, seed=[3, 2]))
+    assert not np.array_equal(first, change(kind, values, seed=[4, 1]))
+    assert not np.array_equal(first, values)
+
+
+# Examples mixed with their like stay: mixup has a test of its own weights below.
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "mixup"])
+def test_every_example_has_draws_of_its_own(kind):
+    alike = np.repeat(example_of(kind)[:1], BATCH, axis=0)
+    changed = change(kind, alike)
+    assert len({example.tobytes() for example in changed}) > BATCH / 2  # a mask may be empty twice
+
+
+def test_a_pipeline_does_the_same_without_knowing_its_batch(kind):
+    values = example_of(kind)
+    apply = composed([config(kind)])
+    batches = tf.data.Dataset.from_tensor_slices((values, labels(BATCH))).batch(BATCH)
+    batches = batches.map(lambda values, labels: apply(values, labels, SEED))
+    assert [spec.shape[0] for spec in batches.element_spec] == [None, None]
+    assert batches.element_spec[0].shape[1:] == values.shape[1:]
+    found, _ = next(iter(batches))
+    # The graph's optimiser may order products anew: parts in 10⁷.
+    np.testing.assert_allclose(found, change(kind, values), atol=1e-6)
+
+
+def test_a_seed_may_be_a_tensor_of_64_bits(kind):
+    values = example_of(kind)
+    seed = tf.constant([2**32 - 1, 2**40], tf.int64)
+    assert not np.array_equal(change(kind, values, seed=seed), change(kind, values))
+
+
+def test_gradients_reach_the_values_and_are_finite(kind):
+    values = tf.constant(example_of(kind))
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        changed, _ = composed([config(kind)])(values, labels(BATCH), SEED)
+        total = tf.reduce_sum(changed**2)
+    gradient = tape.gradient(total, values).numpy()
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+
+
+def test_silence_stays_finite_and_of_waveforms_silent(kind):
+    changed = change(kind, np.zeros_like(example_of(kind)))
+    assert np.isfinite(changed).all()
+    assert kind in of_inputs or not changed.any()
+
+
+@pytest.mark.parametrize("kind", of_inputs)
+def test_labels_stay_distributions(kind):
+    _, found = composed([config(kind)])(images(), labels(BATCH), SEED)
+    np.testing.assert_allclose(tf.reduce_sum(found, axis=1), 1, atol=1e-6)
+    assert (found.numpy() >= 0).all()
+    assert kind == "mixup" or np.array_equal(found, labels(BATCH))
+
+
+# Composition
+
+
+def test_one_more_at_the_end_changes_nothing_before_it():
+    gain, shift = config("gain"), config("time_shift")
+    alone, _ = composed([gain])(waveforms(), labels(BATCH))
+    followed, _ = composed([gain, shift])(waveforms(), labels(BATCH))
+    assert not np.array_equal(alone, followed)
+    np.testing.assert_array_equal(np.sort(alone, axis=1), np.sort(followed, axis=1))
+
+
+def test_the_same_one_twice_draws_twice():
+    once, _ = composed([config("gain")])(waveforms(), labels(BATCH))
+    twice, _ = composed([config("gain")] * 2)(waveforms(), labels(BATCH))
+    assert not np.allclose(twice / waveforms(), (once / waveforms()) ** 2, rtol=1e-3)
+
+
+def test_each_domain_passes_the_other_over():
+    both = [config("gain"), config("brightness")]
+    gained = augment.waveform_augmentation(both, RATE)(tf.constant(waveforms()), SEED)
+    assert np.array_equal(gained, change("gain", waveforms()))
+    brighter, _ = augment.input_augmentation(both)(tf.constant(images()), labels(BATCH), SEED)
+    assert np.ptp(brighter - images(), axis=(1, 2, 3)).max() < 1e-6  # an offset, and no factor
+
+
+def test_waveforms_are_changed_if_one_changes_them():
+    for kind in CLASSES:
+        assert augment.of_waveforms([config(kind)]) == (kind in of_waveforms)
+    assert augment.of_waveforms([config("gain"), config("mixup")])
+    assert not augment.of_waveforms(())
+
+
+def test_nothing_asked_is_nothing_done():
+    values, found = composed(())(images(), labels(BATCH))
+    assert np.array_equal(values, images())
+    assert np.array_equal(found, labels(BATCH))
+
+
+# Of waveforms
+
+
+def test_gain_is_uniform_in_db():
+    values = waveforms(500, 10)
+    factors = change("gain", values, db=6) / values
+    np.testing.assert_allclose(factors, factors[:, :1] * np.ones(10), rtol=1e-5)
+    gain_db = 20 * np.log10(factors[:, 0])
+    assert np.abs(gain_db).max() <= 6 + 1e-4  # float32
+    # Deciles of 500 uniform numbers: their deviation is at most √(0.25/500) of the range, 0.27 dB.
+    np.testing.assert_allclose(
+        np.quantile(gain_db, np.arange(1, 10) / 10), np.linspace(-4.8, 4.8, 9), atol=1.1
+    )
+
+
+def test_a_shift_moves_samples_in_a_circle_and_loses_none():
+    values = waveforms()
+    for before, after in zip(values, change("time_shift", values), strict=True):
+        (shift,) = np.flatnonzero(after == before[0])
+        assert np.array_equal(after, np.roll(before, shift))
+
+
+@pytest.mark.parametrize(("seconds", "farthest"), [(0.001, 8), (0.0101, 81), (None, 100), (9, 100)])
+def test_a_shift_goes_no_farther_than_asked(seconds, farthest):
+    impulse = np.zeros((2000, 200), np.float32)
+    impulse[:, 100] = 1
+    places = change("time_shift", impulse, seconds=seconds).argmax(axis=1)
+    assert np.abs(places - 100).max() == farthest
+
+
+def test_noise_has_the_snr_asked_for_in_loud_and_soft_examples():
+    values = waveforms(20, 20_000) * np.geomspace(1e-4, 1, 20, dtype=np.float32)[:, None]
+    added = change("noise", values, min_snr_db=10, max_snr_db=30) - values
+    snr_db = 10 * np.log10(np.mean(values**2, axis=1) / np.mean(added**2, axis=1))
+    # The power of 20 000 samples of noise deviates by √(2/20 000), 0.04 dB.
+    assert 9.8 < snr_db.min() < 14
+    assert 26 < snr_db.max() < 30.2
+    exact = change("noise", values, min_snr_db=15, max_snr_db=15) - values
+    snr_db = 10 * np.log10(np.mean(values**2, axis=1) / np.mean(exact**2, axis=1))
+    np.testing.assert_allclose(snr_db, 15, atol=0.2)
+
+
+def test_noise_is_white():
+    values = tone(2**14, 440)
+    added = (change("noise", values) - values)[0]
+    power = np.abs(np.fft.rfft(added)[:8192]) ** 2
+    bands = power.reshape(8, -1).mean(axis=1)
+    # A band is the mean of 1024 exponential numbers: it deviates by 1/√1024 of itself, 3 %.
+    np.testing.assert_allclose(bands / bands.mean(), 1, atol=0.15)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
+def test_speed_multiplies_the_pitch_and_divides_the_length(factor):
+    samples = 8000
+    found = change("speed", tone(samples, 500), min_factor=factor, max_factor=factor)[0]
+    heard = min(samples, round(samples / factor))
+    assert pitch(found[:heard]) == pytest.approx(500 * factor, abs=RATE / heard)
+    assert not found[heard + 1 :].any()
+    assert np.abs(found[heard - 20 : heard - 1]).max() > 0.1
+
+
+def test_speed_is_drawn_between_its_bounds():
+    found = change(
+        "speed", np.repeat(tone(8000, 1000), 100, axis=0), min_factor=0.8, max_factor=1.25
+    )
+    pitches = [pitch(one[:6400]) for one in found]  # as long as the shortest one
+    assert 800 - 1 < min(pitches) < 820
+    assert 1220 < max(pitches) < 1250 + 1
+
+
+def test_speed_one_changes_nothing():
+    values = waveforms()
+    assert np.array_equal(change("speed", values, min_factor=1, max_factor=1), values)
+
+
+@pytest.mark.parametrize(("share_of_rate", "error_db"), [(1 / 20, -68), (1 / 5, -30)])
+def test_speed_reads_between_samples_as_well_as_promised(share_of_rate, error_db):
+    """Also late in a clip of two million samples."""
+    samples, factor = 2**21, 1.0123
+    values = tone(samples, share_of_rate * RATE)
+    found = change("speed", values, min_factor=factor, max_factor=factor)[0]
+    ideal = tone(samples, share_of_rate * RATE * factor)[0]
+    end = int(samples / factor)
+    for part in (slice(100, 10_000), slice(end - 10_000, end - 100)):
+        error = found[part] - ideal[part] * (found[part] @ ideal[part]) / (
+            ideal[part] @ ideal[part]
+        )
+        assert 10 * np.log10(np.mean(error**2) / np.mean(ideal[part] ** 2)) < error_db
+
+
+def test_a_crop_is_a_piece_of_its_example_from_anywhere():
+    count, samples, kept = 500, 40, 25
+    values = np.arange(count * samples, dtype=np.float32).reshape(count, samples)
+    crop = tf.function(lambda seed: augment.random_crop(tf.constant(values), kept, seed))
+    found = crop(SEED).numpy()
+    assert np.array_equal(found, found[:, :1] + np.arange(kept))
+    starts = found[:, 0] - values[:, 0]
+    assert set(starts) == set(range(samples - kept + 1))
+    assert np.array_equal(found, crop(SEED))
+    assert not np.array_equal(found, crop([5, 5]))
+
+
+def test_a_crop_of_the_whole_is_the_whole():
+    assert np.array_equal(augment.random_crop(tf.constant(waveforms()), 1000, SEED), waveforms())
+
+
+def test_a_crop_of_a_pipeline_has_a_known_length():
+    batches = tf.data.Dataset.from_tensor_slices(waveforms()).batch(4)
+    batches = batches.map(lambda values: augment.random_crop(values, 300, SEED))
+    assert batches.element_spec.shape.as_list() == [None, 300]
+    assert [len(batch) for batch in batches] == [4, 2]
+
+
+def test_a_crop_longer_than_the_clip_is_refused():
+    with pytest.raises(ConfigError, match=r"1001 samples .*1000"):
+        augment.random_crop(tf.constant(waveforms()), 1001, SEED)
+
+
+# Of inputs
+
+
+def test_roll_moves_columns_in_a_circle():
+    values = images(channels=2)
+    for before, after in zip(values, change("roll", values), strict=True):
+        shift = np.flatnonzero((after == before[:, :1]).all(axis=(0, 2))).item()
+        assert np.array_equal(after, np.roll(before, shift, axis=1))
+
+
+@pytest.mark.parametrize(("share", "farthest"), [(0.1, 5), (0.5, 25), (1.0, 25)])
+def test_roll_goes_no_farther_than_its_share(share, farthest):
+    impulse = np.zeros((1000, 1, 50, 1), np.float32)
+    impulse[:, :, 25] = 1
+    places = change("roll", impulse, share=share).argmax(axis=2)
+    assert np.abs(places - 25).max() == farthest
+
+
+each_mask = pytest.mark.parametrize(("kind", "axis"), [("frequency_mask", 1), ("time_mask", 2)])
+
+
+def black(kind, axis, **settings):
+    """Which rows or columns are masked, `[batch, size]`, having checked that the others are not."""
+    values = images(2000, 40, 40, 2)
+    changed = change(kind, values, **settings)
+    others = tuple({1, 2, 3} - {axis})
+    masked = (changed == 0).all(axis=others)
+    kept = ~np.expand_dims(masked, others)
+    np.testing.assert_array_equal(changed, values * kept)
+    return masked
+
+
+@each_mask
+@pytest.mark.parametrize(("width", "widest"), [(0.001, 1), (0.1, 4), (0.5, 20), (0.999, 40)])
+def test_a_mask_is_no_wider_than_its_share(kind, axis, width, widest):
+    masked = black(kind, axis, width=width)
+    assert set(masked.sum(axis=1)) == set(range(widest + 1))
+    assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 1  # in one piece
+
+
+@each_mask
+def test_masks_are_as_many_as_asked(kind, axis):
+    masked = np.pad(black(kind, axis, width=0.1, count=3), [(0, 0), (1, 0)])
+    assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 3
+    assert masked.sum(axis=1).max() == 3 * 4
+
+
+@each_mask
+def test_masks_are_distributed_as_those_of_tensorflow_io(kind, axis):
+    draws, size, width = 4000, 30, 0.3
+    theirs = {"frequency_mask": tfio.audio.freq_mask, "time_mask": tfio.audio.time_mask}[kind]
+    # Of theirs, the width is below `param`, frequency comes second, and there is one a call.
+    param = round(width * size) + 1
+    one = tf.ones([1, size] if kind == "frequency_mask" else [size, 1])
+
+    @tf.function
+    def draw():
+        # Beside each other, steps would take their numbers in any order.
+        steps = tf.map_fn(
+            lambda _: theirs(one, param),
+            tf.range(draws),
+            fn_output_signature=tf.float32,
+            parallel_iterations=1,
+        )
+        return tf.reshape(steps, [draws, size])
+
+    tf.random.set_seed(0)
+    shape = [draws, 1, 1, 1]
+    shape[axis] = size
+    found = change(kind, np.ones(shape, np.float32), width=width).reshape(draws, size)
+    for masked in (found == 0, draw().numpy() == 0):
+        widths = np.bincount(masked.sum(axis=1), minlength=param) / draws
+        deviation = np.sqrt(1 / param * (1 - 1 / param) / draws)
+        np.testing.assert_allclose(widths, 1 / param, atol=4 * deviation)
+        # What the formulas of tfio make of each place, and the deviation of as many draws of it.
+        expected = np.array(
+            [
+                np.mean([starts_over(place, own, size) / (size - own) for own in range(param)])
+                for place in range(size)
+            ]
+        )
+        deviation = np.sqrt(expected * (1 - expected) / draws)
+        # The last place is never masked: a start is below size − width.
+        assert expected[-1] == 0
+        assert (np.abs(masked.mean(axis=0) - expected) <= 4 * deviation).all()
+
+
+def starts_over(place, width, size):
+    """Of the starts 0 … size − width − 1, those whose mask covers a place."""
+    return sum(start <= place < start + width for start in range(size - width))
+
+
+def test_mixup_blends_inputs_and_labels_alike():
+    """Each example is told by its label, so that both have to come out the same."""
+    batch = 1000
+    identity = np.eye(batch, dtype=np.float32)
+    apply = composed([config("mixup", alpha=0.4)])
+    inputs, mixed = apply(identity[..., None], identity, SEED)
+    np.testing.assert_array_equal(inputs[..., 0], mixed)
+    partners = np.count_nonzero(mixed, axis=1)
+    assert set(partners) == {1, 2}
+    assert (partners == 2).mean() > 0.9
+    assert np.count_nonzero(mixed, axis=0).max() <= 2  # every example is the partner of one
+    weight = np.diagonal(mixed)[partners == 2]
+    # Beta(α, α): mean ½, variance 1/(4(2α + 1)). Their deviations for 1000 draws are 0.012, 0.003.
+    assert weight.mean() == pytest.approx(0.5, abs=0.05)
+    assert weight.var() == pytest.approx(1 / (4 * 1.8), abs=0.015)
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e4])
+def test_mixup_is_finite_for_any_alpha(alpha):
+    apply = composed([config("mixup", alpha=alpha)])
+    inputs, mixed = apply(images(100), labels(100), SEED)
+    assert np.isfinite(inputs).all()
+    np.testing.assert_allclose(tf.reduce_sum(mixed, axis=1), 1, atol=1e-6)
+
+
+def test_brightness_is_one_offset_per_image():
+    offsets = change("brightness", images(500, 4, 5), level=0.2) - images(500, 4, 5)
+    assert np.ptp(offsets, axis=(1, 2, 3)).max() < 1e-6  # float32
+    assert -0.2 - 1e-6 < offsets.min() < -0.19
+    assert 0.19 < offsets.max() < 0.2 + 1e-6
+
+
+def test_input_noise_has_the_deviation_asked_for():
+    added = change("input_noise", images(20, 50, 50), deviation=0.05) - images(20, 50, 50)
+    # Of 50 000 numbers the mean deviates by 0.05/√50 000 and the deviation by 0.05/√100 000.
+    assert added.mean() == pytest.approx(0, abs=0.001)
+    assert added.std() == pytest.approx(0.05, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("settings", "axis"),
+    [
+        ({"time_factor": 1.5}, 2),
+        ({"time_factor": 1, "frequency_factor": 1.5}, 1),
+    ],
+)
+def test_stretch_scales_one_axis_about_a_point_of_the_image(settings, axis):
+    """Interpolation is exact on a ramp: where it was stretched shows by how much and from where."""
+    shape = [300, 3, 3, 1]
+    shape[axis] = 60
+    ramp = np.ones(shape, np.float32)
+    ramp *= np.arange(1, 61).reshape([60 if number == axis else 1 for number in range(4)])
+    changed = np.moveaxis(change("stretch", ramp, **settings), axis, 1)[..., 0]
+    np.testing.assert_allclose(changed, changed[:, :, :1] * np.ones(3), rtol=1e-5)
+    slopes = []
+    for line in changed[:, :, 0]:
+        inner = np.flatnonzero(line > 1)  # what was read between samples of the ramp
+        slope, offset = np.polyfit(inner[1:-1], line[inner[1:-1]] - 1, 1)
+        assert np.abs(np.polyval([slope, offset], inner[1:-1]) + 1 - line[inner[1:-1]]).max() < 1e-3
+        assert -0.01 < offset / (1 - slope) < 59.01 or abs(1 - slope) < 0.01
+        slopes.append(slope)
+        read = slope * np.arange(60) + offset
+        assert not line[(read < -1) | (read > 60)].any()  # black beyond the edges
+    assert 1 / 1.5 - 0.001 < min(slopes) < 0.7
+    assert 1.43 < max(slopes) < 1.5 + 0.001

@@ -1,0 +1,83 @@
+"""Layouts of any collection: a folder per label, and a manifest."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfdream import audio
+from tfdream.datasets.tracks import Skipped, Source, Track
+from tfdream.errors import DatasetError
+
+MANIFEST = "manifest.csv"
+
+
+def folder_per_label(source: Path) -> Source:
+    """One sub-folder per label, of any depth below; each file is a group of its own."""
+    if not source.is_dir():
+        raise DatasetError(f"source '{source}' is not a folder; for a manifest use --layout csv")
+    return labelled_by_folder(source, source)
+
+
+def labelled_by_folder(place: Path, source: Path) -> Source:
+    """The files below `place`, whose sub-folders are labels; `source` is what names start from."""
+    tracks, skipped = [], []
+    for path in _files(place):
+        name = path.relative_to(source).as_posix()
+        printable = name.encode(errors="backslashreplace").decode()
+        label, *below = path.relative_to(place).parts
+        if name != printable:
+            skipped.append(Skipped(printable, "its name is not valid Unicode; rename it"))
+        elif not below:
+            skipped.append(Skipped(name, "not inside the sub-folder of a label"))
+        elif path.suffix.lower() not in audio.EXTENSIONS:
+            skipped.append(
+                Skipped(name, f"'{path.suffix}' is not the extension of an audio format")
+            )
+        else:
+            tracks.append(Track(name, path, label, group=name))
+    return Source(tracks, skipped)
+
+
+def csv_manifest(source: Path) -> Source:
+    """A CSV file with the columns path and label, and optionally group and fold.
+
+    Paths are relative to the manifest and stay below its folder.
+    """
+    manifest = source / MANIFEST if source.is_dir() else source
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            missing = {"path", "label"} - set(rows.fieldnames or ())
+            if missing:
+                raise DatasetError(f"'{manifest}' has no column {' and '.join(sorted(missing))}")
+            tracks = [_row_to_track(row, manifest, rows.line_num) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
+    files = Counter(track.path.resolve() for track in tracks)
+    for track in tracks:
+        if files[track.path.resolve()] > 1:
+            raise DatasetError(f"'{manifest}' names '{track.name}' twice; a track has one row")
+    return Source(sorted(tracks), [])
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for path in sorted(place.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
+        if path.is_file() and not hidden:
+            yield path
+
+
+def _row_to_track(row: dict[str, str], manifest: Path, line: int) -> Track:
+    place = f"'{manifest}' line {line}"
+    name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
+    if not name or not label:
+        raise DatasetError(f"{place} lacks a path or a label")
+    path = manifest.parent / name
+    if not path.resolve().is_relative_to(manifest.parent.resolve()):
+        raise DatasetError(f"{place}: path '{name}' leads out of the manifest's folder")
+    fold = (row.get("fold") or "").strip()
+    if fold and not fold.isdecimal():
+        raise DatasetError(f"{place}: fold '{fold}' is not a whole number from 0")
+    group = (row.get("group") or "").strip() or name
+    return Track(name, path, label, group, int(fold) if fold else None)

@@ -1,0 +1,60 @@
+"""The optimizer that a configuration describes."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfdream.config import TrainingConfig
+
+_UNDECAYED = ("bias", "beta", "gamma")
+
+
+class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises to the full rate over some steps, then stays, or falls to 0 along half a cosine.
+
+    Source: Loshchilov and Hutter, "SGDR", equation 5, without restarts; Goyal et al., "Accurate,
+    large minibatch SGD", section 2.2.
+    """
+
+    def __init__(self, rate: float, warmup_steps: int, cosine_steps: int | None) -> None:
+        super().__init__()
+        self.rate = rate
+        self.warmup_steps = warmup_steps
+        self.cosine_steps = cosine_steps
+
+    def __call__(self, step: Any) -> Any:
+        step = ops.cast(step, "float32")
+        factor = ops.minimum((step + 1) / max(1, self.warmup_steps), 1.0)
+        if self.cosine_steps is not None:
+            done = (step - self.warmup_steps) / max(1, self.cosine_steps)
+            factor *= 0.5 * (1 + ops.cos(math.pi * ops.clip(done, 0.0, 1.0)))
+        return self.rate * factor
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            "rate": self.rate,
+            "warmup_steps": self.warmup_steps,
+            "cosine_steps": self.cosine_steps,
+        }
+
+
+def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Make it, with the schedule of its rate."""
+    rate: float | WarmCosine = training.learning_rate
+    if training.schedule == "cosine" or training.warmup_epochs:
+        warmup_steps = round(training.warmup_epochs * steps_per_epoch)
+        falling = training.epochs * steps_per_epoch - warmup_steps
+        cosine_steps = falling if training.schedule == "cosine" else None
+        rate = WarmCosine(training.learning_rate, warmup_steps, cosine_steps)
+    decay = training.weight_decay or None
+    if training.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=training.momentum, nesterov=training.nesterov, weight_decay=decay
+        )
+    else:
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))
+    return optimizer

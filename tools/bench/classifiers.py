@@ -1,0 +1,66 @@
+"""The README's table of classifiers, from what `tfdream crossvalidate` wrote.
+
+python tools/bench/classifiers.py OUT...
+
+Each OUT is such a folder, or its crossvalidation.json.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+HEAD = (
+    "data", "network", "parameters", "epochs", "examples/s",
+    "clips right: mean ± deviation [95 %]", "tracks right: mean ± deviation [95 %]", "macro F1",
+)  # fmt: skip
+NUMBERS = HEAD[2:]
+
+
+def read(out: Path) -> dict[str, Any]:
+    path = out / "crossvalidation.json" if out.is_dir() else out
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"'{path}' is no finished cross-validation: {error}") from None
+
+
+def accuracy(result: dict[str, Any], name: str) -> str:
+    low, high = result[f"{name}_interval"]
+    mean, deviation = result[name], result[f"{name}_deviation"]
+    return f"{mean:.1%} ± {100 * deviation:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def cells(result: dict[str, Any]) -> list[str]:
+    return [
+        f"{result['dataset']}, {result['tracks']} tracks, {len(result['folds'])} folds",
+        result["config"],
+        f"{result['parameters']:,}",
+        str(result["epochs"]),
+        f"{result['examples_per_second']:.0f}",
+        accuracy(result, "clip_accuracy"),
+        accuracy(result, "track_accuracy"),
+        f"{result['macro_f1']:.3f} ± {result['macro_f1_deviation']:.3f}",
+    ]
+
+
+def line(values: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+@click.command()
+@click.argument("outs", metavar="OUT...", type=click.Path(path_type=Path), nargs=-1, required=True)
+def main(outs: tuple[Path, ...]) -> None:
+    """Print a Markdown table: by data, and the network that gets most clips right first."""
+    results = sorted(
+        map(read, outs), key=lambda result: (result["dataset"], -result["clip_accuracy"])
+    )
+    print(line(HEAD))
+    print(line(["---:" if name in NUMBERS else "---" for name in HEAD]))
+    for result in results:
+        print(line(cells(result)))
+
+
+if __name__ == "__main__":
+    main()
