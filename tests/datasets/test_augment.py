@@ -483,3 +483,55 @@ def test_stretch_scales_one_axis_about_a_point_of_the_image(settings, axis):
         assert not line[(read < -1) | (read > 60)].any()  # black beyond the edges
     assert 1 / 1.5 - 0.001 < min(slopes) < 0.7
     assert 1.43 < max(slopes) < 1.5 + 0.001
+
+
+def test_a_frequency_shift_moves_whole_rows_and_repeats_the_border():
+    image = images(batch=40)
+    for before, after in zip(image, change("frequency_shift", image, bands=3), strict=True):
+        rows = len(before)
+        shifts = [
+            shift
+            for shift in range(-3, 4)
+            if np.array_equal(after, before[np.clip(np.arange(rows) - shift, 0, rows - 1)])
+        ]
+        assert len(shifts) == 1
+
+
+def test_an_equaliser_is_a_curve_through_its_knots_and_leaves_black_alone():
+    image = images(batch=4)
+    image[:, 10:20, 5:9] = 0
+    changed = change("equaliser", image, deviation=0.1, knots=3)
+    assert not changed[:, 10:20, 5:9].any()
+    curves = (changed - image)[:, :, 0, 0]
+    knots = curves[:, [0, 39]]
+    # Straight from knot to knot: no bend but at the middle one. float32 of values about 1.
+    bends = np.abs(np.diff(curves, n=2, axis=1))
+    assert bends[:, :18].max() < 1e-6 > bends[:, 20:].max()
+    assert np.abs(knots).max() < 0.5
+    np.testing.assert_allclose(
+        changed - image, np.where(image > 0, curves[..., None, None], 0), atol=1e-6
+    )
+
+
+def test_curves_deviate_as_asked():
+    changed = change("equaliser", np.ones((2000, 2, 1, 1), np.float32), deviation=0.2, knots=2)
+    assert np.std(changed[:, 0] - 1) == pytest.approx(0.2, rel=0.1)  # of 2000 draws: 1.6 %
+
+
+def test_input_noise_stays_below_its_deviation():
+    found = np.std(
+        change("input_noise", np.zeros((200, 40, 50, 1), np.float32), deviation=0.1), (1, 2, 3)
+    )
+    assert 0.09 < found.max() < 0.105  # a deviation estimated from 2000 values: 1.6 %
+    assert found.min() < 0.01
+    assert found.mean() == pytest.approx(0.05, rel=0.15)  # the mean of 200 draws: 4 %
+
+
+@pytest.mark.parametrize("kind", ["time_mask", "frequency_mask"])
+def test_a_mask_may_be_as_bright_as_the_image(kind):
+    image = images(batch=20)
+    changed = change(kind, image, fill="mean", width=0.5)
+    for before, after in zip(image, changed, strict=True):
+        masked = after != before
+        np.testing.assert_allclose(after[masked], before.mean(), rtol=1e-5)  # a sum in float32
+    assert (changed != image).any()

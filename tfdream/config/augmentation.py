@@ -69,6 +69,8 @@ class TimeMaskConfig(Section):
     width: Annotated[Share, Field(gt=0)] = 0.2
     """Of one mask: at most this share of the time axis."""
     count: Count = 1
+    fill: Literal["black", "mean"] = "black"
+    """What stands there instead: nothing, or the image's mean, which standardised is nothing."""
 
 
 class FrequencyMaskConfig(Section):
@@ -78,6 +80,8 @@ class FrequencyMaskConfig(Section):
     width: Annotated[Share, Field(gt=0)] = 0.2
     """Of one mask: at most this share of the frequency axis."""
     count: Count = 1
+    fill: Literal["black", "mean"] = "black"
+    """As of time_mask."""
 
 
 class MixupConfig(Section):
@@ -95,8 +99,25 @@ class BrightnessConfig(Section):
     level: Positive = 0.1
 
 
+class FrequencyShiftConfig(Section):
+    """An image moved up or down by up to so many rows; its border is repeated."""
+
+    kind: Literal["frequency_shift"]
+    bands: Count = 2
+
+
+class EqualiserConfig(Section):
+    """Bands raised and lowered along a random curve, as by another room or microphone."""
+
+    kind: Literal["equaliser"]
+    deviation: Positive = 0.05
+    """Of the curve at its knots, in the image's unit; black stays black."""
+    knots: Annotated[int, Field(ge=2)] = 5
+    """Spread evenly over the frequency axis, and joined by straight lines."""
+
+
 class InputNoiseConfig(Section):
-    """Gaussian noise added to the input."""
+    """Gaussian noise added to the input, of a deviation drawn evenly up to `deviation`."""
 
     kind: Literal["input_noise"]
     deviation: Positive = 0.02
@@ -122,7 +143,13 @@ WaveformAugmentationConfig = GainConfig | TimeShiftConfig | NoiseConfig | SpeedC
 """What changes samples, before the frontend."""
 
 ImageAugmentationConfig = (
-    RollConfig | TimeMaskConfig | FrequencyMaskConfig | BrightnessConfig | StretchConfig
+    RollConfig
+    | TimeMaskConfig
+    | FrequencyMaskConfig
+    | FrequencyShiftConfig
+    | EqualiserConfig
+    | BrightnessConfig
+    | StretchConfig
 )
 """What changes a frontend's images, and nothing else that a frontend may give."""
 

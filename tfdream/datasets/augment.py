@@ -18,7 +18,9 @@ import tensorflow as tf
 from tfdream.config import (
     AugmentationConfig,
     BrightnessConfig,
+    EqualiserConfig,
     FrequencyMaskConfig,
+    FrequencyShiftConfig,
     GainConfig,
     InputNoiseConfig,
     MixupConfig,
@@ -178,7 +180,7 @@ def roll(image: tf.Tensor, seed: tf.Tensor, config: RollConfig) -> tf.Tensor:
 
 
 def time_mask(image: tf.Tensor, seed: tf.Tensor, config: TimeMaskConfig) -> tf.Tensor:
-    """Make stretches of time black.
+    """Make stretches of time black, or as bright as the image is in the mean.
 
     Source: Park et al., "SpecAugment", section 2; distributed as in `tfio.audio.time_mask`.
     """
@@ -186,7 +188,7 @@ def time_mask(image: tf.Tensor, seed: tf.Tensor, config: TimeMaskConfig) -> tf.T
 
 
 def frequency_mask(image: tf.Tensor, seed: tf.Tensor, config: FrequencyMaskConfig) -> tf.Tensor:
-    """Make bands of frequency black.
+    """Make bands of frequency black, or as bright as the image is in the mean.
 
     Source: Park et al., "SpecAugment", section 2; distributed as in `tfio.audio.freq_mask`.
     """
@@ -219,8 +221,30 @@ def brightness(image: tf.Tensor, seed: tf.Tensor, config: BrightnessConfig) -> t
 
 
 def input_noise(inputs: tf.Tensor, seed: tf.Tensor, config: InputNoiseConfig) -> tf.Tensor:
-    """Add Gaussian noise."""
-    return inputs + tf.random.stateless_normal(tf.shape(inputs), seed, 0.0, config.deviation)
+    """Add Gaussian noise, to some examples more than to others."""
+    level_seed, noise_seed = _split(seed, 2)
+    deviation = _for_each(_draw(inputs, level_seed, 0.0, config.deviation), inputs)
+    return inputs + deviation * tf.random.stateless_normal(tf.shape(inputs), noise_seed)
+
+
+def frequency_shift(image: tf.Tensor, seed: tf.Tensor, config: FrequencyShiftConfig) -> tf.Tensor:
+    """Move up or down: on a logarithmic axis, another pitch."""
+    shift = _draw(image, seed, -config.bands, config.bands + 1, tf.int32)
+    rows = image.shape[_FREQUENCY]
+    sources = tf.clip_by_value(tf.range(rows) - shift[:, tf.newaxis], 0, rows - 1)
+    return tf.gather(image, sources, axis=_FREQUENCY, batch_dims=1)
+
+
+def equaliser(image: tf.Tensor, seed: tf.Tensor, config: EqualiserConfig) -> tf.Tensor:
+    """Add a curve along frequency, wherever there is sound."""
+    shape = [tf.shape(image)[0], config.knots]
+    heights = tf.random.stateless_normal(shape, seed, 0.0, config.deviation)
+    rows = image.shape[_FREQUENCY]
+    # Each row's share of each knot: a hat around the knot.
+    place = tf.linspace(0.0, config.knots - 1.0, rows)[:, tf.newaxis]
+    shares = tf.maximum(0.0, 1 - tf.abs(place - tf.range(config.knots, dtype=tf.float32)))
+    curve = tf.matmul(heights, shares, transpose_b=True)
+    return tf.where(image > 0, image + curve[:, :, tf.newaxis, tf.newaxis], image)
 
 
 def stretch(image: tf.Tensor, seed: tf.Tensor, config: StretchConfig) -> tf.Tensor:
@@ -263,7 +287,10 @@ def _mask(
     masked = tf.reduce_any((place >= start) & (place < start + width), axis=1)
     along = [-1, 1, 1, 1]
     along[axis] = size
-    return image * tf.reshape(tf.cast(~masked, image.dtype), along)
+    masked = tf.reshape(masked, along)
+    if config.fill == "black":
+        return tf.where(masked, tf.zeros_like(image), image)
+    return tf.where(masked, tf.reduce_mean(image, axis=[1, 2, 3], keepdims=True), image)
 
 
 def _roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tensor:
@@ -319,6 +346,8 @@ _OF_INPUTS: dict[type[Section], Callable[..., tf.Tensor]] = {
     FrequencyMaskConfig: frequency_mask,
     MixupConfig: mixup,
     BrightnessConfig: brightness,
+    FrequencyShiftConfig: frequency_shift,
+    EqualiserConfig: equaliser,
     InputNoiseConfig: input_noise,
     StretchConfig: stretch,
 }

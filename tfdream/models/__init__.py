@@ -89,7 +89,8 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     """A model from the input to the outputs of some layers, with the same weights.
 
     It computes nothing beyond the deepest of them, and takes images of any size as long as no
-    layer on the way needs the size that the model was built for.
+    layer on the way needs the size that the model was built for; one that standardises each row
+    needs its number of rows.
 
     Returns:
       A model that gives a dict of layer name → activations.
@@ -107,8 +108,14 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     fixed = any(_needs_size(layer) for layer in tapped.layers)
     if fixed or None in model.input.shape[1:]:  # the latter says itself what it takes
         return tapped
-    channels = model.input.shape[-1]
-    free = keras.Input((None,) * (len(model.input.shape) - 2) + (channels,))
+    bound = {axis for layer in tapped.layers for axis in _bound_axes(layer)}
+    last = len(model.input.shape) - 1
+    free = keras.Input(
+        tuple(
+            size if axis in bound or axis == last else None
+            for axis, size in enumerate(model.input.shape)
+        )[1:]
+    )
     return keras.models.clone_model(
         tapped,
         input_tensors=free,
@@ -151,6 +158,11 @@ def _is_convolution(layer: keras.Layer) -> bool:
 
 def _needs_size(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.Flatten | keras.layers.Reshape)
+
+
+def _bound_axes(layer: keras.Layer) -> tuple[int, ...]:
+    """The axes along which a layer has a weight for each place."""
+    return tuple(layer.axis) if isinstance(layer, keras.layers.Normalization) else ()
 
 
 def _listed(model: keras.Model) -> str:

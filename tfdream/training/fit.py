@@ -64,15 +64,7 @@ def train(
     with strategy.scope(), _precision(training):
         network = run.build_model()
         _standardise(network, dataset_folder, dataset, shards, config)
-        # The loss is taken from the logits: the logarithm of a softmax loses digits.
-        model = distribution.FitModel(network.inputs, network.get_layer("logits").output)
-        model.compile(
-            optimizer=optimizer.build(training, steps),
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=training.label_smoothing
-            ),
-            weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        )
+        model = fit_model(network, training, steps)
         # Only now that the model has proved to fit: a folder of settings that do not is in the way.
         if force:
             _clear(run)
@@ -104,6 +96,24 @@ def train(
     result = _summary(run, network, history, training)
     write_json(run.metrics_path, result)
     return result
+
+
+def fit_model(
+    network: keras.Model, training: TrainingConfig, steps_per_epoch: int
+) -> distribution.FitModel:
+    """A classifier's network as what `fit` takes: compiled, and up to the logits.
+
+    The loss is taken from the logits: the logarithm of a softmax loses digits.
+    """
+    model = distribution.FitModel(network.inputs, network.get_layer("logits").output)
+    model.compile(
+        optimizer=optimizer.build(training, steps_per_epoch),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=training.label_smoothing
+        ),
+        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    return model
 
 
 def _standardise(

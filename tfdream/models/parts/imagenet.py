@@ -46,12 +46,30 @@ def load(application: Callable[..., keras.Model], weights: str, **arguments: Any
     """
     if weights not in ("imagenet", "random") and not Path(weights).is_file():
         raise ModelError(f"weights={weights} is neither a file nor 'imagenet' nor 'random'")
-    chosen = None if weights == "random" else weights
-    try:
-        return application(include_top=False, weights=chosen, **arguments)
-    except (OSError, ValueError, KeyError) as error:
-        # Keras says of weights that cannot be downloaded that an Exception happened.
-        raise ModelError(
-            f"weights '{weights}' cannot be loaded ({' '.join(str(error).split())}); "
-            "give the path of a weights file, or weights=random"
-        ) from None
+    with _Loading(weights):
+        return application(
+            include_top=False, weights=None if weights == "random" else weights, **arguments
+        )
+
+
+class _Loading:
+    """Says of weights that cannot be had what to do instead.
+
+    Keras raises a plain Exception where a download fails; only its context tells which.
+    """
+
+    def __init__(self, weights: str) -> None:
+        self.weights = weights
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, OSError | ValueError | KeyError) or (
+            error is not None and isinstance(error.__context__, OSError)
+        ):
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"weights '{self.weights}' cannot be loaded ({reason}); "
+                "give the path of a weights file, or weights=random"
+            ) from None

@@ -1,0 +1,88 @@
+"""How fast networks train from a dataset, beside the same steps on tensors already in memory.
+
+python tools/bench/throughput.py CONFIG=DATASET... [--steps 20] [--rounds 5]
+
+Both take turns, so that what else the machine does falls on both; the share is the median of the
+rounds' ratios. The dataset's first fold is left out, as in training.
+"""
+
+import os
+import statistics
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+
+HEAD = "| network | data | examples/s | in memory | share | waits for data |"
+
+
+@click.command()
+@click.argument("pairs", metavar="CONFIG=DATASET...", nargs=-1, required=True)
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Of a round.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of every CONFIG.")
+def main(pairs: tuple[str, ...], steps: int, rounds: int, overrides: tuple[str, ...]) -> None:
+    """Print a Markdown table."""
+    print(HEAD)
+    print("|---|---|---:|---:|---:|---:|")
+    for pair in pairs:
+        name, _, dataset = pair.partition("=")
+        speeds, bare, waits = measure(name, Path(dataset), steps, rounds, overrides)
+        share = statistics.median(one / other for one, other in zip(speeds, bare, strict=True))
+        figures = f"{statistics.median(speeds):.0f} | {statistics.median(bare):.0f} | {share:.0%}"
+        print(
+            f"| {name} | {Path(dataset).name} | {figures} | {statistics.median(waits):.1%} |",
+            flush=True,
+        )
+
+
+def measure(
+    name: str, folder: Path, steps: int, rounds: int, overrides: tuple[str, ...]
+) -> tuple[list[float], list[float], list[float]]:
+    """Examples per second from the dataset and from memory, and the share of time spent waiting."""
+    import tensorflow as tf
+
+    from tfdream import config, models
+    from tfdream.datasets import pipeline, records
+    from tfdream.signal import frontend as frontends
+    from tfdream.training.callbacks import Throughput
+    from tfdream.training.fit import fit_model
+
+    dataset = records.load(folder)
+    settings = config.load(name, config.Experiment, overrides)
+    settings = settings.model_copy(update={"prepare": dataset.config})
+    shards = dataset.fold_shards(dataset.folds[1:])
+    frontend = frontends.build(settings.frontend, dataset.config.sample_rate)
+    network = models.build(
+        settings.model, frontend.shape(settings.input_samples), len(dataset.labels)
+    )
+    model = fit_model(network, settings.training, steps)
+    stream = pipeline.training_batches(folder, dataset, shards, settings)
+    batch = next(iter(stream))
+    memory = tf.data.Dataset.from_tensors(batch).repeat()
+
+    class Kept(Throughput):
+        def on_epoch_end(self, epoch, logs):
+            super().on_epoch_end(epoch, logs)
+            found.append(dict(logs))
+
+    found: list[dict[str, float]] = []
+    results: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for number in range(rounds + 1):  # the first one compiles
+        for source, speeds in ((stream, results[0]), (memory, results[1])):
+            model.fit(
+                source,
+                steps_per_epoch=steps,
+                verbose=0,
+                callbacks=[Kept(int(batch[0].shape[0]))],
+            )
+            if number:
+                speeds.append(found[-1]["examples_per_second"])
+                if source is stream:
+                    results[2].append(found[-1]["data_wait_fraction"])
+    return results
+
+
+if __name__ == "__main__":
+    main()
