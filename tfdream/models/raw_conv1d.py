@@ -6,8 +6,10 @@ Source: "Music Style Classification and Transformation", section 4.2.1.
 import keras
 from keras import layers
 
-# Of each batch normalisation, which has neither gain nor offset there.
+# Of each batch normalisation, which has neither gain nor offset there. The momentum is that of
+# Lasagne, which the thesis used, and of which it says nothing else.
 _EPSILON = 1e-4
+_MOMENTUM = 0.9
 
 
 def build(
@@ -46,5 +48,10 @@ def build(
 
 def _normalise(name: str) -> keras.Layer:
     return layers.BatchNormalization(
-        epsilon=_EPSILON, center=False, scale=False, synchronized=True, name=name
+        momentum=_MOMENTUM,
+        epsilon=_EPSILON,
+        center=False,
+        scale=False,
+        synchronized=True,
+        name=name,
     )
