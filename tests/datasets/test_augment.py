@@ -528,3 +528,27 @@ def test_a_mask_may_be_as_bright_as_the_image(kind):
         masked = after != before
         np.testing.assert_allclose(after[masked], before.mean(), rtol=1e-5)  # a sum in float32
     assert (changed != image).any()
+
+
+def test_a_filter_is_short_and_keeps_the_level():
+    click = np.zeros((30, 100), np.float32)
+    click[:, 50] = 1
+    changed = change("filter", click, taps=4)
+    assert not changed[:, :50].any()
+    assert not changed[:, 56:].any()  # the click, a tap for the tilt, and four
+    # float32 sums.
+    np.testing.assert_allclose((changed**2).sum(axis=1), 1, rtol=1e-5)
+    assert not change("filter", np.zeros((2, 100), np.float32)).any()
+
+
+def test_a_filter_is_the_same_for_all_of_an_example():
+    """Convolution: what it makes of a sum is the sum of what it makes, but for the level."""
+    values = waveforms(1, 400)
+    first, last = values.copy(), values.copy()
+    first[:, 200:], last[:, :200] = 0, 0
+    whole, early, late = (change("filter", part)[0] for part in (values, first, last))
+    level = [np.sqrt((part**2).mean()) for part in (values, first, last)]
+    parts = np.stack([early / level[1], late / level[2]], axis=1)
+    found, residual, *_ = np.linalg.lstsq(parts, whole / level[0], rcond=None)
+    assert residual[0] < 1e-6 * len(whole)
+    assert (found > 0).all()

@@ -54,6 +54,17 @@ class SpeedConfig(Section):
         return self
 
 
+class FilterConfig(Section):
+    """Another room and microphone: a tilt of the spectrum and a short random reverberation."""
+
+    kind: Literal["filter"]
+    deviation: Positive = 0.3
+    """Of the first tap after the sound itself; each has seven tenths of the one before."""
+    taps: Count = 5
+    emphasis: Annotated[Share, Field(gt=0)] = 0.9
+    """How far highs may be raised; lows at most half as far."""
+
+
 class RollConfig(Section):
     """A circular shift of the image along time."""
 
@@ -139,7 +150,7 @@ class StretchConfig(Section):
         return self
 
 
-WaveformAugmentationConfig = GainConfig | TimeShiftConfig | NoiseConfig | SpeedConfig
+WaveformAugmentationConfig = GainConfig | TimeShiftConfig | NoiseConfig | SpeedConfig | FilterConfig
 """What changes samples, before the frontend."""
 
 ImageAugmentationConfig = (

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdream.config import (
     AugmentationConfig,
     BrightnessConfig,
     EqualiserConfig,
+    FilterConfig,
     FrequencyMaskConfig,
     FrequencyShiftConfig,
     GainConfig,
@@ -35,6 +37,8 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 
+# Each tap of a random filter has so much of the one before it.
+_TAP_DECAY = 0.7
 # Axes of an image.
 _FREQUENCY, _TIME = 1, 2
 
@@ -169,6 +173,26 @@ def speed(waveform: tf.Tensor, seed: tf.Tensor, config: SpeedConfig, sample_rate
     padded = tf.pad(waveform, [[0, 0], [1, 3]])
     a, b, c, d = (tf.gather(padded, index + tap, batch_dims=1) for tap in range(4))
     return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+
+
+def filter(
+    waveform: tf.Tensor, seed: tf.Tensor, config: FilterConfig, sample_rate: int
+) -> tf.Tensor:
+    """Convolve with a short random response, at the level that the example had."""
+    tilt_seed, tap_seed = _split(seed, 2)
+    tilt = _draw(waveform, tilt_seed, -config.emphasis / 2, config.emphasis)
+    decay = config.deviation * _TAP_DECAY ** np.arange(config.taps, dtype=np.float32)
+    taps = tf.random.stateless_normal([tf.shape(waveform)[0], config.taps], tap_seed) * decay
+    changed = waveform - _for_each(tilt, waveform) * _delay(waveform, 1)
+    changed += tf.add_n(
+        [taps[:, tap : tap + 1] * _delay(changed, tap + 1) for tap in range(config.taps)]
+    )
+    before, after = (tf.reduce_mean(x**2, axis=1, keepdims=True) for x in (waveform, changed))
+    return changed * tf.sqrt(tf.math.divide_no_nan(before, after))
+
+
+def _delay(waveform: tf.Tensor, samples: int) -> tf.Tensor:
+    return tf.pad(waveform, [[0, 0], [samples, 0]])[:, : waveform.shape[1]]
 
 
 # Of inputs
@@ -339,6 +363,7 @@ _OF_WAVEFORMS: dict[type[Section], Callable[..., tf.Tensor]] = {
     TimeShiftConfig: time_shift,
     NoiseConfig: noise,
     SpeedConfig: speed,
+    FilterConfig: filter,
 }
 _OF_INPUTS: dict[type[Section], Callable[..., tf.Tensor]] = {
     RollConfig: roll,
