@@ -41,8 +41,8 @@ def build(
       filter_size: of each, in samples.
       stride: of the bank, in samples.
       widths: filters of each stage behind it.
-      convolutions: of each stage, ``conv1``, ``conv2``, …, of width 3, each with batch normalisation
-        and ReLU; max pooling halves the length between stages.
+      convolutions: of each stage, ``conv1``, ``conv2``, …, three frames wide, each with batch
+        normalisation and ReLU; max pooling halves the length between stages.
       dropout: the share of ``embedding`` left out in training.
     """
     samples = keras.Input(input_shape, name="samples")

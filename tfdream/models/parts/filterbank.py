@@ -16,8 +16,8 @@ class MelGabor(keras.initializers.Initializer):
     Frequencies are in cycles per sample, so that they go with any sample rate. Each wave has unit
     energy; every second one is a sine, the others cosines.
 
-    Source: Zeghidour et al., "Learning filterbanks from raw speech", with the spacing of O'Shaughnessy's
-    mel formula, whose 700 Hz are `corner` here.
+    Source: Zeghidour et al., "Learning filterbanks from raw speech", with the spacing of
+    O'Shaughnessy's mel formula, whose 700 Hz are `corner` here.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class MelGabor(keras.initializers.Initializer):
 
 
 class UnitLevel(layers.Layer):
-    """Samples `[batch, samples, 1]` → the same at a root mean square of 1; silence stays silence."""
+    """Samples `[batch, samples, 1]` at a root mean square of 1; silence stays silence."""
 
     def call(self, samples: Any) -> Any:
         """Scale each example."""
