@@ -522,3 +522,17 @@ def test_the_command_offers_what_there_is():
     choices = {option.name: getattr(option.type, "choices", ()) for option in command.params}
     assert list(choices["layout"]) == ["auto", *LAYOUTS]
     assert tuple(choices["subset"]) == fma.SUBSETS
+
+
+def test_a_label_may_be_a_link_to_a_folder_elsewhere(tmp_path):
+    songs = tmp_path / "elsewhere"
+    songs.mkdir()
+    (songs / "song.wav").touch()
+    (songs / ".hidden.wav").touch()
+    (songs / "back").symlink_to(songs)  # in a circle
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "rock").symlink_to(songs)
+    found = read(source, SourceOptions("folder"))
+    assert [(track.name, track.label) for track in found.tracks] == [("rock/song.wav", "rock")]
+    assert not found.skipped

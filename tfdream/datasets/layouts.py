@@ -1,8 +1,8 @@
 """Layouts of any collection: a folder per label, and a manifest."""
 
 import csv
+import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from tfdream import audio
@@ -61,11 +61,19 @@ def csv_manifest(source: Path) -> Source:
     return Source(sorted(tracks), [])
 
 
-def _files(place: Path) -> Iterator[Path]:
-    for path in sorted(place.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
-        if path.is_file() and not hidden:
-            yield path
+def _files(place: Path) -> list[Path]:
+    """The files below a folder, also behind links to other folders; none that is hidden."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+    for name, folders, files in os.walk(place, followlinks=True):
+        folder = Path(name)
+        if folder.resolve() in seen:  # a link to where we came from
+            folders.clear()
+            continue
+        seen.add(folder.resolve())
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        found += [folder / file for file in files if not file.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def _row_to_track(row: dict[str, str], manifest: Path, line: int) -> Track:
