@@ -17,6 +17,8 @@ from tfdream.signal import frontend as frontends
 
 # Shards read at a time while training: neighbours in a shard belong to the same track.
 _READ_AT_A_TIME = 16
+# Batches that are ready before they are asked for. Left to TensorFlow it may be gigabytes.
+_AHEAD = 2
 _PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 
@@ -72,7 +74,7 @@ def training_batches(
         heard = tf.data.Dataset.zip(batches, steps).map(lambda pair, step: (*pair, step))
     else:
         heard = tf.data.Dataset.zip(batches, steps).map(hear, **_PARALLEL)
-    return heard.map(finish, **_PARALLEL).prefetch(tf.data.AUTOTUNE)
+    return heard.map(finish, **_PARALLEL).prefetch(_AHEAD)
 
 
 def steps_per_epoch(shards: list[Shard], batch_size: int) -> int:
@@ -121,7 +123,7 @@ def evaluation_batches(
         batches = records.read(folder, dataset, shards, batch_size).map(hear, **_PARALLEL)
     count = math.ceil(sum(shard.clips for shard in shards) / batch_size)
     # The count lets `fit` know the end of the data without running into it.
-    return batches.prefetch(tf.data.AUTOTUNE).apply(tf.data.experimental.assert_cardinality(count))
+    return batches.prefetch(_AHEAD).apply(tf.data.experimental.assert_cardinality(count))
 
 
 def window_starts(config: Experiment) -> list[int]:
