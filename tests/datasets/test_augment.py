@@ -521,13 +521,13 @@ def test_input_noise_stays_below_its_deviation():
 
 
 @pytest.mark.parametrize("kind", ["time_mask", "frequency_mask"])
-def test_a_mask_may_have_the_mean_of_each_frequency(kind):
+def test_a_mask_may_be_as_bright_as_the_image(kind):
     image = images(batch=20)
     changed = change(kind, image, fill="mean", width=0.5)
-    expected = np.broadcast_to(image.mean(axis=(0, 2), keepdims=True), image.shape)
-    masked = changed != image
-    assert masked.any()
-    np.testing.assert_allclose(changed[masked], expected[masked], rtol=1e-5)  # a sum in float32
+    for before, after in zip(image, changed, strict=True):
+        masked = after != before
+        np.testing.assert_allclose(after[masked], before.mean(), rtol=1e-5)  # a sum in float32
+    assert (changed != image).any()
 
 
 def test_a_filter_is_short_and_keeps_the_level():

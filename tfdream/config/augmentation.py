@@ -81,8 +81,7 @@ class TimeMaskConfig(Section):
     """Of one mask: at most this share of the time axis."""
     count: Count = 1
     fill: Literal["black", "mean"] = "black"
-    """What stands there instead: nothing, or the mean level that the batch has at each frequency,
-    which is nothing to a network that standardises each of them."""
+    """What stands there instead: nothing, or the image's mean, which standardised is nothing."""
 
 
 class FrequencyMaskConfig(Section):

@@ -204,7 +204,7 @@ def roll(image: tf.Tensor, seed: tf.Tensor, config: RollConfig) -> tf.Tensor:
 
 
 def time_mask(image: tf.Tensor, seed: tf.Tensor, config: TimeMaskConfig) -> tf.Tensor:
-    """Make stretches of time black, or what the batch has there in the mean.
+    """Make stretches of time black, or as bright as the image is in the mean.
 
     Source: Park et al., "SpecAugment", section 2; distributed as in `tfio.audio.time_mask`.
     """
@@ -212,7 +212,7 @@ def time_mask(image: tf.Tensor, seed: tf.Tensor, config: TimeMaskConfig) -> tf.T
 
 
 def frequency_mask(image: tf.Tensor, seed: tf.Tensor, config: FrequencyMaskConfig) -> tf.Tensor:
-    """Make bands of frequency black, or what the batch has there in the mean.
+    """Make bands of frequency black, or as bright as the image is in the mean.
 
     Source: Park et al., "SpecAugment", section 2; distributed as in `tfio.audio.freq_mask`.
     """
@@ -314,7 +314,7 @@ def _mask(
     masked = tf.reshape(masked, along)
     if config.fill == "black":
         return tf.where(masked, tf.zeros_like(image), image)
-    return tf.where(masked, tf.reduce_mean(image, axis=[0, _TIME], keepdims=True), image)
+    return tf.where(masked, tf.reduce_mean(image, axis=[1, 2, 3], keepdims=True), image)
 
 
 def _roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tensor:
