@@ -24,7 +24,7 @@ def build(
     kernel_size: int = 3,
     entrance: int = 5,
     dropout: float = 0.3,
-    momentum: float = 0.98,
+    momentum: float = 0.9,
 ) -> keras.Model:
     """Build it.
 
