@@ -8,4 +8,5 @@ environment '.[dev]'
 ruff check .
 ruff format --check .
 mypy
-pytest "$@"
+# By file, so that what a file shares is made once.
+pytest -n 2 --dist loadfile "$@"
