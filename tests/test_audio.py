@@ -445,3 +445,9 @@ def test_silence_is_limited_to_silence():
 def test_common_extensions_are_known(extension):
     assert extension in audio.EXTENSIONS
     assert ".txt" not in audio.EXTENSIONS
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError, match=r"empty.wav' is empty"):
+        audio.Reader(tmp_path / "empty.wav")

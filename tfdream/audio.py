@@ -62,6 +62,8 @@ class Reader:
         self.path = path
         if not path.is_file():
             raise AudioError(f"'{path}' does not exist or is not a file")
+        if path.stat().st_size == 0:  # libsndfile says that it does not exist
+            raise AudioError(f"'{path}' is empty")
         with _sound_errors(path):
             self._file = soundfile.SoundFile(path)
 
