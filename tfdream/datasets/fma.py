@@ -6,13 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tfdream.datasets.tracks import Skipped, Source, Track
+from tfdream.datasets.tracks import (
+    TEST_FOLD,
+    TRAINING_FOLD,
+    VALIDATION_FOLD,
+    Skipped,
+    Source,
+    Track,
+)
 from tfdream.errors import DatasetError
 
 SUBSETS = ("small", "medium", "large", "full")
 """Each holds those before it; large are all tracks, cut to 30 s, and full the same ones uncut."""
-# Fold 1, after the test fold, is the one that training.validate_on=next takes.
-_SPLITS = {"test": 0, "validation": 1, "training": 2}
+_SPLITS = {"test": TEST_FOLD, "validation": VALIDATION_FOLD, "training": TRAINING_FOLD}
 _LONGEST_CELL = 2**31 - 1  # biographies are whole web pages; the csv module stops at 128 KiB
 
 

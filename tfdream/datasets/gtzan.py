@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tfdream.datasets.layouts import labelled_by_folder
-from tfdream.datasets.tracks import Skipped, Source
+from tfdream.datasets.tracks import TEST_FOLD, TRAINING_FOLD, VALIDATION_FOLD, Skipped, Source
 from tfdream.errors import DatasetError
 
 _FOLDERS = ("genres_original", "genres", ".")
@@ -12,8 +12,11 @@ _GENRES = (
     "blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock",
 )  # fmt: skip
 _EXCERPT = re.compile(r"(?:.*/)?(([a-z]+)\.\d{5})(?:\.\w+)?")
-# Fold 1, after the test fold, is the one that training.validate_on=next takes.
-_LISTS = {"test_filtered.txt": 0, "valid_filtered.txt": 1, "train_filtered.txt": 2}
+_LISTS = {
+    "test_filtered.txt": TEST_FOLD,
+    "valid_filtered.txt": VALIDATION_FOLD,
+    "train_filtered.txt": TRAINING_FOLD,
+}
 
 
 def read(source: Path, splits: Path | None = None) -> Source:

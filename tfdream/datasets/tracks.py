@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+# Folds of an official split: training.validate_on=next takes the one after the test fold.
+TEST_FOLD, VALIDATION_FOLD, TRAINING_FOLD = 0, 1, 2
+
 
 class Track(NamedTuple):
     """One audio file."""
