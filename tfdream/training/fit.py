@@ -63,13 +63,14 @@ def train(
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), _precision(training):
         network = run.build_model()
-        _standardise(network, dataset_folder, dataset, shards, config)
         model = fit_model(network, training, steps)
         # Only now that the model has proved to fit: a folder of settings that do not is in the way.
         if force:
             _clear(run)
         Run.create(run_folder, config, info)  # the number of epochs may have grown
         history = run.load_resume_state(model)
+        if not history:
+            _standardise(network, dataset_folder, dataset, shards, config)
     first_epoch = len(history)
     if history:
         logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
