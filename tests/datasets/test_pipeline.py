@@ -205,13 +205,16 @@ def test_evaluation_hears_a_long_clip_window_by_window(dataset):
     assert np.array_equal(clip["label"], same["label"])
 
 
-def test_training_hears_a_random_piece_of_a_long_clip(stream, label_of, memory):
-    if memory:
-        pytest.skip("pieces are never kept in memory")
-    batches = stream(TrainingConfig(batch_size=6), input_seconds=0.5)
+def test_training_hears_a_random_piece_of_a_long_clip(stream, dataset, train_with):
+    """Whether or not there is memory for whole clips."""
+    batches = stream(train_with(batch_size=6), input_seconds=0.5)
     (first, labels), (second, _) = next(batches), next(batches)
     assert first.shape == second.shape == (6, 4000, 1)
-    known = [(np.frombuffer(clip, np.float32), label) for clip, label in label_of.items()]
+    known = [
+        (waveform[:, 0], label)
+        for waveforms, clip in evaluate(dataset, 4).as_numpy_iterator()
+        for waveform, label in zip(waveforms, clip["label"], strict=True)
+    ]
     for piece, label in zip(first, labels.argmax(axis=1), strict=True):
         found = [
             name for clip, name in known for start in np.flatnonzero(clip[:4001] == piece[0, 0])

@@ -34,7 +34,8 @@ def train(
     """Train the network of CONFIG on DATASET into the folder RUN.
 
     Interrupted, the same call goes on after the last finished epoch, exactly as if nothing had
-    happened. More epochs on a finished run go on too. Loss curves: tensorboard --logdir RUN.
+    happened. More epochs on a finished run go on too, unless the learning rate falls along a
+    cosine, which ends with the last epoch. Loss curves: tensorboard --logdir RUN.
     """
     from tfdream import config
     from tfdream.training.fit import train
@@ -102,7 +103,8 @@ def crossvalidate(
     OUT/crossvalidation.json.
 
     Interrupted, the same call goes on: a fold that is done is not done again, and the one that
-    was being trained continues after its last finished epoch. More --epochs continue every fold.
+    was being trained continues after its last finished epoch. More --epochs continue every fold,
+    unless the learning rate falls along a cosine, which ends with the last epoch.
     Other settings or another dataset are refused where OUT has runs already; --force starts all
     of them anew (to go on with what that began, leave --force out).
     """
