@@ -9,7 +9,7 @@ import os
 import click
 
 from tfdream import __version__
-from tfdream.commands import data, networks, plot, sound
+from tfdream.commands import data, networks, pictures, plot, sound
 from tfdream.console import OrderedGroup
 
 
@@ -42,8 +42,8 @@ for _command in (
     sound.dream,
     sound.transfer,
     networks.export,
-    sound.analyse,
-    sound.invert,
+    pictures.analyse,
+    pictures.invert,
     plot.plot,
 ):
     main.add_command(_command)

@@ -156,39 +156,3 @@ def transfer(
         titles = ["content", "style", "output"]
         figures.spectrograms([content, style, output], figure, titles, curve.losses)
     return result
-
-
-@command()
-@click.argument("audio", type=options.PATH)
-@click.argument("output", type=options.PATH)
-@click.option("--config", "name", required=True, help="Name or path; its clips and frontend.")
-@click.option("--start", type=click.FloatRange(0), default=0.0, help="Where the clip begins, in s.")
-@options.overriding
-@options.force
-def analyse(
-    audio: Path, output: Path, name: str, start: float, overrides: tuple[str, ...], force: bool
-) -> Result:
-    """Save one clip of AUDIO as the spectrogram that a network sees (npz)."""
-    from tfdream import config
-    from tfdream.synthesis.inversion import analyse
-
-    settings = config.load(name, config.Experiment, overrides)
-    return analyse(audio, output, settings, start, force)
-
-
-@command()
-@click.argument("spectrogram", type=options.PATH)
-@click.argument("output", type=options.PATH)
-@click.option(
-    "--iterations", type=click.IntRange(1), default=100, show_default=True, help="Of Griffin–Lim."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the phase it starts from.")
-@options.bits
-@options.force
-def invert(
-    spectrogram: Path, output: Path, iterations: int, seed: int, bits: int | None, force: bool
-) -> Result:
-    """Turn a saved SPECTROGRAM (of `tfdream analyse`) back into sound."""
-    from tfdream.synthesis.inversion import invert
-
-    return invert(spectrogram, output, iterations, seed, force, bits)

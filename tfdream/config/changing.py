@@ -1,42 +1,39 @@
-"""Settings of how recordings are changed: canvas, optimiser, octaves, tiles, recipes."""
+"""Settings of how recordings are changed: optimiser, octaves, tiles, recipes."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.learning import FrontendConfig, StftSpec
-from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
+from tfdream.config.canvases import CanvasConfig, GainCanvasConfig, MaskConfig
+from tfdream.config.learning import FrontendConfig
+from tfdream.config.section import Count, NotNegative, Positive, Section, Seed
 
 
-class GainCanvasConfig(Section):
-    """Bounded gains on the original's STFT."""
+class GaussianSmoothingConfig(Section):
+    """A cascade: the mean of three blurs of the gradient, of half, once and twice a width.
 
-    kind: Literal["gains"]
-    bound_db: Positive = 8.0
-    """No cell gets louder or softer than this: the strength of the change."""
-    stft: StftSpec = StftSpec()
+    Source: Aleksa Gordić's and ProGamerGov's Deep Dreams in PyTorch.
+    """
 
-
-class WaveformCanvasConfig(Section):
-    """The samples themselves."""
-
-    kind: Literal["waveform"]
+    kind: Literal["gaussian"]
+    sigma: Positive = 0.5
+    """Of the middle blur at the first step, in cells of the canvas."""
+    growth: NotNegative = 2.0
+    """How much wider it is at the last step."""
 
 
-class LogMagnitudeCanvasConfig(Section):
-    """The STFT's log magnitude, rendered with a phase found afterwards."""
+class LaplacianSmoothingConfig(Section):
+    """A pyramid: every scale of the gradient gets the same strength, so that coarse shapes count.
 
-    kind: Literal["log_magnitude"]
-    headroom_db: float | None = 0.0
-    """How far levels may rise above the loudest of the original; without a bound if null."""
-    phase: Literal["original", "griffin_lim"] = "griffin_lim"
-    iterations: Count = 32
-    momentum: Share = 0.99
+    Source: Mordvintsev, Olah and Tyka, "Inceptionism", TensorFlow's DeepDream notebook.
+    """
+
+    kind: Literal["laplacian"]
+    levels: Count = 4
 
 
-CanvasConfig = Annotated[
-    GainCanvasConfig | WaveformCanvasConfig | LogMagnitudeCanvasConfig,
-    Field(discriminator="kind"),
+SmoothingConfig = Annotated[
+    GaussianSmoothingConfig | LaplacianSmoothingConfig, Field(discriminator="kind")
 ]
 
 
@@ -51,6 +48,23 @@ class OptimiserConfig(Section):
     tolerance: NotNegative = 0.0
     """Stop when `patience` steps together gain less than this share of the objective."""
     patience: Count = 20
+    jitter_seconds: NotNegative = 0.0
+    """Each step sees the sound shifted in time, circularly, by up to this much."""
+    smoothing: SmoothingConfig | None = None
+    """Of the gradient, before each step."""
+
+    @model_validator(mode="after")
+    def _has_steps_to_vary(self) -> "OptimiserConfig":
+        if self.kind == "lbfgs" and (self.jitter_seconds or self.smoothing):
+            raise ValueError(
+                "kind=lbfgs needs the true gradient of one function; use kind=adam or gradient "
+                "with jitter_seconds or smoothing"
+            )
+        return self
+
+
+Precision = Literal["float32", "bfloat16"]
+"""Of the network's products; sums and the canvas are always float32."""
 
 
 class OctavesConfig(Section):
@@ -71,15 +85,40 @@ class TilesConfig(Section):
     """Tiles changed at a time."""
 
 
+# What is changed if the start does not hold the original: its canvas must be able to add sound.
+_KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
+
+
 class DreamConfig(Section):
     """What `dream` maximises, on what, and how."""
 
     objective: str = "layer_norm()"
+    start: Literal["original", "noise"] = "original"
     canvas: CanvasConfig = GainCanvasConfig(kind="gains")
+    mask: MaskConfig = MaskConfig()
     octaves: OctavesConfig = OctavesConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     tiles: TilesConfig = TilesConfig()
+    repeats: Count = 1
+    """How often the result is dreamt again."""
+    mix: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How much of the change is kept: 0 is the original, 1 the dream."""
+    peak: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The largest sample of the file, which is scaled to it; without, loud peaks are limited."""
+    precision: Precision = "float32"
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "DreamConfig":
+        _check_start(self.start, "original", self.canvas.kind)
+        return self
+
+
+def _check_start(start: str, harmless: str, kind: str) -> None:
+    if start != harmless and kind in _KEEPS_TO_THE_ORIGINAL:
+        raise ValueError(
+            f"start={start} needs a canvas that can add sound; use canvas.kind=waveform"
+        )
 
 
 class RunNetworkConfig(Section):
@@ -128,10 +167,7 @@ class TransferConfig(Section):
     def _fits_together(self) -> "TransferConfig":
         if not self.style_layers:
             raise ValueError("style_layers names no layer; give one with its weight")
-        if self.start != "content" and self.canvas.kind == "gains":
-            raise ValueError(
-                f"start={self.start} needs a canvas that can add sound; use canvas.kind=waveform"
-            )
+        _check_start(self.start, "content", self.canvas.kind)
         if self.style_strength is not None and not self.content_layers and self.style_strength < 1:
             raise ValueError("style_strength below 1 needs content_layers to keep")
         return self

@@ -1,0 +1,118 @@
+"""Settings of what is optimised when audio is changed, and of which parts of it may change."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tfdream.config.learning import StftSpec
+from tfdream.config.section import NotNegative, Positive, Section, Share
+
+
+class PhaseConfig(Section):
+    """The phase of a magnitude: where it starts, and how often Griffin–Lim mends it from there."""
+
+    start: Literal["original", "pghi", "random"] = "original"
+    """The original's, integrated from the magnitude (phase gradient heap integration), or none."""
+    iterations: Annotated[int, Field(ge=0)] = 32
+    """Of Griffin–Lim; with 0 the start is the phase."""
+    momentum: Share = 0.99
+    """Of Griffin–Lim: 0 for the plain algorithm, 0.99 for the fast one."""
+
+
+class GainCanvasConfig(Section):
+    """Bounded gains on the original's STFT."""
+
+    kind: Literal["gains"]
+    bound_db: Positive = 8.0
+    """No cell gets louder or softer than this: the strength of the change."""
+    stft: StftSpec = StftSpec()
+
+
+class MixtureCanvasConfig(Section):
+    """Bounded gains on the original's STFT, and new sound within limits that follow its level."""
+
+    kind: Literal["mixture"]
+    bound_db: Positive = 8.0
+    """No cell gets louder or softer than this by its gain."""
+    added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
+    """The most that is added to a cell, relative to the loudest cell of its neighbourhood."""
+    reach_seconds: NotNegative = 0.05
+    """How far the neighbourhood of a cell reaches in time, to either side."""
+    reach_hz: NotNegative = 100.0
+    """How far it reaches in frequency."""
+    stft: StftSpec = StftSpec()
+
+
+class WaveformCanvasConfig(Section):
+    """The samples themselves."""
+
+    kind: Literal["waveform"]
+
+
+class LogMagnitudeCanvasConfig(Section):
+    """The STFT's log magnitude, rendered with a phase found afterwards."""
+
+    kind: Literal["log_magnitude"]
+    headroom_db: float | None = 0.0
+    """How far levels may rise above the loudest of the original; without a bound if null."""
+    phase: PhaseConfig = PhaseConfig()
+
+
+class PhaseCanvasConfig(Section):
+    """The STFT's phase; the magnitude stays the original's."""
+
+    kind: Literal["phase"]
+
+
+class LogMagnitudePhaseCanvasConfig(Section):
+    """The STFT's log magnitude and its phase, both."""
+
+    kind: Literal["log_magnitude_phase"]
+    headroom_db: float | None = 0.0
+    """How far levels may rise above the loudest of the original; without a bound if null."""
+
+
+CanvasConfig = Annotated[
+    GainCanvasConfig
+    | MixtureCanvasConfig
+    | WaveformCanvasConfig
+    | LogMagnitudeCanvasConfig
+    | PhaseCanvasConfig
+    | LogMagnitudePhaseCanvasConfig,
+    Field(discriminator="kind"),
+]
+
+Range = tuple[NotNegative, NotNegative]
+Point = tuple[NotNegative, Annotated[float, Field(ge=0, le=1)]]
+
+
+class MaskConfig(Section):
+    """Which parts of a recording change, and how much; everything, unless it is limited here."""
+
+    frequency_hz: Range | None = None
+    """Only from the first to the second of these frequencies."""
+    time_seconds: Range | None = None
+    """Only from the first to the second of these times."""
+    spare_above_db: float | None = None
+    """Cells louder than this, below the tile's loudest, stay as they are."""
+    spare_below_db: float | None = None
+    """Cells softer than this, below the tile's loudest, stay as they are."""
+    strength: tuple[Point, ...] = ()
+    """Times in seconds and the strength there, 0 to 1; in between it is interpolated."""
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> "MaskConfig":
+        for name, limits in (
+            ("frequency_hz", self.frequency_hz),
+            ("time_seconds", self.time_seconds),
+            ("the spared levels", (self.spare_below_db, self.spare_above_db)),
+        ):
+            if limits is None or None in limits:
+                continue
+            low, high = limits
+            if low >= high:  # type: ignore[operator]
+                raise ValueError(f"{name} from {low:g} to {high:g} leaves nothing to change")
+        times = [time for time, _ in self.strength]
+        if times != sorted(times):
+            raise ValueError("the times of strength do not rise; put them in order")
+        return self
