@@ -1,9 +1,6 @@
-"""Audio files to samples and back: float32 `[samples, channels]`, whole or in blocks.
+"""Audio files: reading and writing, whole or in blocks."""
 
-Everything libsndfile reads is read: wav, flac, ogg, mp3, aiff and more, at any sample rate and any
-number of channels. Blocks keep memory constant however long the file is.
-"""
-
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
-import soxr
-from scipy.ndimage import minimum_filter1d
 
+from tfdream.audio.streams import head, limit, trim
 from tfdream.errors import AudioError
 from tfdream.files import replacing
 
@@ -191,114 +187,90 @@ def read(path: Path) -> tuple[np.ndarray, int]:
 
 def write(path: Path, samples: np.ndarray, sample_rate: int, bits: int | None = None) -> None:
     """Write float `[samples, channels]` or `[samples]`, limited to full scale."""
-    blocks = samples[:, np.newaxis] if samples.ndim == 1 else samples
-    with Writer(path, sample_rate, blocks.shape[1], bits) as writer:
-        for block in limit(iter([blocks]), sample_rate):
-            writer.write(block)
+    block = samples[:, np.newaxis] if samples.ndim == 1 else samples
+    write_blocks(path, [block], sample_rate, block.shape[1], bits)
 
 
-def mid(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The mean of the channels of each block: `[samples, channels]` → `[samples, 1]`."""
-    for block in blocks:
-        yield block.mean(axis=1, keepdims=True)
-
-
-def resample(
-    blocks: Iterable[np.ndarray], source_rate: int, target_rate: int
-) -> Iterator[np.ndarray]:
-    """Resample a stream of blocks `[samples, channels]`, aligned in time (soxr, high quality)."""
-    stream = None
-    for block in blocks:
-        if source_rate == target_rate:
-            yield block
-            continue
-        if stream is None:
-            stream = soxr.ResampleStream(source_rate, target_rate, block.shape[1], dtype="float32")
-            empty = block[:0]
-        resampled = stream.resample_chunk(np.ascontiguousarray(block))
-        if len(resampled):
-            yield resampled
-    if stream is not None:
-        rest = stream.resample_chunk(empty, last=True)
-        if len(rest):
-            yield rest
-
-
-def rechunk(blocks: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
-    """Join and cut blocks so that each has `samples` samples, but for a shorter last one."""
-    waiting: list[np.ndarray] = []
-    held = 0
-    for block in blocks:
-        waiting.append(block)
-        held += len(block)
-        if held < samples:
-            continue
-        joined = np.concatenate(waiting)
-        whole = held - held % samples
-        for start in range(0, whole, samples):
-            yield joined[start : start + samples]
-        waiting, held = [joined[whole:]], held - whole
-    if held:
-        yield np.concatenate(waiting)
-
-
-def trim(blocks: Iterable[np.ndarray], start: int, end: int) -> Iterator[np.ndarray]:
-    """Drop the first `start` and the last `end` samples of a stream."""
-    held: list[np.ndarray] = []
-    for block in blocks:
-        dropped = min(start, len(block))
-        start -= dropped
-        held.append(block[dropped:])
-        while held and sum(map(len, held[1:])) >= end:
-            ready = held.pop(0)
-            if len(ready):
-                yield ready
-    rest = np.concatenate(held) if held else np.zeros((0, 1), np.float32)
-    if len(rest) > end:
-        yield rest[: len(rest) - end]
-
-
-def limit(
+def write_blocks(
+    path: Path,
     blocks: Iterable[np.ndarray],
     sample_rate: int,
-    ceiling: float = 0.999,
-    look_ahead_seconds: float = 0.005,
-) -> Iterator[np.ndarray]:
-    """Keep a stream of blocks `[samples, channels]` under `ceiling`, without clipping.
+    channels: int,
+    bits: int | None = None,
+    peak: float | None = None,
+) -> Written:
+    """Write a stream of blocks float `[samples, channels]`.
 
-    The gain falls smoothly before a peak and rises after it, the same for all channels; what never
-    passes the ceiling is not touched at all. The gain of each sample is a weighted mean of minima
-    that all cover the sample, hence never more than the sample needs.
+    Args:
+      path, sample_rate, channels, bits: see `Writer`.
+      blocks: the sound.
+      peak: scale the whole to this largest absolute sample; without, loud peaks are limited.
     """
-    reach = max(1, round(look_ahead_seconds * sample_rate))
-    weights = np.hanning(2 * reach + 3)[1:-1]
-    weights /= weights.sum()
-    context = 2 * reach
-
-    def gains(needed: np.ndarray) -> np.ndarray:
-        lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")[reach:-reach]
-        if lowest.min() == 1.0:
-            return np.ones(len(needed) - 2 * context, np.float32)
-        return np.convolve(lowest, weights, "valid").astype(np.float32)
-
-    before = np.ones(context)
-    pending: np.ndarray | None = None
-    for block in blocks:
-        joined = block if pending is None else np.concatenate([pending, block])
-        needed = np.concatenate([before, _needed_gain(joined, ceiling)])
-        ready = len(joined) - context
-        if ready > 0:
-            yield joined[:ready] * gains(needed)[:, None]
-            before = needed[ready : ready + context]
-            joined = joined[ready:]
-        pending = joined
-    if pending is not None and len(pending):
-        needed = np.concatenate([before, _needed_gain(pending, ceiling), np.ones(context)])
-        yield pending * gains(needed)[:, None]
+    if peak is None:
+        with Writer(path, sample_rate, channels, bits) as writer:
+            for block in limit(blocks, sample_rate):
+                writer.write(block)
+        return writer.written
+    # The loudest sample is known when all of them are; until then they wait as floats.
+    with _waiting(path.parent) as waiting:
+        loudest = write_floats(waiting, blocks, sample_rate, channels).peak
+        gain = np.float32(peak / loudest) if loudest else np.float32(1)
+        with Reader(waiting) as reader, Writer(path, sample_rate, channels, bits) as writer:
+            for block in reader.blocks():
+                writer.write(block * gain)
+    return writer.written
 
 
-def _needed_gain(block: np.ndarray, ceiling: float) -> np.ndarray:
-    return ceiling / np.maximum(np.abs(block).max(axis=1), ceiling)
+def write_floats(
+    path: Path, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
+) -> Written:
+    """Write a stream of blocks to a wav file exactly as they are, beyond full scale too."""
+    with Writer(path, sample_rate, channels, 32) as writer:
+        for block in blocks:
+            writer.write(block)
+    return writer.written
+
+
+@contextmanager
+def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator[Path]:
+    """Give a file that holds a part of another, for as long as the block lasts.
+
+    Args:
+      path: any audio file.
+      start_seconds: where the part begins.
+      seconds: how long it is; to the end, if None.
+
+    Raises:
+      AudioError: if the file ends before the part begins.
+    """
+    if not start_seconds and seconds is None:
+        yield path
+        return
+    with _waiting(Path(tempfile.gettempdir())) as waiting, Reader(path) as reader:
+        info = reader.info
+        first = round(start_seconds * info.sample_rate)
+        count = None if seconds is None else max(1, round(seconds * info.sample_rate))
+        if first >= info.samples:
+            raise AudioError(
+                f"start={start_seconds:g} s is behind the end of '{path}' "
+                f"({info.samples / info.sample_rate:.2f} s)"
+            )
+        part = head(trim(reader.blocks(), first, 0), count)
+        write_floats(waiting, part, info.sample_rate, info.channels)
+        yield waiting
+
+
+@contextmanager
+def _waiting(folder: Path) -> Iterator[Path]:
+    """The path of a wav file that is gone after the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as hidden:
+        yield Path(hidden) / "waiting.wav"
+
+
+def is_writable(extension: str) -> bool:
+    """Whether files of an extension, such as ``.wav``, can be written."""
+    return extension in _DEFAULT_BITS
 
 
 def check_writable(path: Path, bits: int | None = None) -> None:
