@@ -70,7 +70,17 @@ class RawFrontendConfig(Section):
     kind: Literal["raw"]
 
 
-class SpectrogramFrontendConfig(Section):
+class ImageFrontendConfig(Section):
+    """What all frontends that give images have."""
+
+    kind: str
+    top_db: Positive = 80.0
+    """Levels this far below the clip's maximum, and under it, are black."""
+    size: tuple[Count, Count] | None = None
+    """Height and width to resize to; without, the bins or bands and frames themselves."""
+
+
+class SpectrogramFrontendConfig(ImageFrontendConfig):
     """A grey image of the STFT: level, phase, or both as two channels.
 
     The level is in dB below the clip's maximum, or for kind=log1p the logarithm of one plus the
@@ -79,13 +89,9 @@ class SpectrogramFrontendConfig(Section):
 
     kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
     stft: StftSpec = StftSpec()
-    top_db: Positive = 80.0
-    """Levels this far below the clip's maximum, and under it, are black."""
-    size: tuple[Count, Count] | None = None
-    """Height and width to resize to; the STFT's own bins and frames without."""
 
 
-class MelFrontendConfig(Section):
+class MelFrontendConfig(ImageFrontendConfig):
     """A grey image of levels in mel bands, in dB below the clip's loudest one."""
 
     kind: Literal["mel"]
@@ -94,10 +100,36 @@ class MelFrontendConfig(Section):
     min_hz: NotNegative = 0.0
     max_hz: Positive | None = None
     """Half the sample rate without."""
-    top_db: Positive = 80.0
-    """Levels this far below the clip's maximum, and under it, are black."""
-    size: tuple[Count, Count] | None = None
-    """Height and width to resize to; the bands and frames themselves without."""
+
+
+class ConstantQFrontendConfig(ImageFrontendConfig):
+    """A grey image of levels in bands at equal musical intervals, in dB below the clip's loudest.
+
+    A band's window is Q periods of its frequency long.
+    """
+
+    kind: Literal["constant_q"]
+    min_hz: Annotated[float, Field(ge=10, allow_inf_nan=False)] = 32.7032
+    """The lowest band's frequency: the C of 32.7 Hz."""
+    bands_per_octave: Annotated[int, Field(ge=12, le=96)] = 12
+    octaves: Annotated[int, Field(ge=1, le=14)] = 8
+    hop_samples: Count = 512
+    """Fastest as a multiple of 32 or more: low octaves are heard at a half, a quarter, … of the
+    rate, as far as these divide the hop."""
+
+    @property
+    def bands(self) -> int:
+        """Of all octaves."""
+        return self.bands_per_octave * self.octaves
+
+    @property
+    def quality(self) -> float:
+        """Q: a band's frequency over the distance to the next one."""
+        return 1 / (2 ** (1 / self.bands_per_octave) - 1)
+
+    def frames(self, samples: int) -> int:
+        """Frames of a signal of `samples` samples, the first one centred on its first sample."""
+        return 1 + samples // self.hop_samples
 
 
 class FeatureFrontendConfig(Section):
@@ -116,7 +148,11 @@ class FeatureFrontendConfig(Section):
 
 
 FrontendConfig = Annotated[
-    RawFrontendConfig | SpectrogramFrontendConfig | MelFrontendConfig | FeatureFrontendConfig,
+    RawFrontendConfig
+    | SpectrogramFrontendConfig
+    | MelFrontendConfig
+    | ConstantQFrontendConfig
+    | FeatureFrontendConfig,
     Field(discriminator="kind"),
 ]
 

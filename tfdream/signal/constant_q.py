@@ -1,0 +1,141 @@
+"""The constant-Q transform: bands at equal ratios of frequency, each as long as its pitch needs.
+
+A window of Q periods in every band: low bands tell notes apart, high ones tell when. Each octave is
+heard at a rate so low that its windows are a few hundred samples long; there the sum over a window
+is as cheap taken directly as by Brown and Puckette's product of spectra, which at the full rate
+would need an FFT of 16384 samples for every frame.
+
+Source: Brown and Puckette, "An efficient algorithm for the calculation of a constant Q transform",
+for the transform; Schörkhuber and Klapuri, "Constant-Q transform toolbox for music processing", for
+octaves at falling rates.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfdream.config import ConstantQFrontendConfig, StftSpec
+from tfdream.errors import ConfigError
+
+LIKE_BINS_OF = StftSpec()
+"""A sine of full scale has the power that it has in a bin of this STFT, so that scales take it."""
+# Half the sample rate, over an octave's upper edge: what a Hann window of Q periods picks up from
+# beyond that lies 85 dB down.
+_HEADROOM = 2
+
+
+class Octave(NamedTuple):
+    """The bands of an octave."""
+
+    halvings: int
+    """How often the sample rate is halved before."""
+    kernels: tf.Tensor
+    """float32 `[samples, 1, 2 × bands]`: cosines, then sines, under their windows."""
+
+    @property
+    def half(self) -> int:
+        """Samples before the middle of the longest window, at the halved rate."""
+        return int(self.kernels.shape[0]) // 2
+
+
+class ConstantQ:
+    """Waveform → power of bands.
+
+    Raises:
+      ConfigError: if the bands reach beyond half the sample rate.
+    """
+
+    def __init__(self, config: ConstantQFrontendConfig, sample_rate: int) -> None:
+        _check_range(config, sample_rate)
+        self.config = config
+        self.octaves = [
+            _build_octave(config, number, sample_rate) for number in range(config.octaves)
+        ]
+        self.step = 2 ** max(octave.halvings for octave in self.octaves)
+        # The last frame may be centred on the sample behind the last one.
+        longest = 1 + max(octave.half << octave.halvings for octave in self.octaves)
+        self.padding = math.ceil(longest / self.step) * self.step
+
+    def waveform_to_power(self, waveform: tf.Tensor) -> tf.Tensor:
+        """Analyse a batch of waveforms.
+
+        Frames are centred as those of `stft.waveform_to_stft`.
+
+        Args:
+          waveform: float32 `[batch, samples]`, longer than half of the lowest band's window.
+
+        Returns:
+          float32 `[batch, frames, bands]`, bands ascending; the square of the magnitude, hence
+          differentiable everywhere.
+
+        Raises:
+          ConfigError: if the waveform is too short to be padded by reflection.
+        """
+        known = waveform.shape[1]
+        samples = tf.shape(waveform)[1] if known is None else known
+        behind = self.padding + -samples % self.step
+        if known is not None and known <= behind:
+            raise ConfigError(
+                f"a waveform of {known} samples is too short for min_hz={self.config.min_hz:g} "
+                f"with bands_per_octave={self.config.bands_per_octave}; give more than {behind} "
+                "samples, a higher min_hz or fewer bands"
+            )
+        padded = tf.pad(waveform, [[0, 0], [self.padding, behind]], mode="REFLECT")
+        length = samples + self.padding + behind
+        spectrum = tf.signal.rfft(padded)
+        powers = []
+        for octave in self.octaves:
+            slower = _slow_down(padded, spectrum, length, octave.halvings)
+            powers.append(self._octave_power(slower, samples, octave))
+        return tf.concat(powers, axis=-1)
+
+    def _octave_power(self, waveform: tf.Tensor, samples: int, octave: Octave) -> tf.Tensor:
+        hop = self.config.hop_samples >> octave.halvings
+        first = (self.padding >> octave.halvings) - octave.half
+        last = first + (self.config.frames(samples) - 1) * hop
+        heard = waveform[:, first : last + 2 * octave.half + 1, tf.newaxis]
+        real, imaginary = tf.split(tf.nn.conv1d(heard, octave.kernels, hop, "VALID"), 2, axis=-1)
+        return real**2 + imaginary**2
+
+
+def _slow_down(padded: tf.Tensor, spectrum: tf.Tensor, length: int, halvings: int) -> tf.Tensor:
+    """`padded` at a lower rate: its spectrum cut off, which is exact and shifts nothing."""
+    if not halvings:
+        return padded
+    shorter = length // 2**halvings
+    return tf.signal.irfft(spectrum[:, : shorter // 2 + 1], [shorter]) / 2**halvings
+
+
+def _build_octave(config: ConstantQFrontendConfig, number: int, sample_rate: int) -> Octave:
+    """Octave `number` from below, which is heard at a rate that divides the hop."""
+    edge_hz = config.min_hz * 2 ** (number + 1)
+    of_rate = math.floor(math.log2(sample_rate / 2 / edge_hz / _HEADROOM))
+    of_hop = (config.hop_samples & -config.hop_samples).bit_length() - 1  # its factors of two
+    halvings = max(0, min(of_rate, of_hop))
+    rate = sample_rate / 2**halvings
+    steps = np.arange(config.bands_per_octave) / config.bands_per_octave
+    frequencies_hz = config.min_hz * 2 ** (number + steps)
+    lengths = config.quality * rate / frequencies_hz
+    half = int(lengths[0] / 2)
+    times = np.arange(-half, half + 1)[:, np.newaxis]
+    windows = np.where(
+        np.abs(times) < lengths / 2, 0.5 + 0.5 * np.cos(2 * np.pi * times / lengths), 0
+    )
+    windows *= LIKE_BINS_OF.n_fft / 2 / windows.sum(axis=0)
+    angles = 2 * np.pi * times * frequencies_hz / rate
+    kernels = np.concatenate([windows * np.cos(angles), windows * np.sin(angles)], axis=1)
+    return Octave(halvings, tf.constant(kernels[:, np.newaxis], tf.float32))
+
+
+def _check_range(config: ConstantQFrontendConfig, sample_rate: int) -> None:
+    """Up to an octave's upper edge a band's main lobe ends before its mirror image begins."""
+    highest_hz = config.min_hz * 2**config.octaves
+    if highest_hz > sample_rate / 2:
+        fitting = math.floor(math.log2(sample_rate / 2 / config.min_hz))
+        remedy = f"use octaves={fitting} or a lower min_hz" if fitting > 0 else "use a lower min_hz"
+        raise ConfigError(
+            f"octaves={config.octaves} from min_hz={config.min_hz:g} reach {highest_hz:g} Hz, "
+            f"above {sample_rate / 2:g} Hz, half the sample rate; {remedy}"
+        )
