@@ -9,7 +9,7 @@ import os
 import click
 
 from tfdream import __version__
-from tfdream.commands import data, networks, pictures, plot, sound
+from tfdream.commands import data, judging, networks, pictures, plot, sound
 from tfdream.console import OrderedGroup
 
 
@@ -41,6 +41,7 @@ for _command in (
     networks.layers,
     sound.dream,
     sound.transfer,
+    judging.compare,
     networks.export,
     pictures.analyse,
     pictures.invert,

@@ -4,7 +4,9 @@ import functools
 import itertools
 import json
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -14,6 +16,9 @@ import click
 from tfdream.errors import TfdreamError
 
 Result = dict[str, Any]
+
+# What a shell reports of a program that Ctrl-C ended.
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 class OrderedGroup(click.Group):
@@ -44,12 +49,14 @@ def command(
                 sys.exit(1)
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
-                sys.exit(130)
+                sys.exit(_INTERRUPTED)
             if as_json:
                 click.echo(json.dumps(result))
             else:
                 short = {key: value for key, value in result.items() if key not in only_json}
                 click.echo("\n".join(told(short)))
+            if result.get("interrupted"):
+                sys.exit(_INTERRUPTED)
 
         option = click.option(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
@@ -77,6 +84,32 @@ def log_to_stderr() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C ask for an end instead of making one; the second one makes it.
+
+    Yields:
+      A function that tells whether an end was asked for.
+    """
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        _console().print("Stopping: what is done will be written. Ctrl-C again gives it up.")
+
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield lambda: asked
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Report(Protocol):

@@ -1,6 +1,9 @@
 """Options that several commands have."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,10 +23,29 @@ overriding = click.option(
 model = click.option(
     "--model", "run", required=True, type=PATH, metavar="RUN", help="A run folder."
 )
+seed = click.option("--seed", type=int, help="The same as --set seed=N.")
 bits = click.option(
     "--bits",
     type=click.Choice(["16", "24", "32"]),
     callback=lambda context, parameter, value: value and int(value),
     help="Bits per sample of wav (32 is float) and flac; by default 24.",
 )
+
+
+def recipe(default: str) -> Callable[[Any], Any]:
+    """The option that names a recipe."""
+    return click.option(
+        "--config",
+        "name",
+        default=default,
+        show_default=True,
+        help="Name or path of the recipe.",
+    )
+
+
+def as_overrides(**settings: Any) -> list[str]:
+    """The options that were given, as --set would say it: JSON is YAML too."""
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items() if value is not None]
+
+
 figure = click.option("--figure", type=PATH, help="Also draw a PNG, SVG or PDF here.")

@@ -30,15 +30,45 @@ def analyse(
 @click.argument("spectrogram", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @click.option(
-    "--iterations", type=click.IntRange(1), default=100, show_default=True, help="Of Griffin–Lim."
+    "--phase",
+    type=click.Choice(["pghi", "random"]),
+    default="pghi",
+    show_default=True,
+    help="Where it starts: integrated from the magnitude, or anywhere.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the phase it starts from.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="Of Griffin–Lim from there.",
+)
+@click.option(
+    "--momentum",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.99,
+    show_default=True,
+    help="Of Griffin–Lim; 0 is the plain one.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is random in it.")
 @options.bits
 @options.force
 def invert(
-    spectrogram: Path, output: Path, iterations: int, seed: int, bits: int | None, force: bool
+    spectrogram: Path,
+    output: Path,
+    phase: str,
+    iterations: int,
+    momentum: float,
+    seed: int,
+    bits: int | None,
+    force: bool,
 ) -> Result:
-    """Turn a saved SPECTROGRAM (of `tfdream analyse`) back into sound."""
+    """Turn a saved SPECTROGRAM (of `tfdream analyse`) back into sound.
+
+    A phase that the spectrogram shows is used as it is.
+    """
+    from tfdream.config import PhaseConfig
     from tfdream.synthesis.inversion import invert
 
-    return invert(spectrogram, output, iterations, seed, force, bits)
+    found = PhaseConfig(start=phase, iterations=iterations, momentum=momentum)
+    return invert(spectrogram, output, found, seed, force, bits)

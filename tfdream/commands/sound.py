@@ -1,80 +1,143 @@
 """Commands that change recordings."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command, progress_bar
+from tfdream.console import Result, command, interruptible, progress_bar
+
+_LAYER = "{layer}"
 
 
 @command()
-@click.argument("audio", type=options.PATH)
-@click.argument("output", type=options.PATH)
+@click.argument("paths", metavar="AUDIO... OUTPUT", nargs=-1, required=True, type=options.PATH)
 @options.model
-@click.option(
-    "--config",
-    "name",
-    default="dream/recommended",
-    show_default=True,
-    help="Name or path of the recipe.",
-)
+@options.recipe("dream/recommended")
 @click.option(
     "--objective",
     help="What to maximise, such as 'layer_norm(conv3)'; by default the recipe's.",
 )
-@click.option("--layer", help="The same as --objective 'layer_norm(LAYER)'.")
-@click.option("--seed", type=int, help="The same as --set seed=N.")
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    help="The same as --objective 'layer_norm(LAYER)'. Repeatable: they add up; where OUTPUT has "
+    "{layer} in its name, each has a file of its own.",
+)
+@click.option("--guide", type=options.PATH, help="A recording, for objectives that heed one.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["original", "noise"]),
+    help="What to start from; by default the recipe's.",
+)
+@click.option(
+    "--start",
+    "start_seconds",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="S",
+    help="Take only a part of AUDIO, from here on.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="And only so much."
+)
+@click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the dream.")
+@click.option("--repeats", type=click.IntRange(1), help="How often the result is dreamt again.")
+@click.option(
+    "--save-every",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Also write what it is like every N steps.",
+)
+@options.seed
 @options.overriding
 @options.bits
 @options.figure
 @options.force
 def dream(
-    audio: Path,
-    output: Path,
+    paths: tuple[Path, ...],
     run: Path,
     name: str,
     objective: str | None,
-    layer: str | None,
+    layers: tuple[str, ...],
+    guide: Path | None,
+    start: str | None,
+    mix: float | None,
+    repeats: int | None,
     seed: int | None,
     overrides: tuple[str, ...],
-    bits: int | None,
     figure: Path | None,
-    force: bool,
+    **how: Any,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg).
 
     The file keeps its length, sample rate and channels. OUTPUT.json records the settings and what
-    was measured on the written file.
+    was measured on the written file. Several recordings, or a folder of them, go into the folder
+    OUTPUT; what is there already, of the same settings, is kept.
+
+    Ctrl-C ends the dream where it is and writes what is done; the rest stays as it was.
     """
-    from tfdream import config, figures
-    from tfdream.synthesis.dream import dream
+    from tfdream import audio, config, figures
+    from tfdream.synthesis import batch
+    from tfdream.synthesis.dream import Dreamer
     from tfdream.training.runs import Run
 
-    if objective is not None and layer is not None:
+    if len(paths) < 2:
+        raise click.UsageError("name AUDIO and OUTPUT")
+    if objective is not None and layers:
         raise click.UsageError("--layer and --objective exclude each other")
-    if layer is not None:
-        objective = f"layer_norm({layer})"
-    if objective is not None:
-        overrides = (*overrides, f"objective={json.dumps(objective)}")  # which is YAML too
-    if seed is not None:
-        overrides = (*overrides, f"seed={seed}")
-    settings = config.load(name, config.DreamConfig, overrides)
+    *sources, output = paths
+    into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
+    if into_folder and figure is not None:
+        raise click.UsageError("--figure goes with one AUDIO and one OUTPUT file")
+    if _LAYER in output.name and (into_folder or not layers):
+        raise click.UsageError(f"{_LAYER} in OUTPUT goes with one AUDIO file and --layer")
     if figure is not None:
         figures.check_writable(figure)
-    with progress_bar("dreaming", "steps") as progress:
-        result = dream(
-            audio,
-            output,
-            Run.open(run),
-            settings,
-            force,
-            bits,
-            lambda done, total, value: progress(done, total),
+    network = Run.open(run)
+
+    def dreamer(objective: str | None) -> Dreamer:
+        given = options.as_overrides(
+            objective=objective, start=start, mix=mix, repeats=repeats, seed=seed
         )
+        settings = config.load(name, config.DreamConfig, (*overrides, *given))
+        return Dreamer(network, settings, guide)
+
+    with progress_bar("dreaming", "steps") as progress, interruptible() as asked:
+
+        def report(done: int, total: int, value: float) -> bool:
+            progress(done, total, f"objective {value:.4g}")
+            return asked()
+
+        if _LAYER in output.name:
+            result: Result = {"files": []}
+            for layer in layers:
+                path = output.with_name(output.name.replace(_LAYER, layer))
+                made = dreamer(f"layer_norm({layer})")(sources[0], path, progress=report, **how)
+                result["files"].append(made)
+                if asked():
+                    result["interrupted"] = True
+                    break
+        else:
+            wanted = " + ".join(f"layer_norm({layer})" for layer in layers) or objective
+            dreaming = dreamer(wanted)
+
+            def change(source: Path, path: Path) -> Result:
+                return dreaming(source, path, progress=report, **how)
+
+            if into_folder:
+                outputs = batch.destinations(batch.recordings(sources), output)
+                return batch.change_each(outputs, change, dreaming.config)
+            result = change(sources[0], output)
     if figure is not None:
-        figures.spectrograms([audio, output], figure, ["before", f"after: {result['objective']}"])
+        made = result.get("files", [result])
+        with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
+            panels = [original, *(Path(each["output"]) for each in made)]
+            titles = ["before", *(f"after: {each['objective']}" for each in made)]
+            figures.spectrograms(panels, figure, titles)
     return result
 
 
@@ -85,19 +148,13 @@ def dream(
 @click.option(
     "--model", "run", type=options.PATH, metavar="RUN", help="A run folder, for CONFIGs of one."
 )
-@click.option(
-    "--config",
-    "name",
-    default="transfer/recommended",
-    show_default=True,
-    help="Name or path of the recipe.",
-)
+@options.recipe("transfer/recommended")
 @click.option(
     "--style-strength",
     type=click.FloatRange(0, 1),
     help="0 keeps the content, 1 heeds the style alone; by default the recipe's.",
 )
-@click.option("--seed", type=int, help="The same as --set seed=N.")
+@options.seed
 @click.option(
     "--tensorboard", type=options.PATH, metavar="DIR", help="Write the loss of each step there."
 )
@@ -129,18 +186,20 @@ def transfer(
     from tfdream.synthesis.transfer import transfer
     from tfdream.training.runs import Run
 
-    if style_strength is not None:
-        overrides = (*overrides, f"style_strength={style_strength}")
-    if seed is not None:
-        overrides = (*overrides, f"seed={seed}")
-    settings = config.load(name, config.TransferConfig, overrides)
+    given = options.as_overrides(style_strength=style_strength, seed=seed)
+    settings = config.load(name, config.TransferConfig, (*overrides, *given))
     if figure is not None:
         figures.check_writable(figure)
-    with progress_bar("transferring", "steps") as progress, LossCurve(tensorboard) as curve:
+    with (
+        progress_bar("transferring", "steps") as progress,
+        LossCurve(tensorboard) as curve,
+        interruptible() as asked,
+    ):
 
-        def report(done: int, total: int, value: float) -> None:
+        def report(done: int, total: int, value: float) -> bool:
             curve.add(-value)
             progress(done, total, f"loss {-value:.3g}")
+            return asked()
 
         result = transfer(
             content,

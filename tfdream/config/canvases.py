@@ -25,22 +25,25 @@ class GainCanvasConfig(Section):
     kind: Literal["gains"]
     bound_db: Positive = 8.0
     """No cell gets louder or softer than this: the strength of the change."""
+    blur_seconds: NotNegative = 0.0
+    """Standard deviation of a blur of the gains in time: rough gains spill into silent cells."""
+    blur_hz: NotNegative = 0.0
+    """And in frequency."""
+    boost_above_db: float | None = None
+    """Cells softer than this, below the tile's loudest, get softer at most: no hiss comes up."""
     stft: StftSpec = StftSpec()
 
 
-class MixtureCanvasConfig(Section):
+class MixtureCanvasConfig(GainCanvasConfig):
     """Bounded gains on the original's STFT, and new sound within limits that follow its level."""
 
-    kind: Literal["mixture"]
-    bound_db: Positive = 8.0
-    """No cell gets louder or softer than this by its gain."""
+    kind: Literal["mixture"]  # type: ignore[assignment]
     added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
     """The most that is added to a cell, relative to the loudest cell of its neighbourhood."""
     reach_seconds: NotNegative = 0.05
     """How far the neighbourhood of a cell reaches in time, to either side."""
     reach_hz: NotNegative = 100.0
     """How far it reaches in frequency."""
-    stft: StftSpec = StftSpec()
 
 
 class WaveformCanvasConfig(Section):

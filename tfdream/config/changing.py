@@ -85,33 +85,38 @@ class TilesConfig(Section):
     """Tiles changed at a time."""
 
 
-# What is changed if the start does not hold the original: its canvas must be able to add sound.
-_KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
+class Recipe(Section):
+    """What all recipes share: what is optimised, how, and what becomes of it."""
 
-
-class DreamConfig(Section):
-    """What `dream` maximises, on what, and how."""
-
-    objective: str = "layer_norm()"
-    start: Literal["original", "noise"] = "original"
     canvas: CanvasConfig = GainCanvasConfig(kind="gains")
     mask: MaskConfig = MaskConfig()
     octaves: OctavesConfig = OctavesConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     tiles: TilesConfig = TilesConfig()
     repeats: Count = 1
-    """How often the result is dreamt again."""
+    """How often the result is changed again."""
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How much of the change is kept: 0 is the original, 1 the dream."""
+    """How much of the change is kept: 0 is the original."""
     peak: Annotated[float, Field(gt=0, le=1)] | None = None
     """The largest sample of the file, which is scaled to it; without, loud peaks are limited."""
     precision: Precision = "float32"
     seed: Seed = 0
 
+
+class DreamConfig(Recipe):
+    """What `dream` maximises, on what, and how."""
+
+    objective: str = "layer_norm()"
+    start: Literal["original", "noise"] = "original"
+
     @model_validator(mode="after")
     def _fits_together(self) -> "DreamConfig":
         _check_start(self.start, "original", self.canvas.kind)
         return self
+
+
+# Canvases that hold to the original, and cannot hold another sound.
+_KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
 
 
 def _check_start(start: str, harmless: str, kind: str) -> None:
@@ -141,7 +146,7 @@ class FeatureNetworkConfig(Section):
 NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discriminator="kind")]
 
 
-class TransferConfig(Section):
+class TransferConfig(Recipe):
     """What `transfer` takes over from the style, what it keeps of the content, and how."""
 
     network: NetworkConfig
@@ -157,11 +162,6 @@ class TransferConfig(Section):
     gram: Literal["channels", "time"] = "channels"
     normalise: Literal["gatys", "mse"] = "gatys"
     start: Literal["content", "style", "noise"] = "content"
-    canvas: CanvasConfig
-    octaves: OctavesConfig = OctavesConfig()
-    optimiser: OptimiserConfig
-    tiles: TilesConfig = TilesConfig()
-    seed: Seed = 0
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TransferConfig":

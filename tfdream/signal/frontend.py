@@ -14,16 +14,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream.config import (
+    ConstantQFrontendConfig,
     FeatureFrontendConfig,
     FrontendConfig,
     MelFrontendConfig,
+    PhaseConfig,
     RawFrontendConfig,
     SpectrogramFrontendConfig,
 )
 from tfdream.errors import ConfigError
 from tfdream.signal import features
-from tfdream.signal import phase as phases
 from tfdream.signal.bands import MelBands
+from tfdream.signal.constant_q import LIKE_BINS_OF, ConstantQ
+from tfdream.signal.phase import magnitude_to_waveform
 from tfdream.signal.scales import Decibels, Log1p
 from tfdream.signal.stft import (
     stft_to_phase,
@@ -32,6 +35,8 @@ from tfdream.signal.stft import (
     to_complex,
     waveform_to_stft,
 )
+
+_FROM_THE_ORIGINAL = PhaseConfig()
 
 
 class Remainder(NamedTuple):
@@ -42,7 +47,7 @@ class Remainder(NamedTuple):
     magnitude: tf.Tensor | None
     """float32 `[batch, frames, bins]`, for images that show no level."""
     phase: tf.Tensor | None
-    """float32 `[batch, frames, bins]` in radians: known, or where Griffin–Lim starts."""
+    """float32 `[batch, frames, bins]` in radians: the original's, where it is known."""
 
 
 class Frontend(abc.ABC):
@@ -107,22 +112,22 @@ class SpectrogramFrontend(Frontend):
             channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
 
-    def level_to_image(self, level: tf.Tensor) -> tf.Tensor:
-        """Levels `[batch, frames, bins]` → image, for frontends that show nothing else.
+    def parts_to_image(self, level: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
+        """Levels on the frontend's scale and phases in radians → image of what it shows of them.
 
-        Raises:
-          ConfigError: if the frontend shows the phase, which levels do not hold.
+        Args:
+          level: float32 `[batch, frames, bins]`.
+          phase: the same, of any turn.
         """
-        if self.shows_phase:
-            raise ConfigError(
-                f"frontend kind={self.config.kind} shows the phase, which a canvas of levels does "
-                "not hold; use canvas.kind=gains or waveform"
-            )
+        channels = []
         if self.bands:
-            channel = self._power_to_channel(self.scale.level_to_magnitude(level) ** 2)
-        else:
-            channel = self.scale.level_to_channel(level, self.scale.reference(level))
-        return self._to_image(channel[..., tf.newaxis])
+            channels.append(self._power_to_channel(self.scale.level_to_magnitude(level) ** 2))
+        elif self.shows_level:
+            channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
+        if self.shows_phase:
+            turns = phase / (2 * math.pi)
+            channels.append(turns - tf.round(turns) + 0.5)
+        return self._to_image(tf.stack(channels, axis=-1))
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
         """The image, and what it leaves out."""
@@ -136,22 +141,19 @@ class SpectrogramFrontend(Frontend):
         image: tf.Tensor,
         remainder: Remainder,
         samples: int,
-        iterations: int = 32,
-        momentum: float = 0.99,
+        config: PhaseConfig = _FROM_THE_ORIGINAL,
         seed: int = 0,
     ) -> tf.Tensor:
         """The waveform of an image.
 
-        What the image shows comes from the image, the rest from `remainder`: a level it does not
-        show, a phase it does not show. A shown level without a shown phase is rendered by
-        Griffin–Lim from the remainder's phase, or from a random one if that is None; with
-        ``iterations=0`` the remainder's phase is used as it is.
+        What the image shows comes from the image: a level it does not show from `remainder`, a
+        phase it does not show as `config` says.
 
         Args:
           image: float32 `[batch, height, width, channels]`.
           remainder: what the image leaves out.
           samples: length of the result.
-          iterations, momentum, seed: see `phase.griffin_lim`.
+          config, seed: see `phase.magnitude_to_waveform`; for images that do not show their phase.
 
         Returns:
           float32 `[batch, samples]`.
@@ -160,15 +162,11 @@ class SpectrogramFrontend(Frontend):
           ConfigError: if something is neither in the image nor in the remainder.
         """
         magnitude = self.image_to_magnitude(image, remainder, samples)
-        phase = remainder.phase
-        if self.shows_phase:
-            phase = (self._from_image(image, samples)[..., -1] - 0.5) * 2 * math.pi
-        elif iterations:
-            return phases.griffin_lim(
-                magnitude, self.spec, samples, iterations, momentum, phase, seed
+        if not self.shows_phase:
+            return magnitude_to_waveform(
+                magnitude, self.spec, samples, config, remainder.phase, seed
             )
-        if phase is None:
-            raise ConfigError("iterations=0 needs a known phase; give one or iterate")
+        phase = (self._from_image(image, samples)[..., -1] - 0.5) * 2 * math.pi
         return stft_to_waveform(to_complex(magnitude, phase), self.spec, samples)
 
     def image_to_magnitude(self, image: tf.Tensor, remainder: Remainder, samples: int) -> tf.Tensor:
@@ -207,6 +205,25 @@ class SpectrogramFrontend(Frontend):
         return self.scale.level_to_channel(level, self.scale.reference(level))
 
 
+class ConstantQFrontend(Frontend):
+    """A grey image of the constant-Q transform, without an inverse: `[batch, bands, frames, 1]`."""
+
+    def __init__(self, config: ConstantQFrontendConfig, sample_rate: int) -> None:
+        self.config = config
+        self.transform = ConstantQ(config, sample_rate)
+        self.scale = Decibels(LIKE_BINS_OF, config.top_db)
+
+    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+        level = self.scale.power_to_level(self.transform.waveform_to_power(waveform))
+        channel = self.scale.level_to_channel(level, self.scale.reference(level))
+        image = tf.transpose(channel, [0, 2, 1])[..., tf.newaxis]
+        return resize(image, self.config.size) if self.config.size else image
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        size = self.config.size or (self.config.bands, self.config.frames(samples))
+        return *size, 1
+
+
 class FeatureFrontend(Frontend):
     """Hand-made features, computed by librosa outside the graph: `[batch, features, 1]`."""
 
@@ -239,6 +256,8 @@ def build(config: FrontendConfig, sample_rate: int) -> Frontend:
         return FeatureFrontend(config, sample_rate)
     if isinstance(config, RawFrontendConfig):
         return RawFrontend()
+    if isinstance(config, ConstantQFrontendConfig):
+        return ConstantQFrontend(config, sample_rate)
     return SpectrogramFrontend(config, sample_rate)
 
 

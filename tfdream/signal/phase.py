@@ -4,11 +4,59 @@ import math
 
 import tensorflow as tf
 
-from tfdream.config import StftSpec
-from tfdream.signal.stft import stft_to_waveform, to_complex, waveform_to_stft
+from tfdream.config import PhaseConfig, StftSpec
+from tfdream.errors import ConfigError
+from tfdream.signal.stft import stft_to_power, stft_to_waveform, to_complex, waveform_to_stft
 
 # Keeps the division by a bin's own magnitude finite where the bin is empty.
 _TINY = 1e-12
+
+
+def magnitude_to_waveform(
+    magnitude: tf.Tensor,
+    spec: StftSpec,
+    samples: int,
+    config: PhaseConfig,
+    original: tf.Tensor | None = None,
+    seed: int = 0,
+) -> tf.Tensor:
+    """Render a magnitude: choose a phase, and mend it by Griffin–Lim.
+
+    Args:
+      magnitude: float32 `[batch, frames, bins]`.
+      spec: the transform.
+      samples: length of the result.
+      config: where the phase starts, and how often it is mended.
+      original: the original's phase, radians `[batch, frames, bins]`, for start=original.
+      seed: of what is random in the start.
+
+    Returns:
+      float32 `[batch, samples]`. Its gradient takes an integrated phase for a constant.
+
+    Raises:
+      ConfigError: if the phase starts from the original's, and that is not given.
+    """
+    if config.start == "random":
+        phase = random_phase(magnitude, seed)
+    elif config.start == "pghi":
+        phase = _integrated_phase(magnitude, spec, seed)
+    elif original is not None:
+        phase = original
+    else:
+        raise ConfigError(
+            "phase.start=original needs the phase of an original, and there is none; "
+            "use start=pghi or random"
+        )
+    if config.iterations == 0:
+        return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
+    return griffin_lim(magnitude, spec, samples, config.iterations, config.momentum, phase)
+
+
+def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:
+    """Radians from −π to π, of the shape of `magnitude`."""
+    return tf.random.stateless_uniform(
+        tf.shape(magnitude), seed=[seed, 0], minval=-math.pi, maxval=math.pi
+    )
 
 
 @tf.function(reduce_retracing=True)
@@ -38,23 +86,22 @@ def griffin_lim(
     Source: Perraudin, Balazs and Søndergaard, "A fast Griffin–Lim algorithm", algorithm 2.
     """
     if phase is None:
-        phase = tf.random.stateless_uniform(
-            tf.shape(magnitude), seed=[seed, 0], minval=-math.pi, maxval=math.pi
-        )
-    start = to_complex(magnitude, phase)
+        phase = random_phase(magnitude, seed)
+    start = stft_to_waveform(to_complex(magnitude, phase), spec, samples)
 
-    def project(_: tf.Tensor, estimate: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        consistent = waveform_to_stft(stft_to_waveform(estimate, spec, samples), spec)
-        ahead = consistent + tf.cast(momentum, tf.complex64) * (consistent - last)
-        unit = ahead / tf.cast(tf.abs(ahead) + _TINY, tf.complex64)
-        return _ + 1, tf.cast(magnitude, tf.complex64) * unit, consistent
+    def project(step: tf.Tensor, waveform: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # The STFT is linear: looking ahead in samples is the same, and they are fewer.
+        ahead = waveform_to_stft(waveform + momentum * (waveform - last), spec)
+        scale = magnitude * tf.math.rsqrt(stft_to_power(ahead) + _TINY**2)
+        wanted = tf.complex(scale * tf.math.real(ahead), scale * tf.math.imag(ahead))
+        return step + 1, stft_to_waveform(wanted, spec, samples), waveform
 
-    _, estimate, _ = tf.while_loop(
+    _, waveform, _ = tf.while_loop(
         lambda step, *_: step < iterations,
         project,
         (tf.constant(0), start, tf.zeros_like(start)),
     )
-    return stft_to_waveform(estimate, spec, samples)
+    return waveform
 
 
 def spectral_error(
@@ -78,3 +125,13 @@ def spectral_error(
 def energy_db(error: float, wanted: float) -> float:
     """Spectral convergence in dB, 10·log10(error / wanted): lower is better, at least −200."""
     return 10 * math.log10(max(error / max(wanted, _TINY), 1e-20))
+
+
+def _integrated_phase(magnitude: tf.Tensor, spec: StftSpec, seed: int) -> tf.Tensor:
+    from tfdream.signal.pghi import integrate_phase  # with numba, which few need
+
+    # Without state: the same magnitude has the same phase.
+    found = tf.numpy_function(
+        lambda values: integrate_phase(values, spec, seed), [magnitude], tf.float32, stateful=False
+    )
+    return tf.ensure_shape(found, magnitude.shape)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -11,11 +11,13 @@ from scipy.optimize import OptimizeResult, minimize
 
 from tfdream.config import OptimiserConfig
 from tfdream.signal.frontend import resize
-from tfdream.synthesis.canvas import Canvas, Context
-from tfdream.synthesis.objectives import INPUT, Activations, Memory, Objective
+from tfdream.synthesis.canvases import Canvas, Context
+from tfdream.synthesis.objectives import INPUT, Activations, Memory, Objective, Scene
+from tfdream.synthesis.transforms import shift, smoothing
 
 Size = tuple[int, int]
-Step = Callable[[float], None]
+Step = Callable[[float, tf.Tensor], bool | None]
+"""Hears the objective before a step, summed over the batch, and the values after it; True stops."""
 
 # Keeps a division finite where nothing pulls in any direction.
 _TINY = 1e-12
@@ -32,6 +34,8 @@ class Slope:
         the objective looks at the input alone.
       objective: of those activations.
       measured: further objectives by name, which `measure` evaluates.
+      size: to resize the view to, an octave; None for the view as it is.
+      judge: the network that measures, if the one that is climbed is less precise.
     """
 
     def __init__(
@@ -40,57 +44,101 @@ class Slope:
         network: keras.Model | None,
         objective: Objective,
         measured: dict[str, Objective],
+        size: Size | None = None,
+        judge: keras.Model | None = None,
     ) -> None:
         self.canvas = canvas
         self.network = network
+        self.judge = judge or network
         self.objective = objective
         self.measured = measured
+        self.size = size
         # Without autograph, whose errors are pages long; nothing here branches on a tensor.
         self.gradient = tf.function(self._gradient, reduce_retracing=True, autograph=False)
         self.remember = tf.function(self._remember, reduce_retracing=True, autograph=False)
         self.measure = tf.function(self._measure, reduce_retracing=True, autograph=False)
 
-    def hear(self, image: tf.Tensor) -> Activations:
+    def _hear(self, network: keras.Model | None, image: tf.Tensor) -> Activations:
         """A model input → the activations that objectives look at."""
-        activations = {} if self.network is None else dict(self.network(image, training=False))
+        activations = {} if network is None else dict(network(image, training=False))
         return {**activations, INPUT: image}
 
-    def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
-        """What the network sees of a canvas, resized if `size` is given."""
-        image = self.canvas.view(values, context)
-        return image if size is None else resize(image, size)
+    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """What the network sees of a canvas."""
+        return self._resized(self.canvas.view(values, context))
+
+    def _resized(self, image: tf.Tensor) -> tf.Tensor:
+        return image if self.size is None else resize(image, self.size)
 
     def _gradient(
-        self, values: tf.Tensor, context: Context, memory: Memory, size: Size | None = None
+        self,
+        values: tf.Tensor,
+        context: Context,
+        memory: Memory,
+        jitter: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(values)
-            value = self.objective.value(self.hear(self.view(values, context, size)), memory)
+            image = self.view(values, context)
+            if jitter is not None:
+                image = shift(image, jitter)
+            value = self.objective.value(self._hear(self.network, image), memory)
         # Examples of a batch do not touch each other: the sum's gradient is each one's own.
         return value, tape.gradient(value, values)
 
-    def _remember(self, context: Context, size: Size | None = None) -> Memory:
-        """What the objective keeps of the original."""
-        return self.objective.remember(
-            self.hear(self.view(self.canvas.start(context), context, size))
-        )
+    def _remember(self, context: Context, guide: tf.Tensor | None = None) -> Memory:
+        """What the objective keeps of the original, and of a guide's waveform."""
+        original = self._hear(self.network, self.view(self.canvas.start(context), context))
+        return self.objective.remember(Scene(original, self._hear_guide(self.network, guide)))
 
-    def _measure(self, image: tf.Tensor, original: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _measure(
+        self, image: tf.Tensor, original: tf.Tensor, guide: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """The measured objectives of a model input, given that of the original."""
-        activations, before = self.hear(image), self.hear(original)
+        activations = self._hear(self.judge, image)
+        scene = Scene(self._hear(self.judge, original), self._hear_guide(self.judge, guide))
         return {
-            name: objective.value(activations, objective.remember(before))
+            name: objective.value(activations, objective.remember(scene))
             for name, objective in self.measured.items()
         }
+
+    def _hear_guide(
+        self, network: keras.Model | None, guide: tf.Tensor | None
+    ) -> Activations | None:
+        if guide is None:
+            return None
+        return self._hear(network, self._resized(self.canvas.frontend(guide)))
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How to climb.
+
+    Attributes:
+      config: the optimiser, how many steps and how wide, and when it is enough.
+      tile_seconds: length of the view, of which jitter is a share.
+      rng: of the jitter.
+    """
+
+    config: OptimiserConfig
+    tile_seconds: float
+    rng: np.random.Generator
+
+    def jitter(self) -> dict[str, tf.Tensor]:
+        """By how much of its width the next view is shifted; nothing if it is not."""
+        reach = self.config.jitter_seconds / self.tile_seconds
+        if not reach:
+            return {}
+        return {"jitter": tf.constant(self.rng.uniform(-reach, reach), tf.float32)}
 
 
 def ascend(
     slope: Slope,
     values: tf.Tensor,
     context: Context,
-    config: OptimiserConfig,
-    size: Size | None = None,
-    on_step: Step = lambda value: None,
+    memory: Memory,
+    climb: Climb,
+    on_step: Step = lambda value, values: None,
 ) -> tf.Tensor:
     """Change `values` so that the objective rises.
 
@@ -98,17 +146,19 @@ def ascend(
       slope: canvas, network and objective.
       values: float32 `[batch, …]` where it begins.
       context: the canvas's, of the original.
-      config: how to climb, how many steps and how wide, and when it is enough.
-      size: to resize the view to, an octave; None for the view as it is.
-      on_step: called after every step with the objective, summed over the batch.
+      memory: the objective's, of the original and the guide.
+      climb: how, and how far.
+      on_step: called after every step.
 
     Returns:
       The new values.
     """
-    memory = slope.remember(context, size)
-    gradient = partial(slope.gradient, context=context, memory=memory, size=size)
-    climb = {"gradient": _normalised_gradient, "adam": _adam, "lbfgs": _lbfgs}[config.kind]
-    return climb(gradient, values, config, on_step)
+
+    def gradient(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return slope.gradient(values, context=context, memory=memory, **climb.jitter())
+
+    kinds = {"gradient": _normalised_gradient, "adam": _adam, "lbfgs": _lbfgs}
+    return kinds[climb.config.kind](gradient, values, climb.config, on_step)
 
 
 class _Plateau:
@@ -168,12 +218,12 @@ def _step_by_step(
 ) -> tf.Tensor:
     """Steps of `step_size` times what `direction` makes of the number of the step and the slope."""
     plateau = _Plateau(config)
+    smooth = smoothing(config.smoothing)
     for step in range(1, config.steps + 1):
         value, slope = gradient(values)
-        values += config.step_size * direction(step, slope)
+        values += config.step_size * direction(step, smooth(slope, step / config.steps))
         total = float(tf.reduce_sum(value))
-        on_step(total)
-        if plateau.reached(total):
+        if on_step(total, values) or plateau.reached(total):
             break
     return values
 
@@ -194,14 +244,16 @@ def _lbfgs(
     plateau = _Plateau(config)
 
     def descent(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = gradient(tf.constant((scaled * scale).reshape(shape), tf.float32))
+        value, slope = gradient(unscaled(scaled))
         down = slope.numpy().ravel().astype(np.float64) * (-scale / first)
         return -float(tf.reduce_sum(value)) / first, down
 
+    def unscaled(found: np.ndarray) -> tf.Tensor:
+        return tf.constant((found * scale).reshape(shape), tf.float32)
+
     def step(intermediate_result: OptimizeResult) -> None:
         total = -float(intermediate_result.fun) * first
-        on_step(total)
-        if plateau.reached(total):
+        if on_step(total, unscaled(intermediate_result.x)) or plateau.reached(total):
             raise StopIteration
 
     result = minimize(
@@ -218,4 +270,4 @@ def _lbfgs(
             "gtol": 0.0,
         },
     )
-    return tf.constant((result.x * scale).reshape(shape), tf.float32)
+    return unscaled(result.x)

@@ -1,20 +1,121 @@
 """`dream`: let a network hear more of what it hears in a recording already."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfdream import models
+from tfdream import audio, models
 from tfdream.config import DreamConfig
+from tfdream.errors import ConfigError
 from tfdream.synthesis import objectives
+from tfdream.synthesis.guides import read_guide
 from tfdream.synthesis.recording import (
     Progress,
-    build_retouch,
     change_recording,
     check_output,
     silent,
     write_sidecar,
 )
+from tfdream.synthesis.retouch import Retouch, build_retouch, noise
 from tfdream.training.runs import Run
+
+
+class Dreamer:
+    """A network and what it is to dream of; compiled once, for any number of recordings.
+
+    Args:
+      run: the network.
+      config: objective, canvas, octaves, optimiser and tiles.
+      guide: a recording, for objectives that heed one.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the settings do not fit the network.
+
+    Source: "Dreaming in Music", section III-C.
+    """
+
+    def __init__(self, run: Run, config: DreamConfig, guide: Path | None = None) -> None:
+        self.run = run
+        self.config = config
+        self.guide = guide
+        self.objective = objectives.parse(config.objective, _default_layer(run), run.labels)
+        if self.objective.guided and guide is None:
+            raise ConfigError(
+                f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
+            )
+        if guide is not None and not self.objective.guided:
+            raise ConfigError(
+                f"objective '{self.objective.name}' heeds no guide; leave it out, or use an "
+                "objective such as guide_match()"
+            )
+        self._retouches: dict[bool, Retouch] = {}
+
+    def retouch(self, resampled: bool) -> Retouch:
+        """How tiles are changed; `resampled` if the recording has another rate than the network."""
+        if resampled not in self._retouches:
+            self._retouches[resampled] = build_retouch(
+                self.run,
+                self.config,
+                lambda size: (self.objective, {"objective": self.objective}),
+                resampled,
+                noise if self.config.start == "noise" else None,
+            )
+            retouch = self._retouches[resampled]
+            if self.guide is not None:
+                guide = read_guide(self.guide, retouch.sample_rate, retouch.grid.samples)
+                self._retouches[resampled] = replace(retouch, guide=guide)
+        return self._retouches[resampled]
+
+    def __call__(
+        self,
+        source: Path,
+        output: Path,
+        *,
+        start_seconds: float = 0.0,
+        seconds: float | None = None,
+        force: bool = False,
+        bits: int | None = None,
+        save_every: int | None = None,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Change a recording so that the objective rises, and measure the written file.
+
+        Args:
+          source: any audio file, of any length.
+          output: wav, flac or ogg, by its extension; of the source's rate and channels. Beside it
+            goes a sidecar, ``<output>.json``, with all settings and measures.
+          start_seconds, seconds: the part of the source that is dreamt and written; all, if None.
+          force: overwrite `output`.
+          bits: of the output, see `audio.Writer`.
+          save_every: also write what it is like every so many steps, beside `output`.
+          progress: hears how far it is; where it returns True, the rest stays as it is.
+
+        Returns:
+          The JSON object of the command: objective_before, objective_after (as the optimiser left
+          it), objective_rendered (of the written file), and what `recording.change_recording` adds.
+
+        Raises:
+          AudioError, ConfigError: if the file or the settings do not fit.
+        """
+        check_output(output, bits, force)
+        with audio.excerpt(source, start_seconds, seconds) as original:
+            resampled = audio.info(original).sample_rate != self.run.sample_rate
+            result = change_recording(
+                original,
+                output,
+                self.retouch(resampled),
+                bits,
+                self.config.peak,
+                save_every,
+                progress,
+            )
+        made_of = {"source": str(source), "run": self.run.describe()}
+        if self.guide is not None:
+            made_of["guide"] = str(self.guide)
+        if original != source:
+            made_of["excerpt"] = {"start_seconds": start_seconds, "seconds": seconds}
+        write_sidecar(output, "dream", self.config, result, **made_of)
+        return result
 
 
 def dream(
@@ -22,34 +123,12 @@ def dream(
     output: Path,
     run: Run,
     config: DreamConfig,
-    force: bool = False,
-    bits: int | None = None,
-    progress: Progress = silent,
+    guide: Path | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
-    """Change a recording so that the objective rises, and measure the written file.
+    """Dream one recording; see `Dreamer`, whose call takes the options."""
+    return Dreamer(run, config, guide)(source, output, **options)
 
-    Args:
-      source: any audio file, of any length.
-      output: wav, flac or ogg, by its extension; of the source's rate, length and channels. Beside
-        it goes a sidecar, ``<output>.json``, with all settings and measures.
-      run: the network.
-      config: objective, canvas, octaves, optimiser and tiles.
-      force: overwrite `output`.
-      bits: of the output, see `audio.Writer`.
-      progress: hears how far it is.
 
-    Returns:
-      The JSON object of the command: objective_before, objective_after (as the optimiser left it),
-      objective_rendered (of the written file), and what `recording.change_recording` adds.
-
-    Raises:
-      AudioError, ConfigError, ModelError: if the file or the settings do not fit.
-
-    Source: "Dreaming in Music", section III-C.
-    """
-    check_output(output, bits, force)
-    objective = objectives.parse(config.objective, models.deepest_convolution(run.model))
-    retouch = build_retouch(run, config, lambda size: (objective, {"objective": objective}), source)
-    result = change_recording(source, output, run, retouch, bits, progress)
-    write_sidecar(output, "dream", config, result, source=str(source), run=run.describe())
-    return result
+def _default_layer(run: Run) -> str:
+    return models.deepest_convolution(run.model)

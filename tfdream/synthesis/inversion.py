@@ -11,13 +11,15 @@ import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
 from tfdream import audio
-from tfdream.config import Experiment, FrontendConfig, describe
+from tfdream.config import Experiment, FrontendConfig, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, replacing
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
 
+# The nearest of what tools/bench/inversion.py compares.
+_INTEGRATED = PhaseConfig(start="pghi", iterations=100)
 # What reading a foreign or damaged archive may raise.
 _UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, EOFError),
@@ -69,18 +71,20 @@ def analyse(
 def invert(
     spectrogram: Path,
     output: Path,
-    iterations: int = 100,
+    phase: PhaseConfig = _INTEGRATED,
     seed: int = 0,
     force: bool = False,
     bits: int | None = None,
 ) -> dict[str, Any]:
-    """Turn a saved spectrogram back into sound: fast Griffin–Lim where it shows no phase.
+    """Turn a saved spectrogram back into sound.
+
+    A phase that the image shows is used as it is; any other is found as `phase` says.
 
     Args:
       spectrogram: that `analyse` wrote.
       output: wav, flac or ogg, by its extension.
-      iterations: of Griffin–Lim.
-      seed: of the random phase it starts from.
+      phase: where the phase starts, and how often Griffin–Lim mends it.
+      seed: of what is random in the start.
       force: overwrite `output`.
       bits: of the output, see `audio.Writer`.
 
@@ -89,15 +93,18 @@ def invert(
       the saved one.
 
     Raises:
-      AudioError, ConfigError: if the file is no spectrogram, or shows no level to invert.
+      AudioError, ConfigError: if the file is no spectrogram, or shows no level to invert; if the
+        phase is to be the original's, which no file holds, or random and nothing else.
 
     Source: "On the Generation of Music", section 4 (there with plain Griffin–Lim).
     """
     check_free(output, force, AudioError)
     audio.check_writable(output, bits)
+    if phase.start == "random" and not phase.iterations:
+        raise ConfigError("a random phase alone is noise; use iterations=100 or phase=pghi")
     frontend, image, reference_db, samples, rate = _load(spectrogram)
     remainder = Remainder(reference_db, magnitude=None, phase=None)
-    waveform = frontend.invert(image, remainder, samples, iterations, seed=seed)
+    waveform = frontend.invert(image, remainder, samples, phase, seed)
     audio.write(output, waveform[0].numpy(), rate, bits)
     wanted = frontend.image_to_magnitude(image, remainder, samples)
     error_energy, energy = spectral_error(waveform, wanted, frontend.spec)
@@ -105,7 +112,8 @@ def invert(
         "output": str(output),
         "sample_rate": rate,
         "samples": samples,
-        "iterations": iterations,
+        "phase": "image" if frontend.shows_phase else phase.start,
+        "iterations": 0 if frontend.shows_phase else phase.iterations,
         "spectral_convergence_db": energy_db(float(error_energy[0]), float(energy[0])),
     }
 

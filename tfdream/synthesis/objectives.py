@@ -6,12 +6,13 @@ Objectives add, subtract and scale: ``0.7*layer_norm(conv3) - 0.01*total_variati
 
 import ast
 import inspect
+import math
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -20,15 +21,30 @@ from tfdream.errors import ConfigError
 INPUT = "input"
 """The name under which objectives find the model's input among the activations."""
 
+LOGITS = "logits"
+"""The layer that tells classes apart, in every architecture."""
+
 Activations = dict[str, tf.Tensor]
 Memory = Any
 """Any nest of tensors."""
+
+
+class Scene(NamedTuple):
+    """What an objective may remember before the ascent begins."""
+
+    original: Activations
+    guide: Activations | None = None
+    """Of another recording, whose features are to be brought out."""
+
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
 }
+
+# More pairs of positions than this do not fit into memory.
+_MOST_PAIRS = 2**27
 
 # Under the root of a sum of squares: a silent layer has a norm without a derivative.
 _TINY = 1e-12
@@ -42,13 +58,15 @@ class Objective:
       name: as `parse` would read it.
       layers: whose activations it needs.
       value: activations `[batch, …]` by layer, and what it remembers → float32 `[batch]`.
-      remember: activations of the original → tensors that `value` is given each time.
+      remember: the scene → tensors that `value` is given each time.
+      guided: whether the scene must have a guide.
     """
 
     name: str
     layers: frozenset[str]
     value: Callable[[Activations, Memory], tf.Tensor]
-    remember: Callable[[Activations], Memory] = lambda original: ()
+    remember: Callable[[Scene], Memory] = lambda scene: ()
+    guided: bool = False
 
     def __add__(self, other: "Objective") -> "Objective":
         if not isinstance(other, Objective):
@@ -59,7 +77,8 @@ class Objective:
             lambda activations, memory: (
                 self.value(activations, memory[0]) + other.value(activations, memory[1])
             ),
-            lambda original: (self.remember(original), other.remember(original)),
+            lambda scene: (self.remember(scene), other.remember(scene)),
+            self.guided or other.guided,
         )
 
     def __mul__(self, factor: float) -> "Objective":
@@ -67,12 +86,10 @@ class Objective:
             return NotImplemented
         if factor == 1:
             return self
-        name = f"({self.name})" if " + " in self.name else self.name
-        return Objective(
-            f"{factor:g}*{name}",
-            self.layers,
-            lambda activations, memory: factor * self.value(activations, memory),
-            self.remember,
+        return replace(
+            self,
+            name=f"{factor:g}*({self.name})" if " + " in self.name else f"{factor:g}*{self.name}",
+            value=lambda activations, memory: factor * self.value(activations, memory),
         )
 
     __rmul__ = __mul__
@@ -97,20 +114,143 @@ def layer_norm(layer: str) -> Objective:
     return Objective(f"layer_norm({layer})", frozenset({layer}), value)
 
 
+def layer_energy(layer: str) -> Objective:
+    """Half the sum of the squares of all activations of a layer.
+
+    Source: "Music Style Classification and Transformation", chapter 5.
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        squares = tf.cast(activations[layer], tf.float32) ** 2
+        return tf.reduce_sum(squares, _all_but_batch(squares)) / 2
+
+    return Objective(f"layer_energy({layer})", frozenset({layer}), value)
+
+
+def channel(layer: str, index: int) -> Objective:
+    """The mean activation of one channel of a layer, over all places.
+
+    Source: Olah, Mordvintsev and Schubert, "Feature visualization".
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        chosen = _channel(activations[layer], layer, index)
+        return tf.reduce_mean(chosen, _all_but_batch(chosen)) if chosen.shape.rank > 1 else chosen
+
+    return Objective(f"channel({layer}, {index})", frozenset({layer}), value)
+
+
+def unit(layer: str, index: int, time: float = 0.5, frequency: float = 0.5) -> Objective:
+    """One channel of a layer at one place.
+
+    Args:
+      layer: a convolution.
+      index: of the channel.
+      time, frequency: the place, from 0 (start, bottom) to 1; frequency counts for images only.
+
+    Source: Olah, Mordvintsev and Schubert, "Feature visualization" (there called neuron).
+    """
+    places = (time, frequency)
+    if not all(0 <= place <= 1 for place in places):
+        raise ConfigError(f"unit({layer}, {index}): time and frequency go from 0 to 1")
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        chosen = _channel(activations[layer], layer, index)
+        for place in places[: chosen.shape.rank - 1]:  # time is the last axis, then frequency
+            last = tf.cast(tf.shape(chosen)[-1] - 1, tf.float32)
+            chosen = tf.gather(chosen, tf.cast(tf.round(place * last), tf.int32), axis=-1)
+        return chosen
+
+    name = f"unit({layer}, {index}, {time:g}, {frequency:g})"
+    return Objective(name, frozenset({layer}), value)
+
+
+def class_logit(label: str, labels: Sequence[str]) -> Objective:
+    """The logit of a class; with a minus sign, away from it.
+
+    The logit, not the probability or its logarithm: those stop rising where the network is sure.
+
+    Args:
+      label: the class.
+      labels: all of the network's, in its order.
+
+    Raises:
+      ConfigError: if it is not one of them.
+    """
+    if label not in labels:
+        raise ConfigError(f"class_logit({label}): the network's labels are {', '.join(labels)}")
+    index = list(labels).index(label)
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        return tf.cast(activations[LOGITS], tf.float32)[:, index]
+
+    return Objective(f"class_logit({label})", frozenset({LOGITS}), value)
+
+
+def guide_dot(layer: str) -> Objective:
+    """The dot product of a layer's activations with those of the guide, place by place.
+
+    Source: "Dreaming in Music", section III-C.
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        product = tf.cast(activations[layer], tf.float32) * memory
+        return tf.reduce_sum(product, _all_but_batch(product))
+
+    return Objective(
+        f"guide_dot({layer})", frozenset({layer}), value, _remember_guide(layer), guided=True
+    )
+
+
+def guide_match(layer: str) -> Objective:
+    """The dot product of each place's activations with the best-matching place of the guide.
+
+    Source: Mordvintsev, Olah and Tyka, "Inceptionism", the guided dream.
+    """
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        own, guide = _positions(activations[layer]), _positions(memory)
+        pairs = (own.shape[1] or 0) * (guide.shape[1] or 0)
+        if pairs > _MOST_PAIRS:
+            raise ConfigError(
+                f"guide_match({layer}) would compare {own.shape[1]} places with {guide.shape[1]}; "
+                "use a deeper layer or shorter tiles"
+            )
+        scores = tf.matmul(own, guide, transpose_b=True)
+        return tf.reduce_sum(tf.reduce_max(scores, axis=2), axis=1)
+
+    return Objective(
+        f"guide_match({layer})", frozenset({layer}), value, _remember_guide(layer), guided=True
+    )
+
+
 def content(layer: str) -> Objective:
     """Half the squared distance from the original's activations; give it a minus sign.
 
-    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equation 1.
+    With a start from noise this inverts the layer.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equation 1; Mahendran
+    and Vedaldi, "Understanding deep image representations by inverting them".
     """
 
     def value(activations: Activations, memory: Memory) -> tf.Tensor:
         difference = tf.cast(activations[layer], tf.float32) - memory
         return tf.reduce_sum(difference**2, _all_but_batch(difference)) / 2
 
-    def remember(original: Activations) -> Memory:
-        return tf.cast(original[layer], tf.float32)
+    def remember(scene: Scene) -> Memory:
+        return tf.cast(scene.original[layer], tf.float32)
 
     return Objective(f"content({layer})", frozenset({layer}), value, remember)
+
+
+def distance() -> Objective:
+    """The root mean square difference from the original's model input; give it a minus sign."""
+
+    def value(activations: Activations, memory: Memory) -> tf.Tensor:
+        squares = (activations[INPUT] - memory) ** 2
+        return tf.sqrt(tf.reduce_mean(squares, _all_but_batch(squares)) + _TINY)
+
+    return Objective("distance()", frozenset(), value, lambda scene: scene.original[INPUT])
 
 
 def total_variation() -> Objective:
@@ -140,13 +280,15 @@ def functions() -> dict[str, Callable[..., Objective]]:
     }
 
 
-def parse(expression: str, default_layer: str) -> Objective:
+def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Objective:
     """Read an objective from text.
 
     Args:
-      expression: calls of the functions here, joined by + and −, scaled by numbers with *. Layer
-        names stand as they are: ``2*layer_norm(conv3) + layer_norm(conv4)``.
+      expression: calls of the functions here, joined by + and −, scaled by numbers with *. Names of
+        layers and labels stand as they are, in quotes if they are no words:
+        ``2*layer_norm(conv3) + class_logit('hip hop')``.
       default_layer: for calls that leave their layer out: ``layer_norm()``.
+      labels: of the network, in its order.
 
     Raises:
       ConfigError: naming what it does not understand.
@@ -155,57 +297,96 @@ def parse(expression: str, default_layer: str) -> Objective:
         tree = ast.parse(expression.strip(), mode="eval").body
     except SyntaxError:
         raise ConfigError(f"objective '{expression}' cannot be read; {_example()}") from None
-    result = _evaluate(tree, expression, default_layer)
+    result = _Reader(expression, default_layer, labels).read(tree)
     if not isinstance(result, Objective):
         raise ConfigError(f"objective '{expression}' is only a number; {_example()}")
     return result
 
 
-def _evaluate(node: ast.expr, expression: str, default_layer: str) -> Objective | float:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return float(number)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand, expression, default_layer)
-        case ast.BinOp(left=left, op=operation, right=right):
-            sides = (
-                _evaluate(left, expression, default_layer),
-                _evaluate(right, expression, default_layer),
-            )
-            if type(operation) in _OPERATORS:
-                with suppress(TypeError):  # a product of two objectives, a number added to one
-                    return _OPERATORS[type(operation)](*sides)
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
-            return _call(name, arguments, keywords, default_layer)
-    text = ast.unparse(node)
-    raise ConfigError(f"objective '{expression}': '{text}' is not understood; {_example()}")
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the syntax tree of an expression."""
 
+    expression: str
+    default_layer: str
+    labels: Sequence[str]
 
-def _call(
-    name: str, arguments: list[ast.expr], keywords: list[ast.keyword], default_layer: str
-) -> Objective:
-    known = functions()
-    if name not in known:
-        raise ConfigError(f"objective '{name}' is not one of: {', '.join(known)}")
-    values = [_argument(argument) for argument in arguments]
-    named = {keyword.arg or "**": _argument(keyword.value) for keyword in keywords}
-    signature = inspect.signature(known[name])
-    parameters = list(signature.parameters)
-    if parameters[:1] == ["layer"] and not values and "layer" not in named:
-        named["layer"] = default_layer
-    try:
-        bound = signature.bind(*values, **named)
-    except TypeError as error:
-        raise ConfigError(f"objective {name}({', '.join(parameters)}): {error}") from None
-    if "layer" in bound.arguments:  # a layer's name may look like a number
-        bound.arguments["layer"] = str(bound.arguments["layer"])
-    return known[name](*bound.args, **bound.kwargs)
+    def read(self, node: ast.expr) -> Objective | float:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.read(operand)
+            case ast.BinOp(left=left, op=operation, right=right):
+                sides = self.read(left), self.read(right)
+                if type(operation) in _OPERATORS:
+                    with suppress(TypeError):  # a product of two objectives, a number added to one
+                        return _OPERATORS[type(operation)](*sides)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
+                return self._call(name, arguments, keywords)
+        text = ast.unparse(node)
+        raise ConfigError(
+            f"objective '{self.expression}': '{text}' is not understood; {_example()}"
+        )
+
+    def _call(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Objective:
+        known = functions()
+        if name not in known:
+            raise ConfigError(f"objective '{name}' is not one of: {', '.join(known)}")
+        values = [_argument(argument) for argument in arguments]
+        named: dict[str, Any] = {
+            keyword.arg or "**": _argument(keyword.value) for keyword in keywords
+        }
+        signature = inspect.signature(known[name])
+        parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
+        if parameters[:1] == ["layer"] and not values and "layer" not in named:
+            named["layer"] = self.default_layer
+        if "labels" in signature.parameters:
+            named["labels"] = self.labels
+        try:
+            bound = signature.bind(*values, **named)
+        except TypeError as error:
+            raise ConfigError(f"objective {name}({', '.join(parameters)}): {error}") from None
+        for parameter, value in bound.arguments.items():
+            kind = signature.parameters[parameter].annotation
+            if kind is str:  # a layer's name may look like a number
+                bound.arguments[parameter] = str(value)
+            elif kind in (int, float) and not isinstance(value, int | kind):
+                kinds = {int: "a whole number", float: "a number"}
+                raise ConfigError(
+                    f"objective {name}({', '.join(parameters)}): {parameter}={value} is not "
+                    f"{kinds[kind]}"
+                )
+        return known[name](*bound.args, **bound.kwargs)
 
 
 def _argument(node: ast.expr) -> str | float:
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
         return node.value
     return ast.unparse(node)
+
+
+def _remember_guide(layer: str) -> Callable[[Scene], Memory]:
+    def remember(scene: Scene) -> Memory:
+        if scene.guide is None:
+            raise ConfigError(f"an objective of {layer} needs a guide; give one with --guide")
+        return tf.cast(scene.guide[layer], tf.float32)
+
+    return remember
+
+
+def _channel(activations: tf.Tensor, layer: str, index: int) -> tf.Tensor:
+    count = activations.shape[-1]
+    if not 0 <= index < count:
+        raise ConfigError(f"channel {index} of {layer}: it has {count}, from 0 to {count - 1}")
+    return tf.cast(activations[..., index], tf.float32)
+
+
+def _positions(activations: tf.Tensor) -> tf.Tensor:
+    """`[batch, …, channels]` → `[batch, positions, channels]`."""
+    activations = tf.cast(activations, tf.float32)
+    positions = math.prod(activations.shape[1:-1])
+    return tf.reshape(activations, [-1, positions, activations.shape[-1]])
 
 
 def _all_but_batch(tensor: tf.Tensor) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.synthesis.objectives import Activations, Memory, Objective
+from tfdream.synthesis.objectives import Activations, Memory, Objective, Scene
 
 Over = Literal["channels", "time"]
 _TINY = 1e-12
@@ -140,9 +140,9 @@ def style(
 def relative(objective: Objective, to: Callable[[tf.Tensor], tf.Tensor]) -> Objective:
     """An objective as a share of what it is for the original's activations, changed by `to`."""
 
-    def remember(original: Activations) -> Memory:
-        memory = objective.remember(original)
-        changed = {name: to(activations) for name, activations in original.items()}
+    def remember(scene: Scene) -> Memory:
+        memory = objective.remember(scene)
+        changed = {name: to(activations) for name, activations in scene.original.items()}
         return memory, objective.value(changed, memory)
 
     def value(activations: Activations, memory: Memory) -> tf.Tensor:

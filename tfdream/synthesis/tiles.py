@@ -1,15 +1,16 @@
 """Recordings of any length, rate and number of channels, changed by what knows only clips.
 
-A file is mixed to its mid signal at the model's rate and cut into overlapping tiles. What changed
-in each tile (the difference, not the tile) is cross-faded with its neighbours, resampled to the
-file's own rate and added to all channels of the original. So the stereo image, the rate, the length
-and all that lies above the model's band stay as they are. Everything is a stream of blocks: memory
-does not grow with the file's length.
+A file is resampled to the model's rate and cut into overlapping tiles, whose mid signal the model
+hears. What changed in each tile (the difference, not the tile) is cross-faded with its neighbours,
+resampled to the file's own rate and added to the original. So the stereo image, the rate, the
+length and all that lies above the model's band stay as they are. Everything is a stream of blocks:
+memory does not grow with the file's length.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,25 @@ from tfdream import audio
 from tfdream.config import TilesConfig
 from tfdream.errors import ConfigError
 
-Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Tiles float32 `[batch, samples]` and their weights `[batch]` → changed tiles, the same shape."""
+
+class Tiles(NamedTuple):
+    """Pieces of a recording."""
+
+    channels: np.ndarray
+    """float32 `[batch, samples, channels]`; a recording's last one is filled up with zeros."""
+    weights: np.ndarray
+    """float `[batch]`: the share of each that is signal."""
+    starts: np.ndarray
+    """int `[batch]`: where each begins, in samples."""
+
+    @property
+    def waveforms(self) -> np.ndarray:
+        """The mid signal, float32 `[batch, samples]`."""
+        return self.channels.mean(axis=2)
+
+
+Change = Callable[[Tiles], np.ndarray]
+"""Tiles → what shall become of their channels, the same shape."""
 
 
 @dataclass(frozen=True)
@@ -56,35 +74,41 @@ class TileGrid:
         """Tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
-    def cut(self, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Cut a stream of blocks `[samples, 1]` into batches of tiles.
-
-        Yields:
-          Tiles float32 `[batch, samples]`, the last one filled up with zeros, and the share of each
-          that is signal, float `[batch]`.
-        """
+    def cut(self, blocks: Iterable[np.ndarray]) -> Iterator[Tiles]:
+        """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
         tiles: list[np.ndarray] = []
-        held = np.zeros(0, np.float32)
+        held: np.ndarray | None = None
+        done = 0
         for block in blocks:
-            held = np.concatenate([held, block[:, 0]])
+            held = block if held is None else np.concatenate([held, block])
             while len(held) > self.samples:
                 tiles.append(held[: self.samples])
                 held = held[self.hop :]
                 if len(tiles) == self.batch:
-                    yield np.stack(tiles), np.ones(len(tiles))
+                    yield self._stack(tiles, done)
+                    done += len(tiles)
                     tiles = []
-        weights = np.ones(len(tiles) + 1)
-        weights[-1] = len(held) / self.samples
-        tiles.append(np.pad(held, (0, self.samples - len(held))))
-        yield np.stack(tiles), weights
+        if held is None:
+            held = np.zeros((0, 1), np.float32)
+        tiles.append(np.pad(held, ((0, self.samples - len(held)), (0, 0))))
+        last = self._stack(tiles, done)
+        last.weights[-1] = len(held) / self.samples
+        yield last
+
+    def _stack(self, tiles: list[np.ndarray], before: int) -> Tiles:
+        numbers = np.arange(before, before + len(tiles))
+        return Tiles(np.stack(tiles), np.ones(len(tiles)), numbers * self.hop)
 
 
-def mid_tiles(
-    reader: audio.Reader, sample_rate: int, grid: TileGrid
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
     """The tiles of a file's mid signal at another sample rate, as `TileGrid.cut` gives them."""
-    mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, sample_rate)
-    return grid.cut(mono)
+    mono = audio.mid(reader.blocks())
+    return grid.cut(audio.resample(mono, reader.info.sample_rate, sample_rate))
+
+
+def channel_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
+    """The same of all its channels."""
+    return grid.cut(audio.resample(reader.blocks(), reader.info.sample_rate, sample_rate))
 
 
 def change_file(
@@ -94,6 +118,7 @@ def change_file(
     grid: TileGrid,
     change: Change,
     bits: int | None = None,
+    peak: float | None = None,
 ) -> audio.Written:
     """Change a file through its tiles.
 
@@ -103,34 +128,28 @@ def change_file(
       sample_rate: of the tiles, in Hz.
       grid: of the tiles.
       change: from a batch of tiles to what shall become of them.
-      bits: of the output, see `audio.Writer`.
+      bits, peak: of the output, see `audio.write_blocks`.
 
     Returns:
       What was written.
     """
     with audio.Reader(source) as original, audio.Reader(source) as again:
         info = original.info
-        changes = _overlap_add(mid_tiles(again, sample_rate, grid), grid, change)
+        changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
         at_own_rate = audio.resample(changes, sample_rate, info.sample_rate)
         merged = _merge(original.blocks(), at_own_rate)
-        with audio.Writer(output, info.sample_rate, info.channels, bits) as writer:
-            for block in audio.limit(merged, info.sample_rate):
-                writer.write(block)
-        return writer.written
+        return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, peak)
 
 
-def _overlap_add(
-    tiles: Iterable[tuple[np.ndarray, np.ndarray]], grid: TileGrid, change: Change
-) -> Iterator[np.ndarray]:
-    """Yield what changed, cross-faded, as blocks `[samples, 1]`."""
+def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iterator[np.ndarray]:
+    """Yield what changed, cross-faded, as blocks `[samples, channels]`."""
     # Rising and falling halves of a raised cosine add to one.
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)))[
         :, None
     ].astype(np.float32)
     tail: np.ndarray | None = None
-    for batch, weights in tiles:
-        differences = change(batch, weights) - batch
-        for difference in differences[..., np.newaxis]:
+    for batch in tiles:
+        for difference in change(batch) - batch.channels:
             if tail is not None:
                 difference[: grid.overlap] *= ramp
                 difference[: grid.overlap] += tail
@@ -141,13 +160,14 @@ def _overlap_add(
 
 
 def _merge(blocks: Iterable[np.ndarray], changes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Add a stream `[samples, 1]` to every channel of another, which sets the length."""
-    held = np.zeros((0, 1), np.float32)
+    """Add a stream to another one of the same channels, which sets the length."""
+    held: np.ndarray | None = None
     for block in blocks:
+        held = block[:0] if held is None else held
         while len(held) < len(block):
             more = next(changes, None)
             if more is None:  # resampling there and back may lose a last sample
-                more = np.zeros((len(block) - len(held), 1), np.float32)
+                more = np.zeros((len(block) - len(held), block.shape[1]), np.float32)
             held = np.concatenate([held, more])
         yield block + held[: len(block)]
         held = held[len(block) :]

@@ -19,13 +19,12 @@ from tfdream.synthesis.listener import FeatureListener, Listener
 from tfdream.synthesis.objectives import Objective, content
 from tfdream.synthesis.recording import (
     Progress,
-    Start,
-    build_retouch,
     change_recording,
     check_output,
     silent,
     write_sidecar,
 )
+from tfdream.synthesis.retouch import Start, build_retouch, noise
 from tfdream.synthesis.styles import Texture, TextureReader, relative, style, total
 from tfdream.training.runs import Run
 
@@ -80,8 +79,9 @@ def transfer(
         return -weighted(losses, config), losses
 
     start = _start(config, style_path, listener)
-    retouch = build_retouch(listener, config, objectives, content_path, start)
-    result = change_recording(content_path, output, listener, retouch, bits, progress)
+    resampled = audio.info(content_path).sample_rate != listener.sample_rate
+    retouch = build_retouch(listener, config, objectives, resampled, start)
+    result = change_recording(content_path, output, retouch, bits, config.peak, progress=progress)
     made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
     if run is not None:
         made_of["run"] = run.describe()
@@ -173,11 +173,5 @@ def _start(config: TransferConfig, style_path: Path, listener: Listener) -> Star
         return None
     if config.start == "style":
         first = next(_style_tiles(style_path, listener, config))
-        return lambda tiles: np.repeat(first, len(tiles), axis=0)
-    rng = np.random.default_rng(config.seed)
-
-    def noise(tiles: np.ndarray) -> np.ndarray:
-        level = np.sqrt(np.mean(tiles**2, axis=1, keepdims=True))
-        return (rng.standard_normal(tiles.shape) * level).astype(np.float32)
-
+        return lambda tiles, rng: np.repeat(first, len(tiles), axis=0)
     return noise

@@ -1,0 +1,110 @@
+"""What every canvas is."""
+
+import abc
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfdream.errors import ConfigError
+from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.stft import low_pass, waveform_to_stft
+from tfdream.synthesis.masks import Mask
+
+Context = dict[str, tf.Tensor]
+"""What a canvas keeps of the original: tensors by name, so that one graph serves every tile."""
+
+
+class Surroundings(NamedTuple):
+    """What a canvas lies in."""
+
+    frontend: Frontend
+    """Through which the network looks at it."""
+    samples: int
+    """Of a tile."""
+    sample_rate: int
+    """In Hz."""
+    mask: Mask | None = None
+    """How much of each part may change; everything, without."""
+    resampled: bool = False
+    """Whether the change goes into a file of another rate."""
+
+
+class Canvas(abc.ABC):
+    """What is optimised. Values are float32 `[batch, …]`."""
+
+    def __init__(self, config: Any, surroundings: Surroundings) -> None:
+        self.config = config
+        self.frontend = surroundings.frontend
+        self.samples = surroundings.samples
+        self.sample_rate = surroundings.sample_rate
+        self.mask = surroundings.mask
+        self.resampled = surroundings.resampled
+
+    @abc.abstractmethod
+    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+        """What the other methods need of the original.
+
+        Args:
+          waveform: float32 `[batch, samples]`.
+          start_seconds: where each begins in its recording, float32 `[batch]` or one for all.
+        """
+
+    @abc.abstractmethod
+    def start(self, context: Context) -> tf.Tensor:
+        """The values that leave the original as it is."""
+
+    @abc.abstractmethod
+    def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """The waveform, `[batch, samples]`."""
+
+    def render_channels(
+        self, values: tf.Tensor, context: Context, channels: tf.Tensor
+    ) -> tf.Tensor:
+        """The channels of a recording whose mid signal is the original.
+
+        All get the same change, unless a canvas knows better.
+
+        Args:
+          values, context: of the mid signal.
+          channels: float32 `[batch, samples, channels]`.
+
+        Returns:
+          The same shape.
+        """
+        change = self.render(values, context) - context["waveform"]
+        return channels + change[..., tf.newaxis]
+
+    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """The model's input; that of the rendered waveform, unless a canvas knows better.
+
+        Where the change will be resampled to the file's own rate, its highest frequencies are left
+        out of the view, as they will be of the file.
+        """
+        changed = self.render(values, context)
+        if self.resampled:
+            original = context["waveform"]
+            changed = original + low_pass(changed - original)
+        return self.frontend(changed)
+
+    def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """The magnitude that the view wants the sound to have, `[batch, frames, bins]`.
+
+        In the STFT of a spectrogram frontend; that of the rendered waveform, unless a canvas knows
+        better.
+
+        Raises:
+          ConfigError: if the frontend has no STFT.
+        """
+        if not isinstance(self.frontend, SpectrogramFrontend):
+            raise ConfigError("the frontend has no STFT, hence no magnitude")
+        return tf.abs(waveform_to_stft(self.render(values, context), self.frontend.spec))
+
+
+def masked(change: tf.Tensor, context: Context) -> tf.Tensor:
+    """A change `[batch, frames, bins(, parts)]`, as far as the context's mask lets it through."""
+    if "mask" not in context:
+        return change
+    mask = context["mask"]
+    if change.shape.rank == 4:
+        mask = mask[..., tf.newaxis]
+    return change * tf.cast(mask, change.dtype)

@@ -1,0 +1,38 @@
+"""Guides: recordings whose features a dream brings out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tfdream import audio
+from tfdream.synthesis.retouch import Guide
+
+
+def read_guide(path: Path, sample_rate: int, samples: int) -> Guide:
+    """A guide that runs along with the recording, from the start and again when it ends.
+
+    It is held in memory, as a mid signal at the network's rate.
+
+    Args:
+      path: any audio file.
+      sample_rate: of the network, in Hz.
+      samples: of a tile.
+
+    Returns:
+      Where tiles begin, in samples → float32 `[batch, samples]`.
+    """
+    signal = np.concatenate(list(_mid(path, sample_rate)))
+
+    def waveforms(starts: np.ndarray) -> np.ndarray:
+        places = starts[:, np.newaxis] + np.arange(samples)
+        return signal[places % len(signal)]
+
+    return waveforms
+
+
+def _mid(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+    with audio.Reader(path) as reader:
+        mono = audio.mid(reader.blocks())
+        for block in audio.resample(mono, reader.info.sample_rate, sample_rate):
+            yield block[:, 0]

@@ -1,0 +1,208 @@
+"""How the tiles of a recording are changed: octaves around `ascend`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfdream import models
+from tfdream.config import OctavesConfig, Recipe
+from tfdream.errors import ConfigError
+from tfdream.models.frozen import freeze
+from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.phase import spectral_error
+from tfdream.synthesis import canvases
+from tfdream.synthesis.ascend import Climb, Size, Slope, ascend
+from tfdream.synthesis.canvases import Context, Surroundings
+from tfdream.synthesis.listener import Listener
+from tfdream.synthesis.masks import Mask
+from tfdream.synthesis.objectives import Objective
+from tfdream.synthesis.tiles import TileGrid, Tiles
+
+Start = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""Waveforms of the original's tiles → those to start from, the same shape."""
+Guide = Callable[[np.ndarray], np.ndarray]
+"""Where tiles begin, in samples → the guide's waveforms there, float32 `[batch, samples]`."""
+Sound = Callable[[], np.ndarray]
+"""Gives the tiles' channels as they are at the moment."""
+OnStep = Callable[[float, Sound], bool | None]
+"""Hears the objective of each step; True stops, and keeps what is done."""
+
+
+@dataclass(frozen=True)
+class Retouch:
+    """How to change the tiles of a recording.
+
+    Attributes:
+      octaves: canvas, network and objective at each size of the view, the smallest first, the view
+        as it is last.
+      recipe: how to climb, how often, how much of it is kept.
+      grid: of the tiles.
+      sample_rate: of the tiles, in Hz.
+      start: what to start from; the original, if None.
+      guide: the waveforms of a guide, for objectives that heed one.
+    """
+
+    octaves: list[Slope]
+    recipe: Recipe
+    grid: TileGrid
+    sample_rate: int
+    start: Start | None = None
+    guide: Guide | None = None
+
+    @property
+    def slope(self) -> Slope:
+        """Of the view as it is; what is measured, is measured there."""
+        return self.octaves[-1]
+
+    @property
+    def steps(self) -> int:
+        """For each batch of tiles, at most."""
+        return self.recipe.optimiser.steps * len(self.octaves) * self.recipe.repeats
+
+    def change(
+        self, tiles: Tiles, on_step: OnStep = lambda value, sound: None, climb: bool = True
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Change tiles.
+
+        Args:
+          tiles: of the original.
+          on_step: called after every step.
+          climb: without, the tiles stay as they are, and are only measured.
+
+        Returns:
+          The changed channels and, for each tile, every measure before and after (as the optimiser
+          saw it), and the energies of what the sound lacks of the wanted spectrum and of that.
+        """
+        canvas = self.slope.canvas
+        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
+        guide = self._guide(tiles.starts)
+        context = unchanged = canvas.analyse(tf.constant(tiles.waveforms), seconds)
+        values = start = canvas.start(context)
+        channels = tiles.channels
+        if climb:
+            values, context, channels = self._climb(tiles, unchanged, seconds, on_step)
+        original = self.slope.view(start, unchanged)
+        heard = {}
+        for when, image in (("before", original), ("after", self.slope.view(values, context))):
+            for name, value in self.slope.measure(image, original, guide).items():
+                heard[f"{name}_{when}"] = value.numpy()
+        if isinstance(canvas.frontend, SpectrogramFrontend):
+            wanted = canvas.magnitude(values, context)
+            error, energy = spectral_error(
+                canvas.render(values, context), wanted, canvas.frontend.spec
+            )
+            heard |= {"error_energy": error.numpy(), "wanted_energy": energy.numpy()}
+        return channels, heard
+
+    def _climb(
+        self, tiles: Tiles, unchanged: Context, seconds: tf.Tensor, on_step: OnStep
+    ) -> tuple[tf.Tensor, Context, np.ndarray]:
+        """The values at the end, the context that they belong to, and the changed channels."""
+        canvas, context = self.slope.canvas, unchanged
+        channels = tf.constant(tiles.channels)
+        values = canvas.start(context)
+        rng = np.random.default_rng([self.recipe.seed, *tiles.starts])
+        if self.start is not None:
+            begun = tf.constant(self.start(tiles.waveforms, rng))
+            values = canvas.start(canvas.analyse(begun, seconds))
+        climb = Climb(self.recipe.optimiser, self.grid.samples / self.sample_rate, rng)
+        guide = self._guide(tiles.starts)
+        memories = [slope.remember(unchanged, guide) for slope in self.octaves]
+        stopped = False
+
+        def sound(values: tf.Tensor) -> np.ndarray:
+            changed = canvas.render_channels(values, context, channels).numpy()
+            return tiles.channels + np.float32(self.recipe.mix) * (changed - tiles.channels)
+
+        def step(value: float, values: tf.Tensor) -> bool:
+            nonlocal stopped
+            stopped = bool(on_step(value, lambda: sound(values)))
+            return stopped
+
+        for repeat in range(self.recipe.repeats):
+            if repeat:
+                channels = canvas.render_channels(values, context, channels)
+                context = canvas.analyse(canvas.render(values, context), seconds)
+                values = canvas.start(context)
+            for slope, memory in zip(self.octaves, memories, strict=True):
+                values = ascend(slope, values, context, memory, climb, step)
+                if stopped:
+                    return values, context, sound(values)
+        return values, context, sound(values)
+
+    def _guide(self, starts: np.ndarray) -> tf.Tensor | None:
+        return None if self.guide is None else tf.constant(self.guide(starts))
+
+
+def build_retouch(
+    listener: Listener,
+    recipe: Recipe,
+    objectives: Callable[[Size | None], tuple[Objective, dict[str, Objective]]],
+    resampled: bool,
+    start: Start | None = None,
+    guide: Guide | None = None,
+) -> Retouch:
+    """Prepare to change recordings.
+
+    Args:
+      listener: network and frontend.
+      recipe: its configuration.
+      objectives: size of the view → what is maximised there, and what is measured.
+      resampled: whether the recordings have another rate than the listener.
+      start: what to start from; the original, if None.
+      guide: the waveforms of a guide.
+
+    Raises:
+      ConfigError, ModelError: if layer, canvas, tiles or octaves do not fit the network.
+    """
+    rate = listener.sample_rate
+    grid = TileGrid.build(recipe.tiles, listener.clip_samples, rate)
+    surroundings = Surroundings(
+        listener.frontend, grid.samples, rate, Mask.build(recipe.mask, rate), resampled
+    )
+    canvas = canvases.build(recipe.canvas, surroundings)
+    shape = listener.frontend.shape(grid.samples)
+    octaves = []
+    for size in octave_sizes(shape, recipe.octaves):
+        objective, measured = objectives(size)
+        layers = sorted(objective.layers.union(*(each.layers for each in measured.values())))
+        network = judge = None
+        if layers:
+            tapped = models.tap(listener.model, layers)
+            models.check_input(tapped, shape if size is None else (*size, shape[-1]))
+            network = freeze(tapped, recipe.precision)
+            judge = network if recipe.precision == "float32" else freeze(tapped)
+        octaves.append(Slope(canvas, network, objective, measured, size, judge))
+    return Retouch(octaves, recipe, grid, rate, start, guide)
+
+
+def octave_sizes(shape: tuple[int, ...], config: OctavesConfig) -> list[Size | None]:
+    """Sizes of the view, the smallest first; the last one is None, the view as it is.
+
+    Raises:
+      ConfigError: if the view is no image, or nothing of it is left.
+    """
+    sizes: list[Size | None] = [None]
+    if config.count > 1 and len(shape) != 3:
+        raise ConfigError(
+            f"octaves.count={config.count} needs a model that sees images; use octaves.count=1"
+        )
+    for octave in range(1, config.count):
+        shrunk = config.scale**octave
+        height = shape[0] if config.axes == "time" else round(shape[0] / shrunk)
+        width = round(shape[1] / shrunk)
+        if min(height, width) < 1:
+            raise ConfigError(
+                f"octaves.count={config.count} with scale={config.scale:g} leaves nothing of an "
+                f"image of {shape[0]}×{shape[1]}; use fewer"
+            )
+        sizes.insert(0, (height, width))
+    return sizes
+
+
+def noise(waveforms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """White noise as loud as waveforms `[batch, samples]`: something to start from."""
+    level = np.sqrt(np.mean(waveforms**2, axis=1, keepdims=True))
+    return (rng.standard_normal(waveforms.shape) * level).astype(np.float32)

@@ -1,0 +1,137 @@
+"""What a dream costs, beside the bare gradient evaluations in it, and per second of audio.
+
+    python tools/bench/dream_cost.py RUN AUDIO [--config dream/dreaming_in_music] [--rounds 3]
+    python tools/bench/dream_cost.py RUN AUDIO --lengths 10,60,600
+
+The first compares changing one tile by the recipe with value and gradient of the same network at
+the same sizes and nothing else, in turns, in float32 and bfloat16. The second dreams files of these
+lengths (AUDIO, repeated as often as it takes) by the command, and tells seconds of compute per
+second of audio and the largest memory.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import tensorflow as tf
+
+from tfdream import audio, config, models
+from tfdream.synthesis.dream import Dreamer
+from tfdream.synthesis.retouch import Retouch, octave_sizes
+from tfdream.synthesis.tiles import Tiles, mid_tiles
+from tfdream.training.runs import Run
+
+
+def bare(dreamer: Dreamer, retouch: Retouch) -> Callable[[], None]:
+    """Value and gradient of the objective with respect to the network's input, once per step."""
+    run, objective = dreamer.run, dreamer.objective
+    network = models.tap(run.model, sorted(objective.layers))
+    shape = run.frontend.shape(retouch.grid.samples)
+
+    @tf.function(reduce_retracing=True)
+    def evaluate(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            value = objective.value(network(image, training=False), ())
+        return value, tape.gradient(value, image)
+
+    sizes = octave_sizes(shape, dreamer.config.octaves)
+    images = [tf.random.uniform([1, *(size or shape[:-1]), shape[-1]]) for size in sizes]
+
+    def evaluations() -> None:
+        for image in images:
+            for _ in range(dreamer.config.optimiser.steps):
+                evaluate(image)[0].numpy()
+
+    return evaluations
+
+
+def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], rounds: int) -> None:
+    """Print the first table."""
+    ways: dict[str, Callable[[], object]] = {}
+    for precision in ("float32", "bfloat16"):
+        recipe = config.load(name, config.DreamConfig, (*overrides, f"precision={precision}"))
+        dreamer = Dreamer(run, recipe)
+        retouch = dreamer.retouch(resampled=False)
+        with audio.Reader(source) as reader:
+            tiles = next(mid_tiles(reader, run.sample_rate, retouch.grid))
+        one = Tiles(tiles.channels[:1], tiles.weights[:1], tiles.starts[:1])
+        if not ways:
+            ways["bare gradient evaluations, float32"] = bare(dreamer, retouch)
+        ways[f"{name}, {precision}"] = lambda retouch=retouch, one=one: retouch.change(one)
+    for way in ways.values():
+        way()  # traced, warmed up
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, work in ways.items():
+            started = time.perf_counter()
+            work()
+            seconds[way].append(time.perf_counter() - started)
+    first = next(iter(seconds.values()))
+    print(f"| {retouch.steps} steps on a tile | seconds | of the bare cost |")
+    print("|---|---:|---:|")
+    for way, times in seconds.items():
+        ratio = statistics.median(own / base for own, base in zip(times, first, strict=True))
+        print(f"| {way} | {statistics.median(times):.1f} | {ratio:.2f} |")
+
+
+def lengthen(source: Path, seconds: float, output: Path) -> None:
+    """Repeat a recording until it is this long."""
+    samples, rate = audio.read(source)
+    wanted = round(seconds * rate)
+    audio.write(output, np.resize(samples, (wanted, samples.shape[1])), rate)
+
+
+def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], wanted: str) -> None:
+    """Print the second table."""
+    print("| length | seconds of compute per second of audio | largest memory |")
+    print("|---|---:|---:|")
+    folder = Path("dream_cost")
+    settings = [word for override in overrides for word in ("--set", override)]
+    for seconds in map(float, wanted.split(",")):
+        lengthen(source, seconds, folder / "long.wav")
+        command = [
+            sys.executable,
+            "-m",
+            "tfdream",
+            "dream",
+            folder / "long.wav",
+            folder / "out.wav",
+        ]
+        options = ["--model", run, "--config", name, "--force", "--json", *settings]
+        # The peak of all children so far: lengths rise, so that each one's own is seen.
+        done = subprocess.run(
+            [*map(str, command), *map(str, options)], check=True, capture_output=True, text=True
+        )
+        result = json.loads(done.stdout.splitlines()[-1])
+        share = result["compute_seconds"] / result["audio_seconds"]
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        print(f"| {seconds:g} s | {share:.2f} | {peak:.2f} GB |", flush=True)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--config", "name", default="dream/dreaming_in_music", show_default=True)
+@click.option("--set", "overrides", multiple=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--lengths", "wanted", help="Seconds, separated by commas, rising.")
+def main(
+    run: Path, source: Path, name: str, overrides: tuple[str, ...], rounds: int, wanted: str | None
+) -> None:
+    """Print one of the tables."""
+    if wanted is not None:
+        lengths(run, source, name, overrides, wanted)
+    else:
+        compare(Run.open(run), source, name, overrides, rounds)
+
+
+if __name__ == "__main__":
+    main()
