@@ -8,6 +8,8 @@ from tfdream.audio.files import (
     BLOCK_SAMPLES,
     EXTENSIONS,
     AudioInfo,
+    Gain,
+    Loudness,
     Reader,
     Writer,
     Written,
@@ -15,17 +17,21 @@ from tfdream.audio.files import (
     excerpt,
     info,
     is_writable,
+    loudness,
     read,
     write,
     write_blocks,
     write_floats,
 )
-from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
+from tfdream.audio.streams import CEILING, head, limit, mid, rechunk, resample, trim
 
 __all__ = [
     "BLOCK_SAMPLES",
+    "CEILING",
     "EXTENSIONS",
     "AudioInfo",
+    "Gain",
+    "Loudness",
     "Reader",
     "Writer",
     "Written",
@@ -35,6 +41,7 @@ __all__ = [
     "info",
     "is_writable",
     "limit",
+    "loudness",
     "mid",
     "read",
     "rechunk",

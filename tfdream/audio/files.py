@@ -1,7 +1,7 @@
 """Audio files: reading and writing, whole or in blocks."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,18 @@ class Written(NamedTuple):
     channels: int
     samples: int
     peak: float
+
+
+class Loudness(NamedTuple):
+    """How loud a file is, over all its samples."""
+
+    peak: float
+    """The largest absolute sample."""
+    mean_square: float
+
+
+Gain = Callable[[Loudness], float]
+"""How loud a file would be → what to multiply it by."""
 
 
 class Reader:
@@ -179,6 +191,18 @@ def info(path: Path) -> AudioInfo:
         return reader.info
 
 
+def loudness(path: Path) -> Loudness:
+    """How loud a file is."""
+    peak = energy = 0.0
+    count = 0
+    with Reader(path) as reader:
+        for block in reader.blocks():
+            peak = max(peak, float(np.abs(block).max()))
+            energy += float(np.sum(block.astype(np.float64) ** 2))
+            count += block.size
+    return Loudness(peak, energy / count)
+
+
 def read(path: Path) -> tuple[np.ndarray, int]:
     """Read a whole file: float32 `[samples, channels]` and its sample rate."""
     with Reader(path) as reader:
@@ -197,27 +221,27 @@ def write_blocks(
     sample_rate: int,
     channels: int,
     bits: int | None = None,
-    peak: float | None = None,
+    gain: Gain | None = None,
 ) -> Written:
     """Write a stream of blocks float `[samples, channels]`.
 
     Args:
       path, sample_rate, channels, bits: see `Writer`.
       blocks: the sound.
-      peak: scale the whole to this largest absolute sample; without, loud peaks are limited.
+      gain: of the whole file; without, only what would pass full scale gets softer.
     """
-    if peak is None:
+    if gain is None:
         with Writer(path, sample_rate, channels, bits) as writer:
             for block in limit(blocks, sample_rate):
                 writer.write(block)
         return writer.written
-    # The loudest sample is known when all of them are; until then they wait as floats.
+    # How loud it is is known when all of it is there; until then it waits as floats.
     with _waiting(path.parent) as waiting:
-        loudest = write_floats(waiting, blocks, sample_rate, channels).peak
-        gain = np.float32(peak / loudest) if loudest else np.float32(1)
+        write_floats(waiting, blocks, sample_rate, channels)
+        factor = np.float32(gain(loudness(waiting)))
         with Reader(waiting) as reader, Writer(path, sample_rate, channels, bits) as writer:
             for block in reader.blocks():
-                writer.write(block * gain)
+                writer.write(block * factor)
     return writer.written
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import soxr
 from scipy.ndimage import minimum_filter1d
 
+CEILING = 0.999
+"""The largest absolute sample that is written: some formats round up."""
+
 
 def mid(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The mean of the channels of each block: `[samples, channels]` → `[samples, 1]`."""
@@ -83,7 +86,7 @@ def head(blocks: Iterable[np.ndarray], samples: int | None) -> Iterator[np.ndarr
 def limit(
     blocks: Iterable[np.ndarray],
     sample_rate: int,
-    ceiling: float = 0.999,
+    ceiling: float = CEILING,
     look_ahead_seconds: float = 0.005,
 ) -> Iterator[np.ndarray]:
     """Keep a stream of blocks `[samples, channels]` under `ceiling`, without clipping.

@@ -97,8 +97,9 @@ class Recipe(Section):
     """How often the result is changed again."""
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much of the change is kept: 0 is the original."""
-    peak: Annotated[float, Field(gt=0, le=1)] | None = None
-    """The largest sample of the file, which is scaled to it; without, loud peaks are limited."""
+    level: Literal["limit", "keep"] | Annotated[float, Field(gt=0, le=1)] = "limit"
+    """How loud the file gets: as it comes, and softer only where it would pass full scale; or as
+    loud as the original, softer if it would then pass full scale; or with this largest sample."""
     precision: Precision = "float32"
     seed: Seed = 0
 

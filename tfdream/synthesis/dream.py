@@ -105,7 +105,7 @@ class Dreamer:
                 output,
                 self.retouch(resampled),
                 bits,
-                self.config.peak,
+                self.config.level,
                 save_every,
                 progress,
             )

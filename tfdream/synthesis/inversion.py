@@ -18,7 +18,7 @@ from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
 
-# The nearest of what tools/bench/inversion.py compares.
+# Measured by tools/bench/inversion.py: twice as many iterations bring less than 1 dB.
 _INTEGRATED = PhaseConfig(start="pghi", iterations=100)
 # What reading a foreign or damaged archive may raise.
 _UNREADABLE = (

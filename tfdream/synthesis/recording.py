@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,9 @@ Progress = Callable[[int, int, float], bool | None]
 """Hears the steps done, the steps of all tiles and octaves, and the objective; True stops."""
 
 
+Level = float | Literal["limit", "keep"]
+
+
 def silent(done: int, total: int, value: float) -> None:
     """Report to nobody."""
 
@@ -33,7 +36,7 @@ def change_recording(
     output: Path,
     retouch: Retouch,
     bits: int | None = None,
-    peak: float | None = None,
+    level: Level = "limit",
     save_every: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -43,7 +46,8 @@ def change_recording(
       source: any audio file.
       output: to be written.
       retouch: how its tiles are changed.
-      bits, peak: of the output, see `audio.write_blocks`.
+      bits: of the output, see `audio.Writer`.
+      level: of the output, see `config.Recipe`.
       save_every: also write what it is like every so many steps, beside `output`.
       progress: hears how far it is; where it returns True, the rest stays as it is.
 
@@ -59,6 +63,7 @@ def change_recording(
     model_samples = math.ceil(info.samples * rate / info.sample_rate)
     total = -(-retouch.grid.count(model_samples) // retouch.grid.batch) * retouch.steps
     measures = _Measures()
+    gain = level_gain(level, source)
     done = 0
     stopped_at: float | None = None
 
@@ -83,11 +88,11 @@ def change_recording(
         return changed
 
     with Snapshots(save_every, retouch.steps) as snapshots:
-        written = change_file(source, output, rate, retouch.grid, change, bits, peak)
+        written = change_file(source, output, rate, retouch.grid, change, bits, gain)
         paths = []
         for number, replay in snapshots.replays():
             paths.append(numbered(output, number, retouch.steps))
-            change_file(source, paths[-1], rate, retouch.grid, replay, bits, peak)
+            change_file(source, paths[-1], rate, retouch.grid, replay, bits, gain)
     audio_seconds = written.samples / written.sample_rate
     result = {
         "output": str(output),
@@ -105,6 +110,23 @@ def change_recording(
     if stopped_at is not None:
         result |= {"interrupted": True, "changed_seconds": min(stopped_at, audio_seconds)}
     return result
+
+
+def level_gain(level: Level, source: Path) -> audio.Gain | None:
+    """What makes a file as loud as a recipe's level asks for."""
+    if level == "limit":
+        return None
+    if level == "keep":
+        original = audio.loudness(source)
+
+        def keep(found: audio.Loudness) -> float:
+            if not found.peak:
+                return 1.0
+            same = math.sqrt(original.mean_square / found.mean_square)
+            return min(1.0, same, max(original.peak, audio.CEILING) / found.peak)
+
+        return keep
+    return lambda found: level / found.peak if found.peak else 1.0
 
 
 def measure_file(retouch: Retouch, source: Path, changed: Path) -> dict[str, float]:

@@ -118,7 +118,7 @@ def change_file(
     grid: TileGrid,
     change: Change,
     bits: int | None = None,
-    peak: float | None = None,
+    gain: audio.Gain | None = None,
 ) -> audio.Written:
     """Change a file through its tiles.
 
@@ -128,7 +128,7 @@ def change_file(
       sample_rate: of the tiles, in Hz.
       grid: of the tiles.
       change: from a batch of tiles to what shall become of them.
-      bits, peak: of the output, see `audio.write_blocks`.
+      bits, gain: of the output, see `audio.write_blocks`.
 
     Returns:
       What was written.
@@ -138,7 +138,7 @@ def change_file(
         changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
         at_own_rate = audio.resample(changes, sample_rate, info.sample_rate)
         merged = _merge(original.blocks(), at_own_rate)
-        return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, peak)
+        return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
 
 
 def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iterator[np.ndarray]:

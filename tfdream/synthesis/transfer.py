@@ -81,7 +81,7 @@ def transfer(
     start = _start(config, style_path, listener)
     resampled = audio.info(content_path).sample_rate != listener.sample_rate
     retouch = build_retouch(listener, config, objectives, resampled, start)
-    result = change_recording(content_path, output, retouch, bits, config.peak, progress=progress)
+    result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
     made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
     if run is not None:
         made_of["run"] = run.describe()
