@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import StftSpec
-from tfdream.signal.phase import energy_db, griffin_lim, spectral_error
+from tfdream.config import PhaseConfig, StftSpec
+from tfdream.errors import ConfigError
+from tfdream.signal.phase import energy_db, griffin_lim, magnitude_to_waveform, spectral_error
 from tfdream.signal.stft import stft_to_phase, stft_to_power, waveform_to_stft
 
 SPEC = StftSpec(n_fft=256, hop_samples=64)
 SAMPLES = 3001
+each_start = pytest.mark.parametrize("start", ["original", "pghi", "random"])
 
 
 def sound(seed=0, batch=1):
@@ -99,6 +101,119 @@ def test_clips_of_a_batch_do_not_mix():
 def test_silence_stays_silence():
     magnitude = tf.zeros([1, SPEC.frames(SAMPLES), SPEC.bins])
     np.testing.assert_array_equal(griffin_lim(magnitude, SPEC, SAMPLES, 5, 0.99), 0)
+
+
+# From a magnitude to sound
+
+
+@each_start
+def test_without_iterations_the_start_is_the_phase(start):
+    waveform = sound()
+    magnitude, phase = magnitude_and_phase(waveform)
+    config = PhaseConfig(start=start, iterations=0)
+    found = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
+    assert found.shape == waveform.shape
+    is_the_original = np.allclose(found, waveform, atol=1e-4)  # float32
+    assert is_the_original == (start == "original")
+
+
+@each_start
+def test_iterations_mend_the_start(start):
+    magnitude, phase = magnitude_and_phase(sound())
+    disturbed = phase + np.random.default_rng(0).normal(0, 0.5, phase.shape).astype(np.float32)
+    errors = [
+        error_db(
+            magnitude_to_waveform(
+                magnitude, SPEC, SAMPLES, PhaseConfig(start=start, iterations=count), disturbed
+            ),
+            magnitude,
+        )
+        for count in (0, 20)
+    ]
+    assert errors[1] < errors[0] - 3  # dB
+
+
+@pytest.mark.parametrize("iterations", [0, 5])
+def test_an_integrated_start_beats_a_random_one(iterations):
+    magnitude, _ = magnitude_and_phase(sound())
+    integrated, random = (
+        magnitude_to_waveform(
+            magnitude, SPEC, SAMPLES, PhaseConfig(start=start, iterations=iterations)
+        )
+        for start in ("pghi", "random")
+    )
+    assert error_db(integrated, magnitude) < error_db(random, magnitude) - 3  # dB
+
+
+@each_start
+@pytest.mark.parametrize("iterations", [0, 2])
+def test_a_graph_of_unknown_batches_renders_the_same(start, iterations):
+    config = PhaseConfig(start=start, iterations=iterations)
+    unknown = tf.TensorSpec([None, SPEC.frames(SAMPLES), SPEC.bins])
+
+    @tf.function(input_signature=[unknown, unknown])
+    def render(magnitude, phase):
+        waveform = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
+        assert waveform.shape.as_list() == [None, SAMPLES]
+        return waveform
+
+    for batch in (1, 3):
+        magnitude, phase = magnitude_and_phase(sound(batch=batch))
+        found = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
+        np.testing.assert_allclose(render(magnitude, phase), found, atol=1e-4)  # float32
+
+
+@pytest.mark.parametrize("start", ["original", "pghi"])
+def test_clips_are_rendered_each_for_itself(start):
+    magnitude, phase = magnitude_and_phase(sound(batch=3))
+    config = PhaseConfig(start=start, iterations=3)
+    together = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
+    for clip in range(3):
+        one = slice(clip, clip + 1)
+        alone = magnitude_to_waveform(magnitude[one], SPEC, SAMPLES, config, phase[one])
+        np.testing.assert_allclose(together[one], alone, atol=1e-4)  # float32
+
+
+@each_start
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_a_silent_magnitude_is_silence(start, iterations):
+    magnitude = tf.zeros([1, SPEC.frames(SAMPLES), SPEC.bins])
+    config = PhaseConfig(start=start, iterations=iterations)
+    found = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, magnitude)
+    np.testing.assert_array_equal(found, 0)
+
+
+@each_start
+def test_the_gradient_reaches_the_magnitude(start):
+    magnitude, phase = magnitude_and_phase(sound())
+    config = PhaseConfig(start=start, iterations=0)
+    with tf.GradientTape() as tape:
+        tape.watch(magnitude)
+        waveform = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
+        energy = tf.reduce_sum(waveform**2)
+    gradient = tape.gradient(energy, magnitude).numpy()
+    assert np.isfinite(gradient).all()
+    assert gradient.any()
+
+
+def test_a_random_start_is_the_seeds():
+    magnitude, _ = magnitude_and_phase(sound())
+    config = PhaseConfig(start="random", iterations=2)
+    first, again, other = (
+        magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, seed=seed).numpy()
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_the_phase_of_no_original_is_an_error():
+    magnitude, _ = magnitude_and_phase(sound())
+    with pytest.raises(ConfigError, match="use start=pghi or random"):
+        magnitude_to_waveform(magnitude, SPEC, SAMPLES, PhaseConfig(start="original"))
+
+
+# Errors of a spectrum
 
 
 def test_the_error_is_measured_for_each_clip():

@@ -38,6 +38,8 @@ from tfdream.signal.stft import (
 
 _FROM_THE_ORIGINAL = PhaseConfig()
 
+_TINY_TURN = 1e-4
+
 
 class Remainder(NamedTuple):
     """What an image leaves out; `invert` takes what it has and finds the rest."""
@@ -126,7 +128,8 @@ class SpectrogramFrontend(Frontend):
             channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
         if self.shows_phase:
             turns = phase / (2 * math.pi)
-            channels.append(turns - tf.round(turns) + 0.5)
+            # Half a turn stays half a turn: bins of real numbers have it, and float32 is not exact.
+            channels.append(turns - tf.math.ceil(turns - 0.5 - _TINY_TURN) + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
