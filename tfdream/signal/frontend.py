@@ -37,8 +37,8 @@ from tfdream.signal.stft import (
 )
 
 _FROM_THE_ORIGINAL = PhaseConfig()
-
-_TINY_TURN = 1e-4
+# Half a turn is this far from itself in float32.
+_TINY_TURN = 1e-5
 
 
 class Remainder(NamedTuple):
@@ -128,8 +128,9 @@ class SpectrogramFrontend(Frontend):
             channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
         if self.shows_phase:
             turns = phase / (2 * math.pi)
-            # Half a turn stays half a turn: bins of real numbers have it, and float32 is not exact.
-            channels.append(turns - tf.math.ceil(turns - 0.5 - _TINY_TURN) + 0.5)
+            # Half a turn stays as it is, to either side: bins of real numbers have it.
+            whole = tf.where(tf.abs(turns) <= 0.5 + _TINY_TURN, 0.0, tf.round(turns))
+            channels.append(turns - whole + 0.5)
         return self._to_image(tf.stack(channels, axis=-1))
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
