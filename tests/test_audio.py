@@ -272,6 +272,160 @@ def test_an_error_of_the_system_while_reading_is_an_audio_error(tmp_path, monkey
     assert "Input/output error" in message(audio.read, tmp_path / "a.wav")
 
 
+# Loudness
+
+
+@pytest.mark.parametrize("extension", [".wav", ".flac"])
+def test_loudness_is_measured_over_all_samples(tmp_path, extension):
+    samples = noise(150_001, 2)  # more than two blocks
+    samples[77_777, 1] = -0.95
+    path = tmp_path / f"a{extension}"
+    audio.write(path, samples, RATE)
+    found = audio.loudness(path)
+    assert found.peak == pytest.approx(0.95, abs=2**-23)  # of 24 bits
+    assert found.mean_square == pytest.approx(np.mean(samples.astype(np.float64) ** 2), rel=1e-5)
+
+
+def test_a_gain_is_asked_for_once_all_is_known(tmp_path):
+    samples = noise(5000, 2, peak=3.0)
+    asked = []
+
+    def gain(found):
+        asked.append(found)
+        return 0.25
+
+    written = audio.write_blocks(tmp_path / "a.wav", cut(samples, 700), RATE, 2, 32, gain)
+    (found,) = asked
+    assert found.peak == np.abs(samples).max()
+    assert found.mean_square == pytest.approx(np.mean(samples.astype(np.float64) ** 2), rel=1e-6)
+    loaded, _ = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(loaded, samples * np.float32(0.25))
+    assert written == (RATE, 2, 5000, np.abs(loaded).max())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
+def test_a_gain_to_full_scale_is_no_overflow(tmp_path, extension, bits):
+    samples = noise(5000, 2, peak=2.5)
+    path = tmp_path / f"a{extension}"
+    audio.write_blocks(path, [samples], RATE, 2, bits, lambda found: 1 / found.peak)
+    loaded, _ = audio.read(path)
+    step = 0 if bits == 32 else 2.0 ** (1 - bits)
+    # The highest integer is a step below full scale; wrapped around it would be at the other end.
+    np.testing.assert_allclose(loaded, samples / np.abs(samples).max(), atol=1.5 * step + 1e-6)
+
+
+GAINS = pytest.mark.parametrize("gain", [None, lambda found: 0.5], ids=["limited", "scaled"])
+
+
+@GAINS
+def test_silence_stays_silence(tmp_path, gain):
+    silence = np.zeros((500, 2), np.float32)
+    assert audio.write_blocks(tmp_path / "a.wav", [silence], RATE, 2, gain=gain).peak == 0
+    assert not audio.read(tmp_path / "a.wav")[0].any()
+
+
+@GAINS
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
+def test_interrupted_blocks_leave_what_was_there(tmp_path, gain, interruption):
+    (tmp_path / "a.wav").write_bytes(b"old")
+
+    def blocks():
+        yield noise(100)
+        raise interruption
+
+    with pytest.raises(interruption):
+        audio.write_blocks(tmp_path / "a.wav", blocks(), RATE, 1, gain=gain)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+@GAINS
+def test_blocks_of_what_is_no_number_are_an_error(tmp_path, gain):
+    text = message(
+        audio.write_blocks, tmp_path / "a.wav", [np.full((10, 1), np.nan)], RATE, 1, gain=gain
+    )
+    assert "NaN" in text
+    assert str(tmp_path / "a.wav") in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_floats_are_written_as_they_are(tmp_path):
+    samples = np.concatenate([noise(3000, 2, peak=0.1), noise(3000, 2, peak=50.0)])
+    written = audio.write_floats(tmp_path / "a.wav", cut(samples, 701), 44100, 2)
+    loaded, rate = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(loaded, samples)
+    assert written == (44100, 2, 6000, np.abs(samples).max())
+    assert rate == 44100
+
+
+@pytest.mark.parametrize(
+    ("extension", "writable"),
+    [(".wav", True), (".flac", True), (".ogg", True), (".mp3", False), ("", False), ("wav", False)],
+)
+def test_formats_that_can_be_written_are_known(tmp_path, extension, writable):
+    assert audio.is_writable(extension) is writable
+    if writable:
+        audio.check_writable(tmp_path / f"a{extension}")
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds", "first", "count"),
+    [(0.0, 0.5, 0, 4000), (0.25, None, 2000, 6000), (0.25, 0.5, 2000, 4000), (0.9, 5.0, 7200, 800)],
+)
+def test_an_excerpt_is_a_slice(tmp_path, start, seconds, first, count):
+    samples = noise(RATE, 2)
+    soundfile.write(tmp_path / "a.wav", samples, RATE, "FLOAT")
+    with audio.excerpt(tmp_path / "a.wav", start, seconds) as part:
+        loaded, rate = audio.read(part)
+        assert rate == RATE
+        np.testing.assert_array_equal(loaded, samples[first : first + count])
+        assert audio.info(part).samples == count
+    assert not part.exists()
+    assert not part.parent.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_an_excerpt_of_all_is_the_file_itself(tmp_path):
+    audio.write(tmp_path / "a.flac", noise(100), RATE)
+    with audio.excerpt(tmp_path / "a.flac", 0.0, None) as part:
+        assert part == tmp_path / "a.flac"
+    assert part.exists()
+
+
+def test_an_excerpt_has_a_sample_at_least(tmp_path):
+    audio.write(tmp_path / "a.wav", noise(100), RATE)
+    with audio.excerpt(tmp_path / "a.wav", 0.0, 1e-9) as part:
+        assert audio.info(part).samples == 1
+
+
+def test_an_excerpt_of_what_is_behind_the_end_is_an_error(tmp_path):
+    audio.write(tmp_path / "a.wav", noise(RATE), RATE)
+    for start in (1.0, 7.5):
+        with (
+            pytest.raises(AudioError, match=rf"start={start:g} s .*a\.wav' \(1\.00 s\)"),
+            audio.excerpt(tmp_path / "a.wav", start, None),
+        ):
+            pass
+
+
+def test_an_excerpt_of_nothing_is_an_error(tmp_path):
+    with (
+        pytest.raises(AudioError, match=r"gone\.wav' does not exist"),
+        audio.excerpt(tmp_path / "gone.wav", 1.0, None),
+    ):
+        pass
+
+
+def test_an_excerpt_goes_also_when_its_use_fails(tmp_path):
+    audio.write(tmp_path / "a.wav", noise(RATE), RATE)
+    with pytest.raises(KeyboardInterrupt), audio.excerpt(tmp_path / "a.wav", 0.5, None) as part:
+        raise KeyboardInterrupt
+    assert not part.exists()
+
+
 # Streams
 
 
@@ -356,8 +510,28 @@ def test_trimming_is_slicing(length, start, end):
         np.testing.assert_array_equal(join(trimmed), expected)
 
 
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("wanted", [*LENGTHS, None])
+def test_the_head_is_a_slice(length, wanted):
+    samples = noise(100, 2)
+    np.testing.assert_array_equal(join(audio.head(cut(samples, length), wanted)), samples[:wanted])
+
+
+def test_behind_the_head_nothing_is_asked_for():
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(1)
+            yield noise(10)
+
+    assert len(join(audio.head(endless(), 30))) == 30
+    assert len(asked) == 3
+
+
 def test_streams_of_nothing_stay_empty():
     for stream in (
+        audio.head([], 5),
         audio.mid([]),
         audio.resample([], 44100, RATE),
         audio.rechunk([], 5),

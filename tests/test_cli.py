@@ -1,7 +1,11 @@
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import contextmanager
 
 import click
 import numpy as np
@@ -11,6 +15,7 @@ from click.testing import CliRunner
 
 import tfdream
 from tfdream.cli import main
+from tfdream.console import interruptible
 
 # design.md's table: what tools rely on.
 KEYS = {
@@ -281,6 +286,24 @@ def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--seed", "-1"], "seed=-1"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--figure", "x.jpg"], "'x.jpg'"),
         (["dream", "{song}", "{new}.flac", "--model", "{run}", "--bits", "32"], "bits=32"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--start", "99"], "start=99 s is"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--guide", "{song}"], "no guide"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()"],
+         "--guide"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()",
+          "--guide", "{gone}"], "does not exist"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "class_logit(jazz)"],
+         "noise, tones"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--from", "noise"], "start=noise"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "mix=2"], "mix=2"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "canvas={{kind: phase}}"],
+         "canvas.kind=phase"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--layer", "x", "--layer", "conv1"],
+         "layer 'x' is not"),
+        (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "x"],
+         "layer 'x' is not"),
+        (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "x/y"], "x/y"),
+        (["dream", "{empty}", "{new}", "--model", "{run}"], "no audio file in"),
         (["export", "{run}", "{dataset}"], "--force"),
         (["export", "{gone}", "{new}"], "is not a run folder"),
         (["analyse", "{song}", "{new}.wav", "--config", "{config}"], "does not end in .npz"),
@@ -304,6 +327,7 @@ def test_what_a_user_can_mend_is_one_line(
         "config": experiment_path,
         "gone": tmp_path / "gone",
         "new": tmp_path / "new",
+        "empty": trained[0],
     }
     message = refusal(*(argument.format(**places) for argument in arguments))
     assert words.format(**places) in message
@@ -327,7 +351,18 @@ def test_what_a_user_can_mend_is_one_line(
         ["dream", "a", "b"],
         ["dream", "a", "b", "--model", "c", "--bits", "17"],
         ["dream", "a", "b", "--model", "c", "--layer", "x", "--objective", "y()"],
-        ["invert", "a", "b", "--iterations", "0"],
+        ["dream", "a", "--model", "c"],
+        ["dream", "a", "b", "c", "--model", "d", "--figure", "e.png"],
+        ["dream", "a", "b-{layer}.wav", "--model", "c"],
+        ["dream", "a", "b-{layer}.wav", "--model", "c", "--objective", "y()"],
+        ["dream", "a", "b", "c-{layer}", "--model", "d", "--layer", "x"],
+        ["dream", "a", "b", "--model", "c", "--from", "nothing"],
+        ["dream", "a", "b", "--model", "c", "--start", "-1"],
+        ["dream", "a", "b", "--model", "c", "--seconds", "0"],
+        ["dream", "a", "b", "--model", "c", "--mix", "1.5"],
+        ["dream", "a", "b", "--model", "c", "--repeats", "0"],
+        ["dream", "a", "b", "--model", "c", "--save-every", "0"],
+        ["invert", "a", "b", "--iterations", "-1"],
         ["plot", "nothing"],
     ],
     ids=" ".join,
@@ -378,3 +413,305 @@ def test_force_replaces_what_is_there(trained, song, tmp_path):
     assert "--force" in refusal(*arguments)
     answer(*arguments, "--force")
     assert output.read_bytes() != song.read_bytes()
+
+
+# Dreams of several kinds
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def dream(trained, *arguments, steps=1):
+    return (
+        *("dream", *arguments, "--model", trained[0]),
+        *("--set", f"optimiser.steps={steps}", "--set", "tiles.overlap_seconds=0.05"),
+    )
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Two short recordings in a folder, one of them in a folder of its own, and a bad one."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "album/live").mkdir(parents=True)
+    for name in ("b.wav", "live/a.flac"):
+        soundfile.write(tmp_path / "album" / name, rng.uniform(-0.1, 0.1, 8000), 8000, "PCM_16")
+    (tmp_path / "album/bad.wav").write_text("no sound")
+    (tmp_path / "album/notes.txt").write_text("no sound either")
+    return tmp_path / "album"
+
+
+def test_a_folder_is_dreamt_and_what_is_there_is_kept(trained, album, tmp_path):
+    output = tmp_path / "out"
+    told = answer(*dream(trained, album, output))
+    files = ["a.flac", "a.flac.json", "b.wav", "b.wav.json"]
+    assert names(output) == files
+    assert sorted(each["output"] for each in told["files"]) == [
+        str(output / "a.flac"),
+        str(output / "b.wav"),
+    ]
+    (skipped,) = told["skipped"]
+    assert skipped["path"] == str(album / "bad.wav")
+    assert "cannot be decoded" in skipped["reason"]
+    assert told["kept"] == []
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    again = answer(*dream(trained, album, output))
+    assert (again["files"], len(again["kept"]), len(again["skipped"])) == ([], 2, 1)
+    assert {path: path.read_bytes() for path in output.iterdir()} == before
+
+
+def test_a_folder_of_other_settings_is_replaced_with_force_only(trained, album, tmp_path):
+    output = tmp_path / "out"
+    answer(*dream(trained, album, output))
+    before = {path: path.read_bytes() for path in output.glob("*.wav")}
+    assert "--force" in refusal(*dream(trained, album, output, steps=2))
+    assert {path: path.read_bytes() for path in output.glob("*.wav")} == before
+    told = answer(*dream(trained, album, output, "--force", steps=2))
+    assert (len(told["files"]), told["kept"]) == (2, [])
+    assert all(path.read_bytes() != content for path, content in before.items())
+
+
+def test_a_folder_of_other_parts_is_not_kept(trained, album, tmp_path):
+    """The settings of a dream are not only those of its recipe."""
+    output = tmp_path / "out"
+    answer(*dream(trained, album, output, "--seconds", 0.5))
+    told = answer(*dream(trained, album, output, "--force"))
+    assert told["kept"] == []
+    assert soundfile.info(output / "b.wav").frames == 8000
+
+
+def test_a_folder_of_another_guide_is_not_kept(trained, album, song, tmp_path):
+    output, guided = tmp_path / "out", ("--objective", "guide_dot(conv1)", "--force")
+    answer(*dream(trained, album, output, *guided, "--guide", song))
+    told = answer(*dream(trained, album, output, *guided, "--guide", album / "b.wav"))
+    assert told["kept"] == []
+
+
+def test_force_replaces_a_folder_of_the_same_settings(trained, album, tmp_path):
+    output = tmp_path / "out"
+    answer(*dream(trained, album, output))
+    told = answer(*dream(trained, album, output, "--force"))
+    assert (len(told["files"]), told["kept"]) == (2, [])
+
+
+def test_several_recordings_go_into_a_folder(trained, album, tmp_path):
+    sources = (album / "b.wav", album / "live")
+    told = answer(*dream(trained, *sources, tmp_path / "out"))
+    assert [each["output"] for each in told["files"]] == [
+        str(tmp_path / "out/b.wav"),
+        str(tmp_path / "out/a.flac"),
+    ]
+
+
+def test_a_recording_goes_into_a_folder_that_is_there(trained, album, tmp_path):
+    (tmp_path / "out").mkdir()
+    answer(*dream(trained, album / "b.wav", tmp_path / "out"))
+    assert names(tmp_path / "out") == ["b.wav", "b.wav.json"]
+
+
+def test_a_folder_without_anything_to_hear_is_an_error(trained, album, tmp_path):
+    assert "cannot be decoded" in refusal(*dream(trained, album / "bad.wav", tmp_path / "out.wav"))
+    (tmp_path / "out").mkdir()
+    assert "cannot be decoded" in refusal(*dream(trained, album / "bad.wav", tmp_path / "out"))
+    assert names(tmp_path / "out") == []
+
+
+def test_a_recording_does_not_go_into_its_own_folder(trained, album):
+    before = names(album)
+    assert "would overwrite itself" in refusal(*dream(trained, album / "b.wav", album, "--force"))
+    assert names(album) == before
+
+
+def test_each_layer_has_a_file_where_the_name_asks_for_it(trained, album, tmp_path):
+    layers = ("--layer", "conv1", "--layer", "conv2")
+    figure = tmp_path / "both.png"
+    told = answer(
+        *dream(trained, album / "b.wav", tmp_path / "of-{layer}.wav", *layers),
+        *("--figure", figure),
+    )
+    assert [each["objective"] for each in told["files"]] == [
+        "layer_norm(conv1)",
+        "layer_norm(conv2)",
+    ]
+    assert names(tmp_path) == [
+        *("album", "both.png", "of-conv1.wav", "of-conv1.wav.json"),
+        *("of-conv2.wav", "of-conv2.wav.json"),
+    ]
+    alone = dream(trained, album / "b.wav", tmp_path / "alone.wav", "--layer", "conv2")
+    answer(*alone)
+    assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "of-conv2.wav").read_bytes()
+
+
+def test_several_layers_add_up(trained, album, tmp_path):
+    layers = ("--layer", "conv1", "--layer", "conv2")
+    told = answer(*dream(trained, album / "b.wav", tmp_path / "out.wav", *layers))
+    assert told["objective"] == "layer_norm(conv1) + layer_norm(conv2)"
+    assert names(tmp_path) == ["album", "out.wav", "out.wav.json"]
+
+
+def test_options_are_settings_of_the_recipe(trained, album, tmp_path):
+    guide = album / "live/a.flac"
+    told = answer(
+        *dream(trained, album / "b.wav", tmp_path / "out.wav", steps=2),
+        *("--objective", "guide_match(conv2)", "--guide", guide, "--mix", 0.5, "--repeats", 2),
+        *("--start", 0.25, "--seconds", 0.5, "--save-every", 2, "--set", "level=0.5"),
+    )
+    assert (told["samples"], told["steps"], told["snapshots"]) == (
+        4000,
+        4,
+        [str(tmp_path / "out-2.wav"), str(tmp_path / "out-4.wav")],
+    )
+    sidecar = json.loads((tmp_path / "out.wav.json").read_text())
+    assert (sidecar["config"]["mix"], sidecar["config"]["repeats"]) == (0.5, 2)
+    assert (sidecar["guide"], sidecar["source"]) == (str(guide), str(album / "b.wav"))
+    assert (sidecar["start_seconds"], sidecar["seconds"]) == (0.25, 0.5)
+    noise = dream(trained, album / "b.wav", tmp_path / "noise.wav", "--from", "noise")
+    answer(*noise, "--set", "canvas={kind: waveform}", "--set", "optimiser.step_size=0.001")
+    assert json.loads((tmp_path / "noise.wav.json").read_text())["config"]["start"] == "noise"
+
+
+# Ctrl-C
+
+MAIN_THREAD = pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(),
+    reason="only the main thread hears signals",
+)
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Presses Ctrl-C as a step is reported: the third one of each call of a command."""
+
+    @contextmanager
+    def bar(description, unit):
+        steps = 0
+
+        def report(done, total, note=""):
+            nonlocal steps
+            steps += 1
+            if steps == 3:
+                signal.raise_signal(signal.SIGINT)
+
+        yield report
+
+    monkeypatch.setattr("tfdream.commands.sound.progress_bar", bar)
+
+
+def interrupted(*arguments):
+    """The JSON object of a command that was stopped, and what it said to people."""
+    result = invoke(*arguments, "--json")
+    assert result.exit_code == 130, result.output
+    told = json.loads(result.stdout, parse_constant=no_number)
+    assert told["interrupted"] is True
+    return told
+
+
+@MAIN_THREAD
+def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
+    before = signal.getsignal(signal.SIGINT)
+    as_it_comes = ("--bits", 32, "--set", "level=limit")  # the whole would get softer otherwise
+    told = interrupted(*dream(trained, song, tmp_path / "out.wav", *as_it_comes, steps=5))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (told["steps"], told["changed_seconds"]) == (3, 1.0)
+    original, _ = soundfile.read(song, dtype="float32")
+    changed, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
+    assert np.array_equal(changed[8000:], original[8000:])
+    assert not np.array_equal(changed[:8000], original[:8000])
+
+
+@MAIN_THREAD
+def test_ctrl_c_ends_a_folder_and_the_next_call_goes_on(
+    trained, album, tmp_path, ctrl_c, monkeypatch
+):
+    (album / "bad.wav").unlink()
+    output = tmp_path / "out"
+    told = interrupted(*dream(trained, album, output, steps=2))
+    # One is whole; the other was stopped at its first step.
+    assert ["interrupted" in each for each in told["files"]] == [False, True]
+    monkeypatch.undo()
+    again = answer(*dream(trained, album, output, steps=2))
+    assert again["kept"] == [str(output / "b.wav")]
+    assert [each["output"] for each in again["files"]] == [str(output / "a.flac")]
+    assert again["skipped"] == []
+
+
+@MAIN_THREAD
+def test_ctrl_c_ends_the_layers(trained, album, tmp_path, ctrl_c):
+    layers = [word for layer in ("conv1", "conv2", "embedding") for word in ("--layer", layer)]
+    source, output = album / "b.wav", tmp_path / "{layer}.wav"
+    told = interrupted(*dream(trained, source, output, *layers, steps=2))
+    assert [each["objective"] for each in told["files"]] == [
+        "layer_norm(conv1)",
+        "layer_norm(conv2)",
+    ]
+    assert names(tmp_path) == [
+        "album",
+        *(f"conv{n}.wav{end}" for n in (1, 2) for end in ("", ".json")),
+    ]
+
+
+@MAIN_THREAD
+def test_a_second_ctrl_c_gives_it_up(trained, song, tmp_path, monkeypatch):
+    @contextmanager
+    def impatient(description, unit):
+        def report(done, total, note=""):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+        yield report
+
+    monkeypatch.setattr("tfdream.commands.sound.progress_bar", impatient)
+    result = invoke(*dream(trained, song, tmp_path / "out.wav"))
+    assert result.exit_code == 130
+    assert "Interrupted." in result.stderr
+    assert result.stdout == ""
+    assert names(tmp_path) == []
+
+
+@MAIN_THREAD
+def test_an_end_is_asked_for_by_the_first_ctrl_c_and_made_by_the_second():
+    before = signal.getsignal(signal.SIGINT)
+    with interruptible() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_beside_the_main_thread_nobody_asks():
+    found = []
+
+    def work():
+        with interruptible() as asked:
+            found.append(asked())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [False]
+
+
+@pytest.mark.slow
+def test_a_signal_from_outside_keeps_what_is_dreamt(trained, song, tmp_path):
+    """A process of its own, which gets SIGINT as soon as it has begun to write."""
+    output = tmp_path / "out.wav"
+    arguments = dream(trained, song, output, "--json", steps=1_000_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfdream", *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / ".partial-out.wav").exists() and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    told = json.loads(stdout)
+    assert told["interrupted"] is True
+    assert soundfile.info(output).frames == soundfile.info(song).frames
+    assert names(tmp_path) == ["out.wav", "out.wav.json"]

@@ -5,21 +5,24 @@ import tensorflow as tf
 
 from tfdream import models
 from tfdream.config import (
+    DreamConfig,
     ModelConfig,
     OptimiserConfig,
     SpectrogramFrontendConfig,
     StftSpec,
     WaveformCanvasConfig,
+    validate,
 )
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import RawFrontend
-from tfdream.synthesis import canvas as canvases
-from tfdream.synthesis.ascend import Slope, ascend
+from tfdream.synthesis import canvases
+from tfdream.synthesis.ascend import Climb, Slope, ascend
+from tfdream.synthesis.canvases import Surroundings
 from tfdream.synthesis.objectives import INPUT, Objective, content, layer_norm
 
 KINDS = pytest.mark.parametrize("kind", ["gradient", "adam", "lbfgs"])
-WAVEFORM = WaveformCanvasConfig(kind="waveform")
 SIZE = 50
+RATE = 8000
 
 
 def quadratic(optimum, curvature):
@@ -31,24 +34,43 @@ def quadratic(optimum, curvature):
     return Objective("quadratic()", frozenset(), value)
 
 
+def waveform_canvas(frontend, samples):
+    """Samples, as a network sees them through a frontend."""
+    config = WaveformCanvasConfig(kind="waveform")
+    return canvases.build(config, Surroundings(frontend, samples, RATE))
+
+
 @pytest.fixture
 def hill():
     """Two examples with an optimum each, along axes of different curvature."""
     rng = np.random.default_rng(0)
     optimum = tf.constant(rng.normal(0, 1, (2, SIZE)), tf.float32)
     curvature = tf.constant(np.geomspace(0.5, 5, SIZE), tf.float32)
-    canvas = canvases.build(WAVEFORM, RawFrontend(), SIZE)
+    canvas = waveform_canvas(RawFrontend(), SIZE)
     return Slope(canvas, None, quadratic(optimum, curvature), {}), optimum
 
 
-def value_at(slope, values, context, size=None):
-    value, _ = slope.gradient(values, context, slope.remember(context, size), size)
+def value_at(slope, values, context):
+    value, _ = slope.gradient(values, context, slope.remember(context))
     return value.numpy()
 
 
-def climb(slope, start, on_step=lambda value: None, **settings):
+def climb(slope, start, on_step=lambda value, values: None, seed=0, **settings):
     context = slope.canvas.analyse(start)
-    return ascend(slope, start, context, OptimiserConfig(**settings), on_step=on_step)
+    how = Climb(OptimiserConfig(**settings), start.shape[1] / RATE, np.random.default_rng(seed))
+    return ascend(slope, start, context, slope.remember(context), how, on_step)
+
+
+class Steps(list):
+    """Hears of every step: its value, and the values after it. Stops after so many, if told."""
+
+    def __init__(self, last=None):
+        super().__init__()
+        self.last = last
+
+    def __call__(self, value, values):
+        self.append((value, values.numpy()))
+        return len(self) == self.last
 
 
 @pytest.mark.parametrize(
@@ -94,10 +116,23 @@ def test_examples_climb_on_their_own(listening, noise, kind):
 @KINDS
 def test_every_step_is_told(hill, kind):
     slope, _ = hill
-    steps = []
-    climb(slope, tf.zeros((2, SIZE)), kind=kind, steps=7, step_size=0.01, on_step=steps.append)
+    steps = Steps()
+    found = climb(slope, tf.zeros((2, SIZE)), kind=kind, steps=7, step_size=0.01, on_step=steps)
     assert len(steps) == 7
-    assert steps[-1] > steps[0]
+    assert steps[-1][0] > steps[0][0]
+    np.testing.assert_array_equal(steps[-1][1], found)
+
+
+@KINDS
+def test_who_hears_the_steps_may_end_them_and_keeps_what_is_done(hill, kind):
+    slope, _ = hill
+    start = tf.zeros((2, SIZE))
+    settings = {"kind": kind, "steps": 7, "step_size": 0.01}
+    whole, stopped = Steps(), Steps(last=3)
+    climb(slope, start, on_step=whole, **settings)
+    found = climb(slope, start, on_step=stopped, **settings)
+    assert len(stopped) == 3
+    np.testing.assert_array_equal(found, whole[2][1])
 
 
 @KINDS
@@ -109,7 +144,7 @@ def test_the_top_is_not_left(hill, kind):
 
 @KINDS
 def test_a_plain_is_crossed_without_a_number_that_is_none(kind):
-    canvas = canvases.build(WAVEFORM, RawFrontend(), SIZE)
+    canvas = waveform_canvas(RawFrontend(), SIZE)
     flat = Objective(
         "flat()", frozenset(), lambda seen, memory: 0 * tf.reduce_sum(seen[INPUT], [1, 2])
     )
@@ -125,7 +160,7 @@ def listening():
     """A small random network that hears half a second, and what it is to maximise."""
     keras.utils.set_random_seed(0)
     config = SpectrogramFrontendConfig(kind="amplitude", stft=StftSpec(n_fft=256, hop_samples=64))
-    canvas = canvases.build(WAVEFORM, frontends.build(config, 8000), 4000)
+    canvas = waveform_canvas(frontends.build(config, RATE), 4000)
     options = {"filters": [4, 8], "dense_units": 8}
     model = models.build(
         ModelConfig(name="lil_data", options=options), canvas.frontend.shape(4000), 2
@@ -142,11 +177,39 @@ def noise():
 @KINDS
 @pytest.mark.parametrize("size", [None, (92, 45)])
 def test_the_objective_of_every_example_rises(listening, noise, kind, size):
-    context = listening.canvas.analyse(noise)
-    config = OptimiserConfig(kind=kind, steps=5, step_size=1e-3)
-    values = ascend(listening, noise, context, config, size)
-    before = value_at(listening, noise, context, size)
-    assert (value_at(listening, values, context, size) > before).all()
+    slope = Slope(listening.canvas, listening.network, listening.objective, {}, size)
+    context = slope.canvas.analyse(noise)
+    values = climb(slope, noise, kind=kind, steps=5, step_size=1e-3)
+    assert (value_at(slope, values, context) > value_at(slope, noise, context)).all()
+
+
+@pytest.mark.parametrize("canvas", ["mixture", "phase", "log_magnitude", "log_magnitude_phase"])
+def test_a_network_of_level_and_phase_is_climbed_on_what_it_sees(noise, canvas):
+    keras.utils.set_random_seed(0)
+    stft = StftSpec(n_fft=256, hop_samples=64)
+    config = SpectrogramFrontendConfig(kind="amplitude_phase", stft=stft)
+    surroundings = Surroundings(frontends.build(config, RATE), 4000, RATE)
+    chosen = validate({"canvas": {"kind": canvas}}, DreamConfig, "test").canvas
+    built = canvases.build(chosen, surroundings)
+    model = models.build(
+        ModelConfig(name="lil_data", options={"filters": [4, 8], "dense_units": 8}),
+        built.frontend.shape(4000),
+        2,
+    )
+    slope = Slope(built, models.tap(model, ["conv2"]), layer_norm("conv2"), {})
+    context = built.analyse(noise)
+    start = tf.identity(built.start(context))
+    # Far enough to make up for phases that go beyond a half turn, where the picture jumps.
+    how = Climb(OptimiserConfig(steps=40, step_size=0.5), 0.5, np.random.default_rng(0))
+    values = ascend(slope, start, context, slope.remember(context), how)
+    assert (value_at(slope, values, context) > value_at(slope, start, context)).all()
+
+
+def test_an_octave_is_seen_in_its_size(listening, noise):
+    slope = Slope(listening.canvas, listening.network, listening.objective, {}, (92, 45))
+    context = slope.canvas.analyse(noise)
+    assert slope.view(noise, context).shape == (2, 92, 45, 1)
+    assert listening.view(noise, context).shape == (2, 129, 63, 1)
 
 
 @KINDS
@@ -167,9 +230,9 @@ def test_the_gradient_is_the_slope(listening, noise):
 @KINDS
 def test_climbing_ends_where_it_no_longer_pays(hill, kind):
     slope, optimum = hill
-    steps = []
+    steps = Steps()
     settings = {"steps": 500, "step_size": 0.01, "tolerance": 1e-3, "patience": 5}
-    climb(slope, optimum + 1, kind=kind, on_step=steps.append, **settings)
+    climb(slope, optimum + 1, kind=kind, on_step=steps, **settings)
     assert 5 < len(steps) < 500
 
 
@@ -182,3 +245,43 @@ def test_what_is_measured_is_what_was_asked_for(listening, noise):
     context = listening.canvas.analyse(noise)
     np.testing.assert_allclose(found["loud"], value_at(listening, noise, context), rtol=1e-5)
     assert (found["changed"].numpy() == 0).all()
+
+
+# Jitter and smoothing
+
+STEADY = pytest.mark.parametrize("kind", ["gradient", "adam"])
+
+
+@STEADY
+def test_jitter_follows_its_seed(listening, noise, kind):
+    settings = {"kind": kind, "steps": 4, "step_size": 1e-3, "jitter_seconds": 0.1}
+    first, again = (climb(listening, noise, seed=3, **settings) for _ in range(2))
+    other = climb(listening, noise, seed=4, **settings)
+    still = climb(listening, noise, **(settings | {"jitter_seconds": 0.0}))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, still)
+    assert (value_at(listening, first, listening.canvas.analyse(noise)) > 0).all()
+
+
+def test_jitter_shifts_by_up_to_its_share_of_the_tile():
+    config = OptimiserConfig(jitter_seconds=0.05)
+    how = Climb(config, tile_seconds=0.5, rng=np.random.default_rng(0))
+    shares = [float(how.jitter()["jitter"]) for _ in range(200)]
+    assert max(np.abs(shares)) <= 0.1
+    # Of 200 even draws some come near either end.
+    assert min(shares) < -0.08
+    assert max(shares) > 0.08
+
+
+@STEADY
+@pytest.mark.parametrize("smoothing", [{"kind": "gaussian"}, {"kind": "laplacian"}], ids=str)
+def test_a_smoothed_climb_climbs_too_by_smoother_steps(listening, noise, kind, smoothing):
+    settings = {"kind": kind, "steps": 1, "step_size": 1e-4}
+    context = listening.canvas.analyse(noise)
+    plain = climb(listening, noise, **settings) - noise
+    values = climb(listening, noise, smoothing=smoothing, **settings)
+    assert (value_at(listening, values, context) > value_at(listening, noise, context)).all()
+    rough, smooth = (np.std(np.diff(step)) / np.std(step) for step in (plain, values - noise))
+    if kind == "gradient":  # Adam's first step has the gradient's sign and nothing of its size
+        assert smooth < rough

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import tensorflow as tf
 from tfdream import models
 from tfdream.config import DreamConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError, TfdreamError
-from tfdream.synthesis.dream import dream
+from tfdream.synthesis.dream import Dreamer, dream
 
 RATE = 8000
 # Of the clips' length, with a short overlap: where tiles fade into each other, no one dreams alone.
@@ -132,6 +133,27 @@ def test_length_rate_and_channels_of_the_file_are_kept(run, concert, tmp_path):
     )
     assert result["objective_rendered"] > result["objective_before"]
     assert np.abs(after - before).max() > 0.01
+
+
+def test_what_gains_bring_forward_stays_on_its_side(run, tmp_path):
+    """A tone on the left and another on the right: each gets its own gain, on its own side."""
+    seconds = np.arange(RATE) / RATE
+    left, right = (0.2 * np.sin(2 * np.pi * hz * seconds) for hz in (500, 1500))
+    path = tmp_path / "both.wav"
+    soundfile.write(path, np.stack([left, right], axis=1), RATE, "FLOAT")
+    dream(path, tmp_path / "out.wav", run, recipe(), bits=32)
+    spectra = np.abs(np.fft.rfft(read(tmp_path / "out.wav") * np.hanning(RATE)[:, None], axis=0))
+    assert np.abs(read(tmp_path / "out.wav") - read(path)).max() > 0.01
+    # A gain of 8 dB on one side and −8 dB on the other; of the other side's tone there is nothing
+    # but what gains make of its tail, which a Hann window leaves below −80 dB.
+    assert spectra[500, 1] < 1e-3 * spectra[500, 0]
+    assert spectra[1500, 0] < 1e-3 * spectra[1500, 1]
+
+
+def test_what_samples_add_is_the_same_on_all_sides(run, concert, tmp_path):
+    dream(concert, tmp_path / "out.flac", run, recipe(**WAVEFORM))
+    before, after = read(concert), read(tmp_path / "out.flac")
+    assert np.abs(after - before).max() > 1e-3
     # The side signal is as it was, up to the rounding to 24 bits of either channel.
     np.testing.assert_allclose(np.diff(after), np.diff(before), atol=2**-22)
 
@@ -168,8 +190,21 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
         {"tiles": {"seconds": 1.5, "overlap_seconds": 0.1}, "objective": "-total_variation()"},
         WAVEFORM,
         {"canvas": {"kind": "waveform"}, "optimiser": GENTLE},
-        {"canvas": {"kind": "log_magnitude", "phase": "original"}},
-        {"canvas": {"kind": "log_magnitude", "iterations": 2}, "octaves": {"count": 2}},
+        {"canvas": {"kind": "log_magnitude", "phase": {"iterations": 0}}},
+        {
+            "canvas": {"kind": "log_magnitude", "phase": {"start": "pghi", "iterations": 2}},
+            "octaves": {"count": 2},
+        },
+        {"canvas": {"kind": "mixture"}},
+        {"mask": {"frequency_hz": [300, 3000], "spare_below_db": -60}},
+        {"repeats": 2, "optimiser": {"steps": 4}},
+        {"optimiser": {"steps": 10, "jitter_seconds": 0.01}},
+        {"optimiser": {"steps": 10, "smoothing": {"kind": "gaussian"}}},
+        {"optimiser": {"steps": 10, "smoothing": {"kind": "laplacian"}}},
+        {"objective": "class_logit(noise) - class_logit(tones)"},
+        {"objective": "channel(conv1, 2)"},
+        {"objective": "layer_energy() - 10*distance()"},
+        {"start": "noise", **WAVEFORM},
     ],
     ids=lambda changes: "-".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
@@ -177,6 +212,231 @@ def test_recipes_raise_their_objective(run, song, tmp_path, changes):
     result = dream(song, tmp_path / "out.wav", run, recipe(**changes))
     assert result["objective_after"] > result["objective_before"]
     assert np.isfinite(result["objective_rendered"])
+
+
+@pytest.mark.parametrize("objective", ["guide_dot(conv1)", "guide_match(conv2)"])
+def test_a_guide_is_followed(run, song, source, tmp_path, objective):
+    guide = source / "noise" / "0.wav"
+    output = tmp_path / "out.wav"
+    result = dream(song, output, run, recipe(objective=objective), guide)
+    assert result["objective"] == objective
+    assert result["objective_after"] > result["objective_before"]
+    assert result["objective_rendered"] > result["objective_before"]
+    assert json.loads((tmp_path / "out.wav.json").read_text())["guide"] == str(guide)
+    other = dream(song, tmp_path / "two.wav", run, recipe(objective=objective), song)
+    assert other["objective_before"] != pytest.approx(result["objective_before"], rel=0.01)
+
+
+def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp_path):
+    result = dream(song, tmp_path / "out.wav", run, recipe(precision="bfloat16", optimiser=PATIENT))
+    # Activations of three digits, whose errors mostly cancel in a norm of many of them.
+    assert result["objective_before"] == pytest.approx(dreamt[0]["objective_before"], rel=0.01)
+    assert result["objective_after"] == pytest.approx(dreamt[0]["objective_after"], rel=0.03)
+    assert result["objective_after"] > 1.05 * result["objective_before"]
+
+
+def test_from_noise_the_original_is_gone(run, song, tmp_path):
+    output = tmp_path / "out.wav"
+    config = recipe(start="noise", mask={}, **WAVEFORM)
+    dream(song, output, run, config)
+    before, after = read(song)[:, 0], read(output)[:, 0]
+    # Independent: 15000 samples correlate by 1/√15000 at random.
+    assert abs(np.corrcoef(before, after)[0, 1]) < 0.1
+    assert after.std() == pytest.approx(before.std(), rel=0.2)
+    dream(song, tmp_path / "again.wav", run, config)
+    assert (tmp_path / "again.wav").read_bytes() == output.read_bytes()
+    dream(song, tmp_path / "other.wav", run, config.model_copy(update={"seed": 1}))
+    assert (tmp_path / "other.wav").read_bytes() != output.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["gains", "mixture", "phase"])
+def test_what_keeps_to_the_original_cannot_start_from_noise(kind):
+    with pytest.raises(ConfigError, match="start=noise needs a canvas that can add sound"):
+        recipe(start="noise", canvas={"kind": kind})
+
+
+def test_what_the_network_does_not_see_cannot_move(run, song, tmp_path):
+    words = r"canvas.kind=phase changes the phase, which the model does not see"
+    refused(run, song, tmp_path / "out.wav", ConfigError, words, canvas={"kind": "phase"})
+
+
+@pytest.mark.parametrize(("level", "extension"), [(0.5, "wav"), (1.0, "wav"), (0.25, "flac")])
+def test_the_largest_sample_is_the_one_asked_for(run, song, tmp_path, level, extension):
+    output = tmp_path / f"out.{extension}"
+    result = dream(song, output, run, recipe(level=level))
+    found = np.abs(read(output)).max()
+    assert found == pytest.approx(level, abs=2**-22)  # of 24 bits; full scale is one step less
+    assert result["peak"] == pytest.approx(level, abs=2**-22)
+    assert written(tmp_path) == [f"out.{extension}", f"out.{extension}.json"]
+
+
+def root_mean_square(path):
+    return np.sqrt(np.mean(read(path).astype(np.float64) ** 2))
+
+
+def test_a_dream_can_be_as_loud_as_its_original(run, song, dreamt, tmp_path):
+    dream(song, tmp_path / "out.wav", run, recipe(level="keep", optimiser=PATIENT))
+    assert root_mean_square(tmp_path / "out.wav") == pytest.approx(root_mean_square(song), rel=1e-4)
+    assert root_mean_square(dreamt[1]) != pytest.approx(root_mean_square(song), rel=0.01)
+    # It is the same sound but for its level.
+    as_it_came, kept = read(dreamt[1])[:, 0], read(tmp_path / "out.wav")[:, 0]
+    assert np.corrcoef(as_it_came, kept)[0, 1] > 1 - 1e-6
+
+
+def test_what_would_pass_full_scale_is_softer_than_its_original(run, tmp_path):
+    """A square wave at full scale: whatever a dream makes of it, it has larger samples."""
+    square = 0.998 * np.sign(np.sin(2 * np.pi * 330 * np.arange(RATE) / RATE))
+    soundfile.write(tmp_path / "loud.wav", square, RATE, "PCM_16")
+    result = dream(tmp_path / "loud.wav", tmp_path / "out.wav", run, recipe(level="keep"))
+    assert result["peak"] == pytest.approx(0.999, abs=1e-6)
+    assert root_mean_square(tmp_path / "out.wav") < root_mean_square(tmp_path / "loud.wav")
+
+
+@pytest.mark.parametrize("level", ["keep", 0.5])
+def test_silence_has_no_level(run, tmp_path, level):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe(level=level))
+    assert not read(tmp_path / "out.wav").any()
+
+
+def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
+    dream(song, tmp_path / "none.wav", run, recipe(optimiser=PATIENT, mix=0.0))
+    assert np.array_equal(read(tmp_path / "none.wav"), read(song))
+    dream(song, tmp_path / "half.wav", run, recipe(optimiser=PATIENT, mix=0.5))
+    before, half, whole = (read(path) for path in (song, tmp_path / "half.wav", dreamt[1]))
+    np.testing.assert_allclose(half, (before + whole) / 2, atol=2**-22)  # two files of 24 bits
+
+
+# Parts of recordings
+
+
+def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
+    output = tmp_path / "out.wav"
+    result = dream(song, output, run, recipe(), start_seconds=0.5, seconds=1.2)
+    part = read(song)[4000 : 4000 + 9600]
+    assert read(output).shape == part.shape
+    assert result["audio_seconds"] == pytest.approx(1.2)
+    soundfile.write(tmp_path / "part.wav", part, RATE, "FLOAT")
+    dream(tmp_path / "part.wav", tmp_path / "same.wav", run, recipe())
+    assert np.array_equal(read(output), read(tmp_path / "same.wav"))
+    sidecar = json.loads((tmp_path / "out.wav.json").read_text())
+    assert sidecar["source"] == str(song)
+    assert (sidecar["start_seconds"], sidecar["seconds"]) == (0.5, 1.2)
+    assert sidecar["result"]["output"] == str(output)
+
+
+@pytest.mark.parametrize(("start", "seconds", "samples"), [(1.5, None, 3000), (1.5, 9.0, 3000)])
+def test_a_part_ends_with_the_recording(run, song, tmp_path, start, seconds, samples):
+    config = recipe(optimiser={"steps": 1})
+    where = {"start_seconds": start, "seconds": seconds}
+    assert dream(song, tmp_path / "out.wav", run, config, **where)["samples"] == samples
+
+
+def test_a_part_behind_the_end_is_refused(run, song, tmp_path):
+    with pytest.raises(AudioError, match=r"start=9 s is behind the end of '.*song.wav' \(1.88 s\)"):
+        dream(song, tmp_path / "out.wav", run, recipe(), start_seconds=9.0)
+    assert written(tmp_path) == []
+
+
+def test_a_part_too_short_for_the_network_names_the_recording(run, concert, tmp_path):
+    with pytest.raises(AudioError, match=r"concert\.wav'.* shorter than a sample at 8000 Hz"):
+        dream(concert, tmp_path / "out.wav", run, recipe(), seconds=1e-5)
+
+
+# Several recordings, and what they look like on the way
+
+
+def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
+    dreamer = Dreamer(run, recipe(optimiser=PATIENT))
+    dreamer(song, tmp_path / "first.wav")
+    dreamer(concert, tmp_path / "second.wav")
+    dreamer(song, tmp_path / "third.wav")
+    assert (tmp_path / "first.wav").read_bytes() == dreamt[1].read_bytes()
+    assert (tmp_path / "third.wav").read_bytes() == dreamt[1].read_bytes()
+    assert soundfile.info(tmp_path / "second.wav").samplerate == 44100
+
+
+def test_every_few_steps_there_is_a_file(run, song, tmp_path):
+    config = recipe(optimiser={"steps": 6})
+    output = tmp_path / "out.wav"
+    result = dream(song, output, run, config, save_every=2)
+    names = ["out-2.wav", "out-4.wav", "out-6.wav"]
+    assert result["snapshots"] == [str(tmp_path / name) for name in names]
+    assert written(tmp_path) == [*names, "out.wav", "out.wav.json"]
+    assert (tmp_path / "out-6.wav").read_bytes() == output.read_bytes()
+    far = [np.linalg.norm(read(tmp_path / name) - read(song)) for name in names]
+    assert 0 < far[0] < far[1] < far[2]
+    dream(song, tmp_path / "two.wav", run, recipe(optimiser={"steps": 2}))
+    assert np.array_equal(read(tmp_path / "two.wav"), read(tmp_path / "out-2.wav"))
+
+
+def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, concert, tmp_path):
+    config = recipe(octaves={"count": 2}, repeats=2, optimiser={"steps": 5}, level=0.5)
+    result = dream(concert, tmp_path / "out.flac", run, config, save_every=10)
+    assert written(tmp_path) == [
+        *("concert.wav", "out-10.flac", "out-20.flac", "out.flac", "out.flac.json"),
+    ]
+    assert result["steps"] == 2 * 20  # two tiles
+    assert np.array_equal(read(tmp_path / "out-20.flac"), read(tmp_path / "out.flac"))
+    assert read(tmp_path / "out-10.flac").shape == read(concert).shape
+    assert np.abs(read(tmp_path / "out-10.flac")).max() == pytest.approx(0.5, abs=2**-22)
+
+
+def test_snapshots_overwrite_nothing_without_force(run, song, tmp_path):
+    precious = tmp_path / "out-2.wav"
+    shutil.copy(song, precious)
+    config = recipe(optimiser={"steps": 2})
+    with pytest.raises(AudioError, match="--force"):
+        dream(precious, tmp_path / "out.wav", run, config, save_every=2)
+    assert written(tmp_path) == ["out-2.wav"]
+    assert precious.read_bytes() == song.read_bytes()
+
+
+# Stopped on the way
+
+
+def stop_at(step):
+    return lambda done, total, value: done == step
+
+
+@pytest.mark.parametrize("step", [3, 10])
+def test_a_stopped_dream_is_a_whole_file_whose_rest_is_the_original(run, song, tmp_path, step):
+    output = tmp_path / "out.wav"
+    result = dream(song, output, run, recipe(), progress=stop_at(step))
+    before, after = read(song), read(output)
+    assert after.shape == before.shape
+    assert result["interrupted"] is True
+    assert result["changed_seconds"] == pytest.approx(1.0)  # the first tile
+    assert result["steps"] == step
+    assert np.array_equal(after[RATE:], before[RATE:])
+    assert np.abs(after[: RATE // 2] - before[: RATE // 2]).max() > 1e-3
+    assert result["objective_rendered"] > result["objective_before"]
+    sidecar = json.loads((tmp_path / "out.wav.json").read_text())
+    assert sidecar["result"] == result
+    assert written(tmp_path) == ["out.wav", "out.wav.json"]
+
+
+def test_what_was_done_until_the_stop_is_as_in_the_whole_dream(run, song, tmp_path):
+    dream(song, tmp_path / "whole.wav", run, recipe())
+    result = dream(song, tmp_path / "part.wav", run, recipe(), progress=stop_at(12))
+    assert result["changed_seconds"] == pytest.approx(15000 / RATE)
+    whole, part = read(tmp_path / "whole.wav"), read(tmp_path / "part.wav")
+    alone = slice(round(0.95 * RATE))  # before the second tile begins
+    assert np.array_equal(part[alone], whole[alone])
+    assert not np.array_equal(part[RATE:], whole[RATE:])
+
+
+def test_a_dream_that_is_not_stopped_says_nothing_of_it(dreamt):
+    assert not {"interrupted", "changed_seconds", "snapshots"} & set(dreamt[0])
+
+
+def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
+    result = dream(song, tmp_path / "out.wav", run, recipe(), save_every=5, progress=stop_at(7))
+    assert result["snapshots"] == [str(tmp_path / "out-05.wav"), str(tmp_path / "out-10.wav")]
+    # Of the second, no more was there.
+    assert np.array_equal(read(tmp_path / "out-10.wav"), read(tmp_path / "out.wav"))
+    assert not np.array_equal(read(tmp_path / "out-05.wav"), read(tmp_path / "out.wav"))
+    assert np.array_equal(read(tmp_path / "out-05.wav")[RATE:], read(song)[RATE:])
 
 
 def test_a_smaller_bound_changes_less(run, song, dreamt, tmp_path):
@@ -257,6 +517,9 @@ def refused(run, source, output, error, words, **changes):
     [
         ({"objective": "layer_norm(conv7)"}, ModelError, "'conv7' is not in the model.*conv2"),
         ({"objective": "layer_norm("}, ConfigError, "cannot be read"),
+        ({"objective": "class_logit(jazz)"}, ConfigError, "labels are noise, tones"),
+        ({"objective": "channel(conv1, 4)"}, ConfigError, "channel 4 of conv1: it has 4, from 0"),
+        ({"objective": "guide_dot(conv1)"}, ConfigError, "needs a guide; .*--guide"),
         ({"octaves": {"count": 30}}, ConfigError, "octaves.count=30 .*use fewer"),
         ({"octaves": {"count": 13}}, ConfigError, r"\(2, 2, 1\) is too small .* fewer octaves"),
         (
@@ -288,6 +551,19 @@ def refused(run, source, output, error, words, **changes):
 )
 def test_a_recipe_that_does_not_fit_is_refused(run, song, tmp_path, changes, error, words):
     refused(run, song, tmp_path / "out.wav", error, words, **changes)
+
+
+def test_a_guide_that_nobody_heeds_is_refused(run, song, tmp_path):
+    with pytest.raises(ConfigError, match=r"'layer_norm\(conv2\)' heeds no guide; leave it out"):
+        dream(song, tmp_path / "out.wav", run, recipe(), song)
+    assert written(tmp_path) == []
+
+
+def test_a_missing_guide_is_refused(run, song, tmp_path):
+    config = recipe(objective="guide_match()")
+    with pytest.raises(AudioError, match=r"gone\.wav' does not exist"):
+        dream(song, tmp_path / "out.wav", run, config, tmp_path / "gone.wav")
+    assert written(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["out.mp3", "out", "out.txt"])

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from tfdream.config import PhaseConfig
 from tfdream.errors import AudioError, ConfigError, TfdreamError
 from tfdream.signal import frontend as frontends
 from tfdream.synthesis.inversion import analyse, invert
 
 RATE = 8000
+FEW = PhaseConfig(start="pghi", iterations=1)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +45,13 @@ def test_an_image_of_levels_holds_no_phase(saved):
     assert sum(size for name, size in sizes.items() if name != "image") < 10
 
 
-def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output):
-    result = invert(saved[0], output, iterations=50)
+@pytest.mark.parametrize("start", ["pghi", "random"])
+def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output, start):
+    result = invert(saved[0], output, PhaseConfig(start=start, iterations=50))
     samples, rate = soundfile.read(output, always_2d=True)
     assert (rate, samples.shape) == (RATE, (RATE, 1))
     assert (result["sample_rate"], result["samples"]) == (RATE, RATE)
+    assert (result["phase"], result["iterations"]) == (start, 50)
     # Three tones: 50 rounds of fast Griffin–Lim reach about −22 dB from a random phase.
     assert result["spectral_convergence_db"] < -15
     with np.load(saved[0]) as file:
@@ -59,17 +63,46 @@ def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output):
     assert np.abs(seen.numpy() - image)[loud].mean() * 80 < 3
 
 
-def test_more_iterations_come_nearer(saved, tmp_path):
+@pytest.mark.parametrize("start", ["pghi", "random"])
+def test_more_iterations_come_nearer(saved, tmp_path, start):
     few, many = (
-        invert(saved[0], tmp_path / f"{count}.wav", iterations=count)["spectral_convergence_db"]
+        invert(saved[0], tmp_path / f"{count}.wav", PhaseConfig(start=start, iterations=count))
         for count in (2, 60)
     )
-    assert many < few - 3
+    assert many["spectral_convergence_db"] < few["spectral_convergence_db"] - 1  # pghi is near
+
+
+@pytest.mark.parametrize("iterations", [1, 8])
+def test_an_integrated_phase_comes_nearer_than_a_random_one(saved, tmp_path, iterations):
+    integrated, random = (
+        invert(saved[0], tmp_path / f"{start}.wav", PhaseConfig(start=start, iterations=iterations))
+        for start in ("pghi", "random")
+    )
+    assert integrated["spectral_convergence_db"] < random["spectral_convergence_db"] - 3
+
+
+def test_an_integrated_phase_needs_no_iterations(saved, output):
+    result = invert(saved[0], output, PhaseConfig(start="pghi", iterations=0))
+    assert result["iterations"] == 0
+    assert result["spectral_convergence_db"] < -10  # three steady tones
+
+
+def test_a_random_phase_is_not_left_alone(saved, output):
+    with pytest.raises(ConfigError, match="iterations=100"):
+        invert(saved[0], output, PhaseConfig(start="random", iterations=0))
+    assert not output.exists()
+
+
+def test_no_file_holds_the_phase_of_an_original(saved, output):
+    with pytest.raises(ConfigError, match="start=pghi"):
+        invert(saved[0], output, PhaseConfig(start="original"))
+    assert not output.exists()
 
 
 def test_the_seed_decides_the_bytes(saved, tmp_path):
+    phase = PhaseConfig(start="random", iterations=3)
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
-        invert(saved[0], tmp_path / f"{name}.wav", iterations=3, seed=seed)
+        invert(saved[0], tmp_path / f"{name}.wav", phase, seed)
     first, again, other = ((tmp_path / f"{name}.wav").read_bytes() for name in "abc")
     assert first == again
     assert first != other
@@ -78,7 +111,8 @@ def test_the_seed_decides_the_bytes(saved, tmp_path):
 def test_an_image_with_its_phase_needs_no_search(song, configure, tmp_path, output):
     config = configure("frontend.kind=amplitude_phase")
     analyse(song, tmp_path / "both.npz", config)
-    result = invert(tmp_path / "both.npz", output, iterations=1)
+    result = invert(tmp_path / "both.npz", output)
+    assert (result["phase"], result["iterations"]) == ("image", 0)
     samples, _ = soundfile.read(song)
     found, _ = soundfile.read(output)
     # What lies 80 dB under the loudest cell is black in the image and lost: each of 129 × 126.
@@ -141,7 +175,7 @@ def test_what_exists_is_replaced_with_force_only(saved, song, experiment, tmp_pa
         analyse(song, copy, experiment)
     assert output.read_text() == copy.read_text() == "precious"
     analyse(song, copy, experiment, force=True)
-    invert(copy, output, iterations=1, force=True)
+    invert(copy, output, FEW, force=True)
     assert soundfile.info(output).frames == RATE
 
 
@@ -215,7 +249,7 @@ def test_what_is_no_spectrogram_is_named_in_one_line(saved, tmp_path, output, da
     path = tmp_path / "damaged.npz"
     damage(path, saved[0])
     with pytest.raises(TfdreamError, match=r"damaged\.npz") as caught:
-        invert(path, output, iterations=1)
+        invert(path, output, FEW)
     assert "\n" not in str(caught.value)
     assert not output.exists()
 

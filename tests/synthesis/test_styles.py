@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.synthesis.objectives import content
+from tfdream.synthesis.objectives import Scene, content
 from tfdream.synthesis.styles import Texture, flatten, relative, style, total
 
 
@@ -13,7 +13,8 @@ def activations(shape, seed=0):
 
 
 def value(objective, found, original=None):
-    memory = objective.remember({"layer": tf.constant(found if original is None else original)})
+    original = {"layer": tf.constant(found if original is None else original)}
+    memory = objective.remember(Scene(original))
     return objective.value({"layer": tf.constant(found)}, memory).numpy()
 
 

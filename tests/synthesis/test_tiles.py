@@ -34,8 +34,8 @@ def original(path):
     return soundfile.read(path, dtype="float32", always_2d=True)[0]
 
 
-def unchanged(tiles, weights):
-    return tiles
+def unchanged(tiles):
+    return tiles.channels
 
 
 # The grid
@@ -53,19 +53,21 @@ def test_as_many_tiles_are_cut_as_are_counted(grid, samples, block):
     signal = noise(samples).astype(np.float32)
     blocks = (signal[start : start + block] for start in range(0, samples, block))
     batches = list(grid.cut(blocks))
-    assert sum(len(tiles) for tiles, _ in batches) == grid.count(samples)
-    assert all(len(tiles) <= grid.batch for tiles, _ in batches)
-    assert all(tiles.shape[1] == grid.samples for tiles, _ in batches)
+    assert sum(len(tiles.waveforms) for tiles in batches) == grid.count(samples)
+    assert all(len(tiles.waveforms) <= grid.batch for tiles in batches)
+    assert all(tiles.waveforms.shape[1] == grid.samples for tiles in batches)
 
 
 @GRIDS
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_tiles_are_the_signal_filled_up_with_zeros(grid, samples):
-    signal = noise(samples).astype(np.float32)
-    padded = np.pad(signal[:, 0], (0, grid.samples))
-    tiles, weights = (np.concatenate(parts) for parts in zip(*grid.cut([signal]), strict=True))
-    for number, tile in enumerate(tiles):
-        start = number * grid.hop
+    signal = noise(samples, 2).astype(np.float32)
+    padded = np.pad(signal, ((0, grid.samples), (0, 0)))
+    tiles, weights, starts = (
+        np.concatenate(parts) for parts in zip(*grid.cut([signal], 2), strict=True)
+    )
+    assert np.array_equal(starts, np.arange(len(tiles)) * grid.hop)
+    for start, tile in zip(starts, tiles, strict=True):
         assert np.array_equal(tile, padded[start : start + grid.samples])
     assert (weights[:-1] == 1).all()
     # The last weight is its share of signal: no sample is missed, and none invented.
@@ -107,7 +109,7 @@ def test_no_change_keeps_a_16_bit_file(tmp_path, bits):
 @pytest.mark.parametrize("samples", [1, 1000, 1001, 9999])
 def test_an_added_constant_has_no_seam(tmp_path, grid, samples):
     path = write(tmp_path / "file.wav", noise(samples, 2))
-    added = changed(path, lambda tiles, _: tiles + np.float32(0.125), grid) - original(path)
+    added = changed(path, lambda tiles: tiles.channels + np.float32(0.125), grid) - original(path)
     np.testing.assert_allclose(added, 0.125, atol=1e-6)  # float32
 
 
@@ -116,15 +118,10 @@ def test_an_added_ramp_has_no_seam(tmp_path, grid):
     samples = 9999
     path = write(tmp_path / "file.wav", noise(samples))
     ramp = np.linspace(0, 0.4, samples + grid.samples, dtype=np.float32)
-    position = 0
 
-    def add_ramp(tiles, _):
-        nonlocal position
-        there = []
-        for _ in tiles:
-            there.append(ramp[position : position + grid.samples])
-            position += grid.hop
-        return tiles + np.stack(there)
+    def add_ramp(tiles):
+        there = [ramp[start : start + grid.samples] for start in tiles.starts]
+        return tiles.channels + np.stack(there)[..., np.newaxis]
 
     added = changed(path, add_ramp, grid) - original(path)
     np.testing.assert_allclose(added[:, 0], ramp[:samples], atol=1e-6)  # float32
@@ -134,7 +131,7 @@ def test_neighbours_that_disagree_are_cross_faded(tmp_path):
     path = write(tmp_path / "file.wav", noise(1800))
     heights = iter([0.0, 0.3])
     grid = TileGrid(1000, 200, batch=1)
-    added = changed(path, lambda tiles, _: tiles + np.float32(next(heights)), grid)
+    added = changed(path, lambda tiles: tiles.channels + np.float32(next(heights)), grid)
     added = (added - original(path))[:, 0]
     np.testing.assert_allclose(added[:800], 0, atol=1e-6)
     np.testing.assert_allclose(added[1000:], 0.3, atol=1e-6)
@@ -147,8 +144,9 @@ def test_neighbours_that_disagree_are_cross_faded(tmp_path):
 def test_a_change_is_brought_to_the_rate_of_the_file(tmp_path, rate):
     path = write(tmp_path / "file.wav", noise(rate, 2), rate)
 
-    def add_tone(tiles, _):
-        return tiles + 0.1 * np.sin(2 * np.pi * 440 / RATE * np.arange(RATE, dtype=np.float32))
+    def add_tone(tiles):
+        tone = 0.1 * np.sin(2 * np.pi * 440 / RATE * np.arange(RATE, dtype=np.float32))
+        return tiles.channels + tone[:, np.newaxis]
 
     added = changed(path, add_tone, TileGrid(RATE, 0)) - original(path)
     wanted = 0.1 * np.sin(2 * np.pi * 440 / rate * np.arange(rate))
@@ -156,31 +154,38 @@ def test_a_change_is_brought_to_the_rate_of_the_file(tmp_path, rate):
     np.testing.assert_allclose(added[inside, 0], wanted[inside], atol=2e-4)  # −54 dB of the tone
 
 
-def test_only_the_mid_signal_is_heard_and_changed(tmp_path):
-    path = write(tmp_path / "file.wav", noise(5000, 2), 44100)
-    before = original(path)
+def test_the_mid_signal_is_heard(tmp_path):
+    path = write(tmp_path / "file.wav", noise(5000, 3), 44100)
     heard = []
 
-    def change(tiles, weights):
+    def change(tiles):
         heard.append(tiles)
-        return -tiles
+        return tiles.channels
 
-    after = changed(path, change)
-    assert np.abs(after.sum(axis=1) - before.sum(axis=1)).max() > 0.1
-    # float32; a change of the side would be as large as that of the mid.
-    np.testing.assert_allclose(np.diff(after), np.diff(before), atol=1e-6)
+    changed(path, change)
     with audio.Reader(path) as reader:
-        for seen, (tiles, _) in zip(heard, mid_tiles(reader, RATE, GRID), strict=True):
-            assert np.array_equal(seen, tiles)
+        for seen, mono in zip(heard, mid_tiles(reader, RATE, GRID), strict=True):
+            np.testing.assert_array_equal(seen.starts, mono.starts)
+            np.testing.assert_array_equal(seen.weights, mono.weights)
+            assert seen.channels.shape == (*mono.waveforms.shape, 3)
+            # The mean before resampling, and after it: float32.
+            np.testing.assert_allclose(seen.waveforms, mono.waveforms, atol=1e-6)
+
+
+def test_channels_change_on_their_own(tmp_path):
+    path = write(tmp_path / "file.wav", noise(5000, 3))
+    factors = np.array([1.0, -1.0, 0.5], np.float32)
+    after = changed(path, lambda tiles: tiles.channels * factors)
+    np.testing.assert_allclose(after, original(path) * factors, atol=1e-6)  # float32
 
 
 def test_opposite_channels_are_silence_to_the_network(tmp_path):
     left = noise(5000)
     path = write(tmp_path / "file.wav", np.concatenate([left, -left], axis=1))
 
-    def change(tiles, _):
-        assert not tiles.any()
-        return tiles
+    def change(tiles):
+        assert not tiles.waveforms.any()
+        return tiles.channels
 
     assert np.array_equal(changed(path, change), original(path))
 
@@ -189,14 +194,14 @@ def test_what_lies_above_the_band_of_the_network_stays(tmp_path):
     seconds = np.arange(44100) / 44100
     high = 0.25 * np.sin(2 * np.pi * 12_000 * seconds)[:, np.newaxis]
     path = write(tmp_path / "file.wav", high, 44100)
-    kept = changed(path, lambda tiles, _: 0 * tiles)
+    kept = changed(path, lambda tiles: 0 * tiles.channels)
     inside = slice(2000, -2000)
     np.testing.assert_allclose(kept[inside], original(path)[inside], atol=1e-4)  # −68 dB of it
 
 
 def test_a_change_too_loud_is_limited_without_clipping(tmp_path):
     path = write(tmp_path / "file.wav", noise(4000))
-    loud = changed(path, lambda tiles, _: 4 * tiles)
+    loud = changed(path, lambda tiles: 4 * tiles.channels)
     assert 0.9 < np.abs(loud).max() < 1
     assert (np.abs(loud) > 0.998).mean() < 0.1  # clipped, half of the noise would be there
 
@@ -204,7 +209,12 @@ def test_a_change_too_loud_is_limited_without_clipping(tmp_path):
 def test_weights_add_up_to_the_seconds_of_signal(tmp_path):
     path = write(tmp_path / "file.wav", noise(1800))
     found = []
-    changed(path, lambda tiles, weights: (found.extend(weights), tiles)[1], TileGrid(1000, 0))
+
+    def change(tiles):
+        found.extend(tiles.weights)
+        return tiles.channels
+
+    changed(path, change, TileGrid(1000, 0))
     assert found == [1, 0.8]
 
 
@@ -212,7 +222,7 @@ def test_weights_add_up_to_the_seconds_of_signal(tmp_path):
 def test_an_interrupted_change_leaves_nothing(tmp_path, error):
     path = write(tmp_path / "file.wav", noise(9000))
 
-    def fail(tiles, weights):
+    def fail(tiles):
         raise error
 
     with pytest.raises(error if isinstance(error, type) else type(error)):
@@ -220,10 +230,27 @@ def test_an_interrupted_change_leaves_nothing(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_gain_scales_the_whole_and_limits_nothing(tmp_path):
+    path = write(tmp_path / "file.wav", noise(4000, 2))
+    output = tmp_path / "out.wav"
+
+    def louder(tiles):
+        return 4 * tiles.channels
+
+    written = change_file(
+        path, output, RATE, GRID, louder, bits=32, gain=lambda found: 0.5 / found.peak
+    )
+    before = original(path)
+    assert written.peak == pytest.approx(0.5, rel=1e-6)
+    # float32; of a limiter the loudest half of the noise would know.
+    np.testing.assert_allclose(original(output), before * 0.5 / np.abs(before).max(), atol=1e-6)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file.wav", "out.wav"]
+
+
 def test_a_file_may_take_its_own_place(tmp_path):
     path = write(tmp_path / "file.wav", noise(9000))
     before = original(path)
-    change_file(path, path, RATE, GRID, lambda tiles, _: tiles + np.float32(0.125), bits=32)
+    change_file(path, path, RATE, GRID, lambda tiles: tiles.channels + np.float32(0.125), bits=32)
     np.testing.assert_allclose(original(path), before + 0.125, atol=1e-6)
 
 

@@ -126,7 +126,7 @@ def test_all_of_the_style_counts(files):
     [
         {"gram": "time"},
         {"octaves": {"count": 2, "scale": 2.0, "axes": "time"}},
-        {"canvas": {"kind": "log_magnitude", "phase": "original", "headroom_db": None}},
+        {"canvas": {"kind": "log_magnitude", "phase": {"iterations": 0}, "headroom_db": None}},
         {"canvas": {"kind": "gains", "bound_db": 12}},
         {"optimiser": {"kind": "adam", "steps": 30, "step_size": 0.002}},
     ],

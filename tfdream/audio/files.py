@@ -236,7 +236,7 @@ def write_blocks(
                 writer.write(block)
         return writer.written
     # How loud it is is known when all of it is there; until then it waits as floats.
-    with _waiting(path.parent) as waiting:
+    with _waiting(path.parent, path) as waiting:
         write_floats(waiting, blocks, sample_rate, channels)
         factor = np.float32(gain(loudness(waiting)))
         with Reader(waiting) as reader, Writer(path, sample_rate, channels, bits) as writer:
@@ -270,7 +270,7 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
     if not start_seconds and seconds is None:
         yield path
         return
-    with _waiting(Path(tempfile.gettempdir())) as waiting, Reader(path) as reader:
+    with _waiting(Path(tempfile.gettempdir()), path) as waiting, Reader(path) as reader:
         info = reader.info
         first = round(start_seconds * info.sample_rate)
         count = None if seconds is None else max(1, round(seconds * info.sample_rate))
@@ -285,11 +285,15 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
 
 
 @contextmanager
-def _waiting(folder: Path) -> Iterator[Path]:
-    """The path of a wav file that is gone after the block."""
+def _waiting(folder: Path, instead_of: Path) -> Iterator[Path]:
+    """The path of a wav file that is gone after the block; errors name what it stands for."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as hidden:
-        yield Path(hidden) / "waiting.wav"
+        waiting = Path(hidden) / "waiting.wav"
+        try:
+            yield waiting
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(waiting), str(instead_of))) from None
 
 
 def is_writable(extension: str) -> bool:

@@ -83,6 +83,8 @@ def dream(
     from tfdream import audio, config, figures
     from tfdream.synthesis import batch
     from tfdream.synthesis.dream import Dreamer
+    from tfdream.synthesis.objectives import quoted
+    from tfdream.synthesis.recording import check_output
     from tfdream.training.runs import Run
 
     if len(paths) < 2:
@@ -112,33 +114,42 @@ def dream(
             progress(done, total, f"objective {value:.4g}")
             return asked()
 
+        norms = [f"layer_norm({quoted(layer)})" for layer in layers]
         if _LAYER in output.name:
+            files = [_of_layer(output, layer) for layer in layers]
+            for path in files:
+                check_output(path, how["bits"], how["force"])
             result: Result = {"files": []}
-            for layer in layers:
-                path = output.with_name(output.name.replace(_LAYER, layer))
-                made = dreamer(f"layer_norm({layer})")(sources[0], path, progress=report, **how)
-                result["files"].append(made)
+            for path, norm in zip(files, norms, strict=True):
+                result["files"].append(dreamer(norm)(sources[0], path, progress=report, **how))
                 if asked():
                     result["interrupted"] = True
                     break
+        elif into_folder:
+            dreaming = dreamer(" + ".join(norms) or objective)
+            force = how.pop("force")
+            return batch.change_each(
+                batch.destinations(batch.recordings(sources, output), output),
+                lambda source, path, force: dreaming(
+                    source, path, progress=report, force=force, **how
+                ),
+                lambda source: dreaming.making(source, **how),
+                force,
+            )
         else:
-            wanted = " + ".join(f"layer_norm({layer})" for layer in layers) or objective
-            dreaming = dreamer(wanted)
-
-            def change(source: Path, path: Path) -> Result:
-                return dreaming(source, path, progress=report, **how)
-
-            if into_folder:
-                outputs = batch.destinations(batch.recordings(sources), output)
-                return batch.change_each(outputs, change, dreaming.config)
-            result = change(sources[0], output)
+            dreaming = dreamer(" + ".join(norms) or objective)
+            result = dreaming(sources[0], output, progress=report, **how)
     if figure is not None:
-        made = result.get("files", [result])
+        dreamt = result.get("files", [result])
         with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
-            panels = [original, *(Path(each["output"]) for each in made)]
-            titles = ["before", *(f"after: {each['objective']}" for each in made)]
+            panels = [original, *(Path(each["output"]) for each in dreamt)]
+            titles = ["before", *(f"after: {each['objective']}" for each in dreamt)]
             figures.spectrograms(panels, figure, titles)
     return result
+
+
+def _of_layer(output: Path, layer: str) -> Path:
+    return output.with_name(output.name.replace(_LAYER, layer.replace("/", "-")))
 
 
 @command()

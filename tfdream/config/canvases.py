@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from tfdream.config.learning import StftSpec
 from tfdream.config.section import NotNegative, Positive, Section, Share
 
+Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
+"""dB below the loudest cell."""
+
 
 class PhaseConfig(Section):
     """The phase of a magnitude: where it starts, and how often Griffin–Lim mends it from there."""
@@ -29,7 +32,7 @@ class GainCanvasConfig(Section):
     """Standard deviation of a blur of the gains in time: rough gains spill into silent cells."""
     blur_hz: NotNegative = 0.0
     """And in frequency."""
-    boost_above_db: float | None = None
+    boost_above_db: Below | None = None
     """Cells softer than this, below the tile's loudest, get softer at most: no hiss comes up."""
     stft: StftSpec = StftSpec()
 
@@ -96,9 +99,9 @@ class MaskConfig(Section):
     """Only from the first to the second of these frequencies."""
     time_seconds: Range | None = None
     """Only from the first to the second of these times."""
-    spare_above_db: float | None = None
+    spare_above_db: Below | None = None
     """Cells louder than this, below the tile's loudest, stay as they are."""
-    spare_below_db: float | None = None
+    spare_below_db: Below | None = None
     """Cells softer than this, below the tile's loudest, stay as they are."""
     strength: tuple[Point, ...] = ()
     """Times in seconds and the strength there, 0 to 1; in between it is interpolated."""

@@ -98,8 +98,8 @@ class Recipe(Section):
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much of the change is kept: 0 is the original."""
     level: Literal["limit", "keep"] | Annotated[float, Field(gt=0, le=1)] = "limit"
-    """How loud the file gets: as it comes, and softer only where it would pass full scale; or as
-    loud as the original, softer if it would then pass full scale; or with this largest sample."""
+    """How loud the file gets: as it comes, and softer only where it would pass full scale; or all
+    of it softer, where it would be louder than the original; or with this largest sample."""
     precision: Precision = "float32"
     seed: Seed = 0
 

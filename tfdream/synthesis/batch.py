@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from tfdream import audio
-from tfdream.config import Section
 from tfdream.errors import AudioError
-from tfdream.synthesis.recording import is_made
+from tfdream.synthesis.recording import made
 
 # What a recording becomes if we do not write its own format.
 _OTHERWISE = ".flac"
 
 
-def recordings(paths: Iterable[Path]) -> list[Path]:
+def recordings(paths: Iterable[Path], output: Path | None = None) -> list[Path]:
     """The audio files among some paths and, for folders, in them at any depth.
+
+    Args:
+      paths: files and folders.
+      output: a folder to leave out, if it lies in one of them.
 
     Raises:
       AudioError: if there are none.
@@ -22,7 +25,7 @@ def recordings(paths: Iterable[Path]) -> list[Path]:
     found, named = [], list(paths)
     for path in named:
         if path.is_dir():
-            inside = sorted(path.rglob("*"))
+            inside = [file for file in sorted(path.rglob("*")) if output not in file.parents]
             found += [file for file in inside if file.suffix.lower() in audio.EXTENSIONS]
         else:
             found.append(path)
@@ -50,14 +53,20 @@ def destinations(sources: Iterable[Path], folder: Path) -> dict[Path, Path]:
 
 
 def change_each(
-    outputs: dict[Path, Path], change: Callable[[Path, Path], dict[str, Any]], config: Section
+    outputs: dict[Path, Path],
+    change: Callable[[Path, Path, bool], dict[str, Any]],
+    making: Callable[[Path], dict[str, Any]],
+    force: bool = False,
 ) -> dict[str, Any]:
     """Change one recording after the other; what cannot be read is skipped.
 
+    An output that is there, made in the same way, is kept, unless it was interrupted.
+
     Args:
       outputs: as `destinations` gives them.
-      change: source and output → the result of one.
-      config: of the recipe; an output that was made with the same one is kept.
+      change: source, output and whether to replace it → the result of one.
+      making: source → how its output is made, as the sidecar tells it.
+      force: keep nothing.
 
     Returns:
       files: the results; kept: outputs that were there; skipped: path and reason; interrupted, if
@@ -68,11 +77,12 @@ def change_each(
     """
     result: dict[str, Any] = {"files": [], "kept": [], "skipped": []}
     for source, output in outputs.items():
-        if is_made(output, config):
+        there = made(output, making(source))
+        if there == "whole" and not force:
             result["kept"].append(str(output))
             continue
         try:
-            result["files"].append(change(source, output))
+            result["files"].append(change(source, output, force or there == "interrupted"))
         except AudioError as error:
             result["skipped"].append({"path": str(source), "reason": str(error)})
             continue

@@ -1,12 +1,11 @@
 """`dream`: let a network hear more of what it hears in a recording already."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tfdream import audio, models
 from tfdream.config import DreamConfig
-from tfdream.errors import ConfigError
+from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis import objectives
 from tfdream.synthesis.guides import read_guide
 from tfdream.synthesis.recording import (
@@ -17,6 +16,8 @@ from tfdream.synthesis.recording import (
     write_sidecar,
 )
 from tfdream.synthesis.retouch import Retouch, build_retouch, noise
+from tfdream.synthesis.snapshots import numbered, snapshot_steps
+from tfdream.synthesis.tiles import TileGrid
 from tfdream.training.runs import Run
 
 
@@ -48,6 +49,8 @@ class Dreamer:
                 f"objective '{self.objective.name}' heeds no guide; leave it out, or use an "
                 "objective such as guide_match()"
             )
+        grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
+        self._guide = read_guide(guide, run.sample_rate, grid.samples) if guide else None
         self._retouches: dict[bool, Retouch] = {}
 
     def retouch(self, resampled: bool) -> Retouch:
@@ -59,11 +62,8 @@ class Dreamer:
                 lambda size: (self.objective, {"objective": self.objective}),
                 resampled,
                 noise if self.config.start == "noise" else None,
+                self._guide,
             )
-            retouch = self._retouches[resampled]
-            if self.guide is not None:
-                guide = read_guide(self.guide, retouch.sample_rate, retouch.grid.samples)
-                self._retouches[resampled] = replace(retouch, guide=guide)
         return self._retouches[resampled]
 
     def __call__(
@@ -97,25 +97,47 @@ class Dreamer:
         Raises:
           AudioError, ConfigError: if the file or the settings do not fit.
         """
-        check_output(output, bits, force)
+        resampled = audio.info(source).sample_rate != self.run.sample_rate
+        retouch = self.retouch(resampled)
+        kept = snapshot_steps(save_every, retouch.steps)
+        for path in (output, *(numbered(output, step, retouch.steps) for step in kept)):
+            check_output(path, bits, force)
+            if path != output and path.resolve() == source.resolve():
+                raise AudioError(f"a snapshot would replace '{source}'; name another output")
         with audio.excerpt(source, start_seconds, seconds) as original:
-            resampled = audio.info(original).sample_rate != self.run.sample_rate
             result = change_recording(
                 original,
                 output,
-                self.retouch(resampled),
+                retouch,
                 bits,
                 self.config.level,
                 save_every,
                 progress,
             )
-        made_of = {"source": str(source), "run": self.run.describe()}
-        if self.guide is not None:
-            made_of["guide"] = str(self.guide)
-        if original != source:
-            made_of["excerpt"] = {"start_seconds": start_seconds, "seconds": seconds}
-        write_sidecar(output, "dream", self.config, result, **made_of)
+        making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
+        write_sidecar(output, making, result)
         return result
+
+    def making(
+        self,
+        source: Path,
+        *,
+        start_seconds: float = 0.0,
+        seconds: float | None = None,
+        bits: int | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """What decides how a recording's dream sounds; arguments as for a call."""
+        return {
+            "command": "dream",
+            "source": str(source),
+            "start_seconds": start_seconds,
+            "seconds": seconds,
+            "guide": self.guide and str(self.guide),
+            "run": self.run.describe(),
+            "config": self.config.model_dump(mode="json"),
+            "bits": bits,
+        }
 
 
 def dream(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdream import audio
+from tfdream.errors import AudioError
 from tfdream.synthesis.retouch import Guide
 
 
@@ -21,8 +22,16 @@ def read_guide(path: Path, sample_rate: int, samples: int) -> Guide:
 
     Returns:
       Where tiles begin, in samples → float32 `[batch, samples]`.
+
+    Raises:
+      AudioError: if it cannot be read, or holds nothing at that rate.
     """
-    signal = np.concatenate(list(_mid(path, sample_rate)))
+    blocks = list(_mid(path, sample_rate))
+    if not blocks:
+        raise AudioError(
+            f"'{path}' is shorter than a sample at {sample_rate} Hz; use another guide"
+        )
+    signal = np.concatenate(blocks)
 
     def waveforms(starts: np.ndarray) -> np.ndarray:
         places = starts[:, np.newaxis] + np.arange(samples)

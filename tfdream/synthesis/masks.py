@@ -49,13 +49,19 @@ class Mask:
         weight = tf.ones(tf.shape(stft))
         if config.frequency_hz is not None:
             octaves = _log2(tf.linspace(0.0, self.sample_rate / 2, spec.bins))
-            low, high = (_log2(tf.constant(hertz)) for hertz in config.frequency_hz)
-            weight *= _between(octaves, low, high, _EDGE_OCTAVES)
+            low, high = config.frequency_hz
+            if low > 0:
+                weight *= _rise((octaves - _log2(tf.constant(low))) / _EDGE_OCTAVES)
+            if high < self.sample_rate / 2:
+                weight *= _rise((_log2(tf.constant(high)) - octaves) / _EDGE_OCTAVES)
         frames = tf.range(stft.shape[1] or tf.shape(stft)[1], dtype=tf.float32)
         seconds = frames * (spec.hop_samples / self.sample_rate)
         seconds = (tf.reshape(start_seconds, [-1, 1]) + seconds)[..., tf.newaxis]
         if config.time_seconds is not None:
-            weight *= _between(seconds, *config.time_seconds, _EDGE_SECONDS)
+            start, end = config.time_seconds
+            if start > 0:
+                weight *= _rise((seconds - start) / _EDGE_SECONDS)
+            weight *= _rise((end - seconds) / _EDGE_SECONDS)
         if config.strength:
             weight *= self._strength(seconds)
         if config.spare_above_db is not None:
@@ -88,12 +94,6 @@ def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:
     level = power_to_db(stft_to_power(stft), spec)
     level -= tf.reduce_max(level, axis=[1, 2], keepdims=True)
     return _rise((level - threshold_db) / _EDGE_DB)
-
-
-def _between(
-    place: tf.Tensor, low: tf.Tensor | float, high: tf.Tensor | float, edge: float
-) -> tf.Tensor:
-    return _rise((place - low) / edge) * _rise((high - place) / edge)
 
 
 def _rise(distance: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ Objectives add, subtract and scale: ``0.7*layer_norm(conv3) - 0.01*total_variati
 
 import ast
 import inspect
+import keyword
 import math
 import operator
 import sys
@@ -111,7 +112,7 @@ def layer_norm(layer: str) -> Objective:
         squares = tf.cast(activations[layer], tf.float32) ** 2
         return tf.sqrt(tf.reduce_sum(squares, _all_but_batch(squares)) + _TINY)
 
-    return Objective(f"layer_norm({layer})", frozenset({layer}), value)
+    return Objective(f"layer_norm({quoted(layer)})", frozenset({layer}), value)
 
 
 def layer_energy(layer: str) -> Objective:
@@ -124,7 +125,7 @@ def layer_energy(layer: str) -> Objective:
         squares = tf.cast(activations[layer], tf.float32) ** 2
         return tf.reduce_sum(squares, _all_but_batch(squares)) / 2
 
-    return Objective(f"layer_energy({layer})", frozenset({layer}), value)
+    return Objective(f"layer_energy({quoted(layer)})", frozenset({layer}), value)
 
 
 def channel(layer: str, index: int) -> Objective:
@@ -137,7 +138,7 @@ def channel(layer: str, index: int) -> Objective:
         chosen = _channel(activations[layer], layer, index)
         return tf.reduce_mean(chosen, _all_but_batch(chosen)) if chosen.shape.rank > 1 else chosen
 
-    return Objective(f"channel({layer}, {index})", frozenset({layer}), value)
+    return Objective(f"channel({quoted(layer)}, {index})", frozenset({layer}), value)
 
 
 def unit(layer: str, index: int, time: float = 0.5, frequency: float = 0.5) -> Objective:
@@ -161,7 +162,7 @@ def unit(layer: str, index: int, time: float = 0.5, frequency: float = 0.5) -> O
             chosen = tf.gather(chosen, tf.cast(tf.round(place * last), tf.int32), axis=-1)
         return chosen
 
-    name = f"unit({layer}, {index}, {time:g}, {frequency:g})"
+    name = f"unit({quoted(layer)}, {index}, {time:g}, {frequency:g})"
     return Objective(name, frozenset({layer}), value)
 
 
@@ -184,7 +185,7 @@ def class_logit(label: str, labels: Sequence[str]) -> Objective:
     def value(activations: Activations, memory: Memory) -> tf.Tensor:
         return tf.cast(activations[LOGITS], tf.float32)[:, index]
 
-    return Objective(f"class_logit({label})", frozenset({LOGITS}), value)
+    return Objective(f"class_logit({quoted(label)})", frozenset({LOGITS}), value)
 
 
 def guide_dot(layer: str) -> Objective:
@@ -198,7 +199,11 @@ def guide_dot(layer: str) -> Objective:
         return tf.reduce_sum(product, _all_but_batch(product))
 
     return Objective(
-        f"guide_dot({layer})", frozenset({layer}), value, _remember_guide(layer), guided=True
+        f"guide_dot({quoted(layer)})",
+        frozenset({layer}),
+        value,
+        _remember_guide(layer),
+        guided=True,
     )
 
 
@@ -220,7 +225,11 @@ def guide_match(layer: str) -> Objective:
         return tf.reduce_sum(tf.reduce_max(scores, axis=2), axis=1)
 
     return Objective(
-        f"guide_match({layer})", frozenset({layer}), value, _remember_guide(layer), guided=True
+        f"guide_match({quoted(layer)})",
+        frozenset({layer}),
+        value,
+        _remember_guide(layer),
+        guided=True,
     )
 
 
@@ -240,7 +249,7 @@ def content(layer: str) -> Objective:
     def remember(scene: Scene) -> Memory:
         return tf.cast(scene.original[layer], tf.float32)
 
-    return Objective(f"content({layer})", frozenset({layer}), value, remember)
+    return Objective(f"content({quoted(layer)})", frozenset({layer}), value, remember)
 
 
 def distance() -> Objective:
@@ -278,6 +287,11 @@ def functions() -> dict[str, Callable[..., Objective]]:
         and name != "parse"
         and not name.startswith("_")
     }
+
+
+def quoted(name: str) -> str:
+    """The name of a layer or a label as `parse` reads it: in quotes, unless it is a word."""
+    return name if name.isidentifier() and not keyword.iskeyword(name) else repr(name)
 
 
 def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Objective:
@@ -334,9 +348,7 @@ class _Reader:
         if name not in known:
             raise ConfigError(f"objective '{name}' is not one of: {', '.join(known)}")
         values = [_argument(argument) for argument in arguments]
-        named: dict[str, Any] = {
-            keyword.arg or "**": _argument(keyword.value) for keyword in keywords
-        }
+        named: dict[str, Any] = {given.arg or "**": _argument(given.value) for given in keywords}
         signature = inspect.signature(known[name])
         parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
         if parameters[:1] == ["layer"] and not values and "layer" not in named:
@@ -361,8 +373,10 @@ class _Reader:
 
 
 def _argument(node: ast.expr) -> str | float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
-        return node.value
+    with suppress(ValueError):
+        value = ast.literal_eval(node)
+        if isinstance(value, str | int | float):
+            return value
     return ast.unparse(node)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream import audio
-from tfdream.config import Section
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, write_json
 from tfdream.signal.phase import energy_db
@@ -25,6 +24,7 @@ Progress = Callable[[int, int, float], bool | None]
 
 
 Level = float | Literal["limit", "keep"]
+"""See `config.Recipe`."""
 
 
 def silent(done: int, total: int, value: float) -> None:
@@ -158,28 +158,28 @@ def check_output(output: Path, bits: int | None, force: bool) -> None:
     audio.check_writable(output, bits)
 
 
-def is_made(output: Path, config: Section) -> bool:
-    """Whether `output` is there, whole, and of the same settings."""
+def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"] | None:
+    """Whether `output` is there already, made in the same way."""
     try:
         sidecar = json.loads(_sidecar(output).read_text(encoding="utf-8"))
-        same = sidecar["config"] == config.model_dump(mode="json")
-        return same and output.is_file() and "interrupted" not in sidecar["result"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        result = sidecar.pop("result")
+        sidecar.pop("versions")
+        if not output.is_file() or sidecar != json.loads(json.dumps(making)):
+            return None
+        return "interrupted" if "interrupted" in result else "whole"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
-def write_sidecar(
-    output: Path, command: str, config: Section, result: dict[str, Any], **made_of: Any
-) -> None:
-    """Write ``<output>.json``: what it takes to make `output` again, and its measures."""
-    sidecar = {
-        "command": command,
-        **made_of,
-        "config": config.model_dump(mode="json"),
-        "result": result,
-        "versions": versions(),
-    }
-    write_json(_sidecar(output), sidecar)
+def write_sidecar(output: Path, making: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write ``<output>.json``: what it takes to make `output` again, and its measures.
+
+    Args:
+      output: the file.
+      making: command, inputs and settings.
+      result: the JSON object of the command.
+    """
+    write_json(_sidecar(output), {**making, "result": result, "versions": versions()})
 
 
 def _sidecar(output: Path) -> Path:

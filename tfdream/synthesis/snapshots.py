@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 
@@ -22,13 +21,11 @@ class Snapshots:
     """
 
     def __init__(self, every: int | None, steps: int) -> None:
-        self.numbers = list(range(every, steps + 1, every)) if every else []
-        """The steps that are kept."""
-        self._files: list[BinaryIO] = []
+        self.numbers = snapshot_steps(every, steps)
+        self._folder = tempfile.TemporaryDirectory()
         self._tile: list[np.ndarray] = []
 
     def __enter__(self) -> "Snapshots":
-        self._files = [tempfile.TemporaryFile() for _ in self.numbers]  # noqa: SIM115
         return self
 
     def __exit__(
@@ -37,8 +34,7 @@ class Snapshots:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for file in self._files:
-            file.close()
+        self._folder.cleanup()
 
     def wanted(self, step: int) -> bool:
         """Whether a tile is to be kept after this step, counted from 1."""
@@ -51,20 +47,37 @@ class Snapshots:
     def finish(self, channels: np.ndarray) -> None:
         """Go on to the next tiles; these ended like this, perhaps early."""
         kept = [*self._tile, *[channels] * len(self.numbers)]
-        for file, tiles in zip(self._files, kept, strict=False):
-            file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
+        for number, tiles in zip(self.numbers, kept, strict=False):
+            with self._path(number).open("ab") as file:
+                file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
         self._tile = []
 
     def replays(self) -> Iterator[tuple[int, Change]]:
         """For each kept step its number, and what was made of the tiles, in their order."""
-        for number, file in zip(self.numbers, self._files, strict=True):
-            file.seek(0)
+        for number in self.numbers:
+            yield number, self._replay(number)
 
-            def replay(tiles: Tiles, file: BinaryIO = file) -> np.ndarray:
-                stored = file.read(tiles.channels.nbytes)
-                return np.frombuffer(stored, np.float32).reshape(tiles.channels.shape)
+    def _replay(self, number: int) -> Change:
+        position = 0
 
-            yield number, replay
+        def replay(tiles: Tiles) -> np.ndarray:
+            nonlocal position
+            shape = tiles.channels.shape
+            stored = np.fromfile(
+                self._path(number), np.float32, tiles.channels.size, offset=position
+            )
+            position += stored.nbytes
+            return stored.reshape(shape)
+
+        return replay
+
+    def _path(self, number: int) -> Path:
+        return Path(self._folder.name) / str(number)
+
+
+def snapshot_steps(every: int | None, steps: int) -> list[int]:
+    """The steps that are kept, counted from 1."""
+    return list(range(every, steps + 1, every)) if every else []
 
 
 def numbered(output: Path, step: int, steps: int) -> Path:

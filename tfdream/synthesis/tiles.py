@@ -74,13 +74,13 @@ class TileGrid:
         """Tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
-    def cut(self, blocks: Iterable[np.ndarray]) -> Iterator[Tiles]:
+    def cut(self, blocks: Iterable[np.ndarray], channels: int = 1) -> Iterator[Tiles]:
         """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
         tiles: list[np.ndarray] = []
-        held: np.ndarray | None = None
+        held = np.zeros((0, channels), np.float32)
         done = 0
         for block in blocks:
-            held = block if held is None else np.concatenate([held, block])
+            held = np.concatenate([held, block])
             while len(held) > self.samples:
                 tiles.append(held[: self.samples])
                 held = held[self.hop :]
@@ -88,8 +88,6 @@ class TileGrid:
                     yield self._stack(tiles, done)
                     done += len(tiles)
                     tiles = []
-        if held is None:
-            held = np.zeros((0, 1), np.float32)
         tiles.append(np.pad(held, ((0, self.samples - len(held)), (0, 0))))
         last = self._stack(tiles, done)
         last.weights[-1] = len(held) / self.samples
@@ -108,7 +106,8 @@ def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterato
 
 def channel_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
     """The same of all its channels."""
-    return grid.cut(audio.resample(reader.blocks(), reader.info.sample_rate, sample_rate))
+    info = reader.info
+    return grid.cut(audio.resample(reader.blocks(), info.sample_rate, sample_rate), info.channels)
 
 
 def change_file(

@@ -82,10 +82,15 @@ def transfer(
     resampled = audio.info(content_path).sample_rate != listener.sample_rate
     retouch = build_retouch(listener, config, objectives, resampled, start)
     result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
-    made_of: dict[str, Any] = {"content": str(content_path), "style": str(style_path)}
-    if run is not None:
-        made_of["run"] = run.describe()
-    write_sidecar(output, "transfer", config, result, **made_of)
+    making = {
+        "command": "transfer",
+        "content": str(content_path),
+        "style": str(style_path),
+        "run": run and run.describe(),
+        "config": config.model_dump(mode="json"),
+        "bits": bits,
+    }
+    write_sidecar(output, making, result)
     return result
 
 

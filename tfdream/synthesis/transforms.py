@@ -1,5 +1,6 @@
 """What steadies an ascent: shifts of the view, and smoother gradients."""
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -29,6 +30,7 @@ def shift(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     return tf.roll(image, tf.cast(tf.round(share * width), tf.int32), axis)
 
 
+@functools.cache  # a compiled function for each configuration, not for each ascent
 def smoothing(config: SmoothingConfig | None) -> Smoothing:
     """The smoothing that a configuration names; the gradient as it is, without.
 
@@ -58,23 +60,21 @@ class _Pyramid:
         self.levels = config.levels
 
     def __call__(self, image: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
-        details, sizes = [], []
+        details = []
         for _ in range(self.levels - 1):
-            size = tf.shape(image)[1:3]
-            coarse = blur(image, (_PYRAMID_SIGMA, _PYRAMID_SIGMA), _PYRAMID_SIGMA)[:, ::2, ::2]
-            details.append(image - tf.image.resize(coarse, size))
-            sizes.append(size)
+            coarse = _blurred(image)[:, ::2, ::2]
+            details.append(image - _enlarged(coarse, image))
             image = coarse
         merged = _levelled(image)
-        for detail, size in zip(reversed(details), reversed(sizes), strict=True):
-            merged = tf.image.resize(merged, size) + _levelled(detail)
+        for detail in reversed(details):
+            merged = _enlarged(merged, detail) + _levelled(detail)
         return merged
 
 
 def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing:
     """Let what smooths images `[batch, height, width, channels]` smooth gradients of any rank."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def on_gradient(gradient: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
         image = gradient
         while image.shape.rank < 4:
@@ -82,6 +82,24 @@ def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing
         return tf.reshape(smooth(image, done), tf.shape(gradient))
 
     return lambda gradient, done: on_gradient(gradient, tf.constant(done, tf.float32))
+
+
+def _blurred(image: tf.Tensor) -> tf.Tensor:
+    return blur(image, (_PYRAMID_SIGMA, _PYRAMID_SIGMA), _PYRAMID_SIGMA)
+
+
+def _enlarged(coarse: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Twice the size, that of `like`, each coarse cell where it was taken from."""
+    for axis in (1, 2):
+        if like.shape[axis] == 1:
+            continue
+        spread = tf.stack([2 * coarse, tf.zeros_like(coarse)], axis=axis + 1)
+        shape = tf.tensor_scatter_nd_update(
+            tf.shape(coarse), [[axis]], [2 * tf.shape(coarse)[axis]]
+        )
+        coarse = tf.reshape(spread, shape)
+    shape = tf.shape(like)
+    return _blurred(coarse[:, : shape[1], : shape[2]])
 
 
 def _levelled(image: tf.Tensor) -> tf.Tensor:
