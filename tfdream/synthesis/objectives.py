@@ -134,6 +134,8 @@ def channel(layer: str, index: int) -> Objective:
     Source: Olah, Mordvintsev and Schubert, "Feature visualization".
     """
 
+    _check_index(layer, index)
+
     def value(activations: Activations, memory: Memory) -> tf.Tensor:
         chosen = _channel(activations[layer], layer, index)
         return tf.reduce_mean(chosen, _all_but_batch(chosen)) if chosen.shape.rank > 1 else chosen
@@ -151,6 +153,7 @@ def unit(layer: str, index: int, time: float = 0.5, frequency: float = 0.5) -> O
 
     Source: Olah, Mordvintsev and Schubert, "Feature visualization" (there called neuron).
     """
+    _check_index(layer, index)
     places = (time, frequency)
     if not all(0 <= place <= 1 for place in places):
         raise ConfigError(f"unit({layer}, {index}): time and frequency go from 0 to 1")
@@ -387,6 +390,11 @@ def _remember_guide(layer: str) -> Callable[[Scene], Memory]:
         return tf.cast(scene.guide[layer], tf.float32)
 
     return remember
+
+
+def _check_index(layer: str, index: int) -> None:
+    if index < 0:
+        raise ConfigError(f"{layer} has no channel index={index}; they count from 0")
 
 
 def _channel(activations: tf.Tensor, layer: str, index: int) -> tf.Tensor:
