@@ -53,6 +53,8 @@ class WaveformCanvasConfig(Section):
     """The samples themselves."""
 
     kind: Literal["waveform"]
+    bound: Positive | None = None
+    """The largest absolute sample; 1 is full scale, without a bound if null."""
 
 
 class LogMagnitudeCanvasConfig(Section):

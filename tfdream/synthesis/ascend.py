@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfdream.config import OptimiserConfig
 from tfdream.signal.frontend import resize
@@ -157,8 +157,9 @@ def ascend(
     def gradient(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return slope.gradient(values, context=context, memory=memory, **climb.jitter())
 
+    bound = slope.canvas.bound
     kinds = {"gradient": _normalised_gradient, "adam": _adam, "lbfgs": _lbfgs}
-    return kinds[climb.config.kind](gradient, values, climb.config, on_step)
+    return kinds[climb.config.kind](gradient, values, bound, climb.config, on_step)
 
 
 class _Plateau:
@@ -181,7 +182,11 @@ Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def _normalised_gradient(
-    gradient: Gradient, values: tf.Tensor, config: OptimiserConfig, on_step: Step
+    gradient: Gradient,
+    values: tf.Tensor,
+    bound: float | None,
+    config: OptimiserConfig,
+    on_step: Step,
 ) -> tf.Tensor:
     """Steps along the gradient over its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
@@ -189,11 +194,15 @@ def _normalised_gradient(
     def direction(step: int, slope: tf.Tensor) -> tf.Tensor:
         return slope / (tf.reduce_mean(tf.abs(slope), axes, keepdims=True) + _TINY)
 
-    return _step_by_step(direction, gradient, values, config, on_step)
+    return _step_by_step(direction, gradient, values, bound, config, on_step)
 
 
 def _adam(
-    gradient: Gradient, values: tf.Tensor, config: OptimiserConfig, on_step: Step
+    gradient: Gradient,
+    values: tf.Tensor,
+    bound: float | None,
+    config: OptimiserConfig,
+    on_step: Step,
 ) -> tf.Tensor:
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
@@ -206,13 +215,14 @@ def _adam(
         unbiased = tf.sqrt(second / (1 - second_decay**step)) + 1e-8
         return first / (1 - first_decay**step) / unbiased
 
-    return _step_by_step(direction, gradient, values, config, on_step)
+    return _step_by_step(direction, gradient, values, bound, config, on_step)
 
 
 def _step_by_step(
     direction: Callable[[int, tf.Tensor], tf.Tensor],
     gradient: Gradient,
     values: tf.Tensor,
+    bound: float | None,
     config: OptimiserConfig,
     on_step: Step,
 ) -> tf.Tensor:
@@ -222,6 +232,8 @@ def _step_by_step(
     for step in range(1, config.steps + 1):
         value, slope = gradient(values)
         values += config.step_size * direction(step, smooth(slope, step / config.steps))
+        if bound is not None:
+            values = tf.clip_by_value(values, -bound, bound)
         total = float(tf.reduce_sum(value))
         if on_step(total, values) or plateau.reached(total):
             break
@@ -229,7 +241,11 @@ def _step_by_step(
 
 
 def _lbfgs(
-    gradient: Gradient, values: tf.Tensor, config: OptimiserConfig, on_step: Step
+    gradient: Gradient,
+    values: tf.Tensor,
+    bound: float | None,
+    config: OptimiserConfig,
+    on_step: Step,
 ) -> tf.Tensor:
     """SciPy's L-BFGS-B on all examples together.
 
@@ -261,6 +277,7 @@ def _lbfgs(
         start / scale,
         jac=True,
         method="L-BFGS-B",
+        bounds=None if bound is None else Bounds(-bound / scale, bound / scale),
         callback=step,
         options={
             "maxiter": config.steps,

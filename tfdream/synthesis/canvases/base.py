@@ -40,6 +40,11 @@ class Canvas(abc.ABC):
         self.mask = surroundings.mask
         self.resampled = surroundings.resampled
 
+    @property
+    def bound(self) -> float | None:
+        """The largest absolute value that its values may take."""
+        return None
+
     @abc.abstractmethod
     def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         """What the other methods need of the original.

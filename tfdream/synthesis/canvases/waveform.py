@@ -15,6 +15,10 @@ class Waveform(Canvas):
 
     config: WaveformCanvasConfig
 
+    @property
+    def bound(self) -> float | None:
+        return self.config.bound
+
     def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         context = {"waveform": waveform}
         if self.mask is not None:
