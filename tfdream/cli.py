@@ -4,6 +4,7 @@ What a command returns is printed for people, or with ``--json`` as one JSON obj
 of standard output; everything else goes to standard error.
 """
 
+import logging
 import os
 
 import click
@@ -28,6 +29,8 @@ def main() -> None:
     """
     # TensorFlow reads this when it is first imported, and is silent below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Its Python half warns of graphs that are traced for one octave after the other.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 for _command in (
