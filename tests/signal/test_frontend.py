@@ -10,7 +10,7 @@ from tfdream.config import (
     StftSpec,
 )
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import RawFrontend, SpectrogramFrontend, build, resize
+from tfdream.signal.frontend import RawFrontend, SpectrogramFrontend, build
 from tfdream.signal.scales import SILENCE_DB
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 
@@ -194,27 +194,6 @@ def test_a_phase_is_shown_without_its_turns():
     shown = frontend.parts_to_image(level_db, tf.constant(turned, tf.float32))
     wanted = frontend.parts_to_image(level_db, tf.constant(phase))
     np.testing.assert_allclose(shown, wanted, atol=1e-5)  # float32 of up to seven turns
-
-
-# Resizing
-
-
-@pytest.mark.parametrize("size", [(10, 10), (64, 32), (200, 300)])
-def test_resizing_keeps_what_is_flat(size):
-    image = resize(tf.fill([2, 50, 60, 3], 0.7), size)
-    assert image.shape == (2, *size, 3)
-    np.testing.assert_allclose(image, 0.7, rtol=1e-6)  # float32
-
-
-def test_the_same_size_changes_nothing():
-    image = tf.random.stateless_uniform([1, 50, 60, 1], seed=[0, 0])
-    np.testing.assert_allclose(resize(image, (50, 60)), image, atol=1e-6)  # float32
-
-
-def test_shrinking_filters_what_the_smaller_image_cannot_hold():
-    stripes = tf.cast(tf.range(64) % 2, tf.float32)[None, :, None, None] * tf.ones([1, 64, 64, 1])
-    shrunk = resize(stripes, (21, 21)).numpy()[:, 2:-2]
-    np.testing.assert_allclose(shrunk, 0.5, atol=0.06)  # picked stripes would be 0 and 1
 
 
 # Inversion

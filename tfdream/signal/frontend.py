@@ -27,6 +27,7 @@ from tfdream.signal import features
 from tfdream.signal.bands import MelBands
 from tfdream.signal.constant_q import LIKE_BINS_OF, ConstantQ
 from tfdream.signal.phase import magnitude_to_waveform
+from tfdream.signal.resizing import Size, resize, turn
 from tfdream.signal.scales import Decibels, Log1p
 from tfdream.signal.stft import (
     stft_to_phase,
@@ -59,8 +60,8 @@ class Frontend(abc.ABC):
     """Whether it consists of TensorFlow operations, hence has a gradient and can be exported."""
 
     @abc.abstractmethod
-    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
-        """The model's input."""
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
+        """The model's input; of an image, resized to `size`."""
 
     @abc.abstractmethod
     def shape(self, samples: int) -> tuple[int, ...]:
@@ -70,7 +71,7 @@ class Frontend(abc.ABC):
 class RawFrontend(Frontend):
     """The samples themselves: `[batch, samples, 1]`."""
 
-    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         return waveform[..., tf.newaxis]
 
     def shape(self, samples: int) -> tuple[int, ...]:
@@ -98,40 +99,47 @@ class SpectrogramFrontend(Frontend):
         self.shows_phase = config.kind in ("phase", "amplitude_phase")
         self.scale = Log1p() if config.kind == "log1p" else Decibels(config.stft, config.top_db)
 
-    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
-        return self.stft_to_image(waveform_to_stft(waveform, self.spec))
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
+        return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
 
     def shape(self, samples: int) -> tuple[int, ...]:
         size = self.config.size or self._full_size(samples)
         return *size, int(self.shows_level) + int(self.shows_phase)
 
-    def stft_to_image(self, stft: tf.Tensor) -> tf.Tensor:
+    def stft_to_image(self, stft: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         """complex64 `[batch, frames, bins]` → float32 `[batch, height, width, channels]`."""
         channels = []
         if self.shows_level:
             channels.append(self._power_to_channel(stft_to_power(stft)))
         if self.shows_phase:
             channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
-        return self._to_image(tf.stack(channels, axis=-1))
+        return self._to_image(tf.stack(channels, axis=-1), size)
 
-    def parts_to_image(self, level: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
+    def parts_to_image(
+        self, level: tf.Tensor, phase: tf.Tensor, size: Size | None = None
+    ) -> tf.Tensor:
         """Levels on the frontend's scale and phases in radians → image of what it shows of them.
 
         Args:
           level: float32 `[batch, frames, bins]`.
           phase: the same, of any turn.
+          size: to resize the image to.
+
+        Levels are measured against the loudest as it is: making that softer changes the others in
+        the image, but has no part in the gradient.
         """
         channels = []
         if self.bands:
             channels.append(self._power_to_channel(self.scale.level_to_magnitude(level) ** 2))
         elif self.shows_level:
-            channels.append(self.scale.level_to_channel(level, self.scale.reference(level)))
+            reference = tf.stop_gradient(self.scale.reference(level))
+            channels.append(self.scale.level_to_channel(level, reference))
         if self.shows_phase:
             turns = phase / (2 * math.pi)
             # Half a turn stays as it is, to either side: bins of real numbers have it.
             whole = tf.where(tf.abs(turns) <= 0.5 + _TINY_TURN, 0.0, tf.round(turns))
             channels.append(turns - whole + 0.5)
-        return self._to_image(tf.stack(channels, axis=-1))
+        return self._to_image(tf.stack(channels, axis=-1), size)
 
     def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
         """The image, and what it leaves out."""
@@ -189,9 +197,8 @@ class SpectrogramFrontend(Frontend):
             )
         return remainder.magnitude
 
-    def _to_image(self, channels: tf.Tensor) -> tf.Tensor:
-        image = tf.transpose(channels, [0, 2, 1, 3])
-        return resize(image, self.config.size) if self.config.size else image
+    def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
+        return turn(channels, *_sizes(self.config.size, size))
 
     def _from_image(self, image: tf.Tensor, samples: int) -> tf.Tensor:
         if self.config.size:
@@ -217,11 +224,10 @@ class ConstantQFrontend(Frontend):
         self.transform = ConstantQ(config, sample_rate)
         self.scale = Decibels(LIKE_BINS_OF, config.top_db)
 
-    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         level = self.scale.power_to_level(self.transform.waveform_to_power(waveform))
         channel = self.scale.level_to_channel(level, self.scale.reference(level))
-        image = tf.transpose(channel, [0, 2, 1])[..., tf.newaxis]
-        return resize(image, self.config.size) if self.config.size else image
+        return turn(channel[..., tf.newaxis], *_sizes(self.config.size, size))
 
     def shape(self, samples: int) -> tuple[int, ...]:
         size = self.config.size or (self.config.bands, self.config.frames(samples))
@@ -237,7 +243,7 @@ class FeatureFrontend(Frontend):
         self.config = config
         self.sample_rate = sample_rate
 
-    def __call__(self, waveform: tf.Tensor) -> tf.Tensor:
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         # Without state: the same samples have the same features.
         found = tf.numpy_function(self._compute_batch, [waveform], tf.float32, stateful=False)
         return tf.ensure_shape(found, [waveform.shape[0], *self.shape(0)])
@@ -265,6 +271,5 @@ def build(config: FrontendConfig, sample_rate: int) -> Frontend:
     return SpectrogramFrontend(config, sample_rate)
 
 
-def resize(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Resize images `[batch, height, width, channels]` bilinearly, filtered when they shrink."""
-    return tf.image.resize(image, size, antialias=True)
+def _sizes(*sizes: Size | None) -> list[Size]:
+    return [size for size in sizes if size is not None]

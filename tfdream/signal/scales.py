@@ -4,6 +4,7 @@ A scale turns power into level and back into magnitude, and levels into the chan
 """
 
 import abc
+from typing import Any
 
 import tensorflow as tf
 
@@ -61,7 +62,20 @@ class Decibels(Scale):
         return tf.where(loudest < SILENCE_DB, SILENCE_DB + self.top_db, loudest)
 
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(1 + (level - reference) / self.top_db, 0.0, 1.0)
+        @tf.custom_gradient
+        def channel(level: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            shown = tf.clip_by_value(
+                level * (1 / self.top_db) + (1 - reference / self.top_db), 0, 1
+            )
+
+            def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                down = tf.where(shown > 0, upstream * (1 / self.top_db), 0.0)
+                return down, -tf.reduce_sum(down, axis=[1, 2], keepdims=True)
+
+            return shown, gradient
+
+        # Half of the passes over the levels that the gradient of its steps would take.
+        return channel(level, reference)
 
     def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         shown = self.level_to_magnitude((channel - 1) * self.top_db + reference)

@@ -10,12 +10,11 @@ import tensorflow as tf
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfdream.config import OptimiserConfig
-from tfdream.signal.frontend import resize
+from tfdream.signal.resizing import Size
 from tfdream.synthesis.canvases import Canvas, Context
 from tfdream.synthesis.objectives import INPUT, Activations, Memory, Objective, Scene
 from tfdream.synthesis.transforms import shift, smoothing
 
-Size = tuple[int, int]
 Step = Callable[[float, tf.Tensor], bool | None]
 """Hears the objective before a step, summed over the batch, and the values after it; True stops."""
 
@@ -65,10 +64,7 @@ class Slope:
 
     def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         """What the network sees of a canvas."""
-        return self._resized(self.canvas.view(values, context))
-
-    def _resized(self, image: tf.Tensor) -> tf.Tensor:
-        return image if self.size is None else resize(image, self.size)
+        return self.canvas.view(values, context, self.size)
 
     def _gradient(
         self,
@@ -107,7 +103,7 @@ class Slope:
     ) -> Activations | None:
         if guide is None:
             return None
-        return self._hear(network, self._resized(self.canvas.frontend(guide)))
+        return self._hear(network, self.canvas.frontend(guide, self.size))
 
 
 @dataclass(frozen=True)
@@ -191,10 +187,10 @@ def _normalised_gradient(
     """Steps along the gradient over its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
 
-    def direction(step: int, slope: tf.Tensor) -> tf.Tensor:
-        return slope / (tf.reduce_mean(tf.abs(slope), axes, keepdims=True) + _TINY)
+    def update(step: int, slope: tf.Tensor) -> tf.Tensor:
+        return slope * (config.step_size / (tf.reduce_mean(tf.abs(slope), axes, True) + _TINY))
 
-    return _step_by_step(direction, gradient, values, bound, config, on_step)
+    return _step_by_step(update, gradient, values, bound, config, on_step)
 
 
 def _adam(
@@ -208,30 +204,30 @@ def _adam(
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
 
-    def direction(step: int, slope: tf.Tensor) -> tf.Tensor:
+    def update(step: int, slope: tf.Tensor) -> tf.Tensor:
         nonlocal first, second
         first = first_decay * first + (1 - first_decay) * slope
         second = second_decay * second + (1 - second_decay) * slope**2
         unbiased = tf.sqrt(second / (1 - second_decay**step)) + 1e-8
-        return first / (1 - first_decay**step) / unbiased
+        return first * (config.step_size / (1 - first_decay**step)) / unbiased
 
-    return _step_by_step(direction, gradient, values, bound, config, on_step)
+    return _step_by_step(update, gradient, values, bound, config, on_step)
 
 
 def _step_by_step(
-    direction: Callable[[int, tf.Tensor], tf.Tensor],
+    update: Callable[[int, tf.Tensor], tf.Tensor],
     gradient: Gradient,
     values: tf.Tensor,
     bound: float | None,
     config: OptimiserConfig,
     on_step: Step,
 ) -> tf.Tensor:
-    """Steps of `step_size` times what `direction` makes of the number of the step and the slope."""
+    """Steps by what `update` makes of the number of the step and the slope."""
     plateau = _Plateau(config)
     smooth = smoothing(config.smoothing)
     for step in range(1, config.steps + 1):
         value, slope = gradient(values)
-        values += config.step_size * direction(step, smooth(slope, step / config.steps))
+        values += update(step, smooth(slope, step / config.steps))
         if bound is not None:
             values = tf.clip_by_value(values, -bound, bound)
         total = float(tf.reduce_sum(value))

@@ -12,8 +12,9 @@ from tfdream.errors import ConfigError
 from tfdream.models.frozen import freeze
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.signal.phase import spectral_error
+from tfdream.signal.resizing import Size
 from tfdream.synthesis import canvases
-from tfdream.synthesis.ascend import Climb, Size, Slope, ascend
+from tfdream.synthesis.ascend import Climb, Slope, ascend
 from tfdream.synthesis.canvases import Context, Surroundings
 from tfdream.synthesis.listener import Listener
 from tfdream.synthesis.masks import Mask

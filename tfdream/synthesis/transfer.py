@@ -13,8 +13,7 @@ import tensorflow as tf
 from tfdream import audio, models
 from tfdream.config import FeatureNetworkConfig, TransferConfig
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import resize
-from tfdream.synthesis.ascend import Size
+from tfdream.signal.resizing import Size
 from tfdream.synthesis.listener import FeatureListener, Listener
 from tfdream.synthesis.objectives import Objective, content
 from tfdream.synthesis.recording import (
@@ -128,8 +127,7 @@ def read_textures(
 
     @tf.function(reduce_retracing=True)
     def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = listener.frontend(tile)
-        return dict(network(image if size is None else resize(image, size), training=False))
+        return dict(network(listener.frontend(tile, size), training=False))
 
     readers = {layer: TextureReader(config.gram) for layer in config.style_layers}
     for tile in _style_tiles(path, listener, config):

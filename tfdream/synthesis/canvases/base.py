@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdream.errors import ConfigError
 from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.resizing import Size
 from tfdream.signal.stft import low_pass, waveform_to_stft
 from tfdream.synthesis.masks import Mask
 
@@ -79,17 +80,21 @@ class Canvas(abc.ABC):
         change = self.render(values, context) - context["waveform"]
         return channels + change[..., tf.newaxis]
 
-    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+    def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
         """The model's input; that of the rendered waveform, unless a canvas knows better.
 
         Where the change will be resampled to the file's own rate, its highest frequencies are left
         out of the view, as they will be of the file.
+
+        Args:
+          values, context: of the canvas.
+          size: to resize an image to, an octave; None for the view as it is.
         """
         changed = self.render(values, context)
         if self.resampled:
             original = context["waveform"]
             changed = original + low_pass(changed - original)
-        return self.frontend(changed)
+        return self.frontend(changed, size)
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         """The magnitude that the view wants the sound to have, `[batch, frames, bins]`.

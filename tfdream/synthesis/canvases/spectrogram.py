@@ -12,6 +12,7 @@ from tfdream.config import (
 from tfdream.errors import ConfigError
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.signal.phase import magnitude_to_waveform
+from tfdream.signal.resizing import Size
 from tfdream.signal.stft import (
     stft_to_phase,
     stft_to_power,
@@ -91,8 +92,8 @@ class Spectrogram(Canvas):
         phase = context["phase"] / self.phase_unit
         return tf.stack([context["level"], phase], axis=-1) if self.moves_level else phase
 
-    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        return self.frontend.parts_to_image(*self._parts(values, context))
+    def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
+        return self.frontend.parts_to_image(*self._parts(values, context), size)
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         level, _ = self._parts(values, context)
