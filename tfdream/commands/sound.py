@@ -8,8 +8,6 @@ import click
 from tfdream.commands import options
 from tfdream.console import Result, command, interruptible, progress_bar
 
-_LAYER = "{layer}"
-
 
 @command()
 @click.argument("paths", metavar="AUDIO... OUTPUT", nargs=-1, required=True, type=options.PATH)
@@ -81,10 +79,8 @@ def dream(
     Ctrl-C ends the dream where it is and writes what is done; the rest stays as it was.
     """
     from tfdream import audio, config, figures
-    from tfdream.synthesis import batch
-    from tfdream.synthesis.dream import Dreamer
-    from tfdream.synthesis.objectives import quoted
-    from tfdream.synthesis.recording import check_output
+    from tfdream.synthesis import dream as dreams
+    from tfdream.synthesis.objectives import layer_norms
     from tfdream.training.runs import Run
 
     if len(paths) < 2:
@@ -93,52 +89,34 @@ def dream(
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
     into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
+    by_layer = dreams.LAYER in output.name
     if into_folder and figure is not None:
         raise click.UsageError("--figure goes with one AUDIO and one OUTPUT file")
-    if _LAYER in output.name and (into_folder or not layers):
-        raise click.UsageError(f"{_LAYER} in OUTPUT goes with one AUDIO file and --layer")
+    if by_layer and (into_folder or not layers):
+        raise click.UsageError(f"{dreams.LAYER} in OUTPUT goes with one AUDIO file and --layer")
     if figure is not None:
         figures.check_writable(figure)
+    given = options.as_overrides(
+        objective=layer_norms(layers) or objective, start=start, mix=mix, repeats=repeats, seed=seed
+    )
+    settings = config.load(name, config.DreamConfig, (*overrides, *given))
     network = Run.open(run)
-
-    def dreamer(objective: str | None) -> Dreamer:
-        given = options.as_overrides(
-            objective=objective, start=start, mix=mix, repeats=repeats, seed=seed
-        )
-        settings = config.load(name, config.DreamConfig, (*overrides, *given))
-        return Dreamer(network, settings, guide)
-
     with progress_bar("dreaming", "steps") as progress, interruptible() as asked:
 
         def report(done: int, total: int, value: float) -> bool:
             progress(done, total, f"objective {value:.4g}")
             return asked()
 
-        norms = [f"layer_norm({quoted(layer)})" for layer in layers]
-        if _LAYER in output.name:
-            files = [_of_layer(output, layer) for layer in layers]
-            for path in files:
-                check_output(path, how["bits"], how["force"])
-            result: Result = {"files": []}
-            for path, norm in zip(files, norms, strict=True):
-                result["files"].append(dreamer(norm)(sources[0], path, progress=report, **how))
-                if asked():
-                    result["interrupted"] = True
-                    break
-        elif into_folder:
-            dreaming = dreamer(" + ".join(norms) or objective)
-            force = how.pop("force")
-            return batch.change_each(
-                batch.destinations(batch.recordings(sources, output), output),
-                lambda source, path, force: dreaming(
-                    source, path, progress=report, force=force, **how
-                ),
-                lambda source: dreaming.making(source, **how),
-                force,
+        how["progress"] = report
+        if by_layer:
+            result = dreams.dream_layers(
+                sources[0], output, network, settings, layers, guide, **how
             )
+        elif into_folder:
+            dreamer = dreams.Dreamer(network, settings, guide)
+            result = dreams.dream_folder(sources, output, dreamer, **how)
         else:
-            dreaming = dreamer(" + ".join(norms) or objective)
-            result = dreaming(sources[0], output, progress=report, **how)
+            result = dreams.dream(sources[0], output, network, settings, guide, **how)
     if figure is not None:
         dreamt = result.get("files", [result])
         with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
@@ -146,10 +124,6 @@ def dream(
             titles = ["before", *(f"after: {each['objective']}" for each in dreamt)]
             figures.spectrograms(panels, figure, titles)
     return result
-
-
-def _of_layer(output: Path, layer: str) -> Path:
-    return output.with_name(output.name.replace(_LAYER, layer.replace("/", "-")))
 
 
 @command()

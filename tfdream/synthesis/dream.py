@@ -1,5 +1,6 @@
 """`dream`: let a network hear more of what it hears in a recording already."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from tfdream import audio, models
 from tfdream.config import DreamConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis import objectives
+from tfdream.synthesis.batch import change_each, destinations, recordings
 from tfdream.synthesis.guides import read_guide
 from tfdream.synthesis.recording import (
     Progress,
@@ -19,6 +21,9 @@ from tfdream.synthesis.retouch import Retouch, build_retouch, noise
 from tfdream.synthesis.snapshots import numbered, snapshot_steps
 from tfdream.synthesis.tiles import TileGrid
 from tfdream.training.runs import Run
+
+LAYER = "{layer}"
+"""What stands for the layer in the names of outputs of `dream_layers`."""
 
 
 class Dreamer:
@@ -150,6 +155,67 @@ def dream(
 ) -> dict[str, Any]:
     """Dream one recording; see `Dreamer`, whose call takes the options."""
     return Dreamer(run, config, guide)(source, output, **options)
+
+
+def dream_folder(
+    sources: Iterable[Path], folder: Path, dreamer: Dreamer, force: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Dream recordings, and those in folders, into a folder; see `batch.change_each`.
+
+    Args:
+      sources: files and folders.
+      folder: where they go, under their own names.
+      dreamer: the dream.
+      force: keep nothing of what is there.
+      options: of a dreamer's call.
+    """
+
+    def change(source: Path, output: Path, replace: bool) -> dict[str, Any]:
+        return dreamer(source, output, force=replace, **options)
+
+    outputs = destinations(recordings(sources, folder), folder)
+    return change_each(outputs, change, lambda source: dreamer.making(source, **options), force)
+
+
+def dream_layers(
+    source: Path,
+    output: Path,
+    run: Run,
+    config: DreamConfig,
+    layers: Iterable[str],
+    guide: Path | None = None,
+    force: bool = False,
+    bits: int | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Dream a recording once for each layer.
+
+    Args:
+      source: any audio file.
+      output: with ``{layer}`` in its name.
+      run: the network.
+      config: of all; its objective is replaced.
+      layers: whose norm is maximised.
+      guide, force, bits, options: see `Dreamer` and its call.
+
+    Returns:
+      files: the results; interrupted, if one was: then it is the last.
+    """
+    outputs = {
+        layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
+        for layer in layers
+    }
+    for path in outputs.values():
+        check_output(path, bits, force)
+    result: dict[str, Any] = {"files": []}
+    for layer, path in outputs.items():
+        own = config.model_copy(update={"objective": objectives.layer_norms([layer])})
+        dreamer = Dreamer(run, own, guide)
+        result["files"].append(dreamer(source, path, force=force, bits=bits, **options))
+        if "interrupted" in result["files"][-1]:
+            result["interrupted"] = True
+            break
+    return result
 
 
 def _default_layer(run: Run) -> str:

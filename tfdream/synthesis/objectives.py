@@ -10,7 +10,7 @@ import keyword
 import math
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -290,6 +290,11 @@ def functions() -> dict[str, Callable[..., Objective]]:
         and name != "parse"
         and not name.startswith("_")
     }
+
+
+def layer_norms(layers: Iterable[str]) -> str:
+    """The expression of the norms of some layers, added."""
+    return " + ".join(f"layer_norm({quoted(layer)})" for layer in layers)
 
 
 def quoted(name: str) -> str:
