@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -76,29 +77,56 @@ class Retouch:
           The changed channels and, for each tile, every measure before and after (as the optimiser
           saw it), and the energies of what the sound lacks of the wanted spectrum and of that.
         """
-        canvas = self.slope.canvas
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         guide = self._guide(tiles.starts)
-        context = unchanged = canvas.analyse(tf.constant(tiles.waveforms), seconds)
-        values = start = canvas.start(context)
+        context = unchanged = self._analyse(tf.constant(tiles.waveforms), seconds)
+        values = self.slope.canvas.start(context)
         channels = tiles.channels
         if climb:
-            values, context, channels = self._climb(tiles, unchanged, seconds, on_step)
-        original = self.slope.view(start, unchanged)
-        heard = {}
-        for when, image in (("before", original), ("after", self.slope.view(values, context))):
-            for name, value in self.slope.measure(image, original, guide).items():
-                heard[f"{name}_{when}"] = value.numpy()
-        if isinstance(canvas.frontend, SpectrogramFrontend):
-            wanted = canvas.magnitude(values, context)
-            error, energy = spectral_error(
-                canvas.render(values, context), wanted, canvas.frontend.spec
-            )
-            heard |= {"error_energy": error.numpy(), "wanted_energy": energy.numpy()}
-        return channels, heard
+            values, context, channels = self._climb(tiles, unchanged, seconds, guide, on_step)
+        heard = self._measure(values, context, unchanged, guide)
+        return channels, {name: value.numpy() for name, value in heard.items()}
+
+    # Compiled: all that is done for each batch of tiles, so that nothing of it outlives the batch.
+
+    @cached_property
+    def _analyse(self) -> Callable[..., Context]:
+        return tf.function(self.slope.canvas.analyse, reduce_retracing=True, autograph=False)
+
+    @cached_property
+    def _render(self) -> Callable[..., tf.Tensor]:
+        return tf.function(
+            self.slope.canvas.render_channels, reduce_retracing=True, autograph=False
+        )
+
+    @cached_property
+    def _measure(self) -> Callable[..., dict[str, tf.Tensor]]:
+        slope, canvas = self.slope, self.slope.canvas
+
+        def measure(
+            values: tf.Tensor, context: Context, unchanged: Context, guide: tf.Tensor | None
+        ) -> dict[str, tf.Tensor]:
+            original = slope.view(canvas.start(unchanged), unchanged)
+            heard = {}
+            for when, image in (("before", original), ("after", slope.view(values, context))):
+                for name, value in slope.measure(image, original, guide).items():
+                    heard[f"{name}_{when}"] = value
+            if isinstance(canvas.frontend, SpectrogramFrontend):
+                wanted = canvas.magnitude(values, context)
+                rendered = canvas.render(values, context)
+                error, energy = spectral_error(rendered, wanted, canvas.frontend.spec)
+                heard |= {"error_energy": error, "wanted_energy": energy}
+            return heard
+
+        return tf.function(measure, reduce_retracing=True, autograph=False)
 
     def _climb(
-        self, tiles: Tiles, unchanged: Context, seconds: tf.Tensor, on_step: OnStep
+        self,
+        tiles: Tiles,
+        unchanged: Context,
+        seconds: tf.Tensor,
+        guide: tf.Tensor | None,
+        on_step: OnStep,
     ) -> tuple[tf.Tensor, Context, np.ndarray]:
         """The values at the end, the context that they belong to, and the changed channels."""
         canvas, context = self.slope.canvas, unchanged
@@ -107,14 +135,13 @@ class Retouch:
         rng = np.random.default_rng([self.recipe.seed, *tiles.starts])
         if self.start is not None:
             begun = tf.constant(self.start(tiles.waveforms, rng))
-            values = canvas.start(canvas.analyse(begun, seconds))
+            values = canvas.start(self._analyse(begun, seconds))
         climb = Climb(self.recipe.optimiser, self.grid.samples / self.sample_rate, rng)
-        guide = self._guide(tiles.starts)
         memories = [slope.remember(unchanged, guide) for slope in self.octaves]
         stopped = False
 
         def sound(values: tf.Tensor) -> np.ndarray:
-            changed = canvas.render_channels(values, context, channels).numpy()
+            changed = self._render(values, context, channels).numpy()
             return tiles.channels + np.float32(self.recipe.mix) * (changed - tiles.channels)
 
         def step(value: float, values: tf.Tensor) -> bool:
@@ -124,8 +151,8 @@ class Retouch:
 
         for repeat in range(self.recipe.repeats):
             if repeat:
-                channels = canvas.render_channels(values, context, channels)
-                context = canvas.analyse(canvas.render(values, context), seconds)
+                channels = self._render(values, context, channels)
+                context = self._analyse(tf.reduce_mean(channels, axis=2), seconds)
                 values = canvas.start(context)
             for slope, memory in zip(self.octaves, memories, strict=True):
                 values = ascend(slope, values, context, memory, climb, step)

@@ -9,6 +9,7 @@ lengths (AUDIO, repeated as often as it takes) by the command, and tells seconds
 second of audio and the largest memory.
 """
 
+import itertools
 import json
 import resource
 import statistics
@@ -19,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import numpy as np
 import tensorflow as tf
 
 from tfdream import audio, config, models
@@ -84,9 +84,11 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
 
 def lengthen(source: Path, seconds: float, output: Path) -> None:
     """Repeat a recording until it is this long."""
-    samples, rate = audio.read(source)
-    wanted = round(seconds * rate)
-    audio.write(output, np.resize(samples, (wanted, samples.shape[1])), rate)
+    with audio.Reader(source) as reader:
+        rate, channels, _ = reader.info
+        again = itertools.chain.from_iterable(reader.blocks() for _ in itertools.count())
+        long = audio.head(again, round(seconds * rate))
+        audio.write_blocks(output, long, rate, channels)
 
 
 def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], wanted: str) -> None:
@@ -106,7 +108,7 @@ def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], want
             folder / "out.wav",
         ]
         options = ["--model", run, "--config", name, "--force", "--json", *settings]
-        # The peak of all children so far: lengths rise, so that each one's own is seen.
+        # The peak of all children so far, this process's own at least: lengths rise.
         done = subprocess.run(
             [*map(str, command), *map(str, options)], check=True, capture_output=True, text=True
         )

@@ -6,11 +6,10 @@
 Steps alternate, so that both meet the same machine; medians and the median ratio are printed.
 """
 
-import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import numpy as np
@@ -18,24 +17,28 @@ import tensorflow as tf
 import torch
 
 from tfdream import config, models
-from tfdream.models import features
-from tfdream.signal import frontend as frontends
-from tfdream.synthesis import canvas as canvases
+from tfdream.models.frozen import freeze
+from tfdream.synthesis import canvases
 from tfdream.synthesis.ascend import Slope
+from tfdream.synthesis.canvases import Surroundings
+from tfdream.synthesis.listener import FeatureListener
 from tfdream.synthesis.styles import Texture, style
 
 
-def tfdream_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
+def tfdream_step(
+    content: np.ndarray, wanted: np.ndarray, precision: config.Precision
+) -> Callable[[], float]:
     """Value and gradient of the published recipe, and Adam, as `transfer` runs them."""
     recipe = config.load("transfer/random_conv1d", config.TransferConfig)
     assert isinstance(recipe.network, config.FeatureNetworkConfig)
-    frontend = frontends.build(recipe.network.frontend, recipe.network.sample_rate)
-    network = features.build(recipe.network, frontend.shape(content.shape[1]))
-    tapped = models.tap(network, ["conv1"])
-    texture = Texture.read([tapped(frontend(tf.constant(wanted)))["conv1"]], "channels")
-    canvas = canvases.build(recipe.canvas, frontend, content.shape[1])
-    objective = -style("conv1", 500, texture, "channels", "mse")
-    slope = Slope(canvas, tapped, objective, {})
+    listener = FeatureListener.build(recipe.network)
+    network = freeze(models.tap(listener.model, ["conv1"]), precision)
+    heard = network(listener.frontend(tf.constant(wanted)))["conv1"]
+    texture = Texture.read([heard], "channels")
+    canvas = canvases.build(
+        recipe.canvas, Surroundings(listener.frontend, content.shape[1], listener.sample_rate)
+    )
+    slope = Slope(canvas, network, -style("conv1", 500, texture, "channels", "mse"), {})
     context = canvas.analyse(tf.constant(content))
     memory = slope.remember(context)
     state = {"values": canvas.start(context)}
@@ -43,7 +46,7 @@ def tfdream_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]
     state |= {"first": zeros, "second": zeros}
 
     def step() -> float:
-        value, gradient = slope.gradient(state["values"], context=context, memory=memory, size=None)
+        value, gradient = slope.gradient(state["values"], context=context, memory=memory)
         state["first"] = 0.9 * state["first"] + 0.1 * gradient
         state["second"] = 0.999 * state["second"] + 0.001 * gradient**2
         state["values"] += 0.005 * state["first"] / (tf.sqrt(state["second"]) + 1e-8)
@@ -91,29 +94,33 @@ def timed(step: Callable[[], float]) -> float:
 
 
 @click.command()
-@click.option("--seconds", default=10.0, help="Length of content and style.")
+@click.option("--seconds", "seconds_of_sound", default=10.0, help="Length of content and style.")
 @click.option("--steps", default=20, help="Counted steps of each, after two that are not.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the figures here as JSON.")
-def main(seconds: float, steps: int, output: Path | None) -> None:
+def main(seconds_of_sound: float, steps: int) -> None:
     """Compare seconds per step."""
     rng = np.random.default_rng(0)
-    samples = round(seconds * 22050)
+    samples = round(seconds_of_sound * 22050)
     content, wanted = rng.standard_normal((2, 1, samples)).astype(np.float32) / 10
-    own, other = tfdream_step(content, wanted), torch_step(content, wanted)
-    for _ in range(2):
-        own()
-        other()
-    pairs = [(timed(own), timed(other)) for _ in range(steps)]
-    result = {
-        "tfdream_seconds_per_step": statistics.median(pair[0] for pair in pairs),
-        "torch_seconds_per_step": statistics.median(pair[1] for pair in pairs),
-        "ratio": statistics.median(pair[1] / pair[0] for pair in pairs),
-        "torch": torch.__version__,
-        "torch_threads": torch.get_num_threads(),
+    ways = {
+        "tfdream, float32": tfdream_step(content, wanted, "float32"),
+        "tfdream, bfloat16": tfdream_step(content, wanted, "bfloat16"),
+        "PyTorch": torch_step(content, wanted),
     }
-    print(json.dumps(result))
-    if output is not None:
-        output.write_text(json.dumps(result, indent=2) + "\n")
+    for way in ways.values():
+        way()
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(steps):
+        for name, way in ways.items():
+            seconds[name].append(timed(way))
+    print(f"| a step on {seconds_of_sound:g} s | seconds | PyTorch takes as many times as long |")
+    print("|---|---:|---:|")
+    for name, times in seconds.items():
+        ratio = statistics.median(
+            other / own for own, other in zip(times, seconds["PyTorch"], strict=True)
+        )
+        print(f"| {name} | {statistics.median(times):.3f} | {ratio:.2f} |")
+    print(f"\nPyTorch {torch.__version__}, {torch.get_num_threads()} threads", file=sys.stderr)
 
 
 if __name__ == "__main__":
