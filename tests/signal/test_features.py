@@ -269,7 +269,7 @@ def test_a_run_on_features_listens_at_its_own_rate(heard):
 
 
 def test_there_is_no_dream_of_features(heard, song, tmp_path):
-    with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=raw"):
+    with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=mel"):
         dream(song, tmp_path / "new.wav", heard, DreamConfig())
     assert not list(tmp_path.iterdir())
 
@@ -277,7 +277,7 @@ def test_there_is_no_dream_of_features(heard, song, tmp_path):
 def test_there_is_no_transfer_by_features(heard, song, tmp_path):
     layers = "style_layers={conv1: 1}"
     config = load("transfer/lil_data", TransferConfig, [layers, "content_layers={}"])
-    with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=raw"):
+    with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=mel"):
         transfer(song, song, tmp_path / "new.wav", config, heard)
     assert not list(tmp_path.iterdir())
 

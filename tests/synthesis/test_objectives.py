@@ -15,9 +15,10 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 from tfdream.signal import frontend as frontends
-from tfdream.synthesis import canvases, objectives
+from tfdream.synthesis import canvases
 from tfdream.synthesis.ascend import Climb, Slope, ascend
 from tfdream.synthesis.canvases import Surroundings
+from tfdream.synthesis.expressions import functions, parse
 from tfdream.synthesis.objectives import (
     INPUT,
     LOGITS,
@@ -31,7 +32,6 @@ from tfdream.synthesis.objectives import (
     guide_match,
     layer_energy,
     layer_norm,
-    parse,
     total_variation,
     unit,
 )
@@ -59,7 +59,7 @@ def network(canvas):
 
 
 def build(name):
-    function = objectives.functions()[name]
+    function = functions()[name]
     required = [
         parameter
         for parameter in inspect.signature(function).parameters.values()
@@ -99,7 +99,7 @@ def value_of(objective, activations, original=None, guide=None):
 # Contracts of every objective
 
 
-@pytest.mark.parametrize("name", objectives.functions())
+@pytest.mark.parametrize("name", functions())
 def test_ascent_raises_it(name, canvas, network, sounds):
     objective = build(name)
     layers = sorted(objective.layers)
@@ -117,7 +117,7 @@ def test_ascent_raises_it(name, canvas, network, sounds):
     assert (after.numpy() > before.numpy()).all()
 
 
-@pytest.mark.parametrize("name", objectives.functions())
+@pytest.mark.parametrize("name", functions())
 def test_it_gives_a_finite_number_for_each_example_even_for_silence(name, canvas, network):
     objective = build(name)
     tapped = models.tap(network, sorted(objective.layers) or ["conv1"])
@@ -132,7 +132,7 @@ def test_it_gives_a_finite_number_for_each_example_even_for_silence(name, canvas
     assert np.isfinite(tape.gradient(value, image)).all()
 
 
-@pytest.mark.parametrize("name", objectives.functions())
+@pytest.mark.parametrize("name", functions())
 def test_examples_of_a_batch_do_not_touch_each_other(name, activations):
     objective = build(name)
     original = {layer: 0.5 * found for layer, found in activations.items()}
@@ -151,7 +151,7 @@ def test_examples_of_a_batch_do_not_touch_each_other(name, activations):
         )
 
 
-@pytest.mark.parametrize("name", objectives.functions())
+@pytest.mark.parametrize("name", functions())
 def test_its_name_reads_as_itself(name, activations):
     objective = build(name)
     again = parse(objective.name, "dense", LABELS)
@@ -161,12 +161,11 @@ def test_its_name_reads_as_itself(name, activations):
 
 
 def test_only_what_is_meant_for_expressions_can_be_called():
-    assert set(objectives.functions()) == {
+    assert set(functions()) == {
         *("layer_norm", "layer_energy", "channel", "unit", "class_logit", "content"),
         *("guide_dot", "guide_match", "distance", "total_variation"),
     }
-    assert not [name for name in objectives.functions() if name.startswith("_")]
-    assert "parse" not in objectives.functions()
+    assert not [name for name in functions() if name.startswith("_")]
 
 
 # Each one

@@ -80,7 +80,7 @@ def dream(
     """
     from tfdream import audio, config, figures
     from tfdream.synthesis import dream as dreams
-    from tfdream.synthesis.objectives import layer_norms
+    from tfdream.synthesis.expressions import layer_norms
     from tfdream.training.runs import Run
 
     if len(paths) < 2:

@@ -7,8 +7,8 @@ from typing import Any
 from tfdream import audio, models
 from tfdream.config import DreamConfig
 from tfdream.errors import AudioError, ConfigError
-from tfdream.synthesis import objectives
 from tfdream.synthesis.batch import change_each, destinations, recordings
+from tfdream.synthesis.expressions import layer_norms, parse
 from tfdream.synthesis.guides import read_guide
 from tfdream.synthesis.recording import (
     Progress,
@@ -44,7 +44,7 @@ class Dreamer:
         self.run = run
         self.config = config
         self.guide = guide
-        self.objective = objectives.parse(config.objective, _default_layer(run), run.labels)
+        self.objective = parse(config.objective, _default_layer(run), run.labels)
         if self.objective.guided and guide is None:
             raise ConfigError(
                 f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
@@ -209,7 +209,7 @@ def dream_layers(
         check_output(path, bits, force)
     result: dict[str, Any] = {"files": []}
     for layer, path in outputs.items():
-        own = config.model_copy(update={"objective": objectives.layer_norms([layer])})
+        own = config.model_copy(update={"objective": layer_norms([layer])})
         dreamer = Dreamer(run, own, guide)
         result["files"].append(dreamer(source, path, force=force, bits=bits, **options))
         if "interrupted" in result["files"][-1]:

@@ -1,17 +1,12 @@
 """Objectives: what is maximised, as functions of a network's activations.
 
-An objective is a public function here that returns an `Objective`; `parse` finds them by name.
+An objective is a public function here that returns an `Objective`; `expressions` finds it by name.
 Objectives add, subtract and scale: ``0.7*layer_norm(conv3) - 0.01*total_variation()``.
 """
 
-import ast
-import inspect
 import keyword
 import math
-import operator
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -38,12 +33,6 @@ class Scene(NamedTuple):
     """Of another recording, whose features are to be brought out."""
 
 
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-}
-
 # More pairs of positions than this do not fit into memory.
 _MOST_PAIRS = 2**27
 
@@ -56,7 +45,7 @@ class Objective:
     """Something to be maximised.
 
     Attributes:
-      name: as `parse` would read it.
+      name: as `expressions.parse` would read it.
       layers: whose activations it needs.
       value: activations `[batch, …]` by layer, and what it remembers → float32 `[batch]`.
       remember: the scene → tensors that `value` is given each time.
@@ -281,111 +270,9 @@ def total_variation() -> Objective:
     return Objective("total_variation()", frozenset(), value)
 
 
-def functions() -> dict[str, Callable[..., Objective]]:
-    """The objectives by name."""
-    return {
-        name: function
-        for name, function in inspect.getmembers(sys.modules[__name__], inspect.isfunction)
-        if function.__annotations__.get("return") is Objective
-        and name != "parse"
-        and not name.startswith("_")
-    }
-
-
-def layer_norms(layers: Iterable[str]) -> str:
-    """The expression of the norms of some layers, added."""
-    return " + ".join(f"layer_norm({quoted(layer)})" for layer in layers)
-
-
 def quoted(name: str) -> str:
-    """The name of a layer or a label as `parse` reads it: in quotes, unless it is a word."""
+    """The name of a layer or a label as `expressions.parse` reads it: quoted, unless it is a word."""
     return name if name.isidentifier() and not keyword.iskeyword(name) else repr(name)
-
-
-def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Objective:
-    """Read an objective from text.
-
-    Args:
-      expression: calls of the functions here, joined by + and −, scaled by numbers with *. Names of
-        layers and labels stand as they are, in quotes if they are no words:
-        ``2*layer_norm(conv3) + class_logit('hip hop')``.
-      default_layer: for calls that leave their layer out: ``layer_norm()``.
-      labels: of the network, in its order.
-
-    Raises:
-      ConfigError: naming what it does not understand.
-    """
-    try:
-        tree = ast.parse(expression.strip(), mode="eval").body
-    except SyntaxError:
-        raise ConfigError(f"objective '{expression}' cannot be read; {_example()}") from None
-    result = _Reader(expression, default_layer, labels).read(tree)
-    if not isinstance(result, Objective):
-        raise ConfigError(f"objective '{expression}' is only a number; {_example()}")
-    return result
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads the syntax tree of an expression."""
-
-    expression: str
-    default_layer: str
-    labels: Sequence[str]
-
-    def read(self, node: ast.expr) -> Objective | float:
-        match node:
-            case ast.Constant(value=int() | float() as number):
-                return float(number)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.read(operand)
-            case ast.BinOp(left=left, op=operation, right=right):
-                sides = self.read(left), self.read(right)
-                if type(operation) in _OPERATORS:
-                    with suppress(TypeError):  # a product of two objectives, a number added to one
-                        return _OPERATORS[type(operation)](*sides)
-            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
-                return self._call(name, arguments, keywords)
-        text = ast.unparse(node)
-        raise ConfigError(
-            f"objective '{self.expression}': '{text}' is not understood; {_example()}"
-        )
-
-    def _call(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Objective:
-        known = functions()
-        if name not in known:
-            raise ConfigError(f"objective '{name}' is not one of: {', '.join(known)}")
-        values = [_argument(argument) for argument in arguments]
-        named: dict[str, Any] = {given.arg or "**": _argument(given.value) for given in keywords}
-        signature = inspect.signature(known[name])
-        parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
-        if parameters[:1] == ["layer"] and not values and "layer" not in named:
-            named["layer"] = self.default_layer
-        if "labels" in signature.parameters:
-            named["labels"] = self.labels
-        try:
-            bound = signature.bind(*values, **named)
-        except TypeError as error:
-            raise ConfigError(f"objective {name}({', '.join(parameters)}): {error}") from None
-        for parameter, value in bound.arguments.items():
-            kind = signature.parameters[parameter].annotation
-            if kind is str:  # a layer's name may look like a number
-                bound.arguments[parameter] = str(value)
-            elif kind in (int, float) and not isinstance(value, int | kind):
-                kinds = {int: "a whole number", float: "a number"}
-                raise ConfigError(
-                    f"objective {name}({', '.join(parameters)}): {parameter}={value} is not "
-                    f"{kinds[kind]}"
-                )
-        return known[name](*bound.args, **bound.kwargs)
-
-
-def _argument(node: ast.expr) -> str | float:
-    with suppress(ValueError):
-        value = ast.literal_eval(node)
-        if isinstance(value, str | int | float):
-            return value
-    return ast.unparse(node)
 
 
 def _remember_guide(layer: str) -> Callable[[Scene], Memory]:
@@ -418,7 +305,3 @@ def _positions(activations: tf.Tensor) -> tf.Tensor:
 
 def _all_but_batch(tensor: tf.Tensor) -> list[int]:
     return list(range(1, tensor.shape.rank))
-
-
-def _example() -> str:
-    return "write for example 0.7*layer_norm(conv3) - 0.01*total_variation()"
