@@ -460,6 +460,7 @@ def test_a_folder_is_dreamt_and_what_is_there_is_kept(trained, album, tmp_path):
     assert {path: path.read_bytes() for path in output.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_settings_is_replaced_with_force_only(trained, album, tmp_path):
     output = tmp_path / "out"
     answer(*dream(trained, album, output))
@@ -471,6 +472,7 @@ def test_a_folder_of_other_settings_is_replaced_with_force_only(trained, album, 
     assert all(path.read_bytes() != content for path, content in before.items())
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_parts_is_not_kept(trained, album, tmp_path):
     """The settings of a dream are not only those of its recipe."""
     output = tmp_path / "out"
@@ -480,6 +482,7 @@ def test_a_folder_of_other_parts_is_not_kept(trained, album, tmp_path):
     assert soundfile.info(output / "b.wav").frames == 8000
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_guide_is_not_kept(trained, album, song, tmp_path):
     output, guided = tmp_path / "out", ("--objective", "guide_dot(conv1)", "--force")
     answer(*dream(trained, album, output, *guided, "--guide", song))
@@ -487,6 +490,7 @@ def test_a_folder_of_another_guide_is_not_kept(trained, album, song, tmp_path):
     assert told["kept"] == []
 
 
+@pytest.mark.slow
 def test_force_replaces_a_folder_of_the_same_settings(trained, album, tmp_path):
     output = tmp_path / "out"
     answer(*dream(trained, album, output))
@@ -522,6 +526,7 @@ def test_a_recording_does_not_go_into_its_own_folder(trained, album):
     assert names(album) == before
 
 
+@pytest.mark.slow
 def test_each_layer_has_a_file_where_the_name_asks_for_it(trained, album, tmp_path):
     layers = ("--layer", "conv1", "--layer", "conv2")
     figure = tmp_path / "both.png"
@@ -542,6 +547,7 @@ def test_each_layer_has_a_file_where_the_name_asks_for_it(trained, album, tmp_pa
     assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "of-conv2.wav").read_bytes()
 
 
+@pytest.mark.slow
 def test_several_layers_add_up(trained, album, tmp_path):
     layers = ("--layer", "conv1", "--layer", "conv2")
     told = answer(*dream(trained, album / "b.wav", tmp_path / "out.wav", *layers))

@@ -88,7 +88,14 @@ def normalisations(network):
     return {layer.name for layer in network.layers if type(layer) is layers.BatchNormalization}
 
 
-@pytest.fixture(params=[*models.names(), *features.names()], scope="module")
+# Fifty layers take their time, and are of the same kinds as eighteen.
+EVERY = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "resnet50" else name
+    for name in (*models.names(), *features.names())
+]
+
+
+@pytest.fixture(params=EVERY, scope="module")
 def model(request):
     keras.utils.set_random_seed(0)
     known = request.param in models.names()

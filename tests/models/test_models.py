@@ -44,7 +44,14 @@ def noise(model, batch=2):
     return tf.constant(rng.uniform(0, 1, (batch, *model.input.shape[1:])), tf.float32)
 
 
-@pytest.fixture(params=models.names(), scope="module")
+# ResNet-50 takes seconds for each test, and its layers are Keras's own.
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "resnet50" else name
+    for name in models.names()
+]
+
+
+@pytest.fixture(params=NAMES, scope="module")
 def name(request):
     return request.param
 

@@ -131,6 +131,9 @@ def test_the_start_wants_the_spectrum_of_the_original(kind, waveform):
     canvas = build(kind)
     context = canvas.analyse(waveform)
     magnitude = canvas.magnitude(canvas.start(context), context)
+    if kind in (GAINS, MIXTURE, WAVEFORM):  # what is seen is what is heard
+        assert magnitude is None
+        return
     wanted = tf.abs(waveform_to_stft(waveform, STFT)).numpy()
     np.testing.assert_allclose(magnitude, wanted, atol=1e-4 * wanted.max())
 
@@ -502,12 +505,6 @@ def test_a_frontend_without_a_gradient_has_no_canvas():
     config = validate({"frontend": {"kind": "features"}}, Shown, "test").frontend
     with pytest.raises(ConfigError, match="no gradient back to the sound"):
         build(GAINS, frontends.build(config, RATE))
-
-
-def test_samples_have_no_magnitude(waveform):
-    canvas = build(WAVEFORM, frontend("raw"))
-    with pytest.raises(ConfigError, match="no magnitude"):
-        canvas.magnitude(waveform, {})
 
 
 @HEARD

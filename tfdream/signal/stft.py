@@ -4,8 +4,11 @@ Waveforms are float32 `[batch, samples]`, STFTs complex64 `[batch, frames, bins]
 centred: the signal is padded by reflection, so that frame k is centred on sample k · hop.
 """
 
+import functools
 import math
 
+import numpy as np
+import scipy.signal
 import tensorflow as tf
 
 from tfdream.config import StftSpec
@@ -68,13 +71,23 @@ def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor
     window = _window(spec.n_fft)
     pieces = tf.signal.irfft(stft, fft_length=[spec.n_fft]) * window
     total = tf.signal.overlap_and_add(pieces, spec.hop_samples)
-    squares = tf.ones([tf.shape(stft)[1], 1]) * window**2
-    overlap = tf.signal.overlap_and_add(squares, spec.hop_samples)
     half = spec.n_fft // 2
-    inside = slice(half, half + samples)
-    waveform = total[:, inside] / tf.maximum(overlap[inside], _SMALLEST_OVERLAP)
+    frames = stft.shape[1] or spec.frames(samples)
+    waveform = total[:, half : half + samples] * _evenness(spec, frames, samples)
     missing = samples - tf.shape(waveform)[1]
     return tf.ensure_shape(tf.pad(waveform, [[0, 0], [0, missing]]), [None, samples])
+
+
+@functools.cache  # the same for every clip and every step
+def _evenness(spec: StftSpec, frames: int, samples: int) -> np.ndarray:
+    """What makes overlapping squared windows add to one: float32 `[samples]`, or fewer."""
+    squares = scipy.signal.get_window("hann", spec.n_fft).astype(np.float64) ** 2
+    overlap = np.zeros((frames - 1) * spec.hop_samples + spec.n_fft)
+    for frame in range(frames):
+        start = frame * spec.hop_samples
+        overlap[start : start + spec.n_fft] += squares
+    inside = overlap[spec.n_fft // 2 :][:samples]
+    return (1 / np.maximum(inside, _SMALLEST_OVERLAP)).astype(np.float32)
 
 
 def low_pass(waveform: tf.Tensor, start: float = 0.92, end: float = 0.98) -> tf.Tensor:

@@ -271,7 +271,7 @@ def total_variation() -> Objective:
 
 
 def quoted(name: str) -> str:
-    """The name of a layer or a label as `expressions.parse` reads it: quoted, unless it is a word."""
+    """The name of a layer or label as `expressions.parse` reads it: quoted, unless it is a word."""
     return name if name.isidentifier() and not keyword.iskeyword(name) else repr(name)
 
 

@@ -112,9 +112,12 @@ class Retouch:
                 for name, value in slope.measure(image, original, guide).items():
                     heard[f"{name}_{when}"] = value
             if isinstance(canvas.frontend, SpectrogramFrontend):
+                # Where the view is of the sound itself, nothing is lost.
+                error, energy = tf.zeros([1]), tf.ones([1])
                 wanted = canvas.magnitude(values, context)
-                rendered = canvas.render(values, context)
-                error, energy = spectral_error(rendered, wanted, canvas.frontend.spec)
+                if wanted is not None:
+                    rendered = canvas.render(values, context)
+                    error, energy = spectral_error(rendered, wanted, canvas.frontend.spec)
                 heard |= {"error_energy": error, "wanted_energy": energy}
             return heard
 

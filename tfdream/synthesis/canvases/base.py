@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfdream.errors import ConfigError
-from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.frontend import Frontend
 from tfdream.signal.resizing import Size
-from tfdream.signal.stft import low_pass, waveform_to_stft
+from tfdream.signal.stft import low_pass
 from tfdream.synthesis.masks import Mask
 
 Context = dict[str, tf.Tensor]
@@ -96,18 +95,13 @@ class Canvas(abc.ABC):
             changed = original + low_pass(changed - original)
         return self.frontend(changed, size)
 
-    def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+    def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor | None:
         """The magnitude that the view wants the sound to have, `[batch, frames, bins]`.
 
-        In the STFT of a spectrogram frontend; that of the rendered waveform, unless a canvas knows
-        better.
-
-        Raises:
-          ConfigError: if the frontend has no STFT.
+        In the STFT of a spectrogram frontend. None where it is that of the rendered waveform, which
+        is what the view looks at unless a canvas knows better.
         """
-        if not isinstance(self.frontend, SpectrogramFrontend):
-            raise ConfigError("the frontend has no STFT, hence no magnitude")
-        return tf.abs(waveform_to_stft(self.render(values, context), self.frontend.spec))
+        return None
 
 
 def masked(change: tf.Tensor, context: Context) -> tf.Tensor:
