@@ -27,6 +27,9 @@ Level = float | Literal["limit", "keep"]
 """See `config.Recipe`."""
 
 
+_REMEDY = "use a smaller optimiser.step_size, or another canvas"
+
+
 def silent(done: int, total: int, value: float) -> None:
     """Report to nobody."""
 
@@ -84,6 +87,8 @@ def change_recording(
 
         changed, heard = retouch.change(tiles, on_step, climb=stopped_at is None)
         measures.add(heard, tiles.weights)
+        if not np.isfinite(changed).all():
+            raise ConfigError(f"the changed sound is not a number; {_REMEDY}")
         snapshots.finish(changed)
         return changed
 
@@ -197,9 +202,7 @@ class _Measures:
         self.weight += float(weights.sum())
         for name, values in heard.items():
             if not np.isfinite(values).all():
-                raise ConfigError(
-                    f"{name} is not a number; use a smaller optimiser.step_size, or another canvas"
-                )
+                raise ConfigError(f"{name} is not a number; {_REMEDY}")
             self.sums[name] = self.sums.get(name, 0.0) + float((values * weights).sum())
 
     def means(self) -> dict[str, float]:
