@@ -123,7 +123,7 @@ _KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
 def _check_start(start: str, harmless: str, kind: str) -> None:
     if start != harmless and kind in _KEEPS_TO_THE_ORIGINAL:
         raise ValueError(
-            f"start={start} needs a canvas that can add sound; use canvas.kind=waveform"
+            f"start={start} needs a canvas that can add sound; use canvas={{kind: waveform}}"
         )
 
 
