@@ -60,7 +60,7 @@ def _problem(problem: Any, content: Any) -> str:
     if problem["type"] == "missing":
         return f"'{place}' is missing"
     if problem["type"] == "union_tag_not_found":
-        return f"'{place}.kind' is missing"
+        return f"{place}: 'kind' is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if isinstance(problem["input"], dict):
         return f"{place}: {message}" if place else message
