@@ -396,6 +396,7 @@ def test_what_is_a_bug_keeps_its_traceback(source, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "objective", ["- 2*total_variation()", "layer_norm('conv1') - 0.1*total_variation()"]
 )
+@pytest.mark.slow
 def test_an_objective_is_taken_as_it_stands(trained, tmp_path, objective):
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 8000), 8000)
@@ -555,6 +556,7 @@ def test_several_layers_add_up(trained, album, tmp_path):
     assert names(tmp_path) == ["album", "out.wav", "out.wav.json"]
 
 
+@pytest.mark.slow
 def test_options_are_settings_of_the_recipe(trained, album, tmp_path):
     guide = album / "live/a.flac"
     told = answer(
@@ -626,6 +628,7 @@ def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
 
 
 @MAIN_THREAD
+@pytest.mark.slow
 def test_ctrl_c_ends_a_folder_and_the_next_call_goes_on(
     trained, album, tmp_path, ctrl_c, monkeypatch
 ):
@@ -642,6 +645,7 @@ def test_ctrl_c_ends_a_folder_and_the_next_call_goes_on(
 
 
 @MAIN_THREAD
+@pytest.mark.slow
 def test_ctrl_c_ends_the_layers(trained, album, tmp_path, ctrl_c):
     layers = [word for layer in ("conv1", "conv2", "embedding") for word in ("--layer", layer)]
     source, output = album / "b.wav", tmp_path / "{layer}.wav"

@@ -52,6 +52,7 @@ def test_features_are_computed_once(folder, config, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign"])
+@pytest.mark.slow
 def test_a_file_that_does_not_fit_is_computed_anew(folder, config, damage):
     first = compute(folder, config)
     path = kept(folder)[1]
@@ -66,6 +67,7 @@ def test_a_file_that_does_not_fit_is_computed_anew(folder, config, damage):
     assert np.array_equal(compute(folder, config).values, first.values)
 
 
+@pytest.mark.slow
 def test_other_settings_have_other_features(folder, config):
     compute(folder, config)
     before = kept(folder)
@@ -75,6 +77,7 @@ def test_other_settings_have_other_features(folder, config):
     assert set(kept(folder)) > set(before)
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_named(folder, config, tmp_path):
     other = tmp_path / "dataset"
     other.mkdir()
@@ -105,6 +108,7 @@ def test_waveforms_that_change_are_not_kept(folder, experiment):
     assert not inputs.fit_memory(dataset, experiment.model_copy(update={"training": changing}))
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_standardised_features(folder, config, tmp_path):
     """Hertz stand beside shares of one: unless they are standardised, nothing is learnt."""
     from tfdream.evaluation.classification import evaluate

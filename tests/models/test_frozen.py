@@ -146,6 +146,7 @@ def test_activations_are_those_of_the_tapped_network(tapped, exact, rounded, siz
             assert difference(activations.numpy(), expected[name].numpy()) < tolerance, name
 
 
+@pytest.mark.slow
 def test_the_gradient_points_where_it_did(tapped, exact, rounded, size):
     inputs = noise(tapped, size)
     expected = gradient(tapped, inputs).ravel()
@@ -172,6 +173,7 @@ def test_it_takes_the_sizes_that_the_tapped_network_takes(tapped, exact, rounded
         assert found == expected
 
 
+@pytest.mark.slow
 def test_the_original_stays_as_it_is(model, tapped, size):
     def state():
         return [

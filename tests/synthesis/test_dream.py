@@ -255,6 +255,7 @@ def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp
     assert result["objective_after"] > 1.05 * result["objective_before"]
 
 
+@pytest.mark.slow
 def test_from_noise_the_original_is_gone(run, song, tmp_path):
     output = tmp_path / "out.wav"
     config = recipe(start="noise", mask={}, **WAVEFORM)
@@ -281,6 +282,7 @@ def test_what_the_network_does_not_see_cannot_move(run, song, tmp_path):
 
 
 @pytest.mark.parametrize(("level", "extension"), [(1.0, "wav"), (0.25, "flac")])
+@pytest.mark.slow
 def test_the_largest_sample_is_the_one_asked_for(run, song, tmp_path, level, extension):
     output = tmp_path / f"out.{extension}"
     result = dream(song, output, run, recipe(level=level))
@@ -303,6 +305,7 @@ def test_a_dream_can_be_as_loud_as_its_original(run, song, dreamt, tmp_path):
     assert np.corrcoef(as_it_came, kept)[0, 1] > 1 - 1e-6
 
 
+@pytest.mark.slow
 def test_what_would_pass_full_scale_is_softer_than_its_original(run, tmp_path):
     """A square wave at full scale: whatever a dream makes of it, it has larger samples."""
     square = 0.998 * np.sign(np.sin(2 * np.pi * 330 * np.arange(RATE) / RATE))
@@ -313,12 +316,14 @@ def test_what_would_pass_full_scale_is_softer_than_its_original(run, tmp_path):
 
 
 @pytest.mark.parametrize("level", ["keep", 0.5])
+@pytest.mark.slow
 def test_silence_has_no_level(run, tmp_path, level):
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
     dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe(level=level))
     assert not read(tmp_path / "out.wav").any()
 
 
+@pytest.mark.slow
 def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
     dream(song, tmp_path / "none.wav", run, recipe(optimiser=PATIENT, mix=0.0))
     assert np.array_equal(read(tmp_path / "none.wav"), read(song))
@@ -346,6 +351,7 @@ def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
 
 
 @pytest.mark.parametrize(("start", "seconds", "samples"), [(1.5, None, 3000), (1.5, 9.0, 3000)])
+@pytest.mark.slow
 def test_a_part_ends_with_the_recording(run, song, tmp_path, start, seconds, samples):
     config = recipe(optimiser={"steps": 1})
     where = {"start_seconds": start, "seconds": seconds}
@@ -390,6 +396,7 @@ def test_every_few_steps_there_is_a_file(run, song, tmp_path):
     assert np.array_equal(read(tmp_path / "two.wav"), read(tmp_path / "out-2.wav"))
 
 
+@pytest.mark.slow
 def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, concert, tmp_path):
     config = recipe(octaves={"count": 2}, repeats=2, optimiser={"steps": 5}, level=0.5)
     result = dream(concert, tmp_path / "out.flac", run, config, save_every=10)
@@ -436,6 +443,7 @@ def test_a_stopped_dream_is_a_whole_file_whose_rest_is_the_original(run, song, t
     assert written(tmp_path) == ["out.wav", "out.wav.json"]
 
 
+@pytest.mark.slow
 def test_what_was_done_until_the_stop_is_as_in_the_whole_dream(run, song, tmp_path):
     dream(song, tmp_path / "whole.wav", run, recipe())
     result = dream(song, tmp_path / "part.wav", run, recipe(), progress=stop_at(12))
@@ -450,6 +458,7 @@ def test_a_dream_that_is_not_stopped_says_nothing_of_it(dreamt):
     assert not {"interrupted", "changed_seconds", "snapshots"} & set(dreamt[0])
 
 
+@pytest.mark.slow
 def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
     result = dream(song, tmp_path / "out.wav", run, recipe(), save_every=5, progress=stop_at(7))
     assert result["snapshots"] == [str(tmp_path / "out-05.wav"), str(tmp_path / "out-10.wav")]
@@ -459,6 +468,7 @@ def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
     assert np.array_equal(read(tmp_path / "out-05.wav")[RATE:], read(song)[RATE:])
 
 
+@pytest.mark.slow
 def test_a_smaller_bound_changes_less(run, song, dreamt, tmp_path):
     output = tmp_path / "out.wav"
     dream(song, output, run, recipe(canvas={"kind": "gains", "bound_db": 0.5}))
@@ -470,6 +480,7 @@ def test_a_smaller_bound_changes_less(run, song, dreamt, tmp_path):
     assert small < 0.06 * np.sqrt(np.mean(read(song) ** 2))
 
 
+@pytest.mark.slow
 def test_tiles_of_a_batch_are_dreamt_like_single_ones(run, song, dreamt, tmp_path):
     tiles = {"overlap_seconds": 0.05, "batch": 3}
     result = dream(song, tmp_path / "out.wav", run, recipe(tiles=tiles, optimiser=PATIENT))
@@ -498,6 +509,7 @@ def test_silence_stays_silent_and_is_measured(run, tmp_path):
 
 
 @pytest.mark.parametrize(("samples", "rate"), [(1, RATE), (500, 48000)])
+@pytest.mark.slow
 def test_a_click_is_dreamt_too(run, tmp_path, samples, rate):
     soundfile.write(tmp_path / "click.wav", np.full(samples, 0.5), rate)
     result = dream(tmp_path / "click.wav", tmp_path / "out.wav", run, recipe())

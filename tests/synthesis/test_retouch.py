@@ -68,6 +68,7 @@ def test_octaves_need_something_to_shrink():
     assert octave_sizes((8000, 1), OctavesConfig()) == [None]
 
 
+@pytest.mark.slow
 def test_there_are_steps_for_each_octave_and_repeat(run, tiles):
     retouch = build(
         run, octaves={"count": 3, "scale": 1.2}, optimiser={"steps": 2}, repeats=2, canvas=GAINS
@@ -83,6 +84,7 @@ def test_there_are_steps_for_each_octave_and_repeat(run, tiles):
 
 
 @CANVASES
+@pytest.mark.slow
 def test_a_change_is_heard_in_every_channel(run, tiles, canvas):
     changed, heard = build(run, **climbing(canvas)).change(tiles)
     assert changed.shape == tiles.channels.shape
@@ -122,6 +124,7 @@ def test_without_a_climb_the_tiles_stay_and_are_measured(run, tiles):
 
 
 @CANVASES
+@pytest.mark.slow
 def test_repeats_change_the_result_again(run, tiles, canvas):
     settings = climbing(canvas)
     twice, heard = build(run, **settings, repeats=2).change(tiles)
@@ -136,6 +139,7 @@ def test_repeats_change_the_result_again(run, tiles, canvas):
     assert np.linalg.norm(first - again) > 0.1 * far
 
 
+@pytest.mark.slow
 def test_repeats_let_gains_exceed_their_bound(run, tiles):
     """Each round its own: two rounds of 3 dB are at most 6."""
     settings = climbing(GAINS | {"bound_db": 3.0}, steps=20, step_size=3.0)
@@ -166,6 +170,7 @@ def test_repeats_remember_the_original(run, tiles):
 
 @CANVASES
 @pytest.mark.parametrize("mix", [0.25])
+@pytest.mark.slow
 def test_mix_is_how_much_of_the_change_is_kept(run, tiles, canvas, mix):
     whole, seen = build(run, **climbing(canvas)).change(tiles)
     some, heard = build(run, **climbing(canvas), mix=mix).change(tiles)
@@ -177,6 +182,7 @@ def test_mix_is_how_much_of_the_change_is_kept(run, tiles, canvas, mix):
     np.testing.assert_allclose(heard["objective_after"], seen["objective_after"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_jitter_follows_the_seed_and_the_place(run, tiles):
     settings = climbing(WAVEFORM, jitter_seconds=0.1)
     first, again, other = (build(run, **settings, seed=seed).change(tiles)[0] for seed in (1, 1, 2))
@@ -190,6 +196,7 @@ def test_jitter_follows_the_seed_and_the_place(run, tiles):
 @pytest.mark.parametrize(
     ("kind", "stop"), [("gradient", 1), ("adam", 2), ("adam", 5), ("lbfgs", 4)]
 )
+@pytest.mark.slow
 def test_who_hears_the_steps_can_stop_and_what_is_done_is_kept(run, tiles, kind, stop):
     """Two octaves and two rounds of two steps: stops in all of them, and between."""
     settings = climbing(WAVEFORM, kind=kind, steps=2) | {

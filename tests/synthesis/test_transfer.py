@@ -102,6 +102,7 @@ def test_the_same_seed_gives_the_same_file(files, tmp_path, start):
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
+@pytest.mark.slow
 def test_strength_goes_from_the_content_to_the_style(files, tmp_path):
     told = [
         run_it(files, tmp_path / f"{strength}.wav", recipe(style_strength=strength))
