@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from tfdream.audio.streams import head, limit, trim
+from tfdream.audio.streams import head, limit, mid, resample, trim
 from tfdream.errors import AudioError
 from tfdream.files import replacing
 
@@ -109,6 +109,14 @@ class Reader:
             yield block
         if not position:
             raise AudioError(f"'{self.path}' is empty (0 samples); leave it out")
+
+    def resampled(self, sample_rate: int) -> Iterator[np.ndarray]:
+        """The blocks at another rate, in Hz."""
+        return resample(self.blocks(), self.info.sample_rate, sample_rate)
+
+    def mid(self, sample_rate: int) -> Iterator[np.ndarray]:
+        """The mid signal at another rate, in Hz: `[samples, 1]`."""
+        return resample(mid(self.blocks()), self.info.sample_rate, sample_rate)
 
 
 class Writer:

@@ -41,7 +41,7 @@ def cut(path: Path, config: PrepareConfig) -> list[bytes]:
     rate, size = config.sample_rate, config.clip_samples
     heard = 0
     with audio.Reader(path) as reader:
-        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, rate)
+        mono = reader.mid(rate)
         start, end = config.skip_start_seconds * rate, config.skip_end_seconds * rate
         for piece in audio.rechunk(audio.trim(mono, round(start), round(end)), size):
             heard += len(piece)

@@ -163,7 +163,7 @@ def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
 def _clip_batches(path: Path, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches float32 `[batch, samples]`, and the samples of each clip that are the file's own."""
     with audio.Reader(path) as reader:
-        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, run.sample_rate)
+        mono = reader.mid(run.sample_rate)
         pieces: list[np.ndarray] = []
         for piece in audio.rechunk(mono, run.clip_samples):
             pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))

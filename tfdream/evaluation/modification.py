@@ -176,8 +176,7 @@ def _extent(path: Path) -> _Extent:
 
 
 def _stream(reader: audio.Reader, sample_rate: int, mid: bool) -> Iterator[np.ndarray]:
-    blocks = audio.mid(reader.blocks()) if mid else reader.blocks()
-    return audio.resample(blocks, reader.info.sample_rate, sample_rate)
+    return reader.mid(sample_rate) if mid else reader.resampled(sample_rate)
 
 
 def _notes(before: _Extent, after: _Extent) -> Iterator[str]:

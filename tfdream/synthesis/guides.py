@@ -1,6 +1,5 @@
 """Guides: recordings whose features a dream brings out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +25,16 @@ def read_guide(path: Path, sample_rate: int, samples: int) -> Guide:
     Raises:
       AudioError: if it cannot be read, or holds nothing at that rate.
     """
-    blocks = list(_mid(path, sample_rate))
+    with audio.Reader(path) as reader:
+        blocks = list(reader.mid(sample_rate))
     if not blocks:
         raise AudioError(
             f"'{path}' is shorter than a sample at {sample_rate} Hz; use another guide"
         )
-    signal = np.concatenate(blocks)
+    signal = np.concatenate(blocks)[:, 0]
 
     def waveforms(starts: np.ndarray) -> np.ndarray:
         places = starts[:, np.newaxis] + np.arange(samples)
         return signal[places % len(signal)]
 
     return waveforms
-
-
-def _mid(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    with audio.Reader(path) as reader:
-        mono = audio.mid(reader.blocks())
-        for block in audio.resample(mono, reader.info.sample_rate, sample_rate):
-            yield block[:, 0]

@@ -145,7 +145,7 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor,
 def _clip(source: Path, rate: int, samples: int, start_seconds: float) -> np.ndarray:
     skipped = round(start_seconds * rate)
     with audio.Reader(source) as reader:
-        mono = audio.resample(audio.mid(reader.blocks()), reader.info.sample_rate, rate)
+        mono = reader.mid(rate)
         for clip in audio.rechunk(audio.trim(mono, skipped, 0), samples):
             return np.pad(clip[:, 0], (0, samples - len(clip)))
     raise AudioError(f"start={start_seconds:g} s is behind the end of '{source}'")

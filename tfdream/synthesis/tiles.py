@@ -100,14 +100,12 @@ class TileGrid:
 
 def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
     """The tiles of a file's mid signal at another sample rate, as `TileGrid.cut` gives them."""
-    mono = audio.mid(reader.blocks())
-    return grid.cut(audio.resample(mono, reader.info.sample_rate, sample_rate))
+    return grid.cut(reader.mid(sample_rate))
 
 
 def channel_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
     """The same of all its channels."""
-    info = reader.info
-    return grid.cut(audio.resample(reader.blocks(), info.sample_rate, sample_rate), info.channels)
+    return grid.cut(reader.resampled(sample_rate), reader.info.channels)
 
 
 def change_file(

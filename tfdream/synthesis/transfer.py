@@ -143,9 +143,7 @@ def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iter
         samples = round(config.tiles.seconds * listener.sample_rate)
     before: np.ndarray | None = None
     with audio.Reader(path) as reader:
-        rate = reader.info.sample_rate
-        mono = audio.resample(audio.mid(reader.blocks()), rate, listener.sample_rate)
-        for piece in audio.rechunk(mono, samples):
+        for piece in audio.rechunk(reader.mid(listener.sample_rate), samples):
             tile = piece[:, 0]
             if len(tile) < samples:
                 # The end of the recording, with as much of what was before as fills the tile.
