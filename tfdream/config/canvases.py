@@ -22,10 +22,10 @@ class PhaseConfig(Section):
     """Of Griffin–Lim: 0 for the plain algorithm, 0.99 for the fast one."""
 
 
-class GainCanvasConfig(Section):
-    """Bounded gains on the original's STFT."""
+class StftGainsConfig(Section):
+    """What canvases with gains on the original's STFT have."""
 
-    kind: Literal["gains"]
+    kind: str
     bound_db: Positive = 8.0
     """No cell gets louder or softer than this: the strength of the change."""
     blur_seconds: NotNegative = 0.0
@@ -37,10 +37,16 @@ class GainCanvasConfig(Section):
     stft: StftSpec = StftSpec()
 
 
-class MixtureCanvasConfig(GainCanvasConfig):
+class GainCanvasConfig(StftGainsConfig):
+    """Bounded gains on the original's STFT."""
+
+    kind: Literal["gains"]
+
+
+class MixtureCanvasConfig(StftGainsConfig):
     """Bounded gains on the original's STFT, and new sound within limits that follow its level."""
 
-    kind: Literal["mixture"]  # type: ignore[assignment]
+    kind: Literal["mixture"]
     added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
     """The most that is added to a cell, relative to the loudest cell of its neighbourhood."""
     reach_seconds: NotNegative = 0.05
@@ -110,15 +116,16 @@ class MaskConfig(Section):
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "MaskConfig":
+        levels_db = None
+        if self.spare_below_db is not None and self.spare_above_db is not None:
+            levels_db = self.spare_below_db, self.spare_above_db
         for name, limits in (
             ("frequency_hz", self.frequency_hz),
             ("time_seconds", self.time_seconds),
-            ("the spared levels", (self.spare_below_db, self.spare_above_db)),
+            ("the spared levels", levels_db),
         ):
-            if limits is None or None in limits:
-                continue
-            low, high = limits
-            if low >= high:  # type: ignore[operator]
+            if limits is not None and limits[0] >= limits[1]:
+                low, high = limits
                 raise ValueError(f"{name} from {low:g} to {high:g} leaves nothing to change")
         times = [time for time, _ in self.strength]
         if times != sorted(times):

@@ -67,6 +67,11 @@ Precision = Literal["float32", "bfloat16"]
 """Of the network's products; sums and the canvas are always float32."""
 
 
+Level = Literal["limit", "keep"] | Annotated[float, Field(gt=0, le=1)]
+"""How loud a file gets: as it comes, and softer only where it would pass full scale; or all of it
+softer, where it would be louder than the original; or with this largest sample."""
+
+
 class OctavesConfig(Section):
     """Scales of the view: the image is shrunk by scale^k, the smallest first."""
 
@@ -97,9 +102,7 @@ class Recipe(Section):
     """How often the result is changed again."""
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much of the change is kept: 0 is the original."""
-    level: Literal["limit", "keep"] | Annotated[float, Field(gt=0, le=1)] = "limit"
-    """How loud the file gets: as it comes, and softer only where it would pass full scale; or all
-    of it softer, where it would be louder than the original; or with this largest sample."""
+    level: Level = "limit"
     precision: Precision = "float32"
     seed: Seed = 0
 

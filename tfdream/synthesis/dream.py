@@ -44,7 +44,7 @@ class Dreamer:
         self.run = run
         self.config = config
         self.guide = guide
-        self.objective = parse(config.objective, _default_layer(run), run.labels)
+        self.objective = parse(config.objective, models.deepest_convolution(run.model), run.labels)
         if self.objective.guided and guide is None:
             raise ConfigError(
                 f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
@@ -111,13 +111,7 @@ class Dreamer:
                 raise AudioError(f"a snapshot would replace '{source}'; name another output")
         with audio.excerpt(source, start_seconds, seconds) as original:
             result = change_recording(
-                original,
-                output,
-                retouch,
-                bits,
-                self.config.level,
-                save_every,
-                progress,
+                original, output, retouch, bits, self.config.level, save_every, progress
             )
         making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
         write_sidecar(output, making, result)
@@ -216,7 +210,3 @@ def dream_layers(
             result["interrupted"] = True
             break
     return result
-
-
-def _default_layer(run: Run) -> str:
-    return models.deepest_convolution(run.model)

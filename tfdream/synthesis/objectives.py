@@ -206,7 +206,7 @@ def guide_match(layer: str) -> Objective:
     """
 
     def value(activations: Activations, memory: Memory) -> tf.Tensor:
-        own, guide = _positions(activations[layer]), _positions(memory)
+        own, guide = positions(activations[layer]), positions(memory)
         pairs = (own.shape[1] or 0) * (guide.shape[1] or 0)
         if pairs > _MOST_PAIRS:
             raise ConfigError(
@@ -275,6 +275,13 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() and not keyword.iskeyword(name) else repr(name)
 
 
+def positions(activations: tf.Tensor) -> tf.Tensor:
+    """Activations `[batch, …, channels]` → float32 `[batch, positions, channels]`."""
+    activations = tf.cast(activations, tf.float32)
+    shape = activations.shape
+    return tf.reshape(activations, [-1, math.prod(shape[1:-1]), shape[-1]])
+
+
 def _remember_guide(layer: str) -> Callable[[Scene], Memory]:
     def remember(scene: Scene) -> Memory:
         if scene.guide is None:
@@ -294,13 +301,6 @@ def _channel(activations: tf.Tensor, layer: str, index: int) -> tf.Tensor:
     if not 0 <= index < count:
         raise ConfigError(f"channel {index} of {layer}: it has {count}, from 0 to {count - 1}")
     return tf.cast(activations[..., index], tf.float32)
-
-
-def _positions(activations: tf.Tensor) -> tf.Tensor:
-    """`[batch, …, channels]` → `[batch, positions, channels]`."""
-    activations = tf.cast(activations, tf.float32)
-    positions = math.prod(activations.shape[1:-1])
-    return tf.reshape(activations, [-1, positions, activations.shape[-1]])
 
 
 def _all_but_batch(tensor: tf.Tensor) -> list[int]:

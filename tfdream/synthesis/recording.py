@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream import audio
+from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, write_json
 from tfdream.signal.phase import energy_db
@@ -21,11 +22,6 @@ from tfdream.training.runs import versions
 
 Progress = Callable[[int, int, float], bool | None]
 """Hears the steps done, the steps of all tiles and octaves, and the objective; True stops."""
-
-
-Level = float | Literal["limit", "keep"]
-"""See `config.Recipe`."""
-
 
 _REMEDY = "use a smaller optimiser.step_size, or another canvas"
 
@@ -50,7 +46,7 @@ def change_recording(
       output: to be written.
       retouch: how its tiles are changed.
       bits: of the output, see `audio.Writer`.
-      level: of the output, see `config.Recipe`.
+      level: of the output, see `config.Level`.
       save_every: also write what it is like every so many steps, beside `output`.
       progress: hears how far it is; where it returns True, the rest stays as it is.
 
@@ -147,8 +143,7 @@ def measure_file(retouch: Retouch, source: Path, changed: Path) -> dict[str, flo
         ):
             image = frontend(tf.constant(tiles.waveforms))
             reference = frontend(tf.constant(original.waveforms))
-            guide = None if retouch.guide is None else tf.constant(retouch.guide(tiles.starts))
-            heard = retouch.slope.measure(image, reference, guide)
+            heard = retouch.slope.measure(image, reference, retouch.guide_at(tiles.starts))
             measures.add({name: value.numpy() for name, value in heard.items()}, original.weights)
     return {f"{name}_rendered": value for name, value in measures.means().items()}
 

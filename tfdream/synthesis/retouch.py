@@ -78,7 +78,7 @@ class Retouch:
           saw it), and the energies of what the sound lacks of the wanted spectrum and of that.
         """
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
-        guide = self._guide(tiles.starts)
+        guide = self.guide_at(tiles.starts)
         context = unchanged = self._analyse(tf.constant(tiles.waveforms), seconds)
         values = self.slope.canvas.start(context)
         channels = tiles.channels
@@ -163,7 +163,8 @@ class Retouch:
                     return values, context, sound(values)
         return values, context, sound(values)
 
-    def _guide(self, starts: np.ndarray) -> tf.Tensor | None:
+    def guide_at(self, starts: np.ndarray) -> tf.Tensor | None:
+        """The guide's waveforms for tiles that begin there, in samples."""
         return None if self.guide is None else tf.constant(self.guide(starts))
 
 

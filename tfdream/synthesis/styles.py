@@ -1,6 +1,5 @@
 """Style: how a layer's features go together, whatever the place, as their Gram matrix."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.synthesis.objectives import Activations, Memory, Objective, Scene
+from tfdream.synthesis.objectives import Activations, Memory, Objective, Scene, positions
 
 Over = Literal["channels", "time"]
 _TINY = 1e-12
@@ -100,14 +99,11 @@ def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
     Over channels, every place in the image is a position; over time, every channel at every
     height is one, and the moments are the features.
     """
-    activations = tf.cast(activations, tf.float32)
-    shape = activations.shape
     if over == "channels":
-        return tf.reshape(activations, [-1, math.prod(shape[1:-1]), shape[-1]])
-    time = shape.rank - 2
-    last = [axis for axis in range(shape.rank) if axis != time] + [time]
-    moved = tf.transpose(activations, last)
-    return tf.reshape(moved, [-1, math.prod(moved.shape[1:-1]), moved.shape[-1]])
+        return positions(activations)
+    time = activations.shape.rank - 2
+    last = [axis for axis in range(activations.shape.rank) if axis != time] + [time]
+    return positions(tf.transpose(activations, last))
 
 
 def style(

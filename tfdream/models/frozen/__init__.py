@@ -9,13 +9,13 @@ This is a package because every module beside it is an architecture.
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops, tree
 
-Precision = Literal["float32", "bfloat16"]
+from tfdream.config import Precision
 
 _PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense)
 # They choose, move or add up a few values: in bfloat16 that loses no more than the products have
