@@ -104,12 +104,12 @@ def compare(original: Path, result: Path) -> dict[str, Any]:
         )
     pair = _Pair(original, result, mid=before.channels != after.channels)
     loudest = pair.loudest(before.sample_rate)
-    same_shape = before.shape == after.shape
+    difference = _Difference()
     return {
-        **_spectral(pair.blocks(before.sample_rate), loudest),
+        **_spectral(difference.hear(pair.blocks(before.sample_rate)), loudest),
         **_musical(pair.blocks(_MUSIC_RATE, mid=True), loudest),
         "loudness_change_lu": _loudness_change(pair.blocks(_LOUDNESS_RATE)),
-        "difference_db": _difference(pair.blocks(before.sample_rate)) if same_shape else None,
+        "difference_db": difference.db() if before.shape == after.shape else None,
         "peak": after.peak,
         "clipped_samples": after.clipped_samples,
         "samples": after.samples,
@@ -318,12 +318,20 @@ def _loudness_lufs(powers: np.ndarray) -> float | None:
     return -0.691 + 10 * math.log10(gated.mean())
 
 
-def _difference(blocks: Iterable[np.ndarray]) -> float | None:
-    error, energy = 0.0, 0.0
-    for block in blocks:
-        error += _energy(block[:, 1] - block[:, 0])
-        energy += _energy(block[:, 0])
-    return _ratio_db(error, energy)
+class _Difference:
+    """Of the samples of a stream `[samples, 2, channels]`, heard as it passes by."""
+
+    def __init__(self) -> None:
+        self.error = self.energy = 0.0
+
+    def hear(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for block in blocks:
+            self.error += _energy(block[:, 1] - block[:, 0])
+            self.energy += _energy(block[:, 0])
+            yield block
+
+    def db(self) -> float | None:
+        return _ratio_db(self.error, self.energy)
 
 
 def _energy(values: np.ndarray) -> float:
