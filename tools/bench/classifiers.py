@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from tables import PATH, print_table
 
 HEAD = (
     "data", "network", "parameters", "epochs", "examples/s",
     "clips right: mean ± deviation [95 %]", "tracks right: mean ± deviation [95 %]", "macro F1",
 )  # fmt: skip
-NUMBERS = HEAD[2:]
 
 
 def read(out: Path) -> dict[str, Any]:
@@ -45,21 +45,14 @@ def cells(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def line(values: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(values)} |"
-
-
 @click.command()
-@click.argument("outs", metavar="OUT...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("outs", metavar="OUT...", type=PATH, nargs=-1, required=True)
 def main(outs: tuple[Path, ...]) -> None:
     """Print a Markdown table: by data, and the network that gets most clips right first."""
     results = sorted(
         map(read, outs), key=lambda result: (result["dataset"], -result["clip_accuracy"])
     )
-    print(line(HEAD))
-    print(line(["---:" if name in NUMBERS else "---" for name in HEAD]))
-    for result in results:
-        print(line(cells(result)))
+    print_table(HEAD, map(cells, results), words=2)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import click
 import keras
 import numpy as np
 import tensorflow as tf
+from tables import print_table
 
 from tfdream import config, models
 from tfdream.models import features
@@ -109,19 +110,12 @@ def milliseconds(seconds: list[float]) -> str:
     return f"{1000 * statistics.median(seconds):.1f} ms"
 
 
-def line(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 @click.command()
 @click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Counted.")
 @click.option("--only", type=click.Choice(list(NETWORKS)), multiple=True, help="Of the networks.")
 def main(steps: int, only: tuple[str, ...]) -> None:
     """Print a Markdown table of medians, and how many times as fast as trained."""
-    print(line(HEAD))
-    print(line(["---"] * 3 + ["---:"] * (len(HEAD) - 3)))
-    for name in only or NETWORKS:
-        print(line(row(name, steps)), flush=True)
+    print_table(HEAD, (row(name, steps) for name in only or NETWORKS), words=3)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ python tools/bench/dreams.py ORIGINAL DREAMT...
 Each DREAMT is a file that `tfdream dream` made of ORIGINAL, with its sidecar beside it.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+from tables import PATH, number, print_table, ratio, sidecar
 
 from tfdream.errors import TfdreamError
 from tfdream.evaluation.modification import compare
@@ -18,20 +18,6 @@ HEAD = (
     "canvas", "objective", "after / before", "rendered / after", "spectral convergence / dB",
     "floor rise / dB", "chroma similarity", "peak", "s per s of audio",
 )  # fmt: skip
-NUMBERS = HEAD[2:]
-PATH = click.Path(path_type=Path)
-
-
-def read(dreamt: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings and measures of a dream."""
-    path = dreamt.with_name(dreamt.name + ".json")
-    try:
-        sidecar = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(f"'{path}' is no sidecar: {error}") from None
-    if sidecar.get("command") != "dream":
-        raise click.BadParameter(f"'{path}' is not of tfdream dream")
-    return sidecar["config"], sidecar["result"]
 
 
 def canvas_name(canvas: dict[str, Any]) -> str:
@@ -44,16 +30,9 @@ def canvas_name(canvas: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
-
-
-def ratio(part: float, whole: float) -> str:
-    return number(part / whole if whole else None, ".3g")
-
-
 def cells(original: Path, dreamt: Path) -> list[str]:
-    config, result = read(dreamt)
+    made = sidecar(dreamt, "dream")
+    config, result = made["config"], made["result"]
     try:
         change = compare(original, dreamt)
     except TfdreamError as error:
@@ -74,20 +53,13 @@ def cells(original: Path, dreamt: Path) -> list[str]:
     ]
 
 
-def line(values: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(values)} |"
-
-
 @click.command()
 @click.argument("original", type=PATH)
 @click.argument("dreamt", type=PATH, nargs=-1, required=True)
 def main(original: Path, dreamt: tuple[Path, ...]) -> None:
     """Print a Markdown table, a row for each dream in the order given."""
-    rows = [cells(original, path) for path in dreamt]
-    print(line(HEAD))
-    print(line(["---:" if name in NUMBERS else "---" for name in HEAD]))
-    for row in rows:
-        print(line(row))
+    rows = [cells(original, path) for path in dreamt]  # all of them, before the first is shown
+    print_table(HEAD, rows, words=2)
 
 
 if __name__ == "__main__":
