@@ -36,6 +36,7 @@ from tfdream.config.canvases import (
     WaveformCanvasConfig,
 )
 from tfdream.config.changing import (
+    Change,
     DreamConfig,
     FeatureNetworkConfig,
     GaussianSmoothingConfig,
@@ -51,11 +52,14 @@ from tfdream.config.changing import (
     TilesConfig,
     TransferConfig,
 )
+from tfdream.config.experiments import load_experiment, validate_experiment
 from tfdream.config.learning import (
     ConstantQFrontendConfig,
     Experiment,
     FeatureFrontendConfig,
+    FittingConfig,
     FrontendConfig,
+    Hearing,
     MelFrontendConfig,
     ModelConfig,
     PrepareConfig,
@@ -66,11 +70,17 @@ from tfdream.config.learning import (
 )
 from tfdream.config.loading import describe, load, names, validate
 from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
+from tfdream.config.translation import (
+    TranslateConfig,
+    TranslationExperiment,
+    TranslationTrainingConfig,
+)
 
 __all__ = [
     "AugmentationConfig",
     "BrightnessConfig",
     "CanvasConfig",
+    "Change",
     "ConstantQFrontendConfig",
     "Count",
     "DreamConfig",
@@ -79,12 +89,14 @@ __all__ = [
     "FeatureFrontendConfig",
     "FeatureNetworkConfig",
     "FilterConfig",
+    "FittingConfig",
     "FrequencyMaskConfig",
     "FrequencyShiftConfig",
     "FrontendConfig",
     "GainCanvasConfig",
     "GainConfig",
     "GaussianSmoothingConfig",
+    "Hearing",
     "ImageAugmentationConfig",
     "InputAugmentationConfig",
     "InputNoiseConfig",
@@ -124,10 +136,15 @@ __all__ = [
     "TimeShiftConfig",
     "TrainingConfig",
     "TransferConfig",
+    "TranslateConfig",
+    "TranslationExperiment",
+    "TranslationTrainingConfig",
     "WaveformAugmentationConfig",
     "WaveformCanvasConfig",
     "describe",
     "load",
+    "load_experiment",
     "names",
     "validate",
+    "validate_experiment",
 ]

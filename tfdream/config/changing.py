@@ -90,19 +90,24 @@ class TilesConfig(Section):
     """Tiles changed at a time."""
 
 
-class Recipe(Section):
-    """What all recipes share: what is optimised, how, and what becomes of it."""
+class Change(Section):
+    """What all recipes share: how a recording is cut, and what becomes of the change."""
 
-    canvas: CanvasConfig = GainCanvasConfig(kind="gains")
     mask: MaskConfig = MaskConfig()
-    octaves: OctavesConfig = OctavesConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
     tiles: TilesConfig = TilesConfig()
-    repeats: Count = 1
-    """How often the result is changed again."""
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much of the change is kept: 0 is the original."""
     level: Level = "limit"
+
+
+class Recipe(Change):
+    """What recipes share that optimise: what, and how."""
+
+    canvas: CanvasConfig = GainCanvasConfig(kind="gains")
+    octaves: OctavesConfig = OctavesConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    repeats: Count = 1
+    """How often the result is changed again."""
     precision: Precision = "float32"
     seed: Seed = 0
 

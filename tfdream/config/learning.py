@@ -164,13 +164,30 @@ class ModelConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class TrainingConfig(Section):
-    """How a classifier is fitted."""
+class FittingConfig(Section):
+    """How networks are fitted, whatever they are for."""
 
     epochs: Count = 20
     batch_size: Count = 16
-    optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
+    mixed_precision: bool = False
+    shuffle_clips: Count = 2048
+    """Clips among which the next batch is drawn, where they are read from the disk."""
+    memory_gigabytes: NotNegative = 2.0
+    """Inputs of a dataset that take no more are computed once, before the first epoch, and kept in
+    memory as float16, unless waveforms are changed at random. 0 computes them for every batch."""
+    seed: Seed = 0
+
+    @property
+    def ends_with_epochs(self) -> bool:
+        """Whether the learning rate depends on the number of epochs, so that no more can follow."""
+        return False
+
+
+class TrainingConfig(FittingConfig):
+    """How a classifier is fitted."""
+
+    optimizer: Literal["adam", "sgd"] = "adam"
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the rate stays, or falls to nothing by the last epoch along a half cosine."""
     warmup_epochs: NotNegative = 0.0
@@ -186,15 +203,12 @@ class TrainingConfig(Section):
     """The weights that the run keeps: the last epoch's, or those of the lowest validation loss."""
     patience: Count | None = None
     """Epochs without a lower validation loss after which training stops."""
-    mixed_precision: bool = False
     augmentation: tuple[AugmentationConfig, ...] = ()
     """In the order they are applied: those of waveforms before those of inputs."""
-    shuffle_clips: Count = 2048
-    """Clips among which the next batch is drawn, where they are read from the disk."""
-    memory_gigabytes: NotNegative = 2.0
-    """Inputs of a dataset that take no more are computed once, before the first epoch, and kept in
-    memory as float16, unless waveforms are changed at random. 0 computes them for every batch."""
-    seed: Seed = 0
+
+    @property
+    def ends_with_epochs(self) -> bool:
+        return self.schedule == "cosine"
 
     @model_validator(mode="after")
     def _selection_is_honest(self) -> "TrainingConfig":
@@ -223,11 +237,23 @@ class TrainingConfig(Section):
         return self
 
 
-class Experiment(Section):
-    """What `prepare` and `train` read: from tracks to a fitted model."""
+class Hearing(Section):
+    """From tracks to what networks hear of them, whatever they are for."""
 
     prepare: PrepareConfig = PrepareConfig()
     frontend: FrontendConfig
+    training: FittingConfig
+
+    @property
+    def input_samples(self) -> int:
+        """Samples that the network hears at a time, at the clips' sample rate."""
+        return self.prepare.clip_samples
+
+
+class Experiment(Hearing):
+    """What `prepare` and `train` read of a classifier: from tracks to a fitted model."""
+
+    task: Literal["classify"] = "classify"
     input_seconds: Positive | None = None
     """What the network hears at a time; without, a whole clip. Longer clips are cropped at random
     in training, and heard window by window otherwise."""
@@ -257,7 +283,6 @@ class Experiment(Section):
 
     @property
     def input_samples(self) -> int:
-        """Samples that the network hears at a time, at the clips' sample rate."""
         if self.input_seconds is None:
             return self.prepare.clip_samples
         return round(self.input_seconds * self.prepare.sample_rate)

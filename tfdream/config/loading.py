@@ -30,10 +30,19 @@ def load(name_or_path: str, schema: type[Loaded], overrides: Iterable[str] = ())
     Raises:
       ConfigError: if it does not exist, is not YAML, or does not fit the schema.
     """
+    return validate(read(name_or_path, overrides), schema, f"config '{name_or_path}'")
+
+
+def read(name_or_path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The settings of a configuration, overridden but not yet checked.
+
+    Raises:
+      ConfigError: if it does not exist or is not YAML.
+    """
     content = _read(name_or_path)
     for override in overrides:
         _override(content, override)
-    return validate(content, schema, f"config '{name_or_path}'")
+    return content
 
 
 def validate(content: Any, schema: type[Loaded], origin: str) -> Loaded:

@@ -186,6 +186,12 @@ def parse(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     }
 
 
+def label(serialised: tf.Tensor) -> tf.Tensor:
+    """The index of one record's label, int64, without decoding the rest."""
+    wanted = {"label": tf.io.FixedLenFeature([], tf.int64)}
+    return tf.io.parse_single_example(serialised, wanted)["label"]
+
+
 def decode(encoded: tf.Tensor, config: PrepareConfig) -> tf.Tensor:
     """Encoded clip → int16 `[samples]`. The one place that needs tensorflow-io's library."""
     if config.codec == "pcm16":

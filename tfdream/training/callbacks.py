@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +11,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfdream.config import TrainingConfig
+from tfdream.config import FittingConfig
 from tfdream.errors import ModelError
 from tfdream.files import replacing
 from tfdream.training.distribution import FitModel
-from tfdream.training.runs import Run
+from tfdream.training.runs import RunFolder
 
 logger = logging.getLogger(__name__)
 
 Row = dict[str, float]
+
+OF_THE_MACHINE = ("epoch", "seconds", "examples_per_second", "data_wait_fraction")
 
 
 class Throughput(keras.callbacks.Callback):
@@ -61,20 +64,33 @@ class Throughput(keras.callbacks.Callback):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the run folder up to date after every epoch, and stops when it stops paying.
+    """Keeps the run folder up to date after every epoch.
 
     Each of its files is replaced as a whole; the resume state comes last, so that a process killed
     in between repeats the epoch and writes the same files again.
+
+    Args:
+      run: whose folder it is.
+      network: whose weights the run keeps.
+      config: of the training.
+      history: a row per epoch so far; it is added to.
+      best: keep the weights of the lowest validation loss instead of the last ones.
     """
 
     def __init__(
-        self, run: Run, network: keras.Model, config: TrainingConfig, history: list[Row]
+        self,
+        run: RunFolder,
+        network: keras.Model,
+        config: FittingConfig,
+        history: list[Row],
+        best: bool = False,
     ) -> None:
         super().__init__()
         self.run = run
         self.network = network
         self.config = config
         self.history = history
+        self.best = best
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
         """Let dropout depend on the seed and the epoch alone, so that it can be resumed."""
@@ -83,7 +99,7 @@ class Keeper(keras.callbacks.Callback):
                 variable.assign([self.config.seed, epoch])
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
-        """Save, log, and stop if patience is over."""
+        """Save, and say so."""
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         # The last step may have ruined the weights without a loss that shows it.
         sound = all(np.isfinite(weight).all() for weight in self.network.get_weights())
@@ -94,15 +110,11 @@ class Keeper(keras.callbacks.Callback):
                 "is kept)"
             )
         self.history.append(row)
-        if self.config.keep == "last" or best_epoch(self.history) == row["epoch"]:
+        if not self.best or best_epoch(self.history) == row["epoch"]:
             self.run.save_weights(self.network)
         self._write_history()
         self.run.save_resume_state(self.model, self.history)
         logger.info(_told(row, self.config.epochs))
-        patience = self.config.patience
-        if patience is not None and row["epoch"] - best_epoch(self.history) >= patience:
-            logger.info("no lower validation loss for %d epochs: stopped", patience)
-            self.model.stop_training = True
 
     def _write_history(self) -> None:
         with (
@@ -112,6 +124,26 @@ class Keeper(keras.callbacks.Callback):
             writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
             writer.writeheader()
             writer.writerows(self.history)
+
+
+class Patience(keras.callbacks.Callback):
+    """Stops when the validation loss has not been lower for some epochs.
+
+    Args:
+      history: a row per epoch, which `Keeper` adds to before.
+      epochs: so many; None to go on for ever.
+    """
+
+    def __init__(self, history: list[Row], epochs: int | None) -> None:
+        super().__init__()
+        self.history = history
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: Row) -> None:
+        """Stop, if it is time."""
+        if out_of_patience(self.history, self.epochs):
+            logger.info("no lower validation loss for %d epochs: stopped", self.epochs)
+            self.model.stop_training = True
 
 
 class StepProgress(keras.callbacks.Callback):
@@ -140,11 +172,30 @@ def best_epoch(history: list[Row]) -> int:
     return int(min(history, key=lambda row: row["val_loss"])["epoch"])
 
 
+def out_of_patience(history: list[Row], epochs: int | None) -> bool:
+    """Whether the validation loss has not been lower for so many epochs; None waits for ever."""
+    if not history or epochs is None:
+        return False
+    return len(history) - best_epoch(history) >= epochs
+
+
+def speed(history: list[Row]) -> dict[str, float]:
+    """Of a training: examples_per_second, data_wait_fraction (medians of the epochs), seconds."""
+    # The first epoch includes building the graph.
+    steady = history[1:] or history
+    return {
+        **{
+            name: statistics.median(row[name] for row in steady)
+            for name in ("examples_per_second", "data_wait_fraction")
+        },
+        "seconds": sum(row["seconds"] for row in history),
+    }
+
+
 def _told(row: Row, epochs: int) -> str:
     parts = [f"epoch {row['epoch']:.0f}/{epochs}"]
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        if name in row:
-            parts.append(f"{name.replace('_', ' ')} {row[name]:.4f}")
+    learnt = (name for name in row if name not in OF_THE_MACHINE)
+    parts += [f"{name.replace('_', ' ')} {row[name]:.4f}" for name in learnt]
     parts.append(f"{row['examples_per_second']:.0f} clips/s")
     parts.append(f"{row['data_wait_fraction']:.1%} waiting for data")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -35,13 +36,26 @@ def check_batch_size(clips: int, devices: int) -> None:
         )
 
 
-def mixed_precision_policy() -> str:
-    """float16 where GPUs compute fast with it, bfloat16 elsewhere."""
-    return "mixed_float16" if tf.config.list_logical_devices("GPU") else "mixed_bfloat16"
+@contextmanager
+def precision(mixed: bool) -> Iterator[None]:
+    """The precision of the networks that are built meanwhile.
+
+    Args:
+      mixed: products in float16 where GPUs compute fast with it, in bfloat16 elsewhere; float32
+        without.
+    """
+    before = keras.config.dtype_policy()
+    if mixed:
+        gpu = tf.config.list_logical_devices("GPU")
+        keras.config.set_dtype_policy("mixed_float16" if gpu else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 class FitModel(keras.Model):
-    """A functional model for `fit` that fetches each batch itself and notes how long it waited.
+    """A model for `fit` that fetches each batch itself and notes how long it waited.
 
     Keras fetches the next batch inside the compiled step, where waiting cannot be told from
     computing.
@@ -49,6 +63,10 @@ class FitModel(keras.Model):
 
     data_wait_seconds = 0.0
     train_function: Callable[[Any], dict[str, tf.Tensor]] | None
+
+    def build_optimizers(self) -> None:
+        """Make their variables, so that a state can be loaded into them."""
+        self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force: bool = False) -> None:
         """Wrap the compiled step; Keras calls this at the start of `fit`."""

@@ -1,9 +1,7 @@
 """`train`: fit a classifier to a dataset, or go on fitting it."""
 
 import logging
-import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,10 @@ import tensorflow as tf
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import pipeline, records
 from tfdream.datasets.records import Dataset, Shard
-from tfdream.errors import ConfigError, DatasetError
+from tfdream.errors import ConfigError
 from tfdream.files import write_json
-from tfdream.training import callbacks, distribution, optimizer
-from tfdream.training.runs import Run, RunInfo, versions
+from tfdream.training import callbacks, distribution, optimizer, splits
+from tfdream.training.runs import Run
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +46,12 @@ def train(
     if config.model is None:
         raise ConfigError("the configuration has no section 'model', which training needs")
     dataset = records.load(dataset_folder)
-    _check_clips(config, dataset, dataset_folder)
+    splits.check_clips(config, dataset, dataset_folder)
     training = config.training
-    info = _split(dataset, dataset_folder, training, test_fold)
+    info = splits.split(dataset, dataset_folder, training.validate_on, test_fold)
     run = Run(run_folder, config, info)
     if not force:
-        _check_continues(run)
+        run.check_continues()
 
     shards = dataset.fold_shards(info.training_folds)
     batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
@@ -61,13 +59,13 @@ def train(
     strategy = distribution.strategy()
     distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(training.seed)
-    with strategy.scope(), _precision(training):
+    with strategy.scope(), distribution.precision(training.mixed_precision):
         network = run.build_model()
         model = fit_model(network, training, steps)
         # Only now that the model has proved to fit: a folder of settings that do not is in the way.
         if force:
-            _clear(run)
-        Run.create(run_folder, config, info)  # the number of epochs may have grown
+            run.clear()
+        run.create()  # the number of epochs may have grown
         history = run.load_resume_state(model)
         if not history:
             _standardise(network, dataset_folder, dataset, shards, config)
@@ -75,7 +73,7 @@ def train(
     if history:
         logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
 
-    stopped = _out_of_patience(history, training)
+    stopped = callbacks.out_of_patience(history, training.patience)
     if first_epoch < training.epochs and not stopped:
         model.fit(
             pipeline.training_batches(dataset_folder, dataset, shards, config, first_epoch),
@@ -89,7 +87,8 @@ def train(
             shuffle=False,
             callbacks=[
                 callbacks.Throughput(batch_size),
-                callbacks.Keeper(run, network, training, history),
+                callbacks.Keeper(run, network, training, history, best=training.keep == "best"),
+                callbacks.Patience(history, training.patience),
                 callbacks.StepProgress(progress, first_epoch),
                 keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
@@ -129,88 +128,6 @@ def _standardise(
             layer.adapt(batches.map(lambda inputs, clip: inputs))
 
 
-def _check_clips(config: Experiment, dataset: Dataset, folder: Path) -> None:
-    for setting in ("sample_rate", "clip_seconds"):
-        wanted, found = getattr(config.prepare, setting), getattr(dataset.config, setting)
-        if wanted != found:
-            raise DatasetError(
-                f"'{folder}' was prepared with {setting}={found:g}, the configuration wants "
-                f"{wanted:g}; prepare it with this one, or --set prepare.{setting}={found:g}"
-            )
-
-
-def _split(
-    dataset: Dataset, folder: Path, training: TrainingConfig, test_fold: int | None
-) -> RunInfo:
-    folds = dataset.folds
-    if test_fold is None and training.validate_on != "none":
-        raise ConfigError(
-            f"test_fold=none leaves nothing for training.validate_on={training.validate_on}; "
-            "set training.validate_on=none too"
-        )
-    if test_fold is not None and test_fold not in folds:
-        raise ConfigError(f"test_fold={test_fold} is not in the dataset (folds: {folds})")
-    validation = None
-    if test_fold is not None and training.validate_on != "none":
-        step = 1 if training.validate_on == "next" else 0
-        validation = folds[(folds.index(test_fold) + step) % len(folds)]
-    rest = [fold for fold in folds if fold not in (test_fold, validation)]
-    if not rest:
-        raise ConfigError(
-            f"test_fold={test_fold} and validation fold {validation} leave no fold of {folds} to "
-            "train on; prepare the dataset with more folds, or use --test-fold none"
-        )
-    return RunInfo(
-        labels=dataset.labels,
-        dataset=folder.name,
-        dataset_fingerprint=dataset.fingerprint,
-        test_fold=test_fold,
-        validation_fold=validation,
-        training_folds=rest,
-        versions=versions(),
-    )
-
-
-def _check_continues(run: Run) -> None:
-    """See that the run's folder holds nothing yet, or a run of the same settings and data."""
-    if not (run.folder / "run.json").exists():
-        return
-    before = Run.open(run.folder)
-    elsewhere = {"versions": {}, "dataset": ""}
-    same_data = run.info.model_copy(update=elsewhere) == before.info.model_copy(update=elsewhere)
-    if not same_data or _without_epochs(run.config) != _without_epochs(before.config):
-        raise ConfigError(
-            f"'{run.folder}' holds a run of other settings or another dataset; "
-            "name another folder or use --force to train anew"
-        )
-
-
-def _clear(run: Run) -> None:
-    for path in (run.resume_path, run.weights_path, run.history_path, run.metrics_path):
-        path.unlink(missing_ok=True)
-    for event in run.events_path.rglob("events.*"):
-        event.unlink()
-
-
-def _without_epochs(config: Experiment) -> Experiment:
-    """What must be the same for a run to be continued: all but how long and from which clips."""
-    if config.training.schedule == "cosine":  # which ends with the last epoch
-        return config
-    training = config.training.model_copy(update={"epochs": 1})
-    return config.model_copy(update={"training": training})
-
-
-@contextmanager
-def _precision(training: TrainingConfig) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    if training.mixed_precision:
-        keras.config.set_dtype_policy(distribution.mixed_precision_policy())
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.data.Dataset | None:
     if run.info.validation_fold is None:
         return None
@@ -248,17 +165,9 @@ def _fill_up(
     return tf.gather(inputs, indices), tf.gather(labels, indices), tf.where(real, weight, 0.0)
 
 
-def _out_of_patience(history: list[callbacks.Row], training: TrainingConfig) -> bool:
-    if not history or training.patience is None:
-        return False
-    return len(history) - callbacks.best_epoch(history) >= training.patience
-
-
 def _summary(
     run: Run, network: keras.Model, history: list[callbacks.Row], training: TrainingConfig
 ) -> dict[str, Any]:
-    # The first epoch includes building the graph.
-    steady = history[1:] or history
     kept = callbacks.best_epoch(history) if training.keep == "best" else len(history)
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     row = history[kept - 1]
@@ -268,8 +177,6 @@ def _summary(
         "kept_epoch": kept,
         "parameters": network.count_params(),
         "test_fold": run.info.test_fold,
-        "examples_per_second": statistics.median(row["examples_per_second"] for row in steady),
-        "data_wait_fraction": statistics.median(row["data_wait_fraction"] for row in steady),
-        "seconds": sum(row["seconds"] for row in history),
+        **callbacks.speed(history),
         "metrics": {name: row[name] for name in names if name in row},
     }

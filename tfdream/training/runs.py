@@ -5,20 +5,31 @@ import platform
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import h5py
 import keras
 import yaml
 
 from tfdream import __version__, models
-from tfdream.config import Experiment, Section, validate
+from tfdream.config import (
+    Experiment,
+    Hearing,
+    Section,
+    TranslationExperiment,
+    validate,
+    validate_experiment,
+)
 from tfdream.errors import ConfigError, ModelError
 from tfdream.files import replacing, write_json, write_text
+from tfdream.models import translators
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
+from tfdream.training.distribution import FitModel
 
 FORMAT = 1
+
+Kind = TypeVar("Kind", bound="RunFolder")
 
 
 class RunInfo(Section):
@@ -34,54 +45,69 @@ class RunInfo(Section):
     versions: dict[str, str]
 
 
-class Run:
-    """A run folder, opened."""
+class RunFolder:
+    """A run folder, opened: what all runs have, whatever their networks are for."""
 
-    def __init__(self, folder: Path, config: Experiment, info: RunInfo) -> None:
+    schema: ClassVar[type[Hearing]] = Hearing
+    config: Hearing
+
+    def __init__(self, folder: Path, config: Hearing, info: RunInfo) -> None:
         self.folder = folder
         self.config = config
         self.info = info
 
-    @classmethod
-    def create(cls, folder: Path, config: Experiment, info: RunInfo) -> "Run":
+    def create(self) -> None:
         """Write the folder's description."""
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        write_text(folder / "config.yaml", text)
-        write_json(folder / "run.json", info.model_dump(mode="json"))
-        return cls(folder, config, info)
+        text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
+        write_text(self.folder / "config.yaml", text)
+        write_json(self.folder / "run.json", self.info.model_dump(mode="json"))
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
+    def open(cls: type[Kind], folder: Path) -> Kind:
         """Read the folder's description.
 
         Raises:
-          ModelError: if it is not a run folder, a damaged one, or one of a newer version.
+          ModelError: if it is not a run folder, a damaged one, one of a newer version, or its
+            networks are for another task.
         """
-        try:
-            content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            missing = Path(error.filename).name
-            raise ModelError(
-                f"'{folder}' is not a run folder (no {missing}); give one that tfdream train wrote"
-            ) from None
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(f"the run '{folder}' cannot be read: {reason}") from None
-        version = content.get("format") if isinstance(content, dict) else None
-        if isinstance(version, int) and version > FORMAT:
-            raise ModelError(f"'{folder}' was written by a newer tfdream; update this one")
-        try:
-            info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
-            experiment = validate(config, Experiment, f"'{folder / 'config.yaml'}'")
-        except ConfigError as error:
-            raise ModelError(f"the run '{folder}' is damaged or foreign: {error}") from None
-        return cls(folder, experiment, info)
+        config, info = _read(folder)
+        if not isinstance(config, cls.schema):
+            wanted, found = (_FOR[kind] for kind in (cls.schema, type(config)))
+            raise ModelError(f"the run '{folder}' is {found}; this takes {wanted}")
+        return cls(folder, config, info)
 
     @property
     def labels(self) -> list[str]:
         """The classes, in the order of the model's outputs."""
         return self.info.labels
+
+    def check_continues(self) -> None:
+        """See that the folder holds nothing yet, or a run of the same settings and data.
+
+        The number of epochs may be another, unless the learning rate depends on it.
+
+        Raises:
+          ConfigError: if it holds another run.
+        """
+        if not (self.folder / "run.json").exists():
+            return
+        before = open_run(self.folder)
+        elsewhere = {"versions": {}, "dataset": ""}
+        same_data = self.info.model_copy(update=elsewhere) == before.info.model_copy(
+            update=elsewhere
+        )
+        if not same_data or _lasting(self.config) != _lasting(before.config):
+            raise ConfigError(
+                f"'{self.folder}' holds a run of other settings or another dataset; "
+                "name another folder or use --force to train anew"
+            )
+
+    def clear(self) -> None:
+        """Remove what training wrote."""
+        for path in (self.resume_path, self.weights_path, self.history_path, self.metrics_path):
+            path.unlink(missing_ok=True)
+        for event in self.events_path.rglob("events.*"):
+            event.unlink()
 
     @property
     def sample_rate(self) -> int:
@@ -95,39 +121,12 @@ class Run:
 
     @cached_property
     def frontend(self) -> Frontend:
-        """The frontend that the model was trained on."""
+        """The frontend that the networks were trained on."""
         return frontends.build(self.config.frontend, self.sample_rate)
 
     def describe(self) -> dict[str, Any]:
         """Which run this is, for the sidecar of what is made with it."""
         return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
-
-    def build_model(self) -> keras.Model:
-        """The architecture with fresh weights."""
-        if self.config.model is None:
-            raise ModelError(f"the run '{self.folder}' names no model")
-        return models.build(
-            self.config.model, self.frontend.shape(self.clip_samples), len(self.labels)
-        )
-
-    @cached_property
-    def model(self) -> keras.Model:
-        """The model with the weights that the run keeps.
-
-        Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged.
-        """
-        model = self.build_model()
-        if not self.weights_path.is_file():
-            raise ModelError(
-                f"the run '{self.folder}' has no weights yet; train at least one epoch"
-            )
-        try:
-            model.load_weights(self.weights_path)
-        except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
-        return model
 
     @property
     def weights_path(self) -> Path:
@@ -159,6 +158,22 @@ class Run:
         with replacing(self.weights_path) as temporary:
             model.save_weights(temporary)
 
+    def load_weights(self, model: keras.Model) -> None:
+        """Give a model the weights that the run keeps.
+
+        Raises:
+          ModelError: if training has not finished an epoch, or the weights are damaged.
+        """
+        if not self.weights_path.is_file():
+            raise ModelError(
+                f"the run '{self.folder}' has no weights yet; train at least one epoch"
+            )
+        try:
+            model.load_weights(self.weights_path)
+        except (OSError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
+
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
         """Write the weights and optimizer of `model` and the history so far as one file."""
         with replacing(self.resume_path) as temporary:
@@ -166,14 +181,14 @@ class Run:
             with h5py.File(temporary, "a") as file:
                 file.attrs["history"] = json.dumps(history)
 
-    def load_resume_state(self, model: keras.Model) -> list[dict[str, float]]:
-        """Bring `model` and its optimizer to the last finished epoch; return the history."""
+    def load_resume_state(self, model: FitModel) -> list[dict[str, float]]:
+        """Bring `model` and its optimizers to the last finished epoch; return the history."""
         if not self.resume_path.is_file():
             return []
         try:
             with h5py.File(self.resume_path, "r") as file:
                 history: list[dict[str, float]] = json.loads(file.attrs["history"])
-            model.optimizer.build(model.trainable_variables)
+            model.build_optimizers()
             model.load_weights(self.resume_path)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
@@ -181,6 +196,98 @@ class Run:
                 "use --force to train anew"
             ) from None
         return history
+
+
+class Run(RunFolder):
+    """The run of a classifier."""
+
+    schema = Experiment
+    config: Experiment
+
+    def build_model(self) -> keras.Model:
+        """The architecture with fresh weights."""
+        if self.config.model is None:
+            raise ModelError(f"the run '{self.folder}' names no model")
+        return models.build(
+            self.config.model, self.frontend.shape(self.clip_samples), len(self.labels)
+        )
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The model with the weights that the run keeps.
+
+        Raises:
+          ModelError: if training has not finished an epoch, or the weights are damaged.
+        """
+        model = self.build_model()
+        self.load_weights(model)
+        return model
+
+
+class TranslationRun(RunFolder):
+    """The run of a CycleGAN."""
+
+    schema = TranslationExperiment
+    config: TranslationExperiment
+
+    def build_pair(self) -> translators.Pair:
+        """Generator and discriminator of one direction, with fresh weights."""
+        return translators.build(self.config.model, self.frontend.shape(self.clip_samples))
+
+    @cached_property
+    def generators(self) -> translators.Directions:
+        """Those of both directions, with the weights that the run keeps.
+
+        Raises:
+          ModelError: if training has not finished an epoch, or the weights are damaged.
+        """
+        found = translators.Directions(self.build_pair().generator, self.build_pair().generator)
+        self.load_weights(found)
+        return found
+
+
+def open_run(folder: Path) -> RunFolder:
+    """The run of a folder, whatever its networks are for; see `RunFolder.open`."""
+    config, _ = _read(folder)
+    return next(kind for kind in _KINDS if isinstance(config, kind.schema)).open(folder)
+
+
+_KINDS: list[type[RunFolder]] = [Run, TranslationRun]
+_FOR: dict[type[Hearing], str] = {
+    Experiment: "one of a classifier (tfdream train lil_data …)",
+    TranslationExperiment: "one of a translation (tfdream train cyclegan …)",
+}
+
+
+def _lasting(config: Hearing) -> Hearing:
+    """What must be the same for a run to be continued."""
+    if config.training.ends_with_epochs:
+        return config
+    training = config.training.model_copy(update={"epochs": 1})
+    return config.model_copy(update={"training": training})
+
+
+def _read(folder: Path) -> tuple[Hearing, RunInfo]:
+    try:
+        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        raise ModelError(
+            f"'{folder}' is not a run folder (no {missing}); give one that tfdream train wrote"
+        ) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"the run '{folder}' cannot be read: {reason}") from None
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelError(f"'{folder}' was written by a newer tfdream; update this one")
+    try:
+        info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
+        experiment = validate_experiment(config, f"'{folder / 'config.yaml'}'")
+    except ConfigError as error:
+        raise ModelError(f"the run '{folder}' is damaged or foreign: {error}") from None
+    return experiment, info
 
 
 def versions() -> dict[str, str]:
