@@ -44,6 +44,7 @@ for _command in (
     networks.layers,
     sound.dream,
     sound.transfer,
+    sound.translate,
     judging.compare,
     networks.export,
     pictures.analyse,

@@ -86,7 +86,7 @@ def prepare(
     from tfdream.datasets.prepare import prepare
     from tfdream.datasets.sources import SourceOptions
 
-    settings = config.load(name, config.Experiment, overrides).prepare
+    settings = config.load_experiment(name, overrides).prepare
     source_options = SourceOptions(layout, splits, subset, deal_folds)
     with progress_bar("preparing", "tracks") as progress:
         return prepare(source, dataset, settings, source_options, workers, force, progress)

@@ -1,11 +1,15 @@
 """Commands that train, judge and pass on networks."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command, progress_bar
+from tfdream.console import Report, Result, command, progress_bar
+
+if TYPE_CHECKING:
+    from tfdream.config import TranslationExperiment
 
 
 @command()
@@ -20,6 +24,18 @@ from tfdream.console import Result, command, progress_bar
     metavar="K",
     help="The fold that is held out; 'none' trains on all.",
 )
+@click.option(
+    "--second",
+    type=options.PATH,
+    metavar="DATASET",
+    help="Of a translation: the second genre's dataset, where DATASET is the first one's.",
+)
+@click.option(
+    "--judge",
+    type=options.PATH,
+    metavar="RUN",
+    help="Of a translation: a classifier that says now and then what it hears in held-out clips.",
+)
 @options.overriding
 @options.force
 def train(
@@ -28,21 +44,60 @@ def train(
     run: Path,
     epochs: int | None,
     test_fold: str,
+    second: Path | None,
+    judge: Path | None,
     overrides: tuple[str, ...],
     force: bool,
 ) -> Result:
     """Train the network of CONFIG on DATASET into the folder RUN.
 
     Interrupted, the same call goes on after the last finished epoch, exactly as if nothing had
-    happened. More epochs on a finished run go on too, unless the learning rate falls along a
-    cosine, which ends with the last epoch. Loss curves: tensorboard --logdir RUN.
+    happened. More epochs on a finished run go on too, unless the learning rate depends on their
+    number. Loss curves: tensorboard --logdir RUN.
     """
     from tfdream import config
-    from tfdream.training.fit import train
 
-    settings = config.load(config_name, config.Experiment, _with_epochs(overrides, epochs))
+    settings = config.load_experiment(config_name, _with_epochs(overrides, epochs))
+    fold = _fold(test_fold)
     with progress_bar("training", "steps") as progress:
-        return train(settings, dataset, run, _fold(test_fold), force, progress)
+        if isinstance(settings, config.TranslationExperiment):
+            return _train_translation(settings, dataset, run, fold, force, progress, second, judge)
+        if second or judge:
+            raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
+        from tfdream.training.fit import train
+
+        assert isinstance(settings, config.Experiment)
+        return train(settings, dataset, run, fold, force, progress)
+
+
+def _train_translation(
+    settings: "TranslationExperiment",
+    dataset: Path,
+    folder: Path,
+    fold: int | None,
+    force: bool,
+    progress: Report,
+    second: Path | None,
+    judge: Path | None,
+) -> Result:
+    from tfdream import config
+    from tfdream.evaluation.translation import Watcher, read_judged
+    from tfdream.training.runs import Run
+    from tfdream.training.translation import train_translation
+
+    judging = Run.open(judge) if judge else None
+    sound = config.load("translate/recommended", config.TranslateConfig)
+    result = train_translation(
+        settings,
+        dataset,
+        folder,
+        fold,
+        force,
+        progress,
+        second,
+        lambda run, sides: Watcher(run, sides, sound, judging),
+    )
+    return result | {"judged": read_judged(folder / "judged.csv")[-1:]} if judge else result
 
 
 @command(only_json={"per_track"})
@@ -148,11 +203,14 @@ def layers(run: Path) -> Result:
 @click.argument("saved_model", type=options.PATH)
 @options.force
 def export(run: Path, saved_model: Path, force: bool) -> Result:
-    """Write the network of RUN as a SavedModel that takes waveforms."""
-    from tfdream.export import export
-    from tfdream.training.runs import Run
+    """Write the network of RUN as a SavedModel that takes waveforms.
 
-    return export(Run.open(run), saved_model, force)
+    That of a translation has both directions.
+    """
+    from tfdream.export import export
+    from tfdream.training.runs import open_run
+
+    return export(open_run(run), saved_model, force)
 
 
 def _with_epochs(overrides: tuple[str, ...], epochs: int | None) -> tuple[str, ...]:

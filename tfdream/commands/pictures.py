@@ -22,7 +22,7 @@ def analyse(
     from tfdream import config
     from tfdream.synthesis.inversion import analyse
 
-    settings = config.load(name, config.Experiment, overrides)
+    settings = config.load_experiment(name, overrides)
     return analyse(audio, output, settings, start, force)
 
 

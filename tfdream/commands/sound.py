@@ -200,3 +200,53 @@ def transfer(
         titles = ["content", "style", "output"]
         figures.spectrograms([content, style, output], figure, titles, curve.losses)
     return result
+
+
+@command()
+@click.argument("source", metavar="AUDIO", type=options.PATH)
+@click.argument("output", type=options.PATH)
+@options.model
+@options.recipe("translate/recommended")
+@click.option("--to", metavar="LABEL", help="The genre to translate to; by default RUN's second.")
+@click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the translation.")
+@options.overriding
+@options.bits
+@options.figure
+@options.force
+def translate(
+    source: Path,
+    output: Path,
+    run: Path,
+    name: str,
+    to: str | None,
+    mix: float | None,
+    overrides: tuple[str, ...],
+    bits: int | None,
+    figure: Path | None,
+    force: bool,
+) -> Result:
+    """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
+
+    The file keeps its length, sample rate and channels. OUTPUT.json records the settings and what
+    was measured on the written file. Ctrl-C writes what is done; the rest stays as it was.
+    """
+    from tfdream import config, figures
+    from tfdream.synthesis.translate import translate
+    from tfdream.training.runs import TranslationRun
+
+    settings = config.load(
+        name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
+    )
+    if figure is not None:
+        figures.check_writable(figure)
+    with progress_bar("translating", "tiles") as progress, interruptible() as asked:
+
+        def report(done: int, total: int, value: float) -> bool:
+            progress(done, total)
+            return asked()
+
+        network = TranslationRun.open(run)
+        result = translate(source, output, network, settings, to, force, bits, report)
+    if figure is not None:
+        figures.spectrograms([source, output], figure, ["before", result["direction"]])
+    return result

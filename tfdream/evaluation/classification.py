@@ -106,18 +106,12 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
       The JSON object of the command: `files`, each with path, label, probabilities and seconds, or
       with path and error where the file cannot be read.
     """
-    model, frontend = run.model, run.frontend
-    classify = tf.function(
-        lambda waveform: model(frontend(waveform), training=False), reduce_retracing=True
-    )
+    judge = Judge(run)
     files: list[dict[str, Any]] = []
     for path in paths:
         try:
-            total = np.zeros(len(run.labels))
-            samples = 0
-            for batch, weights in _clip_batches(path, run):
-                total += (classify(tf.constant(batch)).numpy() * weights[:, None]).sum(axis=0)
-                samples += int(weights.sum())
+            with audio.Reader(path) as reader:
+                share, samples = judge(reader.mid(run.sample_rate))
             if not samples:  # a click at a high rate may be resampled to nothing
                 raise AudioError(
                     f"'{path}' is shorter than a sample at {run.sample_rate} Hz; leave it out"
@@ -125,7 +119,6 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
             continue
-        share = total / total.sum()
         files.append(
             {
                 "path": str(path),
@@ -135,6 +128,50 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
             }
         )
     return {"files": files}
+
+
+class Judge:
+    """A classifier that hears recordings of any length; compiled once for all of them.
+
+    Args:
+      run: of its network.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        model, frontend = run.model, run.frontend
+        self._classify = tf.function(
+            lambda waveform: model(frontend(waveform), training=False), reduce_retracing=True
+        )
+
+    def __call__(self, mono: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
+        """Hear a recording.
+
+        Args:
+          mono: its blocks float32 `[samples, 1]`, at the run's sample rate.
+
+        Returns:
+          The mean of the probabilities of its clips, `[classes]`, weighted by how much of a clip is
+          filled (zeros if there is none), and the number of its samples.
+        """
+        total = np.zeros(len(self.run.labels))
+        samples = 0
+        for batch, weights in self._batches(mono):
+            heard = self._classify(tf.constant(batch)).numpy()
+            total += (heard * weights[:, None]).sum(axis=0)
+            samples += int(weights.sum())
+        return total / max(total.sum(), np.finfo(float).tiny), samples
+
+    def _batches(self, mono: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Clips float32 `[batch, samples]`, and how many samples of each are the recording's."""
+        pieces: list[np.ndarray] = []
+        for piece in audio.rechunk(mono, self.run.clip_samples):
+            pieces.append(piece[:, 0] * np.float32(self.run.config.prepare.gain))
+            if len(pieces) == _BATCH_SIZE:
+                yield _batch(pieces, self.run)
+                pieces = []
+        if pieces:
+            yield _batch(pieces, self.run)
 
 
 def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
@@ -158,20 +195,6 @@ def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
         }
         for row, name in enumerate(names)
     ]
-
-
-def _clip_batches(path: Path, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches float32 `[batch, samples]`, and the samples of each clip that are the file's own."""
-    with audio.Reader(path) as reader:
-        mono = reader.mid(run.sample_rate)
-        pieces: list[np.ndarray] = []
-        for piece in audio.rechunk(mono, run.clip_samples):
-            pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
-            if len(pieces) == _BATCH_SIZE:
-                yield _batch(pieces, run)
-                pieces = []
-        if pieces:
-            yield _batch(pieces, run)
 
 
 def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import tensorflow as tf
 
 from tfdream.config import MelFrontendConfig
@@ -43,6 +44,11 @@ class MelBands:
             )
         # Scaled so that a band of noise is about as loud as one of its bins.
         self.matrix = tf.constant((matrix / matrix.sum(axis=1, keepdims=True)).T, tf.float32)
+        triangles = matrix / matrix.max(axis=1, keepdims=True)
+        within = np.flatnonzero(triangles.sum(axis=0))
+        nearest = np.clip(np.arange(matrix.shape[1]), within[0], within[-1])
+        between = triangles[:, nearest]
+        self._between = tf.constant(between / between.sum(axis=0), tf.float32)
 
     @property
     def count(self) -> int:
@@ -52,6 +58,10 @@ class MelBands:
     def from_bins(self, power: tf.Tensor) -> tf.Tensor:
         """float32 `[batch, frames, bins]` → `[batch, frames, bands]`."""
         return tf.matmul(power, self.matrix)
+
+    def spread(self, values: tf.Tensor) -> tf.Tensor:
+        """Values of bands to values of bins, along straight lines: `[batch, frames, bins]`."""
+        return tf.matmul(values, self._between)
 
     def to_bins(self, power: tf.Tensor) -> tf.Tensor:
         """A power of bins, nowhere negative, whose bands are nearest: `[batch, frames, bins]`.

@@ -197,6 +197,18 @@ class SpectrogramFrontend(Frontend):
             )
         return remainder.magnitude
 
+    def change_to_gain_db(self, change: tf.Tensor, samples: int) -> tf.Tensor:
+        """What a change of an image means for the STFT: gains in dB `[batch, frames, bins]`.
+
+        At the STFT's own resolution: what the image does not show stays as it is.
+
+        Args:
+          change: of the level's channel, float32 `[batch, height, width, 1]`.
+          samples: of the waveform.
+        """
+        gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
+        return self.bands.spread(gain_db) if self.bands else gain_db
+
     def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
         return turn(channels, *_sizes(self.config.size, size))
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
 from tfdream import audio
-from tfdream.config import Experiment, FrontendConfig, PhaseConfig, describe
+from tfdream.config import FrontendConfig, Hearing, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, replacing
 from tfdream.signal import frontend as frontends
@@ -28,7 +28,7 @@ _UNREADABLE = (
 
 
 def analyse(
-    source: Path, output: Path, config: Experiment, start_seconds: float = 0.0, force: bool = False
+    source: Path, output: Path, config: Hearing, start_seconds: float = 0.0, force: bool = False
 ) -> dict[str, Any]:
     """Save one clip of a recording as a spectrogram image.
 

@@ -255,7 +255,7 @@ def open_run(folder: Path) -> RunFolder:
 _KINDS: list[type[RunFolder]] = [Run, TranslationRun]
 _FOR: dict[type[Hearing], str] = {
     Experiment: "one of a classifier (tfdream train lil_data …)",
-    TranslationExperiment: "one of a translation (tfdream train cyclegan …)",
+    TranslationExperiment: "one of a translation (tfdream train recommended_cyclegan …)",
 }
 
 

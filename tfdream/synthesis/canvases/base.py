@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfdream.errors import ConfigError
 from tfdream.signal.frontend import Frontend
 from tfdream.signal.resizing import Size
 from tfdream.signal.stft import low_pass
@@ -57,6 +58,20 @@ class Canvas(abc.ABC):
     @abc.abstractmethod
     def start(self, context: Context) -> tf.Tensor:
         """The values that leave the original as it is."""
+
+    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        """The values that change the original by gains in dB, as far as the canvas lets them.
+
+        Args:
+          gain_db: float32 `[batch, frames, bins]` of the canvas's STFT.
+          context: of the original.
+
+        Raises:
+          ConfigError: if the canvas has no levels.
+        """
+        raise ConfigError(
+            f"canvas.kind={self.config.kind} has no levels to change; use gains or log_magnitude"
+        )
 
     @abc.abstractmethod
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:

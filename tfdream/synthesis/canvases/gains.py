@@ -42,6 +42,9 @@ class Gains(Canvas):
     def start(self, context: Context) -> tf.Tensor:
         return tf.zeros(tf.shape(context["stft"]))
 
+    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        return gain_db  # which the hyperbolic tangent then bounds
+
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         changed = self._changed(context["stft"], values, context)
         return stft_to_waveform(changed, self.config.stft, self.samples)

@@ -13,6 +13,7 @@ from tfdream.errors import ConfigError
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.signal.phase import magnitude_to_waveform
 from tfdream.signal.resizing import Size
+from tfdream.signal.scales import Decibels
 from tfdream.signal.stft import (
     stft_to_phase,
     stft_to_power,
@@ -91,6 +92,14 @@ class Spectrogram(Canvas):
             return context["level"]
         phase = context["phase"] / self.phase_unit
         return tf.stack([context["level"], phase], axis=-1) if self.moves_level else phase
+
+    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        scale, level = self.frontend.scale, context["level"]
+        if self.moves_phase or not isinstance(scale, Decibels):
+            return super().values_of_gains(gain_db, context)
+        # What is black in the picture rises from where black begins, wherever it lies below.
+        black = scale.reference(level) - scale.top_db
+        return tf.where(gain_db > 0, tf.maximum(level, black), level) + gain_db
 
     def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
         return self.frontend.parts_to_image(*self._parts(values, context), size)

@@ -1,0 +1,150 @@
+"""Looking at a CycleGAN while it learns: pictures, sounds, and what a classifier says of them."""
+
+import csv
+import logging
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfdream import audio
+from tfdream.config import TranslateConfig
+from tfdream.datasets.unpaired import Side, Sides
+from tfdream.errors import ConfigError
+from tfdream.evaluation.classification import Judge
+from tfdream.files import replacing
+from tfdream.models.translators import Directions
+from tfdream.synthesis.translate import Translator
+from tfdream.training.runs import Run, TranslationRun
+
+logger = logging.getLogger(__name__)
+
+_BATCH_SIZE = 8
+_JUDGED_CLIPS = 48
+_WAYS = ("forward", "backward")
+
+
+class Watcher:
+    """Shows held-out clips of both genres, translated, in TensorBoard, and has them judged.
+
+    Called with generators and the number of epochs that they learnt, it writes pictures of some
+    clips (as they are, there, there and back), the sound of their translations, and, given a
+    classifier, the share of clips that it hears as the target: to TensorBoard, and to
+    ``judged.csv`` in the run's folder.
+
+    Args:
+      run: of the CycleGAN.
+      sides: held-out clips.
+      config: how pictures become sound.
+      judge: a classifier that knows both genres; None for no verdicts.
+
+    Raises:
+      ConfigError: if the classifier does not know them.
+    """
+
+    def __init__(
+        self, run: TranslationRun, sides: Sides, config: TranslateConfig, judge: Run | None = None
+    ) -> None:
+        self.run = run
+        self.sides = sides
+        self.config = config
+        self.judge = _judge(judge, run.labels) if judge else None
+        self.path = run.folder / "judged.csv"
+        self._writer = tf.summary.create_file_writer(str(run.events_path / "translations"))
+
+    def __call__(self, generators: Directions, epoch: int) -> None:
+        """Show and judge."""
+        measures: dict[str, float] = {}
+        for number, way in enumerate(_WAYS):
+            there, back = (getattr(generators, name) for name in (way, _WAYS[1 - number]))
+            translator = Translator(there, self.run, self.config)
+            returning = Translator(back, self.run, self.config)
+            target = self.run.labels[1 - number]
+            with self._writer.as_default(epoch):
+                self._show(self.sides[number], translator, returning, f"to {target}")
+                if self.judge is not None:
+                    measures |= self._verdicts(self.sides[number], translator, target)
+        self._writer.flush()
+        if measures:
+            self._keep(epoch, measures)
+
+    def _show(self, side: Side, translator: Translator, returning: Translator, name: str) -> None:
+        clips = np.stack(list(side.waveforms(self.run.config.training.show_clips)))
+        images = [translator.frontend(tf.constant(clips))]
+        images.append(translator.imagine(images[0]))
+        images.append(returning.imagine(images[1]))
+        beside = tf.concat(images, axis=2)[:, ::-1]  # high frequencies on top
+        tf.summary.image(name, beside, max_outputs=len(clips), description="clip, there, back")
+        sound = translator.translate(tf.constant(clips[..., np.newaxis]))
+        for each, waveforms in (("original", clips[..., np.newaxis]), ("translated", sound)):
+            tf.summary.audio(
+                f"{name}, {each}", waveforms, self.run.sample_rate, max_outputs=len(clips)
+            )
+
+    def _verdicts(self, side: Side, translator: Translator, target: str) -> dict[str, float]:
+        """What the judge says of up to so many clips, before and after, of the target."""
+        assert self.judge is not None
+        index = self.judge.run.labels.index(target)
+        heard: dict[str, list[np.ndarray]] = {"before": [], "after": []}
+        clips = list(side.waveforms(_JUDGED_CLIPS))
+        for start in range(0, len(clips), _BATCH_SIZE):
+            batch = np.stack(clips[start : start + _BATCH_SIZE])[..., np.newaxis]
+            translated = translator.translate(tf.constant(batch)).numpy()
+            for when, waveforms in (("before", batch), ("after", translated)):
+                heard[when] += [self._hear(waveform) for waveform in waveforms]
+        measures = {}
+        for when, probabilities in heard.items():
+            found = np.stack(probabilities)
+            share = float(np.mean(found.argmax(axis=1) == index))
+            probability = float(found[:, index].mean())
+            measures[f"share_to_{target}_{when}"] = share
+            measures[f"probability_of_{target}_{when}"] = probability
+        return measures
+
+    def _hear(self, waveform: np.ndarray) -> np.ndarray:
+        assert self.judge is not None
+        blocks = audio.resample([waveform], self.run.sample_rate, self.judge.run.sample_rate)
+        probabilities, _ = self.judge(blocks)
+        return probabilities
+
+    def _keep(self, epoch: int, measures: dict[str, float]) -> None:
+        """Write them down; those of this epoch or later, from a run before, are replaced."""
+        with self._writer.as_default(epoch):
+            for name, value in measures.items():
+                tf.summary.scalar(f"judge/{name}", value)
+        self._writer.flush()
+        rows = [row for row in read_judged(self.path) if row["epoch"] < epoch]
+        rows.append({"epoch": epoch, **measures})
+        with (
+            replacing(self.path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            table = csv.DictWriter(file, fieldnames=list(rows[-1]), extrasaction="ignore")
+            table.writeheader()
+            table.writerows(rows)
+        told = [
+            f"{measures[f'share_to_{label}_after']:.0%} of clips heard as {label}"
+            for label in reversed(self.run.labels)
+        ]
+        logger.info("after epoch %d, translated: %s", epoch, ", ".join(told))
+
+
+def read_judged(path: Path) -> list[dict[str, float]]:
+    """What a watcher wrote, a row for each time; nothing if it did not."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _judge(run: Run, labels: list[str]) -> Judge:
+    unknown = [label for label in labels if label not in run.labels]
+    if unknown:
+        raise ConfigError(
+            f"the judge '{run.folder}' knows {', '.join(run.labels)}, but not "
+            f"{', '.join(unknown)}; give one that was trained on both genres"
+        )
+    return Judge(run)
