@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
+from tfdream.models.parts.processor import warn_of_slow_bfloat16
 
 
 def strategy() -> tf.distribute.Strategy:
@@ -46,6 +47,7 @@ def precision(mixed: bool) -> Iterator[None]:
     """
     before = keras.config.dtype_policy()
     if mixed:
+        warn_of_slow_bfloat16("training.mixed_precision=true")
         gpu = tf.config.list_logical_devices("GPU")
         keras.config.set_dtype_policy("mixed_float16" if gpu else "mixed_bfloat16")
     try:

@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers, ops, tree
 
 from tfdream.config import Precision
+from tfdream.models.parts.processor import warn_of_slow_bfloat16
 
 _PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense)
 # They choose, move or add up a few values: in bfloat16 that loses no more than the products have
@@ -61,6 +62,8 @@ def freeze(tapped: keras.Model, precision: Precision = "float32") -> keras.Model
     Returns:
       A model that takes what `tapped` takes and gives the same dict, of float32.
     """
+    if precision == "bfloat16":
+        warn_of_slow_bfloat16("precision=bfloat16")
     needed = _rebuild(
         tapped,
         lambda layer, *args, **kwargs: (

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfdream.models.parts.blocks import convolution
+
 _EPSILON = 1e-5
 
 
@@ -42,8 +44,14 @@ class ReflectionPadding(layers.Layer):
         return tf.pad(inputs, [[0, 0], border, border, [0, 0]], mode="REFLECT")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """What `call` makes of a shape."""
+        """What `call` makes of a shape.
+
+        Raises:
+          ValueError: if an image is too small to be mirrored.
+        """
         batch, height, width, channels = input_shape
+        if any(side is not None and side <= self.size for side in (height, width)):
+            raise ValueError(f"a border of {self.size} cannot mirror {height}x{width} pixels")
         border = 2 * self.size
         return batch, height and height + border, width and width + border, channels
 
@@ -55,7 +63,7 @@ class ReflectionPadding(layers.Layer):
 def reflected_convolution(x: Any, filters: int, kernel_size: int, name: str, **how: Any) -> Any:
     """A convolution whose output has the size of its input, of images with mirrored borders."""
     x = ReflectionPadding(kernel_size // 2, name=f"{name}_pad")(x)
-    return layers.Conv2D(filters, kernel_size, name=name, **how)(x)
+    return convolution(x.shape[-1], filters, kernel_size, name=name, **how)(x)
 
 
 def normalise(x: Any, name: str, relu: bool = True) -> Any:

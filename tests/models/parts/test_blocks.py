@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from tfdream.models.parts.blocks import BlockConvolution, convolution
+
+
+def images(height, width, channels):
+    rng = np.random.default_rng(0)
+    return tf.constant(rng.standard_normal((2, height, width, channels)), tf.float32)
+
+
+def value_and_gradients(layer, inputs):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        energy = tf.reduce_sum(tf.sin(outputs))
+    return [outputs, *tape.gradient(energy, [inputs, *layer.trainable_variables])]
+
+
+@pytest.mark.parametrize("size", [5, 7, 9])
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (19, 30), (11, 13)])
+@pytest.mark.parametrize(("channels", "filters"), [(1, 4), (4, 1), (3, 2)])
+def test_blocks_give_what_the_convolution_gives(size, height, width, channels, filters):
+    inputs = images(height, width, channels)
+    plain, blocks = (kind(filters, size) for kind in (layers.Conv2D, BlockConvolution))
+    plain(inputs), blocks(inputs)
+    blocks.set_weights(plain.get_weights())
+    for own, other in zip(
+        value_and_gradients(blocks, inputs), value_and_gradients(plain, inputs), strict=True
+    ):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
+
+
+def test_blocks_need_no_bias():
+    inputs = images(12, 12, 1)
+    layer = BlockConvolution(2, 7, use_bias=False)
+    assert layer(inputs).shape == (2, 6, 6, 2)
+    assert len(layer.weights) == 1
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "size", "by_blocks"),
+    [(1, 4, 7, True), (64, 1, 7, True), (64, 64, 7, False), (1, 4, 3, False)],
+)
+def test_few_channels_are_computed_by_blocks(channels, filters, size, by_blocks):
+    layer = convolution(channels, filters, size)
+    assert isinstance(layer, BlockConvolution) == by_blocks

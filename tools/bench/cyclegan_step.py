@@ -1,0 +1,267 @@
+"""A training step of each published CycleGAN beside the same step in PyTorch.
+
+    pip install torch
+    python tools/bench/cyclegan_step.py [--steps 5] [--only cyclegan] [--batch N] [--size H W]
+
+Both have the same networks, which is checked first: with the same weights they give the same images
+and judgements. Then steps alternate, so that both meet the same machine; medians and the median
+ratio are printed.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+from tables import print_table
+from torch import nn
+
+from tfdream import config, models  # noqa: F401  (models before its translators)
+from tfdream.models import translators
+from tfdream.signal import frontend as frontends
+from tfdream.training import distribution
+from tfdream.training.cyclegan import CycleGan
+
+EXPERIMENTS = {"cyclegan": "dreaming_in_music_cyclegan", "small_cyclegan": "small_cyclegan"}
+HEAD = (
+    "network",
+    "images",
+    "PyTorch",
+    "tfdream",
+    "ratio",
+    "tfdream, mixed",
+    "ratio",
+    "networks, off by",
+)
+
+Step = Callable[[], object]
+
+
+def reflected(first: int, then: int, kernel_size: int) -> list[nn.Module]:
+    return [nn.ReflectionPad2d(kernel_size // 2), nn.Conv2d(first, then, kernel_size)]
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.changed = nn.Sequential(
+            *reflected(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
+            *reflected(width, width, 3), nn.InstanceNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.changed(x)
+
+
+def torch_generator(filters: int, blocks: int, size: tuple[int, int]) -> nn.Module:
+    def normalised(*layers: nn.Module, width: int) -> list[nn.Module]:
+        return [*layers, nn.InstanceNorm2d(width), nn.ReLU(True)]
+
+    sizes = [size, tuple((length + 1) // 2 for length in size)]
+    layers = normalised(*reflected(1, filters, 7), width=filters)
+    for width in (filters, 2 * filters):
+        layers += normalised(nn.Conv2d(width, 2 * width, 3, 2, 1), width=2 * width)
+    layers += [Block(4 * filters) for _ in range(blocks)]
+    for width in (4 * filters, 2 * filters):
+        even = tuple(1 - length % 2 for length in sizes.pop())
+        up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=even)
+        layers += normalised(up, width=width // 2)
+    return nn.Sequential(*layers, *reflected(filters, 1, 7), nn.Tanh())
+
+
+def torch_patches(filters: int) -> nn.Module:
+    layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, 2, 1), nn.LeakyReLU(0.2, True)]
+    for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
+        layers += [nn.Conv2d(width, 2 * width, 4, stride, 1), nn.InstanceNorm2d(2 * width)]
+        layers += [nn.LeakyReLU(0.2, True)]
+    return nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, 1, 1))
+
+
+def torch_small_judge(filters: int, flat: int) -> nn.Module:
+    return nn.Sequential(
+        nn.ReflectionPad2d(1), nn.Conv2d(1, filters, 4, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(filters, 2 * filters, 3, 2, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(2 * filters, 4 * filters, 3, 2, 2), nn.MaxPool2d(3, 2),
+        nn.Flatten(), nn.Linear(flat, 512), nn.ReLU(), nn.Linear(512, 1),
+    )  # fmt: skip
+
+
+def give_weights(network: keras.Model, other: nn.Module) -> None:
+    """The other one's weights become those of the network: both have them in the same order."""
+    layers = [layer for layer in network.layers if layer.weights]
+    theirs = [part for part in other.modules() if getattr(part, "weight", None) is not None]
+    flattened = next((layer for layer in network.layers if layer.name == "flatten"), None)
+    for layer, part in zip(layers, theirs, strict=True):
+        kernel, bias = (weight.numpy() for weight in layer.weights)
+        if isinstance(layer, keras.layers.Dense):
+            if flattened is not None:  # with the channels last here, first there
+                image = flattened.input.shape[1:]
+                kernel = kernel.reshape(*image, -1).transpose(2, 0, 1, 3)
+                kernel = kernel.reshape(-1, kernel.shape[-1])
+                flattened = None
+            kernel = kernel.T
+        else:
+            kernel = kernel.transpose(3, 2, 0, 1)  # of transposed convolutions, too
+        part.weight.data = torch.from_numpy(np.ascontiguousarray(kernel))
+        part.bias.data = torch.from_numpy(bias)
+
+
+def torch_step(
+    pairs: list[tuple[nn.Module, nn.Module]],
+    batch: tuple[np.ndarray, np.ndarray],
+    training: config.TranslationTrainingConfig,
+) -> Step:
+    """A step as it is usually written: generators, then discriminators, with a pool."""
+    (forward, judge_second), (backward, judge_first) = pairs
+    first, second = (
+        torch.from_numpy(images.transpose(0, 3, 1, 2) * 2 - 1).contiguous(
+            memory_format=torch.channels_last
+        )
+        for images in batch
+    )
+    for network in (forward, backward, judge_first, judge_second):
+        network.to(memory_format=torch.channels_last)
+    betas = (training.beta_1, 0.999)
+    made = [*forward.parameters(), *backward.parameters()]
+    judging = [*judge_first.parameters(), *judge_second.parameters()]
+    of_generators = torch.optim.Adam(made, training.learning_rate, betas)
+    of_judges = torch.optim.Adam(judging, training.learning_rate, betas)
+    pool: list[torch.Tensor] = []
+
+    def judgement(judged: torch.Tensor, wanted: float) -> torch.Tensor:
+        target = torch.full_like(judged, wanted)
+        if training.adversarial == "least_squares":
+            return nn.functional.mse_loss(judged, target)
+        return nn.functional.binary_cross_entropy_with_logits(judged, target)
+
+    def draw(images: torch.Tensor) -> torch.Tensor:
+        pool.append(images)
+        return pool.pop(0) if len(pool) > training.pool_images else images
+
+    def step() -> None:
+        difference = nn.functional.l1_loss
+        for parameter in judging:
+            parameter.requires_grad_(False)
+        of_generators.zero_grad()
+        fake_second, fake_first = forward(first), backward(second)
+        loss = judgement(judge_second(fake_second), 1.0) + judgement(judge_first(fake_first), 1.0)
+        cycle = difference(backward(fake_second), first) + difference(forward(fake_first), second)
+        loss = loss + training.cycle_weight * cycle
+        if training.identity_weight:
+            same = difference(forward(second), second) + difference(backward(first), first)
+            loss = loss + training.cycle_weight * training.identity_weight * same
+        loss.backward()
+        of_generators.step()
+        for parameter in judging:
+            parameter.requires_grad_(True)
+        of_judges.zero_grad()
+        for judge, real, fake in (
+            (judge_second, second, fake_second),
+            (judge_first, first, fake_first),
+        ):
+            wrong = judgement(judge(draw(fake.detach())), 0.0)
+            (0.5 * (judgement(judge(real), 1.0) + wrong)).backward()
+        of_judges.step()
+
+    return step
+
+
+def tfdream_step(
+    settings: config.TranslationExperiment,
+    pairs: list[translators.Pair],
+    batch: tuple[np.ndarray, np.ndarray],
+) -> Step:
+    """`CycleGan.train_step`, compiled as `fit` does."""
+    model = CycleGan(*pairs, settings.training, steps_per_epoch=1)
+    compiled = tf.function(model.train_step, reduce_retracing=True)
+    images = tuple(map(tf.constant, batch))
+
+    def step() -> None:
+        compiled(images)["loss"].numpy()
+
+    return step
+
+
+def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
+    """The largest difference of what both make of the same images."""
+    here = network(2 * images - 1).numpy()
+    with torch.no_grad():
+        there = other(torch.from_numpy(images.transpose(0, 3, 1, 2) * 2 - 1)).numpy()
+    if here.ndim == 4:
+        there = there.transpose(0, 2, 3, 1)
+    return float(np.abs(here - there).max())
+
+
+def row(name: str, steps: int, batch: int | None, size: tuple[int, int] | None) -> list[str]:
+    settings = config.load_experiment(EXPERIMENTS[name])
+    assert isinstance(settings, config.TranslationExperiment)
+    frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
+    height, width = size or frontend.shape(settings.input_samples)[:2]
+    count = batch or settings.training.batch_size
+    rng = np.random.default_rng(0)
+    images = tuple(rng.uniform(0, 1, (2, count, height, width, 1)).astype(np.float32))
+    shape = (height, width, 1)
+
+    pairs = [translators.build(settings.model, shape) for _ in range(2)]
+    others = []
+    for generator, discriminator in pairs:
+        filters, blocks = (64, 9) if name == "cyclegan" else (4, 3)
+        other = torch_generator(filters, blocks, (height, width))
+        judge = torch_patches(64)
+        if name == "small_cyclegan":
+            judge = torch_small_judge(8, discriminator.get_layer("flatten").output.shape[1])
+        give_weights(generator, other)
+        give_weights(discriminator, judge)
+        others.append((other, judge))
+    differences = [
+        off_by(network, other, images[0][:1])
+        for networks, own in zip(pairs, others, strict=True)
+        for network, other in zip(networks, own, strict=True)
+    ]
+    with distribution.precision(mixed=True):
+        mixed = [translators.build(settings.model, shape) for _ in range(2)]
+        mixed_step = tfdream_step(settings, mixed, images)
+    ways = {
+        "PyTorch": torch_step(others, images, settings.training),
+        "tfdream": tfdream_step(settings, pairs, images),
+        "mixed": mixed_step,
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(steps + 1):
+        for way, step in ways.items():
+            started = time.perf_counter()
+            step()
+            if number:  # the first one builds the graph
+                seconds[way].append(time.perf_counter() - started)
+    cells = [name, f"{count}×{height}×{width}", f"{statistics.median(seconds['PyTorch']):.2f} s"]
+    for way in ("tfdream", "mixed"):
+        ratios = (own / base for own, base in zip(seconds[way], seconds["PyTorch"], strict=True))
+        cells += [f"{statistics.median(seconds[way]):.2f} s", f"{statistics.median(ratios):.2f}"]
+    return [*cells, f"{max(differences):.1g}"]
+
+
+@click.command()
+@click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Counted.")
+@click.option("--only", type=click.Choice(list(EXPERIMENTS)), multiple=True)
+@click.option(
+    "--batch", type=click.IntRange(1), help="Images of each genre; as published, without."
+)
+@click.option("--size", type=int, nargs=2, help="Height and width; as published, without.")
+def main(
+    steps: int, only: tuple[str, ...], batch: int | None, size: tuple[int, int] | None
+) -> None:
+    """Print a Markdown table."""
+    rows = (row(name, steps, batch, size) for name in only or EXPERIMENTS)
+    print_table(HEAD, rows, words=2)
+    click.echo(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads", err=True)
+
+
+if __name__ == "__main__":
+    main()
