@@ -530,3 +530,73 @@ def test_what_resampling_would_lose_is_left_out_of_the_view(kind, waveform):
     assert views[False] > 0.03  # 2 of 80 dB
     # A window of 64 ms is no sharp filter: traces of the change lie beneath the band's end.
     assert views[True] < 0.05 * views[False]
+
+
+# Gains that somebody asks for
+
+
+@kinds("gains", "mixture", "old phase")
+def test_nothing_asked_for_leaves_the_original_as_it_is(kind, waveform):
+    canvas = build(kind)
+    context = canvas.analyse(waveform)
+    values = canvas.start(context)
+    cells = values.shape[:3]
+    found = canvas.values_of_gains(tf.zeros(cells), context)
+    assert found.shape == values.shape
+    np.testing.assert_allclose(found, values, atol=1e-5)
+
+
+@kinds("gains", "mixture", "old phase")
+@pytest.mark.parametrize("gain_db", [3.0, -3.0])
+def test_a_sound_gets_as_much_louder_as_is_asked_for(kind, waveform, gain_db):
+    """A little less by gains: 6 dB is their bound here, which a hyperbolic tangent keeps to."""
+    canvas = build(kind if kind is not OLD_PHASE else OLD_PHASE | {"headroom_db": None})
+    context = canvas.analyse(waveform)
+    cells = canvas.start(context).shape[:3]
+    rendered = canvas.render(canvas.values_of_gains(tf.fill(cells, gain_db), context), context)
+    wanted_db = gain_db if kind is OLD_PHASE else 6 * np.tanh(gain_db / 6)
+    np.testing.assert_allclose(
+        rendered, waveform * 10 ** (wanted_db / 20), atol=1e-4 * float(tf.reduce_max(waveform))
+    )
+
+
+def test_no_level_rises_above_the_headroom(waveform):
+    canvas = build(OLD_PHASE)
+    context = canvas.analyse(waveform)
+    raised = canvas.values_of_gains(tf.fill(context["level"].shape, 12.0), context)
+    loudest = np.abs(waveform_to_stft(waveform, STFT)).max(axis=(1, 2))
+    found = canvas.magnitude(raised, context).numpy().max(axis=(1, 2))
+    np.testing.assert_allclose(found, loudest, rtol=1e-4)
+
+
+def test_what_is_black_rises_from_where_black_begins(waveform):
+    """A cell 120 dB below the loudest is as black as one 80 dB below it, and rises from there."""
+    canvas = build(OLD_PHASE)
+    seconds = np.arange(SAMPLES) / RATE
+    tone = tf.constant(0.5 * np.sin(2 * np.pi * 1000 * seconds)[np.newaxis], tf.float32)
+    context = canvas.analyse(tone)
+    level = context["level"]
+    black = tf.reduce_max(level) - canvas.frontend.config.top_db
+    gain_db = tf.fill(level.shape, 10.0)
+    raised = canvas.values_of_gains(gain_db, context)
+    np.testing.assert_allclose(raised, np.maximum(level, black) + 10, rtol=1e-5)
+    assert np.any(level < black)
+    lowered = canvas.values_of_gains(-gain_db, context)
+    np.testing.assert_allclose(lowered, level - 10, rtol=1e-5)
+    seen = canvas.view(raised, context) - canvas.frontend(tone)
+    shown = canvas.frontend(tone).numpy() < 0.8
+    np.testing.assert_allclose(seen[shown], 10 / canvas.frontend.config.top_db, atol=1e-3)
+
+
+@kinds("waveform", "phase", "level and phase")
+def test_a_canvas_without_levels_alone_takes_no_gains(kind, waveform):
+    canvas = build(kind)
+    context = canvas.analyse(waveform)
+    with pytest.raises(ConfigError, match=rf"kind={kind['kind']} has no levels .*log_magnitude"):
+        canvas.values_of_gains(tf.zeros((2, 1, 1)), context)
+
+
+def test_levels_that_are_not_in_db_take_no_gains(waveform):
+    canvas = build(OLD_PHASE, frontend("log1p"))
+    with pytest.raises(ConfigError, match="has no levels"):
+        canvas.values_of_gains(tf.zeros((2, 1, 1)), canvas.analyse(waveform))

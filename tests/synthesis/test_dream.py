@@ -62,14 +62,14 @@ def concert(tmp_path):
 
 
 def loudness(run, path, layer="conv2"):
-    """The norm of a layer over the tiles of a mono file, weighted by their share of signal."""
+    """The norm of a layer over the tiles of a mono file, weighted by what is new in them."""
     samples = read(path)[:, 0]
     hop = round(0.95 * RATE)
-    starts = range(0, len(samples) - RATE + hop, hop)
-    tiles = [samples[start : start + RATE] for start in starts]
-    weights = [len(tile) / RATE for tile in tiles]
-    padded = np.stack([np.pad(tile, (0, RATE - len(tile))) for tile in tiles])
-    activations = models.tap(run.model, [layer])(run.frontend(tf.constant(padded)))[layer]
+    starts = np.arange(0, len(samples) - RATE + hop, hop)
+    weights = [min(1, (len(samples) - start) / RATE) for start in starts]
+    starts[-1] = len(samples) - RATE
+    tiles = np.stack([samples[start : start + RATE] for start in starts])
+    activations = models.tap(run.model, [layer])(run.frontend(tf.constant(tiles)))[layer]
     norms = np.linalg.norm(activations.numpy().reshape(len(tiles), -1), axis=1)
     return np.average(norms, weights=weights)
 

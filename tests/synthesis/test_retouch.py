@@ -36,7 +36,7 @@ def tiles(song):
     samples, _ = soundfile.read(song, dtype="float32")
     mono = samples[: 2 * RATE].reshape(2, RATE)
     channels = np.stack([mono, 0.5 * mono], axis=-1)
-    return Tiles(channels, np.ones(2), np.array([0, RATE]))
+    return Tiles(channels, np.ones(2), np.array([0, RATE]), np.zeros(2, int))
 
 
 def of(channels, tiles):

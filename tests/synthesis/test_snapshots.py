@@ -11,7 +11,7 @@ SAMPLES = 10
 
 def tiles(batch=1, channels=2):
     channels = np.zeros((batch, SAMPLES, channels), np.float32)
-    return Tiles(channels, np.ones(batch), np.arange(batch))
+    return Tiles(channels, np.ones(batch), np.arange(batch), np.zeros(batch, int))
 
 
 def sound(value, batch=1, channels=2):

@@ -60,18 +60,32 @@ def test_as_many_tiles_are_cut_as_are_counted(grid, samples, block):
 
 @GRIDS
 @pytest.mark.parametrize("samples", LENGTHS)
-def test_tiles_are_the_signal_filled_up_with_zeros(grid, samples):
+def test_tiles_are_the_signal(grid, samples):
     signal = noise(samples, 2).astype(np.float32)
-    padded = np.pad(signal, ((0, grid.samples), (0, 0)))
-    tiles, weights, starts = (
+    padded = np.pad(signal, ((0, max(0, grid.samples - samples)), (0, 0)))
+    tiles, weights, starts, skips = (
         np.concatenate(parts) for parts in zip(*grid.cut([signal], 2), strict=True)
     )
-    assert np.array_equal(starts, np.arange(len(tiles)) * grid.hop)
+    assert np.array_equal(starts + skips, np.arange(len(tiles)) * grid.hop)
     for start, tile in zip(starts, tiles, strict=True):
         assert np.array_equal(tile, padded[start : start + grid.samples])
     assert (weights[:-1] == 1).all()
-    # The last weight is its share of signal: no sample is missed, and none invented.
+    # The last weight is its share of new signal: no sample is missed, and none invented.
     assert weights[-1] * grid.samples == pytest.approx(samples - (len(tiles) - 1) * grid.hop)
+
+
+def test_the_last_tile_ends_with_the_recording():
+    signal = np.arange(1900, dtype=np.float32)[:, None]
+    (tiles,) = TileGrid(1000, 200, batch=3).cut([signal])
+    assert tiles.starts.tolist() == [0, 800, 900]
+    assert tiles.skips.tolist() == [0, 0, 700]
+    assert np.array_equal(tiles.channels[2], signal[900:])
+
+
+def test_a_recording_shorter_than_a_tile_is_filled_up_with_zeros():
+    (tiles,) = GRID.cut([np.ones((300, 1), np.float32)])
+    assert tiles.channels[0, :, 0].sum() == 300
+    assert (tiles.starts, tiles.skips) == ([0], [0])
 
 
 def test_a_grid_follows_its_configuration():

@@ -23,11 +23,13 @@ class Tiles(NamedTuple):
     """Pieces of a recording."""
 
     channels: np.ndarray
-    """float32 `[batch, samples, channels]`; a recording's last one is filled up with zeros."""
+    """float32 `[batch, samples, channels]`; that of a shorter recording is filled up with zeros."""
     weights: np.ndarray
-    """float `[batch]`: the share of each that is signal."""
+    """float `[batch]`: the share of each that is signal, and not only there for the rest."""
     starts: np.ndarray
     """int `[batch]`: where each begins, in samples."""
+    skips: np.ndarray
+    """int `[batch]`: how many of the first samples of each only lead up to what follows them."""
 
     @property
     def waveforms(self) -> np.ndarray:
@@ -41,7 +43,10 @@ Change = Callable[[Tiles], np.ndarray]
 
 @dataclass(frozen=True)
 class TileGrid:
-    """Where tiles lie: every `hop` samples, neighbours sharing `overlap` samples."""
+    """Where tiles lie: every `hop` samples, neighbours sharing `overlap` samples.
+
+    The last one ends where the recording ends, however much it shares: it is as full as the others.
+    """
 
     samples: int
     overlap: int
@@ -77,25 +82,36 @@ class TileGrid:
     def cut(self, blocks: Iterable[np.ndarray], channels: int = 1) -> Iterator[Tiles]:
         """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
         tiles: list[np.ndarray] = []
-        held = np.zeros((0, channels), np.float32)
+        before = np.zeros((0, channels), np.float32)
+        held = before
         done = 0
         for block in blocks:
             held = np.concatenate([held, block])
             while len(held) > self.samples:
-                tiles.append(held[: self.samples])
+                before = held[: self.samples]
+                tiles.append(before)
                 held = held[self.hop :]
                 if len(tiles) == self.batch:
                     yield self._stack(tiles, done)
                     done += len(tiles)
                     tiles = []
-        tiles.append(np.pad(held, ((0, self.samples - len(held)), (0, 0))))
+        missing = self.samples - len(held)
+        if len(before):
+            tiles.append(np.concatenate([before[self.hop - missing : self.hop], held]))
+        else:
+            tiles.append(np.pad(held, ((0, missing), (0, 0))))
         last = self._stack(tiles, done)
         last.weights[-1] = len(held) / self.samples
+        if len(before):
+            last.starts[-1] -= missing
+            last.skips[-1] = missing
         yield last
 
     def _stack(self, tiles: list[np.ndarray], before: int) -> Tiles:
         numbers = np.arange(before, before + len(tiles))
-        return Tiles(np.stack(tiles), np.ones(len(tiles)), numbers * self.hop)
+        return Tiles(
+            np.stack(tiles), np.ones(len(tiles)), numbers * self.hop, np.zeros_like(numbers)
+        )
 
 
 def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
@@ -146,7 +162,9 @@ def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iter
     ].astype(np.float32)
     tail: np.ndarray | None = None
     for batch in tiles:
-        for difference in change(batch) - batch.channels:
+        differences = change(batch) - batch.channels
+        for whole, skip in zip(differences, batch.skips, strict=True):
+            difference = np.pad(whole[skip:], ((0, skip), (0, 0)))
             if tail is not None:
                 difference[: grid.overlap] *= ramp
                 difference[: grid.overlap] += tail

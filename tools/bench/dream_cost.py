@@ -62,7 +62,7 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
         retouch = dreamer.retouch(resampled=False)
         with audio.Reader(source) as reader:
             tiles = next(mid_tiles(reader, run.sample_rate, retouch.grid))
-        one = Tiles(tiles.channels[:1], tiles.weights[:1], tiles.starts[:1])
+        one = Tiles(*(part[:1] for part in tiles))
         if not ways:
             ways["bare gradient evaluations, float32"] = bare(dreamer, retouch)
         ways[f"{name}, {precision}"] = lambda retouch=retouch, one=one: retouch.change(one)

@@ -1,0 +1,342 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tfdream import audio
+from tfdream.config import TranslateConfig, load, validate
+from tfdream.errors import AudioError, ConfigError, ModelError
+from tfdream.models.translators import Directions
+from tfdream.synthesis.tiles import TileGrid, mid_tiles
+from tfdream.synthesis.translate import Translator, translate
+from tfdream.training.runs import Run, TranslationRun
+
+RATE = 8000
+TOP_DB = 80
+BINS = 129
+# Of clips of a second: where tiles fade into each other, no one is translated alone.
+SHORT = {"tiles": {"overlap_seconds": 0.05}}
+# So wide that a tangent of a dozen dB is nearly straight.
+WIDE = {"canvas": {"kind": "gains", "bound_db": 200}}
+
+
+def recipe(**changes):
+    return validate(SHORT | changes, TranslateConfig, "test")
+
+
+def read(path):
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def write(path, samples, rate=RATE):
+    soundfile.write(path, samples, rate, "FLOAT")
+    return path
+
+
+def levels_db(samples):
+    """Of each bin of 31.25 Hz, in the mean over a sound: `[bins, channels]`."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 256, axis=0)[::64]
+    power = np.abs(np.fft.rfft(frames * np.hanning(256), axis=-1)) ** 2
+    return 10 * np.log10(power.mean(axis=0) + 1e-12).T
+
+
+@pytest.fixture(scope="module")
+def pictures(translation_run, tmp_path_factory):
+    """A run whose generators do to pictures at the STFT's resolution what they are told."""
+
+    def make(forward, backward=lambda image: image, **frontend):
+        config = translation_run.config
+        changed = config.frontend.model_copy(update={"size": None} | frontend)
+        config = config.model_copy(update={"frontend": changed})
+        run = TranslationRun(tmp_path_factory.mktemp("pictures"), config, translation_run.info)
+        image = keras.Input(run.frontend.shape(run.clip_samples))
+        run.generators = Directions(
+            *(
+                keras.Model(image, keras.layers.Activation("linear")(to(image)))
+                for to in (forward, backward)
+            )
+        )
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def identity(pictures):
+    return pictures(lambda image: image)
+
+
+def raising(gain_db, low=40, high=81, bins=BINS):
+    """Makes a band brighter; images in [−1, 1] are half as steep."""
+    rows = np.zeros((bins, 1, 1), np.float32)
+    rows[low:high] = 2 * gain_db / TOP_DB
+    return lambda image: image + rows
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """Two seconds of soft noise."""
+    samples = 0.02 * np.random.default_rng(3).standard_normal(2 * RATE)
+    return write(tmp_path_factory.mktemp("noise") / "noise.wav", samples.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def translated(translation_run, song, tmp_path_factory):
+    """What a generator that has learnt makes of a song, with the recommended recipe."""
+    output = tmp_path_factory.mktemp("translated") / "out.wav"
+    config = load("translate/recommended", TranslateConfig, ["tiles.overlap_seconds=0.05"])
+    return translate(song, output, translation_run, config), output
+
+
+# What comes out
+
+
+def test_the_result_is_what_the_command_promises(translated, song):
+    result, output = translated
+    assert (result["output"], result["direction"]) == (str(output), "noise to tones")
+    assert (result["sample_rate"], result["channels"]) == (RATE, 1)
+    assert result["samples"] == len(read(song)) == len(read(output))
+    assert result["audio_seconds"] == pytest.approx(3.3)
+    assert result["compute_seconds"] > 0
+    assert 0 < result["picture_change"] < 1
+    assert 0 < result["picture_error_rendered"] < 1
+    assert "interrupted" not in result
+    json.dumps(result, allow_nan=False)
+    assert np.abs(read(output) - read(song)).max() > 1e-3
+
+
+def test_the_sidecar_makes_the_same_bytes_again(translated, translation_run, song, tmp_path):
+    result, output = translated
+    sidecar = json.loads(output.with_name("out.wav.json").read_text())
+    assert (sidecar["command"], sidecar["source"]) == ("translate", str(song))
+    assert sidecar["run"]["labels"] == ["noise", "tones"]
+    assert (sidecar["result"], sidecar["direction"]) == (result, "noise to tones")
+    config = validate(sidecar["config"], TranslateConfig, "sidecar")
+    translate(song, tmp_path / "again.wav", translation_run, config)
+    assert (tmp_path / "again.wav").read_bytes() == output.read_bytes()
+    assert {path.name for path in output.parent.iterdir()} == {"out.wav", "out.wav.json"}
+
+
+def test_the_change_of_the_picture_is_that_of_the_tiles(translated, translation_run, song):
+    """Weighted by how much of a tile is signal; of the written file, against what was made."""
+    grid = TileGrid(RATE, overlap=400, batch=10)
+    pictures, weights = [], None
+    for path in (song, translated[1]):
+        with audio.Reader(path) as reader:
+            (tiles,) = mid_tiles(reader, RATE, grid)
+        pictures.append(translation_run.frontend(tf.constant(tiles.waveforms)))
+        weights = tiles.weights
+    seen, heard = pictures
+    made = (translation_run.generators.forward(2 * seen - 1) + 1) / 2
+    for name, other in (("picture_change", seen), ("picture_error_rendered", heard)):
+        apart = np.abs(made - other).mean(axis=(1, 2, 3))
+        # float32, in batches of another size.
+        assert translated[0][name] == pytest.approx(np.average(apart, weights=weights), rel=1e-4)
+
+
+def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, song, tmp_path):
+    result = translate(song, tmp_path / "out.wav", identity, recipe(level="keep"))
+    # 24 bits, and float32 through an STFT and back.
+    np.testing.assert_allclose(read(tmp_path / "out.wav"), read(song), atol=1e-6)
+    assert result["picture_change"] == 0
+    assert result["picture_error_rendered"] < 1e-4  # as far as 24 bits go
+
+
+def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
+    translate(noise, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
+    # Frames share their samples, and bins their windows' main lobes of four bins.
+    np.testing.assert_allclose(gain_db[44:77], 12, atol=0.5)
+    np.testing.assert_allclose(np.r_[gain_db[2:36], gain_db[85:127]], 0, atol=0.5)
+
+
+@pytest.mark.parametrize("gain_db", [60, -60])
+def test_no_gain_is_beyond_the_bound(pictures, noise, tmp_path, gain_db):
+    config = recipe(canvas={"kind": "gains", "bound_db": 24})
+    translate(noise, tmp_path / "out.wav", pictures(raising(gain_db)), config, bits=32)
+    found_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[44:77, 0]
+    np.testing.assert_allclose(found_db, 24 * np.tanh(gain_db / 24), atol=1)
+
+
+def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_path):
+    """Hiss far below a tone, in the very band that gets brighter."""
+    seconds = np.arange(RATE) / RATE
+    hiss = 1e-5 * np.random.default_rng(0).standard_normal(RATE)
+    tone = 0.3 * np.hanning(RATE) * np.sin(2 * np.pi * 500 * seconds)  # no click at its ends
+    path = write(tmp_path / "tone.wav", tone + hiss)
+    change = pictures(raising(20))
+    canvas = {"kind": "gains", "bound_db": 200, "boost_above_db": -60}
+    translate(path, tmp_path / "spared.wav", change, recipe(canvas=canvas), bits=32)
+    translate(path, tmp_path / "raised.wav", change, recipe(**WIDE), bits=32)
+    before, spared, raised = (
+        levels_db(read(each))[44:77].mean()
+        for each in (path, tmp_path / "spared.wav", tmp_path / "raised.wav")
+    )
+    assert spared == pytest.approx(before, abs=1)
+    assert raised > before + 10
+
+
+def test_the_published_recipe_sets_levels_and_keeps_the_phase(pictures, noise, tmp_path):
+    config = load("translate/published", TranslateConfig, ["tiles.overlap_seconds=0.05"])
+    change = pictures(raising(-10))
+    translate(noise, tmp_path / "out.wav", change, config, bits=32)
+    gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
+    np.testing.assert_allclose(gain_db[44:77], -10, atol=0.5)
+
+
+# Recordings of all kinds
+
+
+def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "concert.wav"
+    soundfile.write(path, 0.1 * rng.standard_normal((round(1.7 * 44100), 2)), 44100, "PCM_24")
+    result = translate(path, tmp_path / "out.flac", identity, recipe())
+    found = soundfile.info(tmp_path / "out.flac")
+    assert (found.frames, found.samplerate, found.channels) == (round(1.7 * 44100), 44100, 2)
+    assert (result["sample_rate"], result["channels"]) == (44100, 2)
+    # What lies above the network's band is there too.
+    np.testing.assert_allclose(read(tmp_path / "out.flac"), read(path), atol=1e-5)
+
+
+def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
+    samples = read(noise)
+    path = write(tmp_path / "left.wav", np.concatenate([samples, 0 * samples], axis=1))
+    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    found = read(tmp_path / "out.wav")
+    assert not found[:, 1].any()
+    gain_db = levels_db(found)[44:77, 0] - levels_db(samples)[44:77, 0]
+    np.testing.assert_allclose(gain_db, 12, atol=0.5)
+
+
+def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
+    """A third of the noise on the right: so it stays, in the band that changes too."""
+    samples = read(noise)
+    path = write(tmp_path / "placed.wav", np.concatenate([samples, samples / 3], axis=1))
+    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    found = read(tmp_path / "out.wav")
+    np.testing.assert_allclose(found[:, 1], found[:, 0] / 3, atol=1e-6)
+    assert np.abs(found - read(path)).max() > 0.01
+
+
+def test_silence_stays_silent(translation_run, tmp_path):
+    path = write(tmp_path / "silence.wav", np.zeros(RATE, np.float32))
+    result = translate(path, tmp_path / "out.wav", translation_run, recipe(level="keep"))
+    assert not read(tmp_path / "out.wav").any()
+    assert np.isfinite(result["picture_error_rendered"])
+
+
+def test_without_the_mix_it_is_the_original(translation_run, noise, tmp_path):
+    translate(noise, tmp_path / "out.wav", translation_run, recipe(mix=0), bits=32)
+    assert np.array_equal(read(tmp_path / "out.wav"), read(noise))
+
+
+def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
+    change = pictures(raising(12))
+    for mix in (1, 0.5):
+        translate(noise, tmp_path / f"{mix}.wav", change, recipe(mix=mix, **WIDE), bits=32)
+    whole, half = (read(tmp_path / f"{mix}.wav") - read(noise) for mix in (1, 0.5))
+    np.testing.assert_allclose(half, whole / 2, atol=1e-6)
+
+
+def test_a_mask_limits_the_change(pictures, noise, tmp_path):
+    config = recipe(mask={"time_seconds": [1.2, 2]}, **WIDE)
+    translate(noise, tmp_path / "out.wav", pictures(raising(12)), config, bits=32)
+    change = np.abs(read(tmp_path / "out.wav") - read(noise))
+    assert change[: round(1.1 * RATE)].max() < 1e-6
+    assert change[round(1.3 * RATE) :].max() > 0.01
+
+
+def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_path):
+    """What gets brighter as a whole gets louder as a whole, and the fine structure stays."""
+    small = pictures(lambda image: image + 2 * 6 / TOP_DB, size=(20, 30))
+    translate(noise, tmp_path / "out.wav", small, recipe(**WIDE), bits=32)
+    np.testing.assert_allclose(read(tmp_path / "out.wav"), 2 * read(noise), rtol=0.01, atol=1e-5)
+
+
+# Directions
+
+
+def test_each_direction_has_its_generator(pictures, noise, tmp_path):
+    run = pictures(raising(12), raising(-12))
+    for to, way, gain_db in (("tones", "noise to tones", 12), ("noise", "tones to noise", -12)):
+        result = translate(noise, tmp_path / f"{to}.wav", run, recipe(**WIDE), to, bits=32)
+        assert result["direction"] == way
+        found_db = levels_db(read(tmp_path / f"{to}.wav")) - levels_db(read(noise))
+        np.testing.assert_allclose(found_db[44:77], gain_db, atol=0.5)
+
+
+def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_path):
+    with pytest.raises(ConfigError, match=r"translates to noise and to tones, not to 'jazz'"):
+        translate(noise, tmp_path / "out.wav", identity, recipe(), "jazz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
+    config = recipe(tiles={"seconds": 0.5, "overlap_seconds": 0.05})
+    with pytest.raises(ConfigError, match=r"tiles.seconds=0.5.*clips of 1 s alone"):
+        translate(noise, tmp_path / "out.wav", identity, config)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_replaced_with_force_only(identity, noise, tmp_path):
+    (tmp_path / "out.wav").write_text("precious")
+    with pytest.raises(AudioError, match="--force"):
+        translate(noise, tmp_path / "out.wav", identity, recipe())
+    translate(noise, tmp_path / "out.wav", identity, recipe(), force=True)
+    assert len(read(tmp_path / "out.wav")) == 2 * RATE
+
+
+@pytest.mark.parametrize("kind", [Run, TranslationRun])
+def test_a_run_of_another_task_is_refused_in_one_line(kind, trained, translation):
+    foreign = translation[0] if kind is Run else trained[0]
+    with pytest.raises(ModelError, match=r"is one of a .*; this takes one of a ") as caught:
+        kind.open(foreign)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+# Stopped on the way
+
+
+def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
+    pictures, noise, tmp_path
+):
+    heard = []
+
+    def stop(done, total, value):
+        heard.append((done, total))
+        return True
+
+    change = pictures(raising(12))
+    result = translate(noise, tmp_path / "out.wav", change, recipe(**WIDE), bits=32, progress=stop)
+    before, after = read(noise), read(tmp_path / "out.wav")
+    assert heard == [(1, 3)]
+    assert (result["interrupted"], result["changed_seconds"]) == (True, 1.0)
+    assert np.array_equal(after[RATE:], before[RATE:])
+    assert np.abs(after[: RATE // 2] - before[: RATE // 2]).max() > 0.01
+    sidecar = json.loads((tmp_path / "out.wav.json").read_text())
+    assert sidecar["result"] == result
+
+
+def test_progress_ends_at_all_tiles_whatever_the_batch(identity, noise, tmp_path):
+    heard = []
+    config = recipe(tiles={"overlap_seconds": 0.05, "batch": 2})
+    translate(
+        noise, tmp_path / "out.wav", identity, config, progress=lambda *now: heard.append(now[:2])
+    )
+    assert heard == [(2, 3), (3, 3)]
+
+
+# Translator
+
+
+def test_clips_are_translated_one_by_one(translation_run):
+    translator = Translator(translation_run.generators.forward, translation_run, recipe())
+    rng = np.random.default_rng(0)
+    clips = tf.constant(0.1 * rng.standard_normal((3, RATE, 2)), tf.float32)
+    together = translator.translate(clips)
+    assert together.shape == clips.shape
+    np.testing.assert_allclose(translator.translate(clips[1:2]), together[1:2], atol=1e-4)
