@@ -1,4 +1,4 @@
-"""A tiny world: twelve recordings, the dataset made of them, and a network that has learnt it.
+"""A tiny world: twelve recordings, the dataset made of them, and networks that have learnt it.
 
 TensorFlow has one logical CPU here, as on the machine of most users. Two devices would change
 everything at once (every graph built twice, sums in another order), so they have a test of their
@@ -6,6 +6,7 @@ own, in a process of its own: tests/training/test_fit.py.
 """
 
 import os
+from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 
 from tfdream import config
-from tfdream.config import Experiment
+from tfdream.config import Experiment, TranslateConfig, TranslationExperiment
 
 RATE = 8000
 TRACKS_PER_LABEL = 6
@@ -24,6 +25,16 @@ prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
 frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
 model: {name: lil_data, options: {filters: [4, 8], dense_units: 16, dropout: 0.2}}
 training: {epochs: 2, batch_size: 4, learning_rate: 0.01, seed: 9}
+"""
+
+TRANSLATION = """
+task: translate
+prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
+frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}, size: [32, 32]}
+model:
+  name: cyclegan
+  options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
+training: {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, show_every: 2, seed: 9}
 """
 
 
@@ -100,3 +111,66 @@ def run(trained):
 def song(source):
     """A recording of tones, mono at the network's rate."""
     return source / "tones" / "0.wav"
+
+
+@pytest.fixture(scope="session")
+def step_by_step():
+    """A context without graphs: to build that of four networks takes longer than a few steps."""
+    import tensorflow as tf
+
+    @contextmanager
+    def run_eagerly():
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return run_eagerly
+
+
+@pytest.fixture
+def eagerly(step_by_step):
+    """For tests in which the graph does not matter."""
+    with step_by_step():
+        yield
+
+
+@pytest.fixture(scope="session")
+def translation_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny_cyclegan.yaml"
+    path.write_text(TRANSLATION)
+    return path
+
+
+@pytest.fixture(scope="session")
+def configure_translation(translation_path):
+    """The tiny CycleGAN's experiment, with overrides."""
+    return lambda *overrides: config.load(str(translation_path), TranslationExperiment, overrides)
+
+
+@pytest.fixture(scope="session")
+def translation(dataset, configure_translation, run, step_by_step, tmp_path_factory):
+    """The folder of a CycleGAN of two epochs, judged by a classifier; and what training returned.
+
+    Not to be changed.
+    """
+    from tfdream.evaluation.translation import Watcher
+    from tfdream.training.translation import train_translation
+
+    folder = tmp_path_factory.mktemp("translation") / "run"
+    how = TranslateConfig(tiles={"overlap_seconds": 0.05})
+    with step_by_step():
+        return folder, train_translation(
+            configure_translation(),
+            dataset,
+            folder,
+            watcher=lambda own, sides: Watcher(own, sides, how, judge=run),
+        )
+
+
+@pytest.fixture(scope="session")
+def translation_run(translation):
+    from tfdream.training.runs import TranslationRun
+
+    return TranslationRun.open(translation[0])

@@ -38,6 +38,10 @@ KEYS = {
         *("compute_seconds", "sample_rate", "channels", "samples", "peak"),
         "spectral_convergence_db",
     },
+    "translate": {
+        *("output", "direction", "picture_change", "picture_error_rendered", "audio_seconds"),
+        *("compute_seconds", "sample_rate", "channels", "samples", "peak"),
+    },
     "export": {"path", "max_abs_difference"},
 }
 FEW_STEPS = ("--set", "optimiser.steps=2", "--set", "tiles.overlap_seconds=0.05")
@@ -136,7 +140,7 @@ def test_commands_are_listed_in_the_order_of_the_work():
 
 
 @pytest.fixture(scope="module")
-def walk(source, experiment_path, tmp_path_factory):
+def walk(source, experiment_path, translation_path, tmp_path_factory):
     """What each command answered, one building on the other, and the folder they wrote to."""
     folder = tmp_path_factory.mktemp("walk")
     dataset, run, song = folder / "dataset", folder / "run", source / "tones/0.wav"
@@ -154,7 +158,17 @@ def walk(source, experiment_path, tmp_path_factory):
             *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
             *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
         ),
+        "train a translation": answer(
+            *("train", translation_path, dataset, folder / "cyclegan", "--epochs", 1),
+            *("--judge", run, "--set", "labels=[tones, noise]"),
+        ),
+        "translate": answer(
+            *("translate", song, folder / "translated.flac", "--model", folder / "cyclegan"),
+            *("--to", "noise", "--mix", 0.5, "--bits", 16, "--figure", folder / "translated.png"),
+            *("--set", "tiles.overlap_seconds=0.05"),
+        ),
         "export": answer("export", run, folder / "saved_model"),
+        "export a translation": answer("export", folder / "cyclegan", folder / "saved_cyclegan"),
         "analyse": answer(
             "analyse", song, folder / "song.npz", "--config", experiment_path, "--start", 0.5
         ),
@@ -183,18 +197,29 @@ def test_the_answers_fit_together(walk):
     assert "error" in answers["predict"]["files"][2]
     assert "conv2" in [layer["name"] for layer in answers["layers"]["layers"]]
     assert answers["dream"]["objective"] == "layer_norm(conv1)"
+    assert answers["train a translation"]["labels"] == ["tones", "noise"]
+    (judged,) = answers["train a translation"]["judged"]
+    assert judged["epoch"] == 1
+    assert 0 <= judged["share_to_noise_after"] <= 1
+    assert answers["translate"]["direction"] == "tones to noise"
     assert answers["export"]["max_abs_difference"] < 1e-5
+    assert answers["export a translation"]["labels"] == ["tones", "noise"]
     assert answers["analyse"]["shape"] == [129, 126, 1]
     assert answers["invert"]["samples"] == 8000
     sidecar = json.loads((folder / "dream.flac.json").read_text())
     assert sidecar["config"]["seed"] == 7
     assert soundfile.info(folder / "dream.flac").subtype == "PCM_16"
+    sidecar = json.loads((folder / "translated.flac.json").read_text())
+    assert sidecar["config"]["mix"] == 0.5
+    assert soundfile.info(folder / "translated.flac").subtype == "PCM_16"
 
 
 def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
     assert {path.name for path in walk[1].iterdir()} == {
         *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
         *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png", "folds", "classes.png"),
+        *("cyclegan", "saved_cyclegan", "translated.flac", "translated.flac.json"),
+        "translated.png",
     }
 
 
@@ -249,6 +274,25 @@ def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
 # Errors
 
 
+@pytest.fixture
+def places(
+    source, song, dataset, trained, translation, experiment_path, translation_path, tmp_path
+):
+    """What stands for what in the calls below."""
+    return {
+        "source": source,
+        "song": song,
+        "dataset": dataset,
+        "run": trained[0],
+        "translation": translation[0],
+        "config": experiment_path,
+        "cyclegan": translation_path,
+        "gone": tmp_path / "gone",
+        "new": tmp_path / "new",
+        "empty": trained[0],
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -267,6 +311,32 @@ def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
         (["train", "{config}", "{dataset}", "{run}", "--set", "training.seed=3"], "--force"),
         (["train", "lil_data", "{dataset}", "{new}"], "sample_rate=8000"),
         (["train", "{config}", "{dataset}", "{new}", "--set", "frontend={{kind: raw}}"], "shape"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "labels=[noise, jazz]"], "'jazz'"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "model.name=hal"], "small_cycle"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "training.pool_images=1"], "or 0"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--second", "{gone}"], "tfdream prepare"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--second", "{dataset}"], "both genres"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--judge", "{gone}"], "is not a run folder"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--judge", "{translation}"], "a classifier"),
+        (["train", "{cyclegan}", "{dataset}", "{run}"], "--force"),
+        (["train", "{config}", "{dataset}", "{translation}"], "--force"),
+        (["crossvalidate", "{cyclegan}", "{dataset}", "{new}"], "task='translate'"),
+        (["evaluate", "{translation}", "{dataset}"], "one of a translation"),
+        (["predict", "{translation}", "{song}"], "one of a translation"),
+        (["layers", "{translation}"], "one of a translation"),
+        (["dream", "{song}", "{new}.wav", "--model", "{translation}"], "one of a translation"),
+        (["translate", "{song}", "{new}.wav", "--model", "{run}"], "one of a classifier"),
+        (["translate", "{song}", "{new}.wav", "--model", "{gone}"], "is not a run folder"),
+        (["translate", "{gone}", "{new}.wav", "--model", "{translation}"], "does not exist"),
+        (["translate", "{song}", "{new}.mp3", "--model", "{translation}"], "does not end in one"),
+        (["translate", "{song}", "{song}", "--model", "{translation}"], "--force"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--to", "jazz"],
+         "to noise and to tones, not to 'jazz'"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set",
+          "tiles.seconds=2"], "tiles.seconds=2"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set", "x=1"], "'x'"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--figure", "x.jpg"],
+         "'x.jpg'"),
         (["evaluate", "{gone}", "{dataset}"], "is not a run folder"),
         (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
         (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
@@ -316,19 +386,7 @@ def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
     ],
     ids=lambda value: " ".join(value)[:70] if isinstance(value, list) else None,
 )  # fmt: skip
-def test_what_a_user_can_mend_is_one_line(
-    arguments, words, source, song, dataset, trained, experiment_path, tmp_path
-):
-    places = {
-        "source": source,
-        "song": song,
-        "dataset": dataset,
-        "run": trained[0],
-        "config": experiment_path,
-        "gone": tmp_path / "gone",
-        "new": tmp_path / "new",
-        "empty": trained[0],
-    }
+def test_what_a_user_can_mend_is_one_line(arguments, words, places, tmp_path):
     message = refusal(*(argument.format(**places) for argument in arguments))
     assert words.format(**places) in message
     assert list(tmp_path.iterdir()) == []
@@ -344,6 +402,13 @@ def test_what_a_user_can_mend_is_one_line(
         ["prepare", "a", "b", "--config", "lil_data", "--layout", "spiral"],
         ["train", "lil_data", "a", "b", "--epochs", "0"],
         ["train", "lil_data", "a", "b", "--test-fold", "first"],
+        ["train", "lil_data", "a", "b", "--second", "c"],
+        ["train", "lil_data", "a", "b", "--judge", "c"],
+        ["train", "small_cyclegan", "a", "b", "--judge", "c", "--set", "training.validate_on=none"],
+        ["translate", "a", "b"],
+        ["translate", "a", "--model", "c"],
+        ["translate", "a", "b", "--model", "c", "--mix", "1.5"],
+        ["translate", "a", "b", "--model", "c", "--bits", "17"],
         ["evaluate", "a"],
         ["crossvalidate", "lil_data", "a"],
         ["crossvalidate", "lil_data", "a", "b", "--epochs", "0"],
@@ -414,6 +479,21 @@ def test_force_replaces_what_is_there(trained, song, tmp_path):
     assert "--force" in refusal(*arguments)
     answer(*arguments, "--force")
     assert output.read_bytes() != song.read_bytes()
+
+
+def test_a_dataset_of_each_genre_is_taken(source, translation_path, tmp_path, eagerly):
+    for label in ("noise", "tones"):
+        shutil.copytree(source / label, tmp_path / "source" / label / label)
+        where = (tmp_path / "source" / label, tmp_path / label)
+        answer("prepare", *where, "--config", translation_path, "--workers", 1)
+    short = [word for each in ("epochs=1", "batch_size=12", "pool_images=0") for word in
+             ("--set", f"training.{each}")]  # fmt: skip
+    call = ("train", translation_path, tmp_path / "tones", tmp_path / "run", *short)
+    told = answer(*call, "--second", tmp_path / "noise")
+    assert (told["labels"], told["epochs"]) == (["tones", "noise"], 1)
+    assert "choose two" in refusal(*call, "--force")  # of one dataset with one label
+    result = invoke("plot", "history", tmp_path / "run", tmp_path / "history.png")
+    assert result.exit_code == 0
 
 
 # Dreams of several kinds
@@ -624,6 +704,20 @@ def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
     original, _ = soundfile.read(song, dtype="float32")
     changed, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
     assert np.array_equal(changed[8000:], original[8000:])
+    assert not np.array_equal(changed[:8000], original[:8000])
+
+
+@MAIN_THREAD
+def test_ctrl_c_keeps_what_is_translated(translation, song, tmp_path, ctrl_c):
+    told = interrupted(
+        *("translate", song, tmp_path / "out.wav", "--model", translation[0], "--bits", 32),
+        *("--set", "tiles.overlap_seconds=0.05", "--set", "level=limit"),
+    )
+    assert told["changed_seconds"] == pytest.approx(0.95 + 0.95 + 1)
+    original, _ = soundfile.read(song, dtype="float32")
+    changed, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
+    rest = round(8000 * told["changed_seconds"])
+    assert np.array_equal(changed[rest:], original[rest:])
     assert not np.array_equal(changed[:8000], original[:8000])
 
 

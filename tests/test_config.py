@@ -4,15 +4,23 @@ import pytest
 from pydantic import ValidationError
 
 from tfdream import config
-from tfdream.config import DreamConfig, Experiment, PrepareConfig, TransferConfig
+from tfdream.config import (
+    DreamConfig,
+    Experiment,
+    PrepareConfig,
+    TransferConfig,
+    TranslateConfig,
+    TranslationExperiment,
+)
 from tfdream.errors import ConfigError
 
-SCHEMAS = {".": Experiment, "dream": DreamConfig, "transfer": TransferConfig}  # by folder
+RECIPES = {"dream": DreamConfig, "transfer": TransferConfig, "translate": TranslateConfig}
 
 
-def schema_of(name):
+def load(name):
+    """A packaged configuration, as the commands that take it read it."""
     folder, _, _ = name.rpartition("/")
-    return SCHEMAS[folder or "."]
+    return config.load(name, RECIPES[folder]) if folder else config.load_experiment(name)
 
 
 def load_text(tmp_path, text, schema=Experiment, overrides=()):
@@ -32,13 +40,14 @@ def message(call, *arguments, **settings):
 
 @pytest.mark.parametrize("name", config.names())
 def test_a_packaged_config_fits_its_schema(name):
-    loaded = config.load(name, schema_of(name))
-    assert type(loaded) is schema_of(name)
-    assert config.validate(loaded.model_dump(), schema_of(name), "again") == loaded
+    loaded = load(name)
+    assert config.validate(loaded.model_dump(), type(loaded), "again") == loaded
+    assert type(loaded).model_validate_json(loaded.model_dump_json()) == loaded
 
 
 def test_published_systems_and_recommended_recipes_are_packaged():
-    assert {"lil_data", "dream/recommended"} <= set(config.names())
+    published = {"lil_data", "small_cyclegan", "dreaming_in_music_cyclegan"}
+    assert published | {"dream/recommended", "translate/recommended"} <= set(config.names())
     assert config.names() == sorted(config.names())
 
 
@@ -250,3 +259,73 @@ def test_a_broken_file_is_named(tmp_path, content, reason):
     text = message(config.load, str(path), Experiment)
     assert str(path) in text
     assert reason in text
+
+
+# Translations
+
+
+def test_the_task_of_an_experiment_decides_its_schema():
+    assert type(config.load_experiment("lil_data")) is Experiment
+    assert type(config.load_experiment("small_cyclegan")) is TranslationExperiment
+    assert config.load_experiment("lil_data") == config.load("lil_data", Experiment)
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "named"),
+    [
+        ("lil_data", "task=compose", "task='compose' is not one of: classify, translate"),
+        ("lil_data", "task=translate", "config 'lil_data'"),
+        ("lil_data", "training.cycle_weight=3", "'training.cycle_weight'"),
+        ("small_cyclegan", "training.schedule=cosine", "'training.schedule'"),
+        ("small_cyclegan", "training.decay_epochs=101", "decay_epochs=101.*epochs=100"),
+        ("small_cyclegan", "training.pool_images=9", "pool_images=9.*batch_size=10.*or 0"),
+        ("small_cyclegan", "training.adversarial=hinge", "training.adversarial='hinge'"),
+        ("small_cyclegan", "training.cycle_weight=-1", "training.cycle_weight=-1"),
+        ("small_cyclegan", "training.validate_on=next", "training.validate_on='next'"),
+        ("small_cyclegan", "labels=[a]", "labels"),
+        ("small_cyclegan", "labels=[a, a]", "are the same; name two"),
+        ("small_cyclegan", "frontend.kind=amplitude_phase", "kind=amplitude_phase .*use amplitude"),
+        ("small_cyclegan", "frontend.kind=log1p", "kind=log1p"),
+        ("small_cyclegan", "frontend={kind: raw}", "frontend.*'raw'"),
+        ("small_cyclegan", "model=null", "model=None"),
+        ("small_cyclegan", "input_seconds=3", "'input_seconds'"),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_task_is_named(name, override, named):
+    assert re.search(named, message(config.load_experiment, name, [override]))
+
+
+def test_a_pool_may_be_left_out():
+    loaded = config.load_experiment("small_cyclegan", ["training.pool_images=0"])
+    assert loaded.training.pool_images == 0
+
+
+def test_more_epochs_can_follow_unless_the_rate_falls_with_their_number():
+    for override, ends in (("training.decay_epochs=0", False), ("training.decay_epochs=1", True)):
+        loaded = config.load_experiment("small_cyclegan", [override])
+        assert loaded.training.ends_with_epochs == ends
+    for schedule, ends in (("constant", False), ("cosine", True)):
+        loaded = config.load_experiment("lil_data", [f"training.schedule={schedule}"])
+        assert loaded.training.ends_with_epochs == ends
+
+
+def test_the_published_small_cyclegan_sees_images_of_1025_by_646():
+    loaded = config.load_experiment("small_cyclegan")
+    spec = loaded.frontend.stft
+    assert (spec.bins, spec.frames(loaded.input_samples)) == (1025, 646)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("canvas: {kind: waveform}", "canvas.*'waveform'"),
+        ("canvas: {kind: mixture}", "canvas.*'mixture'"),
+        ("optimiser: {steps: 3}", "'optimiser'"),
+        ("repeats: 2", "'repeats'"),
+        ("mix: 1.5", "mix=1.5"),
+    ],
+)
+def test_a_translation_s_recipe_takes_what_changes_levels_and_nothing_to_optimise(
+    tmp_path, text, named
+):
+    assert re.search(named, message(load_text, tmp_path, text, TranslateConfig))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdream.config import TranslateConfig, load
 from tfdream.errors import ModelError
-from tfdream.export import compare, export
+from tfdream.export import ExportedClassifier, compare, export
+from tfdream.synthesis.translate import Translator
 from tfdream.training.runs import Run
 
 FOREIGN = """
@@ -90,7 +92,7 @@ def test_what_exists_is_replaced_with_force_only(run, tmp_path):
     assert (folder / "mine").read_text() == "precious"
     export(run, folder, force=True)
     assert not (folder / "mine").exists()
-    assert compare(run, folder) < 1e-5
+    assert compare(ExportedClassifier(run), folder) < 1e-5
 
 
 def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_path):
@@ -98,7 +100,7 @@ def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_pat
     other = Run.open(tmp_path / "run")
     weights = [weight + 0.1 for weight in other.model.get_weights()]
     other.model.set_weights(weights)
-    assert compare(other, exported[0]) > 1e-3
+    assert compare(ExportedClassifier(other), exported[0]) > 1e-3
 
 
 def test_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
@@ -106,3 +108,82 @@ def test_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="differs from the run by nan; nothing was written"):
         export(run, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+# Translations
+
+
+FOREIGN_TRANSLATION = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+waveform = tf.constant(np.load(sys.argv[2]))
+ways = {"forward": "serving_default", "backward": "backward"}
+np.savez(sys.argv[3], **{
+    way: loaded.signatures[name](waveform=waveform)["waveform"] for way, name in ways.items()
+})
+about = loaded.signatures["describe"]()
+print(json.dumps({
+    "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"tfdream", "tensorflow_io"}),
+    "labels": [label.decode() for label in about["labels"].numpy()],
+    "sample_rate": int(about["sample_rate"]),
+    "clip_samples": int(about["clip_samples"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def exported_translation(translation_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "translation"
+    return folder, export(translation_run, folder)
+
+
+def test_a_translation_is_exported_in_both_directions(exported_translation, translation_run):
+    folder, result = exported_translation
+    assert result["path"] == str(folder)
+    assert 0 <= result["max_abs_difference"] < 1e-4  # float32, sixteen times as loud at most
+    assert (result["labels"], result["sample_rate"]) == (["noise", "tones"], 8000)
+    assert result["clip_samples"] == translation_run.clip_samples
+
+
+def test_tensorflow_alone_translates_as_the_run(exported_translation, translation_run, tmp_path):
+    rng = np.random.default_rng(0)
+    samples = translation_run.clip_samples
+    waveform = (np.array([[0.3], [0.01], [0.0]]) * rng.uniform(-1, 1, (3, samples))).astype("f4")
+    np.save(tmp_path / "waveform.npy", waveform)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", FOREIGN_TRANSLATION, exported_translation[0]),
+            *(tmp_path / "waveform.npy", tmp_path / "translated.npz"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {
+        "foreign": [],
+        "labels": ["noise", "tones"],
+        "sample_rate": 8000,
+        "clip_samples": samples,
+    }
+    config = load("translate/recommended", TranslateConfig)
+    with np.load(tmp_path / "translated.npz") as found:
+        for way in ("forward", "backward"):
+            translator = Translator(
+                getattr(translation_run.generators, way), translation_run, config
+            )
+            wanted = translator.translate(tf.constant(waveform[..., np.newaxis]))[..., 0]
+            np.testing.assert_allclose(found[way], wanted, atol=1e-4)
+            assert np.abs(wanted - waveform).max() > 0.01
+        assert np.abs(found["forward"] - found["backward"]).max() > 0.01
+
+
+def test_generators_are_saved_once_and_no_discriminator(exported_translation, translation_run):
+    saved = tf.train.load_checkpoint(str(exported_translation[0] / "variables/variables"))
+    sizes = saved.get_variable_to_shape_map()
+    weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]
+    count = sum(int(np.prod(size)) for size in weights)
+    assert count == translation_run.generators.count_params()

@@ -68,7 +68,7 @@ def spectrograms(
 
 
 def history(run_folder: Path, output: Path) -> None:
-    """Loss and accuracy per epoch of a run, in training and validation.
+    """Loss and accuracy per epoch of a run, in training and validation; of a CycleGAN, its cycle.
 
     Raises:
       ModelError: if the run has no history yet.
@@ -79,8 +79,9 @@ def history(run_folder: Path, output: Path) -> None:
     except OSError:
         raise ModelError(f"'{run_folder}' has no history.csv; train at least one epoch") from None
     epochs = [int(row["epoch"]) for row in rows]
+    beside = "accuracy" if "accuracy" in rows[0] else "cycle"
     with _figure(output, 2) as axes:
-        for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+        for axis, name in zip(axes, ("loss", beside), strict=True):
             for column, legend in ((name, "training"), (f"val_{name}", "validation")):
                 if column in rows[0]:
                     values = [float(row[column]) for row in rows]

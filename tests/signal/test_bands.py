@@ -37,6 +37,39 @@ def test_a_band_of_flat_power_is_as_loud_as_its_bins():
     np.testing.assert_allclose(bands, 1, rtol=1e-5)  # float32
 
 
+@pytest.mark.parametrize("limits", [{}, {"min_hz": 500, "max_hz": 2000}])
+def test_the_same_of_all_bands_is_the_same_of_all_bins(limits):
+    """Also of bins that lie beyond all bands."""
+    bands = MelBands(config(bands=20, **limits), RATE)
+    spread = bands.spread(tf.constant([[[3.0] * 20], [[-1.0] * 20]]))
+    assert spread.shape == (2, 1, SPEC.bins)
+    np.testing.assert_allclose(spread[0], 3, rtol=1e-5)  # float32
+    np.testing.assert_allclose(spread[1], -1, rtol=1e-5)
+
+
+def test_values_of_bands_are_joined_by_straight_lines():
+    """Of the frequency in Hz, from one band's centre to the next."""
+    from librosa import fft_frequencies, mel_frequencies
+
+    bands = MelBands(config(bands=24), RATE)
+    values = np.random.default_rng(0).normal(0, 10, 24)
+    centres_hz = mel_frequencies(26, fmin=0, fmax=RATE / 2)[1:-1]
+    wanted = np.interp(fft_frequencies(sr=RATE, n_fft=SPEC.n_fft), centres_hz, values)
+    spread = bands.spread(tf.constant(values[np.newaxis, np.newaxis], tf.float32))
+    np.testing.assert_allclose(spread[0, 0], wanted, atol=1e-3)
+
+
+def test_one_band_spreads_to_the_bins_around_it_alone():
+    bands = MelBands(config(bands=24), RATE)
+    spread = bands.spread(tf.one_hot([[12]], 24)).numpy()[0, 0]
+    power = np.zeros((1, 1, SPEC.bins), np.float32)
+    for place in np.flatnonzero(spread):
+        power[0, 0, place] = 1
+        assert bands.from_bins(tf.constant(power)).numpy()[0, 0, 12] > 0
+        power[0, 0, place] = 0
+    assert 0 < spread.max() <= 1
+
+
 def test_limits_leave_out_what_lies_beyond():
     limited = frontends.build(config(bands=20, min_hz=500, max_hz=2000), RATE)
     inside, outside = (

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfdream.config import (
     ConstantQFrontendConfig,
+    MelFrontendConfig,
     PhaseConfig,
     RawFrontendConfig,
     SpectrogramFrontendConfig,
@@ -331,3 +332,52 @@ def test_an_image_of_the_phase_needs_a_magnitude():
 def test_too_few_samples_are_an_error(kind):
     with pytest.raises(ConfigError, match="n_fft=256"):
         spectrogram(kind)(tf.zeros([1, 128]))
+
+
+# Changes of images
+
+
+def mel(**settings):
+    return build(MelFrontendConfig(kind="mel", stft=SPEC, bands=24, **settings), RATE)
+
+
+CHANGED = {
+    f"{name} {size}": make(size=size)
+    for name, make in (("amplitude", lambda **how: spectrogram("amplitude", **how)), ("mel", mel))
+    for size in SIZES
+}
+each_level = pytest.mark.parametrize("frontend", CHANGED.values(), ids=CHANGED.keys())
+
+
+@each_level
+def test_an_even_change_of_an_image_is_an_even_gain(frontend):
+    change = np.full((2, *frontend.shape(SAMPLES)), 0.25, np.float32) * [[[[1]]], [[[-2]]]]
+    gain_db = frontend.change_to_gain_db(tf.constant(change, tf.float32), SAMPLES)
+    assert gain_db.shape == (2, SPEC.frames(SAMPLES), SPEC.bins)
+    np.testing.assert_allclose(gain_db[0], 20, rtol=1e-5)  # a quarter of 80 dB
+    np.testing.assert_allclose(gain_db[1], -40, rtol=1e-5)
+
+
+def test_a_change_of_a_cell_is_a_gain_of_that_cell():
+    frontend = spectrogram("amplitude", top_db=60)
+    change = np.zeros((1, *frontend.shape(SAMPLES)), np.float32)
+    change[0, 30, 7] = 0.1
+    gain_db = frontend.change_to_gain_db(tf.constant(change), SAMPLES).numpy()
+    assert gain_db[0, 7, 30] == pytest.approx(6)
+    assert np.count_nonzero(gain_db) == 1
+
+
+@each_level
+def test_a_gain_of_the_sound_is_the_change_of_its_image(frontend):
+    """High frequencies get 12 dB softer, along a slope that images and bands can show."""
+    waveform = music(1, noise=0.1)
+    stft = waveform_to_stft(waveform, SPEC)
+    wanted_db = np.interp(np.arange(SPEC.bins), [20, 110], [0, -12]).astype(np.float32)
+    # Amplitudes are measured against the loudest, which must not change: a tone far below.
+    softer = stft * (10 ** (wanted_db / 20)).astype(np.complex64)
+    loud = np.zeros(stft.shape, np.complex64)
+    loud[:, :, 4] = 10 * np.abs(stft).max()
+    change = frontend.stft_to_image(softer + loud) - frontend.stft_to_image(stft + loud)
+    found_db = frontend.change_to_gain_db(change, SAMPLES).numpy()[0]
+    # Between bands and pixels the slope is known to a pixel's height or a band's width: 2 dB.
+    np.testing.assert_allclose(found_db[:, 10:120].mean(axis=0), wanted_db[10:120], atol=2)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfdream.config import TrainingConfig
+from tfdream.config import TrainingConfig, TranslationTrainingConfig
 from tfdream.training import optimizer
 
 STEPS = 10
@@ -51,3 +51,30 @@ def test_weights_decay_and_biases_do_not(name):
     optimizer.build(training, STEPS).apply(zeros, layer.trainable_variables)
     np.testing.assert_allclose(layer.kernel.numpy(), kernel * 0.95, rtol=1e-5)
     np.testing.assert_allclose(layer.bias.numpy(), 1, rtol=1e-6)
+
+
+# Of a translation
+
+
+def test_a_line_falls_to_nothing_after_it_has_stayed():
+    decay = optimizer.LinearDecay(0.1, constant_steps=20, decay_steps=10)
+    rates = {step: float(decay(step)) for step in (0, 19, 20, 25, 29, 30, 99)}
+    wanted = {0: 0.1, 19: 0.1, 20: 0.1, 25: 0.05, 29: 0.01, 30: 0.0, 99: 0.0}
+    assert rates == pytest.approx(wanted, abs=1e-8)
+    again = optimizer.LinearDecay.from_config(decay.get_config())
+    assert float(again(27)) == float(decay(27))
+
+
+def test_the_last_epochs_of_a_translation_decay():
+    training = TranslationTrainingConfig(epochs=6, decay_epochs=2, learning_rate=0.1)
+    rate = optimizer.of_translation(training, STEPS)._learning_rate
+    assert [float(rate(epoch * STEPS)) for epoch in range(7)] == pytest.approx(
+        [0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.0], abs=1e-8
+    )
+
+
+def test_a_translation_without_decay_has_the_same_rate_for_ever():
+    built = optimizer.of_translation(TranslationTrainingConfig(learning_rate=0.3), STEPS)
+    built.iterations.assign(10**6)
+    assert float(built.learning_rate) == pytest.approx(0.3)
+    assert built.beta_1 == 0.5

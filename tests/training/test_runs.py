@@ -8,7 +8,7 @@ import pytest
 from tfdream import models
 from tfdream.errors import ModelError, TfdreamError
 from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.training.runs import FORMAT, Run
+from tfdream.training.runs import FORMAT, Run, TranslationRun, open_run
 
 
 @pytest.fixture
@@ -30,9 +30,44 @@ def test_a_run_knows_what_its_network_was_trained_for(run, experiment):
 
 
 def test_a_run_comes_back_as_it_was_created(run, tmp_path):
-    created = Run.create(tmp_path / "new", run.config, run.info)
-    opened = Run.open(created.folder)
+    Run(tmp_path / "new", run.config, run.info).create()
+    opened = Run.open(tmp_path / "new")
     assert (opened.config, opened.info) == (run.config, run.info)
+
+
+def test_a_folder_is_opened_as_the_run_that_it_is(trained, translation):
+    for folder, kind in ((trained[0], Run), (translation[0], TranslationRun)):
+        opened = open_run(folder)
+        assert type(opened) is kind
+        assert (opened.config, opened.info) == (kind.open(folder).config, kind.open(folder).info)
+
+
+def test_a_run_of_another_task_says_what_it_is_and_what_is_wanted(trained, translation):
+    classifier, cyclegan = "one of a classifier", "one of a translation"
+    with pytest.raises(ModelError, match=rf"run' is {cyclegan}.*; this takes {classifier}"):
+        Run.open(translation[0])
+    with pytest.raises(ModelError, match=rf"run' is {classifier}.*; this takes {cyclegan}"):
+        TranslationRun.open(trained[0])
+
+
+def test_generators_have_the_kept_weights_and_not_fresh_ones(translation, translation_run):
+    generators = translation_run.generators
+    again = TranslationRun.open(translation[0]).generators
+    fresh = translation_run.build_pair().generator
+    for own, other in ((generators.forward, again.forward), (generators.backward, again.backward)):
+        pairs = zip(own.get_weights(), other.get_weights(), strict=True)
+        assert all(np.array_equal(one, two) for one, two in pairs)
+        assert not np.array_equal(own.get_weights()[0], fresh.get_weights()[0])
+    assert not np.array_equal(generators.forward.get_weights()[0], again.backward.get_weights()[0])
+
+
+def test_a_run_that_is_cleared_keeps_only_its_description(translation, tmp_path):
+    run = TranslationRun.open(shutil.copytree(translation[0], tmp_path / "run"))
+    run.clear()
+    assert {path.name for path in run.folder.rglob("*") if path.is_file()} == {
+        "run.json",
+        "config.yaml",
+    }
 
 
 def test_the_model_has_the_kept_weights_and_not_fresh_ones(run):

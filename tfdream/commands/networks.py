@@ -82,8 +82,11 @@ def _train_translation(
 ) -> Result:
     from tfdream import config
     from tfdream.evaluation.translation import Watcher, read_judged
-    from tfdream.training.runs import Run
+    from tfdream.training.runs import Run, TranslationRun
     from tfdream.training.translation import train_translation
+
+    if judge and settings.training.validate_on == "none":
+        raise click.UsageError("--judge hears held-out clips; training.validate_on=none has none")
 
     judging = Run.open(judge) if judge else None
     sound = config.load("translate/recommended", config.TranslateConfig)
@@ -97,7 +100,9 @@ def _train_translation(
         second,
         lambda run, sides: Watcher(run, sides, sound, judging),
     )
-    return result | {"judged": read_judged(folder / "judged.csv")[-1:]} if judge else result
+    if judge is None:
+        return result
+    return result | {"judged": read_judged(TranslationRun.open(folder))[-1:]}
 
 
 @command(only_json={"per_track"})

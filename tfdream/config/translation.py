@@ -89,5 +89,5 @@ class TranslateConfig(Change):
     canvas: Annotated[GainCanvasConfig | LogMagnitudeCanvasConfig, Field(discriminator="kind")] = (
         GainCanvasConfig(kind="gains", bound_db=24)
     )
-    """Gains on the original's STFT, whose own settings (`stft`) are those of the frontend; or its
-    log magnitude with a phase found afterwards."""
+    """Gains on the original's STFT, which is that of the run's frontend; or its log magnitude, with
+    a phase found afterwards."""

@@ -2,7 +2,8 @@
 
 import csv
 import logging
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,8 +30,9 @@ class Watcher:
 
     Called with generators and the number of epochs that they learnt, it writes pictures of some
     clips (as they are, there, there and back), the sound of their translations, and, given a
-    classifier, the share of clips that it hears as the target: to TensorBoard, and to
-    ``judged.csv`` in the run's folder.
+    classifier, which of the two genres it hears rather: the share of clips that are the target's,
+    and its mean probability of the two, before and after. These go to ``judged.csv``, too, in the
+    run's folder.
 
     Args:
       run: of the CycleGAN.
@@ -49,8 +51,11 @@ class Watcher:
         self.sides = sides
         self.config = config
         self.judge = _judge(judge, run.labels) if judge else None
-        self.path = run.folder / "judged.csv"
-        self._writer = tf.summary.create_file_writer(str(run.events_path / "translations"))
+
+    @cached_property
+    def _writer(self) -> Any:
+        """Opened when there is something to write: a run that starts anew is cleared before."""
+        return tf.summary.create_file_writer(str(self.run.events_path / "translations"))
 
     def __call__(self, generators: Directions, epoch: int) -> None:
         """Show and judge."""
@@ -59,11 +64,11 @@ class Watcher:
             there, back = (getattr(generators, name) for name in (way, _WAYS[1 - number]))
             translator = Translator(there, self.run, self.config)
             returning = Translator(back, self.run, self.config)
-            target = self.run.labels[1 - number]
+            own, target = self.run.labels[number], self.run.labels[1 - number]
             with self._writer.as_default(epoch):
                 self._show(self.sides[number], translator, returning, f"to {target}")
                 if self.judge is not None:
-                    measures |= self._verdicts(self.sides[number], translator, target)
+                    measures |= self._verdicts(self.sides[number], translator, own, target)
         self._writer.flush()
         if measures:
             self._keep(epoch, measures)
@@ -81,10 +86,12 @@ class Watcher:
                 f"{name}, {each}", waveforms, self.run.sample_rate, max_outputs=len(clips)
             )
 
-    def _verdicts(self, side: Side, translator: Translator, target: str) -> dict[str, float]:
-        """What the judge says of up to so many clips, before and after, of the target."""
+    def _verdicts(
+        self, side: Side, translator: Translator, own: str, target: str
+    ) -> dict[str, float]:
+        """Which of the two genres the judge hears rather in some clips, before and after."""
         assert self.judge is not None
-        index = self.judge.run.labels.index(target)
+        both = [self.judge.run.labels.index(label) for label in (own, target)]
         heard: dict[str, list[np.ndarray]] = {"before": [], "after": []}
         clips = list(side.waveforms(_JUDGED_CLIPS))
         for start in range(0, len(clips), _BATCH_SIZE):
@@ -94,11 +101,10 @@ class Watcher:
                 heard[when] += [self._hear(waveform) for waveform in waveforms]
         measures = {}
         for when, probabilities in heard.items():
-            found = np.stack(probabilities)
-            share = float(np.mean(found.argmax(axis=1) == index))
-            probability = float(found[:, index].mean())
-            measures[f"share_to_{target}_{when}"] = share
-            measures[f"probability_of_{target}_{when}"] = probability
+            of_both = np.stack(probabilities)[:, both]
+            of_target = of_both[:, 1] / of_both.sum(axis=1)
+            measures[f"share_to_{target}_{when}"] = float(np.mean(of_target > 0.5))
+            measures[f"probability_of_{target}_{when}"] = float(of_target.mean())
         return measures
 
     def _hear(self, waveform: np.ndarray) -> np.ndarray:
@@ -113,10 +119,10 @@ class Watcher:
             for name, value in measures.items():
                 tf.summary.scalar(f"judge/{name}", value)
         self._writer.flush()
-        rows = [row for row in read_judged(self.path) if row["epoch"] < epoch]
+        rows = [row for row in read_judged(self.run) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **measures})
         with (
-            replacing(self.path) as temporary,
+            replacing(self.run.judged_path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
             table = csv.DictWriter(file, fieldnames=list(rows[-1]), extrasaction="ignore")
@@ -129,11 +135,11 @@ class Watcher:
         logger.info("after epoch %d, translated: %s", epoch, ", ".join(told))
 
 
-def read_judged(path: Path) -> list[dict[str, float]]:
+def read_judged(run: TranslationRun) -> list[dict[str, float]]:
     """What a watcher wrote, a row for each time; nothing if it did not."""
-    if not path.is_file():
+    if not run.judged_path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with run.judged_path.open(newline="", encoding="utf-8") as file:
         return [
             {name: float(value) for name, value in row.items() if value}
             for row in csv.DictReader(file)

@@ -19,6 +19,7 @@ class MelBands:
     """
 
     def __init__(self, config: MelFrontendConfig, sample_rate: int) -> None:
+        from librosa import fft_frequencies, mel_frequencies
         from librosa.filters import mel
 
         top_hz = config.max_hz or sample_rate / 2
@@ -44,11 +45,10 @@ class MelBands:
             )
         # Scaled so that a band of noise is about as loud as one of its bins.
         self.matrix = tf.constant((matrix / matrix.sum(axis=1, keepdims=True)).T, tf.float32)
-        triangles = matrix / matrix.max(axis=1, keepdims=True)
-        within = np.flatnonzero(triangles.sum(axis=0))
-        nearest = np.clip(np.arange(matrix.shape[1]), within[0], within[-1])
-        between = triangles[:, nearest]
-        self._between = tf.constant(between / between.sum(axis=0), tf.float32)
+        centres_hz = mel_frequencies(config.bands + 2, fmin=config.min_hz, fmax=top_hz)[1:-1]
+        bins_hz = fft_frequencies(sr=sample_rate, n_fft=config.stft.n_fft)
+        between = [np.interp(bins_hz, centres_hz, band) for band in np.eye(config.bands)]
+        self._between = tf.constant(np.stack(between), tf.float32)
 
     @property
     def count(self) -> int:
@@ -60,7 +60,10 @@ class MelBands:
         return tf.matmul(power, self.matrix)
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
-        """Values of bands to values of bins, along straight lines: `[batch, frames, bins]`."""
+        """Values of bands to values of bins, along straight lines from centre to centre.
+
+        float32 `[batch, frames, bands]` → `[batch, frames, bins]`.
+        """
         return tf.matmul(values, self._between)
 
     def to_bins(self, power: tf.Tensor) -> tf.Tensor:

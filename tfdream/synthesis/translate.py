@@ -39,24 +39,24 @@ class Translator:
       generator: from images float32 `[batch, height, width, 1]` in [−1, 1] to such.
       run: whose frontend and clips it was trained on.
       config: canvas, mask, mix.
+
+    Raises:
+      ConfigError: if the canvas does not fit the frontend.
     """
 
     def __init__(
         self, generator: keras.Model, run: TranslationRun, config: TranslateConfig
     ) -> None:
-        self.generator = generator
-        self.config = config
-        self.samples = run.clip_samples
-        self.sample_rate = run.sample_rate
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)
+        self.generator = generator
         self.frontend = frontend
-        wanted = config.canvas
-        if isinstance(wanted, GainCanvasConfig):
-            wanted = wanted.model_copy(update={"stft": frontend.spec})
+        self.config = _on_stft_of(frontend, config)
+        self.samples = run.clip_samples
+        self.sample_rate = run.sample_rate
         mask = Mask.build(config.mask, run.sample_rate)
         self.canvas = canvases.build(
-            wanted, Surroundings(frontend, self.samples, run.sample_rate, mask)
+            self.config.canvas, Surroundings(frontend, self.samples, run.sample_rate, mask)
         )
 
     def imagine(self, image: tf.Tensor) -> tf.Tensor:
@@ -93,6 +93,19 @@ class Translator:
             return changed
 
         return change
+
+
+def _on_stft_of(frontend: SpectrogramFrontend, config: TranslateConfig) -> TranslateConfig:
+    """Gains lie on the frontend's STFT."""
+    canvas = config.canvas
+    if not isinstance(canvas, GainCanvasConfig) or canvas.stft == frontend.spec:
+        return config
+    if "stft" in canvas.model_fields_set:
+        raise ConfigError(
+            "canvas.stft: the gains of a translation lie on the STFT of the run's frontend; leave "
+            "it out"
+        )
+    return config.model_copy(update={"canvas": canvas.model_copy(update={"stft": frontend.spec})})
 
 
 def direction(run: TranslationRun, to: str | None) -> str:
@@ -189,7 +202,7 @@ def translate(
         "source": str(source),
         "run": run.describe(),
         "direction": result["direction"],
-        "config": config.model_dump(mode="json"),
+        "config": translator.config.model_dump(mode="json"),
         "bits": bits,
     }
     write_sidecar(output, making, result)

@@ -33,7 +33,7 @@ class Translations(NamedTuple):
     """By the generator that makes what they are already; None where nobody asks."""
 
 
-class CycleGan(FitModel):
+class CycleGan(FitModel, keras.Model):
     """Four networks that are trained together, on batches of images of both genres in [0, 1].
 
     The networks see them in [−1, 1], and so do the losses.

@@ -56,15 +56,18 @@ def precision(mixed: bool) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-class FitModel(keras.Model):
-    """A model for `fit` that fetches each batch itself and notes how long it waited.
+class FitModel:
+    """Beside `keras.Model`, a base of models that fetch each batch themselves and note the wait.
 
     Keras fetches the next batch inside the compiled step, where waiting cannot be told from
-    computing.
+    computing. This is no `keras.Model` itself, because Keras changes the bases of all from which a
+    functional model descends: what else descends from them would then be functional too.
     """
 
     data_wait_seconds = 0.0
     train_function: Callable[[Any], dict[str, tf.Tensor]] | None
+    optimizer: keras.Optimizer
+    trainable_variables: list[keras.Variable]
 
     def build_optimizers(self) -> None:
         """Make their variables, so that a state can be loaded into them."""
@@ -74,7 +77,7 @@ class FitModel(keras.Model):
         """Wrap the compiled step; Keras calls this at the start of `fit`."""
         if self.train_function is not None and not force:
             return
-        super().make_train_function(force)
+        keras.Model.make_train_function(self, force)
         step = self.train_function
         assert step is not None
 

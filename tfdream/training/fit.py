@@ -98,14 +98,16 @@ def train(
     return result
 
 
-def fit_model(
-    network: keras.Model, training: TrainingConfig, steps_per_epoch: int
-) -> distribution.FitModel:
+class Classifier(distribution.FitModel, keras.Model):
+    """A classifier's network, up to the logits, as what `fit` takes."""
+
+
+def fit_model(network: keras.Model, training: TrainingConfig, steps_per_epoch: int) -> keras.Model:
     """A classifier's network as what `fit` takes: compiled, and up to the logits.
 
     The loss is taken from the logits: the logarithm of a softmax loses digits.
     """
-    model = distribution.FitModel(network.inputs, network.get_layer("logits").output)
+    model = Classifier(network.inputs, network.get_layer("logits").output)
     model.compile(
         optimizer=optimizer.build(training, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(

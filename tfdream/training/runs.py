@@ -25,7 +25,6 @@ from tfdream.files import replacing, write_json, write_text
 from tfdream.models import translators
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
-from tfdream.training.distribution import FitModel
 
 FORMAT = 1
 
@@ -181,8 +180,8 @@ class RunFolder:
             with h5py.File(temporary, "a") as file:
                 file.attrs["history"] = json.dumps(history)
 
-    def load_resume_state(self, model: FitModel) -> list[dict[str, float]]:
-        """Bring `model` and its optimizers to the last finished epoch; return the history."""
+    def load_resume_state(self, model: keras.Model) -> list[dict[str, float]]:
+        """Bring a `FitModel` and its optimizers to the last finished epoch; return the history."""
         if not self.resume_path.is_file():
             return []
         try:
@@ -229,6 +228,15 @@ class TranslationRun(RunFolder):
 
     schema = TranslationExperiment
     config: TranslationExperiment
+
+    @property
+    def judged_path(self) -> Path:
+        """What a classifier heard now and then, if one was asked."""
+        return self.folder / "judged.csv"
+
+    def clear(self) -> None:
+        super().clear()
+        self.judged_path.unlink(missing_ok=True)
 
     def build_pair(self) -> translators.Pair:
         """Generator and discriminator of one direction, with fresh weights."""

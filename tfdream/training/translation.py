@@ -61,6 +61,8 @@ def train_translation(
         training breaks down.
     """
     training = config.training
+    if second is not None and second.resolve() == dataset_folder.resolve():
+        raise ConfigError(f"'{second}' is given as both genres; name a dataset of the second one")
     datasets = [dataset_folder] if second is None else [dataset_folder, second]
     loaded = {folder: records.load(folder) for folder in datasets}
     for folder, dataset in loaded.items():
@@ -90,11 +92,14 @@ def train_translation(
     if info.validation_fold is not None:
         held_out = sides([[info.validation_fold] for _ in infos])
     steps = unpaired.steps_per_epoch(learnt_from, training.batch_size)
+    validation = held_out and unpaired.evaluation_batches(held_out, config)
+    watch = watcher(run, held_out) if watcher and held_out else None
     strategy = distribution.strategy()
     distribution.check_batch_size(training.batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope(), distribution.precision(training.mixed_precision):
         model = CycleGan(run.build_pair(), run.build_pair(), training, steps)
+        # Only now that all has proved to fit: a folder of settings that do not is in the way.
         if force:
             run.clear()
         run.create()
@@ -103,13 +108,12 @@ def train_translation(
     if history:
         logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
     if first_epoch < training.epochs:
-        watch = watcher(run, held_out) if watcher and held_out else None
         model.fit(
             unpaired.training_batches(learnt_from, config, first_epoch),
             epochs=training.epochs,
             initial_epoch=first_epoch,
             steps_per_epoch=steps,
-            validation_data=held_out and unpaired.evaluation_batches(held_out, config),
+            validation_data=validation,
             verbose=0,
             shuffle=False,
             callbacks=[
@@ -184,6 +188,10 @@ def _labels(config: TranslationExperiment, loaded: dict[Path, Dataset]) -> tuple
             for folder, dataset in loaded.items()
         ]
         first, second = config.labels or found
+        if first == second:
+            raise ConfigError(
+                f"both datasets are of '{first}'; name the genres: --set 'labels=[…, …]'"
+            )
         return first, second
     ((folder, dataset),) = loaded.items()
     if config.labels is None:

@@ -5,6 +5,8 @@ networks", appendix 7.2, and the authors' implementation where that is silent (b
 for spectrograms, "Dreaming in Music", section III-E.
 """
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -33,8 +35,10 @@ def build(
     return Pair(generator, _patches(input_shape, discriminator_filters, discriminator_layers))
 
 
-def _initialised() -> dict[str, keras.Initializer]:
-    return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
+def _initialised() -> dict[str, Any]:
+    # As a description, of which each layer makes its own: one initializer gives all the same.
+    normal = keras.initializers.RandomNormal(stddev=0.02)
+    return {"kernel_initializer": keras.initializers.serialize(normal)}
 
 
 def _patches(input_shape: tuple[int, int, int], filters: int, strided: int) -> keras.Model:

@@ -99,6 +99,9 @@ class Mixture(Gains):
     def start(self, context: Context) -> tf.Tensor:
         return tf.zeros([*tf.unstack(tf.shape(context["stft"])), 3])
 
+    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        return tf.pad(gain_db[..., tf.newaxis], [[0, 0], [0, 0], [0, 0], [0, 2]])  # nothing added
+
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
         # In the gains' unit, so that one step size suits both.
         added = values[..., 1:] / self.config.bound_db
