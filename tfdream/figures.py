@@ -20,6 +20,22 @@ _FORMATS = (".png", ".svg", ".pdf")
 # At most so many columns of a spectrogram are computed: no screen shows more.
 _COLUMNS = 1500
 _RANGE_DB = 80
+
+# What `history` draws: labels of the axes, columns and their legends.
+_CLASSIFICATION = {
+    name: {name: "training", f"val_{name}": "validation"} for name in ("loss", "accuracy")
+}
+_TRANSLATION = {
+    **{
+        f"{role}s": {f"{role}_forward": "forward", f"{role}_backward": "backward"}
+        for role in ("generator", "discriminator")
+    },
+    "mean difference": {
+        f"{prefix}{name}": f"{name}, {kind}"
+        for name in ("cycle", "identity")
+        for prefix, kind in (("", "training"), ("val_", "validation"))
+    },
+}
 _N_FFT = 2048
 
 
@@ -68,30 +84,53 @@ def spectrograms(
 
 
 def history(run_folder: Path, output: Path) -> None:
-    """Loss and accuracy per epoch of a run, in training and validation; of a CycleGAN, its cycle.
+    """What `train` noted per epoch: loss and accuracy, in training and validation.
+
+    Of a translation: what the discriminators tell the generators, how they fare themselves, how far
+    images there and back are from what they were, and what a judge heard, if there was one.
 
     Raises:
       ModelError: if the run has no history yet.
     """
-    try:
-        with (run_folder / "history.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError:
-        raise ModelError(f"'{run_folder}' has no history.csv; train at least one epoch") from None
-    epochs = [int(row["epoch"]) for row in rows]
-    beside = "accuracy" if "accuracy" in rows[0] else "cycle"
-    with _figure(output, 2) as axes:
-        for axis, name in zip(axes, ("loss", beside), strict=True):
-            for column, legend in ((name, "training"), (f"val_{name}", "validation")):
-                if column in rows[0]:
-                    values = [float(row[column]) for row in rows]
-                    axis.plot(epochs, values, marker=".", label=legend)
-            axis.set_ylabel(name)
-            axis.grid(alpha=0.3)
-            axis.legend()
+    rows = _rows(run_folder / "history.csv")
+    if not rows:
+        raise ModelError(f"'{run_folder}' has no history.csv; train at least one epoch")
+    panels = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
+    judged = _rows(run_folder / "judged.csv")
+    with _figure(output, len(panels) + bool(judged)) as axes:
+        for axis, (label, columns) in zip(axes, panels.items(), strict=False):
+            _draw_curves(axis, label, rows, columns)
+        if judged:
+            shares = [name for name in judged[0] if name.startswith("share_to_")]
+            _draw_curves(
+                axes[-1], "judged as", judged, {name: name[9:].replace("_", " ") for name in shares}
+            )
+            axes[-1].set_ylim(0, 1)
         axes[0].set_title(run_folder.name, parse_math=False)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Of a CSV file; none where it is not."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError:
+        return []
+
+
+def _draw_curves(
+    axis: Axes, label: str, rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]
+) -> None:
+    """Columns over epochs, as far as they are there, by the names of their legends."""
+    epochs = [float(row["epoch"]) for row in rows]
+    for column, legend in columns.items():
+        if column in rows[0]:
+            axis.plot(epochs, [float(row[column]) for row in rows], marker=".", label=legend)
+    axis.set_ylabel(label)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
 
 
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], output: Path) -> None:
