@@ -9,8 +9,6 @@ from keras import layers
 from tfdream.models.parts.blocks import convolution
 
 _EPSILON = 1e-5
-# How near to black and white the tangent of a finite number comes.
-_NEARLY_ONE = 0.99
 
 
 @keras.saving.register_keras_serializable("tfdream")
@@ -62,20 +60,6 @@ class ReflectionPadding(layers.Layer):
         return {**super().get_config(), "size": self.size}
 
 
-@keras.saving.register_keras_serializable("tfdream")
-class ChangeOf(layers.Layer):
-    """Of what the hyperbolic tangent makes an image with a change: of 0, the image as it is."""
-
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """An image in [−1, 1] and its change, both `[batch, height, width, channels]`."""
-        image, change = (tf.cast(part, tf.float32) for part in inputs)
-        return tf.atanh(_NEARLY_ONE * image) + change
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the image."""
-        return input_shape[0]
-
-
 def reflected_convolution(x: Any, filters: int, kernel_size: int, name: str, **how: Any) -> Any:
     """A convolution whose output has the size of its input, of images with mirrored borders."""
     x = ReflectionPadding(kernel_size // 2, name=f"{name}_pad")(x)
@@ -118,12 +102,7 @@ def residual_block(x: Any, name: str, **how: Any) -> Any:
 
 
 def translator(
-    input_shape: tuple[int, int, int],
-    filters: int,
-    blocks: int,
-    name: str,
-    residual: bool = False,
-    **how: Any,
+    input_shape: tuple[int, int, int], filters: int, blocks: int, name: str, **how: Any
 ) -> keras.Model:
     """Encoder, residual blocks and decoder: images in [-1, 1] to images of the same size.
 
@@ -132,7 +111,6 @@ def translator(
       filters: of the first convolution; the next two have twice and four times as many.
       blocks: residual ones, at a quarter of the size.
       name: of the model.
-      residual: what it gives is the image and a change, and it begins without any change.
       how: arguments of every convolution.
     """
     image = keras.Input(input_shape, name="image")
@@ -147,9 +125,6 @@ def translator(
     for number in (4, 5):
         filters //= 2
         x = double(x, filters, sizes.pop(), f"conv{number}", **how)
-    last = {**how, "kernel_initializer": "zeros"} if residual else how
-    x = reflected_convolution(x, input_shape[2], 7, "conv6", **last)
-    if residual:
-        x = ChangeOf(name="change", dtype="float32")([image, x])
+    x = reflected_convolution(x, input_shape[2], 7, "conv6", **how)
     translated = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(image, translated, name=name)

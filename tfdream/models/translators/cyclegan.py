@@ -19,7 +19,6 @@ def build(
     *,
     filters: int = 64,
     blocks: int = 9,
-    residual: bool = False,
     discriminator_filters: int = 64,
     discriminator_layers: int = 3,
 ) -> Pair:
@@ -29,12 +28,10 @@ def build(
       input_shape: height, width and channels of the image.
       filters: of the generator's first convolution.
       blocks: residual blocks of the generator: 9 for images of 256×256, 6 for 128×128.
-      residual: the generator makes a change of the image instead of an image, which keeps what need
-        not change and is learnt in far fewer steps; not as published.
       discriminator_filters: of the discriminator's first convolution.
       discriminator_layers: its strided convolutions; 3 make patches of 70×70 pixels, 2 of 34×34.
     """
-    generator = translator(input_shape, filters, blocks, "generator", residual, **_initialised())
+    generator = translator(input_shape, filters, blocks, "generator", **_initialised())
     return Pair(generator, _patches(input_shape, discriminator_filters, discriminator_layers))
 
 
