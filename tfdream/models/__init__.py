@@ -8,6 +8,7 @@ configuration may set.
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -58,11 +59,16 @@ def call_build(module: ModuleType, options: dict[str, Any], *arguments: Any) -> 
             ) from None
         raise ConfigError(f"{name}: {describe(error)}") from None
     except ValueError as error:
-        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{name} cannot take an input of shape {arguments[0]}: {reason}"
+            f"{name} cannot take an input of shape {arguments[0]}: {_reason(error)}"
         ) from None
     return model
+
+
+def _reason(error: ValueError) -> str:
+    """What Keras says in one line, without colours and the list of all arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("Arguments received by")[0]
+    return " ".join(text.split())
 
 
 def layers(model: keras.Model) -> list[dict[str, Any]]:

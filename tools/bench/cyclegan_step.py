@@ -1,7 +1,7 @@
 """A training step of each published CycleGAN beside the same step in PyTorch.
 
     pip install torch
-    python tools/bench/cyclegan_step.py [--steps 5] [--only cyclegan] [--batch N] [--size H W]
+    python tools/bench/cyclegan_step.py [--steps 5] [--only cyclegan] [--mixed]
 
 Both have the same networks, which is checked first: with the same weights they give the same images
 and judgements. Then steps alternate, so that both meet the same machine; medians and the median
@@ -199,7 +199,9 @@ def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
     return float(np.abs(here - there).max())
 
 
-def row(name: str, steps: int, batch: int | None, size: tuple[int, int] | None) -> list[str]:
+def row(
+    name: str, steps: int, with_mixed: bool, batch: int | None, size: tuple[int, int] | None
+) -> list[str]:
     settings = config.load_experiment(EXPERIMENTS[name])
     assert isinstance(settings, config.TranslationExperiment)
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
@@ -225,14 +227,14 @@ def row(name: str, steps: int, batch: int | None, size: tuple[int, int] | None) 
         for networks, own in zip(pairs, others, strict=True)
         for network, other in zip(networks, own, strict=True)
     ]
-    with distribution.precision(mixed=True):
-        mixed = [translators.build(settings.model, shape) for _ in range(2)]
-        mixed_step = tfdream_step(settings, mixed, images)
     ways = {
         "PyTorch": torch_step(others, images, settings.training),
         "tfdream": tfdream_step(settings, pairs, images),
-        "mixed": mixed_step,
     }
+    if with_mixed:
+        with distribution.precision(mixed=True):
+            mixed = [translators.build(settings.model, shape) for _ in range(2)]
+            ways["mixed"] = tfdream_step(settings, mixed, images)
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(steps + 1):
         for way, step in ways.items():
@@ -242,6 +244,9 @@ def row(name: str, steps: int, batch: int | None, size: tuple[int, int] | None) 
                 seconds[way].append(time.perf_counter() - started)
     cells = [name, f"{count}×{height}×{width}", f"{statistics.median(seconds['PyTorch']):.2f} s"]
     for way in ("tfdream", "mixed"):
+        if way not in ways:
+            cells += ["–", "–"]
+            continue
         ratios = (own / base for own, base in zip(seconds[way], seconds["PyTorch"], strict=True))
         cells += [f"{statistics.median(seconds[way]):.2f} s", f"{statistics.median(ratios):.2f}"]
     return [*cells, f"{max(differences):.1g}"]
@@ -250,15 +255,20 @@ def row(name: str, steps: int, batch: int | None, size: tuple[int, int] | None) 
 @click.command()
 @click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Counted.")
 @click.option("--only", type=click.Choice(list(EXPERIMENTS)), multiple=True)
+@click.option("--mixed", is_flag=True, help="In mixed precision too.")
 @click.option(
     "--batch", type=click.IntRange(1), help="Images of each genre; as published, without."
 )
 @click.option("--size", type=int, nargs=2, help="Height and width; as published, without.")
 def main(
-    steps: int, only: tuple[str, ...], batch: int | None, size: tuple[int, int] | None
+    steps: int,
+    only: tuple[str, ...],
+    mixed: bool,
+    batch: int | None,
+    size: tuple[int, int] | None,
 ) -> None:
     """Print a Markdown table."""
-    rows = (row(name, steps, batch, size) for name in only or EXPERIMENTS)
+    rows = (row(name, steps, mixed, batch, size) for name in only or EXPERIMENTS)
     print_table(HEAD, rows, words=2)
     click.echo(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads", err=True)
 
