@@ -44,6 +44,9 @@ KEYS = {
     },
     "export": {"path", "max_abs_difference"},
 }
+# Commands do the same step by step; to build graphs takes longer than a few steps.
+EAGERLY = pytest.mark.usefixtures("eagerly")
+
 FEW_STEPS = ("--set", "optimiser.steps=2", "--set", "tiles.overlap_seconds=0.05")
 
 
@@ -140,7 +143,7 @@ def test_commands_are_listed_in_the_order_of_the_work():
 
 
 @pytest.fixture(scope="module")
-def walk(source, experiment_path, translation_path, tmp_path_factory):
+def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
     """What each command answered, one building on the other, and the folder they wrote to."""
     folder = tmp_path_factory.mktemp("walk")
     dataset, run, song = folder / "dataset", folder / "run", source / "tones/0.wav"
@@ -148,27 +151,13 @@ def walk(source, experiment_path, translation_path, tmp_path_factory):
         "prepare": answer("prepare", source, dataset, "--config", experiment_path, "--workers", 1),
         "train": answer("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1),
         "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
-        "crossvalidate": answer(
-            *("crossvalidate", experiment_path, dataset, folder / "folds", "--epochs", 1),
-            *("--fold", 0, "--fold", 2, "--figure", folder / "classes.png"),
-        ),
         "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
         "layers": answer("layers", run),
         "dream": answer(
             *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
             *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
         ),
-        "train a translation": answer(
-            *("train", translation_path, dataset, folder / "cyclegan", "--epochs", 1),
-            *("--judge", run, "--set", "labels=[tones, noise]"),
-        ),
-        "translate": answer(
-            *("translate", song, folder / "translated.flac", "--model", folder / "cyclegan"),
-            *("--to", "noise", "--mix", 0.5, "--bits", 16, "--figure", folder / "translated.png"),
-            *("--set", "tiles.overlap_seconds=0.05"),
-        ),
         "export": answer("export", run, folder / "saved_model"),
-        "export a translation": answer("export", folder / "cyclegan", folder / "saved_cyclegan"),
         "analyse": answer(
             "analyse", song, folder / "song.npz", "--config", experiment_path, "--start", 0.5
         ),
@@ -180,6 +169,18 @@ def walk(source, experiment_path, translation_path, tmp_path_factory):
             "plot", "spectrograms", song, folder / "dream.flac", folder / "spectrograms.png"
         ),
     }
+    with step_by_step():  # whose graphs take longer than what they do
+        answers |= {
+            "crossvalidate": answer(
+                *("crossvalidate", experiment_path, dataset, folder / "folds", "--epochs", 1),
+                *("--fold", 0, "--fold", 2, "--figure", folder / "classes.png"),
+            ),
+            "translate": answer(
+                *("translate", song, folder / "translated.flac", "--model", translation[0]),
+                *("--to", "noise", "--mix", 0.5, "--bits", 16),
+                *("--figure", folder / "translated.png", "--set", "tiles.overlap_seconds=0.05"),
+            ),
+        }
     return answers, folder
 
 
@@ -197,13 +198,8 @@ def test_the_answers_fit_together(walk):
     assert "error" in answers["predict"]["files"][2]
     assert "conv2" in [layer["name"] for layer in answers["layers"]["layers"]]
     assert answers["dream"]["objective"] == "layer_norm(conv1)"
-    assert answers["train a translation"]["labels"] == ["tones", "noise"]
-    (judged,) = answers["train a translation"]["judged"]
-    assert judged["epoch"] == 1
-    assert 0 <= judged["share_to_noise_after"] <= 1
     assert answers["translate"]["direction"] == "tones to noise"
     assert answers["export"]["max_abs_difference"] < 1e-5
-    assert answers["export a translation"]["labels"] == ["tones", "noise"]
     assert answers["analyse"]["shape"] == [129, 126, 1]
     assert answers["invert"]["samples"] == 8000
     sidecar = json.loads((folder / "dream.flac.json").read_text())
@@ -218,11 +214,11 @@ def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
     assert {path.name for path in walk[1].iterdir()} == {
         *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
         *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png", "folds", "classes.png"),
-        *("cyclegan", "saved_cyclegan", "translated.flac", "translated.flac.json"),
-        "translated.png",
+        *("translated.flac", "translated.flac.json", "translated.png"),
     }
 
 
+@EAGERLY
 def test_without_json_people_are_told_the_same(walk):
     result = invoke("evaluate", walk[1] / "run", walk[1] / "dataset")
     assert result.exit_code == 0
@@ -239,6 +235,7 @@ def test_without_json_people_are_told_the_same(walk):
     assert "tones/" not in result.stdout
 
 
+@EAGERLY
 def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
     answers, folder = walk
     dataset, run = folder / "dataset", folder / "run"
@@ -246,8 +243,13 @@ def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
     assert again | {"wall_seconds": 0} == answers["prepare"] | {"wall_seconds": 0}
     once = ("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1)
     assert answer(*once) == answers["train"]
+    folds = ("--epochs", 1, "--fold", 0, "--fold", 2)
+    call = ("crossvalidate", experiment_path, dataset, folder / "folds", *folds)
+    assert answer(*call) == answers["crossvalidate"]
 
 
+@pytest.mark.slow
+@EAGERLY
 def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
     answers, folder = walk
     assert answers["crossvalidate"]["config"] == "tiny"
@@ -472,6 +474,7 @@ def test_an_objective_is_taken_as_it_stands(trained, tmp_path, objective):
     assert found["objective_after"] > found["objective_before"]
 
 
+@EAGERLY
 def test_force_replaces_what_is_there(trained, song, tmp_path):
     output = tmp_path / "out.wav"
     shutil.copy(song, output)
@@ -481,7 +484,24 @@ def test_force_replaces_what_is_there(trained, song, tmp_path):
     assert output.read_bytes() != song.read_bytes()
 
 
-def test_a_dataset_of_each_genre_is_taken(source, translation_path, tmp_path, eagerly):
+def test_a_finished_translation_is_told_again_with_its_verdict(
+    translation, trained, dataset, translation_path
+):
+    told = answer("train", translation_path, dataset, translation[0], "--judge", trained[0])
+    (judged,) = told.pop("judged")
+    assert judged["epoch"] == 2
+    assert 0 <= judged["share_to_noise_after"] <= 1
+    assert told == translation[1]
+
+
+@pytest.mark.slow
+def test_a_translation_is_exported_too(translation, tmp_path):
+    told = answer("export", translation[0], tmp_path / "saved_model")
+    assert told["labels"] == ["noise", "tones"]
+
+
+@pytest.mark.slow
+def test_a_dataset_of_each_genre_is_taken(source, translation_path, trained, tmp_path, eagerly):
     for label in ("noise", "tones"):
         shutil.copytree(source / label, tmp_path / "source" / label / label)
         where = (tmp_path / "source" / label, tmp_path / label)
@@ -489,8 +509,11 @@ def test_a_dataset_of_each_genre_is_taken(source, translation_path, tmp_path, ea
     short = [word for each in ("epochs=1", "batch_size=12", "pool_images=0") for word in
              ("--set", f"training.{each}")]  # fmt: skip
     call = ("train", translation_path, tmp_path / "tones", tmp_path / "run", *short)
-    told = answer(*call, "--second", tmp_path / "noise")
+    told = answer(*call, "--second", tmp_path / "noise", "--judge", trained[0])
     assert (told["labels"], told["epochs"]) == (["tones", "noise"], 1)
+    (judged,) = told["judged"]
+    assert judged["epoch"] == 1
+    assert 0 <= judged["share_to_noise_after"] <= 1
     assert "choose two" in refusal(*call, "--force")  # of one dataset with one label
     result = invoke("plot", "history", tmp_path / "run", tmp_path / "history.png")
     assert result.exit_code == 0
@@ -522,6 +545,7 @@ def album(tmp_path):
     return tmp_path / "album"
 
 
+@EAGERLY
 def test_a_folder_is_dreamt_and_what_is_there_is_kept(trained, album, tmp_path):
     output = tmp_path / "out"
     told = answer(*dream(trained, album, output))
@@ -579,6 +603,7 @@ def test_force_replaces_a_folder_of_the_same_settings(trained, album, tmp_path):
     assert (len(told["files"]), told["kept"]) == (2, [])
 
 
+@EAGERLY
 def test_several_recordings_go_into_a_folder(trained, album, tmp_path):
     sources = (album / "b.wav", album / "live")
     told = answer(*dream(trained, *sources, tmp_path / "out"))
@@ -588,6 +613,7 @@ def test_several_recordings_go_into_a_folder(trained, album, tmp_path):
     ]
 
 
+@EAGERLY
 def test_a_recording_goes_into_a_folder_that_is_there(trained, album, tmp_path):
     (tmp_path / "out").mkdir()
     answer(*dream(trained, album / "b.wav", tmp_path / "out"))
@@ -694,6 +720,7 @@ def interrupted(*arguments):
     return told
 
 
+@EAGERLY
 @MAIN_THREAD
 def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
     before = signal.getsignal(signal.SIGINT)
@@ -707,6 +734,7 @@ def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
     assert not np.array_equal(changed[:8000], original[:8000])
 
 
+@EAGERLY
 @MAIN_THREAD
 def test_ctrl_c_keeps_what_is_translated(translation, song, tmp_path, ctrl_c):
     told = interrupted(
@@ -754,6 +782,7 @@ def test_ctrl_c_ends_the_layers(trained, album, tmp_path, ctrl_c):
     ]
 
 
+@EAGERLY
 @MAIN_THREAD
 def test_a_second_ctrl_c_gives_it_up(trained, song, tmp_path, monkeypatch):
     @contextmanager

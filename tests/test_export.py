@@ -147,6 +147,7 @@ def test_a_translation_is_exported_in_both_directions(exported_translation, tran
     assert result["clip_samples"] == translation_run.clip_samples
 
 
+@pytest.mark.slow
 def test_tensorflow_alone_translates_as_the_run(exported_translation, translation_run, tmp_path):
     rng = np.random.default_rng(0)
     samples = translation_run.clip_samples

@@ -1,5 +1,6 @@
 """Contracts of every augmentation that a configuration may name, and the physics of each."""
 
+import functools
 from typing import get_args
 
 import numpy as np
@@ -37,8 +38,14 @@ def config(kind, **settings):
 
 def change(kind, values, seed=SEED, **settings):
     """What a single augmentation of waveforms or inputs makes of values, as an array."""
-    apply = tf.function(composed([config(kind, **settings)]))  # as in a pipeline, and faster
-    return apply(tf.constant(values), labels(len(values)), seed)[0].numpy()
+    apply = compiled(kind, tuple(settings.items()))
+    return apply(tf.constant(values), labels(len(values)), tf.constant(seed))[0].numpy()
+
+
+@functools.cache
+def compiled(kind, settings):
+    """As in a pipeline, and faster than step by step; built once for all values of a shape."""
+    return tf.function(composed([config(kind, **dict(settings))]))
 
 
 def composed(configs):

@@ -175,6 +175,7 @@ class Deadly(PosixPath):
         return os._exit, (1,)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_only_loses_its_file(counted):
     other = write(counted.parent / "other.wav", counting(1.5))
     tracks = [track(counted), track(Deadly("deadly.wav")), track(other), track(counted)]

@@ -77,8 +77,16 @@ def epoch_of(batches, shards, training):
     return [clip.tobytes() for inputs, _ in itertools.islice(batches, steps) for clip in inputs]
 
 
-@pytest.mark.parametrize("shuffle_clips", [1, 8, 2048])
-@pytest.mark.parametrize("batch_size", [6, 7])
+@pytest.mark.parametrize(
+    ("shuffle_clips", "batch_size"),
+    [
+        (8, 7),
+        *(
+            pytest.param(clips, size, marks=pytest.mark.slow)
+            for clips, size in [(1, 6), (1, 7), (8, 6), (2048, 6), (2048, 7)]
+        ),
+    ],
+)
 def test_an_epoch_sees_every_clip_up_to_the_incomplete_batch(
     stream, train_with, shards, label_of, shuffle_clips, batch_size
 ):
@@ -115,7 +123,7 @@ def test_epochs_and_seeds_differ_in_order_and_nothing_else_does(stream, train_wi
     assert first != epoch_of(stream(training.model_copy(update={"seed": 1})), shards, training)
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_resumed_stream_gives_the_batches_of_an_uninterrupted_one(
     stream, train_with, shards, epoch
 ):

@@ -15,6 +15,9 @@ from tfdream.evaluation.crossvalidation import crossvalidate
 from tfdream.training.fit import train
 from tfdream.training.runs import Run
 
+# Networks of a few steps, all of them alike: to build each one's graph takes longer.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 ALBUMS = 4
 """Per label, of two tracks each."""
 
@@ -53,13 +56,14 @@ def grouped(albums, settings, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(settings, grouped, tmp_path_factory):
+def finished(settings, grouped, step_by_step, tmp_path_factory):
     """A folder that is not to be changed, the result, and the progress that was reported."""
     out = tmp_path_factory.mktemp("crossvalidated") / "out"
     heard = []
-    result = crossvalidate(
-        settings, grouped, out, progress=lambda *report: heard.append(report), name="tiny"
-    )
+    with step_by_step():
+        result = crossvalidate(
+            settings, grouped, out, progress=lambda *report: heard.append(report), name="tiny"
+        )
     return out, result, heard
 
 
@@ -226,6 +230,7 @@ def test_a_second_call_does_nothing(copy, finished, settings, grouped, calls):
     assert len(before) == 6
 
 
+@pytest.mark.slow
 def test_interrupted_it_goes_on_as_if_nothing_had_happened(
     finished, settings, grouped, tmp_path, calls
 ):

@@ -310,6 +310,7 @@ def test_the_command_says_what_the_function_does(files, tmp_path):
     assert CliRunner().invoke(main, ["compare", files[0]]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_command_does_without_tensorflow(files):
     script = (
         "import sys\n"

@@ -88,9 +88,11 @@ def normalisations(network):
     return {layer.name for layer in network.layers if type(layer) is layers.BatchNormalization}
 
 
-# Fifty layers take their time, and are of the same kinds as eighteen.
+# Deep ones take their time. Of their kinds of layers are the smaller ones too, and what ResNet-18
+# folds has tests of its own below.
+DEEP = {"resnet18", "resnet50", "vgg19"}
 EVERY = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "resnet50" else name
+    pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
     for name in (*models.names(), *features.names())
 ]
 
@@ -107,7 +109,13 @@ def size(model):
     return tuple(size or 40 for size in model.input.shape[1:])
 
 
-@pytest.fixture(params=["every layer", "the deepest convolution", "the last layer"], scope="module")
+@pytest.fixture(
+    params=[
+        pytest.param("every layer", marks=pytest.mark.slow),
+        *("the deepest convolution", "the last layer"),
+    ],
+    scope="module",
+)
 def tapped(model, request):
     if request.param == "every layer":  # nothing can be folded there
         return models.tap(model, [layer.name for layer in model.layers[1:] if is_layer(layer)])

@@ -17,7 +17,7 @@ from tfdream.errors import ConfigError, ModelError
 CLASSES = 3
 # What an architecture may expect: an image, features, or samples. Large enough for each one's usual
 # depth.
-INPUTS = [(256, 256, 1), (72, 1), (16000, 1)]
+INPUTS = [(128, 128, 1), (256, 256, 1), (72, 1), (16000, 1)]
 
 
 @functools.cache
@@ -44,10 +44,10 @@ def noise(model, batch=2):
     return tf.constant(rng.uniform(0, 1, (batch, *model.input.shape[1:])), tf.float32)
 
 
-# ResNet-50 takes seconds for each test, and its layers are Keras's own.
+# Deep ones take seconds for each test; what is particular to them has tests of its own below.
+DEEP = {"resnet18", "resnet50"}
 NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "resnet50" else name
-    for name in models.names()
+    pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in models.names()
 ]
 
 
@@ -379,6 +379,7 @@ def test_resnet50_has_the_published_number_of_weights():
     assert model.count_params() == 25_636_712  # as Keras states for its own
 
 
+@pytest.mark.slow
 def test_resnet50_takes_weights_from_a_file(tmp_path):
     path = tmp_path / "resnet50.weights.h5"
     original = keras.applications.ResNet50(include_top=False, weights=None)
@@ -397,9 +398,8 @@ def test_resnet50_without_its_weights_says_what_to_give(weights):
         build("resnet50", (64, 64, 1), weights=weights)
 
 
-@pytest.mark.parametrize("name", [name for name in models.names() if name != "softmax"])
-def test_batch_normalisation_is_the_same_on_all_replicas(name):
-    for layer in build(name).layers:
+def test_batch_normalisation_is_the_same_on_all_replicas(model):
+    for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             assert layer.synchronized
 

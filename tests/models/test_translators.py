@@ -34,7 +34,9 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=SHAPES, ids=str, scope="module")
+@pytest.fixture(
+    params=[pytest.param(SHAPES[0], marks=pytest.mark.slow), SHAPES[1]], ids=str, scope="module"
+)
 def shape(request):
     return request.param
 
@@ -196,7 +198,10 @@ def test_weights_of_a_cyclegan_begin_with_a_deviation_of_a_fiftieth():
                 assert not np.any(weight)
 
 
-@pytest.mark.parametrize(("strided", "pixels"), [(3, 70), (2, 34), (1, 16)])
+@pytest.mark.parametrize(
+    ("strided", "pixels"),
+    [(3, 70), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(2, 34), (1, 16)])],
+)
 def test_a_patch_has_the_published_size(strided, pixels):
     """The pixels that move one judgement, where no normalisation lets it know of the others."""
     side = 128

@@ -166,6 +166,7 @@ def test_any_length_will_do(kind, samples):
         assert np.isfinite(found).all()
 
 
+@pytest.mark.slow
 def test_the_same_samples_have_the_same_features_in_any_process():
     work = [(FeatureFrontendConfig(kind=kind), RATE, noise(RATE)) for kind in KINDS]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -257,7 +258,8 @@ def heard(request, run, configure, tmp_path_factory):
     kind, name = request.param
     changes = (f"frontend={{kind: {kind}}}", f"model={{name: {name}}}")
     folder = tmp_path_factory.mktemp(kind) / "run"
-    created = Run.create(folder, configure(*changes), run.info)
+    created = Run(folder, configure(*changes), run.info)
+    created.create()
     created.save_weights(created.build_model())
     return Run.open(folder)
 

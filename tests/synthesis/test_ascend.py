@@ -175,7 +175,7 @@ def noise():
 
 
 @KINDS
-@pytest.mark.parametrize("size", [None, (92, 45)])
+@pytest.mark.parametrize("size", [None, pytest.param((92, 45), marks=pytest.mark.slow)])
 def test_the_objective_of_every_example_rises(listening, noise, kind, size):
     slope = Slope(listening.canvas, listening.network, listening.objective, {}, size)
     context = slope.canvas.analyse(noise)
@@ -183,7 +183,13 @@ def test_the_objective_of_every_example_rises(listening, noise, kind, size):
     assert (value_at(slope, values, context) > value_at(slope, noise, context)).all()
 
 
-@pytest.mark.parametrize("canvas", ["mixture", "phase", "log_magnitude", "log_magnitude_phase"])
+@pytest.mark.parametrize(
+    "canvas",
+    [
+        *("mixture", "log_magnitude_phase"),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("phase", "log_magnitude")),
+    ],
+)
 def test_a_network_of_level_and_phase_is_climbed_on_what_it_sees(noise, canvas):
     keras.utils.set_random_seed(0)
     stft = StftSpec(n_fft=256, hop_samples=64)

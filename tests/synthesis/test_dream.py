@@ -16,6 +16,10 @@ RATE = 8000
 SHORT = {"optimiser": {"steps": 10}, "tiles": {"overlap_seconds": 0.05}}
 WAVEFORM = {"canvas": {"kind": "waveform"}, "optimiser": {"steps": 5, "step_size": 1e-3}}
 
+# What a dream does is the same step by step; to build its graph takes longer than a few steps, and
+# less time than forty.
+EAGERLY = pytest.mark.usefixtures("eagerly")
+
 PATIENT = {"steps": 40}
 GENTLE = {"kind": "gradient", "steps": 5, "step_size": 1e-5}
 
@@ -120,6 +124,7 @@ def test_the_sidecar_makes_the_same_bytes_again(dreamt, run, song, tmp_path):
     assert written(output.parent) == ["dream.wav", "dream.wav.json"]
 
 
+@EAGERLY
 def test_length_rate_and_channels_of_the_file_are_kept(run, concert, tmp_path):
     output = tmp_path / "out.flac"
     result = dream(concert, output, run, recipe())
@@ -135,6 +140,7 @@ def test_length_rate_and_channels_of_the_file_are_kept(run, concert, tmp_path):
     assert np.abs(after - before).max() > 0.01
 
 
+@EAGERLY
 def test_what_gains_bring_forward_stays_on_its_side(run, tmp_path):
     """A tone on the left and another on the right: each gets its own gain, on its own side."""
     seconds = np.arange(RATE) / RATE
@@ -150,6 +156,7 @@ def test_what_gains_bring_forward_stays_on_its_side(run, tmp_path):
     assert spectra[1500, 0] < 1e-3 * spectra[1500, 1]
 
 
+@EAGERLY
 def test_what_samples_add_is_the_same_on_all_sides(run, concert, tmp_path):
     dream(concert, tmp_path / "out.flac", run, recipe(**WAVEFORM))
     before, after = read(concert), read(tmp_path / "out.flac")
@@ -158,6 +165,8 @@ def test_what_samples_add_is_the_same_on_all_sides(run, concert, tmp_path):
     np.testing.assert_allclose(np.diff(after), np.diff(before), atol=2**-22)
 
 
+@pytest.mark.slow
+@EAGERLY
 def test_what_lies_above_the_band_of_the_network_is_kept(run, concert, tmp_path):
     dream(concert, tmp_path / "out.flac", run, recipe())
     levels = [
@@ -170,6 +179,7 @@ def test_what_lies_above_the_band_of_the_network_is_kept(run, concert, tmp_path)
     np.testing.assert_allclose(levels[1][above], levels[0][above], atol=1e-4 * strongest)
 
 
+@EAGERLY
 def test_the_extension_chooses_the_format(run, song, tmp_path):
     dream(song, tmp_path / "out.ogg", run, recipe(optimiser={"steps": 1}))
     found = soundfile.info(tmp_path / "out.ogg")
@@ -179,6 +189,7 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
 # Recipes
 
 
+@EAGERLY
 @pytest.mark.parametrize(
     "changes",
     [
@@ -197,7 +208,10 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
             {"objective": "layer_norm(embedding)", "tiles": {"overlap_seconds": 0.05, "batch": 2}},
             marks=pytest.mark.slow,
         ),
-        {"tiles": {"seconds": 1.5, "overlap_seconds": 0.1}, "objective": "-total_variation()"},
+        pytest.param(
+            {"tiles": {"seconds": 1.5, "overlap_seconds": 0.1}, "objective": "-total_variation()"},
+            marks=pytest.mark.slow,
+        ),
         WAVEFORM,
         pytest.param({"canvas": {"kind": "waveform"}, "optimiser": GENTLE}, marks=pytest.mark.slow),
         pytest.param(
@@ -207,21 +221,27 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
         {
             "canvas": {"kind": "log_magnitude", "phase": {"start": "pghi", "iterations": 2}},
             "octaves": {"count": 2},
+            "optimiser": {"steps": 4},
         },
-        {"canvas": {"kind": "mixture"}},
-        {"mask": {"frequency_hz": [300, 3000], "spare_below_db": -60}},
+        pytest.param({"canvas": {"kind": "mixture"}}, marks=pytest.mark.slow),
+        {
+            "mask": {"frequency_hz": [300, 3000], "spare_below_db": -60},
+            "optimiser": {"steps": 5},
+        },
         pytest.param({"repeats": 2, "optimiser": {"steps": 4}}, marks=pytest.mark.slow),
         pytest.param({"optimiser": {"steps": 10, "jitter_seconds": 0.01}}, marks=pytest.mark.slow),
         pytest.param(
             {"optimiser": {"steps": 10, "smoothing": {"kind": "gaussian"}}}, marks=pytest.mark.slow
         ),
-        {"optimiser": {"steps": 10, "smoothing": {"kind": "laplacian"}}},
+        pytest.param(
+            {"optimiser": {"steps": 10, "smoothing": {"kind": "laplacian"}}}, marks=pytest.mark.slow
+        ),
         pytest.param(
             {"objective": "class_logit(noise) - class_logit(tones)"}, marks=pytest.mark.slow
         ),
         pytest.param({"objective": "channel(conv1, 2)"}, marks=pytest.mark.slow),
         pytest.param({"objective": "layer_energy() - 10*distance()"}, marks=pytest.mark.slow),
-        {"start": "noise", **WAVEFORM},
+        pytest.param({"start": "noise", **WAVEFORM}, marks=pytest.mark.slow),
     ],
     ids=lambda changes: "-".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
@@ -231,6 +251,7 @@ def test_recipes_raise_their_objective(run, song, tmp_path, changes):
     assert np.isfinite(result["objective_rendered"])
 
 
+@EAGERLY
 @pytest.mark.parametrize(
     "objective",
     [pytest.param("guide_dot(conv1)", marks=pytest.mark.slow), "guide_match(conv2)"],
@@ -238,15 +259,17 @@ def test_recipes_raise_their_objective(run, song, tmp_path, changes):
 def test_a_guide_is_followed(run, song, source, tmp_path, objective):
     guide = source / "noise" / "0.wav"
     output = tmp_path / "out.wav"
-    result = dream(song, output, run, recipe(objective=objective), guide)
+    config = recipe(objective=objective, optimiser={"steps": 4})
+    result = dream(song, output, run, config, guide)
     assert result["objective"] == objective
     assert result["objective_after"] > result["objective_before"]
     assert result["objective_rendered"] > result["objective_before"]
     assert json.loads((tmp_path / "out.wav.json").read_text())["guide"] == str(guide)
-    other = dream(song, tmp_path / "two.wav", run, recipe(objective=objective), song)
+    other = dream(song, tmp_path / "two.wav", run, config, song)
     assert other["objective_before"] != pytest.approx(result["objective_before"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp_path):
     result = dream(song, tmp_path / "out.wav", run, recipe(precision="bfloat16", optimiser=PATIENT))
     # Activations of three digits, whose errors mostly cancel in a norm of many of them.
@@ -335,14 +358,16 @@ def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
 # Parts of recordings
 
 
+@EAGERLY
 def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
     output = tmp_path / "out.wav"
-    result = dream(song, output, run, recipe(), start_seconds=0.5, seconds=1.2)
+    config = recipe(optimiser={"steps": 3})
+    result = dream(song, output, run, config, start_seconds=0.5, seconds=1.2)
     part = read(song)[4000 : 4000 + 9600]
     assert read(output).shape == part.shape
     assert result["audio_seconds"] == pytest.approx(1.2)
     soundfile.write(tmp_path / "part.wav", part, RATE, "FLOAT")
-    dream(tmp_path / "part.wav", tmp_path / "same.wav", run, recipe())
+    dream(tmp_path / "part.wav", tmp_path / "same.wav", run, config)
     assert np.array_equal(read(output), read(tmp_path / "same.wav"))
     sidecar = json.loads((tmp_path / "out.wav.json").read_text())
     assert sidecar["source"] == str(song)
@@ -372,6 +397,7 @@ def test_a_part_too_short_for_the_network_names_the_recording(run, concert, tmp_
 # Several recordings, and what they look like on the way
 
 
+@pytest.mark.slow
 def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
     dreamer = Dreamer(run, recipe(optimiser=PATIENT))
     dreamer(song, tmp_path / "first.wav")
@@ -382,6 +408,7 @@ def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
     assert soundfile.info(tmp_path / "second.wav").samplerate == 44100
 
 
+@EAGERLY
 def test_every_few_steps_there_is_a_file(run, song, tmp_path):
     config = recipe(optimiser={"steps": 6})
     output = tmp_path / "out.wav"
@@ -426,6 +453,7 @@ def stop_at(step):
     return lambda done, total, value: done == step
 
 
+@EAGERLY
 @pytest.mark.parametrize("step", [3, 10])
 def test_a_stopped_dream_is_a_whole_file_whose_rest_is_the_original(run, song, tmp_path, step):
     output = tmp_path / "out.wav"
@@ -490,6 +518,7 @@ def test_tiles_of_a_batch_are_dreamt_like_single_ones(run, song, dreamt, tmp_pat
     assert np.std(single - together) < 0.2 * np.std(single - before)
 
 
+@EAGERLY
 def test_progress_ends_at_all_steps_of_all_tiles_and_octaves(run, song, tmp_path):
     heard = []
     config = recipe(octaves={"count": 2}, optimiser={"steps": 3})
@@ -501,6 +530,7 @@ def test_progress_ends_at_all_steps_of_all_tiles_and_octaves(run, song, tmp_path
 # Odd recordings
 
 
+@EAGERLY
 def test_silence_stays_silent_and_is_measured(run, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros((12000, 2)), RATE)
     result = dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe())
@@ -524,6 +554,7 @@ def test_a_click_too_short_for_the_network_is_refused(run, tmp_path):
     refused(run, tmp_path / "click.wav", output, AudioError, "shorter than a sample at 8000 Hz")
 
 
+@EAGERLY
 def test_a_recording_at_full_scale_is_limited(run, tmp_path):
     seconds = np.arange(RATE) / RATE
     square = np.sign(np.sin(2 * np.pi * 330 * seconds))
@@ -617,6 +648,7 @@ def test_what_is_no_recording_is_refused(run, tmp_path):
     refused(run, tmp_path / "text.wav", tmp_path / "out.wav", AudioError, "cannot be decoded")
 
 
+@EAGERLY
 def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
     output = tmp_path / "out.wav"
     output.write_text("precious")
@@ -627,6 +659,7 @@ def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
     assert len(read(output)) == len(read(song))
 
 
+@EAGERLY
 def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path):
     def interrupt(done, *_):
         if done == 15:  # in the second tile, when the first one is written
@@ -637,6 +670,7 @@ def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path):
     assert written(tmp_path) == []
 
 
+@EAGERLY
 def test_a_climb_into_infinity_is_an_error_and_not_a_file(run, song, tmp_path):
     wild = {"kind": "gradient", "steps": 3, "step_size": 1e30}
     with pytest.raises(TfdreamError, match="step_size"):

@@ -99,6 +99,7 @@ def value_of(objective, activations, original=None, guide=None):
 # Contracts of every objective
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", functions())
 def test_ascent_raises_it(name, canvas, network, sounds):
     objective = build(name)

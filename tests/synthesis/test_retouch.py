@@ -8,6 +8,9 @@ from tfdream.synthesis.objectives import content, layer_norm
 from tfdream.synthesis.retouch import build_retouch, noise, octave_sizes
 from tfdream.synthesis.tiles import Tiles
 
+# What a retouch does is the same step by step; to build its graph takes longer than a few steps.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 RATE = 8000
 GAINS = {"kind": "gains", "stft": {"n_fft": 512, "hop_samples": 128}}
 WAVEFORM = {"kind": "waveform"}

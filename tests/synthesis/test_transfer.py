@@ -11,6 +11,9 @@ from tfdream.synthesis import transfer as module
 from tfdream.synthesis.listener import FeatureListener
 from tfdream.synthesis.transfer import read_textures, transfer
 
+# To build a graph takes longer than a few steps.
+EAGERLY = pytest.mark.usefixtures("eagerly")
+
 RATE = 8000
 CLIP = RATE // 2
 TINY = {
@@ -94,7 +97,11 @@ def test_the_sidecar_tells_how_to_make_it_again(result):
     assert validate(sidecar["config"], TransferConfig, "sidecar") == recipe()
 
 
-@pytest.mark.parametrize("start", ["content", "style", "noise"])
+@EAGERLY
+@pytest.mark.parametrize(
+    "start",
+    [*(pytest.param(start, marks=pytest.mark.slow) for start in ("content", "style")), "noise"],
+)
 def test_the_same_seed_gives_the_same_file(files, tmp_path, start):
     config = recipe(start=start, optimiser={"kind": "lbfgs", "steps": 3, "step_size": 1e-3})
     for name in ("a.wav", "b.wav"):
@@ -122,22 +129,27 @@ def test_all_of_the_style_counts(files):
     assert textures["conv1"].positions == 2 * listener.frontend.shape(CLIP)[1]
 
 
+@EAGERLY
 @pytest.mark.parametrize(
     "changes",
     [
         {"gram": "time"},
-        {"octaves": {"count": 2, "scale": 2.0, "axes": "time"}},
+        pytest.param(
+            {"octaves": {"count": 2, "scale": 2.0, "axes": "time"}}, marks=pytest.mark.slow
+        ),
         {"canvas": {"kind": "log_magnitude", "phase": {"iterations": 0}, "headroom_db": None}},
-        {"canvas": {"kind": "gains", "bound_db": 12}},
-        {"optimiser": {"kind": "adam", "steps": 30, "step_size": 0.002}},
+        pytest.param({"canvas": {"kind": "gains", "bound_db": 12}}, marks=pytest.mark.slow),
+        {"optimiser": {"kind": "adam", "steps": 10, "step_size": 0.002}},
     ],
     ids="-".join,
 )
 def test_every_way_lowers_the_style_loss(files, tmp_path, changes):
-    told = run_it(files, tmp_path / "out.wav", recipe(**changes))
+    few = {"optimiser": {"kind": "lbfgs", "steps": 5, "step_size": 1e-3}}
+    told = run_it(files, tmp_path / "out.wav", recipe(**few | changes))
     assert told["style_loss_after"] < told["style_loss_before"]
 
 
+@EAGERLY
 def test_it_stops_when_it_no_longer_pays(files, tmp_path):
     optimiser = {"kind": "lbfgs", "steps": 200, "step_size": 1e-3, "tolerance": 0.5, "patience": 2}
     told = run_it(files, tmp_path / "out.wav", recipe(optimiser=optimiser))
@@ -152,6 +164,7 @@ def test_the_loss_is_reported_step_by_step(files, tmp_path):
     assert -heard[14][2] < -heard[0][2]  # within the first tile
 
 
+@EAGERLY
 def test_the_network_of_a_run_can_be_listened_through(run, files, tmp_path):
     config = recipe(**RUN, normalise="gatys", optimiser={"kind": "adam", "steps": 5})
     told = run_it(files, tmp_path / "out.wav", config, run=run)
@@ -191,6 +204,7 @@ def test_a_run_beside_a_feature_network_is_refused(run, files, tmp_path):
         run_it(files, tmp_path / "out.wav", run=run)
 
 
+@EAGERLY
 def test_a_short_style_is_repeated_and_a_missing_one_said(files, tmp_path):
     short = tmp_path / "short.wav"
     soundfile.write(short, read(files / "style.wav")[:500], RATE, "PCM_16")

@@ -12,6 +12,9 @@ from tfdream.config import (
 from tfdream.errors import ConfigError
 from tfdream.synthesis.transforms import shift, smoothing
 
+# Ascents build the graphs; here every shape would build its own.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 # Of samples, of cells, and of cells with parts; odd sizes, and sizes smaller than a blur.
 SHAPES = pytest.mark.parametrize(
     "shape",

@@ -14,6 +14,9 @@ from tfdream.synthesis.tiles import TileGrid, mid_tiles
 from tfdream.synthesis.translate import Translator, translate
 from tfdream.training.runs import Run, TranslationRun
 
+# To build the graph of a translation takes longer than a few tiles.
+EAGERLY = pytest.mark.usefixtures("eagerly")
+
 RATE = 8000
 TOP_DB = 80
 BINS = 129
@@ -137,6 +140,7 @@ def test_the_change_of_the_picture_is_that_of_the_tiles(translated, translation_
         assert translated[0][name] == pytest.approx(np.average(apart, weights=weights), rel=1e-4)
 
 
+@EAGERLY
 def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, song, tmp_path):
     result = translate(song, tmp_path / "out.wav", identity, recipe(level="keep"))
     # 24 bits, and float32 through an STFT and back.
@@ -145,6 +149,7 @@ def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, son
     assert result["picture_error_rendered"] < 1e-4  # as far as 24 bits go
 
 
+@EAGERLY
 def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
     translate(noise, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
     gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
@@ -153,6 +158,7 @@ def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
     np.testing.assert_allclose(np.r_[gain_db[2:36], gain_db[85:127]], 0, atol=0.5)
 
 
+@EAGERLY
 @pytest.mark.parametrize("gain_db", [60, -60])
 def test_no_gain_is_beyond_the_bound(pictures, noise, tmp_path, gain_db):
     config = recipe(canvas={"kind": "gains", "bound_db": 24})
@@ -161,6 +167,7 @@ def test_no_gain_is_beyond_the_bound(pictures, noise, tmp_path, gain_db):
     np.testing.assert_allclose(found_db, 24 * np.tanh(gain_db / 24), atol=1)
 
 
+@EAGERLY
 def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_path):
     """Hiss far below a tone, in the very band that gets brighter."""
     seconds = np.arange(RATE) / RATE
@@ -179,6 +186,7 @@ def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_pat
     assert raised > before + 10
 
 
+@EAGERLY
 def test_the_published_recipe_sets_levels_and_keeps_the_phase(pictures, noise, tmp_path):
     config = load("translate/published", TranslateConfig, ["tiles.overlap_seconds=0.05"])
     change = pictures(raising(-10))
@@ -190,6 +198,7 @@ def test_the_published_recipe_sets_levels_and_keeps_the_phase(pictures, noise, t
 # Recordings of all kinds
 
 
+@EAGERLY
 def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "concert.wav"
@@ -202,6 +211,7 @@ def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
     np.testing.assert_allclose(read(tmp_path / "out.flac"), read(path), atol=1e-5)
 
 
+@EAGERLY
 def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
     samples = read(noise)
     path = write(tmp_path / "left.wav", np.concatenate([samples, 0 * samples], axis=1))
@@ -212,6 +222,7 @@ def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
     np.testing.assert_allclose(gain_db, 12, atol=0.5)
 
 
+@EAGERLY
 def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
     """A third of the noise on the right: so it stays, in the band that changes too."""
     samples = read(noise)
@@ -222,6 +233,7 @@ def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
     assert np.abs(found - read(path)).max() > 0.01
 
 
+@EAGERLY
 def test_silence_stays_silent(translation_run, tmp_path):
     path = write(tmp_path / "silence.wav", np.zeros(RATE, np.float32))
     result = translate(path, tmp_path / "out.wav", translation_run, recipe(level="keep"))
@@ -229,11 +241,13 @@ def test_silence_stays_silent(translation_run, tmp_path):
     assert np.isfinite(result["picture_error_rendered"])
 
 
+@EAGERLY
 def test_without_the_mix_it_is_the_original(translation_run, noise, tmp_path):
     translate(noise, tmp_path / "out.wav", translation_run, recipe(mix=0), bits=32)
     assert np.array_equal(read(tmp_path / "out.wav"), read(noise))
 
 
+@EAGERLY
 def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
     change = pictures(raising(12))
     for mix in (1, 0.5):
@@ -242,6 +256,7 @@ def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
     np.testing.assert_allclose(half, whole / 2, atol=1e-6)
 
 
+@EAGERLY
 def test_a_mask_limits_the_change(pictures, noise, tmp_path):
     config = recipe(mask={"time_seconds": [1.2, 2]}, **WIDE)
     translate(noise, tmp_path / "out.wav", pictures(raising(12)), config, bits=32)
@@ -250,6 +265,7 @@ def test_a_mask_limits_the_change(pictures, noise, tmp_path):
     assert change[round(1.3 * RATE) :].max() > 0.01
 
 
+@EAGERLY
 def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_path):
     """What gets brighter as a whole gets louder as a whole, and the fine structure stays."""
     small = pictures(lambda image: image + 2 * 6 / TOP_DB, size=(20, 30))
@@ -260,6 +276,7 @@ def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_
 # Directions
 
 
+@EAGERLY
 def test_each_direction_has_its_generator(pictures, noise, tmp_path):
     run = pictures(raising(12), raising(-12))
     for to, way, gain_db in (("tones", "noise to tones", 12), ("noise", "tones to noise", -12)):
@@ -269,12 +286,14 @@ def test_each_direction_has_its_generator(pictures, noise, tmp_path):
         np.testing.assert_allclose(found_db[44:77], gain_db, atol=0.5)
 
 
+@EAGERLY
 def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_path):
     with pytest.raises(ConfigError, match=r"translates to noise and to tones, not to 'jazz'"):
         translate(noise, tmp_path / "out.wav", identity, recipe(), "jazz")
     assert list(tmp_path.iterdir()) == []
 
 
+@EAGERLY
 def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
     config = recipe(tiles={"seconds": 0.5, "overlap_seconds": 0.05})
     with pytest.raises(ConfigError, match=r"tiles.seconds=0.5.*clips of 1 s alone"):
@@ -282,6 +301,7 @@ def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@EAGERLY
 def test_what_exists_is_replaced_with_force_only(identity, noise, tmp_path):
     (tmp_path / "out.wav").write_text("precious")
     with pytest.raises(AudioError, match="--force"):
@@ -301,6 +321,7 @@ def test_a_run_of_another_task_is_refused_in_one_line(kind, trained, translation
 # Stopped on the way
 
 
+@EAGERLY
 def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
     pictures, noise, tmp_path
 ):
@@ -321,6 +342,7 @@ def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
     assert sidecar["result"] == result
 
 
+@EAGERLY
 def test_progress_ends_at_all_tiles_whatever_the_batch(identity, noise, tmp_path):
     heard = []
     config = recipe(tiles={"overlap_seconds": 0.05, "batch": 2})

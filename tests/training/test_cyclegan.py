@@ -85,10 +85,11 @@ def published(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5)
     [
         ({}, least_squares, {}),
         ({"adversarial": "cross_entropy", "pool_images": 0}, cross_entropy, {}),
-        (
+        pytest.param(
             {"identity_weight": 0, "cycle_weight": 3},
             least_squares,
             {"identity_weight": 0.0, "cycle_weight": 3.0},
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["least squares", "cross entropy", "without identity"],

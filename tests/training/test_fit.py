@@ -18,6 +18,9 @@ from tfdream.training import distribution
 from tfdream.training.fit import train
 from tfdream.training.runs import Run
 
+# For what is not about going on: a run that is continued is compared with one made with graphs.
+EAGERLY = pytest.mark.usefixtures("eagerly")
+
 MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
 
 
@@ -188,6 +191,7 @@ def test_the_test_fold_is_not_trained_on_by_default(run):
     assert run.info.training_folds == [1, 2]
 
 
+@EAGERLY
 def test_the_test_fold_is_not_even_read_when_validation_is_elsewhere(configure, dataset, folder):
     # A fold of garbage: reading one record of it would be an error.
     damaged = shutil.copytree(dataset, folder.parent / "dataset")
@@ -235,6 +239,7 @@ def test_a_missing_dataset_is_refused(experiment, tmp_path):
 # How it is trained
 
 
+@EAGERLY
 def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder):
     config = configure(
         "training.optimizer=sgd",
@@ -265,6 +270,7 @@ def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder):
     assert again == result
 
 
+@EAGERLY
 def test_mixed_precision_trains_on_everything_and_reloads_in_float32(configure, dataset, folder):
     before = keras.config.dtype_policy()
     config = configure(
@@ -292,6 +298,7 @@ HOPELESS = (
 )  # infinite in float32
 
 
+@EAGERLY
 def test_a_loss_that_is_not_a_number_is_an_error_and_force_starts_anew(configure, dataset, folder):
     with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"):
         train(configure(*HOPELESS), dataset, folder)
@@ -305,6 +312,7 @@ def test_a_loss_that_is_not_a_number_is_an_error_and_force_starts_anew(configure
     assert len(history(folder)) == 1
 
 
+@EAGERLY
 def test_weights_that_the_last_step_ruined_are_not_kept(configure, dataset, folder):
     # One step an epoch: its loss is taken before the step, and is a number.
     config = configure(*HOPELESS, "training.batch_size=1000")
@@ -336,7 +344,8 @@ train(config, Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
 """
 
 
-@pytest.mark.parametrize("clips", [13, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("clips", [13, 12])
 def test_two_devices_learn_what_one_learns(configure, dataset, tmp_path, clips):
     """Also where the last validation batch of 6 has one clip, and nothing for the second device."""
     assert len(tf.config.list_logical_devices("CPU")) == 1

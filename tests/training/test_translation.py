@@ -245,6 +245,7 @@ def test_more_epochs_are_refused_where_the_rate_falls_with_their_number(falling,
         train_translation(config.model_copy(update={"training": more}), dataset, folder, 1)
 
 
+@pytest.mark.slow
 def test_force_starts_anew_in_half_precision_that_reloads_in_float32(
     configure_translation, dataset, copy, eagerly
 ):
@@ -275,6 +276,7 @@ def test_a_loss_that_is_not_a_number_is_an_error_that_names_the_rate(
         _ = TranslationRun.open(folder).generators
 
 
+@pytest.mark.slow
 def test_what_earlier_epochs_learnt_outlives_a_breakdown(
     configure_translation, dataset, translation, copy, eagerly, monkeypatch
 ):
