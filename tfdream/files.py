@@ -44,3 +44,10 @@ def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
     """Raise `error` if `path` exists already and may not be overwritten."""
     if path.exists() and not force:
         raise error(f"output '{path}' exists already; name another or use --force to overwrite it")
+
+
+def check_format(content: Any, newest: int, folder: Path, error: type[TfdreamError]) -> None:
+    """Raise `error` if what a folder's description says of its format is newer than we are."""
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > newest:
+        raise error(f"'{folder}' was written by a newer tfdream; update this one")

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from tfdream.config import PrepareConfig, Section, validate
 from tfdream.errors import ConfigError, DatasetError
-from tfdream.files import replacing
+from tfdream.files import check_format, replacing
 
 DESCRIPTION = "dataset.json"
 FORMAT = 1
@@ -90,9 +90,7 @@ def load(folder: Path) -> Dataset:
         ) from None
     except (OSError, ValueError) as error:
         raise DatasetError(f"'{folder / DESCRIPTION}' cannot be read: {error}") from None
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise DatasetError(f"'{folder}' was prepared by a newer tfdream; update this one")
+    check_format(content, FORMAT, folder, DatasetError)
     try:
         dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
     except ConfigError as error:

@@ -1,6 +1,7 @@
 """Looking at a CycleGAN while it learns: pictures, sounds, and what a classifier says of them."""
 
 import csv
+import itertools
 import logging
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from tfdream import audio
 from tfdream.config import TranslateConfig
-from tfdream.datasets.unpaired import Side, Sides
+from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError
 from tfdream.evaluation.classification import Judge
 from tfdream.files import replacing
@@ -51,6 +52,7 @@ class Watcher:
         self.sides = sides
         self.config = config
         self.judge = _judge(judge, run.labels) if judge else None
+        self._heard_before: dict[int, list[np.ndarray]] = {}
 
     @cached_property
     def _writer(self) -> Any:
@@ -60,47 +62,47 @@ class Watcher:
     def __call__(self, generators: Directions, epoch: int) -> None:
         """Show and judge."""
         measures: dict[str, float] = {}
-        for number, way in enumerate(_WAYS):
-            there, back = (getattr(generators, name) for name in (way, _WAYS[1 - number]))
-            translator = Translator(there, self.run, self.config)
-            returning = Translator(back, self.run, self.config)
-            own, target = self.run.labels[number], self.run.labels[1 - number]
+        translators = [Translator(getattr(generators, way), self.run, self.config) for way in _WAYS]
+        for number, (there, back) in enumerate(itertools.permutations(translators)):
             with self._writer.as_default(epoch):
-                self._show(self.sides[number], translator, returning, f"to {target}")
+                self._show(number, there, back)
                 if self.judge is not None:
-                    measures |= self._verdicts(self.sides[number], translator, own, target)
+                    measures |= self._verdicts(number, there)
         self._writer.flush()
         if measures:
             self._keep(epoch, measures)
 
-    def _show(self, side: Side, translator: Translator, returning: Translator, name: str) -> None:
-        clips = np.stack(list(side.waveforms(self.run.config.training.show_clips)))
-        images = [translator.frontend(tf.constant(clips))]
-        images.append(translator.imagine(images[0]))
-        images.append(returning.imagine(images[1]))
+    def _show(self, number: int, there: Translator, back: Translator) -> None:
+        name = f"to {self.run.labels[1 - number]}"
+        clips = np.stack(list(self.sides[number].waveforms(self.run.config.training.show_clips)))
+        images = [there.frontend(tf.constant(clips))]
+        images.append(there.imagine(images[0]))
+        images.append(back.imagine(images[1]))
         beside = tf.concat(images, axis=2)[:, ::-1]  # high frequencies on top
         tf.summary.image(name, beside, max_outputs=len(clips), description="clip, there, back")
-        sound = translator.translate(tf.constant(clips[..., np.newaxis]))
+        sound = there.translate(tf.constant(clips[..., np.newaxis]))
         for each, waveforms in (("original", clips[..., np.newaxis]), ("translated", sound)):
             tf.summary.audio(
                 f"{name}, {each}", waveforms, self.run.sample_rate, max_outputs=len(clips)
             )
 
-    def _verdicts(
-        self, side: Side, translator: Translator, own: str, target: str
-    ) -> dict[str, float]:
+    def _verdicts(self, number: int, translator: Translator) -> dict[str, float]:
         """Which of the two genres the judge hears rather in some clips, before and after."""
         assert self.judge is not None
+        own, target = self.run.labels[number], self.run.labels[1 - number]
         both = [self.judge.run.labels.index(label) for label in (own, target)]
-        heard: dict[str, list[np.ndarray]] = {"before": [], "after": []}
-        clips = list(side.waveforms(_JUDGED_CLIPS))
+        clips = list(self.sides[number].waveforms(_JUDGED_CLIPS))
+        translated: list[np.ndarray] = []
         for start in range(0, len(clips), _BATCH_SIZE):
             batch = np.stack(clips[start : start + _BATCH_SIZE])[..., np.newaxis]
-            translated = translator.translate(tf.constant(batch)).numpy()
-            for when, waveforms in (("before", batch), ("after", translated)):
-                heard[when] += [self._hear(waveform) for waveform in waveforms]
+            translated += list(translator.translate(tf.constant(batch)).numpy())
+        if number not in self._heard_before:
+            self._heard_before[number] = [self._hear(clip[:, np.newaxis]) for clip in clips]
         measures = {}
-        for when, probabilities in heard.items():
+        for when, probabilities in (
+            ("before", self._heard_before[number]),
+            ("after", [self._hear(waveform) for waveform in translated]),
+        ):
             of_both = np.stack(probabilities)[:, both]
             of_target = of_both[:, 1] / of_both.sum(axis=1)
             measures[f"share_to_{target}_{when}"] = float(np.mean(of_target > 0.5))

@@ -10,19 +10,18 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable
-from types import ModuleType
 from typing import Any
 
 import keras
 from pydantic import ConfigDict, ValidationError, validate_call
 
-from tfdream.config import ModelConfig, describe
+from tfdream.config import FeatureNetworkConfig, ModelConfig, describe
 from tfdream.errors import ConfigError, ModelError
 
 
 def names() -> list[str]:
     """The architectures that `build` knows."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return list_modules(__name__)
 
 
 def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
@@ -36,33 +35,48 @@ def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> ke
     Raises:
       ConfigError: if the name or an option is unknown, or the input is too small for it.
     """
-    if config.name not in names():
-        raise ConfigError(f"model.name={config.name} is not one of: {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{config.name}")
-    return call_build(module, config.options, input_shape, classes)
+    return call_build(__name__, "model", config, input_shape, classes)
 
 
-def call_build(module: ModuleType, options: dict[str, Any], *arguments: Any) -> keras.Model:
-    """Call an architecture's ``build`` with checked options.
+def list_modules(package: str) -> list[str]:
+    """The modules of a package, but for the packages in it: what can be built by its name."""
+    path = importlib.import_module(package).__path__
+    return sorted(module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
+
+
+def call_build(
+    package: str, setting: str, config: ModelConfig | FeatureNetworkConfig, *arguments: Any
+) -> Any:
+    """Call the ``build`` of one of a package's modules with checked options.
+
+    Args:
+      package: its full name.
+      setting: what the configuration is called, for messages.
+      config: name of the module, and options.
+      arguments: what goes before the options, the shape of the input first.
 
     Raises:
-      ConfigError: if an option is unknown or of another type, or the input does not fit.
+      ConfigError: if there is no such module, an option is unknown or of another type, or the input
+        does not fit.
     """
-    name = module.__name__.rpartition(".")[2]
+    known = list_modules(package)
+    if config.name not in known:
+        raise ConfigError(f"{setting}.name={config.name} is not one of: {', '.join(known)}")
+    module = importlib.import_module(f"{package}.{config.name}")
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(module.build)
     try:
-        model: keras.Model = checked(*arguments, **options)
+        return checked(*arguments, **config.options)
     except ValidationError as error:
         if error.errors()[0]["loc"][0] == 0:  # the shape, by its position; options have names
             raise ConfigError(
-                f"{name} cannot take an input of shape {arguments[0]}; use another frontend.kind"
+                f"{config.name} cannot take an input of shape {arguments[0]}; use another "
+                "frontend.kind"
             ) from None
-        raise ConfigError(f"{name}: {describe(error)}") from None
+        raise ConfigError(f"{config.name}: {describe(error)}") from None
     except ValueError as error:
         raise ConfigError(
-            f"{name} cannot take an input of shape {arguments[0]}: {_reason(error)}"
+            f"{config.name} cannot take an input of shape {arguments[0]}: {_reason(error)}"
         ) from None
-    return model
 
 
 def _reason(error: ValueError) -> str:

@@ -113,6 +113,7 @@ class Dreamer:
             result = change_recording(
                 original, output, retouch, bits, self.config.level, save_every, progress
             )
+        result["objective"] = self.objective.name
         making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
         write_sidecar(output, making, result)
         return result

@@ -5,23 +5,26 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
-import tensorflow as tf
 
 from tfdream import audio
 from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, write_json
 from tfdream.signal.phase import energy_db
-from tfdream.synthesis.retouch import Retouch, Sound
 from tfdream.synthesis.snapshots import Snapshots, numbered
-from tfdream.synthesis.tiles import Tiles, change_file, mid_tiles
+from tfdream.synthesis.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
 from tfdream.training.runs import versions
 
 Progress = Callable[[int, int, float], bool | None]
 """Hears the steps done, the steps of all tiles and octaves, and the objective; True stops."""
+
+Sound = Callable[[], np.ndarray]
+"""Gives the tiles' channels as they are at the moment."""
+OnStep = Callable[[float, Sound], bool | None]
+"""Hears the objective of each step; True stops, and keeps what is done."""
 
 _REMEDY = "use a smaller optimiser.step_size, or another canvas"
 
@@ -30,10 +33,38 @@ def silent(done: int, total: int, value: float) -> None:
     """Report to nobody."""
 
 
+class Changer(Protocol):
+    """What becomes of the tiles of a recording."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the tiles, in Hz."""
+
+    @property
+    def grid(self) -> TileGrid:
+        """Where they lie."""
+
+    @property
+    def steps(self) -> int:
+        """For each batch of tiles, at most."""
+
+    def change(
+        self, tiles: Tiles, on_step: OnStep = ..., climb: bool = ...
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Change tiles, unless `climb` is false; tell `on_step` of every step.
+
+        Returns:
+          The changed channels, and measures of each tile by name.
+        """
+
+    def compare(self, original: Tiles, changed: Tiles) -> dict[str, np.ndarray]:
+        """Measures of tiles of the written file, beside those that they were made of."""
+
+
 def change_recording(
     source: Path,
     output: Path,
-    retouch: Retouch,
+    changer: Changer,
     bits: int | None = None,
     level: Level = "limit",
     save_every: int | None = None,
@@ -44,32 +75,27 @@ def change_recording(
     Args:
       source: any audio file.
       output: to be written.
-      retouch: how its tiles are changed.
+      changer: how its tiles are changed.
       bits: of the output, see `audio.Writer`.
       level: of the output, see `config.Level`.
       save_every: also write what it is like every so many steps, beside `output`.
       progress: hears how far it is; where it returns True, the rest stays as it is.
 
     Returns:
-      Every measure before, after and rendered (means over the tiles, weighted by how much of a tile
-      is signal), spectral_convergence_db, steps, audio_seconds, compute_seconds, and what was
-      written: sample_rate, channels, samples, peak; snapshots, if there are; interrupted and
-      changed_seconds, if it was stopped.
+      Every measure of the tiles, and `_rendered` those of the written file (means over the tiles,
+      weighted by how much of a tile is signal), spectral_convergence_db, steps, audio_seconds,
+      compute_seconds, and what was written: sample_rate, channels, samples, peak; snapshots, if
+      there are; interrupted and changed_seconds, if it was stopped.
     """
     started = time.perf_counter()
-    info = audio.info(source)
-    rate = retouch.sample_rate
-    model_samples = math.ceil(info.samples * rate / info.sample_rate)
-    total = -(-retouch.grid.count(model_samples) // retouch.grid.batch) * retouch.steps
+    rate, grid = changer.sample_rate, changer.grid
+    total = batches_in(source, rate, grid) * changer.steps
     measures = _Measures()
-    gain = level_gain(level, source)
+    gain = _level_gain(level, source)
     done = 0
     stopped_at: float | None = None
 
     def change(tiles: Tiles) -> np.ndarray:
-        nonlocal done, stopped_at
-        if not tiles.weights.any():  # a click at a high rate may be resampled to nothing
-            raise AudioError(f"'{source}' is shorter than a sample at {rate} Hz; leave it out")
         first = done
 
         def on_step(value: float, sound: Sound) -> bool:
@@ -78,29 +104,28 @@ def change_recording(
             if snapshots.wanted(done - first):
                 snapshots.keep(sound())
             if progress(min(done, total), total, value):
-                stopped_at = float(tiles.starts[-1] + retouch.grid.samples) / rate
+                stopped_at = float(tiles.starts[-1] + grid.samples) / rate
             return stopped_at is not None
 
-        changed, heard = retouch.change(tiles, on_step, climb=stopped_at is None)
+        changed, heard = changer.change(tiles, on_step, climb=stopped_at is None)
         measures.add(heard, tiles.weights)
         if not np.isfinite(changed).all():
             raise ConfigError(f"the changed sound is not a number; {_REMEDY}")
         snapshots.finish(changed)
         return changed
 
-    with Snapshots(save_every, retouch.steps) as snapshots:
-        written = change_file(source, output, rate, retouch.grid, change, bits, gain)
+    with Snapshots(save_every, changer.steps) as snapshots:
+        written = change_file(source, output, rate, grid, change, bits, gain)
         paths = []
         for number, replay in snapshots.replays():
-            paths.append(numbered(output, number, retouch.steps))
-            change_file(source, paths[-1], rate, retouch.grid, replay, bits, gain)
+            paths.append(numbered(output, number, changer.steps))
+            change_file(source, paths[-1], rate, grid, replay, bits, gain)
     audio_seconds = written.samples / written.sample_rate
     result = {
         "output": str(output),
-        "objective": retouch.slope.objective.name,
         **measures.means(),
         "spectral_convergence_db": measures.convergence_db(),
-        **measure_file(retouch, source, output),
+        **_measure_file(changer, source, output),
         "steps": done,
         "audio_seconds": audio_seconds,
         "compute_seconds": round(time.perf_counter() - started, 3),
@@ -113,7 +138,7 @@ def change_recording(
     return result
 
 
-def level_gain(level: Level, source: Path) -> audio.Gain | None:
+def _level_gain(level: Level, source: Path) -> audio.Gain | None:
     """What makes a file as loud as a recipe's level asks for."""
     if level == "limit":
         return None
@@ -130,21 +155,11 @@ def level_gain(level: Level, source: Path) -> audio.Gain | None:
     return lambda found: level / found.peak if found.peak else 1.0
 
 
-def measure_file(retouch: Retouch, source: Path, changed: Path) -> dict[str, float]:
+def _measure_file(changer: Changer, source: Path, changed: Path) -> dict[str, float]:
     """The measures of a written file, tile by tile beside the file it was made of."""
-    frontend = tf.function(retouch.slope.canvas.frontend, reduce_retracing=True)
-    rate, grid = retouch.sample_rate, retouch.grid
     measures = _Measures()
-    with audio.Reader(source) as before, audio.Reader(changed) as after:
-        for original, tiles in zip(
-            mid_tiles(before, rate, grid),
-            mid_tiles(after, rate, grid),
-            strict=False,  # a file that is longer by a sample than its header may have one more
-        ):
-            image = frontend(tf.constant(tiles.waveforms))
-            reference = frontend(tf.constant(original.waveforms))
-            heard = retouch.slope.measure(image, reference, retouch.guide_at(tiles.starts))
-            measures.add({name: value.numpy() for name, value in heard.items()}, original.weights)
+    for original, tiles in tile_pairs(source, changed, changer.sample_rate, changer.grid):
+        measures.add(changer.compare(original, tiles), original.weights)
     return {f"{name}_rendered": value for name, value in measures.means().items()}
 
 

@@ -11,8 +11,6 @@ from tfdream import models
 from tfdream.config import OctavesConfig, Recipe
 from tfdream.errors import ConfigError
 from tfdream.models.frozen import freeze
-from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.signal.phase import spectral_error
 from tfdream.signal.resizing import Size
 from tfdream.synthesis import canvases
 from tfdream.synthesis.ascend import Climb, Slope, ascend
@@ -20,16 +18,13 @@ from tfdream.synthesis.canvases import Context, Surroundings
 from tfdream.synthesis.listener import Listener
 from tfdream.synthesis.masks import Mask
 from tfdream.synthesis.objectives import Objective
+from tfdream.synthesis.recording import OnStep
 from tfdream.synthesis.tiles import TileGrid, Tiles
 
 Start = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Waveforms of the original's tiles → those to start from, the same shape."""
 Guide = Callable[[np.ndarray], np.ndarray]
 """Where tiles begin, in samples → the guide's waveforms there, float32 `[batch, samples]`."""
-Sound = Callable[[], np.ndarray]
-"""Gives the tiles' channels as they are at the moment."""
-OnStep = Callable[[float, Sound], bool | None]
-"""Hears the objective of each step; True stops, and keeps what is done."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,18 @@ class Retouch:
         heard = self._measure(values, context, unchanged, guide)
         return channels, {name: value.numpy() for name, value in heard.items()}
 
+    def compare(self, original: Tiles, changed: Tiles) -> dict[str, np.ndarray]:
+        """Every measure of tiles of a written file, beside those of the original."""
+        reference = self._frontend(tf.constant(original.waveforms))
+        image = self._frontend(tf.constant(changed.waveforms))
+        heard = self.slope.measure(image, reference, self.guide_at(original.starts))
+        return {name: value.numpy() for name, value in heard.items()}
+
     # Compiled: all that is done for each batch of tiles, so that nothing of it outlives the batch.
+
+    @cached_property
+    def _frontend(self) -> Callable[..., tf.Tensor]:
+        return tf.function(self.slope.canvas.frontend, reduce_retracing=True)
 
     @cached_property
     def _analyse(self) -> Callable[..., Context]:
@@ -111,15 +117,7 @@ class Retouch:
             for when, image in (("before", original), ("after", slope.view(values, context))):
                 for name, value in slope.measure(image, original, guide).items():
                     heard[f"{name}_{when}"] = value
-            if isinstance(canvas.frontend, SpectrogramFrontend):
-                # Where the view is of the sound itself, nothing is lost.
-                error, energy = tf.zeros([1]), tf.ones([1])
-                wanted = canvas.magnitude(values, context)
-                if wanted is not None:
-                    rendered = canvas.render(values, context)
-                    error, energy = spectral_error(rendered, wanted, canvas.frontend.spec)
-                heard |= {"error_energy": error, "wanted_energy": energy}
-            return heard
+            return heard | canvas.inconsistency(values, context)
 
         return tf.function(measure, reduce_retracing=True, autograph=False)
 

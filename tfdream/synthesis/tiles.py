@@ -7,6 +7,7 @@ length and all that lies above the model's band stay as they are. Everything is 
 memory does not grow with the file's length.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from tfdream import audio
 from tfdream.config import TilesConfig
-from tfdream.errors import ConfigError
+from tfdream.errors import AudioError, ConfigError
 
 
 class Tiles(NamedTuple):
@@ -119,6 +120,25 @@ def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterato
     return grid.cut(reader.mid(sample_rate))
 
 
+def tile_pairs(
+    source: Path, changed: Path, sample_rate: int, grid: TileGrid
+) -> Iterator[tuple[Tiles, Tiles]]:
+    """The tiles of two files' mid signals, beside each other."""
+    with audio.Reader(source) as before, audio.Reader(changed) as after:
+        yield from zip(
+            mid_tiles(before, sample_rate, grid),
+            mid_tiles(after, sample_rate, grid),
+            strict=False,  # a file that is longer by a sample than its header may have one more
+        )
+
+
+def batches_in(source: Path, sample_rate: int, grid: TileGrid) -> int:
+    """How many batches of tiles a file will be cut into, as far as its header can tell."""
+    info = audio.info(source)
+    tiles = grid.count(math.ceil(info.samples * sample_rate / info.sample_rate))
+    return -(-tiles // grid.batch)
+
+
 def channel_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
     """The same of all its channels."""
     return grid.cut(reader.resampled(sample_rate), reader.info.channels)
@@ -145,13 +165,26 @@ def change_file(
 
     Returns:
       What was written.
+
+    Raises:
+      AudioError: if nothing of the file is left at the tiles' sample rate.
     """
     with audio.Reader(source) as original, audio.Reader(source) as again:
         info = original.info
-        changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
+        tiles = _audible(channel_tiles(again, sample_rate, grid), source, sample_rate)
+        changes = _overlap_add(tiles, grid, change)
         at_own_rate = audio.resample(changes, sample_rate, info.sample_rate)
         merged = _merge(original.blocks(), at_own_rate)
         return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
+
+
+def _audible(tiles: Iterable[Tiles], source: Path, sample_rate: int) -> Iterator[Tiles]:
+    for batch in tiles:
+        if not batch.weights.any():  # a click at a high rate may be resampled to nothing
+            raise AudioError(
+                f"'{source}' is shorter than a sample at {sample_rate} Hz; leave it out"
+            )
+        yield batch
 
 
 def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iterator[np.ndarray]:

@@ -81,6 +81,7 @@ def transfer(
     resampled = audio.info(content_path).sample_rate != listener.sample_rate
     retouch = build_retouch(listener, config, objectives, resampled, start)
     result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
+    result["objective"] = retouch.slope.objective.name
     making = {
         "command": "transfer",
         "content": str(content_path),

@@ -1,7 +1,6 @@
 """`translate`: a recording of one genre as a CycleGAN's generator has it in the other."""
 
-import math
-import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdream import audio
 from tfdream.config import GainCanvasConfig, TranslateConfig
-from tfdream.errors import AudioError, ConfigError
+from tfdream.errors import ConfigError
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import Surroundings
 from tfdream.synthesis.masks import Mask
 from tfdream.synthesis.recording import (
+    OnStep,
     Progress,
+    change_recording,
     check_output,
-    level_gain,
     silent,
     write_sidecar,
 )
-from tfdream.synthesis.tiles import TileGrid, Tiles, change_file, mid_tiles
+from tfdream.synthesis.tiles import TileGrid, Tiles
 from tfdream.training.runs import TranslationRun
 
 
@@ -59,6 +58,26 @@ class Translator:
             self.config.canvas, Surroundings(frontend, self.samples, run.sample_rate, mask)
         )
 
+    @cached_property
+    def grid(self) -> TileGrid:
+        """Of the tiles of a recording.
+
+        Raises:
+          ConfigError: if the generator does not take them.
+        """
+        grid = TileGrid.build(self.config.tiles, self.samples, self.sample_rate)
+        if grid.samples != self.samples:
+            raise ConfigError(
+                f"tiles.seconds={self.config.tiles.seconds:g}: the generator takes clips of "
+                f"{self.samples / self.sample_rate:g} s alone; leave it out"
+            )
+        return grid
+
+    @property
+    def steps(self) -> int:
+        """For each batch of tiles."""
+        return 1
+
     def imagine(self, image: tf.Tensor) -> tf.Tensor:
         """Images float32 `[batch, height, width, 1]` in [0, 1] → as the other genre has them."""
         return (self.generator(2 * image - 1, training=False) + 1) / 2
@@ -74,25 +93,54 @@ class Translator:
         Returns:
           The same shape.
         """
+        return self._translate(channels, start_seconds)[0]
+
+    def _translate(
+        self, channels: tf.Tensor, start_seconds: tf.Tensor | float
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The same, and measures of each clip."""
         waveform = tf.reduce_mean(channels, axis=2)
         image = self.frontend(waveform)
-        gain_db = self.frontend.change_to_gain_db(self.imagine(image) - image, self.samples)
+        change = self.imagine(image) - image
         context = self.canvas.analyse(waveform, start_seconds)
+        gain_db = self.frontend.change_to_gain_db(change, self.samples)
         values = self.canvas.values_of_gains(gain_db, context)
         changed = self.canvas.render_channels(values, context, channels)
-        return channels + self.config.mix * (changed - channels)
+        measures = {"picture_change": _size(change), **self.canvas.inconsistency(values, context)}
+        return channels + self.config.mix * (changed - channels), measures
+
+    def change(
+        self, tiles: Tiles, on_step: OnStep = lambda value, sound: None, climb: bool = True
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Translate tiles; see `recording.Changer`."""
+        if not climb:
+            return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
+        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
+        changed, measures = self._compiled(tf.constant(tiles.channels), seconds)
+        channels = changed.numpy()
+        on_step(0.0, lambda: channels)
+        return channels, {name: value.numpy() for name, value in measures.items()}
+
+    def compare(self, original: Tiles, changed: Tiles) -> dict[str, np.ndarray]:
+        """How far the picture of a written file is from what the generator made."""
+        error = self._picture_error(tf.constant(original.waveforms), tf.constant(changed.waveforms))
+        return {"picture_error": error.numpy()}
 
     @cached_property
-    def change(self) -> Any:
-        """`translate`, compiled, of tiles: what becomes of their channels."""
-        translate = tf.function(self.translate, reduce_retracing=True, autograph=False)
+    def _compiled(self) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+        return tf.function(self._translate, reduce_retracing=True, autograph=False)
 
-        def change(tiles: Tiles) -> np.ndarray:
-            seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
-            changed: np.ndarray = translate(tf.constant(tiles.channels), seconds).numpy()
-            return changed
+    @cached_property
+    def _picture_error(self) -> Callable[..., tf.Tensor]:
+        def error(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+            return _size(self.frontend(after) - self.imagine(self.frontend(before)))
 
-        return change
+        return tf.function(error, reduce_retracing=True, autograph=False)
+
+
+def _size(difference: tf.Tensor) -> tf.Tensor:
+    """Mean absolute difference of each image."""
+    return tf.reduce_mean(tf.abs(difference), axis=[1, 2, 3])
 
 
 def _on_stft_of(frontend: SpectrogramFrontend, config: TranslateConfig) -> TranslateConfig:
@@ -148,55 +196,18 @@ def translate(
     Returns:
       The JSON object of the command: direction, picture_change (mean absolute difference of what
       the generator made and what it saw, 1 is all of the picture's range), picture_error_rendered
-      (of what it made and the picture of the written file), audio_seconds, compute_seconds,
-      and what was written: sample_rate, channels, samples, peak.
+      (of what it made and the picture of the written file), and what
+      `recording.change_recording` adds.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
     """
     check_output(output, bits, force)
-    started = time.perf_counter()
     way = direction(run, to)
     translator = Translator(getattr(run.generators, way), run, config)
-    grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
-    if grid.samples != run.clip_samples:
-        raise ConfigError(
-            f"tiles.seconds={config.tiles.seconds:g}: the generator takes clips of "
-            f"{run.clip_samples / run.sample_rate:g} s alone; leave it out"
-        )
-    info = audio.info(source)
-    total = grid.count(math.ceil(info.samples * run.sample_rate / info.sample_rate))
-    done = 0
-    stopped_at: float | None = None
-
-    def change(tiles: Tiles) -> np.ndarray:
-        nonlocal done, stopped_at
-        if not tiles.weights.any():  # a click at a high rate may be resampled to nothing
-            raise AudioError(
-                f"'{source}' is shorter than a sample at {run.sample_rate} Hz; leave it out"
-            )
-        if stopped_at is not None:
-            return tiles.channels
-        done += len(tiles.channels)
-        changed = translator.change(tiles)
-        if progress(min(done, total), total, 0.0):
-            stopped_at = float(tiles.starts[-1] + grid.samples) / run.sample_rate
-        return changed
-
-    gain = level_gain(config.level, source)
-    written = change_file(source, output, run.sample_rate, grid, change, bits, gain)
-    audio_seconds = written.samples / written.sample_rate
+    result = change_recording(source, output, translator, bits, config.level, progress=progress)
     first, second = run.labels if way == "forward" else reversed(run.labels)
-    result = {
-        "output": str(output),
-        "direction": f"{first} to {second}",
-        **_pictures(translator, source, output, grid),
-        "audio_seconds": audio_seconds,
-        "compute_seconds": round(time.perf_counter() - started, 3),
-        **written._asdict(),
-    }
-    if stopped_at is not None:
-        result |= {"interrupted": True, "changed_seconds": min(stopped_at, audio_seconds)}
+    result["direction"] = f"{first} to {second}"
     making = {
         "command": "translate",
         "source": str(source),
@@ -207,32 +218,3 @@ def translate(
     }
     write_sidecar(output, making, result)
     return result
-
-
-def _pictures(
-    translator: Translator, source: Path, output: Path, grid: TileGrid
-) -> dict[str, float]:
-    """How far the pictures of a written file are from those that the generator made."""
-
-    @tf.function(reduce_retracing=True)
-    def differences(before: tf.Tensor, after: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        seen, heard = translator.frontend(before), translator.frontend(after)
-        wanted = translator.imagine(seen)
-        axes = [1, 2, 3]
-        return tf.reduce_mean(tf.abs(wanted - seen), axes), tf.reduce_mean(
-            tf.abs(heard - wanted), axes
-        )
-
-    sums, weight = np.zeros(2), 0.0
-    rate = translator.sample_rate
-    with audio.Reader(source) as before, audio.Reader(output) as after:
-        for own, other in zip(
-            mid_tiles(before, rate, grid),
-            mid_tiles(after, rate, grid),
-            strict=False,  # a file that is longer by a sample than its header may have one more
-        ):
-            found = differences(tf.constant(own.waveforms), tf.constant(other.waveforms))
-            sums += [float(each.numpy() @ own.weights) for each in found]
-            weight += float(own.weights.sum())
-    change, error = sums / weight
-    return {"picture_change": float(change), "picture_error_rendered": float(error)}

@@ -21,7 +21,7 @@ from tfdream.config import (
     validate_experiment,
 )
 from tfdream.errors import ConfigError, ModelError
-from tfdream.files import replacing, write_json, write_text
+from tfdream.files import check_format, replacing, write_json, write_text
 from tfdream.models import translators
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
@@ -287,9 +287,7 @@ def _read(folder: Path) -> tuple[Hearing, RunInfo]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"the run '{folder}' cannot be read: {reason}") from None
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelError(f"'{folder}' was written by a newer tfdream; update this one")
+    check_format(content, FORMAT, folder, ModelError)
     try:
         info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
         experiment = validate_experiment(config, f"'{folder / 'config.yaml'}'")

@@ -5,19 +5,15 @@ keras.Model`` on an image `[height, width, channels]`; its layers are named. The
 by the option ``seed``, or somebody else's.
 """
 
-import importlib
-import pkgutil
-
 import keras
 
 from tfdream.config import FeatureNetworkConfig
-from tfdream.errors import ConfigError
-from tfdream.models import call_build
+from tfdream.models import call_build, list_modules
 
 
 def names() -> list[str]:
     """The feature networks that `build` knows."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return list_modules(__name__)
 
 
 def build(config: FeatureNetworkConfig, input_shape: tuple[int, ...]) -> keras.Model:
@@ -30,7 +26,5 @@ def build(config: FeatureNetworkConfig, input_shape: tuple[int, ...]) -> keras.M
     Raises:
       ConfigError: if the name or an option is unknown, or the input does not fit.
     """
-    if config.name not in names():
-        raise ConfigError(f"network.name={config.name} is not one of: {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{config.name}")
-    return call_build(module, config.options, input_shape)
+    model: keras.Model = call_build(__name__, "network", config, input_shape)
+    return model

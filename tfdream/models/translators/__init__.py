@@ -6,15 +6,12 @@ such; a discriminator gives `[batch, …]`, one judgement for each patch or for 
 sigmoid if it has one: what is real is high.
 """
 
-import importlib
-import pkgutil
 from typing import NamedTuple
 
 import keras
 
 from tfdream.config import ModelConfig
-from tfdream.errors import ConfigError
-from tfdream.models import call_build
+from tfdream.models import call_build, list_modules
 
 
 class Pair(NamedTuple):
@@ -26,7 +23,7 @@ class Pair(NamedTuple):
 
 def names() -> list[str]:
     """The pairs that `build` knows."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return list_modules(__name__)
 
 
 def build(config: ModelConfig, input_shape: tuple[int, ...]) -> Pair:
@@ -39,10 +36,7 @@ def build(config: ModelConfig, input_shape: tuple[int, ...]) -> Pair:
     Raises:
       ConfigError: if the name or an option is unknown, or the image is too small.
     """
-    if config.name not in names():
-        raise ConfigError(f"model.name={config.name} is not one of: {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{config.name}")
-    pair: Pair = call_build(module, config.options, input_shape)
+    pair: Pair = call_build(__name__, "model", config, input_shape)
     return pair
 
 

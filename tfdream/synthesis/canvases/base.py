@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import Frontend
+from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.phase import spectral_error
 from tfdream.signal.resizing import Size
 from tfdream.signal.stft import low_pass
 from tfdream.synthesis.masks import Mask
@@ -117,6 +118,23 @@ class Canvas(abc.ABC):
         is what the view looks at unless a canvas knows better.
         """
         return None
+
+    def inconsistency(self, values: tf.Tensor, context: Context) -> dict[str, tf.Tensor]:
+        """What the sound lacks of the magnitude that the view wants it to have.
+
+        Returns:
+          ``error_energy`` and ``wanted_energy``, `[batch]` or `[1]`; nothing where the view is of
+          no spectrogram.
+        """
+        if not isinstance(self.frontend, SpectrogramFrontend):
+            return {}
+        # Where the view is of the sound itself, nothing is lost.
+        error, energy = tf.zeros([1]), tf.ones([1])
+        wanted = self.magnitude(values, context)
+        if wanted is not None:
+            rendered = self.render(values, context)
+            error, energy = spectral_error(rendered, wanted, self.frontend.spec)
+        return {"error_energy": error, "wanted_energy": energy}
 
 
 def masked(change: tf.Tensor, context: Context) -> tf.Tensor:
