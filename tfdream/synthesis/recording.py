@@ -96,6 +96,8 @@ def change_recording(
     stopped_at: float | None = None
 
     def change(tiles: Tiles) -> np.ndarray:
+        if not tiles.weights.any():  # a click at a high rate may be resampled to nothing
+            raise AudioError(f"'{source}' is shorter than a sample at {rate} Hz; leave it out")
         first = done
 
         def on_step(value: float, sound: Sound) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tfdream import audio
 from tfdream.config import TilesConfig
-from tfdream.errors import AudioError, ConfigError
+from tfdream.errors import ConfigError
 
 
 class Tiles(NamedTuple):
@@ -165,26 +165,13 @@ def change_file(
 
     Returns:
       What was written.
-
-    Raises:
-      AudioError: if nothing of the file is left at the tiles' sample rate.
     """
     with audio.Reader(source) as original, audio.Reader(source) as again:
         info = original.info
-        tiles = _audible(channel_tiles(again, sample_rate, grid), source, sample_rate)
-        changes = _overlap_add(tiles, grid, change)
+        changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
         at_own_rate = audio.resample(changes, sample_rate, info.sample_rate)
         merged = _merge(original.blocks(), at_own_rate)
         return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
-
-
-def _audible(tiles: Iterable[Tiles], source: Path, sample_rate: int) -> Iterator[Tiles]:
-    for batch in tiles:
-        if not batch.weights.any():  # a click at a high rate may be resampled to nothing
-            raise AudioError(
-                f"'{source}' is shorter than a sample at {sample_rate} Hz; leave it out"
-            )
-        yield batch
 
 
 def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iterator[np.ndarray]:
