@@ -6,11 +6,12 @@ of standard output; everything else goes to standard error.
 
 import logging
 import os
+import warnings
 
 import click
 
 from tfdream import __version__
-from tfdream.commands import data, judging, networks, pictures, plot, sound
+from tfdream.commands import data, judging, monitoring, networks, pictures, plot, sound
 from tfdream.console import OrderedGroup
 
 
@@ -31,6 +32,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Its Python half warns of graphs that are traced for one octave after the other.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # TensorBoard imports what setuptools no longer wants to be imported.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 
 for _command in (
@@ -40,6 +43,7 @@ for _command in (
     networks.train,
     networks.evaluate,
     networks.crossvalidate,
+    monitoring.monitor,
     networks.predict,
     networks.layers,
     sound.dream,

@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import logging
+import shlex
 import signal
 import sys
 import threading
@@ -19,13 +20,23 @@ Result = dict[str, Any]
 
 # What a shell reports of a program that Ctrl-C ended.
 _INTERRUPTED = 128 + signal.SIGINT
+_ARGUMENTS = "tfdream.arguments"
 
 
 class OrderedGroup(click.Group):
-    """Commands in the order of the work, not of the alphabet."""
+    """Commands in the order of the work, not of the alphabet; it knows what it was called with."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+def command_line() -> str:
+    """The command that is running, as a line for a shell."""
+    return shlex.join(["tfdream", *click.get_current_context().meta[_ARGUMENTS]])
 
 
 def command(
@@ -87,8 +98,13 @@ def log_to_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(
+    answer: str = "Stopping: what is done will be written. Ctrl-C again gives it up.",
+) -> Iterator[Callable[[], bool]]:
     """Let Ctrl-C ask for an end instead of making one; the second one makes it.
+
+    Args:
+      answer: what is said to the first.
 
     Yields:
       A function that tells whether an end was asked for.
@@ -100,7 +116,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        _console().print("Stopping: what is done will be written. Ctrl-C again gives it up.")
+        _console().print(answer)
 
     if threading.current_thread() is not threading.main_thread():  # which alone hears signals
         yield lambda: asked

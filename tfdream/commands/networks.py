@@ -53,7 +53,7 @@ def train(
 
     Interrupted, the same call goes on after the last finished epoch, exactly as if nothing had
     happened. More epochs on a finished run go on too, unless the learning rate depends on their
-    number. Loss curves: tensorboard --logdir RUN.
+    number. Curves, pictures and sounds: tfdream monitor RUN.
     """
     from tfdream import config
 
@@ -64,10 +64,11 @@ def train(
             return _train_translation(settings, dataset, run, fold, force, progress, second, judge)
         if second or judge:
             raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
+        from tfdream.board import ClassifierBoard
         from tfdream.training.fit import train
 
         assert isinstance(settings, config.Experiment)
-        return train(settings, dataset, run, fold, force, progress)
+        return train(settings, dataset, run, fold, force, progress, ClassifierBoard)
 
 
 def _train_translation(

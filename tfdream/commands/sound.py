@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tfdream.commands import options
+from tfdream.commands.showing import STYLE, Showing, showing
 from tfdream.console import Result, command, interruptible, progress_bar
 
 
@@ -53,7 +54,7 @@ from tfdream.console import Result, command, interruptible, progress_bar
 @options.seed
 @options.overriding
 @options.bits
-@options.figure
+@showing
 @options.force
 def dream(
     paths: tuple[Path, ...],
@@ -67,7 +68,7 @@ def dream(
     repeats: int | None,
     seed: int | None,
     overrides: tuple[str, ...],
-    figure: Path | None,
+    showing: Showing,
     **how: Any,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg).
@@ -78,7 +79,7 @@ def dream(
 
     Ctrl-C ends the dream where it is and writes what is done; the rest stays as it was.
     """
-    from tfdream import audio, config, figures
+    from tfdream import audio, config
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.expressions import layer_norms
     from tfdream.training.runs import Run
@@ -90,20 +91,26 @@ def dream(
     *sources, output = paths
     into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
     by_layer = dreams.LAYER in output.name
-    if into_folder and figure is not None:
-        raise click.UsageError("--figure goes with one AUDIO and one OUTPUT file")
+    if showing and into_folder:
+        raise click.UsageError(
+            "--figure, --report and --tensorboard go with one AUDIO and one OUTPUT file"
+        )
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT goes with one AUDIO file and --layer")
-    if figure is not None:
-        figures.check_writable(figure)
+    showing.check()
     given = options.as_overrides(
         objective=layer_norms(layers) or objective, start=start, mix=mix, repeats=repeats, seed=seed
     )
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
     network = Run.open(run)
-    with progress_bar("dreaming", "steps") as progress, interruptible() as asked:
+    with (
+        progress_bar("dreaming", "steps") as progress,
+        showing.board() as board,
+        interruptible() as asked,
+    ):
 
         def report(done: int, total: int, value: float) -> bool:
+            board.step(value)
             progress(done, total, f"objective {value:.4g}")
             return asked()
 
@@ -117,12 +124,16 @@ def dream(
             result = dreams.dream_folder(sources, output, dreamer, **how)
         else:
             result = dreams.dream(sources[0], output, network, settings, guide, **how)
-    if figure is not None:
         dreamt = result.get("files", [result])
-        with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
-            panels = [original, *(Path(each["output"]) for each in dreamt)]
-            titles = ["before", *(f"after: {each['objective']}" for each in dreamt)]
-            figures.spectrograms(panels, figure, titles)
+        if showing:
+            with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
+                showing.show_changes(
+                    f"A dream of {sources[0].name}",
+                    {"before": original},
+                    {f"after: {each['objective']}": each for each in dreamt},
+                    board,
+                    network,
+                )
     return result
 
 
@@ -140,12 +151,9 @@ def dream(
     help="0 keeps the content, 1 heeds the style alone; by default the recipe's.",
 )
 @options.seed
-@click.option(
-    "--tensorboard", type=options.PATH, metavar="DIR", help="Write the loss of each step there."
-)
 @options.overriding
 @options.bits
-@options.figure
+@showing
 @options.force
 def transfer(
     content: Path,
@@ -155,10 +163,9 @@ def transfer(
     name: str,
     style_strength: float | None,
     seed: int | None,
-    tensorboard: Path | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    figure: Path | None,
+    showing: Showing,
     force: bool,
 ) -> Result:
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg).
@@ -166,39 +173,34 @@ def transfer(
     The file keeps CONTENT's length, sample rate and channels. OUTPUT.json records the settings and
     what was measured on the written file. FIGURE shows content, style and output, and the loss.
     """
-    from tfdream import config, figures
-    from tfdream.synthesis.monitor import LossCurve
+    from tfdream import config
     from tfdream.synthesis.transfer import transfer
     from tfdream.training.runs import Run
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load(name, config.TransferConfig, (*overrides, *given))
-    if figure is not None:
-        figures.check_writable(figure)
+    showing.check()
+    network = Run.open(run) if run else None
     with (
         progress_bar("transferring", "steps") as progress,
-        LossCurve(tensorboard) as curve,
+        showing.board() as board,
         interruptible() as asked,
     ):
 
         def report(done: int, total: int, value: float) -> bool:
-            curve.add(-value)
+            board.step(-value, "loss")
             progress(done, total, f"loss {-value:.3g}")
             return asked()
 
-        result = transfer(
-            content,
-            style,
-            output,
-            settings,
-            Run.open(run) if run else None,
-            force,
-            bits,
-            report,
+        result = transfer(content, style, output, settings, network, force, bits, report)
+        showing.show_changes(
+            f"{content.name} in the style of {style.name}",
+            {"content": content, STYLE: style},
+            {"output": result},
+            board,
+            network,
+            "weighted loss",
         )
-    if figure is not None:
-        titles = ["content", "style", "output"]
-        figures.spectrograms([content, style, output], figure, titles, curve.losses)
     return result
 
 
@@ -211,7 +213,7 @@ def transfer(
 @click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the translation.")
 @options.overriding
 @options.bits
-@options.figure
+@showing
 @options.force
 def translate(
     source: Path,
@@ -222,7 +224,7 @@ def translate(
     mix: float | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    figure: Path | None,
+    showing: Showing,
     force: bool,
 ) -> Result:
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
@@ -230,16 +232,19 @@ def translate(
     The file keeps its length, sample rate and channels. OUTPUT.json records the settings and what
     was measured on the written file. Ctrl-C writes what is done; the rest stays as it was.
     """
-    from tfdream import config, figures
+    from tfdream import config
     from tfdream.synthesis.translate import translate
     from tfdream.training.runs import TranslationRun
 
     settings = config.load(
         name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
     )
-    if figure is not None:
-        figures.check_writable(figure)
-    with progress_bar("translating", "tiles") as progress, interruptible() as asked:
+    showing.check()
+    with (
+        progress_bar("translating", "tiles") as progress,
+        showing.board() as board,
+        interruptible() as asked,
+    ):
 
         def report(done: int, total: int, value: float) -> bool:
             progress(done, total)
@@ -247,6 +252,10 @@ def translate(
 
         network = TranslationRun.open(run)
         result = translate(source, output, network, settings, to, force, bits, report)
-    if figure is not None:
-        figures.spectrograms([source, output], figure, ["before", result["direction"]])
+        showing.show_changes(
+            f"{source.name}, {result['direction']}",
+            {"before": source},
+            {f"after: {result['direction']}": result},
+            board,
+        )
     return result

@@ -177,15 +177,23 @@ def check_output(output: Path, bits: int | None, force: bool) -> None:
 
 def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"] | None:
     """Whether `output` is there already, made in the same way."""
-    try:
-        sidecar = json.loads(_sidecar(output).read_text(encoding="utf-8"))
-        result = sidecar.pop("result")
-        sidecar.pop("versions")
-        if not output.is_file() or sidecar != json.loads(json.dumps(making)):
-            return None
-        return "interrupted" if "interrupted" in result else "whole"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    sidecar = read_sidecar(output)
+    if not output.is_file() or sidecar.get("result") is None:
         return None
+    result = sidecar.pop("result")
+    sidecar.pop("versions", None)
+    if sidecar != json.loads(json.dumps(making)):
+        return None
+    return "interrupted" if "interrupted" in result else "whole"
+
+
+def read_sidecar(output: Path) -> dict[str, Any]:
+    """What `write_sidecar` wrote; nothing where that is missing or damaged."""
+    try:
+        content = json.loads(_sidecar(output).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_sidecar(output: Path, making: dict[str, Any], result: dict[str, Any]) -> None:

@@ -4,12 +4,14 @@ import csv
 import logging
 import math
 import statistics
+import textwrap
 import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfdream.config import FittingConfig
 from tfdream.errors import ModelError
@@ -144,6 +146,47 @@ class Patience(keras.callbacks.Callback):
         if out_of_patience(self.history, self.epochs):
             logger.info("no lower validation loss for %d epochs: stopped", self.epochs)
             self.model.stop_training = True
+
+
+class Watching(keras.callbacks.Callback):
+    """Lets somebody look: before the first epoch, after every so many, and after the last.
+
+    Args:
+      look: hears the number of epochs done.
+      every: so many epochs.
+      last: the number of all.
+    """
+
+    def __init__(self, look: Callable[[int], None], every: int, last: int) -> None:
+        super().__init__()
+        self.look = look
+        self.every = every
+        self.last = last
+
+    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
+        """Look at what is not trained yet."""
+        if epoch == 0:
+            self.look(0)
+
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        """Look, if it is time."""
+        done = epoch + 1
+        if done % self.every == 0 or done == self.last:
+            self.look(done)
+
+
+class Described(keras.callbacks.Callback):
+    """Shows a run's configuration in TensorBoard."""
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_train_begin(self, logs: Row | None = None) -> None:
+        """Write it, as the code that it is."""
+        code = textwrap.indent(self.run.config_path.read_text(encoding="utf-8"), "    ")
+        with tf.summary.create_file_writer(str(self.run.events_path / "train")).as_default(0):
+            tf.summary.text("configuration", code)
 
 
 class StepProgress(keras.callbacks.Callback):

@@ -6,17 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import pipeline, records
 from tfdream.datasets.records import Dataset, Shard
+from tfdream.datasets.unpaired import Side
 from tfdream.errors import ConfigError
 from tfdream.files import write_json
 from tfdream.training import callbacks, distribution, optimizer, splits
+from tfdream.training.confusion import Confusion
 from tfdream.training.runs import Run
 
 logger = logging.getLogger(__name__)
+
+Watch = Callable[[int, np.ndarray | None], None]
+"""Hears the number of epochs done, 0 before the first, and what the classifier took for what in the
+validation clips, `[truth, guess]`, if there are any."""
 
 
 def train(
@@ -26,6 +33,7 @@ def train(
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    watcher: Callable[[Run, list[Side]], Watch] | None = None,
 ) -> dict[str, Any]:
     """Train a classifier on every fold but the held-out one.
 
@@ -36,6 +44,8 @@ def train(
       test_fold: held out; None to train on everything.
       force: start anew where `run_folder` holds a run already.
       progress: hears the steps done and the steps of all epochs.
+      watcher: makes, of the clips of each label that are validated on (or trained on, where none
+        are), what looks at the training after every epoch.
 
     Returns:
       The JSON object of the command: run, epochs, examples_per_second, data_wait_fraction, metrics.
@@ -75,6 +85,7 @@ def train(
 
     stopped = callbacks.out_of_patience(history, training.patience)
     if first_epoch < training.epochs and not stopped:
+        watch = watcher(run, _sides(dataset_folder, dataset, run)) if watcher else None
         model.fit(
             pipeline.training_batches(dataset_folder, dataset, shards, config, first_epoch),
             epochs=training.epochs,
@@ -89,6 +100,8 @@ def train(
                 callbacks.Throughput(batch_size),
                 callbacks.Keeper(run, network, training, history, best=training.keep == "best"),
                 callbacks.Patience(history, training.patience),
+                *([_watching(watch, model, run)] if watch else []),
+                callbacks.Described(run),
                 callbacks.StepProgress(progress, first_epoch),
                 keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
@@ -101,13 +114,28 @@ def train(
 class Classifier(distribution.FitModel, keras.Model):
     """A classifier's network, up to the logits, as what `fit` takes."""
 
+    confusion: Confusion
 
-def fit_model(network: keras.Model, training: TrainingConfig, steps_per_epoch: int) -> keras.Model:
+    def compute_metrics(
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Count what is taken for what, too."""
+        self.confusion.update_state(y, y_pred, sample_weight)
+        found: dict[str, tf.Tensor] = super().compute_metrics(x, y, y_pred, sample_weight)
+        return found
+
+
+def fit_model(network: keras.Model, training: TrainingConfig, steps_per_epoch: int) -> Classifier:
     """A classifier's network as what `fit` takes: compiled, and up to the logits.
 
     The loss is taken from the logits: the logarithm of a softmax loses digits.
     """
     model = Classifier(network.inputs, network.get_layer("logits").output)
+    model.confusion = Confusion(model.output.shape[-1])
     model.compile(
         optimizer=optimizer.build(training, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(
@@ -116,6 +144,21 @@ def fit_model(network: keras.Model, training: TrainingConfig, steps_per_epoch: i
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
     return model
+
+
+def _sides(folder: Path, dataset: Dataset, run: Run) -> list[Side]:
+    """The clips of each label that are validated on; without validation, those trained on."""
+    validation = run.info.validation_fold
+    shards = dataset.fold_shards(run.info.training_folds if validation is None else [validation])
+    return [Side(folder, dataset, shards, label) for label in dataset.labels]
+
+
+def _watching(watch: Watch, model: Classifier, run: Run) -> callbacks.Watching:
+    def look(epochs: int) -> None:
+        known = epochs and run.info.validation_fold is not None
+        watch(epochs, model.confusion.matrix() if known else None)
+
+    return callbacks.Watching(look, every=1, last=run.config.training.epochs)
 
 
 def _standardise(

@@ -58,7 +58,7 @@ class RunFolder:
     def create(self) -> None:
         """Write the folder's description."""
         text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
-        write_text(self.folder / "config.yaml", text)
+        write_text(self.config_path, text)
         write_json(self.folder / "run.json", self.info.model_dump(mode="json"))
 
     @classmethod
@@ -126,6 +126,11 @@ class RunFolder:
     def describe(self) -> dict[str, Any]:
         """Which run this is, for the sidecar of what is made with it."""
         return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved configuration."""
+        return self.folder / "config.yaml"
 
     @property
     def weights_path(self) -> Path:

@@ -120,7 +120,8 @@ def train_translation(
                 callbacks.Throughput(training.batch_size),
                 Vitality(history),
                 callbacks.Keeper(run, model.generators, training, history),
-                *([Watching(watch, training)] if watch else []),
+                *([_watching(watch, model, training)] if watch else []),
+                callbacks.Described(run),
                 callbacks.StepProgress(progress, first_epoch),
                 keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
@@ -158,25 +159,12 @@ class Vitality(keras.callbacks.Callback):
                 )
 
 
-class Watching(keras.callbacks.Callback):
-    """Lets somebody look at the generators: before the first epoch, every so often, at the end."""
-
-    def __init__(self, watch: Watch, training: TranslationTrainingConfig) -> None:
-        super().__init__()
-        self.watch = watch
-        self.training = training
-        self.model: CycleGan
-
-    def on_epoch_begin(self, epoch: int, logs: callbacks.Row | None = None) -> None:
-        """Show them untrained."""
-        if epoch == 0:
-            self.watch(self.model.generators, 0)
-
-    def on_epoch_end(self, epoch: int, logs: callbacks.Row | None = None) -> None:
-        """Show them, if it is time."""
-        done = epoch + 1
-        if done % self.training.show_every == 0 or done == self.training.epochs:
-            self.watch(self.model.generators, done)
+def _watching(
+    watch: Watch, model: CycleGan, training: TranslationTrainingConfig
+) -> callbacks.Watching:
+    return callbacks.Watching(
+        lambda epochs: watch(model.generators, epochs), training.show_every, training.epochs
+    )
 
 
 def _labels(config: TranslationExperiment, loaded: dict[Path, Dataset]) -> tuple[str, str]:

@@ -1,0 +1,146 @@
+"""The page of a result in headless Chromium; run with -m browser (the README tells its setup)."""
+
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfdream import report
+from tfdream.exhibit import Exhibit
+
+pytestmark = pytest.mark.browser
+
+RATE = 22050
+PHONE = (360, 740)
+# Nothing may be looked up; a page plays without being asked to by a person.
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    seconds = np.arange(6 * RATE) / RATE
+    sounds = {}
+    for name, hz in (("before", 220), ("style", 440), ("after", 880)):
+        sounds[name] = folder / f"{name}-with-a-very-long-name-{'x' * 80}.wav"
+        soundfile.write(sounds[name], 0.3 * np.sin(2 * np.pi * hz * seconds), RATE)
+    result = {"content_chroma_similarity": 0.9, "objective_before": 1.0}
+    page = folder / "page.html"
+    report.write(
+        Exhibit("A dream", sounds, {"after": result}, {"a": 1}, "tfdream " + "x" * 300, [1.0, 2.0]),
+        page,
+    )
+    return page
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    driver, browser = shutil.which("chromedriver"), shutil.which("chromium")
+    if driver is None or browser is None:
+        pytest.fail("no chromium and chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def page(chromium, path):
+    chromium.set_window_size(1200, 900)
+    chromium.get(path.as_uri())
+    wait(chromium, "return [...document.querySelectorAll('audio')].every(a => a.readyState > 0)")
+    return chromium
+
+
+def wait(browser, script, seconds=20):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, seconds).until(lambda it: it.execute_script(script))
+
+
+def playing(browser):
+    """Which of the sounds can be heard."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('audio')].map(a => !a.paused)"
+    )
+
+
+def press(browser, key):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(key).perform()
+
+
+def test_it_loads_without_a_complaint_and_asks_for_nothing(page, path):
+    assert page.get_log("browser") == []
+    asked = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert all(name.startswith("data:") for name in asked)
+    assert page.title == "A dream"
+
+
+def test_players_know_how_long_they_are_and_pictures_are_there(page):
+    lengths = page.execute_script(
+        "return [...document.querySelectorAll('audio')].map(a => a.duration)"
+    )
+    assert lengths == pytest.approx([6, 6, 6], abs=0.01)
+    sizes = page.execute_script("return [...document.images].map(i => i.naturalWidth)")
+    assert len(sizes) == 1
+    assert sizes[0] > 500
+
+
+def test_a_key_goes_on_with_another_sound_at_the_same_moment(page):
+    press(page, "1")
+    wait(page, "return document.querySelectorAll('audio')[0].currentTime > 0.7")
+    assert playing(page) == [True, False, False]
+    press(page, "3")
+    wait(page, "return !document.querySelectorAll('audio')[2].paused")
+    assert playing(page) == [False, False, True]
+    first, third = page.execute_script(
+        "return [0, 2].map(i => document.querySelectorAll('audio')[i].currentTime)"
+    )
+    assert 0 <= third - first < 1
+    pressed = "return [...document.querySelectorAll('.switch')].map(b => b.ariaPressed)"
+    assert page.execute_script(pressed) == ["false", "false", "true"]
+
+
+def test_all_can_be_reached_and_worked_with_the_keyboard(page):
+    from selenium.webdriver.common.keys import Keys
+
+    reached = []
+    for _ in range(12):
+        press(page, Keys.TAB)
+        reached.append(page.execute_script("return document.activeElement.tagName"))
+    assert {"BUTTON", "AUDIO", "DIV", "SUMMARY", "PRE"} <= set(reached)
+    page.execute_script("document.querySelectorAll('.switch')[1].focus()")
+    press(page, Keys.SPACE)
+    wait(page, "return !document.querySelectorAll('audio')[1].paused")
+    page.execute_script("document.querySelector('summary').focus()")
+    press(page, Keys.ENTER)
+    assert page.execute_script("return document.querySelector('details').open")
+
+
+def test_a_phone_scrolls_down_alone(page):
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 2, "mobile": True},
+    )
+    wide = page.execute_script("return document.documentElement.scrollWidth")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert wide <= PHONE[0]
+
+
+def test_what_is_pressed_is_large_enough_for_a_finger(page):
+    heights = page.execute_script(
+        "return [...document.querySelectorAll('.switch')].map(b => b.offsetHeight)"
+    )
+    assert min(heights) >= 44  # CSS pixels; WCAG 2.1, success criterion 2.5.5

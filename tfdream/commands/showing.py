@@ -1,0 +1,134 @@
+"""Options that show a result: as a figure, as a page, in TensorBoard."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tfdream.commands import options
+from tfdream.console import Result, command_line
+
+if TYPE_CHECKING:
+    from tfdream.board import Board
+    from tfdream.exhibit import Exhibit
+    from tfdream.training.runs import Run
+
+STYLE = "style"
+"""What a sound is called whose style was wanted."""
+
+_OPTIONS = (
+    options.figure,
+    click.option(
+        "--report",
+        type=options.PATH,
+        help="Also write a page here (html): players, spectrograms, measures in words, settings.",
+    ),
+    click.option(
+        "--tensorboard",
+        type=options.PATH,
+        metavar="DIR",
+        help="Also write TensorBoard's events there, those of the steps as they go.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What was asked for."""
+
+    figure: Path | None
+    report: Path | None
+    tensorboard: Path | None
+
+    def __bool__(self) -> bool:
+        return any((self.figure, self.report, self.tensorboard))
+
+    def check(self) -> None:
+        """See, before the work begins, that it can be written.
+
+        Raises:
+          ConfigError: if a name has another extension than its format.
+        """
+        if self.figure is not None:
+            from tfdream import figures
+
+            figures.check_writable(self.figure)
+        if self.report is not None:
+            from tfdream import report
+
+            report.check_writable(self.report)
+
+    def board(self) -> "Board":
+        """Where the steps go."""
+        from tfdream.board import Board
+
+        return Board(self.tensorboard)
+
+    def show(self, exhibit: "Exhibit", board: "Board") -> None:
+        """Show what is there."""
+        if self.figure is not None:
+            exhibit.draw(self.figure)
+        board.show(exhibit)
+        if self.report is not None:
+            from tfdream import report
+
+            report.write(exhibit, self.report)
+
+    def show_changes(
+        self,
+        title: str,
+        originals: Mapping[str, Path],
+        results: Mapping[str, Result],
+        board: "Board",
+        run: "Run | None" = None,
+        steps_label: str = "objective",
+    ) -> None:
+        """Compare what was made with what it was made of, and show both.
+
+        Args:
+          title: what was done to what.
+          originals: recordings by what they are: that which was changed first, and perhaps the
+            `STYLE` that was wanted.
+          results: the JSON objects of the command by what they are, each with its ``output``.
+          board: where the steps went.
+          run: a classifier, to be asked what it hears.
+          steps_label: what the value of a step is.
+        """
+        if not self:
+            return
+        from tfdream.commands.judging import opinions
+        from tfdream.evaluation.modification import compare
+        from tfdream.exhibit import Exhibit
+        from tfdream.synthesis.recording import read_sidecar
+
+        outputs = {name: Path(result["output"]) for name, result in results.items()}
+        original = next(iter(originals.values()))
+        asked = opinions(originals.get(STYLE), run)
+        measured = {
+            name: {**results[name], **compare(original, output, asked)}
+            for name, output in outputs.items()
+        }
+        settings = read_sidecar(next(iter(outputs.values())))
+        settings.pop("result", None)
+        sounds = {**originals, **outputs}
+        self.show(
+            Exhibit(title, sounds, measured, settings, command_line(), board.steps, steps_label),
+            board,
+        )
+
+
+def showing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options; it gets them as one argument, `showing`."""
+
+    @functools.wraps(function)
+    def gathered(
+        figure: Path | None, report: Path | None, tensorboard: Path | None, **arguments: Any
+    ) -> Any:
+        return function(showing=Showing(figure, report, tensorboard), **arguments)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered

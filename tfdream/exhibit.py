@@ -1,0 +1,36 @@
+"""What there is to hear, see and read of one result, whoever shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfdream import figures
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One result, or several of the same original, with what they were made of.
+
+    Attributes:
+      title: what was done to what.
+      sounds: audio files by what they are, in the order of listening.
+      results: the JSON objects of the command, measures and all, by which of the sounds they are.
+      settings: what it takes to make it again, as the sidecar has it.
+      command: the same as a line for a shell.
+      steps: the value of each step, if there were steps.
+      steps_label: what that value is.
+    """
+
+    title: str
+    sounds: Mapping[str, Path]
+    results: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    steps: Sequence[float] = ()
+    steps_label: str = "objective"
+
+    def draw(self, output: Path) -> None:
+        """Draw the spectrograms of the sounds, and the course of the steps."""
+        paths, titles = list(self.sounds.values()), list(self.sounds)
+        figures.spectrograms(paths, output, titles, self.steps, self.steps_label)
