@@ -10,11 +10,6 @@ cd "$here"
 . tools/environment.sh
 environment .
 
-step() {
-  printf '\n\033[1m%s\033[0m\n$ tfdream %s\n' "$1" "${*:2}"
-  tfdream "${@:2}"
-}
-
 step "Compose 48 songs of four styles" corpus "$demo/songs"
 step "Cut them into clips" prepare "$demo/songs" "$demo/dataset" --config lil_data
 step "Train Lil Data, a fifth of the songs held out" train lil_data "$demo/dataset" "$demo/run"

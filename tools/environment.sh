@@ -1,5 +1,6 @@
-# Sourced by demo.sh and test.sh: finds a Python, makes .venv, installs what is asked for.
+# Sourced by the other scripts: finds a Python, makes .venv, installs what is asked for.
 # Usage: environment REQUIREMENT, such as "." or ".[dev]". Afterwards .venv/bin is first on PATH.
+# step TITLE ARGUMENTS... then says what it does and calls tfdream.
 
 find_python() {
   local candidate
@@ -34,4 +35,9 @@ environment() {
     python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$1" || return 1
     echo "$wanted" >"$stamp"
   fi
+}
+
+step() {
+  printf '\n\033[1m%s\033[0m\n$ tfdream %s\n' "$1" "${*:2}"
+  tfdream "${@:2}"
 }

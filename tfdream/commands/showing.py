@@ -32,6 +32,12 @@ _OPTIONS = (
         metavar="DIR",
         help="Also write TensorBoard's events there, those of the steps as they go.",
     ),
+    click.option(
+        "--judge",
+        type=options.PATH,
+        metavar="RUN",
+        help="A classifier whose verdicts before and after are shown with the measures.",
+    ),
 )
 
 
@@ -42,6 +48,7 @@ class Showing:
     figure: Path | None
     report: Path | None
     tensorboard: Path | None
+    judge: Path | None = None
 
     def __bool__(self) -> bool:
         return any((self.figure, self.report, self.tensorboard))
@@ -50,8 +57,14 @@ class Showing:
         """See, before the work begins, that it can be written.
 
         Raises:
-          ConfigError: if a name has another extension than its format.
+          ConfigError, ModelError: if a name has another extension than its format, or the judge is
+            no classifier.
+          UsageError: if there is a judge, and nothing that shows what it says.
         """
+        if self.judge is not None:
+            if not self:
+                raise click.UsageError("--judge goes with --report, --figure or --tensorboard")
+            self.judging_run()
         if self.figure is not None:
             from tfdream import figures
 
@@ -60,6 +73,12 @@ class Showing:
             from tfdream import report
 
             report.check_writable(self.report)
+
+    def judging_run(self) -> "Run | None":
+        """The classifier that is asked, if one is."""
+        from tfdream.training.runs import Run
+
+        return None if self.judge is None else Run.open(self.judge)
 
     def board(self) -> "Board":
         """Where the steps go."""
@@ -83,7 +102,6 @@ class Showing:
         originals: Mapping[str, Path],
         results: Mapping[str, Result],
         board: "Board",
-        run: "Run | None" = None,
         steps_label: str = "objective",
     ) -> None:
         """Compare what was made with what it was made of, and show both.
@@ -94,7 +112,6 @@ class Showing:
             `STYLE` that was wanted.
           results: the JSON objects of the command by what they are, each with its ``output``.
           board: where the steps went.
-          run: a classifier, to be asked what it hears.
           steps_label: what the value of a step is.
         """
         if not self:
@@ -106,7 +123,7 @@ class Showing:
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
         original = next(iter(originals.values()))
-        asked = opinions(originals.get(STYLE), run)
+        asked = opinions(originals.get(STYLE), self.judging_run())
         measured = {
             name: {**results[name], **compare(original, output, asked)}
             for name, output in outputs.items()
@@ -125,9 +142,13 @@ def showing(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def gathered(
-        figure: Path | None, report: Path | None, tensorboard: Path | None, **arguments: Any
+        figure: Path | None,
+        report: Path | None,
+        tensorboard: Path | None,
+        judge: Path | None,
+        **arguments: Any,
     ) -> Any:
-        return function(showing=Showing(figure, report, tensorboard), **arguments)
+        return function(showing=Showing(figure, report, tensorboard, judge), **arguments)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)

@@ -132,7 +132,6 @@ def dream(
                     {"before": original},
                     {f"after: {each['objective']}": each for each in dreamt},
                     board,
-                    network,
                 )
     return result
 
@@ -198,7 +197,6 @@ def transfer(
             {"content": content, STYLE: style},
             {"output": result},
             board,
-            network,
             "weighted loss",
         )
     return result
