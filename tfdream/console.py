@@ -184,6 +184,9 @@ def told(value: Any, indent: str = "") -> Iterator[str]:
         elif isinstance(entry, list) and entry and isinstance(entry[0], dict | list):
             yield f"{indent}{name}:"
             yield from _told_rows(entry, indent + "  ")
+        elif isinstance(entry, list) and any(" " in str(each) for each in entry):
+            yield f"{indent}{name}:"
+            yield from (f"{indent}  {each}" for each in entry)
         else:
             yield f"{indent}{name}: {_told_cell(entry)}"
 

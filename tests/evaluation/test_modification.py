@@ -18,9 +18,10 @@ RATE = 44100
 N_FFT, HOP = 2048, 512
 KEYS = {
     *("log_spectral_distance_db", "spectral_convergence_db", "content_chroma_similarity"),
-    *("onset_correlation", "floor_rise_db", "floor_cells_share", "loudness_change_lu"),
-    *("difference_db", "peak", "clipped_samples", "samples", "sample_rate", "channels"),
-    *("compared_seconds", "notes"),
+    *("onset_correlation", "floor_rise_db", "floor_cells_share", "flatness_change_db"),
+    *("loudness_before_lufs", "loudness_after_lufs", "loudness_change_lu", "difference_db"),
+    *("peak", "clipped_samples", "samples", "sample_rate", "channels"),
+    *("compared_seconds", "notes", "in_words"),
 }
 # Power of white noise of deviation 1 in a cell, where a sine of 1 has 1: 4 Σw² / (Σw)² of Hann.
 NOISE_CELL = 6 / N_FFT
@@ -71,6 +72,7 @@ def test_a_copy_is_equal(judge, channels):
     same = noise(channels=channels)
     found = judge(same, same)
     assert (found["log_spectral_distance_db"], found["loudness_change_lu"]) == (0, 0)
+    assert found["flatness_change_db"] == 0
     assert found["content_chroma_similarity"] == pytest.approx(1)
     assert found["onset_correlation"] == pytest.approx(1)
     assert (found["spectral_convergence_db"], found["difference_db"]) == (-200, -200)
@@ -86,7 +88,10 @@ def test_a_gain_is_told_in_db(judge, gain_db):
     # Samples are float32; the rare cells below −80 dB do not move.
     assert found["log_spectral_distance_db"] == pytest.approx(abs(gain_db), abs=1e-3)
     assert found["loudness_change_lu"] == pytest.approx(gain_db, abs=1e-4)
+    rise = found["loudness_after_lufs"] - found["loudness_before_lufs"]
+    assert rise == found["loudness_change_lu"]
     assert found["floor_rise_db"] == pytest.approx(gain_db, abs=1e-3)
+    assert found["flatness_change_db"] == pytest.approx(0, abs=1e-3)
     assert found["difference_db"] == pytest.approx(20 * math.log10(abs(gain - 1)), abs=1e-3)
     assert found["spectral_convergence_db"] == pytest.approx(found["difference_db"], abs=1e-3)
     assert found["content_chroma_similarity"] == pytest.approx(1)
@@ -123,6 +128,29 @@ def test_softer_than_120_db_is_no_rise(judge):
     found = judge(original, original + noise(deviation=1e-6))  # −145 dB in a cell
     assert found["floor_rise_db"] == 0
     assert found["log_spectral_distance_db"] == 0
+
+
+def test_a_filter_changes_the_flatness_as_theory_says(judge):
+    # ln|1 + a·exp(iω)|² has the mean 0 over all frequencies where |a| < 1, and the power 1 + a².
+    before = noise()
+    echo = 0.5
+    after = before + echo * np.concatenate([np.zeros((1, 1)), before[:-1]])
+    found = judge(before, after)
+    # The window smears the zero at half the rate a little.
+    expected = -10 * math.log10(1 + echo**2)
+    assert found["flatness_change_db"] == pytest.approx(expected, abs=0.02)
+
+
+def test_noise_makes_a_tone_flatter_and_silence_does_not_count(judge):
+    sound = tone(1000)
+    found = judge(sound, sound + noise(deviation=0.01))
+    # −2.5 dB is what the geometric mean of a power of noise is below its mean (Euler's constant).
+    assert 20 < found["flatness_change_db"] < 120 - 2.5
+    silent = np.zeros_like(sound)
+    later = judge(np.concatenate([sound, silent]), np.concatenate([sound, noise(deviation=0.01)]))
+    # But for the two frames that reach from the tone, which has faded, into the noise.
+    assert later["flatness_change_db"] == pytest.approx(0, abs=0.5)
+    assert judge(sound, silent)["flatness_change_db"] is None
 
 
 def test_a_shift_moves_the_onsets_and_keeps_harmony_and_loudness(judge):
@@ -178,6 +206,15 @@ def test_loudness_weighs_what_is_heard(judge):
     # Without gates, silence that is as long as the sound would take 3 dB.
     half = np.where(times < 1.5, low, 0)
     assert -0.5 < judge(low, half)["loudness_change_lu"] < 0
+
+
+def test_full_scale_at_997_hz_is_minus_3_lkfs(judge):
+    """The standard's own check: a sine of 0 dBFS in one channel is −3.01 LKFS, in two it is 0."""
+    times = np.arange(2 * RATE)[:, None] / RATE
+    sine = np.sin(2 * np.pi * 997 * times)
+    found = judge(np.concatenate([sine, 0 * sine], axis=1), np.repeat(sine, 2, axis=1))
+    assert found["loudness_before_lufs"] == pytest.approx(-3.01, abs=0.01)
+    assert found["loudness_after_lufs"] == pytest.approx(0.0, abs=0.01)
 
 
 def test_peak_and_clipping_are_those_of_the_result(judge, tmp_path):
@@ -283,8 +320,30 @@ def test_blocks_leave_no_trace(judge, monkeypatch):
     whole = judge(*sounds)
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)  # less than a window
     cut = judge(*sounds)
-    assert cut.pop("notes") == whole.pop("notes")
+    for sentences in ("notes", "in_words"):
+        assert cut.pop(sentences) == whole.pop(sentences)
     assert cut == pytest.approx(whole, rel=1e-6)  # sums in another order
+
+
+# Opinions
+
+
+def test_opinions_add_their_measures_notes_and_words(judge, tmp_path):
+    judge(noise(), noise())
+    paths = tmp_path / "original.wav", tmp_path / "result.wav"
+    heard = []
+
+    def opinion(original, result):
+        heard.append((original, result))
+        near = {"style_distance_before": 0.4, "style_distance_after": 0.2}
+        return {**near, "notes": ["by ear"]}
+
+    found = compare(*paths, [opinion])
+    assert heard == [paths]
+    assert set(found) == KEYS | {"style_distance_before", "style_distance_after"}
+    assert found["notes"] == ["by ear"]
+    assert any(sentence.startswith("Style: 0.2 from") for sentence in found["in_words"])
+    assert not any(sentence.startswith("Style") for sentence in compare(*paths)["in_words"])
 
 
 # The command
@@ -304,6 +363,7 @@ def test_the_command_says_what_the_function_does(files, tmp_path):
     assert json.loads(said.stdout) == compare(*map(type(tmp_path), files))
     told = CliRunner().invoke(main, ["compare", *files])
     assert "loudness_change_lu: -6.02" in told.stdout
+    assert "  Loudness: -6.0 LU; softer\n" in told.stdout
     gone = CliRunner().invoke(main, ["compare", files[0], str(tmp_path / "gone.wav")])
     assert (gone.exit_code, gone.stdout) == (1, "")
     assert gone.stderr == f"Error: '{tmp_path / 'gone.wav'}' does not exist or is not a file\n"

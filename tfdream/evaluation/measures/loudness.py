@@ -1,0 +1,66 @@
+"""Loudness as broadcasters measure it.
+
+Source: ITU-R BS.1770-4.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import sosfilt
+
+from tfdream import audio
+from tfdream.evaluation.measures.levels import db_to_power
+
+SAMPLE_RATE = 48000
+"""For which the standard tells its filters."""
+
+_STEP_SAMPLES = 4800  # a quarter of the 0.4 s over which loudness is measured
+# "K-weighting": a shelf for the head and a high-pass, at 48 kHz. Source: tables 1 and 2.
+_K_WEIGHTING = np.array([
+    [1.53512485958697, -2.69169618940638, 1.19839281085285, 1, -1.69065929318241, 0.73248077421585],
+    [1, -2, 1, 1, -1.99004745483398, 0.99007225036621],
+])  # fmt: skip
+_OFFSET_DB = -0.691
+_GATE_LUFS = -70.0
+_RELATIVE_GATE_LU = -10.0
+
+
+def integrated_lufs(blocks: Iterable[np.ndarray]) -> list[float | None]:
+    """Integrated loudness of several recordings, all channels weighing the same.
+
+    Args:
+      blocks: a stream float32 `[samples, recordings, channels]` at `SAMPLE_RATE`.
+
+    Returns:
+      One number for each recording; None where it is shorter than 0.4 s or softer than −70 LUFS.
+    """
+    state: np.ndarray | None = None
+    steps: list[np.ndarray] = []
+    for block in audio.rechunk(blocks, 16 * _STEP_SAMPLES):
+        if state is None:
+            state = np.zeros((len(_K_WEIGHTING), 2, *block.shape[1:]))
+        heard, state = sosfilt(_K_WEIGHTING, block, axis=0, zi=state)
+        whole = heard[: len(heard) - len(heard) % _STEP_SAMPLES]
+        parts = whole.reshape(-1, _STEP_SAMPLES, *block.shape[1:])
+        steps.append((parts**2).mean(axis=1).sum(axis=-1))
+    if not steps:  # a click at a high rate may be resampled to nothing
+        return []
+    return [_gated_lufs(powers) for powers in np.concatenate(steps).T]
+
+
+def _gated_lufs(powers: np.ndarray) -> float | None:
+    """Integrate K-weighted powers of steps of 0.1 s, `[steps]`.
+
+    Source: annex 1: windows of 0.4 s count above −70 LUFS, and then above 10 LU below the loudness
+    of those.
+    """
+    if len(powers) < 4:
+        return None
+    windows = sliding_window_view(powers, 4).mean(axis=-1)
+    gated = windows[windows > db_to_power(_GATE_LUFS - _OFFSET_DB)]
+    if not len(gated):
+        return None
+    gated = gated[gated > gated.mean() * db_to_power(_RELATIVE_GATE_LU)]
+    return _OFFSET_DB + 10 * math.log10(gated.mean())

@@ -1,0 +1,49 @@
+"""What the mid signal tells of harmony and rhythm, by librosa's chroma and onsets."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from librosa.filters import chroma as chroma_filters
+from librosa.filters import mel as mel_filters
+
+from tfdream.evaluation.measures.levels import power_to_db
+from tfdream.evaluation.measures.spectra import N_FFT, Scale, power_spectra
+
+SAMPLE_RATE = 22050
+"""librosa's own, for which its chroma and its onsets are made."""
+
+
+def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | None]:
+    """All measures of this module, of a stream `[samples, 2, 1]` at `SAMPLE_RATE`."""
+    chroma_bank = chroma_filters(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=0.0)
+    mel_bank = mel_filters(sr=SAMPLE_RATE, n_fft=N_FFT, norm=None)
+    similarity, weight = 0.0, 0.0
+    envelopes: list[np.ndarray] = []
+    last: np.ndarray | None = None
+    for power in power_spectra(blocks):
+        spectra = power[:, :, 0].astype(float)
+        chroma = spectra @ chroma_bank.T
+        weights = np.sqrt(chroma[:, 0].sum(axis=-1))
+        similarity += float(weights @ _cosine(chroma[:, 0], chroma[:, 1]))
+        weight += float(weights.sum())
+
+        levels_db = power_to_db(np.maximum(spectra @ mel_bank.T, scale.lowest))
+        rises_db = np.diff(levels_db, axis=0, prepend=levels_db[:1] if last is None else last)
+        envelopes.append(np.maximum(rises_db, 0).mean(axis=-1))
+        last = levels_db[-1:]
+    return {
+        "content_chroma_similarity": similarity / weight if weight else None,
+        "onset_correlation": _correlation(*np.concatenate(envelopes).T),
+    }
+
+
+def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Of vectors `[frames, …]`; 0 where one of them is."""
+    norms = np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1)
+    return (left * right).sum(axis=-1) / np.where(norms > 0, norms, 1)
+
+
+def _correlation(left: np.ndarray, right: np.ndarray) -> float | None:
+    if np.ptp(left) == 0 or np.ptp(right) == 0:
+        return None
+    return float(np.corrcoef(left, right)[0, 1])

@@ -1,0 +1,108 @@
+"""Two recordings beside each other, read in blocks, and what their samples tell."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tfdream import audio
+from tfdream.evaluation.measures.levels import energy, ratio_db
+
+# The largest sample that 16 bits hold; a limiter stays below.
+_FULL_SCALE = 1 - 2.0**-15
+# Resamplers and codecs may be off by some samples.
+_LENGTH_TOLERANCE_SECONDS = 0.01
+
+
+class Extent(NamedTuple):
+    """What a file holds, counted: a header may be wrong."""
+
+    sample_rate: int
+    channels: int
+    samples: int
+    peak: float
+    clipped_samples: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Extent":
+        """Count it."""
+        samples, peak, clipped = 0, 0.0, 0
+        with audio.Reader(path) as reader:
+            for block in reader.blocks():
+                level = np.abs(block)
+                samples += len(block)
+                peak = max(peak, float(level.max()))
+                clipped += int(np.count_nonzero(level >= _FULL_SCALE))
+            return cls(reader.info.sample_rate, reader.info.channels, samples, peak, clipped)
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self[:3]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files beside each other; `mid`, if only their mid signals can be compared."""
+
+    original: Path
+    result: Path
+    mid: bool
+
+    def blocks(self, sample_rate: int, mid: bool = False) -> Iterator[np.ndarray]:
+        """Both, at one rate, as far as both go: float32 `[samples, 2, channels]`."""
+        with audio.Reader(self.original) as before, audio.Reader(self.result) as after:
+            streams = [
+                audio.rechunk(_stream(reader, sample_rate, mid or self.mid), audio.BLOCK_SAMPLES)
+                for reader in (before, after)
+            ]
+            for pair in zip(*streams, strict=False):
+                length = min(map(len, pair))
+                yield np.stack([block[:length] for block in pair], axis=1)
+
+    def original_blocks(self, sample_rate: int) -> Iterator[np.ndarray]:
+        """The original alone, as long as it is: float32 `[samples, channels]`."""
+        with audio.Reader(self.original) as reader:
+            yield from _stream(reader, sample_rate, self.mid)
+
+
+class Difference:
+    """Of the samples of a stream `[samples, 2, channels]`, heard as it passes by."""
+
+    def __init__(self) -> None:
+        self.error = self.energy = 0.0
+
+    def hear(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Give the stream on."""
+        for block in blocks:
+            self.error += energy(block[:, 1] - block[:, 0])
+            self.energy += energy(block[:, 0])
+            yield block
+
+    def db(self) -> float | None:
+        """Its energy over the original's."""
+        return ratio_db(self.error, self.energy)
+
+
+def notes(before: Extent, after: Extent) -> Iterator[str]:
+    """What had to be done to compare two files that are not alike, in sentences."""
+    if before.sample_rate != after.sample_rate:
+        yield f"resampled from {after.sample_rate} to {before.sample_rate} Hz for the spectra"
+    if before.channels != after.channels:
+        yield f"compared in the mid signal: channels are {before.channels} and {after.channels}"
+    if abs(before.seconds - after.seconds) > _LENGTH_TOLERANCE_SECONDS:
+        yield (
+            f"compared over the first {min(before.seconds, after.seconds):.2f} s: lengths are "
+            f"{before.seconds:.2f} and {after.seconds:.2f} s"
+        )
+    if before.shape != after.shape:
+        yield "no difference_db: it needs the same rate, channels and number of samples"
+
+
+def _stream(reader: audio.Reader, sample_rate: int, mid: bool) -> Iterator[np.ndarray]:
+    return reader.mid(sample_rate) if mid else reader.resampled(sample_rate)

@@ -1,0 +1,176 @@
+"""What spectra tell: distance of levels and magnitudes, noise floor, flatness.
+
+A cell is a bin of one frame; its level is that of a sine in dB relative to full scale.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
+from scipy.signal.windows import hann
+
+from tfdream.evaluation.measures.levels import (
+    SILENCE_DB,
+    db_to_power,
+    energy,
+    power_to_db,
+    ratio_db,
+)
+
+N_FFT = 2048
+_HOP_SAMPLES = 512
+_WINDOW = hann(N_FFT, sym=False).astype(np.float32)
+
+_RANGE_DB = 80.0
+_FLOOR_DB = 60.0
+
+
+class _Measure(Protocol):
+    """Something that is told of the spectra of two files."""
+
+    def add(self, power: np.ndarray) -> None:
+        """Take in `[frames, 2, channels, bins]`."""
+
+    def told(self) -> dict[str, float | None]:
+        """What was found, by name."""
+
+
+class Scale(NamedTuple):
+    """What levels count for, by the power of the original's loudest cell."""
+
+    loudest: float
+
+    @classmethod
+    def of(cls, blocks: Iterable[np.ndarray]) -> "Scale":
+        """That of an original, a stream `[samples, …]`."""
+        return cls(max(float(power.max()) for power in power_spectra(blocks)))
+
+    @property
+    def lowest(self) -> float:
+        """Levels count from this power on."""
+        return max(self.loudest * db_to_power(-_RANGE_DB), db_to_power(SILENCE_DB))
+
+    @property
+    def highest_of_floor(self) -> float:
+        """What is softer is the noise floor."""
+        return self.loudest * db_to_power(-_FLOOR_DB)
+
+
+def power_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Power spectra of a stream `[samples, …]`: float32 `[frames, …, bins]`, a sine of 1 is 1.
+
+    Half a window of silence goes before and after, so that every sample counts.
+    """
+    held: np.ndarray | None = None
+    for block in _between_silence(blocks):
+        held = block if held is None else np.concatenate([held, block])
+        if len(held) < N_FFT:
+            continue
+        frames = sliding_window_view(held, N_FFT, axis=0)[::_HOP_SAMPLES]
+        spectrum = rfft(frames * (2 / _WINDOW.sum() * _WINDOW))
+        yield spectrum.real**2 + spectrum.imag**2
+        held = held[len(frames) * _HOP_SAMPLES :]
+
+
+def _between_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    silence = None
+    for block in blocks:
+        if silence is None:
+            silence = np.zeros((N_FFT // 2, *block.shape[1:]), np.float32)
+            yield silence
+        yield block
+    if silence is not None:
+        yield silence
+
+
+def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | None]:
+    """All measures of this module, of a stream `[samples, 2, channels]`."""
+    measures: list[_Measure] = [
+        _LevelDistance(scale),
+        _Convergence(),
+        _Floor(scale),
+        _Flatness(scale),
+    ]
+    for power in power_spectra(blocks):
+        for each in measures:
+            each.add(power)
+    return {name: value for each in measures for name, value in each.told().items()}
+
+
+class _LevelDistance:
+    """Mean over spectra of the root mean square of the difference of the levels."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.sum, self.spectra = 0.0, 0
+
+    def add(self, power: np.ndarray) -> None:
+        levels_db = power_to_db(np.maximum(power, self.scale.lowest))
+        squares = (levels_db[:, 1] - levels_db[:, 0]) ** 2
+        self.sum += float(np.sqrt(squares.mean(axis=-1)).sum())
+        self.spectra += squares[..., 0].size
+
+    def told(self) -> dict[str, float | None]:
+        return {"log_spectral_distance_db": self.sum / self.spectra}
+
+
+class _Convergence:
+    """Energy of the difference of the magnitudes over the original's."""
+
+    def __init__(self) -> None:
+        self.error = self.energy = 0.0
+
+    def add(self, power: np.ndarray) -> None:
+        magnitude = np.sqrt(power)
+        self.error += energy(magnitude[:, 1] - magnitude[:, 0])
+        self.energy += energy(magnitude[:, 0])
+
+    def told(self) -> dict[str, float | None]:
+        return {"spectral_convergence_db": ratio_db(self.error, self.energy)}
+
+
+class _Floor:
+    """Power in the cells where the original is soft."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.cells = self.floor_cells = 0
+        self.powers = np.zeros(2)
+
+    def add(self, power: np.ndarray) -> None:
+        in_floor = power[:, 0] <= self.scale.highest_of_floor
+        self.cells += in_floor.size
+        self.floor_cells += int(np.count_nonzero(in_floor))
+        audible = np.maximum(power, db_to_power(SILENCE_DB))
+        self.powers += [audible[:, which][in_floor].sum(dtype=float) for which in (0, 1)]
+
+    def told(self) -> dict[str, float | None]:
+        return {
+            "floor_rise_db": ratio_db(self.powers[1], self.powers[0]),
+            "floor_cells_share": self.floor_cells / self.cells,
+        }
+
+
+class _Flatness:
+    """How much flatter spectra became, where both files sound.
+
+    A spectrum sounds where one of its cells at least lies above the floor, and above −120 dB.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        silence = db_to_power(SILENCE_DB)
+        self.sounds_from = np.array([max(scale.highest_of_floor, silence), silence])
+        self.sum, self.spectra = 0.0, 0
+
+    def add(self, power: np.ndarray) -> None:
+        sounds = (power.max(axis=-1) > self.sounds_from[:, np.newaxis]).all(axis=1)
+        pairs = power.swapaxes(1, 2)[sounds]
+        audible = np.maximum(pairs, db_to_power(SILENCE_DB))
+        flatness_db = power_to_db(audible).mean(axis=-1) - power_to_db(audible.mean(axis=-1))
+        self.sum += float((flatness_db[:, 1] - flatness_db[:, 0]).sum())
+        self.spectra += len(pairs)
+
+    def told(self) -> dict[str, float | None]:
+        return {"flatness_change_db": self.sum / self.spectra if self.spectra else None}
