@@ -110,24 +110,18 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
     files: list[dict[str, Any]] = []
     for path in paths:
         try:
-            with audio.Reader(path) as reader:
-                share, samples = judge(reader.mid(run.sample_rate))
-            if not samples:  # a click at a high rate may be resampled to nothing
-                raise AudioError(
-                    f"'{path}' is shorter than a sample at {run.sample_rate} Hz; leave it out"
-                )
+            files.append({"path": str(path), **judge.hear(path)._asdict()})
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
-            continue
-        files.append(
-            {
-                "path": str(path),
-                "label": run.labels[int(share.argmax())],
-                "probabilities": dict(zip(run.labels, share.tolist(), strict=True)),
-                "seconds": samples / run.sample_rate,
-            }
-        )
     return {"files": files}
+
+
+class Heard(NamedTuple):
+    """What a network said of a recording."""
+
+    label: str
+    probabilities: dict[str, float]
+    seconds: float
 
 
 class Judge:
@@ -156,22 +150,46 @@ class Judge:
         """
         total = np.zeros(len(self.run.labels))
         samples = 0
-        for batch, weights in self._batches(mono):
+        for batch, weights in clip_batches(mono, self.run):
             heard = self._classify(tf.constant(batch)).numpy()
             total += (heard * weights[:, None]).sum(axis=0)
             samples += int(weights.sum())
         return total / max(total.sum(), np.finfo(float).tiny), samples
 
-    def _batches(self, mono: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Clips float32 `[batch, samples]`, and how many samples of each are the recording's."""
-        pieces: list[np.ndarray] = []
-        for piece in audio.rechunk(mono, self.run.clip_samples):
-            pieces.append(piece[:, 0] * np.float32(self.run.config.prepare.gain))
-            if len(pieces) == _BATCH_SIZE:
-                yield _batch(pieces, self.run)
-                pieces = []
-        if pieces:
-            yield _batch(pieces, self.run)
+    def hear(self, path: Path) -> Heard:
+        """Hear an audio file of any length, rate and number of channels.
+
+        Raises:
+          AudioError: if it cannot be read, or holds nothing at the run's rate.
+        """
+        rate, labels = self.run.sample_rate, self.run.labels
+        with audio.Reader(path) as reader:
+            share, samples = self(reader.mid(rate))
+        if not samples:  # a click at a high rate may be resampled to nothing
+            raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; leave it out")
+        probabilities = dict(zip(labels, share.tolist(), strict=True))
+        return Heard(labels[int(share.argmax())], probabilities, samples / rate)
+
+
+def clip_batches(mono: Iterable[np.ndarray], run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut a recording into what a network hears at a time.
+
+    Args:
+      mono: its blocks float32 `[samples, 1]`, at the run's sample rate.
+      run: of the network.
+
+    Yields:
+      Clips float32 `[batch, samples]`, the last one filled up as in training, and how many samples
+      of each are the recording's.
+    """
+    pieces: list[np.ndarray] = []
+    for piece in audio.rechunk(mono, run.clip_samples):
+        pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
+        if len(pieces) == _BATCH_SIZE:
+            yield _batch(pieces, run)
+            pieces = []
+    if pieces:
+        yield _batch(pieces, run)
 
 
 def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:

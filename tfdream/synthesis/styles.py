@@ -56,6 +56,13 @@ class Texture:
         across = tf.reduce_sum(tf.linalg.matmul(own, self.rows, transpose_b=True) ** 2, axis=[1, 2])
         return itself / positions**2 - 2 * across / (positions * self.positions) + self.square
 
+    def apart(self, other: "Texture") -> tf.Tensor:
+        """‖G − H‖² of another texture H, float32; what rounding takes below 0 is 0."""
+        for target, rows in ((self, other.rows), (other, self.rows)):
+            if rows is not None:
+                return tf.maximum(target.distance(rows[tf.newaxis])[0], 0)
+        return tf.reduce_sum((self._whole_gram() - other._whole_gram()) ** 2)
+
     def _whole_gram(self) -> tf.Tensor:
         if self.gram is not None:
             return self.gram

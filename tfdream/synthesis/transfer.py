@@ -114,27 +114,47 @@ def weighted(losses: dict[str, Objective], config: TransferConfig) -> Objective:
 def read_textures(
     path: Path, listener: Listener, config: TransferConfig, size: Size | None = None
 ) -> dict[str, Texture]:
-    """The textures of a whole recording, by layer.
+    """The textures of a whole recording, by layer; see `StyleReader`."""
+    return StyleReader(listener, config, size)(path)
+
+
+class StyleReader:
+    """Reads the textures of recordings; compiled once for all of them.
 
     Args:
-      path: any audio file.
       listener: network and frontend.
       config: whose style layers are read.
       size: of the view, an octave; None for the view as it is.
     """
-    network = models.tap(listener.model, sorted(config.style_layers))
-    if size is not None:
-        models.check_input(network, (*size, network.input.shape[-1]))
 
-    @tf.function(reduce_retracing=True)
-    def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(network(listener.frontend(tile, size), training=False))
+    def __init__(
+        self, listener: Listener, config: TransferConfig, size: Size | None = None
+    ) -> None:
+        self.listener = listener
+        self.config = config
+        network = models.tap(listener.model, sorted(config.style_layers))
+        if size is not None:
+            models.check_input(network, (*size, network.input.shape[-1]))
 
-    readers = {layer: TextureReader(config.gram) for layer in config.style_layers}
-    for tile in _style_tiles(path, listener, config):
-        for layer, activations in hear(tf.constant(tile)).items():
-            readers[layer].add(activations)
-    return {layer: reader.texture() for layer, reader in readers.items()}
+        @tf.function(reduce_retracing=True)
+        def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:
+            return dict(network(listener.frontend(tile, size), training=False))
+
+        self._hear = hear
+
+    def __call__(self, path: Path, gain: float = 1.0) -> dict[str, Texture]:
+        """The textures of a whole recording, by layer.
+
+        Args:
+          path: any audio file.
+          gain: how much louder it is heard than it is.
+        """
+        readers = {layer: TextureReader(self.config.gram) for layer in self.config.style_layers}
+        for tile in _style_tiles(path, self.listener, self.config):
+            heard = self._hear(tf.constant(tile * np.float32(gain)))
+            for layer, activations in heard.items():
+                readers[layer].add(activations)
+        return {layer: reader.texture() for layer, reader in readers.items()}
 
 
 def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iterator[np.ndarray]:
