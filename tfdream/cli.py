@@ -50,6 +50,7 @@ for _command in (
     sound.transfer,
     sound.translate,
     judging.compare,
+    judging.distance,
     networks.export,
     pictures.analyse,
     pictures.invert,
