@@ -32,13 +32,13 @@ def ratio(part: float, whole: float) -> str:
     return number(part / whole if whole else None, ".3g")
 
 
-def sidecar(output: Path, command: str) -> dict[str, Any]:
-    """What a command wrote beside its output: its inputs, settings and result."""
+def sidecar(output: Path, *commands: str) -> dict[str, Any]:
+    """What one of some commands wrote beside its output: its inputs, settings and result."""
     path = output.with_name(output.name + ".json")
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise click.BadParameter(f"'{path}' is no sidecar: {error}") from None
-    if content.get("command") != command:
-        raise click.BadParameter(f"'{path}' is not of tfdream {command}")
+    if content.get("command") not in commands:
+        raise click.BadParameter(f"'{path}' is not of tfdream {' or '.join(commands)}")
     return content
