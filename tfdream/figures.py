@@ -44,6 +44,7 @@ def spectrograms(
     output: Path,
     titles: Sequence[str] = (),
     losses: Sequence[float] = (),
+    losses_label: str = "weighted loss",
 ) -> None:
     """Spectrograms of recordings, one above the other, on the same time, frequency and colours.
 
@@ -54,6 +55,7 @@ def spectrograms(
       output: the picture.
       titles: of each; the file names by default.
       losses: of each step, drawn below the recordings if there are any.
+      losses_label: what they are.
 
     Raises:
       AudioError: if a file cannot be read.
@@ -78,7 +80,7 @@ def spectrograms(
         axes[len(paths) - 1].set_xlabel("time / s")
         if losses:
             axes[-1].plot(range(1, len(losses) + 1), losses, linewidth=1)
-            axes[-1].set(xlabel="step, over all tiles and octaves", ylabel="weighted loss")
+            axes[-1].set(xlabel="step, over all tiles and octaves", ylabel=losses_label)
             axes[-1].set_yscale("log" if min(losses) > 0 else "linear")
             axes[-1].grid(alpha=0.3)
 

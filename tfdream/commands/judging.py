@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command, progress_bar
+from tfdream.commands.showing import STYLE, Showing, opinions, showing
+from tfdream.console import Result, command, command_line, progress_bar
 
 
 @command()
@@ -25,25 +26,27 @@ from tfdream.console import Result, command, progress_bar
     metavar="RUN",
     help="A run folder of a classifier: what does it hear in both, and in STYLE?",
 )
-def compare(original: Path, result: Path, style: Path | None, run: Path | None) -> Result:
+@showing(judged=False)
+def compare(
+    original: Path, result: Path, style: Path | None, run: Path | None, showing: Showing
+) -> Result:
     """Measure what a change did: ORIGINAL is the recording, RESULT what was made of it.
 
     Distance of the spectra, similarity of harmony and rhythm, how far the noise floor rose, how
     tonal or noisy it became, loudness. `in_words` says what the figures mean.
     """
-    from tfdream.evaluation.modification import Opinion, compare
+    from tfdream.evaluation.modification import compare
 
-    opinions: list[Opinion] = []
-    if style is not None:
-        from tfdream.evaluation.measures.textures import StyleDistance
+    showing.check()
+    measured = compare(original, result, opinions(style, run))
+    if showing:
+        from tfdream.exhibit import Exhibit
 
-        opinions.append(StyleDistance(style))
-    if run is not None:
-        from tfdream.evaluation.measures.verdicts import Verdicts
-        from tfdream.training.runs import Run
-
-        opinions.append(Verdicts(Run.open(run), style))
-    return compare(original, result, opinions)
+        sounds = {"before": original, **({STYLE: style} if style else {}), "after": result}
+        title = f"{result.name} beside {original.name}"
+        with showing.board() as board:
+            showing.show(Exhibit(title, sounds, {"after": measured}, {}, command_line()), board)
+    return measured
 
 
 @command()

@@ -13,8 +13,8 @@ from tfdream.console import Result, command_line
 
 if TYPE_CHECKING:
     from tfdream.board import Board
+    from tfdream.evaluation.modification import Opinion
     from tfdream.exhibit import Exhibit
-    from tfdream.training.runs import Run
 
 STYLE = "style"
 """What a sound is called whose style was wanted."""
@@ -32,12 +32,12 @@ _OPTIONS = (
         metavar="DIR",
         help="Also write TensorBoard's events there, those of the steps as they go.",
     ),
-    click.option(
-        "--judge",
-        type=options.PATH,
-        metavar="RUN",
-        help="A classifier whose verdicts before and after are shown with the measures.",
-    ),
+)
+_JUDGE = click.option(
+    "--judge",
+    type=options.PATH,
+    metavar="RUN",
+    help="A classifier whose verdicts before and after are shown with the measures.",
 )
 
 
@@ -64,7 +64,9 @@ class Showing:
         if self.judge is not None:
             if not self:
                 raise click.UsageError("--judge goes with --report, --figure or --tensorboard")
-            self.judging_run()
+            from tfdream.training.runs import Run
+
+            Run.open(self.judge)
         if self.figure is not None:
             from tfdream import figures
 
@@ -73,12 +75,6 @@ class Showing:
             from tfdream import report
 
             report.check_writable(self.report)
-
-    def judging_run(self) -> "Run | None":
-        """The classifier that is asked, if one is."""
-        from tfdream.training.runs import Run
-
-        return None if self.judge is None else Run.open(self.judge)
 
     def board(self) -> "Board":
         """Where the steps go."""
@@ -116,14 +112,13 @@ class Showing:
         """
         if not self:
             return
-        from tfdream.commands.judging import opinions
         from tfdream.evaluation.modification import compare
         from tfdream.exhibit import Exhibit
         from tfdream.synthesis.recording import read_sidecar
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
         original = next(iter(originals.values()))
-        asked = opinions(originals.get(STYLE), self.judging_run())
+        asked = opinions(originals.get(STYLE), self.judge)
         measured = {
             name: {**results[name], **compare(original, output, asked)}
             for name, output in outputs.items()
@@ -137,19 +132,46 @@ class Showing:
         )
 
 
-def showing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options; it gets them as one argument, `showing`."""
+def opinions(style: Path | None, judge: Path | None) -> "list[Opinion]":
+    """Whom to ask beside the measures.
 
-    @functools.wraps(function)
-    def gathered(
-        figure: Path | None,
-        report: Path | None,
-        tensorboard: Path | None,
-        judge: Path | None,
-        **arguments: Any,
-    ) -> Any:
-        return function(showing=Showing(figure, report, tensorboard, judge), **arguments)
+    Args:
+      style: a recording whose style is wanted.
+      judge: the run of a classifier.
+    """
+    found: list[Opinion] = []
+    if style is not None:
+        from tfdream.evaluation.measures.textures import StyleDistance
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+        found.append(StyleDistance(style))
+    if judge is not None:
+        from tfdream.evaluation.measures.verdicts import Verdicts
+        from tfdream.training.runs import Run
+
+        found.append(Verdicts(Run.open(judge), style))
+    return found
+
+
+def showing(judged: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options; it gets them as one argument, `showing`.
+
+    Args:
+      judged: whether the command can have a judge this way.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def gathered(
+            figure: Path | None,
+            report: Path | None,
+            tensorboard: Path | None,
+            judge: Path | None = None,
+            **arguments: Any,
+        ) -> Any:
+            return function(showing=Showing(figure, report, tensorboard, judge), **arguments)
+
+        for option in reversed((*_OPTIONS, _JUDGE) if judged else _OPTIONS):
+            gathered = option(gathered)
+        return gathered
+
+    return decorate

@@ -54,7 +54,7 @@ from tfdream.console import Result, command, interruptible, progress_bar
 @options.seed
 @options.overriding
 @options.bits
-@showing
+@showing()
 @options.force
 def dream(
     paths: tuple[Path, ...],
@@ -152,7 +152,7 @@ def dream(
 @options.seed
 @options.overriding
 @options.bits
-@showing
+@showing()
 @options.force
 def transfer(
     content: Path,
@@ -211,7 +211,7 @@ def transfer(
 @click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the translation.")
 @options.overriding
 @options.bits
-@showing
+@showing()
 @options.force
 def translate(
     source: Path,
