@@ -6,6 +6,7 @@ import urllib.request
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfdream.board import Board, ClassifierBoard, serve
@@ -62,16 +63,16 @@ def shown(exhibit, tmp_path_factory):
 def test_every_step_is_told_as_it_goes(shown):
     found = events(shown).Tensors("objective")
     assert [each.step for each in found] == [0, 1]
-    assert [each.tensor_proto.float_val[0] for each in found] == [3, 5]
+    assert [float(tf.make_ndarray(each.tensor_proto)) for each in found] == [3, 5]
 
 
 def test_what_came_out_is_heard_seen_and_read(shown):
     found = events(shown)
     assert of_kind(found, "audio") == {"before", "after"}
     assert of_kind(found, "images") == {"spectrograms"}
-    assert of_kind(found, "text") == {"command", "settings"}
-    # Numbers alone, and no place is made for what could not be measured.
-    assert of_kind(found, "scalars") == {"objective", "after/objective_before", "after/steps"}
+    assert of_kind(found, "text") == {"command", "measures/after", "settings"}
+    assert of_kind(found, "scalars") == {"objective"}
+    assert "| `objective_before` | 1 |" in text(found, "measures/after")
     assert text(found, "command") == "    tfdream dream x"
     assert json.loads(text(found, "settings")) == {"command": "dream", "config": {"seed": 7}}
 
@@ -134,6 +135,6 @@ def test_tensorboard_answers_with_what_was_written(shown):
     assert "objective" in ask("plugin/scalars/tags")[shown.name]
     assert set(ask("plugin/audio/tags")[shown.name]) == {"before", "after"}
     assert set(ask("plugin/images/tags")[shown.name]) == {"spectrograms"}
-    assert set(ask("plugin/text/tags")[shown.name]) == {"command", "settings"}
+    assert set(ask("plugin/text/tags")[shown.name]) == {"command", "measures/after", "settings"}
     query = f"run={shown.name}&tag=objective"
     assert [row[2] for row in ask(f"plugin/scalars/scalars?{query}")] == [3, 5]

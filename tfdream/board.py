@@ -15,7 +15,7 @@ from tensorboard import program
 from tfdream import audio, figures
 from tfdream.datasets.unpaired import Side
 from tfdream.errors import ConfigError
-from tfdream.exhibit import Exhibit
+from tfdream.exhibit import Exhibit, flat
 from tfdream.training.runs import Run
 
 # TensorBoard's player holds a whole sound in memory, and its events file every one of them.
@@ -58,10 +58,8 @@ class Board:
             for name, path in exhibit.sounds.items():
                 waveform, rate = _beginning(path)
                 tf.summary.audio(name, waveform[np.newaxis], rate)
-            for which, result in exhibit.results.items():
-                for name, value in result.items():
-                    if isinstance(value, int | float) and not isinstance(value, bool):
-                        tf.summary.scalar(f"{which}/{name}", value)
+            for name, result in exhibit.results.items():
+                tf.summary.text(f"measures/{name}", _table(flat(result)))
             tf.summary.text("command", _code(exhibit.command))
             tf.summary.text("settings", _code(settings))
 
@@ -162,6 +160,12 @@ def _drawn(draw: Callable[[Path], None]) -> tf.Tensor:
         path = Path(folder) / "figure.png"
         draw(path)
         return tf.io.decode_png(path.read_bytes(), channels=4)[tf.newaxis]
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    """In Markdown; names are code, so that their underscores stay."""
+    cells = (f"| `{name}` | {value} |" for name, value in rows)
+    return "\n".join(["| measure | value |", "| --- | --- |", *cells])
 
 
 def _code(text: str) -> str:

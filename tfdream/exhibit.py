@@ -34,3 +34,16 @@ class Exhibit:
         """Draw the spectrograms of the sounds, and the course of the steps."""
         paths, titles = list(self.sounds.values()), list(self.sounds)
         figures.spectrograms(paths, output, titles, self.steps, self.steps_label)
+
+
+def flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A result's names and values as people read them; those of objects by a dotted name."""
+    rows: list[tuple[str, str]] = []
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{prefix}{name}.")
+        elif isinstance(value, float):
+            rows.append((prefix + name, f"{value:.5g}"))
+        elif not isinstance(value, list):
+            rows.append((prefix + name, "—" if value is None else str(value)))
+    return rows

@@ -297,7 +297,7 @@ def _waiting(folder: Path, instead_of: Path) -> Iterator[Path]:
     """The path of a wav file that is gone after the block; errors name what it stands for."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as hidden:
-        waiting = Path(hidden) / "waiting.wav"
+        waiting = Path(hidden) / f"{instead_of.stem[:200]}.wav"
         try:
             yield waiting
         except AudioError as error:

@@ -9,17 +9,16 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 
 from tfdream import __version__, audio
 from tfdream.errors import ConfigError
 from tfdream.evaluation.words import in_words
-from tfdream.exhibit import Exhibit
+from tfdream.exhibit import Exhibit, flat
 from tfdream.files import write_text
 
 # Up to here all sounds together are told without loss; 20 MB of stereo.
@@ -60,7 +59,7 @@ def write(exhibit: Exhibit, output: Path) -> None:
         picture=_picture(exhibit),
         picture_text=_picture_text(exhibit),
         results=[
-            (name, in_words(result), _rows(result)) for name, result in exhibit.results.items()
+            (name, in_words(result), flat(result)) for name, result in exhibit.results.items()
         ],
         command=exhibit.command,
         settings=json.dumps(exhibit.settings, indent=2, ensure_ascii=False),
@@ -139,19 +138,6 @@ def _picture(exhibit: Exhibit) -> str:
 def _picture_text(exhibit: Exhibit) -> str:
     course = f", and the {exhibit.steps_label} at each step" if exhibit.steps else ""
     return f"Spectrograms, one above the other: {', '.join(exhibit.sounds)}{course}"
-
-
-def _rows(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Names and values, those of objects by a dotted name."""
-    rows: list[tuple[str, str]] = []
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            rows += _rows(value, f"{prefix}{name}.")
-        elif isinstance(value, float):
-            rows.append((prefix + name, f"{value:.5g}"))
-        elif not isinstance(value, list):
-            rows.append((prefix + name, "—" if value is None else str(value)))
-    return rows
 
 
 def _data_uri(path: Path, kind: str) -> str:
