@@ -4,7 +4,7 @@ import os
 import pytest
 
 from tfdream.errors import AudioError, ModelError
-from tfdream.files import check_free, replacing, write_json, write_text
+from tfdream.files import check_free, read_csv, replacing, write_csv, write_json, write_text
 
 
 def names(folder):
@@ -83,6 +83,20 @@ def test_what_is_not_json_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"path": tmp_path})
     assert names(tmp_path) == []
+
+
+def test_a_table_has_the_columns_of_its_last_row(tmp_path):
+    path = tmp_path / "a.csv"
+    write_csv(path, [{"epoch": 1, "old": 2}, {"epoch": 2, "Ænima, ölig": 0.5}])
+    assert read_csv(path) == [
+        {"epoch": "1", "Ænima, ölig": ""},
+        {"epoch": "2", "Ænima, ölig": "0.5"},
+    ]
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_a_table_that_is_not_there_has_no_rows(tmp_path):
+    assert read_csv(tmp_path / "a.csv") == read_csv(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", [AudioError, ModelError])

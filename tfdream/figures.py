@@ -1,6 +1,5 @@
 """Pictures: each function draws one figure and writes it as PNG, SVG or PDF, by the extension."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tfdream import audio
 from tfdream.errors import ConfigError, ModelError
-from tfdream.files import replacing
+from tfdream.files import read_csv, replacing
 
 _FORMATS = (".png", ".svg", ".pdf")
 # At most so many columns of a spectrogram are computed: no screen shows more.
@@ -94,11 +93,11 @@ def history(run_folder: Path, output: Path) -> None:
     Raises:
       ModelError: if the run has no history yet.
     """
-    rows = _rows(run_folder / "history.csv")
+    rows = read_csv(run_folder / "history.csv")
     if not rows:
         raise ModelError(f"'{run_folder}' has no history.csv; train at least one epoch")
     panels = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
-    judged = _rows(run_folder / "judged.csv")
+    judged = read_csv(run_folder / "judged.csv")
     with _figure(output, len(panels) + bool(judged)) as axes:
         for axis, (label, columns) in zip(axes, panels.items(), strict=False):
             _draw_curves(axis, label, rows, columns)
@@ -111,15 +110,6 @@ def history(run_folder: Path, output: Path) -> None:
         axes[0].set_title(run_folder.name, parse_math=False)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Of a CSV file; none where it is not."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        return []
 
 
 def _draw_curves(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from tfdream.audio.streams import head, limit, mid, resample, trim
+from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
 from tfdream.errors import AudioError
 from tfdream.files import replacing
 
@@ -215,6 +215,21 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     """Read a whole file: float32 `[samples, channels]` and its sample rate."""
     with Reader(path) as reader:
         return np.concatenate(list(reader.blocks())), reader.info.sample_rate
+
+
+def clip(path: Path, start_seconds: float, samples: int, sample_rate: int) -> np.ndarray:
+    """A part of a file's mid signal, float32 `[samples]` at a rate in Hz.
+
+    Behind the file's end it is silent.
+
+    Raises:
+      AudioError: if the file ends before the part begins.
+    """
+    skipped = round(start_seconds * sample_rate)
+    with Reader(path) as reader:
+        for piece in rechunk(trim(reader.mid(sample_rate), skipped, 0), samples):
+            return np.pad(piece[:, 0], (0, samples - len(piece)))
+    raise AudioError(f"start={start_seconds:g} s is behind the end of '{path}'")
 
 
 def write(path: Path, samples: np.ndarray, sample_rate: int, bits: int | None = None) -> None:

@@ -1,6 +1,5 @@
 """Looking at a CycleGAN while it learns: pictures, sounds, and what a classifier says of them."""
 
-import csv
 import itertools
 import logging
 from functools import cached_property
@@ -14,7 +13,7 @@ from tfdream.config import TranslateConfig
 from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError
 from tfdream.evaluation.classification import Judge
-from tfdream.files import replacing
+from tfdream.files import read_csv, write_csv
 from tfdream.models.translators import Directions
 from tfdream.synthesis.translate import Translator
 from tfdream.training.runs import Run, TranslationRun
@@ -123,13 +122,7 @@ class Watcher:
         self._writer.flush()
         rows = [row for row in read_judged(self.run) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **measures})
-        with (
-            replacing(self.run.judged_path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            table = csv.DictWriter(file, fieldnames=list(rows[-1]), extrasaction="ignore")
-            table.writeheader()
-            table.writerows(rows)
+        write_csv(self.run.judged_path, rows)
         told = [
             f"{measures[f'share_to_{label}_after']:.0%} of clips heard as {label}"
             for label in reversed(self.run.labels)
@@ -139,13 +132,8 @@ class Watcher:
 
 def read_judged(run: TranslationRun) -> list[dict[str, float]]:
     """What a watcher wrote, a row for each time; nothing if it did not."""
-    if not run.judged_path.is_file():
-        return []
-    with run.judged_path.open(newline="", encoding="utf-8") as file:
-        return [
-            {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+    rows = read_csv(run.judged_path)
+    return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 
 def _judge(run: Run, labels: list[str]) -> Judge:

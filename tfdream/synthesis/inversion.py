@@ -54,7 +54,7 @@ def analyse(
         raise ConfigError(f"'{output.name}' does not end in .npz, which spectrograms are saved as")
     rate, samples = config.prepare.sample_rate, config.prepare.clip_samples
     frontend = _spectrogram_frontend(config.frontend, rate)
-    clip = _clip(source, rate, samples, start_seconds)
+    clip = audio.clip(source, start_seconds, samples, rate)
     image, remainder = frontend.analyse(tf.constant(clip[np.newaxis]))
     with replacing(output) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -140,15 +140,6 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor,
             f"'{spectrogram}' is not a spectrogram of tfdream analyse: {reason}"
         ) from None
     return frontend, tf.constant(image[np.newaxis]), reference_db, samples, rate
-
-
-def _clip(source: Path, rate: int, samples: int, start_seconds: float) -> np.ndarray:
-    skipped = round(start_seconds * rate)
-    with audio.Reader(source) as reader:
-        mono = reader.mid(rate)
-        for clip in audio.rechunk(audio.trim(mono, skipped, 0), samples):
-            return np.pad(clip[:, 0], (0, samples - len(clip)))
-    raise AudioError(f"start={start_seconds:g} s is behind the end of '{source}'")
 
 
 def _spectrogram_frontend(config: FrontendConfig, sample_rate: int) -> SpectrogramFrontend:

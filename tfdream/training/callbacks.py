@@ -1,6 +1,5 @@
 """What happens around each epoch: measuring, saving, stopping, saying so."""
 
-import csv
 import logging
 import math
 import statistics
@@ -15,7 +14,7 @@ import tensorflow as tf
 
 from tfdream.config import FittingConfig
 from tfdream.errors import ModelError
-from tfdream.files import replacing
+from tfdream.files import write_csv
 from tfdream.training.distribution import FitModel
 from tfdream.training.runs import RunFolder
 
@@ -114,18 +113,9 @@ class Keeper(keras.callbacks.Callback):
         self.history.append(row)
         if not self.best or best_epoch(self.history) == row["epoch"]:
             self.run.save_weights(self.network)
-        self._write_history()
+        write_csv(self.run.history_path, self.history)
         self.run.save_resume_state(self.model, self.history)
         logger.info(_told(row, self.config.epochs))
-
-    def _write_history(self) -> None:
-        with (
-            replacing(self.run.history_path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
-            writer.writeheader()
-            writer.writerows(self.history)
 
 
 class Patience(keras.callbacks.Callback):
