@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from pydantic import ConfigDict
 
@@ -16,6 +17,7 @@ from tfdream.files import check_format, replacing
 
 DESCRIPTION = "dataset.json"
 FORMAT = 1
+_SCANNED = 64
 
 
 class Shard(Section):
@@ -151,6 +153,31 @@ def read(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+
+
+def tally(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Count the clips and the tracks of each label in each fold, without decoding them.
+
+    Returns:
+      Clips and tracks, int64 `[folds, labels]` each, in the order of `dataset`.
+    """
+    labels, folds = len(dataset.labels), dataset.folds
+    clips = np.zeros((len(folds), labels), np.int64)
+    tracks = np.zeros_like(clips)
+    wanted = {
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "track": tf.io.FixedLenFeature([], tf.string),
+    }
+    for row, fold in enumerate(folds):
+        names = [str(folder / shard.name) for shard in dataset.fold_shards([fold])]
+        label_of: dict[bytes, int] = {}
+        for batch in tf.data.TFRecordDataset(names).batch(_SCANNED):
+            found = tf.io.parse_example(batch, wanted)
+            clips[row] += np.bincount(found["label"], minlength=labels)
+            pairs = zip(found["track"].numpy(), found["label"].numpy(), strict=True)
+            label_of.update(pairs)
+        tracks[row] = np.bincount(list(label_of.values()), minlength=labels)
+    return clips, tracks
 
 
 def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:

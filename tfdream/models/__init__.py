@@ -10,13 +10,29 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from tfdream.config import FeatureNetworkConfig, ModelConfig, describe
 from tfdream.errors import ConfigError, ModelError
+
+
+class Convolution(NamedTuple):
+    """A convolution of a model.
+
+    Attributes:
+      name: of the layer.
+      kernel: float32 `[length, inputs, filters]` or `[height, width, inputs, filters]`.
+      strides: cells of the model's input from one cell of the layer's input to the next, along
+        each axis; None behind a layer that takes the axes away.
+    """
+
+    name: str
+    kernel: np.ndarray
+    strides: tuple[float, ...] | None
 
 
 def names() -> list[str]:
@@ -99,10 +115,31 @@ def deepest_convolution(model: keras.Model) -> str:
     Raises:
       ModelError: if there is none.
     """
-    convolutions = [layer.name for layer in model.layers if _is_convolution(layer)]
-    if not convolutions:
-        raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
-    return convolutions[-1]
+    name: str = _convolutions(model)[-1].name
+    return name
+
+
+def convolutions(model: keras.Model, names: Iterable[str] = ()) -> list[Convolution]:
+    """The convolutions of a model, in their order, with their weights.
+
+    Args:
+      model: any.
+      names: of those that are wanted; by default all.
+
+    Raises:
+      ModelError: if there is none, or one that is wanted is not among them.
+    """
+    found = _convolutions(model)
+    wanted = list(names) or [layer.name for layer in found]
+    known = {layer.name: layer for layer in found}
+    for name in wanted:
+        if name not in known:
+            raise ModelError(f"layer '{name}' is no convolution of the model: {', '.join(known)}")
+    strides = _strides(model)
+    return [
+        Convolution(name, known[name].get_weights()[0], strides[known[name].input.name])
+        for name in wanted
+    ]
 
 
 def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
@@ -170,6 +207,37 @@ def _leaves_something(tapped: keras.Model, shape: tuple[int, ...]) -> bool:
     except ValueError:  # pooled to less than nothing
         return False
     return all(0 not in output for output in outputs.values())
+
+
+def _convolutions(model: keras.Model) -> list[keras.Layer]:
+    found = [layer for layer in model.layers if _is_convolution(layer)]
+    if not found:
+        raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
+    return found
+
+
+def _strides(model: keras.Model) -> dict[str, tuple[float, ...] | None]:
+    """Cells of the input from one cell to the next, along each axis, by the name of the tensor."""
+    known: dict[str, tuple[float, ...] | None] = {}
+    for layer in model.layers:
+        shape = layer.output.shape[1:-1]
+        if isinstance(layer, keras.layers.InputLayer):
+            known[layer.output.name] = (1.0,) * len(shape)
+            continue
+        first = layer.input[0] if isinstance(layer.input, list) else layer.input
+        before = known.get(first.name)
+        if before is None or len(before) != len(shape):
+            known[layer.output.name] = None
+            continue
+        own = getattr(layer, "strides", None)
+        if own is None:  # one of our own that makes its input shorter, or none at all
+            sizes = zip(first.shape[1:-1], shape, strict=True)
+            own = [round(size / left) if size and left else 1 for size, left in sizes]
+        own = (own,) * len(shape) if isinstance(own, int) else own
+        known[layer.output.name] = tuple(
+            each * max(1, stride) for each, stride in zip(before, own, strict=True)
+        )
+    return known
 
 
 def _is_convolution(layer: keras.Layer) -> bool:

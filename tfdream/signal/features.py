@@ -6,8 +6,11 @@ computes features (see `compute`) starts quickly and stays small.
 Both features are of the clip's shape, not of its level: samples are scaled to a peak of 1 first.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from tfdream import audio
 from tfdream.config import FeatureFrontendConfig, StftSpec
 
 # Mel-frequency cepstral coefficients: librosa's own number, which the document leaves out.
@@ -19,6 +22,9 @@ _MEASURES = (
     *(f"mfcc {number}" for number in range(_MFCC)),
 )
 _STATISTICS = ("mean", "deviation")
+# Of a running autocorrelogram, about: a page shows no more.
+_COLUMNS = 300
+_COLUMNS_PER_WINDOW = 10
 
 
 def compute(config: FeatureFrontendConfig, sample_rate: int, samples: np.ndarray) -> np.ndarray:
@@ -116,6 +122,42 @@ def autocorrelogram(
     if found[0] <= 0:  # no onset at all: alike to nothing but itself, as a single one is
         return np.eye(1, lags, dtype=np.float32)[0]
     return (found / found[0]).astype(np.float32)
+
+
+def running_autocorrelogram(
+    path: Path, sample_rate: int, config: FeatureFrontendConfig, window_seconds: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The autocorrelograms of a recording's mid signal in its course, of windows that overlap.
+
+    Args:
+      path: any audio file, of any length.
+      sample_rate: that it is heard at, in Hz.
+      config: lags, and window and hop of the onset envelope.
+      window_seconds: what one of them is of; all of a file that is shorter.
+
+    Returns:
+      Where columns begin and end in seconds, float64 `[columns + 1]`, each in the middle of its
+      window; and float32 `[lags, columns]`.
+
+    Raises:
+      AudioError: if the file cannot be read.
+    """
+    window = max(1, round(window_seconds * sample_rate))
+    with audio.Reader(path) as reader:
+        whole = reader.info.samples / reader.info.sample_rate * sample_rate
+        hop = max(1, round(max(window / _COLUMNS_PER_WINDOW, whole / _COLUMNS)))
+        found = []
+        heard = np.zeros(0, np.float32)
+        for piece in audio.rechunk(reader.mid(sample_rate), hop):
+            heard = np.concatenate([heard, piece[:, 0]])
+            if len(heard) >= window:
+                found.append(autocorrelogram(heard[:window], sample_rate, config.lags, config.stft))
+                heard = heard[hop:]
+    if not found:
+        found = [autocorrelogram(heard, sample_rate, config.lags, config.stft)]
+        return np.array([0, len(heard) / sample_rate]), np.stack(found, axis=1)
+    edges = np.arange(len(found) + 1) * hop + (window - hop) / 2
+    return edges / sample_rate, np.stack(found, axis=1)
 
 
 def _prepare(samples: np.ndarray, spec: StftSpec) -> np.ndarray:

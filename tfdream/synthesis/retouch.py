@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfdream import models
+from tfdream import audio, models
 from tfdream.config import OctavesConfig, Recipe
 from tfdream.errors import ConfigError
 from tfdream.models.frozen import freeze
@@ -230,6 +231,30 @@ def octave_sizes(shape: tuple[int, ...], config: OctavesConfig) -> list[Size | N
             )
         sizes.insert(0, (height, width))
     return sizes
+
+
+def octave_views(
+    path: Path, listener: Listener, recipe: Recipe, start_seconds: float = 0.0
+) -> list[np.ndarray]:
+    """What a network sees of one tile of a recording at each octave, the smallest first.
+
+    Args:
+      path: any audio file; behind its end it is silent.
+      listener: network and frontend.
+      recipe: whose octaves and length of tiles count.
+      start_seconds: where the tile begins.
+
+    Returns:
+      float32 `[height, width, channels]` of each octave.
+
+    Raises:
+      AudioError, ConfigError: if the file cannot be read, or the octaves do not fit the network.
+    """
+    rate = listener.sample_rate
+    samples = TileGrid.build(recipe.tiles, listener.clip_samples, rate).samples
+    sizes = octave_sizes(listener.frontend.shape(samples), recipe.octaves)
+    tile = tf.constant(audio.clip(path, start_seconds, samples, rate)[np.newaxis])
+    return [listener.frontend(tile, size)[0].numpy() for size in sizes]
 
 
 def noise(waveforms: np.ndarray, rng: np.random.Generator) -> np.ndarray:

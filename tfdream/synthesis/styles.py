@@ -49,7 +49,7 @@ class Texture:
         positions = activations.shape[1]
         own = tf.cast(activations, tf.float32)
         if self.rows is None or positions > own.shape[2]:
-            target = self._whole_gram()
+            target = self.matrix()
             difference = tf.matmul(own, own, transpose_a=True) / positions - target
             return tf.reduce_sum(difference**2, axis=[1, 2])
         itself = tf.reduce_sum(tf.matmul(own, own, transpose_b=True) ** 2, axis=[1, 2])
@@ -61,9 +61,10 @@ class Texture:
         for target, rows in ((self, other.rows), (other, self.rows)):
             if rows is not None:
                 return tf.maximum(target.distance(rows[tf.newaxis])[0], 0)
-        return tf.reduce_sum((self._whole_gram() - other._whole_gram()) ** 2)
+        return tf.reduce_sum((self.matrix() - other.matrix()) ** 2)
 
-    def _whole_gram(self) -> tf.Tensor:
+    def matrix(self) -> tf.Tensor:
+        """G itself, float32 `[features, features]`."""
         if self.gram is not None:
             return self.gram
         return tf.matmul(self.rows, self.rows, transpose_a=True) / self.positions

@@ -63,7 +63,7 @@ def transfer(
     for the published systems.
     """
     check_output(output, bits, force)
-    listener = _listener(config, run)
+    listener = build_listener(config, run)
 
     def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
         textures = read_textures(style_path, listener, config, size)
@@ -177,7 +177,12 @@ def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iter
             before = tile
 
 
-def _listener(config: TransferConfig, run: Run | None) -> Listener:
+def build_listener(config: TransferConfig, run: Run | None) -> Listener:
+    """The network that a transfer listens with.
+
+    Raises:
+      ConfigError: if there is a run and the configuration names another network, or the reverse.
+    """
     if isinstance(config.network, FeatureNetworkConfig):
         if run is not None:
             raise ConfigError(
