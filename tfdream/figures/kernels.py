@@ -72,9 +72,9 @@ def filters(kernels: Sequence[Kernels], output: Path) -> None:
             shown = strongest(each.weights)
             part.suptitle(_heading(each, len(shown)), parse_math=False, fontsize="medium")
             # A layer of few filters leaves the rest of the row empty.
-            grid = part.subplots(2, _SHOWN, squeeze=False, sharex="row", sharey="row")
+            grid = part.subplots(2, _SHOWN, squeeze=False)
             for axis in grid[:, len(shown) :].flat:
-                axis.set_visible(False)
+                axis.remove()
             draw = _draw_lines if each.weights.ndim == 3 else _draw_images
             draw(part, grid[:, : len(shown)], each, shown)
 
@@ -108,6 +108,7 @@ def _draw_lines(
     part: Any, grid: np.ndarray, kernels: Kernels, shown: Sequence[tuple[int, np.ndarray]]
 ) -> None:
     (step,) = kernels.steps
+    largest = max(float(np.abs(kernel).max()) for _, kernel in shown) or 1.0
     responses = [response_db(kernel, step) for _, kernel in shown]
     peak_db = max(float(gain_db.max()) for _, gain_db in responses)
     for (above, below), (number, kernel), (cycles, gain_db) in zip(
@@ -116,10 +117,10 @@ def _draw_lines(
         above.plot(step.shown.size * np.arange(len(kernel)), kernel, color=BLUE, linewidth=0.9)
         above.set_title(str(number), fontsize="small")
         below.plot(cycles, gain_db, color=ORANGE, linewidth=0.9)
+        above.axhline(0, color="black", linewidth=0.4)
+        above.set_ylim(-1.05 * largest, 1.05 * largest)
+        below.axhline(0, color="black", linewidth=0.4)
         below.set_ylim(peak_db - _RANGE_DB, peak_db + 3)
-        for axis in (above, below):
-            axis.grid(alpha=0.3)
-            axis.tick_params(labelsize="x-small")
     _label(grid, (step.shown.label, "weight"), (step.cycles, "gain / dB"))
 
 
@@ -150,8 +151,6 @@ def _draw_images(
             extent=(-0.5 / width.size, 0.5 / width.size, 0, 0.5 / height.size),
             **how,
         )
-        for axis in (above, below):
-            axis.tick_params(labelsize="x-small")
     part.colorbar(drawn, ax=grid[0], label="weight", pad=0.01)
     part.colorbar(image, ax=grid[1], label="gain / dB", pad=0.01)
     _label(grid, (width.shown.label, height.shown.label), (width.cycles, height.cycles))
@@ -165,8 +164,12 @@ def _response_image(kernel: np.ndarray) -> np.ndarray:
 
 
 def _label(grid: np.ndarray, above: tuple[str, str], below: tuple[str, str]) -> None:
-    """Name the axes of both rows, once each."""
+    """Name the axes of both rows, once each: the others have the same, and need no time for it."""
     for row, (horizontal, vertical) in zip(grid, (above, below), strict=True):
+        for other in row[1:]:
+            other.set_xticks([])
+            other.set_yticks([])
         axis: Axes = row[0]
+        axis.tick_params(labelsize="x-small")
         axis.set_xlabel(horizontal, fontsize="small")
         axis.set_ylabel(vertical, fontsize="small")

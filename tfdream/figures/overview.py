@@ -87,6 +87,7 @@ def read_overview(path: Path, spec: StftSpec, scale: FrequencyScale) -> Overview
     samples, sample_edges = extremes.joined()
     power, frame_edges = powers.joined()
     frame_seconds = (frame_edges - 0.5) * spec.hop_samples / rate
+    frame_seconds[-1] = seconds
     return Overview(
         seconds,
         sample_edges / rate,

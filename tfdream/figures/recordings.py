@@ -81,10 +81,14 @@ def spectrograms(
 def _draw_waveforms(axes: Sequence[Axes], found: Sequence[Overview]) -> None:
     largest = max(max(one.highest.max(), -one.lowest.min()) for one in found) or 1.0
     for axis, one in zip(axes, found, strict=True):
+        # Columns shorter than a swing touch, as the line through the samples does.
+        highest, lowest = one.highest.copy(), one.lowest.copy()
+        highest[1:] = np.maximum(highest[1:], one.lowest[:-1])
+        lowest[1:] = np.minimum(lowest[1:], one.highest[:-1])
         axis.stairs(
-            one.highest,
+            highest,
             one.sample_edges,
-            baseline=one.lowest,
+            baseline=lowest,
             fill=True,
             color=BLUE,
             linewidth=0.6,

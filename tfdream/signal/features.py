@@ -154,6 +154,7 @@ def running_autocorrelogram(
                 found.append(autocorrelogram(heard[:window], sample_rate, config.lags, config.stft))
                 heard = heard[hop:]
     if not found:
+        heard = heard if len(heard) else np.zeros(1, np.float32)  # too short for its new rate
         found = [autocorrelogram(heard, sample_rate, config.lags, config.stft)]
         return np.array([0, len(heard) / sample_rate]), np.stack(found, axis=1)
     edges = np.arange(len(found) + 1) * hop + (window - hop) / 2
