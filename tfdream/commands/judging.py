@@ -58,7 +58,7 @@ def compare(
 )
 @click.option(
     "--subsets",
-    type=click.IntRange(2),
+    type=click.IntRange(1),
     default=30,
     show_default=True,
     help="How many the unbiased distance is told from.",

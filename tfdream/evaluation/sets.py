@@ -135,7 +135,7 @@ def distance(
       set_b: the other one.
       run: of the classifier; distances of different networks do not compare.
       seed: of the subsets and halves.
-      subsets: how many the unbiased distance is told from, at least 2.
+      subsets: how many the unbiased distance is told from, at least 1.
       progress: hears the recordings done, then the subsets.
 
     Returns:
@@ -218,7 +218,7 @@ def _notes(first: Embedded, second: Embedded) -> Iterator[str]:
         if clips <= dimensions:
             yield (
                 f"set {name} has {clips} clips, not more than the {dimensions} dimensions: "
-                "frechet_distance is too large, and frechet_distance_unbiased somewhat"
+                "frechet_distance is too large, and frechet_distance_unbiased, too, but less"
             )
         if len(found.paths) == 1:
             yield f"set {name} is one recording: its halves are of the same piece"
