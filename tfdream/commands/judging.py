@@ -16,8 +16,8 @@ from tfdream.console import Result, command, command_line, progress_bar
     "--style",
     type=options.PATH,
     help="A recording whose style RESULT should have: how far are the textures of both from its? "
-    "Judged by a random network of another seed than that of `transfer/recommended`, at equal "
-    "loudness.",
+    "Judged by a random network of another seed than that of `transfer/recommended`, whatever "
+    "the volume.",
 )
 @click.option(
     "--model",

@@ -68,8 +68,8 @@ def unbiased(
     goes through the distance of all rows, which no choice of a subset blurs.
 
     The line is a line only where there are clearly more rows than dimensions. With fewer it takes
-    only a part of the excess away: with a fifth as many rows as dimensions about a third. The result
-    has a deviation of its own, and where there is no difference it may fall below 0.
+    only a part of the excess away: with a fifth as many rows as dimensions about a third. The
+    result has a deviation of its own, and where there is no difference it may fall below 0.
 
     Args:
       left: float `[rows, dimensions]`, at least 4 rows.
