@@ -53,6 +53,11 @@ class Showing:
     def __bool__(self) -> bool:
         return any((self.figure, self.report, self.tensorboard))
 
+    @property
+    def _measured(self) -> bool:
+        """Whether measures are shown, and not only pictures."""
+        return bool(self.report or self.tensorboard)
+
     def check(self) -> None:
         """See, before the work begins, that it can be written.
 
@@ -62,8 +67,8 @@ class Showing:
           UsageError: if there is a judge, and nothing that shows what it says.
         """
         if self.judge is not None:
-            if not self:
-                raise click.UsageError("--judge goes with --report, --figure or --tensorboard")
+            if not self._measured:
+                raise click.UsageError("--judge goes with --report or --tensorboard")
             from tfdream.training.runs import Run
 
             Run.open(self.judge)
@@ -118,11 +123,11 @@ class Showing:
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
         original = next(iter(originals.values()))
-        asked = opinions(originals.get(STYLE), self.judge)
-        measured = {
-            name: {**results[name], **compare(original, output, asked)}
-            for name, output in outputs.items()
-        }
+        measured = dict(results)
+        if self._measured:
+            asked = opinions(originals.get(STYLE), self.judge)
+            for name, output in outputs.items():
+                measured[name] = {**results[name], **compare(original, output, asked)}
         settings = read_sidecar(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
