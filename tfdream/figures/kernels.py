@@ -97,7 +97,7 @@ def _heading(kernels: Kernels, shown: int) -> str:
     *size, inputs, count = kernels.weights.shape
     which = f"{count} filters" if shown == count else f"the {shown} strongest of {count} filters"
     extent = " × ".join(
-        f"{cells * step.shown.size:.3g} {step.shown.unit}"
+        f"{cells * step.shown.size:.4g} {step.shown.unit}"
         for cells, step in zip(size, kernels.steps, strict=True)
     )
     text = f"{kernels.layer}: {which} of {' × '.join(map(str, size))} cells ({extent})"

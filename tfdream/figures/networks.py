@@ -105,7 +105,7 @@ def _draw_line(axis: Axes, values: np.ndarray, axes: InputAxes, start_seconds: f
 def grams(matrices: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], output: Path) -> None:
     """Gram matrices of recordings beside each other: which features of a layer go together.
 
-    Colours are levels in dB below the largest entry of a layer, of all recordings. Above each
+    Colours are levels in dB below the largest dot of a layer, of all recordings. Above each
     matrix is its distance from the last recording's, as a share of that one's norm. Of more than
     400 features, each dot shows the mean of a block.
 
@@ -124,15 +124,16 @@ def grams(matrices: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], ou
         axes = iter(panels)
         for layer in layers:
             target = matrices[-1][layer]
-            largest = max(float(np.abs(each[layer]).max()) for each in matrices)
+            shown = [_blocks(np.abs(each[layer])) for each in matrices]
+            largest = max(float(blocks.max()) for blocks in shown)
             norm = max(float(np.linalg.norm(target)), 1e-20)
-            for own, title in zip(matrices, names, strict=True):
+            for own, blocks, title in zip(matrices, shown, names, strict=True):
                 axis = next(axes)
                 matrix = own[layer]
                 size = len(matrix)
                 drawn = axis.imshow(
                     # An entry is a mean of products already: a power.
-                    power_to_level_db(_blocks(np.abs(matrix)), largest, _GRAM_RANGE_DB),
+                    power_to_level_db(blocks, largest, _GRAM_RANGE_DB),
                     vmin=-_GRAM_RANGE_DB,
                     vmax=0,
                     cmap=LEVEL_MAP,
