@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from markupsafe import escape
 
 import tfdream
 from tfdream.cli import main
@@ -41,6 +42,11 @@ KEYS = {
     "translate": {
         *("output", "direction", "picture_change", "picture_error_rendered", "audio_seconds"),
         *("compute_seconds", "sample_rate", "channels", "samples", "peak"),
+    },
+    "compare": {
+        *("log_spectral_distance_db", "content_chroma_similarity", "onset_correlation"),
+        *("style_distance_before", "style_distance_after", "in_words"),
+        *("probabilities_before", "probabilities_after", "probabilities_style"),
     },
     "export": {"path", "max_abs_difference"},
 }
@@ -156,6 +162,7 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
         "dream": answer(
             *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
             *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
+            *("--report", folder / "dream.html", "--tensorboard", folder / "events"),
         ),
         "export": answer("export", run, folder / "saved_model"),
         "analyse": answer(
@@ -179,6 +186,10 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
                 *("translate", song, folder / "translated.flac", "--model", translation[0]),
                 *("--to", "noise", "--mix", 0.5, "--bits", 16),
                 *("--figure", folder / "translated.png", "--set", "tiles.overlap_seconds=0.05"),
+            ),
+            "compare": answer(
+                *("compare", song, folder / "dream.flac", "--style", source / "noise/0.wav"),
+                *("--model", run, "--report", folder / "compared.html"),
             ),
         }
     return answers, folder
@@ -215,7 +226,19 @@ def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
         *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
         *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png", "folds", "classes.png"),
         *("translated.flac", "translated.flac.json", "translated.png"),
+        *("dream.html", "events", "compared.html"),
     }
+
+
+def test_pages_tell_how_to_make_it_again(walk):
+    answers, folder = walk
+    dream, compared = ((folder / name).read_text() for name in ("dream.html", "compared.html"))
+    assert f"--model {folder / 'run'} --layer conv1" in dream
+    assert "&#34;seed&#34;: 7" in dream
+    assert dream.count("<audio") == 2
+    assert compared.count("<audio") == 3
+    assert all(escape(sentence) in compared for sentence in answers["compare"]["in_words"])
+    assert list((folder / "events").glob("events.*"))
 
 
 @EAGERLY
@@ -376,6 +399,11 @@ def places(
          "layer 'x' is not"),
         (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "x/y"], "x/y"),
         (["dream", "{empty}", "{new}", "--model", "{run}"], "no audio file in"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--report", "{new}.pdf"], ".html"),
+        (["transfer", "{song}", "{song}", "{new}.wav", "--report", "{new}.html", "--judge",
+          "{gone}"], "is not a run folder"),
+        (["compare", "{song}", "{song}", "--model", "{translation}"], "of a classifier"),
+        (["monitor", "{gone}"], "is not a folder"),
         (["export", "{run}", "{dataset}"], "--force"),
         (["export", "{gone}", "{new}"], "is not a run folder"),
         (["analyse", "{song}", "{new}.wav", "--config", "{config}"], "does not end in .npz"),
@@ -420,6 +448,11 @@ def test_what_a_user_can_mend_is_one_line(arguments, words, places, tmp_path):
         ["dream", "a", "b", "--model", "c", "--layer", "x", "--objective", "y()"],
         ["dream", "a", "--model", "c"],
         ["dream", "a", "b", "c", "--model", "d", "--figure", "e.png"],
+        ["dream", "a", "b", "c", "--model", "d", "--report", "e.html"],
+        ["dream", "a", "b", "--model", "c", "--judge", "d"],
+        ["transfer", "a", "b", "c", "--judge", "d", "--figure", "e.png"],
+        ["compare", "a"],
+        ["monitor", "a", "--port", "-1"],
         ["dream", "a", "b-{layer}.wav", "--model", "c"],
         ["dream", "a", "b-{layer}.wav", "--model", "c", "--objective", "y()"],
         ["dream", "a", "b", "c-{layer}", "--model", "d", "--layer", "x"],
