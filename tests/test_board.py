@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tfdream.board import Board, ClassifierBoard, serve
 from tfdream.datasets import records
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
 from tfdream.exhibit import Exhibit
 from tfdream.training.runs import Run

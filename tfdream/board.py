@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorboard import program
 
 from tfdream import audio, figures
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
 from tfdream.exhibit import Exhibit, flat
 from tfdream.training.runs import Run

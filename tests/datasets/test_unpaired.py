@@ -16,7 +16,7 @@ from tfdream.config import (
 )
 from tfdream.datasets import records, unpaired
 from tfdream.datasets.prepare import prepare
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import DatasetError
 from tfdream.signal import frontend as frontends
 

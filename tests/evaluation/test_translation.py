@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tfdream import audio
 from tfdream.config import TranslateConfig
 from tfdream.datasets import records
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
 from tfdream.evaluation.classification import Judge, predict
 from tfdream.evaluation.translation import Watcher, read_judged

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfdream.config import TranslationTrainingConfig
 from tfdream.datasets import records, unpaired
 from tfdream.datasets.prepare import prepare
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.training.pool import ImagePool
 from tfdream.training.runs import TranslationRun

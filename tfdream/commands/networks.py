@@ -9,7 +9,7 @@ from tfdream.commands import options
 from tfdream.console import Report, Result, command, progress_bar
 
 if TYPE_CHECKING:
-    from tfdream.config import TranslationExperiment
+    from tfdream.config import GenerationExperiment, TranslationExperiment
 
 
 @command()
@@ -64,11 +64,37 @@ def train(
             return _train_translation(settings, dataset, run, fold, force, progress, second, judge)
         if second or judge:
             raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
+        if isinstance(settings, config.GenerationExperiment):
+            return _train_generation(settings, dataset, run, fold, force, progress)
         from tfdream.board import ClassifierBoard
         from tfdream.training.fit import train
 
         assert isinstance(settings, config.Experiment)
         return train(settings, dataset, run, fold, force, progress, ClassifierBoard)
+
+
+def _train_generation(
+    settings: "GenerationExperiment",
+    dataset: Path,
+    folder: Path,
+    fold: int | None,
+    force: bool,
+    progress: Report,
+) -> Result:
+    from tfdream import config
+    from tfdream.evaluation.generation import Watcher
+    from tfdream.training.generation import train_generation
+
+    how = config.load("generate/recommended", config.GenerateConfig)
+    return train_generation(
+        settings,
+        dataset,
+        folder,
+        fold,
+        force,
+        progress,
+        lambda run, side: Watcher(run, side, how),
+    )
 
 
 def _train_translation(

@@ -53,6 +53,11 @@ from tfdream.config.changing import (
     TransferConfig,
 )
 from tfdream.config.experiments import load_experiment, validate_experiment
+from tfdream.config.generation import (
+    GenerateConfig,
+    GenerationExperiment,
+    GenerationTrainingConfig,
+)
 from tfdream.config.learning import (
     ConstantQFrontendConfig,
     Experiment,
@@ -64,6 +69,7 @@ from tfdream.config.learning import (
     ModelConfig,
     PrepareConfig,
     RawFrontendConfig,
+    SelectingConfig,
     SpectrogramFrontendConfig,
     StftSpec,
     TrainingConfig,
@@ -96,6 +102,9 @@ __all__ = [
     "GainCanvasConfig",
     "GainConfig",
     "GaussianSmoothingConfig",
+    "GenerateConfig",
+    "GenerationExperiment",
+    "GenerationTrainingConfig",
     "Hearing",
     "ImageAugmentationConfig",
     "InputAugmentationConfig",
@@ -125,6 +134,7 @@ __all__ = [
     "RunNetworkConfig",
     "Section",
     "Seed",
+    "SelectingConfig",
     "Share",
     "SmoothingConfig",
     "SpectrogramFrontendConfig",

@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tfdream.config.generation import GenerationExperiment
 from tfdream.config.learning import Experiment, Hearing
 from tfdream.config.loading import read, validate
 from tfdream.config.translation import TranslationExperiment
 from tfdream.errors import ConfigError
 
 _CLASSIFY = "classify"
-_SCHEMAS: dict[str, type[Hearing]] = {_CLASSIFY: Experiment, "translate": TranslationExperiment}
+_SCHEMAS: dict[str, type[Hearing]] = {
+    _CLASSIFY: Experiment,
+    "translate": TranslationExperiment,
+    "generate": GenerationExperiment,
+}
 
 
 def load_experiment(name_or_path: str, overrides: Iterable[str] = ()) -> Hearing:

@@ -184,12 +184,37 @@ class FittingConfig(Section):
         return False
 
 
-class TrainingConfig(FittingConfig):
+class SelectingConfig(FittingConfig):
+    """How networks are fitted whose validation loss tells how good they are."""
+
+    validate_on: Literal["test", "next", "none"] = "test"
+    """The fold whose loss is watched: the held-out one, the one after it (then not trained on)."""
+    keep: Literal["last", "best"] = "last"
+    """The weights that the run keeps: the last epoch's, or those of the lowest validation loss."""
+    patience: Count | None = None
+    """Epochs without a lower validation loss after which training stops."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the rate stays, or falls to nothing by the last epoch along a half cosine."""
+
+    @property
+    def ends_with_epochs(self) -> bool:
+        return self.schedule == "cosine"
+
+    @model_validator(mode="after")
+    def _selection_is_honest(self) -> "SelectingConfig":
+        if self.validate_on != "next" and (self.keep == "best" or self.patience is not None):
+            raise ValueError(
+                f"keep={self.keep!r} and patience={self.patience} choose by the validation loss, "
+                f"which validate_on={self.validate_on!r} would take from the held-out fold or from "
+                "nowhere; use validate_on=next"
+            )
+        return self
+
+
+class TrainingConfig(SelectingConfig):
     """How a classifier is fitted."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Whether the rate stays, or falls to nothing by the last epoch along a half cosine."""
     warmup_epochs: NotNegative = 0.0
     """Over so many epochs the rate rises to its full value."""
     momentum: Share = 0.0
@@ -197,27 +222,11 @@ class TrainingConfig(FittingConfig):
     weight_decay: NotNegative = 0.0
     """Decoupled from the gradient (AdamW); biases and normalisation are spared."""
     label_smoothing: Share = 0.0
-    validate_on: Literal["test", "next", "none"] = "test"
-    """The fold whose loss is watched: the held-out one, the one after it (then not trained on)."""
-    keep: Literal["last", "best"] = "last"
-    """The weights that the run keeps: the last epoch's, or those of the lowest validation loss."""
-    patience: Count | None = None
-    """Epochs without a lower validation loss after which training stops."""
     augmentation: tuple[AugmentationConfig, ...] = ()
     """In the order they are applied: those of waveforms before those of inputs."""
 
-    @property
-    def ends_with_epochs(self) -> bool:
-        return self.schedule == "cosine"
-
     @model_validator(mode="after")
-    def _selection_is_honest(self) -> "TrainingConfig":
-        if self.validate_on != "next" and (self.keep == "best" or self.patience is not None):
-            raise ValueError(
-                f"keep={self.keep!r} and patience={self.patience} choose by the validation loss, "
-                f"which validate_on={self.validate_on!r} would take from the held-out fold or from "
-                "nowhere; use validate_on=next"
-            )
+    def _momentum_fits(self) -> "TrainingConfig":
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=true needs a momentum above 0, such as 0.9")
         if self.optimizer == "adam" and (self.momentum or self.nesterov):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import pipeline, records
 from tfdream.datasets.records import Dataset, Shard
-from tfdream.datasets.unpaired import Side
+from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
 from tfdream.files import write_json
 from tfdream.training import callbacks, distribution, optimizer, splits

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfdream.config import TrainingConfig, TranslationTrainingConfig
+from tfdream.config import GenerationTrainingConfig, TrainingConfig, TranslationTrainingConfig
 
 _UNDECAYED = ("bias", "beta", "gamma")
 
@@ -77,10 +77,17 @@ def of_translation(
         rate = LinearDecay(
             training.learning_rate, training.epochs * steps_per_epoch - decay_steps, decay_steps
         )
-    adam = keras.optimizers.Adam(rate, beta_1=training.beta_1)
-    if keras.config.dtype_policy().name == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
-    return adam
+    return _for_precision(keras.optimizers.Adam(rate, beta_1=training.beta_1))
+
+
+def of_generation(
+    training: GenerationTrainingConfig, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """That of a generator, with the schedule of its rate."""
+    rate: float | WarmCosine = training.learning_rate
+    if training.schedule == "cosine":
+        rate = WarmCosine(training.learning_rate, 0, training.epochs * steps_per_epoch)
+    return _for_precision(keras.optimizers.Adam(rate, global_clipnorm=training.gradient_norm))
 
 
 def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -100,3 +107,10 @@ def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Op
         optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
     optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))
     return optimizer
+
+
+def _for_precision(adam: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Scales the loss where small gradients would be lost in float16."""
+    if keras.config.dtype_policy().name == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam

@@ -14,6 +14,7 @@ import yaml
 from tfdream import __version__, models
 from tfdream.config import (
     Experiment,
+    GenerationExperiment,
     Hearing,
     Section,
     TranslationExperiment,
@@ -22,7 +23,7 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError, ModelError
 from tfdream.files import check_format, replacing, write_json, write_text
-from tfdream.models import translators
+from tfdream.models import generators, translators
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
 
@@ -259,16 +260,39 @@ class TranslationRun(RunFolder):
         return found
 
 
+class GenerationRun(RunFolder):
+    """The run of a generator."""
+
+    schema = GenerationExperiment
+    config: GenerationExperiment
+
+    def build_generator(self) -> generators.Generator:
+        """The generator with fresh weights."""
+        return generators.build(self.config.model, self.frontend.shape(self.clip_samples))
+
+    @cached_property
+    def generator(self) -> generators.Generator:
+        """The generator with the weights that the run keeps.
+
+        Raises:
+          ModelError: if training has not finished an epoch, or the weights are damaged.
+        """
+        generator = self.build_generator()
+        self.load_weights(generator)
+        return generator
+
+
 def open_run(folder: Path) -> RunFolder:
     """The run of a folder, whatever its networks are for; see `RunFolder.open`."""
     config, _ = _read(folder)
     return next(kind for kind in _KINDS if isinstance(config, kind.schema)).open(folder)
 
 
-_KINDS: list[type[RunFolder]] = [Run, TranslationRun]
+_KINDS: list[type[RunFolder]] = [Run, TranslationRun, GenerationRun]
 _FOR: dict[type[Hearing], str] = {
     Experiment: "one of a classifier (tfdream train lil_data …)",
     TranslationExperiment: "one of a translation (tfdream train recommended_cyclegan …)",
+    GenerationExperiment: "one of a generator (tfdream train recommended_generator …)",
 }
 
 

@@ -10,7 +10,8 @@ import keras
 from tfdream.config import TranslationExperiment, TranslationTrainingConfig
 from tfdream.datasets import records, unpaired
 from tfdream.datasets.records import Dataset
-from tfdream.datasets.unpaired import Side, Sides
+from tfdream.datasets.sides import Side
+from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError, ModelError
 from tfdream.files import write_json
 from tfdream.models.translators import Directions

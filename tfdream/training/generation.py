@@ -1,0 +1,260 @@
+"""`train` for a generator: fit it to the frames of one genre, or go on fitting it."""
+
+import itertools
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdream.config import GenerationExperiment, GenerationTrainingConfig
+from tfdream.datasets import records
+from tfdream.datasets.records import Dataset
+from tfdream.datasets.sides import AHEAD, Side, endless_batches, fit_memory, ordered_batches
+from tfdream.errors import ConfigError
+from tfdream.files import write_json
+from tfdream.models.generators import Generator
+from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.training import callbacks, distribution, optimizer, splits
+from tfdream.training.distribution import FitModel
+from tfdream.training.runs import GenerationRun
+
+logger = logging.getLogger(__name__)
+
+# Clips that a generator adapts to before training, spread over the tracks.
+_ADAPTED_TO = 128
+_BATCH_SIZE = 16
+
+Watch = Callable[[Generator, int], None]
+"""Looks at the generator after so many epochs; at 0 before training."""
+
+
+def train_generation(
+    config: GenerationExperiment,
+    dataset_folder: Path,
+    run_folder: Path,
+    test_fold: int | None = 0,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    watcher: Callable[[GenerationRun, Side], Watch] | None = None,
+) -> dict[str, Any]:
+    """Train a generator on every fold but the held-out one.
+
+    Args:
+      config: label, generator, frontend and training.
+      dataset_folder: that `prepare` wrote, with the same sample rate and clip length.
+      run_folder: where the result goes; a run of the same settings there is continued.
+      test_fold: held out; None to train on everything.
+      force: start anew where `run_folder` holds a run already.
+      progress: hears the steps done and the steps of all epochs.
+      watcher: makes, of held-out clips or, where nothing is held out, of those of training, what
+        looks at the generator every `training.show_every` epochs.
+
+    Returns:
+      The JSON object of the command: run, epochs, clips, parameters, test_fold,
+      examples_per_second, data_wait_fraction, seconds, metrics.
+
+    Raises:
+      ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit, or
+        training breaks down.
+    """
+    training = config.training
+    dataset = records.load(dataset_folder)
+    splits.check_clips(config, dataset, dataset_folder)
+    _check_label(config, dataset, dataset_folder)
+    info = splits.split(dataset, dataset_folder, training.validate_on, test_fold)
+    if config.label is not None:
+        info = info.model_copy(update={"labels": [config.label]})
+    run = GenerationRun(run_folder, config, info)
+    if not force:
+        run.check_continues()
+
+    side = _side(config, dataset_folder, dataset, info.training_folds)
+    held_out = None
+    if info.validation_fold is not None:
+        held_out = Side(
+            dataset_folder, dataset, dataset.fold_shards([info.validation_fold]), config.label
+        )
+    batch_size = min(training.batch_size, side.clips)
+    fitting = _with_batches_of(config, batch_size)
+    steps = side.clips // batch_size
+    validation = held_out and _validation(held_out, fitting)
+    strategy = distribution.strategy()
+    distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(training.seed)
+    with strategy.scope(), distribution.precision(training.mixed_precision):
+        generator = run.build_generator()
+        model = GeneratorFit(generator, training, steps)
+        # Only now that all has proved to fit: a folder of settings that do not is in the way.
+        if force:
+            run.clear()
+        run.create()
+        history = run.load_resume_state(model)
+        if not history:
+            generator.adapt(*_examples(side, run), training.seed)
+    first_epoch = len(history)
+    if history:
+        logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
+    watch = watcher(run, held_out or side) if watcher else None
+    stopped = callbacks.out_of_patience(history, training.patience)
+    if first_epoch < training.epochs and not stopped:
+        in_memory = fit_memory([side], fitting)
+        batches = endless_batches(
+            side, fitting, steps * batch_size, training.seed, in_memory, first_epoch
+        )
+        model.fit(
+            batches.prefetch(AHEAD),
+            epochs=training.epochs,
+            initial_epoch=first_epoch,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            verbose=0,
+            shuffle=False,
+            callbacks=[
+                callbacks.Throughput(batch_size),
+                callbacks.Keeper(run, generator, training, history, training.keep == "best"),
+                callbacks.Patience(history, training.patience),
+                *([Watching(watch, training)] if watch else []),
+                callbacks.StepProgress(progress, first_epoch),
+                keras.callbacks.TensorBoard(run.events_path, write_graph=False),
+            ],
+        )
+    result = _summary(run, generator, side, history)
+    write_json(run.metrics_path, result)
+    return result
+
+
+class GeneratorFit(FitModel, keras.Model):
+    """A generator as what `fit` takes: batches of images float32 `[batch, bands, frames, 1]`.
+
+    Args:
+      generator: to be fitted.
+      config: of the training.
+      steps_per_epoch: for the schedule of the learning rate.
+    """
+
+    def __init__(
+        self, generator: Generator, config: GenerationTrainingConfig, steps_per_epoch: int
+    ) -> None:
+        super().__init__(name="generation")
+        self.generator = generator
+        self.mean = keras.metrics.Mean(name="loss")
+        self.built = True
+        self.compile(optimizer=optimizer.of_generation(config, steps_per_epoch))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What `fit` resets before each epoch."""
+        return [self.mean]
+
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Fit the generator to what follows each frame; ``loss`` is the mean of the epoch so far."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            loss = self.generator.loss_of(image_to_frames(images), training=True)
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        weights = self.generator.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return self._noted(loss)
+
+    def test_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The ``loss`` on held-out images."""
+        return self._noted(self.generator.loss_of(image_to_frames(images)))
+
+    def _noted(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
+        self.mean.update_state(loss)
+        return {"loss": self.mean.result()}
+
+
+class Watching(keras.callbacks.Callback):
+    """Lets somebody look at the generator: before the first epoch, every so often, at the end."""
+
+    def __init__(self, watch: Watch, training: GenerationTrainingConfig) -> None:
+        super().__init__()
+        self.watch = watch
+        self.training = training
+        self.model: GeneratorFit
+
+    def on_epoch_begin(self, epoch: int, logs: callbacks.Row | None = None) -> None:
+        """Show it untrained."""
+        if epoch == 0:
+            self.watch(self.model.generator, 0)
+
+    def on_epoch_end(self, epoch: int, logs: callbacks.Row | None = None) -> None:
+        """Show it, if it is time."""
+        done = epoch + 1
+        if done % self.training.show_every == 0 or done == self.training.epochs:
+            self.watch(self.model.generator, done)
+
+
+def image_to_frames(images: tf.Tensor) -> tf.Tensor:
+    """Pictures `[batch, bands, frames, 1]` → frames `[batch, frames, bands]`."""
+    return tf.transpose(images[..., 0], [0, 2, 1])
+
+
+def _check_label(config: GenerationExperiment, dataset: Dataset, folder: Path) -> None:
+    if config.label is not None and config.label not in dataset.labels:
+        raise ConfigError(
+            f"label: '{config.label}' is not one of '{folder}', which has "
+            f"{', '.join(dataset.labels)}"
+        )
+
+
+def _side(
+    config: GenerationExperiment, folder: Path, dataset: Dataset, folds: list[int]
+) -> Side:
+    """The clips to learn."""
+    side = Side(folder, dataset, dataset.fold_shards(folds), config.label, config.examples)
+    if config.examples is not None and side.clips < config.examples:
+        raise ConfigError(
+            f"examples={config.examples} is more than the {side.clips} clips there are to learn "
+            f"in '{folder}'; lower it, or leave it out"
+        )
+    return side
+
+
+def _with_batches_of(config: GenerationExperiment, clips: int) -> GenerationExperiment:
+    """The same experiment with batches that the clips fill."""
+    training = config.training.model_copy(update={"batch_size": clips})
+    return config.model_copy(update={"training": training})
+
+
+def _validation(held_out: Side, config: GenerationExperiment) -> tf.data.Dataset:
+    """Every held-out clip once; from the first again, until every device has its share."""
+    count = math.ceil(held_out.clips / config.training.batch_size)
+    batches = ordered_batches(held_out, config, count).prefetch(AHEAD)
+    # The count lets `fit` know the end of the data without running into it.
+    return batches.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def _examples(side: Side, run: GenerationRun) -> tuple[np.ndarray, float]:
+    """Frames of some clips, float16 `[clips, frames, bands]`, and the mean level of 1 in them."""
+    frontend = run.frontend
+    assert isinstance(frontend, SpectrogramFrontend)
+    frames, references = [], []
+    waveforms = side.waveforms(_ADAPTED_TO)
+    while batch := list(itertools.islice(waveforms, _BATCH_SIZE)):
+        image, remainder = frontend.analyse(tf.constant(np.stack(batch)))
+        frames.append(image_to_frames(image).numpy().astype(np.float16))
+        references.append(remainder.reference_db.numpy().ravel())
+    return np.concatenate(frames), float(np.concatenate(references).mean())
+
+
+def _summary(
+    run: GenerationRun, generator: Generator, side: Side, history: list[callbacks.Row]
+) -> dict[str, Any]:
+    row = history[-1]
+    names = (name for name in row if name not in callbacks.OF_THE_MACHINE)
+    return {
+        "run": str(run.folder),
+        "epochs": len(history),
+        "clips": side.clips,
+        "parameters": sum(math.prod(weight.shape) for weight in generator.trainable_weights),
+        "test_fold": run.info.test_fold,
+        **callbacks.speed(history),
+        "metrics": {name: row[name] for name in names},
+    }
