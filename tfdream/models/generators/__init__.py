@@ -46,7 +46,10 @@ class Generator(keras.Model, abc.ABC):
       features: of what the first layer hears of a frame.
       depth: recurrent layers.
       units: of each.
-      dropout: between them, and after the last one.
+      dropout: after each of them, in training.
+      input_dropout: before the first one.
+      skips: whether what the layers make is what all of them make, and what the first one heard,
+        beside each other; without, what the last one makes.
     """
 
     temperature: ClassVar[float]
@@ -55,10 +58,19 @@ class Generator(keras.Model, abc.ABC):
     """Whether anything is."""
 
     def __init__(
-        self, bands: int, features: int, depth: int, units: int, dropout: float = 0.0
+        self,
+        bands: int,
+        features: int,
+        depth: int,
+        units: int,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        skips: bool = False,
     ) -> None:
         super().__init__(name="generator")
         self.bands = bands
+        self.skips = skips
+        self.heard_features = features + depth * units if skips else units
         self.recurrent = [
             layers.LSTM(units, return_sequences=True, return_state=True, name=f"lstm{number}")
             for number in range(1, depth + 1)
@@ -66,6 +78,7 @@ class Generator(keras.Model, abc.ABC):
         for number, layer in enumerate(self.recurrent):
             layer.build((None, None, units if number else features))
         self.dropout = layers.Dropout(dropout, name="dropout")
+        self.input_dropout = layers.Dropout(input_dropout, name="input_dropout")
         self.openings = self.add_weight(
             shape=(OPENINGS, bands), initializer="zeros", trainable=False, name="openings"
         )
@@ -167,7 +180,7 @@ class Generator(keras.Model, abc.ABC):
         def say(
             done: tf.Tensor, codes: tf.TensorArray, code: tf.Tensor, state: State
         ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, State]:
-            heard, state = self._step(self.embed(code), state)
+            heard, state = self._step(code, state)
             code = self.draw(heard, temperature, tf.stack([seed, number + done]))
             return done + 1, codes.write(done, code), code, state
 
@@ -184,20 +197,25 @@ class Generator(keras.Model, abc.ABC):
     def _hear(
         self, codes: tf.Tensor, state: State | None, training: bool
     ) -> tuple[tf.Tensor, State]:
-        x = self.embed(codes)
+        made = [self.input_dropout(self.embed(codes), training=training)]
         after = []
         for number, layer in enumerate(self.recurrent):
-            x, *own = layer(x, initial_state=list(state[number]) if state else None)
+            x, *own = layer(made[-1], initial_state=list(state[number]) if state else None)
             after.append(tuple(own))
-            x = self.dropout(x, training=training)
-        return tf.cast(x, tf.float32), tuple(after)
+            made.append(self.dropout(x, training=training))
+        return self._beside(made), tuple(after)
 
-    def _step(self, x: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    def _step(self, code: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        made = [self.embed(code)]
         after = []
         for layer, own in zip(self.recurrent, state, strict=True):
-            x, own = layer.cell(x, list(own))
+            x, own = layer.cell(made[-1], list(own))
             after.append(tuple(own))
-        return x, tuple(after)
+            made.append(x)
+        return self._beside(made), tuple(after)
+
+    def _beside(self, made: list[tf.Tensor]) -> tf.Tensor:
+        return tf.concat(made, axis=-1) if self.skips else made[-1]
 
 
 def names() -> list[str]:
