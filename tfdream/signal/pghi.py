@@ -20,7 +20,11 @@ _HANN_GAMMA = 0.25645
 
 
 def integrate_phase(
-    magnitude: np.ndarray, spec: StftSpec, seed: int = 0, tolerance: float = 1e-6
+    magnitude: np.ndarray,
+    spec: StftSpec,
+    seed: int = 0,
+    known: np.ndarray | None = None,
+    tolerance: float = 1e-6,
 ) -> np.ndarray:
     """A phase that goes with the magnitude of an STFT, up to a constant.
 
@@ -28,6 +32,8 @@ def integrate_phase(
       magnitude: float32 `[batch, frames, bins]`.
       spec: the transform.
       seed: of the random phase of what is softer than `tolerance`, the same for every clip.
+      known: the phase of the first frames, if it is known: radians `[batch, frames, bins]`, of
+        fewer frames. The rest goes on from there.
       tolerance: a share of the clip's largest magnitude.
 
     Returns:
@@ -36,23 +42,33 @@ def integrate_phase(
     Source: Průša, Balazs and Søndergaard, "A noniterative method for reconstruction of phase from
     STFT magnitude", algorithm 1.
     """
-    clips = [_integrate_clip(clip, spec, seed, tolerance) for clip in magnitude]
+    if known is None:
+        known = magnitude[:, :0]
+    clips = [
+        _integrate_clip(clip, spec, seed, own, tolerance)
+        for clip, own in zip(magnitude, known, strict=True)
+    ]
     return np.array(clips, np.float32).reshape(magnitude.shape)
 
 
 def _integrate_clip(
-    magnitude: np.ndarray, spec: StftSpec, seed: int, tolerance: float
+    magnitude: np.ndarray, spec: StftSpec, seed: int, known: np.ndarray, tolerance: float
 ) -> np.ndarray:
     phase = np.random.default_rng(seed).uniform(-math.pi, math.pi, magnitude.shape)
+    # The steps refer to the window's centre, TensorFlow's phase to its start.
+    turns = math.pi * np.arange(spec.bins)
+    phase[: len(known)] = known - turns
     floor = tolerance * magnitude.max(initial=0)
     if floor > 0:
         # A border that is never reached spares the question whether a neighbour exists.
         steps = np.pad(_phase_steps(magnitude, floor, spec), [(0, 0), (1, 1), (1, 1)])
         bordered, phase = np.pad(magnitude, 1), np.pad(phase, 1)
         order = np.argsort(-bordered, axis=None)[: np.count_nonzero(magnitude > floor)]
-        _spread(order, steps.reshape(2, -1), phase.ravel(), bordered.shape[1])
-        # The steps refer to the window's centre, TensorFlow's phase to its start.
-        phase = phase[1:-1, 1:-1] + math.pi * np.arange(spec.bins)
+        width = bordered.shape[1]
+        reached = (1 + len(known)) * width if len(known) else 0
+        _spread(order, steps.reshape(2, -1), phase.ravel(), width, reached)
+        phase = phase[1:-1, 1:-1]
+    phase = phase + turns
     return (phase - 2 * math.pi * np.round(phase / (2 * math.pi))).astype(np.float32)
 
 
@@ -81,24 +97,34 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def _spread(order: np.ndarray, steps: np.ndarray, phase: np.ndarray, width: int) -> None:
-    """Integrate in place, from each loudest cell that no louder one has reached.
+def _spread(
+    order: np.ndarray, steps: np.ndarray, phase: np.ndarray, width: int, reached: int
+) -> None:
+    """Integrate in place, from what is known and each loudest cell that no louder one has reached.
 
     Args:
       order: int64 `[reached]`, indices of the cells to reach, the loudest first.
       steps: float64 `[2, cells]`, radians to the next cell in time and in frequency.
       phase: float64 `[cells]`.
       width: cells from one frame to the next.
+      reached: so many cells, the first ones, have their phase already.
     """
     # A cell waits by its rank: one integer for how loud it is and which it is; −1 once reached.
     rank = np.full(len(phase), -1)
     rank[order] = np.arange(len(order))
-    for start in range(len(order)):
-        if rank[order[start]] < 0:
-            continue
-        phase[order[start]] = 0
-        rank[order[start]] = -1
-        waiting = [start]
+    waiting = [0]
+    waiting.pop()
+    for cell in range(max(0, reached - width), reached):
+        if rank[cell] >= 0:
+            heapq.heappush(waiting, rank[cell])
+    rank[:reached] = -1
+    for start in range(-1, len(order)):
+        if start >= 0:
+            if rank[order[start]] < 0:
+                continue
+            phase[order[start]] = 0
+            rank[order[start]] = -1
+            waiting.append(start)
         while len(waiting) > 0:
             here = order[heapq.heappop(waiting)]
             for axis, stride in ((0, width), (1, 1)):

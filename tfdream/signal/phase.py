@@ -1,15 +1,33 @@
 """Phase for a magnitude: the waveform whose STFT comes nearest to it."""
 
 import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfdream.config import PhaseConfig, StftSpec
 from tfdream.errors import ConfigError
-from tfdream.signal.stft import stft_to_power, stft_to_waveform, to_complex, waveform_to_stft
+from tfdream.signal.stft import (
+    stft_to_phase,
+    stft_to_power,
+    stft_to_waveform,
+    to_complex,
+    waveform_to_stft,
+)
 
 # Keeps the division by a bin's own magnitude finite where the bin is empty.
 _TINY = 1e-12
+
+
+class Held(NamedTuple):
+    """The beginning of a waveform that is there already, and that the rest has to go on from."""
+
+    waveform: tf.Tensor
+    """float32 `[batch, samples]`, of the whole length; what is free may be anything."""
+    freedom: tf.Tensor
+    """float32 `[samples]`: 0 where samples stay as they are, 1 where they are free."""
+    frames: int
+    """So many frames lie wholly in what stays: their phase is known."""
 
 
 def magnitude_to_waveform(
@@ -19,6 +37,7 @@ def magnitude_to_waveform(
     config: PhaseConfig,
     original: tf.Tensor | None = None,
     seed: int = 0,
+    held: Held | None = None,
 ) -> tf.Tensor:
     """Render a magnitude: choose a phase, and mend it by Griffin–Lim.
 
@@ -29,6 +48,7 @@ def magnitude_to_waveform(
       config: where the phase starts, and how often it is mended.
       original: the original's phase, radians `[batch, frames, bins]`, for start=original.
       seed: of what is random in the start.
+      held: what the waveform begins with; it needs a start and iterations.
 
     Returns:
       float32 `[batch, samples]`. Its gradient takes an integrated phase for a constant.
@@ -36,10 +56,15 @@ def magnitude_to_waveform(
     Raises:
       ConfigError: if the phase starts from the original's, and that is not given.
     """
+    known = None
+    if held is not None:
+        known = stft_to_phase(waveform_to_stft(held.waveform, spec))[:, : held.frames]
     if config.start == "random":
         phase = random_phase(magnitude, seed)
+        if known is not None:
+            phase = tf.concat([known, phase[:, held.frames :]], axis=1)
     elif config.start == "pghi":
-        phase = _integrated_phase(magnitude, spec, seed)
+        phase = _integrated_phase(magnitude, spec, seed, known)
     elif original is not None:
         phase = original
     else:
@@ -47,9 +72,9 @@ def magnitude_to_waveform(
             "phase.start=original needs the phase of an original, and there is none; "
             "use start=pghi or random"
         )
-    if config.iterations == 0:
+    if config.iterations == 0 and held is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
-    return griffin_lim(magnitude, spec, samples, config.iterations, config.momentum, phase)
+    return griffin_lim(magnitude, spec, samples, config.iterations, config.momentum, phase, held=held)
 
 
 def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:
@@ -68,6 +93,7 @@ def griffin_lim(
     momentum: float = 0.99,
     phase: tf.Tensor | None = None,
     seed: int = 0,
+    held: Held | None = None,
 ) -> tf.Tensor:
     """Find a waveform with the given STFT magnitude by alternating projections.
 
@@ -79,6 +105,7 @@ def griffin_lim(
       momentum: 0 for the plain algorithm, 0.99 for the fast one.
       phase: radians `[batch, frames, bins]` to start from; random without.
       seed: of the random phase.
+      held: what the waveform begins with: a third projection, after the other two.
 
     Returns:
       float32 `[batch, samples]`.
@@ -87,14 +114,20 @@ def griffin_lim(
     """
     if phase is None:
         phase = random_phase(magnitude, seed)
-    start = stft_to_waveform(to_complex(magnitude, phase), spec, samples)
+
+    def begin(waveform: tf.Tensor) -> tf.Tensor:
+        if held is None:
+            return waveform
+        return held.waveform + held.freedom * (waveform - held.waveform)
+
+    start = begin(stft_to_waveform(to_complex(magnitude, phase), spec, samples))
 
     def project(step: tf.Tensor, waveform: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # The STFT is linear: looking ahead in samples is the same, and they are fewer.
         ahead = waveform_to_stft(waveform + momentum * (waveform - last), spec)
         scale = magnitude * tf.math.rsqrt(stft_to_power(ahead) + _TINY**2)
         wanted = tf.complex(scale * tf.math.real(ahead), scale * tf.math.imag(ahead))
-        return step + 1, stft_to_waveform(wanted, spec, samples), waveform
+        return step + 1, begin(stft_to_waveform(wanted, spec, samples)), waveform
 
     _, waveform, _ = tf.while_loop(
         lambda step, *_: step < iterations,
@@ -127,11 +160,16 @@ def energy_db(error: float, wanted: float) -> float:
     return 10 * math.log10(max(error / max(wanted, _TINY), 1e-20))
 
 
-def _integrated_phase(magnitude: tf.Tensor, spec: StftSpec, seed: int) -> tf.Tensor:
+def _integrated_phase(
+    magnitude: tf.Tensor, spec: StftSpec, seed: int, known: tf.Tensor | None
+) -> tf.Tensor:
     from tfdream.signal.pghi import integrate_phase  # with numba, which few need
 
     # Without state: the same magnitude has the same phase.
     found = tf.numpy_function(
-        lambda values: integrate_phase(values, spec, seed), [magnitude], tf.float32, stateful=False
+        lambda values, *known: integrate_phase(values, spec, seed, *known),
+        [magnitude] if known is None else [magnitude, known],
+        tf.float32,
+        stateful=False,
     )
     return tf.ensure_shape(found, magnitude.shape)

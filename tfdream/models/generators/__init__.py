@@ -117,7 +117,7 @@ class Generator(keras.Model, abc.ABC):
         Args:
           heard: what the layers make of all frames before it, `[…, units]`.
           temperature: float32 scalar; 0 for the likeliest.
-          seed: int32 `[2]`, of what is left to chance.
+          seed: integers `[2]`, of what is left to chance.
 
         Returns:
           Codes `[…, code]`.
@@ -150,7 +150,9 @@ class Generator(keras.Model, abc.ABC):
     def listen(self, frames: tf.Tensor) -> Position:
         """Where one is after some frames, of which there is at least one."""
         codes = self.encode(frames)
-        _, state = self._hear(codes[:, :-1], self._silence(tf.shape(codes)[0]), False)
+        state = self._silence(tf.shape(codes)[0])
+        if codes.shape[1] != 1:  # recurrent layers take no empty sequence
+            _, state = self._hear(codes[:, :-1], state, False)
         return Position(codes[:, -1], state)
 
     def go_on(
@@ -170,7 +172,7 @@ class Generator(keras.Model, abc.ABC):
           number: of the first frame since the beginning, int32.
           count: of frames, int32.
           temperature: see `draw`.
-          seed: int32.
+          seed: int64.
 
         Returns:
           Frames `[batch, count, bands]`, and where one is then.
@@ -181,7 +183,7 @@ class Generator(keras.Model, abc.ABC):
             done: tf.Tensor, codes: tf.TensorArray, code: tf.Tensor, state: State
         ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, State]:
             heard, state = self._step(code, state)
-            code = self.draw(heard, temperature, tf.stack([seed, number + done]))
+            code = self.draw(heard, temperature, tf.stack([seed, tf.cast(number + done, seed.dtype)]))
             return done + 1, codes.write(done, code), code, state
 
         _, codes, code, state = tf.while_loop(

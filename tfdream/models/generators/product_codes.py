@@ -31,11 +31,11 @@ _SMALLEST_VARIANCE = 1e-12
 def build(
     input_shape: tuple[int, int, int],
     *,
-    layers: Count = 2,
+    layers: Count = 1,
     units: Count = 256,
-    numbers: Count = 16,
+    numbers: Count = 12,
     entries: Annotated[int, Field(ge=2)] = 128,
-    width: Count = 256,
+    width: Count = 128,
     dropout: Share = 0.2,
     input_dropout: Share = 0.1,
 ) -> Generator:
@@ -131,15 +131,15 @@ class ProductCodes(Generator):
         return tf.argmin(distances, axis=-1, output_type=tf.int32)
 
     def decode(self, codes: tf.Tensor) -> tf.Tensor:
-        components = tf.reduce_sum(self._look_up(codes), axis=-2)
-        frames = tf.tensordot(components, tf.transpose(self.basis), 1) + self.centre
+        frames = tf.tensordot(self._look_up(codes), tf.transpose(self.basis), 1) + self.centre
         return tf.clip_by_value(frames, 0.0, 1.0)
 
     def embed(self, codes: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(self._look_up(codes), axis=-2) / self.spread
+        return self._look_up(codes) / self.spread
 
     def surprise(self, heard: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        told = self.so_far(self._look_up(codes) / self.spread)
+        # Of every entry there is, which are fewer than those that are said.
+        told = tf.gather(self._flat(self.so_far(self.codebooks / self.spread)), self._places(codes))
         before = tf.cumsum(told, axis=-2, exclusive=True)
         hidden = tf.nn.relu(self.context(heard)[..., tf.newaxis, :] + before + self.offsets)
         likely = tf.einsum("btnw,nwe->btne", hidden, tf.cast(self.likely, hidden.dtype))
@@ -161,9 +161,16 @@ class ProductCodes(Generator):
         return tf.stack(codes, axis=-1)
 
     def _look_up(self, codes: tf.Tensor) -> tf.Tensor:
-        """Entries float32 `[…, numbers, bands]`, each 0 outside of its own components."""
-        flat = tf.reshape(self.codebooks, [-1, self.bands])
-        return tf.gather(flat, codes + tf.range(self.numbers) * self.entries)
+        """The components that entries stand for, together: float32 `[…, bands]`."""
+        entries = tf.gather(self._flat(tf.convert_to_tensor(self.codebooks)), self._places(codes))
+        return tf.reduce_sum(entries, axis=-2)
+
+    def _places(self, codes: tf.Tensor) -> tf.Tensor:
+        return codes + tf.range(self.numbers) * self.entries
+
+    def _flat(self, of_entries: tf.Tensor) -> tf.Tensor:
+        """`[numbers, entries, …]` → `[numbers · entries, …]`."""
+        return tf.reshape(of_entries, [self.numbers * self.entries, -1])
 
 
 def _dealt(variances: np.ndarray, numbers: int, entries: int) -> list[np.ndarray]:
