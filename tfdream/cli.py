@@ -49,6 +49,7 @@ for _command in (
     sound.dream,
     sound.transfer,
     sound.translate,
+    sound.generate,
     judging.compare,
     judging.distance,
     networks.export,

@@ -14,7 +14,7 @@ from tfdream.config import TranslateConfig, load
 from tfdream.errors import ModelError
 from tfdream.files import check_free, replacing
 from tfdream.synthesis.translate import Translator
-from tfdream.training.runs import Run, RunFolder, TranslationRun
+from tfdream.training.runs import GenerationRun, Run, RunFolder, TranslationRun
 
 _CHECKED_CLIPS = 4
 
@@ -125,14 +125,19 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
       The JSON object of the command: path, max_abs_difference, labels, sample_rate, clip_samples.
 
     Raises:
-      ModelError: if `folder` exists, the frontend is no part of a graph, or the reloaded model
-        answers differently.
+      ModelError: if `folder` exists, the frontend is no part of a graph, the run is of a
+        generator, or the reloaded model answers differently.
     """
     check_free(folder, force, ModelError)
     if not run.frontend.in_graph:
         raise ModelError(
             f"the run '{run.folder}' hears frontend.kind={run.config.frontend.kind}, which librosa "
             "computes and a SavedModel cannot hold; export one of frontend.kind=raw or amplitude"
+        )
+    if isinstance(run, GenerationRun):
+        raise ModelError(
+            f"the run '{run.folder}' is one of a generator, which goes on alone and takes no "
+            "clips; use tfdream generate, or export a classifier or a translation"
         )
     exported: Exported
     if isinstance(run, TranslationRun):

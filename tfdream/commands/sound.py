@@ -257,3 +257,66 @@ def translate(
             board,
         )
     return result
+
+
+@command()
+@click.argument("output", type=options.PATH)
+@options.model
+@options.recipe("generate/recommended")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="How much is generated, after the prompt if there is one.",
+)
+@click.option("--prompt", type=options.PATH, metavar="AUDIO", help="A recording to go on from.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    help="How much is left to chance: 0 takes what is likeliest; by default what RUN is made for.",
+)
+@options.seed
+@options.overriding
+@options.bits
+@options.figure
+@options.force
+def generate(
+    output: Path,
+    run: Path,
+    name: str,
+    seconds: float,
+    prompt: Path | None,
+    temperature: float | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    bits: int | None,
+    figure: Path | None,
+    force: bool,
+) -> Result:
+    """Generate music with RUN, from nothing or from where a recording ends, into OUTPUT.
+
+    OUTPUT (wav, flac or ogg) then is the recording, sample by sample, and what follows, at its rate
+    and with its channels. OUTPUT.json records the settings. Ctrl-C writes what is done.
+    """
+    from tfdream import config, figures
+    from tfdream.synthesis.generate import generate
+    from tfdream.training.runs import GenerationRun
+
+    given = options.as_overrides(temperature=temperature, seed=seed)
+    settings = config.load(name, config.GenerateConfig, (*overrides, *given))
+    if figure is not None:
+        figures.check_writable(figure)
+    with progress_bar("generating", "frames") as progress, interruptible() as asked:
+
+        def report(done: int, total: int, value: float) -> bool:
+            progress(done, total)
+            return asked()
+
+        network = GenerationRun.open(run)
+        result = generate(output, network, settings, seconds, prompt, force, bits, report)
+    if figure is not None:
+        panels = [prompt, output] if prompt else [output]
+        figures.spectrograms(panels, figure, ["prompt", "output"] if prompt else ["generated"])
+    return result

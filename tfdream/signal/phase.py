@@ -74,7 +74,9 @@ def magnitude_to_waveform(
         )
     if config.iterations == 0 and held is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
-    return griffin_lim(magnitude, spec, samples, config.iterations, config.momentum, phase, held=held)
+    return griffin_lim(
+        magnitude, spec, samples, config.iterations, config.momentum, phase, held=held
+    )
 
 
 def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:

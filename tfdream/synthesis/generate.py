@@ -273,7 +273,8 @@ def _after(prompt: Prompt, sound: Iterator[np.ndarray], runner: FreeRun) -> Iter
     """
     rate, model_rate = prompt.info.sample_rate, runner.sample_rate
     # Resampled from a place that has a sample at both rates, with the prompt before the joint.
-    unit = model_rate // math.gcd(rate, model_rate)
+    common = math.gcd(rate, model_rate)
+    unit = model_rate // common
     begin = prompt.model_samples - len(prompt.end)
     first = -(-begin // unit) * unit
     joint_samples = runner.voice.joint_samples
@@ -284,7 +285,7 @@ def _after(prompt: Prompt, sound: Iterator[np.ndarray], runner: FreeRun) -> Iter
     with audio.Reader(prompt.path) as reader:
         ending = np.concatenate(list(audio.trim(reader.blocks(), start, 0)))
     done = 0
-    for block in audio.trim(resampled, start - first // unit * (rate // math.gcd(rate, model_rate)), 0):
+    for block in audio.trim(resampled, start - first // unit * (rate // common), 0):
         channels = block * prompt.gains.astype(np.float32)
         own = ending[done : done + len(block)]
         if len(own):

@@ -204,9 +204,7 @@ def _check_label(config: GenerationExperiment, dataset: Dataset, folder: Path) -
         )
 
 
-def _side(
-    config: GenerationExperiment, folder: Path, dataset: Dataset, folds: list[int]
-) -> Side:
+def _side(config: GenerationExperiment, folder: Path, dataset: Dataset, folds: list[int]) -> Side:
     """The clips to learn."""
     side = Side(folder, dataset, dataset.fold_shards(folds), config.label, config.examples)
     if config.examples is not None and side.clips < config.examples:

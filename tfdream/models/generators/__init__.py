@@ -183,7 +183,9 @@ class Generator(keras.Model, abc.ABC):
             done: tf.Tensor, codes: tf.TensorArray, code: tf.Tensor, state: State
         ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, State]:
             heard, state = self._step(code, state)
-            code = self.draw(heard, temperature, tf.stack([seed, tf.cast(number + done, seed.dtype)]))
+            code = self.draw(
+                heard, temperature, tf.stack([seed, tf.cast(number + done, seed.dtype)])
+            )
             return done + 1, codes.write(done, code), code, state
 
         _, codes, code, state = tf.while_loop(

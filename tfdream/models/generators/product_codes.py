@@ -152,9 +152,7 @@ class ProductCodes(Generator):
         chance = temperature * _gumbel(shape, seed)
         codes = []
         for number in range(self.numbers):
-            likely = tf.tensordot(
-                tf.nn.relu(hidden + self.offsets[number]), self.likely[number], 1
-            )
+            likely = tf.tensordot(tf.nn.relu(hidden + self.offsets[number]), self.likely[number], 1)
             code = tf.argmax(likely + chance[number], axis=-1, output_type=tf.int32)
             hidden += self.so_far(tf.gather(self.codebooks[number], code) / self.spread)
             codes.append(code)
