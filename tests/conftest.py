@@ -15,7 +15,13 @@ import pytest
 import soundfile
 
 from tfdream import config
-from tfdream.config import Experiment, TranslateConfig, TranslationExperiment
+from tfdream.config import (
+    Experiment,
+    GenerateConfig,
+    GenerationExperiment,
+    TranslateConfig,
+    TranslationExperiment,
+)
 
 RATE = 8000
 TRACKS_PER_LABEL = 6
@@ -35,6 +41,15 @@ model:
   name: cyclegan
   options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
 training: {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, show_every: 2, seed: 9}
+"""
+
+GENERATION = """
+task: generate
+prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
+frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
+label: tones
+model: {name: lstm, options: {units: 6, layers: 2}}
+training: {epochs: 2, batch_size: 4, learning_rate: 0.01, show_every: 2, show_clips: 1, seed: 9}
 """
 
 
@@ -174,3 +189,42 @@ def translation_run(translation):
     from tfdream.training.runs import TranslationRun
 
     return TranslationRun.open(translation[0])
+
+
+@pytest.fixture(scope="session")
+def generation_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny_lstm.yaml"
+    path.write_text(GENERATION)
+    return path
+
+
+@pytest.fixture(scope="session")
+def configure_generation(generation_path):
+    """The tiny generator's experiment, with overrides."""
+    return lambda *overrides: config.load(str(generation_path), GenerationExperiment, overrides)
+
+
+@pytest.fixture(scope="session")
+def generation(dataset, configure_generation, tmp_path_factory):
+    """The folder of a generator of two epochs, watched; and what training returned.
+
+    Not to be changed.
+    """
+    from tfdream.evaluation.generation import Watcher
+    from tfdream.training.generation import train_generation
+
+    folder = tmp_path_factory.mktemp("generation") / "run"
+    how = GenerateConfig(phase={"start": "pghi", "iterations": 2})
+    return folder, train_generation(
+        configure_generation(),
+        dataset,
+        folder,
+        watcher=lambda own, side: Watcher(own, side, how),
+    )
+
+
+@pytest.fixture(scope="session")
+def generation_run(generation):
+    from tfdream.training.runs import GenerationRun
+
+    return GenerationRun.open(generation[0])

@@ -7,6 +7,7 @@ from tfdream import config
 from tfdream.config import (
     DreamConfig,
     Experiment,
+    GenerateConfig,
     PrepareConfig,
     TransferConfig,
     TranslateConfig,
@@ -14,7 +15,12 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 
-RECIPES = {"dream": DreamConfig, "transfer": TransferConfig, "translate": TranslateConfig}
+RECIPES = {
+    "dream": DreamConfig,
+    "transfer": TransferConfig,
+    "translate": TranslateConfig,
+    "generate": GenerateConfig,
+}
 
 
 def load(name):

@@ -62,7 +62,7 @@ def magnitude_to_waveform(
     if config.start == "random":
         phase = random_phase(magnitude, seed)
         if known is not None:
-            phase = tf.concat([known, phase[:, held.frames :]], axis=1)
+            phase = tf.concat([known, phase[:, known.shape[1] :]], axis=1)
     elif config.start == "pghi":
         phase = _integrated_phase(magnitude, spec, seed, known)
     elif original is not None:
@@ -74,9 +74,8 @@ def magnitude_to_waveform(
         )
     if config.iterations == 0 and held is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
-    return griffin_lim(
-        magnitude, spec, samples, config.iterations, config.momentum, phase, held=held
-    )
+    iterations, momentum = config.iterations, config.momentum
+    return griffin_lim(magnitude, spec, samples, iterations, momentum, phase, held=held)
 
 
 def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:

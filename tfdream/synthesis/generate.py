@@ -244,8 +244,8 @@ def _temperature(generator: Generator, config: GenerateConfig) -> float:
         return generator.temperature
     if config.temperature and not generator.random:
         raise ConfigError(
-            f"temperature={config.temperature:g}: a generator that says the mean of what may follow "
-            "leaves nothing to chance; leave it out"
+            f"temperature={config.temperature:g}: a generator that says the mean of what may "
+            "follow leaves nothing to chance; leave it out"
         )
     return config.temperature
 

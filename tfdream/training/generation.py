@@ -152,7 +152,11 @@ class GeneratorFit(FitModel, keras.Model):
         return [self.mean]
 
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Fit the generator to what follows each frame; ``loss`` is the mean of the epoch so far."""
+        """Fit the generator to what follows each frame.
+
+        Returns:
+          ``loss``, the mean over the epoch so far.
+        """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss = self.generator.loss_of(image_to_frames(images), training=True)

@@ -183,9 +183,8 @@ class Generator(keras.Model, abc.ABC):
             done: tf.Tensor, codes: tf.TensorArray, code: tf.Tensor, state: State
         ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, State]:
             heard, state = self._step(code, state)
-            code = self.draw(
-                heard, temperature, tf.stack([seed, tf.cast(number + done, seed.dtype)])
-            )
+            place = tf.cast(number + done, seed.dtype)
+            code = self.draw(heard, temperature, tf.stack([seed, place]))
             return done + 1, codes.write(done, code), code, state
 
         _, codes, code, state = tf.while_loop(
@@ -212,8 +211,8 @@ class Generator(keras.Model, abc.ABC):
     def _step(self, code: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         made = [self.embed(code)]
         after = []
-        for layer, own in zip(self.recurrent, state, strict=True):
-            x, own = layer.cell(made[-1], list(own))
+        for layer, before in zip(self.recurrent, state, strict=True):
+            x, own = layer.cell(made[-1], list(before))
             after.append(tuple(own))
             made.append(x)
         return self._beside(made), tuple(after)

@@ -13,7 +13,7 @@ Oord, Kalchbrenner and Kavukcuoglu, "Pixel recurrent neural networks", section 3
 the other).
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -73,7 +73,7 @@ class ProductCodes(Generator):
     temperature = 1.0
     random = True
 
-    def __init__(self, bands: int, sizes: tuple[int, int, int], **recurrent: float) -> None:
+    def __init__(self, bands: int, sizes: tuple[int, int, int], **recurrent: Any) -> None:
         super().__init__(bands, bands, skips=True, **recurrent)
         self.numbers, self.entries, width = sizes
         known = {"initializer": "zeros", "trainable": False}
