@@ -1,0 +1,187 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tfdream.config import GenerateConfig, PhaseConfig
+from tfdream.errors import AudioError, ConfigError, ModelError
+from tfdream.signal.frontend import build
+from tfdream.synthesis import generate as generating
+from tfdream.synthesis.generate import generate
+from tfdream.synthesis.voice import Voice
+from tfdream.training.runs import GenerationRun
+
+RATE = 8000
+QUICK = GenerateConfig(phase={"start": "pghi", "iterations": 4})
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out.wav"
+
+
+@pytest.fixture
+def prompt(tmp_path):
+    """Stereo, at another rate, one channel louder than the other."""
+    path = tmp_path / "prompt.wav"
+    seconds = np.arange(17640) / 11025
+    sound = 0.3 * np.sin(2 * np.pi * 440 * seconds) + 0.1 * np.sin(2 * np.pi * 1000 * seconds)
+    soundfile.write(path, np.stack([sound, 0.5 * sound], axis=1), 11025, "PCM_16")
+    return path
+
+
+def samples(path):
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def test_sound_from_nothing_is_as_long_as_it_should_be(generation_run, output):
+    result = generate(output, generation_run, QUICK, seconds=0.7013)
+    assert result["samples"] == len(samples(output)) == round(0.7013 * RATE)
+    assert (result["sample_rate"], result["channels"]) == (RATE, 1)
+    assert 0 < result["peak"] == pytest.approx(np.abs(samples(output)).max(), abs=1e-6)
+    assert result["spectral_convergence_db"] < 0
+    assert "interrupted" not in result
+    sidecar = json.loads((output.parent / "out.wav.json").read_text())
+    assert sidecar["command"] == "generate"
+    assert sidecar["config"] == QUICK.model_dump(mode="json")
+    assert sidecar["result"] == result
+
+
+@pytest.mark.parametrize("seconds", [1 / RATE, 0.01])
+def test_a_moment_is_long_enough(generation_run, output, seconds):
+    assert generate(output, generation_run, QUICK, seconds)["samples"] == round(seconds * RATE)
+
+
+def test_the_same_seed_gives_the_same_file(generation_run, tmp_path):
+    paths = [tmp_path / f"{number}.wav" for number in range(3)]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        generate(path, generation_run, QUICK.model_copy(update={"seed": seed}), seconds=0.3)
+    first, same, other = (path.read_bytes() for path in paths)
+    assert first == same != other
+
+
+def test_a_prompt_goes_on_at_its_rate_with_its_channels(generation_run, prompt, output):
+    result = generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
+    before, after = samples(prompt), samples(output)
+    joint = math.ceil(QUICK.joint_seconds * 11025)
+    assert result["prompt_seconds"] == 1.6
+    assert result["generated_seconds"] == pytest.approx(0.5, abs=1 / 11025)
+    assert (result["sample_rate"], result["channels"]) == (11025, 2)
+    assert len(after) == len(before) + round(0.5 * 11025)
+    assert np.array_equal(after[: len(before) - joint], before[:-joint])
+    new = after[len(before) :]
+    assert np.allclose(new[:, 1], 0.5 * new[:, 0], atol=1e-4)  # 24 bits, and the sum of 16-bit ones
+
+
+def test_a_prompt_goes_on_without_a_step(generation_run, prompt, output):
+    """What follows begins with the end of the prompt: no sample jumps further than elsewhere."""
+    generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
+    steps = np.abs(np.diff(samples(output)[:, 0]))
+    end = len(samples(prompt))
+    joint = slice(end - 400, end + 400)
+    elsewhere = np.concatenate([steps[: joint.start], steps[joint.stop :]])
+    assert steps[joint].max() < 1.2 * elsewhere.max()
+
+
+def test_a_prompt_of_the_model_s_own_rate(generation_run, song, output):
+    generate(output, generation_run, QUICK, seconds=0.2, prompt=song)
+    before, after = samples(song), samples(output)
+    assert len(after) == len(before) + round(0.2 * RATE)
+    assert np.array_equal(after[: len(before) - 160], before[:-160])
+
+
+def test_a_prompt_that_is_too_short_is_refused(generation_run, tmp_path, output):
+    path = tmp_path / "click.wav"
+    soundfile.write(path, np.full(200, 0.1), RATE)
+    with pytest.raises(AudioError, match=r"--prompt .* lasts 0.025 s; give more than 0.052 s"):
+        generate(output, generation_run, QUICK, 1.0, path)
+    assert not output.exists()
+
+
+def test_a_silent_prompt_goes_on(generation_run, tmp_path, output):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(RATE), RATE)
+    generate(output, generation_run, QUICK, 0.2, path)
+    assert np.isfinite(samples(output)).all()
+
+
+def test_a_temperature_is_refused_where_nothing_is_left_to_chance(generation_run, output):
+    config = QUICK.model_copy(update={"temperature": 0.5})
+    with pytest.raises(ConfigError, match=r"temperature=0.5: .*leaves nothing to chance"):
+        generate(output, generation_run, config, 0.2)
+    assert generate(output, generation_run, QUICK.model_copy(update={"temperature": 0.0}), 0.2)
+
+
+def test_the_original_s_phase_is_refused():
+    with pytest.raises(ValueError, match="has no original"):
+        GenerateConfig(phase={"start": "original"})
+
+
+def test_a_run_of_another_task_is_refused(trained):
+    with pytest.raises(ModelError, match=r"one of a classifier.*this takes one of a generator"):
+        GenerationRun.open(trained[0])
+
+
+def test_an_output_that_exists_is_kept(generation_run, output):
+    output.write_text("mine")
+    with pytest.raises(AudioError, match="exists already"):
+        generate(output, generation_run, QUICK, 0.2)
+    assert output.read_text() == "mine"
+
+
+def test_stopped_it_writes_what_is_done(generation_run, output, monkeypatch):
+    monkeypatch.setattr(generating, "_PIECE_SECONDS", 0.3)
+    heard = []
+
+    def stop(done, total, value):
+        heard.append((done, total))
+        return len(heard) == 2
+
+    result = generate(output, generation_run, QUICK, seconds=3.0, progress=stop)
+    assert result["interrupted"]
+    assert 0.4 < result["audio_seconds"] < 0.7
+    assert len(samples(output)) == result["samples"]
+
+
+# The voice
+
+
+@pytest.fixture(scope="module")
+def frontend(generation_run):
+    return build(generation_run.config.frontend, RATE)
+
+
+@pytest.fixture(scope="module")
+def chord(frontend):
+    """Two seconds of sound, and its frames and level."""
+    seconds = np.arange(2 * RATE) / RATE
+    sound = sum(np.sin(2 * np.pi * hz * seconds) for hz in (300, 450, 1200)).astype(np.float32) / 6
+    image, remainder = frontend.analyse(tf.constant(sound[np.newaxis]))
+    return sound, image[0, :, :, 0].numpy().T, float(remainder.reference_db[0, 0, 0])
+
+
+def test_pieces_join_without_a_step(frontend, chord):
+    sound, frames, reference_db = chord
+    voice = Voice(frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0)
+    pieces = [voice.say(part) for part in np.array_split(frames, 4)] + [voice.end()]
+    joined = np.concatenate(pieces)
+    assert len(sound) - 2 * frontend.spec.n_fft < len(joined) <= len(sound)
+    # The tones' own steepest slope, and a little for phases that were found.
+    assert np.abs(np.diff(joined)).max() < 1.2 * np.abs(np.diff(sound)).max()
+    assert voice.convergence_db() < -15
+
+
+def test_what_was_heard_goes_on_in_phase(frontend, chord):
+    """Given half of the sound, and the frames of the other half, the voice continues the tones."""
+    sound, frames, reference_db = chord
+    spec = frontend.spec
+    half = len(sound) // 2
+    whole = (half - spec.n_fft // 2) // spec.hop_samples + 1
+    voice = Voice(frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0)
+    voice.hear(frames[:whole], sound[:half])
+    rest = voice.say(frames[whole:])
+    wanted = sound[half - 80 :][: len(rest)]
+    assert np.mean((rest - wanted)[:1000] ** 2) < 0.1 * np.mean(wanted[:1000] ** 2)
