@@ -70,7 +70,7 @@ class ProductCodes(Generator):
       **recurrent: see `Generator`.
     """
 
-    temperature = 1.0
+    temperature = 0.8
     random = True
 
     def __init__(self, bands: int, sizes: tuple[int, int, int], **recurrent: Any) -> None:
