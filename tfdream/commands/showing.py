@@ -97,7 +97,7 @@ class Showing:
 
             report.write(exhibit, self.report)
 
-    def show_changes(
+    def show_results(
         self,
         title: str,
         originals: Mapping[str, Path],
@@ -105,29 +105,26 @@ class Showing:
         board: "Board",
         steps_label: str = "objective",
     ) -> None:
-        """Compare what was made with what it was made of, and show both.
+        """Measure what was made, beside what it was made of, and show both.
 
         Args:
           title: what was done to what.
-          originals: recordings by what they are: that which was changed first, and perhaps the
-            `STYLE` that was wanted.
+          originals: recordings by what they are: that which was changed first, if there is one, and
+            perhaps the `STYLE` that was wanted.
           results: the JSON objects of the command by what they are, each with its ``output``.
           board: where the steps went.
           steps_label: what the value of a step is.
         """
         if not self:
             return
-        from tfdream.evaluation.modification import compare
         from tfdream.exhibit import Exhibit
         from tfdream.synthesis.recording import read_sidecar
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
-        original = next(iter(originals.values()))
-        measured = dict(results)
-        if self._measured:
-            asked = opinions(originals.get(STYLE), self.judge)
-            for name, output in outputs.items():
-                measured[name] = {**results[name], **compare(original, output, asked)}
+        measured = {
+            name: {**result, **self._measure(originals, outputs[name])}
+            for name, result in results.items()
+        }
         settings = read_sidecar(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
@@ -135,6 +132,23 @@ class Showing:
             Exhibit(title, sounds, measured, settings, command_line(), board.steps, steps_label),
             board,
         )
+
+    def _measure(self, originals: Mapping[str, Path], output: Path) -> Result:
+        """What there is to tell of a file beside what the command told."""
+        if not self._measured:
+            return {}
+        if originals:
+            from tfdream.evaluation.modification import compare
+
+            asked = opinions(originals.get(STYLE), self.judge)
+            return compare(next(iter(originals.values())), output, asked)
+        if self.judge is None:
+            return {}
+        from tfdream.evaluation.classification import predict
+        from tfdream.training.runs import Run
+
+        (heard,) = predict(Run.open(self.judge), [output])["files"]
+        return {name: heard[name] for name in ("label", "probabilities")}
 
 
 def opinions(style: Path | None, judge: Path | None) -> "list[Opinion]":

@@ -127,7 +127,7 @@ def dream(
         dreamt = result.get("files", [result])
         if showing:
             with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
-                showing.show_changes(
+                showing.show_results(
                     f"A dream of {sources[0].name}",
                     {"before": original},
                     {f"after: {each['objective']}": each for each in dreamt},
@@ -192,7 +192,7 @@ def transfer(
             return asked()
 
         result = transfer(content, style, output, settings, network, force, bits, report)
-        showing.show_changes(
+        showing.show_results(
             f"{content.name} in the style of {style.name}",
             {"content": content, STYLE: style},
             {"output": result},
@@ -250,7 +250,7 @@ def translate(
 
         network = TranslationRun.open(run)
         result = translate(source, output, network, settings, to, force, bits, report)
-        showing.show_changes(
+        showing.show_results(
             f"{source.name}, {result['direction']}",
             {"before": source},
             {f"after: {result['direction']}": result},
@@ -280,7 +280,7 @@ def translate(
 @options.seed
 @options.overriding
 @options.bits
-@options.figure
+@showing()
 @options.force
 def generate(
     output: Path,
@@ -292,7 +292,7 @@ def generate(
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    figure: Path | None,
+    showing: Showing,
     force: bool,
 ) -> Result:
     """Generate music with RUN, from nothing or from where a recording ends, into OUTPUT.
@@ -300,15 +300,18 @@ def generate(
     OUTPUT (wav, flac or ogg) then is the recording, sample by sample, and what follows, at its rate
     and with its channels. OUTPUT.json records the settings. Ctrl-C writes what is done.
     """
-    from tfdream import config, figures
+    from tfdream import config
     from tfdream.synthesis.generate import generate
     from tfdream.training.runs import GenerationRun
 
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
-    if figure is not None:
-        figures.check_writable(figure)
-    with progress_bar("generating", "frames") as progress, interruptible() as asked:
+    showing.check()
+    with (
+        progress_bar("generating", "frames") as progress,
+        showing.board() as board,
+        interruptible() as asked,
+    ):
 
         def report(done: int, total: int, value: float) -> bool:
             progress(done, total)
@@ -316,7 +319,6 @@ def generate(
 
         network = GenerationRun.open(run)
         result = generate(output, network, settings, seconds, prompt, force, bits, report)
-    if figure is not None:
-        panels = [prompt, output] if prompt else [output]
-        figures.spectrograms(panels, figure, ["prompt", "output"] if prompt else ["generated"])
+        made = "generated" if prompt is None else "prompt and what follows"
+        showing.show_results(f"{output.name}, by {run.name}", {}, {made: result}, board)
     return result

@@ -118,7 +118,8 @@ def train_generation(
                 callbacks.Throughput(batch_size),
                 callbacks.Keeper(run, generator, training, history, training.keep == "best"),
                 callbacks.Patience(history, training.patience),
-                *([Watching(watch, training)] if watch else []),
+                *([_watching(watch, generator, training)] if watch else []),
+                callbacks.Described(run),
                 callbacks.StepProgress(progress, first_epoch),
                 keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
@@ -174,30 +175,17 @@ class GeneratorFit(FitModel, keras.Model):
         return {"loss": self.mean.result()}
 
 
-class Watching(keras.callbacks.Callback):
-    """Lets somebody look at the generator: before the first epoch, every so often, at the end."""
-
-    def __init__(self, watch: Watch, training: GenerationTrainingConfig) -> None:
-        super().__init__()
-        self.watch = watch
-        self.training = training
-        self.model: GeneratorFit
-
-    def on_epoch_begin(self, epoch: int, logs: callbacks.Row | None = None) -> None:
-        """Show it untrained."""
-        if epoch == 0:
-            self.watch(self.model.generator, 0)
-
-    def on_epoch_end(self, epoch: int, logs: callbacks.Row | None = None) -> None:
-        """Show it, if it is time."""
-        done = epoch + 1
-        if done % self.training.show_every == 0 or done == self.training.epochs:
-            self.watch(self.model.generator, done)
-
-
 def image_to_frames(images: tf.Tensor) -> tf.Tensor:
     """Pictures `[batch, bands, frames, 1]` → frames `[batch, frames, bands]`."""
     return tf.transpose(images[..., 0], [0, 2, 1])
+
+
+def _watching(
+    watch: Watch, generator: Generator, training: GenerationTrainingConfig
+) -> callbacks.Watching:
+    return callbacks.Watching(
+        lambda epochs: watch(generator, epochs), training.show_every, training.epochs
+    )
 
 
 def _check_label(config: GenerationExperiment, dataset: Dataset, folder: Path) -> None:

@@ -6,8 +6,6 @@ forcing); running free, it hears what it said itself.
 """
 
 import abc
-import importlib
-import pkgutil
 from typing import ClassVar, NamedTuple
 
 import keras
@@ -16,8 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfdream.config import ModelConfig
-from tfdream.errors import ConfigError
-from tfdream.models import call_build
+from tfdream.models import call_build, list_modules
 
 OPENINGS = 64
 """First frames that a generator keeps, to begin with one of them."""
@@ -223,7 +220,7 @@ class Generator(keras.Model, abc.ABC):
 
 def names() -> list[str]:
     """The generators that `build` knows."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return list_modules(__name__)
 
 
 def build(config: ModelConfig, input_shape: tuple[int, ...]) -> Generator:
@@ -236,8 +233,5 @@ def build(config: ModelConfig, input_shape: tuple[int, ...]) -> Generator:
     Raises:
       ConfigError: if the name or an option is unknown.
     """
-    if config.name not in names():
-        raise ConfigError(f"model.name={config.name} is not one of: {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{config.name}")
-    generator: Generator = call_build(module, config.options, input_shape)
+    generator: Generator = call_build(__name__, "model", config, input_shape)
     return generator
