@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import GenerationTrainingConfig
 from tfdream.datasets import records
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError, DatasetError, ModelError
-from tfdream.training.generation import Watching, image_to_frames, train_generation
+from tfdream.training.generation import image_to_frames, train_generation
 from tfdream.training.runs import GenerationRun, open_run
 
 MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
@@ -212,16 +211,3 @@ def test_a_loss_that_is_not_a_number_is_an_error(configure_generation, dataset, 
 def test_settings_that_do_not_fit_are_refused(configure_generation, change, words):
     with pytest.raises(ConfigError, match=words):
         configure_generation(change)
-
-
-def test_generators_are_watched_before_training_now_and_then_and_at_the_end():
-    seen = []
-    training = GenerationTrainingConfig(epochs=7, show_every=3)
-    watching = Watching(lambda generator, epochs: seen.append((generator, epochs)), training)
-    model = keras.Sequential()
-    model.generator = "it"
-    watching.set_model(model)
-    for epoch in range(7):
-        watching.on_epoch_begin(epoch)
-        watching.on_epoch_end(epoch)
-    assert seen == [("it", epochs) for epochs in (0, 3, 6, 7)]

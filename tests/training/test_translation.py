@@ -12,14 +12,13 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tfdream.config import TranslationTrainingConfig
 from tfdream.datasets import records, unpaired
 from tfdream.datasets.prepare import prepare
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.training.pool import ImagePool
 from tfdream.training.runs import TranslationRun
-from tfdream.training.translation import Vitality, Watching, train_translation
+from tfdream.training.translation import Vitality, train_translation
 
 MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
 LEARNT = {
@@ -302,19 +301,6 @@ def test_a_generator_that_was_alive_and_makes_the_same_of_everything_has_collaps
 )
 def test_a_generator_that_only_begins_or_still_differs_goes_on(before, now):
     Vitality(before).on_epoch_end(4, rows(now)[0])
-
-
-def test_generators_are_watched_before_training_now_and_then_and_at_the_end():
-    seen = []
-    training = TranslationTrainingConfig(epochs=7, show_every=3)
-    watching = Watching(lambda generators, epochs: seen.append((generators, epochs)), training)
-    model = keras.Sequential()
-    model.generators = "both"
-    watching.set_model(model)
-    for epoch in range(7):
-        watching.on_epoch_begin(epoch)
-        watching.on_epoch_end(epoch)
-    assert seen == [("both", epochs) for epochs in (0, 3, 6, 7)]
 
 
 # What is trained on
