@@ -4,6 +4,7 @@ Every random choice follows from the seed and the number of the epoch or step, s
 which was interrupted sees the same batches as training which was not.
 """
 
+import logging
 import math
 from pathlib import Path
 
@@ -12,8 +13,12 @@ import tensorflow as tf
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import augment, inputs, records
 from tfdream.datasets.inputs import Inputs
+from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.records import Dataset, Shard
+from tfdream.datasets.service import Service
 from tfdream.signal import frontend as frontends
+
+logger = logging.getLogger(__name__)
 
 # Shards read at a time while training: neighbours in a shard belong to the same track.
 _READ_AT_A_TIME = 16
@@ -28,6 +33,8 @@ def training_batches(
     shards: list[Shard],
     config: Experiment,
     first_epoch: int = 0,
+    portion: Portion = WHOLE,
+    service: Service | None = None,
 ) -> tf.data.Dataset:
     """An endless stream of shuffled and augmented batches, `steps_per_epoch` of them an epoch.
 
@@ -37,6 +44,8 @@ def training_batches(
       shards: those to train on.
       config: frontend, batch size, augmentation, seed.
       first_epoch: where the stream begins.
+      portion: the part of each batch that is wanted. What varies at random is drawn for it alone.
+      service: machines that make the batches; inputs that are kept in memory need none.
 
     Returns:
       Pairs of inputs float32 `[batch, …]` and labels float32 `[batch, classes]`: one-hot, or mixed.
@@ -45,36 +54,27 @@ def training_batches(
       ConfigError: if the augmentation does not fit the frontend.
     """
     training = config.training
-    in_memory = inputs.fit_memory(dataset, config)
-    clips = sum(shard.clips for shard in shards)
-    batch_size = min(training.batch_size, clips)
-    if in_memory:
+    batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
+    first_step = first_epoch * steps_per_epoch(shards, batch_size)
+    making = _Making(dataset, config)
+    if inputs.fit_memory(dataset, config):
+        if service is not None:
+            logger.info("all inputs are kept in memory: the data service has nothing to do")
         kept = inputs.compute(folder, dataset, shards, config)
-        batches = _from_memory(kept, training, batch_size, first_epoch)
+        batches = _from_memory(kept, training, batch_size, first_epoch, portion)
+        make = making.vary
     else:
         batches = _from_shards(folder, shards, training, batch_size, first_epoch)
-    change_waveform = augment.waveform_augmentation(
-        training.augmentation, dataset.config.sample_rate
+        make = making.hear_and_vary
+        if service is not None:
+            made = service.spread(batches, first_step, batch_size, make, portion)
+            return made.prefetch(_AHEAD)
+        batches = portion.of(batches, batch_size)
+    steps = tf.data.Dataset.counter(first_step)
+    made = tf.data.Dataset.zip(batches, steps).map(
+        lambda batch, step: make(batch, step, portion), **_PARALLEL
     )
-    change_input = augment.input_augmentation(training.augmentation)
-    frontend = frontends.build(config.frontend, dataset.config.sample_rate)
-
-    def hear(serialised: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        clip = records.parse_batch(serialised, dataset.config)
-        seeds = _seeds(training, step)
-        waveform = augment.random_crop(clip["waveform"], config.input_samples, seeds[1])
-        return frontend(change_waveform(waveform, seeds[2])), clip["label"], step
-
-    def finish(values: tf.Tensor, label: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        labels = tf.one_hot(label, len(dataset.labels))
-        return change_input(tf.cast(values, tf.float32), labels, _seeds(training, step)[0])
-
-    steps = tf.data.Dataset.counter(first_epoch * steps_per_epoch(shards, batch_size))
-    if in_memory:
-        heard = tf.data.Dataset.zip(batches, steps).map(lambda pair, step: (*pair, step))
-    else:
-        heard = tf.data.Dataset.zip(batches, steps).map(hear, **_PARALLEL)
-    return heard.map(finish, **_PARALLEL).prefetch(_AHEAD)
+    return made.prefetch(_AHEAD)
 
 
 def steps_per_epoch(shards: list[Shard], batch_size: int) -> int:
@@ -92,6 +92,7 @@ def evaluation_batches(
     config: Experiment,
     batch_size: int,
     once: bool = True,
+    portion: Portion | None = None,
 ) -> tf.data.Dataset:
     """Every clip, in the order of the shards.
 
@@ -99,6 +100,8 @@ def evaluation_batches(
       folder, dataset, shards, config: as in `training_batches`.
       batch_size: in clips.
       once: whether the result is read a single time, so that keeping inputs would not pay.
+      portion: the part of each batch that is wanted; the last batch is then filled up with the
+        first clips.
 
     Returns:
       Pairs of inputs float32 `[batch × windows, …]` and a dict of ``label`` int64 and ``track``
@@ -106,22 +109,31 @@ def evaluation_batches(
     """
     kept = inputs.fit_memory(dataset, config)
     frontend = frontends.build(config.frontend, dataset.config.sample_rate)
+    count = math.ceil(sum(shard.clips for shard in shards) / batch_size)
+
+    def batched(clips: tf.data.Dataset) -> tf.data.Dataset:
+        if portion is None:
+            return clips.batch(batch_size)
+        return portion.of(clips.repeat().batch(batch_size).take(count), batch_size)
+
     if kept and not (once and frontend.in_graph):
         found = inputs.compute(folder, dataset, shards, config)
         clips = tf.data.Dataset.from_tensor_slices(
             (found.values, {"label": found.labels, "track": found.tracks})
-        ).batch(batch_size)
-        batches = clips.map(lambda values, clip: (tf.cast(values, tf.float32), clip), **_PARALLEL)
+        )
+        batches = batched(clips).map(
+            lambda values, clip: (tf.cast(values, tf.float32), clip), **_PARALLEL
+        )
     else:
         starts = window_starts(config)
 
-        def hear(clip: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        def hear(serialised: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            clip = records.parse_batch(serialised, dataset.config)
             waveform = clip.pop("waveform")
             windows = [waveform[:, start : start + config.input_samples] for start in starts]
             return frontend(tf.reshape(tf.stack(windows, 1), [-1, config.input_samples])), clip
 
-        batches = records.read(folder, dataset, shards, batch_size).map(hear, **_PARALLEL)
-    count = math.ceil(sum(shard.clips for shard in shards) / batch_size)
+        batches = batched(records.serialised(folder, shards)).map(hear, **_PARALLEL)
     # The count lets `fit` know the end of the data without running into it.
     return batches.prefetch(_AHEAD).apply(tf.data.experimental.assert_cardinality(count))
 
@@ -133,15 +145,50 @@ def window_starts(config: Experiment) -> list[int]:
     return [round(number * spare / max(1, windows - 1)) for number in range(windows)]
 
 
-def _seeds(training: TrainingConfig, step: tf.Tensor) -> tf.Tensor:
-    """Three seeds int64 `[3, 2]` for what is drawn for a batch."""
-    return tf.random.split(tf.stack([tf.cast(training.seed, tf.int64), step]), 3)
+class _Making:
+    """What a network learns from, made of a portion of a batch.
+
+    Args:
+      dataset: description of the clips.
+      config: frontend, augmentation, seed.
+    """
+
+    def __init__(self, dataset: Dataset, config: Experiment) -> None:
+        rate, training = dataset.config.sample_rate, config.training
+        self.dataset = dataset
+        self.config = config
+        self.frontend = frontends.build(config.frontend, rate)
+        self.change_waveform = augment.waveform_augmentation(training.augmentation, rate)
+        self.change_input = augment.input_augmentation(training.augmentation)
+
+    def hear_and_vary(
+        self, serialised: tf.Tensor, step: tf.Tensor, portion: Portion
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Inputs and labels, of records `[batch]`; what varies follows from the step."""
+        clip = records.parse_batch(serialised, self.dataset.config)
+        seeds = self._seeds(step, portion)
+        waveform = augment.random_crop(clip["waveform"], self.config.input_samples, seeds[1])
+        heard = self.frontend(self.change_waveform(waveform, seeds[2]))
+        return self.vary((heard, clip["label"]), step, portion)
+
+    def vary(
+        self, heard: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor, portion: Portion
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same of what the frontend made already, with the numbers of the labels `[batch]`."""
+        values, label = heard
+        labels = tf.one_hot(label, len(self.dataset.labels))
+        return self.change_input(tf.cast(values, tf.float32), labels, self._seeds(step, portion)[0])
+
+    def _seeds(self, step: tf.Tensor, portion: Portion) -> tf.Tensor:
+        """Three seeds int64 `[3, 2]` for what is drawn for a portion of a batch."""
+        seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
+        return tf.random.split(portion.seed(seed), 3)
 
 
 def _from_memory(
-    kept: Inputs, training: TrainingConfig, batch_size: int, first_epoch: int
+    kept: Inputs, training: TrainingConfig, batch_size: int, first_epoch: int, portion: Portion
 ) -> tf.data.Dataset:
-    """Pairs of values and labels, shuffled over all clips."""
+    """Pairs of values and labels of a portion of each batch, shuffled over all clips."""
     with tf.device("CPU:0"):  # where the pipeline runs
         values, labels = tf.constant(kept.values), tf.constant(kept.labels)
     clips = len(kept.labels)
@@ -153,7 +200,7 @@ def _from_memory(
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
 
     order = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_order)
-    return order.map(
+    return portion.of(order, batch_size).map(
         lambda chosen: (tf.gather(values, chosen), tf.gather(labels, chosen)), **_PARALLEL
     )
 

@@ -146,12 +146,14 @@ def read(
     Returns:
       Batches of ``waveform`` float32 `[batch, samples]`, ``label`` int64 and ``track`` string.
     """
-    names = [str(folder / shard.name) for shard in shards]
-    serialised = tf.data.TFRecordDataset(names).batch(batch_size)
-    return serialised.map(
-        lambda batch: parse_batch(batch, dataset.config),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+    return (
+        serialised(folder, shards)
+        .batch(batch_size)
+        .map(
+            lambda batch: parse_batch(batch, dataset.config),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
     )
 
 
@@ -178,6 +180,11 @@ def tally(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
             label_of.update(pairs)
         tracks[row] = np.bincount(list(label_of.values()), minlength=labels)
     return clips, tracks
+
+
+def serialised(folder: Path, shards: Iterable[Shard]) -> tf.data.Dataset:
+    """Every record of some shards once, in their order, as it lies there: string `[]`."""
+    return tf.data.TFRecordDataset([str(folder / shard.name) for shard in shards])
 
 
 def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:

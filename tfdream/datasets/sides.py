@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfdream.config import Hearing
 from tfdream.datasets import records
+from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.records import Dataset, Shard
 from tfdream.errors import DatasetError
 from tfdream.signal import frontend as frontends
@@ -87,7 +88,13 @@ class Side:
 
 
 def endless_batches(
-    side: Side, config: Hearing, clips: int, seed: int, in_memory: bool, first_epoch: int = 0
+    side: Side,
+    config: Hearing,
+    clips: int,
+    seed: int,
+    in_memory: bool,
+    first_epoch: int = 0,
+    portion: Portion = WHOLE,
 ) -> tf.data.Dataset:
     """Batches of images of shuffled clips, without an end.
 
@@ -99,6 +106,7 @@ def endless_batches(
       seed: of the order.
       in_memory: whether images are computed once, and kept as float16.
       first_epoch: where the stream begins.
+      portion: of each batch that is wanted.
 
     Returns:
       float32 `[batch, height, width, channels]`.
@@ -111,15 +119,18 @@ def endless_batches(
         return numbers.flat_map(lambda turn: items.shuffled([seed, turn])).take(clips)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
-    batches = epochs.batch(config.training.batch_size, drop_remainder=True)
-    return batches.map(items.images, **_PARALLEL)
+    size = config.training.batch_size
+    batches = epochs.batch(size, drop_remainder=True)
+    return portion.of(batches, size).map(items.images, **_PARALLEL)
 
 
-def ordered_batches(side: Side, config: Hearing, batches: int) -> tf.data.Dataset:
+def ordered_batches(
+    side: Side, config: Hearing, batches: int, portion: Portion = WHOLE
+) -> tf.data.Dataset:
     """So many batches of images of the clips in order; from the first again, after the last."""
     items, size = _Read(side, config), config.training.batch_size
     chosen = side.serialised().repeat().take(batches * size).batch(size)
-    return chosen.map(items.images, **_PARALLEL)
+    return portion.of(chosen, size).map(items.images, **_PARALLEL)
 
 
 def fit_memory(sides: Sequence[Side], config: Hearing) -> bool:

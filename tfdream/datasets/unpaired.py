@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from tfdream.config import TranslationExperiment
+from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.sides import AHEAD, Side, endless_batches, fit_memory, ordered_batches
 
 Sides = tuple[Side, Side]
@@ -20,7 +21,7 @@ def steps_per_epoch(sides: Sides, batch_size: int) -> int:
 
 
 def training_batches(
-    sides: Sides, config: TranslationExperiment, first_epoch: int = 0
+    sides: Sides, config: TranslationExperiment, first_epoch: int = 0, portion: Portion = WHOLE
 ) -> tf.data.Dataset:
     """An endless stream of shuffled batches, `steps_per_epoch` of them an epoch.
 
@@ -30,6 +31,7 @@ def training_batches(
       sides: those to train on.
       config: frontend, batch size, seed.
       first_epoch: where the stream begins.
+      portion: of each batch that is wanted.
 
     Returns:
       Pairs of images of both sides, float32 `[batch, height, width, channels]` in [0, 1].
@@ -38,19 +40,23 @@ def training_batches(
     wanted = steps_per_epoch(sides, training.batch_size) * training.batch_size
     in_memory = fit_memory(sides, config)
     streams = [
-        endless_batches(side, config, wanted, 2 * training.seed + number, in_memory, first_epoch)
+        endless_batches(
+            side, config, wanted, 2 * training.seed + number, in_memory, first_epoch, portion
+        )
         for number, side in enumerate(sides)
     ]
     return tf.data.Dataset.zip(*streams).prefetch(AHEAD)
 
 
-def evaluation_batches(sides: Sides, config: TranslationExperiment) -> tf.data.Dataset:
+def evaluation_batches(
+    sides: Sides, config: TranslationExperiment, portion: Portion = WHOLE
+) -> tf.data.Dataset:
     """Every clip of the larger side once, in order; as many of the smaller one.
 
     Both are repeated until the last batch is full, so that every device has its share.
     """
     count = math.ceil(max(side.clips for side in sides) / config.training.batch_size)
-    streams = [ordered_batches(side, config, count) for side in sides]
+    streams = [ordered_batches(side, config, count, portion) for side in sides]
     batches = tf.data.Dataset.zip(*streams).prefetch(AHEAD)
     # The count lets `fit` know the end of the data without running into it.
     return batches.apply(tf.data.experimental.assert_cardinality(count))

@@ -1,0 +1,179 @@
+"""The tf.data service: other machines that make the batches that training takes.
+
+A dispatcher knows the machines, each of which runs a worker. Every worker goes through the same
+stream of batches, still encoded, and makes every n-th of them; who trains reads from all in turn.
+So the batches are those that one process would make, in the same order.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tensorflow.data.experimental import service as tf_service
+
+from tfdream.datasets.portion import Portion
+from tfdream.errors import ConfigError
+
+_PREFIX = "grpc://"
+_HINT = tf.data.experimental.SHARD_HINT
+_EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
+# Tells how many workers there are: the distance of a worker's first two elements.
+_PROBE = 1 << 16
+
+Server = tf_service.DispatchServer | tf_service.WorkerServer
+
+
+class Service(NamedTuple):
+    """A running service.
+
+    Attributes:
+      address: of its dispatcher, as ``grpc://host:port``.
+      job: the same for all processes that train together, and for no others.
+    """
+
+    address: str
+    job: str
+
+    def spread(
+        self,
+        batches: tf.data.Dataset,
+        first_step: int,
+        batch_size: int,
+        make: Callable[[Any, tf.Tensor, Portion], Any],
+        portion: Portion,
+    ) -> tf.data.Dataset:
+        """Have the batches of an endless stream made elsewhere.
+
+        Args:
+          batches: what is cheap to come by: every worker goes through all of it.
+          first_step: the number of the first batch.
+          batch_size: of them.
+          make: makes of a part of a batch, the number of the step, and of which portion it is, what
+            is wanted.
+          portion: which parts this process reads.
+
+        Returns:
+          What was made of them, in the order of the batches.
+        """
+        workers = self._workers()
+
+        def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
+            def cut(index: tf.Tensor) -> tuple[Any, ...]:
+                return step, index, Portion(index, portion.count).cut(batch, batch_size)
+
+            return tf.data.Dataset.range(portion.count).map(cut)
+
+        def finish(step: tf.Tensor, index: tf.Tensor, part: Any) -> tuple[tf.Tensor, Any]:
+            return step, make(part, step, Portion(index, portion.count))
+
+        steps = tf.data.Dataset.counter(first_step)
+        made = (
+            tf.data.Dataset.zip(steps, batches)
+            .shard(_HINT, _HINT)
+            .flat_map(parts)
+            .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        )
+        read = made.apply(
+            tf_service.distribute(
+                _EACH_ITS_OWN,
+                self.address,
+                self.job,
+                consumer_index=portion.index,
+                num_consumers=portion.count,
+            )
+        )
+
+        def in_order(first: tf.Tensor, turn: tuple[tf.Tensor, Any]) -> tf.data.Dataset:
+            # A turn has a batch of every worker, in an order of the dispatcher's.
+            found, values = turn
+            order = tf.argsort(found)
+            lost = tf.debugging.assert_equal(
+                tf.gather(found, order),
+                tf.range(first, first + workers),
+                "the data service lost a batch: was one of its workers started again?",
+            )
+            with tf.control_dependencies([lost]):
+                sorted_values = tf.nest.map_structure(lambda each: tf.gather(each, order), values)
+            return tf.data.Dataset.from_tensor_slices(sorted_values)
+
+        firsts = tf.data.Dataset.counter(first_step, workers)
+        return tf.data.Dataset.zip(firsts, read.batch(workers)).flat_map(in_order)
+
+    def _workers(self) -> int:
+        """How many there are."""
+        probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2)
+        read = probe.apply(tf_service.distribute(_EACH_ITS_OWN, self.address))
+        first, second = next(iter(read)).numpy()
+        return int(second - first)
+
+
+def new_job() -> str:
+    """A name that no other job has."""
+    return uuid.uuid4().hex
+
+
+def start_dispatcher(port: int, workers: list[str]) -> Server:
+    """Start the process that knows the workers.
+
+    Args:
+      port: that it listens on; 0 takes any that is free.
+      workers: the machine of each worker that will join, as often as there are workers on it.
+
+    Returns:
+      A server; its `target` is the address.
+
+    Raises:
+      ConfigError: if the port is taken.
+    """
+    addresses = [worker if ":" in worker else f"{worker}:%port%" for worker in workers]
+    config = tf_service.DispatcherConfig(port=port, worker_addresses=addresses)
+    return _started(lambda: tf_service.DispatchServer(config), port)
+
+
+def start_worker(dispatcher: str, host: str, port: int) -> Server:
+    """Start a process that makes batches.
+
+    Args:
+      dispatcher: its address, as ``grpc://host:port``.
+      host: as those who train reach this machine, and as the dispatcher knows it.
+      port: that it listens on; 0 takes any that is free.
+
+    Raises:
+      ConfigError: if the port is taken.
+    """
+    _load_decoders()
+    address = check_address(dispatcher).removeprefix(_PREFIX)
+    config = tf_service.WorkerConfig(address, f"{host}:%port%", port)
+    return _started(lambda: tf_service.WorkerServer(config), port)
+
+
+def check_address(address: str) -> str:
+    """A dispatcher's address, if it looks like one.
+
+    Raises:
+      ConfigError: if not.
+    """
+    host, _, port = address.removeprefix(_PREFIX).rpartition(":")
+    if not address.startswith(_PREFIX) or not host or not port.isdecimal():
+        raise ConfigError(
+            f"'{address}' is not the address of a dispatcher; give one like grpc://host:5050, as "
+            "tfdream data-worker --dispatcher prints it"
+        )
+    return address
+
+
+def _started(start: Callable[[], Server], port: int) -> Server:
+    try:
+        return start()
+    except (tf.errors.OpError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"port {port} cannot be used ({reason}); choose another --port") from None
+
+
+def _load_decoders() -> None:
+    """Load tensorflow-io's operations, which graphs that come from elsewhere may use."""
+    import tensorflow_io as tfio
+
+    # The library is loaded when one of them is first looked up.
+    _ = tfio.audio.decode_flac
