@@ -23,3 +23,7 @@ class DatasetError(TfdreamError):
 
 class ModelError(TfdreamError):
     """A run, network or layer that is missing or does not fit the request."""
+
+
+class ClusterError(TfdreamError):
+    """Another machine of a training that is missing, or was started otherwise."""

@@ -362,14 +362,14 @@ def test_two_datasets_have_the_names_of_their_labels_or_their_own(
     config = configure_translation(*SHORT)
     first = datasets(config, "first", a=2, b=2)
     second = datasets(config, "second", c=2)
-    result = train_translation(config, first, folder, second=second)
+    result = train_translation(config, (first, second), folder)
     assert result["labels"] == ["first", "c"]
     info = TranslationRun.open(folder).info
     assert info.dataset == "first and second"
     prints = {records.load(each).fingerprint for each in (first, second)}
     assert set(info.dataset_fingerprint.split()) == prints
     with pytest.raises(ConfigError, match=r"another dataset.*--force"):
-        train_translation(config, second, folder, second=first)
+        train_translation(config, (second, first), folder)
 
 
 def test_two_datasets_that_are_one_or_have_one_name_are_refused(
@@ -378,9 +378,9 @@ def test_two_datasets_that_are_one_or_have_one_name_are_refused(
     config = configure_translation()
     first, second = (datasets(config, name, a=2) for name in ("first", "second"))
     with pytest.raises(ConfigError, match="is given as both genres"):
-        train_translation(config, first, folder, second=first.parent / "." / "first")
+        train_translation(config, (first, first.parent / "." / "first"), folder)
     with pytest.raises(ConfigError, match="both datasets are of 'a'; name the genres"):
-        train_translation(config, first, folder, second=second)
+        train_translation(config, (first, second), folder)
     assert not folder.exists()
 
 

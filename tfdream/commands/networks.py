@@ -1,7 +1,7 @@
 """Commands that train, judge and pass on networks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -10,6 +10,7 @@ from tfdream.console import Report, Result, command, progress_bar
 
 if TYPE_CHECKING:
     from tfdream.config import GenerationExperiment, TranslationExperiment
+    from tfdream.training.workers import Machines
 
 
 @command()
@@ -36,6 +37,18 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Of a translation: a classifier that says now and then what it hears in held-out clips.",
 )
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "multiworker"]),
+    default="auto",
+    show_default=True,
+    help="All devices of this machine, or all machines of TF_CONFIG, each with this command.",
+)
+@click.option(
+    "--data-service",
+    metavar="ADDRESS",
+    help="Let the workers of this dispatcher make the batches; see tfdream data-worker.",
+)
 @options.overriding
 @options.force
 def train(
@@ -46,6 +59,8 @@ def train(
     test_fold: str,
     second: Path | None,
     judge: Path | None,
+    strategy: Literal["auto", "multiworker"],
+    data_service: str | None,
     overrides: tuple[str, ...],
     force: bool,
 ) -> Result:
@@ -56,12 +71,17 @@ def train(
     number. Curves, pictures and sounds: tfdream monitor RUN.
     """
     from tfdream import config
+    from tfdream.training.workers import Machines
 
     settings = config.load_experiment(config_name, _with_epochs(overrides, epochs))
     fold = _fold(test_fold)
+    machines = Machines(strategy, data_service)
     with progress_bar("training", "steps") as progress:
         if isinstance(settings, config.TranslationExperiment):
-            return _train_translation(settings, dataset, run, fold, force, progress, second, judge)
+            datasets = dataset if second is None else (dataset, second)
+            return _train_translation(
+                settings, datasets, run, fold, force, progress, judge, machines
+            )
         if second or judge:
             raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
         if isinstance(settings, config.GenerationExperiment):
@@ -70,7 +90,7 @@ def train(
         from tfdream.training.fit import train
 
         assert isinstance(settings, config.Experiment)
-        return train(settings, dataset, run, fold, force, progress, ClassifierBoard)
+        return train(settings, dataset, run, fold, force, progress, ClassifierBoard, machines)
 
 
 def _train_generation(
@@ -99,13 +119,13 @@ def _train_generation(
 
 def _train_translation(
     settings: "TranslationExperiment",
-    dataset: Path,
+    dataset: Path | tuple[Path, Path],
     folder: Path,
     fold: int | None,
     force: bool,
     progress: Report,
-    second: Path | None,
     judge: Path | None,
+    machines: "Machines",
 ) -> Result:
     from tfdream import config
     from tfdream.evaluation.translation import Watcher, read_judged
@@ -124,10 +144,10 @@ def _train_translation(
         fold,
         force,
         progress,
-        second,
         lambda run, sides: Watcher(run, sides, sound, judging),
+        machines,
     )
-    if judge is None:
+    if judge is None or not folder.is_dir():  # the folder is on the chief's machine
         return result
     return result | {"judged": read_judged(TranslationRun.open(folder))[-1:]}
 

@@ -6,7 +6,9 @@ which was interrupted sees the same batches as training which was not.
 
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,6 +26,9 @@ logger = logging.getLogger(__name__)
 _READ_AT_A_TIME = 16
 # Batches that are ready before they are asked for. Left to TensorFlow it may be gigabytes.
 _AHEAD = 2
+Make = Callable[[Any, tf.Tensor, Portion], tuple[tf.Tensor, tf.Tensor]]
+"""A portion of a batch, and the number of the step → inputs and labels."""
+
 _PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 
@@ -62,7 +67,7 @@ def training_batches(
             logger.info("all inputs are kept in memory: the data service has nothing to do")
         kept = inputs.compute(folder, dataset, shards, config)
         batches = _from_memory(kept, training, batch_size, first_epoch, portion)
-        make = making.vary
+        make: Make = making.vary
     else:
         batches = _from_shards(folder, shards, training, batch_size, first_epoch)
         make = making.hear_and_vary

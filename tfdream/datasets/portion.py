@@ -1,11 +1,13 @@
 """What one of several processes takes of every batch, so that together they take all of it."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 
-class Portion(NamedTuple):
+@dataclass(frozen=True)
+class Portion:
     """One of equal parts of every batch; by default all of it.
 
     Attributes:

@@ -21,7 +21,8 @@ _EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
 # Tells how many workers there are: the distance of a worker's first two elements.
 _PROBE = 1 << 16
 
-Server = tf_service.DispatchServer | tf_service.WorkerServer
+Server = Any
+"""`tf.data.experimental.service.DispatchServer` or `WorkerServer`."""
 
 
 class Service(NamedTuple):

@@ -76,6 +76,7 @@ class Keeper(keras.callbacks.Callback):
       config: of the training.
       history: a row per epoch so far; it is added to.
       best: keep the weights of the lowest validation loss instead of the last ones.
+      worker: the number of this one among those that train together.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Keeper(keras.callbacks.Callback):
         config: FittingConfig,
         history: list[Row],
         best: bool = False,
+        worker: int = 0,
     ) -> None:
         super().__init__()
         self.run = run
@@ -92,12 +94,14 @@ class Keeper(keras.callbacks.Callback):
         self.config = config
         self.history = history
         self.best = best
+        # Each worker drops other units of its clips.
+        self.seed = (config.seed + worker) % 2**32
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
         """Let dropout depend on the seed and the epoch alone, so that it can be resumed."""
         for variable in self.model.variables:
             if variable.name == "seed_generator_state":
-                variable.assign([self.config.seed, epoch])
+                variable.assign([self.seed, epoch])
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
         """Save, and say so."""

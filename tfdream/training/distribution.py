@@ -1,4 +1,4 @@
-"""Where training runs: one process, all its devices, and how long they wait for data."""
+"""Where training runs: all devices of a process, and how long they wait for data."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -66,8 +66,20 @@ class FitModel:
 
     data_wait_seconds = 0.0
     train_function: Callable[[Any], dict[str, tf.Tensor]] | None
+    test_function: Callable[[Any], dict[str, tf.Tensor]] | None
+    train_step: Callable[[Any], dict[str, tf.Tensor]]
+    test_step: Callable[[Any], dict[str, tf.Tensor]]
+    fit: Callable[..., Any]
+    distribute_strategy: tf.distribute.Strategy
+    _distribute_strategy: tf.distribute.Strategy | None
+    _symbolic_build: Callable[..., None]
     optimizer: keras.Optimizer
     trainable_variables: list[keras.Variable]
+
+    @property
+    def symbolic_batch(self) -> Any:
+        """What batches are like, from which Keras makes metrics and loss; None if they are made."""
+        return None
 
     def build_optimizers(self) -> None:
         """Make their variables, so that a state can be loaded into them."""
@@ -77,14 +89,57 @@ class FitModel:
         """Wrap the compiled step; Keras calls this at the start of `fit`."""
         if self.train_function is not None and not force:
             return
-        keras.Model.make_train_function(self, force)
-        step = self.train_function
-        assert step is not None
+        if self._has_other_machines:
+            step = self._on_every_device(self.train_step)
+        else:
+            keras.Model.make_train_function(self, force)
+            compiled = self.train_function
+            assert compiled is not None
+
+            def step(batch: Any) -> dict[str, tf.Tensor]:
+                return compiled([batch])
 
         def fetch_and_step(batches: Iterator[Any]) -> dict[str, tf.Tensor]:
             started = time.perf_counter()
             batch = next(batches)
             self.data_wait_seconds += time.perf_counter() - started
-            return step([batch])
+            return step(batch)
 
         self.train_function = fetch_and_step
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Compile the step of validation; Keras calls this at its start."""
+        if not self._has_other_machines:
+            keras.Model.make_test_function(self, force)
+        elif self.test_function is None or force:
+            step = self._on_every_device(self.test_step)
+            self.test_function = lambda batches: step(next(batches))
+
+    @property
+    def _has_other_machines(self) -> bool:
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def _on_every_device(
+        self, step: Callable[[Any], dict[str, tf.Tensor]]
+    ) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """A compiled step whose result is the first own device's.
+
+        Keras would take the mean over machines, along an axis that scalars do not have. Metrics of
+        an epoch are added up over all devices when it ends.
+        """
+        strategy = self.distribute_strategy
+
+        @tf.function(reduce_retracing=True)
+        def compiled(batch: Any) -> dict[str, tf.Tensor]:
+            results = strategy.run(step, args=(batch,))
+            return tf.nest.map_structure(
+                lambda result: strategy.experimental_local_results(result)[0], results
+            )
+
+        return compiled
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Make metrics and loss without a batch; Keras fails at those of several machines."""
+        if self._distribute_strategy is not None:
+            with self._distribute_strategy.scope():
+                self._symbolic_build(data_batch=self.symbolic_batch)

@@ -14,16 +14,19 @@ from tfdream.datasets import pipeline, records
 from tfdream.datasets.records import Dataset, Shard
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
-from tfdream.files import write_json
 from tfdream.training import callbacks, distribution, optimizer, splits
 from tfdream.training.confusion import Confusion
 from tfdream.training.runs import Run
+from tfdream.training.session import Session
+from tfdream.training.workers import THIS_ONE, Machines, Workers
 
 logger = logging.getLogger(__name__)
 
 Watch = Callable[[int, np.ndarray | None], None]
 """Hears the number of epochs done, 0 before the first, and what the classifier took for what in the
 validation clips, `[truth, guess]`, if there are any."""
+
+Watcher = Callable[[Run, list[Side]], Watch]
 
 
 def train(
@@ -33,7 +36,8 @@ def train(
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    watcher: Callable[[Run, list[Side]], Watch] | None = None,
+    watcher: Watcher | None = None,
+    machines: Machines = THIS_ONE,
 ) -> dict[str, Any]:
     """Train a classifier on every fold but the held-out one.
 
@@ -46,75 +50,86 @@ def train(
       progress: hears the steps done and the steps of all epochs.
       watcher: makes, of the clips of each label that are validated on (or trained on, where none
         are), what looks at the training after every epoch.
+      machines: that take part.
 
     Returns:
       The JSON object of the command: run, epochs, examples_per_second, data_wait_fraction, metrics.
 
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit.
+      ClusterError: if another machine ends before this one does.
     """
     if config.model is None:
         raise ConfigError("the configuration has no section 'model', which training needs")
-    dataset = records.load(dataset_folder)
-    splits.check_clips(config, dataset, dataset_folder)
-    training = config.training
-    info = splits.split(dataset, dataset_folder, training.validate_on, test_fold)
-    run = Run(run_folder, config, info)
-    if not force:
-        run.check_continues()
+    with machines.joined(run_folder) as workers:
+        dataset = records.load(dataset_folder)
+        splits.check_clips(config, dataset, dataset_folder)
+        info = splits.split(dataset, dataset_folder, config.training.validate_on, test_fold)
+        session = Session(Run(workers.folder, config, info), workers, force, progress)
+        result = _fit(session, dataset_folder, dataset, watcher)
+        return session.end({"run": str(run_folder), **result})
 
-    shards = dataset.fold_shards(info.training_folds)
+
+def _fit(
+    session: Session, folder: Path, dataset: Dataset, watcher: Watcher | None
+) -> dict[str, Any]:
+    """Train on a dataset; see `train` for what it returns."""
+    run, workers = session.run, session.workers
+    assert isinstance(run, Run)
+    config, training = run.config, run.config.training
+    shards = dataset.fold_shards(run.info.training_folds)
     batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
     steps = pipeline.steps_per_epoch(shards, training.batch_size)
-    strategy = distribution.strategy()
-    distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
-    keras.utils.set_random_seed(training.seed)
-    with strategy.scope(), distribution.precision(training.mixed_precision):
+    workers.check_batch_size(batch_size)
+    with session.building():
         network = run.build_model()
         model = fit_model(network, training, steps)
-        # Only now that the model has proved to fit: a folder of settings that do not is in the way.
-        if force:
-            run.clear()
-        run.create()  # the number of epochs may have grown
-        history = run.load_resume_state(model)
-        if not history:
-            _standardise(network, dataset_folder, dataset, shards, config)
-    first_epoch = len(history)
-    if history:
-        logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
-
+        session.begin(model)
+        if not session.history:
+            _standardise(network, folder, dataset, shards, config)
+    history = session.history
     stopped = callbacks.out_of_patience(history, training.patience)
-    if first_epoch < training.epochs and not stopped:
-        watch = watcher(run, _sides(dataset_folder, dataset, run)) if watcher else None
-        model.fit(
-            pipeline.training_batches(dataset_folder, dataset, shards, config, first_epoch),
-            epochs=training.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=steps,
-            validation_data=_validation(
-                dataset_folder, dataset, run, strategy.num_replicas_in_sync
+    if session.first_epoch < training.epochs and not stopped:
+        watch = watcher(run, _sides(folder, dataset, run)) if watcher else None
+        session.fit(
+            model,
+            pipeline.training_batches(
+                folder,
+                dataset,
+                shards,
+                config,
+                session.first_epoch,
+                workers.portion,
+                workers.service(),
             ),
-            verbose=0,
-            shuffle=False,
-            callbacks=[
+            steps,
+            _validation(folder, dataset, run, workers),
+            [
                 callbacks.Throughput(batch_size),
-                callbacks.Keeper(run, network, training, history, best=training.keep == "best"),
+                callbacks.Keeper(
+                    run,
+                    network,
+                    training,
+                    history,
+                    best=training.keep == "best",
+                    worker=workers.index,
+                ),
                 callbacks.Patience(history, training.patience),
                 *([_watching(watch, model, run)] if watch else []),
-                callbacks.Described(run),
-                callbacks.StepProgress(progress, first_epoch),
-                keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
         )
-    result = _summary(run, network, history, training)
-    write_json(run.metrics_path, result)
-    return result
+    return _summary(run, network, history, training)
 
 
 class Classifier(distribution.FitModel, keras.Model):
     """A classifier's network, up to the logits, as what `fit` takes."""
 
     confusion: Confusion
+
+    @property
+    def symbolic_batch(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Inputs, and labels that are like outputs."""
+        return self.input, self.output
 
     def compute_metrics(
         self,
@@ -173,13 +188,20 @@ def _standardise(
             layer.adapt(batches.map(lambda inputs, clip: inputs))
 
 
-def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.data.Dataset | None:
+def _validation(
+    folder: Path, dataset: Dataset, run: Run, workers: Workers
+) -> tf.data.Dataset | None:
     if run.info.validation_fold is None:
         return None
     shards = dataset.fold_shards([run.info.validation_fold])
     batch_size = run.config.training.batch_size
+    clips = sum(shard.clips for shard in shards)
+    missing = -clips % batch_size
+    # An incomplete batch would leave a device without a clip, which is a crash or a NaN.
+    fills_up = workers.devices > 1 and missing
+    portion = workers.portion if fills_up or workers.count > 1 else None
     batches = pipeline.evaluation_batches(
-        folder, dataset, shards, run.config, batch_size, once=False
+        folder, dataset, shards, run.config, batch_size, once=False, portion=portion
     )
     windows = len(pipeline.window_starts(run.config))
 
@@ -188,26 +210,19 @@ def _validation(folder: Path, dataset: Dataset, run: Run, devices: int) -> tf.da
         return inputs, tf.repeat(labels, windows, axis=0)
 
     labelled = batches.map(label)
-    clips = sum(shard.clips for shard in shards)
-    missing = -clips % batch_size
-    if devices == 1 or not missing:
+    if portion is None:
         return labelled
-    # An incomplete batch would leave a device without a clip, which is a crash or a NaN. Keras
-    # divides the loss by the number of all clips, also of those that only fill up.
+    # Keras divides the loss by the number of all clips, also of those that only fill up.
     weight = (clips + missing) / clips
-    return labelled.map(
-        lambda inputs, labels: _fill_up(inputs, labels, batch_size * windows, weight)
-    )
 
+    def weigh(
+        pair: tuple[tf.Tensor, tf.Tensor], number: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        weights = tf.where(number < clips, weight, 0.0)
+        return *pair, tf.repeat(weights, windows)
 
-def _fill_up(
-    inputs: tf.Tensor, labels: tf.Tensor, size: int, weight: float
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Repeat the first input of a batch until it is full, and give the repetitions no weight."""
-    indices = tf.range(size)
-    real = indices < tf.shape(labels)[0]
-    indices = tf.where(real, indices, 0)
-    return tf.gather(inputs, indices), tf.gather(labels, indices), tf.where(real, weight, 0.0)
+    numbers = portion.of(tf.data.Dataset.range(clips + missing).batch(batch_size), batch_size)
+    return tf.data.Dataset.zip(labelled, numbers).map(weigh)
 
 
 def _summary(
@@ -217,7 +232,6 @@ def _summary(
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     row = history[kept - 1]
     return {
-        "run": str(run.folder),
         "epochs": len(history),
         "kept_epoch": kept,
         "parameters": network.count_params(),

@@ -1,7 +1,7 @@
 """`train` for a CycleGAN: fit it to two genres, or go on fitting it."""
 
-import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from tfdream.datasets.records import Dataset
 from tfdream.datasets.sides import Side
 from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError, ModelError
-from tfdream.files import write_json
 from tfdream.models.translators import Directions
-from tfdream.training import callbacks, distribution, splits
+from tfdream.training import callbacks, splits
 from tfdream.training.cyclegan import CycleGan
 from tfdream.training.runs import RunInfo, TranslationRun
-
-logger = logging.getLogger(__name__)
+from tfdream.training.session import Session
+from tfdream.training.workers import THIS_ONE, Machines
 
 # A generator whose translations differ less than this from each other, as a share of how much real
 # images do, after they differed more than that, has collapsed.
@@ -29,29 +28,32 @@ _COLLAPSED, _ALIVE = 0.02, 0.1
 Watch = Callable[[Directions, int], None]
 """Looks at the generators after so many epochs; at 0 before training."""
 
+Watcher = Callable[[TranslationRun, Sides], Watch]
+
 
 def train_translation(
     config: TranslationExperiment,
-    dataset_folder: Path,
+    dataset_folder: Path | tuple[Path, Path],
     run_folder: Path,
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    second: Path | None = None,
-    watcher: Callable[[TranslationRun, Sides], Watch] | None = None,
+    watcher: Watcher | None = None,
+    machines: Machines = THIS_ONE,
 ) -> dict[str, Any]:
     """Train a CycleGAN on every fold but the held-out one.
 
     Args:
       config: genres, networks, frontend and training.
-      dataset_folder: that `prepare` wrote, of both genres, or of the first.
+      dataset_folder: that `prepare` wrote, of both genres; or two, of the first genre and of the
+        second, all clips of which then count.
       run_folder: where the result goes; a run of the same settings there is continued.
       test_fold: held out; None to train on everything.
       force: start anew where `run_folder` holds a run already.
       progress: hears the steps done and the steps of all epochs.
-      second: a dataset of the second genre; all clips of each dataset then count.
       watcher: makes, of the held-out clips, what looks at the generators before training and after
         every `training.show_every` epochs.
+      machines: that take part.
 
     Returns:
       The JSON object of the command: run, epochs, labels, parameters, test_fold,
@@ -60,76 +62,64 @@ def train_translation(
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit, or
         training breaks down.
+      ClusterError: if another machine ends before this one does.
     """
-    training = config.training
-    if second is not None and second.resolve() == dataset_folder.resolve():
-        raise ConfigError(f"'{second}' is given as both genres; name a dataset of the second one")
-    datasets = [dataset_folder] if second is None else [dataset_folder, second]
-    loaded = {folder: records.load(folder) for folder in datasets}
-    for folder, dataset in loaded.items():
-        splits.check_clips(config, dataset, folder)
-    labels = _labels(config, loaded)
-    infos = [
-        splits.split(dataset, folder, training.validate_on, test_fold)
-        for folder, dataset in loaded.items()
-    ]
-    info = _joined(infos, labels)
-    run = TranslationRun(run_folder, config, info)
-    if not force:
-        run.check_continues()
-
-    def sides(folds: list[list[int]]) -> Sides:
-        names = labels if second is None else (None, None)
-        first, other = (
-            Side(folder, loaded[folder], loaded[folder].fold_shards(own), name)
-            for folder, own, name in zip(
-                (datasets[0], datasets[-1]), (folds[0], folds[-1]), names, strict=True
-            )
+    if machines.data_service is not None:
+        raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
+    folders = [dataset_folder] if isinstance(dataset_folder, Path) else list(dataset_folder)
+    if len(folders) == 2 and folders[0].resolve() == folders[1].resolve():
+        raise ConfigError(
+            f"'{folders[1]}' is given as both genres; name a dataset of the second one"
         )
-        return first, other
+    with machines.joined(run_folder) as workers:
+        loaded = {folder: records.load(folder) for folder in folders}
+        for folder, dataset in loaded.items():
+            splits.check_clips(config, dataset, folder)
+        labels = _labels(config, loaded)
+        infos = [
+            splits.split(dataset, folder, config.training.validate_on, test_fold)
+            for folder, dataset in loaded.items()
+        ]
+        run = TranslationRun(workers.folder, config, _joined(infos, labels))
+        session = Session(run, workers, force, progress)
+        learnt_from = _sides(loaded, labels, [info.training_folds for info in infos])
+        held_out = None
+        if run.info.validation_fold is not None:
+            held_out = _sides(loaded, labels, [[run.info.validation_fold] for _ in infos])
+        result = _fit(session, learnt_from, held_out, watcher)
+        return session.end({"run": str(run_folder), **result})
 
-    learnt_from = sides([each.training_folds for each in infos])
-    held_out = None
-    if info.validation_fold is not None:
-        held_out = sides([[info.validation_fold] for _ in infos])
+
+def _fit(
+    session: Session, learnt_from: Sides, held_out: Sides | None, watcher: Watcher | None
+) -> dict[str, Any]:
+    """Train on some clips; see `train_translation` for what it returns."""
+    run, workers = session.run, session.workers
+    assert isinstance(run, TranslationRun)
+    config, training = run.config, run.config.training
     steps = unpaired.steps_per_epoch(learnt_from, training.batch_size)
-    validation = held_out and unpaired.evaluation_batches(held_out, config)
+    portion = workers.portion
+    validation = held_out and unpaired.evaluation_batches(held_out, config, portion)
     watch = watcher(run, held_out) if watcher and held_out else None
-    strategy = distribution.strategy()
-    distribution.check_batch_size(training.batch_size, strategy.num_replicas_in_sync)
-    keras.utils.set_random_seed(training.seed)
-    with strategy.scope(), distribution.precision(training.mixed_precision):
+    workers.check_batch_size(training.batch_size)
+    with session.building():
         model = CycleGan(run.build_pair(), run.build_pair(), training, steps)
-        # Only now that all has proved to fit: a folder of settings that do not is in the way.
-        if force:
-            run.clear()
-        run.create()
-        history = run.load_resume_state(model)
-    first_epoch = len(history)
-    if history:
-        logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
-    if first_epoch < training.epochs:
-        model.fit(
-            unpaired.training_batches(learnt_from, config, first_epoch),
-            epochs=training.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            verbose=0,
-            shuffle=False,
-            callbacks=[
+        session.begin(model)
+    history = session.history
+    if session.first_epoch < training.epochs:
+        session.fit(
+            model,
+            unpaired.training_batches(learnt_from, config, session.first_epoch, portion),
+            steps,
+            validation,
+            [
                 callbacks.Throughput(training.batch_size),
                 Vitality(history),
-                callbacks.Keeper(run, model.generators, training, history),
+                callbacks.Keeper(run, model.generators, training, history, worker=workers.index),
                 *([_watching(watch, model, training)] if watch else []),
-                callbacks.Described(run),
-                callbacks.StepProgress(progress, first_epoch),
-                keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
         )
-    result = _summary(run, model, history)
-    write_json(run.metrics_path, result)
-    return result
+    return _summary(run, model, history)
 
 
 class Vitality(keras.callbacks.Callback):
@@ -166,6 +156,19 @@ def _watching(
     return callbacks.Watching(
         lambda epochs: watch(model.generators, epochs), training.show_every, training.epochs
     )
+
+
+def _sides(loaded: dict[Path, Dataset], labels: tuple[str, str], folds: list[list[int]]) -> Sides:
+    """The clips of some folds of each dataset, of both genres."""
+    names = labels if len(loaded) == 1 else (None, None)
+    sides = [
+        Side(folder, dataset, dataset.fold_shards(own), None)
+        for (folder, dataset), own in zip(loaded.items(), folds, strict=True)
+    ]
+    first, other = (
+        replace(side, label=name) for side, name in zip((sides[0], sides[-1]), names, strict=True)
+    )
+    return first, other
 
 
 def _labels(config: TranslationExperiment, loaded: dict[Path, Dataset]) -> tuple[str, str]:
@@ -215,7 +218,6 @@ def _summary(run: TranslationRun, model: CycleGan, history: list[callbacks.Row])
     row = history[-1]
     names = (name for name in row if name not in callbacks.OF_THE_MACHINE)
     return {
-        "run": str(run.folder),
         "epochs": len(history),
         "labels": run.labels,
         "parameters": model.generators.count_params() + model.discriminators.count_params(),
