@@ -11,7 +11,7 @@ import warnings
 import click
 
 from tfdream import __version__
-from tfdream.commands import data, judging, monitoring, networks, pictures, plot, sound
+from tfdream.commands import data, judging, machines, monitoring, networks, pictures, plot, sound
 from tfdream.console import OrderedGroup
 
 
@@ -41,6 +41,7 @@ for _command in (
     data.corpus,
     data.prepare,
     networks.train,
+    machines.data_worker,
     networks.evaluate,
     networks.crossvalidate,
     monitoring.monitor,

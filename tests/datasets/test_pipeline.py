@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfdream.config import Experiment, RawFrontendConfig, TrainingConfig
 from tfdream.datasets import inputs as inputs_of
 from tfdream.datasets import pipeline, records
+from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.prepare import prepare
 from tfdream.signal import frontend as frontends
 
@@ -44,19 +45,21 @@ def train_with(memory):
 def stream(dataset, description, shards):
     """Training batches of the samples themselves, as NumPy arrays."""
 
-    def make(training, first_epoch=0, **settings):
+    def make(training, first_epoch=0, portion=WHOLE, **settings):
         config = hear(dataset, training, **settings)
-        batches = pipeline.training_batches(dataset, description, shards, config, first_epoch)
+        batches = pipeline.training_batches(
+            dataset, description, shards, config, first_epoch, portion
+        )
         return batches.as_numpy_iterator()
 
     return make
 
 
-def evaluate(folder, batch_size, folds=FOLDS, once=True, **settings):
+def evaluate(folder, batch_size, folds=FOLDS, once=True, portion=None, **settings):
     found = records.load(folder)
     config = hear(folder, **settings)
     return pipeline.evaluation_batches(
-        folder, found, found.fold_shards(folds), config, batch_size, once
+        folder, found, found.fold_shards(folds), config, batch_size, once, portion
     )
 
 
@@ -247,3 +250,44 @@ def test_the_codec_does_not_change_the_samples(dataset, source, experiment, tmp_
     prepare(source, tmp_path, flac, workers=1)
     for (pcm16, _), (decoded, _) in zip(evaluate(dataset, 8), evaluate(tmp_path, 8), strict=True):
         assert np.array_equal(pcm16, decoded)
+
+
+# Portions
+
+
+def test_the_portions_of_a_batch_are_the_batch(stream, train_with):
+    training = train_with(batch_size=6)
+    whole = itertools.islice(stream(training), 5)
+    portions = [stream(training, portion=Portion(index, 3)) for index in range(3)]
+    for (inputs, labels), *parts in zip(whole, *portions, strict=False):
+        own_inputs, own_labels = zip(*parts, strict=True)
+        assert {len(part) for part in own_inputs} == {2}
+        assert np.array_equal(np.concatenate(own_inputs), inputs)
+        assert np.array_equal(np.concatenate(own_labels), labels)
+
+
+def test_portions_of_an_evaluation_fill_up_its_last_batch(dataset, memory):
+    once = memory == 0
+    whole = [clip["track"] for _, clip in evaluate(dataset, 4, once=once).as_numpy_iterator()]
+    clips = np.concatenate(whole)
+    parts = [
+        [
+            clip["track"]
+            for _, clip in evaluate(
+                dataset, 4, once=once, portion=Portion(index, 2)
+            ).as_numpy_iterator()
+        ]
+        for index in range(2)
+    ]
+    assert len(clips) % 4
+    filled = np.concatenate([np.concatenate(pair) for pair in zip(*parts, strict=True)])
+    assert {len(part) for own in parts for part in own} == {2}
+    assert len(filled) == 4 * len(whole)
+    assert np.array_equal(filled, np.concatenate([clips, clips[: len(filled) - len(clips)]]))
+
+
+def test_what_varies_is_drawn_for_each_portion_by_itself():
+    seed = tf.constant([1, 2], tf.int64)
+    drawn = {tuple(Portion(index, 3).seed(seed).numpy()) for index in range(3)}
+    assert len(drawn) == 3
+    assert WHOLE.seed(seed) is seed

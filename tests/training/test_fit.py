@@ -1,8 +1,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 
 import h5py
 import keras
@@ -328,25 +326,11 @@ def test_a_batch_that_devices_cannot_share_equally_is_refused():
         distribution.check_batch_size(clips=7, devices=2)
 
 
-TWO_DEVICES = """
-import sys
-from pathlib import Path
-import tensorflow as tf
-(cpu,) = tf.config.list_physical_devices("CPU")
-half = tf.config.LogicalDeviceConfiguration()
-tf.config.set_logical_device_configuration(cpu, [half, half])
-from tfdream.config import Experiment
-from tfdream.training.distribution import strategy
-from tfdream.training.fit import train
-assert strategy().num_replicas_in_sync == 2
-config = Experiment.model_validate_json(sys.argv[1])
-train(config, Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("clips", [13, 12])
-def test_two_devices_learn_what_one_learns(configure, dataset, tmp_path, clips):
+def test_two_devices_learn_what_one_learns(
+    configure, dataset, tmp_path, start_training, ended, clips
+):
     """Also where the last validation batch of 6 has one clip, and nothing for the second device."""
     assert len(tf.config.list_logical_devices("CPU")) == 1
     found = records.load(dataset)
@@ -357,14 +341,7 @@ def test_two_devices_learn_what_one_learns(configure, dataset, tmp_path, clips):
     )
     # Dropout would draw other masks on each device.
     config = configure("training.batch_size=6", "training.epochs=1", "model.options.dropout=0")
-    subprocess.run(
-        [
-            *(sys.executable, "-c", TWO_DEVICES, config.model_dump_json()),
-            *(dataset, tmp_path / "two", str(fold)),
-        ],
-        check=True,
-        timeout=120,
-    )
+    ended(start_training(config, dataset, tmp_path / "two", fold, devices=2))
     train(config, dataset, tmp_path / "one", fold)
     (one,), (two,) = history(tmp_path / "one"), history(tmp_path / "two")
     for name in one:

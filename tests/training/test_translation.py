@@ -2,8 +2,6 @@ import csv
 import json
 import math
 import shutil
-import subprocess
-import sys
 
 import h5py
 import keras
@@ -410,35 +408,14 @@ def test_a_dataset_of_other_clips_is_refused(configure_translation, dataset, fol
 # Several devices
 
 
-TWO_DEVICES = """
-import sys
-from pathlib import Path
-import tensorflow as tf
-(cpu,) = tf.config.list_physical_devices("CPU")
-half = tf.config.LogicalDeviceConfiguration()
-tf.config.set_logical_device_configuration(cpu, [half, half])
-from tfdream.config import TranslationExperiment
-from tfdream.training.distribution import strategy
-from tfdream.training.translation import train_translation
-assert strategy().num_replicas_in_sync == 2
-config = TranslationExperiment.model_validate_json(sys.argv[1])
-train_translation(config, Path(sys.argv[2]), Path(sys.argv[3]))
-"""
-
-
 @pytest.mark.slow
-def test_two_devices_learn_what_one_learns(configure_translation, dataset, tmp_path):
+def test_two_devices_learn_what_one_learns(
+    configure_translation, dataset, tmp_path, start_training, ended
+):
     """Pools and spreads included: the devices share them."""
     assert len(tf.config.list_logical_devices("CPU")) == 1
     config = configure_translation("training.learning_rate=0.0001")
-    subprocess.run(
-        [
-            *(sys.executable, "-c", TWO_DEVICES, config.model_dump_json()),
-            *(dataset, tmp_path / "two"),
-        ],
-        check=True,
-        timeout=300,
-    )
+    ended(start_training(config, dataset, tmp_path / "two", devices=2))
     train_translation(config, dataset, tmp_path / "one")
     for one, two in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
         # Gradients are summed in another order: parts in 10⁷, which Adam's steps of a fixed size

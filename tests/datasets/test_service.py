@@ -1,0 +1,68 @@
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tfdream.datasets import pipeline, records, service
+from tfdream.datasets.portion import WHOLE, Portion
+from tfdream.datasets.service import Service
+from tfdream.errors import ConfigError
+
+AUGMENTED = "training.augmentation=[{kind: gain, db: 6}, {kind: input_noise, deviation: 0.1}]"
+
+
+@pytest.mark.parametrize("address", ["host:5050", "grpc://host", "grpc://:1", "grpc://host:port"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ConfigError, match=r"not the address of a dispatcher; .* grpc://host:5050"):
+        service.check_address(address)
+
+
+def test_an_address_is_one():
+    assert service.check_address("grpc://10.0.0.1:5050") == "grpc://10.0.0.1:5050"
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a dispatcher with two workers, in this process."""
+    dispatcher = service.start_dispatcher(0, ["localhost", "localhost"])
+    workers = [service.start_worker(dispatcher.target, "localhost", 0) for _ in range(2)]
+    yield dispatcher.target
+    del workers, dispatcher
+
+
+@pytest.mark.slow
+def test_the_batches_are_those_of_one_process(configure, dataset, address):
+    """Augmentation and order included, from an odd step on."""
+    found = records.load(dataset)
+    shards = found.fold_shards([1, 2])
+    config = configure("training.batch_size=8", "training.memory_gigabytes=0", AUGMENTED)
+
+    def batches(used):
+        stream = pipeline.training_batches(dataset, found, shards, config, 1, WHOLE, used)
+        return itertools.islice(stream.as_numpy_iterator(), 8)
+
+    spread = batches(Service(address, service.new_job()))
+    for own, other in zip(batches(None), spread, strict=True):
+        for one, same in zip(own, other, strict=True):
+            assert np.array_equal(one, same)
+
+
+@pytest.mark.slow
+def test_those_who_train_together_read_their_portions(configure, dataset, address):
+    found = records.load(dataset)
+    shards = found.fold_shards([1, 2])
+    config = configure("training.batch_size=8", "training.memory_gigabytes=0")
+
+    def labels(portion, used):
+        stream = pipeline.training_batches(dataset, found, shards, config, 0, portion, used)
+        return [batch for _, batch in itertools.islice(stream.as_numpy_iterator(), 6)]
+
+    job = service.new_job()
+    # Each waits for the other at every step.
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(
+            pool.map(lambda index: labels(Portion(index, 2), Service(address, job)), range(2))
+        )
+    for whole, *own in zip(labels(WHOLE, None), *parts, strict=True):
+        assert np.array_equal(np.concatenate(own), whole)
