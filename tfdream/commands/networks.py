@@ -85,7 +85,7 @@ def train(
         if second or judge:
             raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
         if isinstance(settings, config.GenerationExperiment):
-            return _train_generation(settings, dataset, run, fold, force, progress)
+            return _train_generation(settings, dataset, run, fold, force, progress, machines)
         from tfdream.board import ClassifierBoard
         from tfdream.training.fit import train
 
@@ -100,6 +100,7 @@ def _train_generation(
     fold: int | None,
     force: bool,
     progress: Report,
+    machines: "Machines",
 ) -> Result:
     from tfdream import config
     from tfdream.evaluation.generation import Watcher
@@ -114,6 +115,7 @@ def _train_generation(
         force,
         progress,
         lambda run, side: Watcher(run, side, how),
+        machines,
     )
 
 

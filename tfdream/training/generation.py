@@ -1,7 +1,6 @@
 """`train` for a generator: fit it to the frames of one genre, or go on fitting it."""
 
 import itertools
-import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +12,17 @@ import tensorflow as tf
 
 from tfdream.config import GenerationExperiment, GenerationTrainingConfig
 from tfdream.datasets import records
+from tfdream.datasets.portion import Portion
 from tfdream.datasets.records import Dataset
 from tfdream.datasets.sides import AHEAD, Side, endless_batches, fit_memory, ordered_batches
 from tfdream.errors import ConfigError
-from tfdream.files import write_json
 from tfdream.models.generators import Generator
 from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.training import callbacks, distribution, optimizer, splits
+from tfdream.training import callbacks, optimizer, splits
 from tfdream.training.distribution import FitModel
 from tfdream.training.runs import GenerationRun
-
-logger = logging.getLogger(__name__)
+from tfdream.training.session import Session
+from tfdream.training.workers import THIS_ONE, Machines
 
 # Clips that a generator adapts to before training, spread over the tracks.
 _ADAPTED_TO = 128
@@ -31,6 +30,8 @@ _BATCH_SIZE = 16
 
 Watch = Callable[[Generator, int], None]
 """Looks at the generator after so many epochs; at 0 before training."""
+
+Watcher = Callable[[GenerationRun, Side], Watch]
 
 
 def train_generation(
@@ -40,7 +41,8 @@ def train_generation(
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    watcher: Callable[[GenerationRun, Side], Watch] | None = None,
+    watcher: Watcher | None = None,
+    machines: Machines = THIS_ONE,
 ) -> dict[str, Any]:
     """Train a generator on every fold but the held-out one.
 
@@ -53,6 +55,7 @@ def train_generation(
       progress: hears the steps done and the steps of all epochs.
       watcher: makes, of held-out clips or, where nothing is held out, of those of training, what
         looks at the generator every `training.show_every` epochs.
+      machines: that take part.
 
     Returns:
       The JSON object of the command: run, epochs, clips, parameters, test_fold,
@@ -61,72 +64,79 @@ def train_generation(
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit, or
         training breaks down.
+      ClusterError: if another machine ends before this one does.
     """
-    training = config.training
-    dataset = records.load(dataset_folder)
-    splits.check_clips(config, dataset, dataset_folder)
-    _check_label(config, dataset, dataset_folder)
-    info = splits.split(dataset, dataset_folder, training.validate_on, test_fold)
-    if config.label is not None:
-        info = info.model_copy(update={"labels": [config.label]})
-    run = GenerationRun(run_folder, config, info)
-    if not force:
-        run.check_continues()
+    if machines.data_service is not None:
+        raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
+    with machines.joined(run_folder) as workers:
+        dataset = records.load(dataset_folder)
+        splits.check_clips(config, dataset, dataset_folder)
+        _check_label(config, dataset, dataset_folder)
+        info = splits.split(dataset, dataset_folder, config.training.validate_on, test_fold)
+        if config.label is not None:
+            info = info.model_copy(update={"labels": [config.label]})
+        run = GenerationRun(workers.folder, config, info)
+        session = Session(run, workers, force, progress)
+        side = _side(config, dataset_folder, dataset, info.training_folds)
+        held_out = None
+        if info.validation_fold is not None:
+            shards = dataset.fold_shards([info.validation_fold])
+            held_out = Side(dataset_folder, dataset, shards, config.label)
+        result = _fit(session, side, held_out, watcher)
+        return session.end({"run": str(run_folder), **result})
 
-    side = _side(config, dataset_folder, dataset, info.training_folds)
-    held_out = None
-    if info.validation_fold is not None:
-        held_out = Side(
-            dataset_folder, dataset, dataset.fold_shards([info.validation_fold]), config.label
-        )
+
+def _fit(
+    session: Session, side: Side, held_out: Side | None, watcher: Watcher | None
+) -> dict[str, Any]:
+    """Train on some clips; see `train_generation` for what it returns."""
+    run, workers = session.run, session.workers
+    assert isinstance(run, GenerationRun)
+    training = run.config.training
     batch_size = min(training.batch_size, side.clips)
-    fitting = _with_batches_of(config, batch_size)
+    fitting = _with_batches_of(run.config, batch_size)
     steps = side.clips // batch_size
-    validation = held_out and _validation(held_out, fitting)
-    strategy = distribution.strategy()
-    distribution.check_batch_size(batch_size, strategy.num_replicas_in_sync)
-    keras.utils.set_random_seed(training.seed)
-    with strategy.scope(), distribution.precision(training.mixed_precision):
+    validation = held_out and _validation(held_out, fitting, workers.portion)
+    workers.check_batch_size(batch_size)
+    with session.building():
         generator = run.build_generator()
         model = GeneratorFit(generator, training, steps)
-        # Only now that all has proved to fit: a folder of settings that do not is in the way.
-        if force:
-            run.clear()
-        run.create()
-        history = run.load_resume_state(model)
-        if not history:
+        session.begin(model)
+        if not session.history:
             generator.adapt(*_examples(side, run), training.seed)
-    first_epoch = len(history)
-    if history:
-        logger.info("'%s' has %d epochs already: going on", run_folder, first_epoch)
-    watch = watcher(run, held_out or side) if watcher else None
+    history = session.history
     stopped = callbacks.out_of_patience(history, training.patience)
-    if first_epoch < training.epochs and not stopped:
-        in_memory = fit_memory([side], fitting)
+    if session.first_epoch < training.epochs and not stopped:
+        watch = watcher(run, held_out or side) if watcher else None
         batches = endless_batches(
-            side, fitting, steps * batch_size, training.seed, in_memory, first_epoch
+            side,
+            fitting,
+            steps * batch_size,
+            training.seed,
+            fit_memory([side], fitting),
+            session.first_epoch,
+            workers.portion,
         )
-        model.fit(
+        session.fit(
+            model,
             batches.prefetch(AHEAD),
-            epochs=training.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=steps,
-            validation_data=validation,
-            verbose=0,
-            shuffle=False,
-            callbacks=[
+            steps,
+            validation,
+            [
                 callbacks.Throughput(batch_size),
-                callbacks.Keeper(run, generator, training, history, training.keep == "best"),
+                callbacks.Keeper(
+                    run,
+                    generator,
+                    training,
+                    history,
+                    best=training.keep == "best",
+                    worker=workers.index,
+                ),
                 callbacks.Patience(history, training.patience),
                 *([_watching(watch, generator, training)] if watch else []),
-                callbacks.Described(run),
-                callbacks.StepProgress(progress, first_epoch),
-                keras.callbacks.TensorBoard(run.events_path, write_graph=False),
             ],
         )
-    result = _summary(run, generator, side, history)
-    write_json(run.metrics_path, result)
-    return result
+    return _summary(run, generator, side, history)
 
 
 class GeneratorFit(FitModel, keras.Model):
@@ -213,10 +223,10 @@ def _with_batches_of(config: GenerationExperiment, clips: int) -> GenerationExpe
     return config.model_copy(update={"training": training})
 
 
-def _validation(held_out: Side, config: GenerationExperiment) -> tf.data.Dataset:
+def _validation(held_out: Side, config: GenerationExperiment, portion: Portion) -> tf.data.Dataset:
     """Every held-out clip once; from the first again, until every device has its share."""
     count = math.ceil(held_out.clips / config.training.batch_size)
-    batches = ordered_batches(held_out, config, count).prefetch(AHEAD)
+    batches = ordered_batches(held_out, config, count, portion).prefetch(AHEAD)
     # The count lets `fit` know the end of the data without running into it.
     return batches.apply(tf.data.experimental.assert_cardinality(count))
 
@@ -240,7 +250,6 @@ def _summary(
     row = history[-1]
     names = (name for name in row if name not in callbacks.OF_THE_MACHINE)
     return {
-        "run": str(run.folder),
         "epochs": len(history),
         "clips": side.clips,
         "parameters": sum(math.prod(weight.shape) for weight in generator.trainable_weights),
