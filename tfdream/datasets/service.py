@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from tensorflow.data.experimental import service as tf_service
 
+from tfdream.config import PrepareConfig
+from tfdream.datasets import records
 from tfdream.datasets.portion import Portion
 from tfdream.errors import ConfigError
 
@@ -174,7 +176,8 @@ def _started(start: Callable[[], Server], port: int) -> Server:
 
 def _load_decoders() -> None:
     """Load tensorflow-io's operations, which graphs that come from elsewhere may use."""
-    import tensorflow_io as tfio
-
-    # The library is loaded when one of them is first looked up.
-    _ = tfio.audio.decode_flac
+    flac = PrepareConfig(codec="flac")
+    # Its library is loaded when one of them is first put into a graph.
+    tf.function(lambda encoded: records.decode(encoded, flac)).get_concrete_function(
+        tf.TensorSpec([], tf.string)
+    )

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,21 +61,23 @@ class Machines:
         """
         if self.data_service is not None:
             check_address(self.data_service)
-        if self.strategy == "auto":
-            yield Workers(distribution.strategy(), 0, 1, run_folder, self.data_service)
+        index, count = (0, 1) if self.strategy == "auto" else _read_cluster()
+        if count == 1:
+            yield Workers(distribution.strategy(), index, count, run_folder, self.data_service)
             return
-        index, count = _read_cluster()
         logger.info("worker %d of %d: waiting for the others", index + 1, count)
         with tempfile.TemporaryDirectory() as temporary:
             # TensorFlow wants every worker to save; one folder is enough for people.
             folder = run_folder if index == 0 else Path(temporary) / "run"
             try:
-                strategy = tf.distribute.MultiWorkerMirroredStrategy()
+                with _interruptible_at_once():
+                    strategy = tf.distribute.MultiWorkerMirroredStrategy()
                 workers = Workers(strategy, index, count, folder, self.data_service)
                 yield workers
                 workers.from_chief(b"")  # who ends first would be missed
             except _LOST as error:
-                reason = " ".join(error.message.split())[:200]
+                # Before it TensorFlow names an operation, after it the same in other words.
+                reason = error.message.rpartition("}} ")[2].splitlines()[0].partition(". ")[0]
                 raise ClusterError(
                     "another worker ended or cannot be reached; start the same command on every "
                     "machine again, and training goes on after the last finished epoch "
@@ -202,6 +206,19 @@ class Workers:
         """Of what all give."""
         total: np.ndarray = self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
         return total
+
+
+@contextmanager
+def _interruptible_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process while TensorFlow waits, and does not let Python hear of it."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read_cluster() -> tuple[int, int]:
