@@ -1,4 +1,5 @@
 import itertools
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from tfdream.datasets import pipeline, records, service
 from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.service import Service
-from tfdream.errors import ConfigError
+from tfdream.errors import ClusterError, ConfigError
 
 AUGMENTED = "training.augmentation=[{kind: gain, db: 6}, {kind: input_noise, deviation: 0.1}]"
 
@@ -18,8 +19,12 @@ def test_what_is_no_address_is_refused(address):
         service.check_address(address)
 
 
-def test_an_address_is_one():
-    assert service.check_address("grpc://10.0.0.1:5050") == "grpc://10.0.0.1:5050"
+def test_an_address_where_nobody_answers_is_refused():
+    with socket.create_server(("localhost", 0)) as server:
+        address = f"grpc://localhost:{server.getsockname()[1]}"
+        assert service.check_address(address) == address
+    with pytest.raises(ClusterError, match=r"no dispatcher answers at .* --dispatcher"):
+        service.check_address(address)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ stream of batches, still encoded, and makes every n-th of them; who trains reads
 So the batches are those that one process would make, in the same order.
 """
 
+import logging
+import socket
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,8 +17,11 @@ from tensorflow.data.experimental import service as tf_service
 from tfdream.config import PrepareConfig
 from tfdream.datasets import records
 from tfdream.datasets.portion import Portion
-from tfdream.errors import ConfigError
+from tfdream.errors import ClusterError, ConfigError
 
+logger = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 10
 _PREFIX = "grpc://"
 _HINT = tf.data.experimental.SHARD_HINT
 _EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
@@ -104,11 +109,13 @@ class Service(NamedTuple):
         return tf.data.Dataset.zip(firsts, read.batch(workers)).flat_map(in_order)
 
     def _workers(self) -> int:
-        """How many there are."""
+        """How many there are, when the first of them has joined."""
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2)
         read = probe.apply(tf_service.distribute(_EACH_ITS_OWN, self.address))
         first, second = next(iter(read)).numpy()
-        return int(second - first)
+        count = int(second - first)
+        logger.info("the data service has %d workers", count)
+        return count
 
 
 def new_job() -> str:
@@ -152,10 +159,11 @@ def start_worker(dispatcher: str, host: str, port: int) -> Server:
 
 
 def check_address(address: str) -> str:
-    """A dispatcher's address, if it looks like one.
+    """A dispatcher's address, if one answers there.
 
     Raises:
-      ConfigError: if not.
+      ConfigError: if it does not look like one.
+      ClusterError: if nobody answers, for which TensorFlow would wait.
     """
     host, _, port = address.removeprefix(_PREFIX).rpartition(":")
     if not address.startswith(_PREFIX) or not host or not port.isdecimal():
@@ -163,6 +171,13 @@ def check_address(address: str) -> str:
             f"'{address}' is not the address of a dispatcher; give one like grpc://host:5050, as "
             "tfdream data-worker --dispatcher prints it"
         )
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no dispatcher answers at '{address}' ({error}); start one with tfdream data-worker "
+            "--dispatcher"
+        ) from None
     return address
 
 
