@@ -16,7 +16,7 @@ PACKAGE = ROOT / "tfdream"
 ORDER = [
     ["__init__"],
     ["errors"],
-    ["files"],
+    ["documents", "files"],
     ["config"],
     ["audio"],
     ["signal"],

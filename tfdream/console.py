@@ -1,5 +1,6 @@
 """How commands speak: the result on standard output, everything else on standard error."""
 
+import errno
 import functools
 import itertools
 import json
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import click
 
@@ -56,8 +57,11 @@ def command(
                 with log_to_stderr():
                     result = function(**arguments)
             except TfdreamError as error:
-                click.echo(f"Error: {error}", err=True)
-                sys.exit(1)
+                _give_up(str(error))
+            except OSError as error:
+                _give_up(_of_the_system(error))
+            except MemoryError as error:
+                _give_up(f"not enough memory ({error}); use a smaller batch, clip or image")
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(_INTERRUPTED)
@@ -75,6 +79,19 @@ def command(
         return click.command(name)(option(run))
 
     return decorate
+
+
+def _give_up(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(1)
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system says: a full disk, a missing permission, a name that is too long."""
+    reason = error.strerror or " ".join(str(error).split())
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason += "; make room and call again: what was finished before is kept"
+    return f"'{error.filename}': {reason}" if error.filename else reason
 
 
 class _ConsoleHandler(logging.Handler):

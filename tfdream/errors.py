@@ -17,6 +17,10 @@ class AudioError(TfdreamError):
     """A file that cannot be read or written as audio, or whose samples are unusable."""
 
 
+class OutputError(AudioError):
+    """A file that cannot be written to its end; the next one would not fare better."""
+
+
 class DatasetError(TfdreamError):
     """A source without tracks, or a dataset that is missing, damaged or of other settings."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
-from tfdream.errors import AudioError
+from tfdream.errors import AudioError, OutputError
 from tfdream.files import replacing
 
 BLOCK_SAMPLES = 65536
@@ -129,15 +129,16 @@ class Writer:
       bits: 16, 24 or, for wav, 32 (float); by default 24. Ogg Vorbis has none.
 
     Raises:
-      AudioError: if the format cannot hold this, the file cannot be written to its end, or it would
-        hold no sample or one that is not a number: what is written can be read.
+      AudioError: if the format cannot hold this, or it would hold no sample or one that is not a
+        number: what is written can be read.
+      OutputError: if the file cannot be written to its end.
     """
 
     def __init__(
         self, path: Path, sample_rate: int, channels: int, bits: int | None = None
     ) -> None:
         file_format, subtype = _file_format(path, bits)
-        with ExitStack() as stack, _sound_errors(path, "written"):
+        with ExitStack() as stack, _sound_errors(path, OutputError):
             self._temporary = stack.enter_context(replacing(path))
             stack.push(self._check_end)
             self._file = stack.enter_context(
@@ -158,7 +159,7 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with _sound_errors(self.path, "written"):
+        with _sound_errors(self.path, OutputError):
             self._stack.__exit__(kind, error, trace)
 
     def write(self, block: np.ndarray) -> None:
@@ -170,7 +171,7 @@ class Writer:
             )
         # libvorbis takes the whole of a call onto its stack, and crashes on some millions.
         for start in range(0, len(block), BLOCK_SAMPLES):
-            with _sound_errors(self.path, "written"):
+            with _sound_errors(self.path, OutputError):
                 self._file.write(block[start : start + BLOCK_SAMPLES])
         self.written = self.written._replace(
             samples=self.written.samples + len(block),
@@ -190,7 +191,7 @@ class Writer:
         except soundfile.LibsndfileError:
             whole = False
         if not whole:
-            raise AudioError(f"'{self.path}' cannot be written to its end; is the disk full?")
+            raise OutputError(f"'{self.path}' cannot be written to its end; is the disk full?")
 
 
 def info(path: Path) -> AudioInfo:
@@ -316,7 +317,7 @@ def _waiting(folder: Path, instead_of: Path) -> Iterator[Path]:
         try:
             yield waiting
         except AudioError as error:
-            raise AudioError(str(error).replace(str(waiting), str(instead_of))) from None
+            raise type(error)(str(error).replace(str(waiting), str(instead_of))) from None
 
 
 def is_writable(extension: str) -> bool:
@@ -346,10 +347,11 @@ def _file_format(path: Path, bits: int | None) -> tuple[str, str]:
 
 
 @contextmanager
-def _sound_errors(path: Path, done: str = "decoded") -> Iterator[None]:
+def _sound_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[None]:
     try:
         yield
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError) as error:
         said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
         reason = " ".join(said.split()).rstrip(". ") or "damaged data"
-        raise AudioError(f"'{path}' cannot be {done}: {reason}") from None
+        done = "written" if kind is OutputError else "decoded"
+        raise kind(f"'{path}' cannot be {done}: {reason}") from None

@@ -29,6 +29,6 @@ def validate_experiment(content: Any, origin: str) -> Hearing:
       ConfigError: naming `origin` and every setting that does not fit.
     """
     task = content.get("task", _CLASSIFY) if isinstance(content, dict) else _CLASSIFY
-    if task not in _SCHEMAS:
+    if not isinstance(task, str) or task not in _SCHEMAS:
         raise ConfigError(f"{origin}: task={task!r} is not one of: {', '.join(_SCHEMAS)}")
     return validate(content, _SCHEMAS[task], origin)

@@ -5,9 +5,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
+from tfdream import documents
 from tfdream.config.section import Section
 from tfdream.errors import ConfigError
 
@@ -102,10 +102,9 @@ def _read(name_or_path: str) -> dict[str, Any]:
             f"config '{name_or_path}' is neither a file nor one of: {', '.join(names())}"
         )
     try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"config '{name_or_path}' is not YAML: {reason}") from None
+        content = documents.read_yaml(source)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config '{name_or_path}' is not YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"config '{name_or_path}' is not a mapping of settings")
     return content
@@ -116,8 +115,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"override '{override}' is not KEY=VALUE, such as training.epochs=3")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = documents.parse_yaml(text)
+    except ValueError:
         raise ConfigError(f"override '{override}': the value is not YAML") from None
     *path, last = key.split(".")
     for part in path:

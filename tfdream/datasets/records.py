@@ -1,16 +1,15 @@
 """The dataset folder: TFRecord shards of clips, and ``dataset.json`` that describes them."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from pydantic import ConfigDict
 
+from tfdream import documents
 from tfdream.config import PrepareConfig, Section, validate
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import check_format, replacing
@@ -85,7 +84,7 @@ def load(folder: Path) -> Dataset:
       DatasetError: if it is missing, unfinished, damaged, or of a newer format.
     """
     try:
-        content: Any = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        content = documents.read_json(folder / DESCRIPTION)
     except FileNotFoundError:
         raise DatasetError(
             f"'{folder}' is not a finished dataset (no {DESCRIPTION}); run tfdream prepare first"

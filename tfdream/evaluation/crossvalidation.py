@@ -1,7 +1,6 @@
 """k-fold cross-validation: a network for each fold, judged on the clips that it never saw."""
 
 import hashlib
-import json
 import logging
 import statistics
 from collections.abc import Callable, Iterable
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tfdream import __version__
+from tfdream import __version__, documents
 from tfdream.config import Experiment
 from tfdream.datasets import records
 from tfdream.errors import ConfigError, DatasetError
@@ -152,7 +151,7 @@ def _evaluation(run: Run, dataset_folder: Path, fold: int) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     """An evaluation; empty where there is none, or something that is not one."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.read_json(path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream import audio
-from tfdream.errors import AudioError
+from tfdream.errors import AudioError, OutputError
 from tfdream.synthesis.recording import made
 
 # What a recording becomes if we do not write its own format.
@@ -74,6 +74,7 @@ def change_each(
 
     Raises:
       AudioError: if not one could be changed.
+      OutputError: if one cannot be written; those before it stay.
     """
     result: dict[str, Any] = {"files": [], "kept": [], "skipped": []}
     for source, output in outputs.items():
@@ -83,6 +84,8 @@ def change_each(
             continue
         try:
             result["files"].append(change(source, output, force or there == "interrupted"))
+        except OutputError:
+            raise
         except AudioError as error:
             result["skipped"].append({"path": str(source), "reason": str(error)})
             continue

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tfdream import audio
+from tfdream import audio, documents
 from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, write_json
@@ -190,7 +190,7 @@ def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"
 def read_sidecar(output: Path) -> dict[str, Any]:
     """What `write_sidecar` wrote; nothing where that is missing or damaged."""
     try:
-        content = json.loads(_sidecar(output).read_text(encoding="utf-8"))
+        content = documents.read_json(_sidecar(output))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

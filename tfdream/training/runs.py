@@ -11,7 +11,7 @@ import h5py
 import keras
 import yaml
 
-from tfdream import __version__, models
+from tfdream import __version__, documents, models
 from tfdream.config import (
     Experiment,
     GenerationExperiment,
@@ -306,16 +306,15 @@ def _lasting(config: Hearing) -> Hearing:
 
 def _read(folder: Path) -> tuple[Hearing, RunInfo]:
     try:
-        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        content = documents.read_json(folder / "run.json")
+        config = documents.read_yaml(folder / "config.yaml")
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise ModelError(
             f"'{folder}' is not a run folder (no {missing}); give one that tfdream train wrote"
         ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"the run '{folder}' cannot be read: {reason}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the run '{folder}' cannot be read: {error}") from None
     check_format(content, FORMAT, folder, ModelError)
     try:
         info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
