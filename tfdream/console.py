@@ -19,8 +19,9 @@ from tfdream.errors import TfdreamError
 
 Result = dict[str, Any]
 
-# What a shell reports of a program that Ctrl-C ended.
+# What a shell reports of a program that Ctrl-C, or a service that stops it, ended.
 _INTERRUPTED = 128 + signal.SIGINT
+_TERMINATED = 128 + signal.SIGTERM
 _ARGUMENTS = "tfdream.arguments"
 
 
@@ -54,7 +55,7 @@ def command(
         @functools.wraps(function)
         def run(as_json: bool, **arguments: Any) -> None:
             try:
-                with log_to_stderr():
+                with log_to_stderr(), _tidy_when_terminated():
                     result = function(**arguments)
             except TfdreamError as error:
                 _give_up(str(error))
@@ -143,6 +144,19 @@ def interruptible(
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _tidy_when_terminated() -> Iterator[None]:
+    """Let what a service sends to end us clean up after us, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Report(Protocol):

@@ -30,6 +30,12 @@ _FORMATS = {
 _DEFAULT_BITS: dict[str, int | None] = {".wav": 24, ".flac": 24, ".ogg": None}
 
 
+MOST_CHANNELS = 64
+"""Ambisonics of the seventh order."""
+SAMPLE_RATES = range(1000, 768_001)
+"""In Hz: what a header says beyond is a lie that resampling would make gigabytes of."""
+
+
 class AudioInfo(NamedTuple):
     """What a file's header says; `samples` may be wrong in a damaged file."""
 
@@ -63,17 +69,25 @@ class Reader:
     """An open audio file. Use as a context manager.
 
     Raises:
-      AudioError: if the file is missing or not audio.
+      AudioError: if the file is missing or not audio, or has more than `MOST_CHANNELS` channels or
+        a rate beyond `SAMPLE_RATES`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
+        with _sound_errors(path):  # a name may be too long, or a folder closed to us
+            is_file = path.is_file()
+            is_empty = is_file and path.stat().st_size == 0
+        if not is_file:
             raise AudioError(f"'{path}' does not exist or is not a file")
-        if path.stat().st_size == 0:  # libsndfile says that it does not exist
+        if is_empty:  # libsndfile says that it does not exist
             raise AudioError(f"'{path}' is empty")
         with _sound_errors(path):
             self._file = soundfile.SoundFile(path)
+        problem = _implausible(self.info)
+        if problem:
+            self._file.close()
+            raise AudioError(f"'{path}' {problem}; repair or leave out the file")
 
     def __enter__(self) -> "Reader":
         return self
@@ -194,6 +208,16 @@ class Writer:
             raise OutputError(f"'{self.path}' cannot be written to its end; is the disk full?")
 
 
+def _implausible(info: AudioInfo) -> str | None:
+    """What is wrong with a header that no recording has."""
+    if info.channels > MOST_CHANNELS:
+        return f"has {info.channels} channels, more than {MOST_CHANNELS}"
+    if info.sample_rate not in SAMPLE_RATES:
+        lowest, highest = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+        return f"has a rate of {info.sample_rate} Hz, beyond {lowest} to {highest} Hz"
+    return None
+
+
 def info(path: Path) -> AudioInfo:
     """Read a file's header."""
     with Reader(path) as reader:
@@ -260,7 +284,7 @@ def write_blocks(
                 writer.write(block)
         return writer.written
     # How loud it is is known when all of it is there; until then it waits as floats.
-    with _waiting(path.parent, path) as waiting:
+    with _waiting(path.with_name(f".partial-{path.name}.waiting.wav"), path) as waiting:
         write_floats(waiting, blocks, sample_rate, channels)
         factor = np.float32(gain(loudness(waiting)))
         with Reader(waiting) as reader, Writer(path, sample_rate, channels, bits) as writer:
@@ -294,7 +318,11 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
     if not start_seconds and seconds is None:
         yield path
         return
-    with _waiting(Path(tempfile.gettempdir()), path) as waiting, Reader(path) as reader:
+    with (
+        tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
+        _waiting(Path(folder), path) as waiting,
+        Reader(path) as reader,
+    ):
         info = reader.info
         first = round(start_seconds * info.sample_rate)
         count = None if seconds is None else max(1, round(seconds * info.sample_rate))
@@ -309,15 +337,17 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
 
 
 @contextmanager
-def _waiting(folder: Path, instead_of: Path) -> Iterator[Path]:
-    """The path of a wav file that is gone after the block; errors name what it stands for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as hidden:
-        waiting = Path(hidden) / f"{instead_of.stem[:200]}.wav"
-        try:
-            yield waiting
-        except AudioError as error:
-            raise type(error)(str(error).replace(str(waiting), str(instead_of))) from None
+def _waiting(waiting: Path, instead_of: Path) -> Iterator[Path]:
+    """The path of a wav file that is gone after the block; errors name what it stands for.
+
+    What a killed process left there, the next one replaces.
+    """
+    try:
+        yield waiting
+    except AudioError as error:
+        raise type(error)(str(error).replace(str(waiting), str(instead_of))) from None
+    finally:
+        waiting.unlink(missing_ok=True)
 
 
 def is_writable(extension: str) -> bool:
