@@ -16,7 +16,7 @@ PACKAGE = ROOT / "tfdream"
 ORDER = [
     ["__init__"],
     ["errors"],
-    ["documents", "files"],
+    ["archives", "documents", "files"],
     ["config"],
     ["audio"],
     ["signal"],

@@ -40,6 +40,7 @@ for _command in (
     data.configs,
     data.corpus,
     data.prepare,
+    data.check,
     networks.train,
     machines.data_worker,
     networks.evaluate,

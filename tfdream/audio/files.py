@@ -320,7 +320,7 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
         return
     with (
         tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
-        _waiting(Path(folder), path) as waiting,
+        _waiting(Path(folder) / f"{path.stem[:200]}.wav", path) as waiting,
         Reader(path) as reader,
     ):
         info = reader.info

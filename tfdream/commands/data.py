@@ -90,3 +90,15 @@ def prepare(
     source_options = SourceOptions(layout, splits, subset, deal_folds)
     with progress_bar("preparing", "tracks") as progress:
         return prepare(source, dataset, settings, source_options, workers, force, progress)
+
+
+@command()
+@click.argument("dataset", type=options.PATH)
+def check(dataset: Path) -> Result:
+    """Read every byte of DATASET and compare it with what `prepare` wrote.
+
+    Training notices damage where it reads it; this finds all of it, beforehand.
+    """
+    from tfdream.datasets import records
+
+    return records.check(dataset)

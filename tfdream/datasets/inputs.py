@@ -16,6 +16,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from tfdream import archives
 from tfdream.config import Experiment
 from tfdream.datasets import processes, records
 from tfdream.datasets.augment import of_waveforms
@@ -139,9 +140,10 @@ def _save(path: Path, shard: Shard, inputs: Inputs) -> None:
 def _load(path: Path, shard: Shard) -> Inputs | None:
     """What `_save` wrote; None if that is missing, damaged, or of another state of the shard."""
     try:
+        archives.check_hdf5(path)
         with h5py.File(path, "r") as file:
             if file.attrs["shard"] != shard.sha256:
                 return None
             return Inputs(*(file[name][()] for name in Inputs._fields))
-    except (OSError, KeyError):
+    except (OSError, KeyError, ValueError):
         return None

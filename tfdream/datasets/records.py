@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +19,7 @@ from tfdream.files import check_format, replacing
 DESCRIPTION = "dataset.json"
 FORMAT = 1
 _SCANNED = 64
+_REMEDY = "run tfdream prepare --force again"
 
 
 class Shard(Section):
@@ -95,14 +98,84 @@ def load(folder: Path) -> Dataset:
     try:
         dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
     except ConfigError as error:
-        raise DatasetError(f"{error}; run tfdream prepare --force again") from None
+        raise DatasetError(f"{error}; {_REMEDY}") from None
     for shard in dataset.shards:
         path = folder / shard.name
         size = path.stat().st_size if path.is_file() else None
         if size != shard.bytes:
             state = "is missing" if size is None else f"has {size} bytes instead of {shard.bytes}"
-            raise DatasetError(f"shard '{path}' {state}; run tfdream prepare --force again")
+            raise DatasetError(_says(folder, shard, state))
     return dataset
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Compare every byte of a dataset with what `prepare` wrote.
+
+    Returns:
+      The JSON object of the command: dataset, shards, clips, bytes.
+
+    Raises:
+      DatasetError: naming every damaged shard.
+    """
+    dataset = load(folder)
+    found = [f"'{shard.name}' {problem}" for shard, problem in damaged(folder, dataset.shards)]
+    if found:
+        raise DatasetError(
+            f"'{folder}' has {len(found)} damaged shards of {len(dataset.shards)}: "
+            f"{', '.join(found)}; {_REMEDY}"
+        )
+    return {
+        "dataset": str(folder),
+        "shards": len(dataset.shards),
+        "clips": dataset.clips,
+        "bytes": sum(shard.bytes for shard in dataset.shards),
+    }
+
+
+def damaged(folder: Path, shards: Iterable[Shard]) -> Iterator[tuple[Shard, str]]:
+    """The shards that are not as `prepare` wrote them, and what is wrong; reads every byte."""
+    for shard in shards:
+        path = folder / shard.name
+        if not path.is_file():
+            yield shard, "is missing"
+        elif path.stat().st_size != shard.bytes:
+            yield shard, f"has {path.stat().st_size} bytes instead of {shard.bytes}"
+        elif _sha256(path) != shard.sha256:
+            yield shard, "holds other bytes than prepare wrote"
+
+
+@contextmanager
+def naming_damage(folders: Mapping[Path, Dataset]) -> Iterator[None]:
+    """Tell which shard it is that TensorFlow cannot read.
+
+    Every record carries a checksum, so that damage is noticed where it is read; but TensorFlow
+    does not say in which file. What is as large as it should be is only searched for it then.
+
+    Args:
+      folders: the datasets that are read inside the block, by their folders.
+
+    Raises:
+      DatasetError: naming the damaged shard.
+    """
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        for folder, dataset in folders.items():
+            for shard, problem in damaged(folder, dataset.shards):
+                raise DatasetError(_says(folder, shard, problem)) from None
+        raise
+
+
+def _says(folder: Path, shard: Shard, problem: str) -> str:
+    return f"shard '{folder / shard.name}' {problem}; {_REMEDY}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def write_shard(
@@ -115,24 +188,30 @@ def write_shard(
       name: of the file in it.
       fold: that its tracks belong to.
       clips: track name, label index and encoded samples of each clip.
+
+    Raises:
+      DatasetError: if the disk is full.
     """
     tracks: Counter[str] = Counter()
     with replacing(folder / name) as temporary:
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
-            for track, label, encoded in clips:
-                writer.write(_serialise(track, label, encoded))
-                tracks[track] += 1
-        digest = hashlib.sha256()
-        with temporary.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        try:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for track, label, encoded in clips:
+                    writer.write(_serialise(track, label, encoded))
+                    tracks[track] += 1
+        except tf.errors.OpError as error:
+            raise DatasetError(
+                f"shard '{folder / name}' cannot be written ({error.message}); make room and call "
+                "again: finished shards are kept"
+            ) from None
+        digest = _sha256(temporary)
         size = temporary.stat().st_size
     return Shard(
         name=name,
         fold=fold,
         clips=tracks.total(),
         bytes=size,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         tracks=dict(tracks),
     )
 

@@ -45,14 +45,15 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
       per_track (path, label, predicted, its probability, clips, clips_right), clips, tracks, folds.
 
     Raises:
-      DatasetError: if the dataset does not fit the run.
+      DatasetError: if the dataset does not fit the run, or is damaged.
     """
     dataset = records.load(dataset_folder)
     _check_fits(run, dataset, dataset_folder)
     if folds is None:
         folds = _held_out(run, dataset)
     chosen = sorted(set(folds))
-    found = predict_dataset(run, dataset_folder, dataset, chosen)
+    with records.naming_damage({dataset_folder: dataset}):
+        found = predict_dataset(run, dataset_folder, dataset, chosen)
     return {**score(found, run.labels), "folds": chosen}
 
 

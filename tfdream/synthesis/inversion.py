@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from tfdream import audio
+from tfdream import archives, audio
 from tfdream.config import FrontendConfig, Hearing, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
 from tfdream.files import check_free, replacing
@@ -22,7 +22,7 @@ from tfdream.signal.phase import energy_db, spectral_error
 _INTEGRATED = PhaseConfig(start="pghi", iterations=100)
 # What reading a foreign or damaged archive may raise.
 _UNREADABLE = (
-    *(OSError, ValueError, TypeError, LookupError, EOFError),
+    *(OSError, ValueError, TypeError, LookupError, EOFError, MemoryError, RecursionError),
     *(zipfile.BadZipFile, zlib.error),
 )
 
@@ -121,6 +121,7 @@ def invert(
 def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor, int, int]:
     """Frontend, image with a batch of one, its reference in dB, samples and sample rate."""
     try:
+        archives.check_npz(spectrogram)
         with np.load(spectrogram, allow_pickle=False) as saved:
             samples, rate = int(saved["samples"]), int(saved["sample_rate"])
             config = json.loads(str(saved["frontend"]))

@@ -66,7 +66,8 @@ def train(
         splits.check_clips(config, dataset, dataset_folder)
         info = splits.split(dataset, dataset_folder, config.training.validate_on, test_fold)
         session = Session(Run(workers.folder, config, info), workers, force, progress)
-        result = _fit(session, dataset_folder, dataset, watcher)
+        with records.naming_damage({dataset_folder: dataset}):
+            result = _fit(session, dataset_folder, dataset, watcher)
         return session.end({"run": str(run_folder), **result})
 
 

@@ -77,12 +77,13 @@ def train_generation(
             info = info.model_copy(update={"labels": [config.label]})
         run = GenerationRun(workers.folder, config, info)
         session = Session(run, workers, force, progress)
-        side = _side(config, dataset_folder, dataset, info.training_folds)
         held_out = None
         if info.validation_fold is not None:
             shards = dataset.fold_shards([info.validation_fold])
             held_out = Side(dataset_folder, dataset, shards, config.label)
-        result = _fit(session, side, held_out, watcher)
+        with records.naming_damage({dataset_folder: dataset}):
+            side = _side(config, dataset_folder, dataset, info.training_folds)
+            result = _fit(session, side, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
 
 

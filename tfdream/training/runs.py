@@ -2,6 +2,7 @@
 
 import json
 import platform
+import warnings
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, ClassVar, TypeVar
 
 import h5py
 import keras
+import numpy as np
 import yaml
 
-from tfdream import __version__, documents, models
+from tfdream import __version__, archives, documents, models
 from tfdream.config import (
     Experiment,
     GenerationExperiment,
@@ -167,17 +169,24 @@ class RunFolder:
         """Give a model the weights that the run keeps.
 
         Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged.
+          ModelError: if training has not finished an epoch, or the weights are damaged, or of
+            another architecture.
         """
         if not self.weights_path.is_file():
             raise ModelError(
                 f"the run '{self.folder}' has no weights yet; train at least one epoch"
             )
         try:
-            model.load_weights(self.weights_path)
-        except (OSError, ValueError, KeyError) as error:
+            archives.check_hdf5(self.weights_path)
+            with warnings.catch_warnings():
+                # Keras only warns where it leaves a part of the network as it was.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(self.weights_path)
+        except (OSError, ValueError, KeyError, UserWarning) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
+        if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+            raise ModelError(f"'{self.weights_path}' holds NaN or infinite weights; train anew")
 
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
         """Write the weights and optimizer of `model` and the history so far as one file."""
@@ -191,6 +200,7 @@ class RunFolder:
         if not self.resume_path.is_file():
             return []
         try:
+            archives.check_hdf5(self.resume_path)
             with h5py.File(self.resume_path, "r") as file:
                 history: list[dict[str, float]] = json.loads(file.attrs["history"])
             model.build_optimizers()

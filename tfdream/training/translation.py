@@ -86,7 +86,8 @@ def train_translation(
         held_out = None
         if run.info.validation_fold is not None:
             held_out = _sides(loaded, labels, [[run.info.validation_fold] for _ in infos])
-        result = _fit(session, learnt_from, held_out, watcher)
+        with records.naming_damage(loaded):
+            result = _fit(session, learnt_from, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
 
 
