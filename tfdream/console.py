@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -89,7 +90,7 @@ def _give_up(message: str) -> NoReturn:
 
 def _of_the_system(error: OSError) -> str:
     """What the system says: a full disk, a missing permission, a name that is too long."""
-    reason = error.strerror or " ".join(str(error).split())
+    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         reason += "; make room and call again: what was finished before is kept"
     return f"'{error.filename}': {reason}" if error.filename else reason

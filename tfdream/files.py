@@ -24,7 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None:  # of a full disk the system tells no more
+        if (
+            error.errno is not None and error.filename is None
+        ):  # of a full disk the system tells no more
             error.filename = str(path)
         raise
     finally:

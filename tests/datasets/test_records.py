@@ -9,6 +9,8 @@ import tensorflow as tf
 from tfdream.config import PrepareConfig
 from tfdream.datasets import clips, records
 from tfdream.errors import DatasetError
+from tfdream.evaluation.classification import evaluate
+from tfdream.training.fit import train
 
 
 def settings(codec):
@@ -127,3 +129,69 @@ def test_a_missing_shard_is_named(copy):
     shard.unlink()
     with pytest.raises(DatasetError, match=rf"{shard.name}' is missing.*--force"):
         records.load(copy)
+
+
+def flip(folder):
+    """Turn over a bit of one record, which leaves the file's size; return its shard."""
+    shard = records.load(folder).shards[0]
+    path = folder / shard.name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return shard
+
+
+def test_a_whole_dataset_passes_its_check(dataset):
+    found = records.load(dataset)
+    told = records.check(dataset)
+    assert (told["shards"], told["clips"]) == (len(found.shards), 37)
+
+
+def test_a_flipped_bit_is_found_by_the_check(copy):
+    shard = flip(copy)
+    with pytest.raises(DatasetError, match=rf"1 damaged shards.*'{shard.name}' holds other bytes"):
+        records.check(copy)
+
+
+def test_a_shard_that_cannot_be_read_is_named(copy):
+    shard = flip(copy)
+    found = records.load(copy)
+    with (
+        pytest.raises(DatasetError, match=rf"{shard.name}' holds other bytes.*--force"),
+        records.naming_damage({copy: found}),
+    ):
+        list(tf.data.TFRecordDataset([str(copy / each.name) for each in found.shards]))
+
+
+def test_an_error_that_is_no_damage_stays_what_it_was(dataset):
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError),
+        records.naming_damage({dataset: records.load(dataset)}),
+    ):
+        tf.reshape(tf.zeros(3), [2])
+
+
+def test_evaluation_and_training_name_a_damaged_shard(copy, configure, run, tmp_path, eagerly):
+    shard = flip(copy)
+    with pytest.raises(DatasetError, match=shard.name):
+        evaluate(run, copy, [shard.fold])
+    with pytest.raises(DatasetError, match=shard.name):
+        train(configure("training.epochs=1"), copy, tmp_path / "run", test_fold=1)
+    assert not (tmp_path / "run" / "model.weights.h5").exists()
+
+
+def test_a_full_disk_is_told_of_a_shard(tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, path):
+            pass
+
+        def __enter__(self):
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
+    with pytest.raises(DatasetError, match=r"shard' cannot be written \(No space left.*make room"):
+        records.write_shard(tmp_path, "shard", 0, [("a", 0, bytes(8))])
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -147,14 +148,57 @@ def other_sizes(path):
     models.build(config, (129, 126, 1), 2).save_weights(path)
 
 
-# Keras warns of what the file lacks before it raises.
-@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
-@pytest.mark.parametrize("damage", [garbage, truncate, empty, foreign, other_sizes])
+def without_a_layer(path):
+    with h5py.File(path, "a") as file:
+        del file["layers/conv2d"]
+
+
+def elsewhere(path):
+    with h5py.File(path, "a") as file:
+        del file["layers/conv2d/vars/0"]
+        file["layers/conv2d/vars/0"] = h5py.ExternalLink("/etc/passwd", "/x")
+
+
+def packed_zeros(path):
+    with h5py.File(path, "a") as file:
+        del file["layers/conv2d/vars/0"]
+        file.create_dataset(
+            "layers/conv2d/vars/0", (1 << 40,), "f4", chunks=(1024,), compression="gzip"
+        )
+
+
+def pickle_that_would_run(path):
+    path.write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
+
+
+DAMAGES = [
+    *(garbage, truncate, empty, foreign, other_sizes),
+    *(elsewhere, packed_zeros, pickle_that_would_run),
+]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, without_a_layer])
 def test_damaged_or_foreign_weights_are_a_model_error(copy, damage):
     run = Run.open(copy)
     damage(run.weights_path)
     with pytest.raises(ModelError, match="cannot be loaded"):
         _ = run.model
+
+
+def test_weights_that_are_no_numbers_are_a_model_error(copy):
+    run = Run.open(copy)
+    with h5py.File(run.weights_path, "a") as file:
+        file["layers/conv2d/vars/0"][...] = np.nan
+    with pytest.raises(ModelError, match="holds NaN or infinite weights"):
+        _ = run.model
+
+
+def test_a_description_never_runs_code(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    Run.open(copy).config_path.write_text("!!python/object/apply:os.system ['touch hacked']")
+    with pytest.raises(ModelError, match="could not determine a constructor"):
+        Run.open(copy)
+    assert not (copy / "hacked").exists()
 
 
 class Unsaveable:
@@ -176,9 +220,7 @@ def test_a_failed_save_keeps_the_weights_of_before(copy):
     assert after == before
 
 
-# Keras warns of what the file lacks before it raises.
-@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
-@pytest.mark.parametrize("damage", [garbage, truncate, empty, foreign, other_sizes])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_resume_state_is_a_model_error_with_a_way_out(copy, damage):
     run = Run.open(copy)
     damage(run.resume_path)

@@ -177,11 +177,7 @@ class RunFolder:
                 f"the run '{self.folder}' has no weights yet; train at least one epoch"
             )
         try:
-            archives.check_hdf5(self.weights_path)
-            with warnings.catch_warnings():
-                # Keras only warns where it leaves a part of the network as it was.
-                warnings.simplefilter("error", UserWarning)
-                model.load_weights(self.weights_path)
+            _load_weights(model, self.weights_path)
         except (OSError, ValueError, KeyError, UserWarning) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
@@ -204,8 +200,8 @@ class RunFolder:
             with h5py.File(self.resume_path, "r") as file:
                 history: list[dict[str, float]] = json.loads(file.attrs["history"])
             model.build_optimizers()
-            model.load_weights(self.resume_path)
-        except (OSError, ValueError, KeyError) as error:
+            _load_weights(model, self.resume_path)
+        except (OSError, ValueError, KeyError, UserWarning) as error:
             raise ModelError(
                 f"'{self.resume_path}' is damaged ({' '.join(str(error).split())}); "
                 "use --force to train anew"
@@ -304,6 +300,15 @@ _FOR: dict[type[Hearing], str] = {
     TranslationExperiment: "one of a translation (tfdream train recommended_cyclegan …)",
     GenerationExperiment: "one of a generator (tfdream train recommended_generator …)",
 }
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """Give a model all of its weights, and from this file alone."""
+    archives.check_hdf5(path)
+    with warnings.catch_warnings():
+        # Keras only warns where it leaves a part of a network as it was.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
 
 
 def _lasting(config: Hearing) -> Hearing:
