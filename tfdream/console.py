@@ -60,10 +60,8 @@ def command(
                     result = function(**arguments)
             except TfdreamError as error:
                 _give_up(str(error))
-            except OSError as error:
+            except _refusals() as error:
                 _give_up(_of_the_system(error))
-            except MemoryError as error:
-                _give_up(f"not enough memory ({error}); use a smaller batch, clip or image")
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(_INTERRUPTED)
@@ -83,14 +81,36 @@ def command(
     return decorate
 
 
+def printable(text: str) -> str:
+    """One line that leaves the terminal alone, whatever names are in it: ``\\n`` for a new line."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def _give_up(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(1)
 
 
-def _of_the_system(error: OSError) -> str:
+def _refusals() -> tuple[type[Exception], ...]:
+    """What the system refuses, as Python says it and, where it is loaded, TensorFlow."""
+    tensorflow = sys.modules.get("tensorflow")
+    of_tensorflow = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
+    return (OSError, MemoryError, *of_tensorflow)
+
+
+def _of_the_system(error: Exception) -> str:
     """What the system says: a full disk, a missing permission, a name that is too long."""
-    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    reason = " ".join(str(error).split())
+    if not isinstance(error, OSError):
+        return (
+            f"no room is left in memory or on the disk ({reason}); make room, or use a smaller "
+            "batch, clip or image. What was finished before is kept"
+        )
+    if error.errno:
+        reason = os.strerror(error.errno)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         reason += "; make room and call again: what was finished before is kept"
     return f"'{error.filename}': {reason}" if error.filename else reason
@@ -245,4 +265,4 @@ def _told_cell(value: Any) -> str:
         return ", ".join(f"{name} {_told_cell(entry)}" for name, entry in value.items())
     if isinstance(value, list):
         return ", ".join(_told_cell(entry) for entry in value)
-    return str(value)
+    return printable(str(value))

@@ -36,6 +36,10 @@ SAMPLE_RATES = range(1000, 768_001)
 """In Hz: what a header says beyond is a lie that resampling would make gigabytes of."""
 
 
+LOUDEST = float(1 << 31)
+"""An absolute sample: 32-bit integers that were taken for floats. Beyond, networks overflow."""
+
+
 class AudioInfo(NamedTuple):
     """What a file's header says; `samples` may be wrong in a damaged file."""
 
@@ -114,9 +118,9 @@ class Reader:
                 block = self._file.read(samples, dtype="float32", always_2d=True)
             if not len(block):
                 break
-            if not np.isfinite(block).all():
+            if not np.abs(block).max() <= LOUDEST:  # nor is NaN
                 raise AudioError(
-                    f"'{self.path}' holds NaN or infinite samples near "
+                    f"'{self.path}' holds NaN, infinite or absurdly large samples near "
                     f"{position / self.info.sample_rate:.2f} s; repair or leave out the file"
                 )
             position += len(block)

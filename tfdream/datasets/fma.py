@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tfdream.datasets.layouts import MOST_DIGITS
 from tfdream.datasets.tracks import (
     TEST_FOLD,
     TRAINING_FOLD,
@@ -145,8 +146,8 @@ def _columns(table: Path, rows: Iterator[list[str]]) -> dict[str, int]:
 
 
 def _row(row: list[str], column: dict[str, int], place: str) -> _Row:
-    if not row[0].isdecimal():
-        raise DatasetError(f"{place}: track_id '{row[0]}' is not a number")
+    if not (row[0].isdecimal() and len(row[0]) <= MOST_DIGITS):
+        raise DatasetError(f"{place}: track_id '{row[0][:20]}' is not a number")
     if len(row) <= max(column.values()):
         raise DatasetError(f"{place} ends after {len(row)} columns")
     cells = {name: row[index].strip() for name, index in column.items()}

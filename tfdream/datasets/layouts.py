@@ -10,6 +10,8 @@ from tfdream.datasets.tracks import Skipped, Source, Track
 from tfdream.errors import DatasetError
 
 MANIFEST = "manifest.csv"
+MOST_DIGITS = 9
+"""Of a number in a table: Python refuses to read some thousands of them."""
 
 
 def folder_per_label(source: Path) -> Source:
@@ -81,11 +83,13 @@ def _row_to_track(row: dict[str, str], manifest: Path, line: int) -> Track:
     name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
     if not name or not label:
         raise DatasetError(f"{place} lacks a path or a label")
+    if "\0" in name:
+        raise DatasetError(f"{place}: path {name!r} is none")
     path = manifest.parent / name
     if not path.resolve().is_relative_to(manifest.parent.resolve()):
         raise DatasetError(f"{place}: path '{name}' leads out of the manifest's folder")
     fold = (row.get("fold") or "").strip()
-    if fold and not fold.isdecimal():
-        raise DatasetError(f"{place}: fold '{fold}' is not a whole number from 0")
+    if fold and not (fold.isdecimal() and len(fold) <= MOST_DIGITS):
+        raise DatasetError(f"{place}: fold '{fold[:20]}' is not a whole number from 0")
     group = (row.get("group") or "").strip() or name
     return Track(name, path, label, group, int(fold) if fold else None)
