@@ -110,7 +110,7 @@ def test_the_inverse_stft_undoes_the_stft(seed, n_fft, hop, samples):
     some.floats(0, 0.5),
     some.integers(1, 4),
 )
-def test_tiles_that_are_not_changed_give_the_recording_back(  # noqa: PLR0913
+def test_tiles_that_are_not_changed_give_the_recording_back(
     tmp_path, seed, samples, channels, tile, overlap, batch
 ):
     path, output = tmp_path / "a.wav", tmp_path / "b.wav"

@@ -4,13 +4,36 @@ Neither holds code: HDF5 has arrays and text alone, and the pickles that npz may
 loaded. What is left to fear are files that stand for others, or for more than fits into memory.
 """
 
+import os
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import h5py
 
 MOST_BYTES = 1 << 30
 """Of what an npz unpacks to: the picture of ten minutes at 192 kHz takes a half of it."""
+
+
+_OVERHEAD_BYTES = 8192  # of an array in HDF5, with the groups that it lies in
+
+
+def reserve_hdf5(path: Path, arrays: Collection[int]) -> None:
+    """See that there is room for a file, which HDF5 will write over what is reserved.
+
+    On a full disk HDF5 cannot even close its file, and takes the whole process down.
+
+    Args:
+      path: of the file.
+      arrays: bytes of each.
+
+    Raises:
+      OSError: if there is not.
+    """
+    with path.open("wb") as file:
+        size = sum(arrays) + _OVERHEAD_BYTES * (len(arrays) + 1)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def check_hdf5(path: Path) -> None:

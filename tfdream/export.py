@@ -125,8 +125,8 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
       The JSON object of the command: path, max_abs_difference, labels, sample_rate, clip_samples.
 
     Raises:
-      ModelError: if `folder` exists, the frontend is no part of a graph, the run is of a
-        generator, or the reloaded model answers differently.
+      ModelError: if `folder` exists or cannot be written, the frontend is no part of a graph, the
+        run is of a generator, or the reloaded model answers differently.
     """
     check_free(folder, force, ModelError)
     if not run.frontend.in_graph:
@@ -148,7 +148,11 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
     with replacing(folder) as temporary:
         if temporary.exists():
             shutil.rmtree(temporary)
-        tf.saved_model.save(exported, str(temporary), signatures=exported.signatures())
+        try:
+            tf.saved_model.save(exported, str(temporary), signatures=exported.signatures())
+        except tf.errors.OpError as error:
+            reason = " ".join(error.message.split())
+            raise ModelError(f"'{folder}' cannot be written: {reason}") from None
         difference = compare(exported, temporary)
         if not difference <= 1e-4:  # graph rewriting may round differently, by parts in 10⁶
             raise ModelError(

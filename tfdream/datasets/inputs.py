@@ -129,10 +129,12 @@ def _compute_features(
 
 def _save(path: Path, shard: Shard, inputs: Inputs) -> None:
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs["shard"] = shard.sha256
-            for name, column in inputs._asdict().items():
-                file[name] = column
+        with replacing(path) as temporary:
+            archives.reserve_hdf5(temporary, [column.nbytes for column in inputs])
+            with h5py.File(temporary, "w") as file:
+                file.attrs["shard"] = shard.sha256
+                for name, column in inputs._asdict().items():
+                    file[name] = column
     except OSError as error:
         raise DatasetError(f"features cannot be kept in '{path}': {error}") from None
 

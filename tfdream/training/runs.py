@@ -30,6 +30,8 @@ from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Frontend
 
 FORMAT = 1
+# The weights, two moments of each, and the largest of one of them.
+_OF_AN_OPTIMIZER = 4
 
 Kind = TypeVar("Kind", bound="RunFolder")
 
@@ -163,7 +165,7 @@ class RunFolder:
     def save_weights(self, model: keras.Model) -> None:
         """Keep these weights."""
         with replacing(self.weights_path) as temporary:
-            model.save_weights(temporary)
+            _save_weights(model, temporary)
 
     def load_weights(self, model: keras.Model) -> None:
         """Give a model the weights that the run keeps.
@@ -187,7 +189,7 @@ class RunFolder:
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
         """Write the weights and optimizer of `model` and the history so far as one file."""
         with replacing(self.resume_path) as temporary:
-            model.save_weights(temporary)
+            _save_weights(model, temporary, copies=_OF_AN_OPTIMIZER)
             with h5py.File(temporary, "a") as file:
                 file.attrs["history"] = json.dumps(history)
 
@@ -300,6 +302,12 @@ _FOR: dict[type[Hearing], str] = {
     TranslationExperiment: "one of a translation (tfdream train recommended_cyclegan …)",
     GenerationExperiment: "one of a generator (tfdream train recommended_generator …)",
 }
+
+
+def _save_weights(model: keras.Model, path: Path, copies: int = 1) -> None:
+    arrays = [weight.nbytes for weight in model.get_weights()] * copies
+    archives.reserve_hdf5(path, arrays)
+    model.save_weights(path)
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:

@@ -1,0 +1,79 @@
+"""On a disk that is full indeed: a small one in memory, which takes the right to mount it."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tfdream import audio
+from tfdream.datasets import records
+from tfdream.datasets.prepare import prepare
+from tfdream.errors import OutputError, TfdreamError
+from tfdream.export import export
+from tfdream.training.runs import Run
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("mount"), reason="Linux")]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A function that makes a disk of so many KiB, or changes its size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(kilobytes, how=""):
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"{how}size={kilobytes}k", "tmpfs", str(folder)],
+            check=False,
+            capture_output=True,
+        )
+        if done.returncode:
+            pytest.skip("may not mount")
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_preparing_goes_on_when_there_is_room(disk, source, experiment, dataset):
+    folder = disk(200) / "dataset"
+    with pytest.raises(TfdreamError, match=r"cannot be written .*make room"):
+        prepare(source, folder, experiment.prepare, workers=1)
+    finished = left(folder)
+    assert finished and not any("partial" in name for name in finished)
+    disk(4096, "remount,")
+    prepare(source, folder, experiment.prepare, workers=1)
+    assert records.load(folder) == records.load(dataset)
+    records.check(folder)
+
+
+def test_weights_are_whole_or_not_there(disk, run):
+    """HDF5 would take the process down, so that room is made sure of before."""
+    elsewhere = Run(disk(40), run.config, run.info)
+    with pytest.raises(OSError, match="No space left"):
+        elsewhere.save_weights(run.model)
+    assert left(elsewhere.folder) == []
+    disk(4096, "remount,")
+    elsewhere.save_weights(run.model)
+    assert left(elsewhere.folder) == ["model.weights.h5"]
+
+
+@pytest.mark.parametrize("extension", [".wav", ".flac", ".ogg"])
+def test_audio_is_whole_or_not_there(disk, song, extension):
+    folder = disk(8)
+    samples, rate = audio.read(song)
+    with pytest.raises(OutputError):
+        audio.write(folder / f"a{extension}", samples.repeat(20), rate)
+    assert left(folder) == []
+
+
+def test_an_export_is_whole_or_not_there(disk, run):
+    folder = disk(60)
+    with pytest.raises(TfdreamError, match="cannot be written"):
+        export(run, folder / "saved")
+    assert left(folder) == []
