@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 
@@ -43,6 +44,57 @@ def message(call, *arguments, **settings):
 
 
 # Files
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate", "reason"),
+    [
+        (65, RATE, "has 65 channels, more than 64"),
+        (1, 1, "has a rate of 1 Hz, beyond 1000 to 768000 Hz"),
+        (1, 2**31 - 1, "has a rate of 2147483647 Hz"),
+    ],
+)
+def test_a_header_that_no_recording_has_is_refused(tmp_path, channels, rate, reason):
+    soundfile.write(tmp_path / "a.wav", noise(10, channels), rate)
+    assert reason in message(audio.info, tmp_path / "a.wav")
+
+
+def test_a_header_that_promises_gigabytes_costs_none(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(100), RATE, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[4:8], content[40:44] = b"\xff\xff\xff\xff", b"\xf0\xff\xff\xff"
+    path.write_bytes(content)
+    assert len(audio.read(path)[0]) == 100
+
+
+@pytest.mark.parametrize("sample", [1e30, np.inf, np.nan])
+def test_samples_whose_squares_overflow_are_refused(tmp_path, sample):
+    values = noise(100)
+    values[50] = sample
+    soundfile.write(tmp_path / "a.wav", values, RATE, "FLOAT")
+    assert "holds NaN, infinite or absurdly large samples" in message(
+        audio.read, tmp_path / "a.wav"
+    )
+
+
+def test_integers_that_were_taken_for_floats_are_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(100) * 2**31, RATE, "FLOAT")
+    assert audio.loudness(tmp_path / "a.wav").peak > 1e9
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "long"])
+def test_what_is_no_file_is_an_audio_error(tmp_path, kind):
+    path = tmp_path / "a.wav"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":  # opening it would wait for ever
+        os.mkfifo(path)
+    elif kind == "long":
+        path = tmp_path / f"{'a' * 300}.wav"
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    message(audio.read, path)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8])

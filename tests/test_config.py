@@ -242,6 +242,36 @@ def test_settings_that_belong_together_are_accepted(overrides):
     config.load("lil_data", Experiment, overrides)
 
 
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("frontend.size=[100000, 100000]", "10000000000 values of a clip, more than"),
+        ("frontend.stft={n_fft: 65536, hop_samples: 1}", "values of a clip, more than"),
+        (
+            "frontend={kind: constant_q, bands_per_octave: 96, octaves: 8, hop_samples: 1}",
+            "values of a clip, more than",
+        ),
+        ("frontend={kind: mel, bands: 1000000}", "less than or equal to 4096"),
+    ],
+)
+def test_a_picture_that_no_memory_holds_is_refused(override, reason):
+    with pytest.raises(ConfigError, match=reason):
+        config.load("lil_data", Experiment, [override, "prepare.clip_seconds=60"])
+
+
+def test_an_alias_is_no_way_to_a_large_configuration(tmp_path):
+    path = tmp_path / "bomb.yaml"
+    path.write_text("a: &a [1, 1]\nb: &b [*a, *a]\n")
+    with pytest.raises(ConfigError, match="alias in line 2"):
+        config.load(str(path), Experiment)
+
+
+@pytest.mark.parametrize("task", ["[1]", "{a: 1}", "null", "7"])
+def test_a_task_that_is_no_name_is_refused(task):
+    with pytest.raises(ConfigError, match="is not one of: classify, translate"):
+        config.load_experiment("lil_data", [f"task={task}"])
+
+
 def test_a_missing_config_names_those_that_exist(tmp_path):
     text = message(config.load, str(tmp_path / "none.yaml"), Experiment)
     assert all(name in text for name in config.names())

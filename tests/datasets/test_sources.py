@@ -137,6 +137,16 @@ def test_a_path_cannot_leave_the_manifests_folder(tmp_path, escape):
     assert escape in text
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"), [("a\0.wav,rock,0", "is none"), (f"a.wav,rock,{'9' * 5000}", "whole number")]
+)
+def test_a_row_that_python_would_stumble_over_is_an_error(tmp_path, row, reason):
+    text = message(read, manifest(tmp_path, "path,label,fold", row))
+    assert "line 2" in text
+    assert reason in text
+    assert len(text) < 300
+
+
 @pytest.mark.parametrize("again", ["a.wav", "./a.wav", "sub/../a.wav", ".//a.wav", " a.wav "])
 def test_a_track_has_one_row_however_it_is_spelt(tmp_path, again):
     """Else it would be two groups, one to be trained on and one to be tested on."""

@@ -1,6 +1,7 @@
 """Settings of what is learnt: clips, frontend, model, training."""
 
 import itertools
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +13,9 @@ from tfdream.config.augmentation import (
     WaveformAugmentationConfig,
 )
 from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
+
+# Of a spectrogram: a gigabyte as floats, before anything is computed of it.
+_MOST_CELLS = 1 << 28
 
 
 class StftSpec(Section):
@@ -96,7 +100,7 @@ class MelFrontendConfig(ImageFrontendConfig):
 
     kind: Literal["mel"]
     stft: StftSpec = StftSpec()
-    bands: Count = 64
+    bands: Annotated[int, Field(ge=1, le=4096)] = 64
     min_hz: NotNegative = 0.0
     max_hz: Positive | None = None
     """Half the sample rate without."""
@@ -257,6 +261,23 @@ class Hearing(Section):
     def input_samples(self) -> int:
         """Samples that the network hears at a time, at the clips' sample rate."""
         return self.prepare.clip_samples
+
+    @model_validator(mode="after")
+    def _spectrogram_fits_memory(self) -> "Hearing":
+        frontend, samples = self.frontend, self.input_samples
+        cells = [0]
+        if isinstance(frontend, ImageFrontendConfig) and frontend.size is not None:
+            cells.append(math.prod(frontend.size))
+        if isinstance(frontend, ConstantQFrontendConfig):
+            cells.append(frontend.bands * frontend.frames(samples))
+        elif not isinstance(frontend, RawFrontendConfig):
+            cells.append(frontend.stft.bins * frontend.stft.frames(samples))
+        if max(cells) > _MOST_CELLS:
+            raise ValueError(
+                f"the frontend would make {max(cells)} values of a clip, more than {_MOST_CELLS}; "
+                "use a smaller size, a larger hop_samples, or shorter clips"
+            )
+        return self
 
 
 class Experiment(Hearing):
