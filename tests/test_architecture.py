@@ -133,3 +133,26 @@ def test_no_module_catches_everything(module):
             assert caught not in ("everything", "Exception", "BaseException"), (
                 f"{module}: except {caught} in line {node.lineno}"
             )
+
+
+# What runs code that a file holds; and `yaml.load`, which does so with some loaders.
+RUNS_CODE = {"eval", "exec", "__import__", "load_model", "Lambda", "system", "unsafe_load"}
+READERS = {"yaml.load": "tfdream.documents", "tf.saved_model.load": "tfdream.export"}
+
+
+@each_module
+def test_no_module_runs_what_it_reads(module):
+    tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            assert not imported & {"pickle", "dill", "marshal", "shelve", "joblib"}
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        assert called.split(".")[-1] not in RUNS_CODE, f"{module}: {called} in line {node.lineno}"
+        assert READERS.get(called, module) == module, f"{module}: {called} in line {node.lineno}"
+        pickles = [each.value for each in node.keywords if each.arg == "allow_pickle"]
+        assert all(ast.unparse(value) == "False" for value in pickles)
+        if called in ("np.load", "numpy.load"):
+            assert pickles, f"{module}: np.load without allow_pickle=False in line {node.lineno}"

@@ -388,4 +388,6 @@ def _sound_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[N
         said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
         reason = " ".join(said.split()).rstrip(". ") or "damaged data"
         done = "written" if kind is OutputError else "decoded"
+        if kind is OutputError and reason == "System error":
+            reason += "; is the disk full, or the folder closed to us?"
         raise kind(f"'{path}' cannot be {done}: {reason}") from None
