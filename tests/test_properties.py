@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 import soundfile
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from tfdream import audio, config, documents
@@ -19,6 +19,7 @@ from tfdream.config import DreamConfig, Experiment, PrepareConfig, StftSpec
 from tfdream.datasets import clips, records
 from tfdream.errors import ConfigError, TfdreamError
 from tfdream.signal import stft
+from tfdream.synthesis import expressions
 from tfdream.synthesis.tiles import TileGrid, change_file
 
 FOR_ALL = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
@@ -152,6 +153,17 @@ def test_any_text_is_yaml_or_a_value_error(text):
         documents.parse_yaml(text)
     except ValueError as error:
         assert str(error)
+
+
+fragments = ["layer_norm(", "conv1", "unit(", *"),*-+2'(=\0", "1e999", "9" * 400]
+
+
+@given(some.lists(some.sampled_from(fragments), max_size=12).map("".join))
+@example("-" * 20_000 + "1")
+@example("(" * 500 + "1" + ")" * 500)
+def test_any_text_is_an_objective_or_a_config_error(text):
+    with suppress(ConfigError):
+        expressions.parse(text, "conv1")
 
 
 @given(some.binary(max_size=200), some.sampled_from([".wav", ".flac", ".ogg", ".mp3", ".aiff"]))

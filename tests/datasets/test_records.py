@@ -124,6 +124,13 @@ def test_a_truncated_shard_is_named(copy):
         records.load(copy)
 
 
+@pytest.mark.parametrize("name", ["../shard", "/etc/passwd", "..", "a/b", "a\nb", ""])
+def test_a_shard_never_lies_outside_of_its_dataset(copy, name):
+    rewrite(copy, lambda content: content["shards"][0].update(name=name))
+    with pytest.raises(DatasetError, match=r"shards\.0\.name"):
+        records.load(copy)
+
+
 def test_a_missing_shard_is_named(copy):
     shard = sorted(copy.glob("*.tfrecord"))[-1]
     shard.unlink()

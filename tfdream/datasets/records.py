@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from tfdream import documents
 from tfdream.config import PrepareConfig, Section, validate
@@ -25,7 +25,8 @@ _REMEDY = "run tfdream prepare --force again"
 class Shard(Section):
     """One TFRecord file: whole tracks of one fold."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+    """In the dataset's folder, and never outside."""
     fold: int
     clips: int
     bytes: int

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from tfdream import audio
 from tfdream.datasets.instruments import (
     BEATS_PER_BAR,
     MIN_SAMPLE_RATE,
@@ -34,7 +34,6 @@ from tfdream.datasets.instruments import (
     struck,
 )
 from tfdream.errors import ConfigError
-from tfdream.files import replacing
 
 # Styles
 
@@ -261,7 +260,7 @@ def write_corpus(
             song_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
             song = compose(style, song_seed, seconds, sample_rate)
             path = folder / style / f"{style}-{number:02d}.flac"
-            with replacing(path) as temporary:
-                soundfile.write(temporary, song, sample_rate, "PCM_16", format="FLAC")
+            with audio.Writer(path, sample_rate, channels=song.shape[1], bits=16) as writer:
+                writer.write(song)
             paths.append(path)
     return paths

@@ -18,6 +18,9 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
 }
 
+# Letters of an expression that a message repeats.
+_SHOWN = 200
+
 
 def functions() -> dict[str, Callable[..., Objective]]:
     """The objectives by name."""
@@ -48,9 +51,10 @@ def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Ob
     """
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-    except SyntaxError:
-        raise ConfigError(f"objective '{expression}' cannot be read; {_example()}") from None
-    result = _Reader(expression, default_layer, labels).read(tree)
+        result = _Reader(expression, default_layer, labels).read(tree)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        shown = expression if len(expression) < _SHOWN else f"{expression[:_SHOWN]}…"
+        raise ConfigError(f"objective '{shown}' cannot be read; {_example()}") from None
     if not isinstance(result, Objective):
         raise ConfigError(f"objective '{expression}' is only a number; {_example()}")
     return result

@@ -1,5 +1,6 @@
 """From a recording to the spectrogram that a network sees, and from there back to sound."""
 
+import io
 import json
 import zipfile
 import zlib
@@ -56,15 +57,17 @@ def analyse(
     frontend = _spectrogram_frontend(config.frontend, rate)
     clip = audio.clip(source, start_seconds, samples, rate)
     image, remainder = frontend.analyse(tf.constant(clip[np.newaxis]))
-    with replacing(output) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            image=image[0].numpy(),
-            reference_db=remainder.reference_db[0, 0, 0].numpy(),
-            samples=samples,
-            sample_rate=rate,
-            frontend=frontend.config.model_dump_json(),
-        )
+    archive = io.BytesIO()  # on a full disk, zipfile complains until the process ends
+    np.savez_compressed(
+        archive,
+        image=image[0].numpy(),
+        reference_db=remainder.reference_db[0, 0, 0].numpy(),
+        samples=samples,
+        sample_rate=rate,
+        frontend=frontend.config.model_dump_json(),
+    )
+    with replacing(output) as temporary:
+        temporary.write_bytes(archive.getvalue())
     return {"spectrogram": str(output), "shape": list(image.shape[1:]), "sample_rate": rate}
 
 
