@@ -7,10 +7,11 @@ TensorFlow.
 import io
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -92,22 +93,45 @@ def cut_all(
     Raises:
       DatasetError: if no process can be started at all.
     """
-    if workers == 1:
+    return zip(tracks, _each(_cut_or_skip, tracks, config, workers), strict=True)
+
+
+def count_all(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> Iterator[int]:
+    """How many clips `cut_all` will make of each track, by its header; 0 where that is damaged.
+
+    Raises:
+      DatasetError: if no process can be started at all.
+    """
+    for counted in _each(_count, tracks, config, workers):
+        yield 0 if isinstance(counted, Skipped) else counted
+
+
+Result = TypeVar("Result")
+Work = Callable[[Track, PrepareConfig], Result]
+
+
+def _each(
+    work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
+) -> Iterator[Result | Skipped]:
+    """What `work` makes of each track, in order; see `cut_all`."""
+    # Idle processes would only cost their start.
+    workers = min(workers, len(tracks) // 2)
+    if workers <= 1:
         for track in tracks:
-            yield track, _cut_or_skip(track, config)
+            yield work(track, config)
         return
     waiting = deque(tracks)
     while waiting:
         try:
-            for result in _cut_in_pool(waiting, config, workers):
-                yield waiting.popleft(), result
+            for result in _in_pool(work, waiting, config, workers):
+                waiting.popleft()
+                yield result
         except BrokenProcessPool:
-            suspect = waiting.popleft()
-            yield suspect, _cut_alone(suspect, config)
+            yield _alone(work, waiting.popleft(), config)
 
 
-def _cut_alone(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
-    """Cut a file in a process of its own, which it may crash."""
+def _alone(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
+    """Do it in a process of its own, which the file may crash."""
     with processes.pool(1) as pool:
         try:
             pool.submit(os.getpid).result()
@@ -117,19 +141,19 @@ def _cut_alone(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
                 "the call under: if __name__ == '__main__'"
             ) from None
         try:
-            return pool.submit(_cut_or_skip, track, config).result()
+            return pool.submit(work, track, config).result()
         except BrokenProcessPool:
             return Skipped(track.name, "the decoder crashed on it")
 
 
-def _cut_in_pool(
-    tracks: Sequence[Track], config: PrepareConfig, workers: int
-) -> Iterator[list[bytes] | Skipped]:
-    running: deque[Future[list[bytes] | Skipped]] = deque()
+def _in_pool(
+    work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
+) -> Iterator[Result]:
+    running: deque[Future[Result]] = deque()
     pool = processes.pool(workers)
     try:
         for track in list(tracks):  # the caller takes from it what is done
-            running.append(pool.submit(_cut_or_skip, track, config))
+            running.append(pool.submit(work, track, config))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
         while running:
@@ -143,3 +167,15 @@ def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
         return cut(track.path, config)
     except AudioError as error:
         return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
+
+
+def _count(track: Track, config: PrepareConfig) -> int:
+    try:
+        found = audio.info(track.path)
+    except AudioError:
+        return 0
+    skipped_seconds = config.skip_start_seconds + config.skip_end_seconds
+    heard = max(0.0, found.samples / found.sample_rate - skipped_seconds) * config.sample_rate
+    whole, rest = divmod(round(heard), config.clip_samples)
+    clips = whole + (rest > 0 and _worth_filling(rest, whole > 0, config))
+    return min(clips, config.max_clips_per_track or clips)

@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections import Counter
 from pathlib import Path
 
 from tfdream import audio
@@ -53,13 +52,23 @@ def csv_manifest(source: Path) -> Source:
             missing = {"path", "label"} - set(rows.fieldnames or ())
             if missing:
                 raise DatasetError(f"'{manifest}' has no column {' and '.join(sorted(missing))}")
-            tracks = [_row_to_track(row, manifest, rows.line_num) for row in rows]
+            root = manifest.parent.resolve()
+            tracks: list[Track] = []
+            files: set[Path] = set()
+            for row in rows:
+                place = f"'{manifest}' line {rows.line_num}"
+                track = _row_to_track(row, manifest.parent, place)
+                resolved = track.path.resolve()  # slow, hence once
+                if not resolved.is_relative_to(root):
+                    raise DatasetError(
+                        f"{place}: path '{track.name}' leads out of the manifest's folder"
+                    )
+                if resolved in files:
+                    raise DatasetError(f"{place} names '{track.name}' twice; a track has one row")
+                files.add(resolved)
+                tracks.append(track)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
-    files = Counter(track.path.resolve() for track in tracks)
-    for track in tracks:
-        if files[track.path.resolve()] > 1:
-            raise DatasetError(f"'{manifest}' names '{track.name}' twice; a track has one row")
     return Source(sorted(tracks), [])
 
 
@@ -78,18 +87,14 @@ def _files(place: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _row_to_track(row: dict[str, str], manifest: Path, line: int) -> Track:
-    place = f"'{manifest}' line {line}"
+def _row_to_track(row: dict[str, str], folder: Path, place: str) -> Track:
     name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
     if not name or not label:
         raise DatasetError(f"{place} lacks a path or a label")
     if "\0" in name:
         raise DatasetError(f"{place}: path {name!r} is none")
-    path = manifest.parent / name
-    if not path.resolve().is_relative_to(manifest.parent.resolve()):
-        raise DatasetError(f"{place}: path '{name}' leads out of the manifest's folder")
     fold = (row.get("fold") or "").strip()
     if fold and not (fold.isdecimal() and len(fold) <= MOST_DIGITS):
         raise DatasetError(f"{place}: fold '{fold[:20]}' is not a whole number from 0")
     group = (row.get("group") or "").strip() or name
-    return Track(name, path, label, group, int(fold) if fold else None)
+    return Track(name, folder / name, label, group, int(fold) if fold else None)

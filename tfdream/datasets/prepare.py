@@ -1,8 +1,8 @@
 """`prepare`: from a source to a dataset folder, in parallel, resumable and repeatable.
 
-Tracks are put into a fixed order (by fold, shuffled within), decoded in parallel processes and
-written in that order to shards of about the same size. The journal names the finished shards, so
-that an interrupted call goes on after the last of them; the result is the same to the byte.
+Which track goes into which shard is planned first. Then tracks are decoded in parallel processes
+and written in the order of the plan. The journal knows the finished shards, so that an interrupted
+call makes the others; the result is the same to the byte.
 """
 
 import hashlib
@@ -11,19 +11,19 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfdream.config import PrepareConfig
-from tfdream.datasets import clips, records, sources
+from tfdream.datasets import clips, records, shards, sources
+from tfdream.datasets import journal as journals
+from tfdream.datasets.journal import Journal
+from tfdream.datasets.shards import Order, PlannedShard, WrittenShard
 from tfdream.datasets.sources import NO_OPTIONS, SourceOptions
 from tfdream.datasets.tracks import Skipped, Track
 from tfdream.errors import DatasetError
 from tfdream.files import write_json
-
-_JOURNAL = ".journal.jsonl"
 
 Progress = Callable[[int, int], None]
 """Called with the number of tracks done and the number of all."""
@@ -65,20 +65,25 @@ def prepare(
     if (folder / records.DESCRIPTION).exists():
         dataset = records.load(folder)
         if dataset.fingerprint != fingerprint:
-            raise _other_settings(folder)
+            raise journals.other_settings(folder)
     else:
-        journal = _Journal(folder, fingerprint)
-        plan = _plan(tracks, config)
-        for shard, skipped, done in _shards(plan, labels, folder, config, journal, workers):
-            journal.add(shard, skipped, done)
-            progress(done, len(plan))
-        dataset = _describe(journal, tracks, found.skipped, labels, config)
+        journal = Journal(folder, fingerprint)
+        workers = workers or os.cpu_count() or 1
+        done = {written.number for written in journal.read()}
+        plan = shards.plan(tracks, config, workers)
+        missing = [planned for planned in plan if planned.number not in done]
+        waiting = sum(len(planned.tracks) for planned in missing)
+        for planned, written in _write(missing, Order(folder, labels, config), workers):
+            journal.add(written)
+            waiting -= len(planned.tracks)
+            progress(len(tracks) - waiting, len(tracks))
+        dataset = _describe(journal.read(), tracks, found.skipped, labels, config, fingerprint)
         if not dataset.clips:
-            journal.close()
+            journals.clear(folder)
             reasons = "; ".join(f"{path}: {reason}" for path, reason in dataset.skipped[:3])
             raise DatasetError(f"no file of '{source}' gave a clip ({reasons})")
         write_json(folder / records.DESCRIPTION, dataset.model_dump(mode="json"))
-        journal.close()
+        journals.clear(folder)
     return {
         "dataset": str(folder),
         "tracks": dataset.tracks,
@@ -91,105 +96,38 @@ def prepare(
     }
 
 
-class _Journal:
-    """The finished shards of an unfinished dataset, one JSON line each."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.path = folder / _JOURNAL
-        self.shards: list[records.Shard] = []
-        self.skipped: list[tuple[str, str]] = []
-        self.done = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = _whole_lines(self.path)
-        if lines and lines[0]["fingerprint"] != fingerprint:
-            raise _other_settings(folder)
-        for line in lines[1:]:
-            self._take(line)
-        # Written anew, because a killed process may have left half a line at the end.
-        with self.path.open("w", encoding="utf-8") as file:
-            for line in lines or [{"fingerprint": fingerprint}]:
-                file.write(json.dumps(line) + "\n")
-
-    def add(self, shard: records.Shard | None, skipped: list[Skipped], done: int) -> None:
-        """Note a finished shard, the files skipped since the last one, and the tracks done."""
-        dumped = shard and shard.model_dump(mode="json")
-        line: dict[str, Any] = {"shard": dumped, "skipped": skipped, "done": done}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._take(line)
-
-    def close(self) -> None:
-        """The dataset is finished."""
-        self.path.unlink()
-
-    def _take(self, line: dict[str, Any]) -> None:
-        if line["shard"] is not None:
-            self.shards.append(records.Shard.model_validate(line["shard"]))
-        self.skipped += [(path, reason) for path, reason in line["skipped"]]
-        self.done = line["done"]
-
-
-def _shards(
-    plan: list[Track],
-    labels: list[str],
-    folder: Path,
-    config: PrepareConfig,
-    journal: _Journal,
-    workers: int | None,
-) -> Iterator[tuple[records.Shard | None, list[Skipped], int]]:
-    """Write the shards that the journal lacks; yield each with what was skipped for it."""
-    index = {label: number for number, label in enumerate(labels)}
-    done, number = journal.done, len(journal.shards)
-    held: list[tuple[str, int, bytes]] = []
-    skipped: list[Skipped] = []
-    remaining = plan[done:]
-    # Idle processes would only cost their start.
-    processes = max(1, min(workers or os.cpu_count() or 1, len(remaining) // 2))
-    for track, result in clips.cut_all(remaining, config, processes):
-        done += 1
-        if isinstance(result, Skipped):
-            skipped.append(result)
-        else:
-            held += [(track.name, index[track.label], encoded) for encoded in result]
-        ends_fold = done == len(plan) or plan[done].fold != track.fold
-        if len(held) >= config.shard_clips or ends_fold:
-            shard = None
-            if held:
-                assert track.fold is not None
-                name = f"fold{track.fold}-{number:05d}.tfrecord"
-                shard = records.write_shard(folder, name, track.fold, held)
-                number += 1
-            yield shard, skipped, done
-            held, skipped = [], []
-
-
-def _plan(tracks: list[Track], config: PrepareConfig) -> list[Track]:
-    """By fold, and shuffled within it, so that every shard holds a mixture of labels."""
-    shuffled = np.random.default_rng(config.seed).permutation(len(tracks))
-    return sorted((tracks[number] for number in shuffled), key=lambda track: track.fold or 0)
+def _write(
+    missing: list[PlannedShard], order: Order, workers: int
+) -> Iterator[tuple[PlannedShard, WrittenShard]]:
+    """Cut in parallel processes, and write one shard after the other."""
+    tracks = [track for planned in missing for track in planned.tracks]
+    cut = clips.cut_all(tracks, order.config, workers)
+    for planned in missing:
+        yield planned, shards.write(planned, islice(cut, len(planned.tracks)), order)
 
 
 def _describe(
-    journal: _Journal,
+    finished: list[WrittenShard],
     tracks: list[Track],
     unread: list[Skipped],
     labels: list[str],
     config: PrepareConfig,
+    fingerprint: str,
 ) -> records.Dataset:
+    written = [one.shard for one in finished if one.shard]
     label_of = {track.name: track.label for track in tracks}
     per_label: Counter[str] = Counter()
-    for shard in journal.shards:
+    for shard in written:
         for name, count in shard.tracks.items():
             per_label[label_of[name]] += count
+    skipped = [pair for one in finished for pair in one.skipped]
     return records.Dataset(
-        fingerprint=_fingerprint(tracks, config),
+        fingerprint=fingerprint,
         config=config,
         labels=labels,
         clips_per_label={label: per_label[label] for label in labels},
-        shards=journal.shards,
-        skipped=sorted([*map(tuple, unread), *journal.skipped]),
+        shards=written,
+        skipped=sorted([*map(tuple, unread), *skipped]),
     )
 
 
@@ -202,25 +140,8 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
     return digest.hexdigest()
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = []
-    if path.exists():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                break
-    return lines
-
-
 def _clear(folder: Path) -> None:
-    for pattern in (records.DESCRIPTION, _JOURNAL, "fold*-*.tfrecord"):
+    journals.clear(folder)
+    for pattern in (records.DESCRIPTION, "fold*-*.tfrecord"):
         for path in folder.glob(pattern):
             path.unlink()
-
-
-def _other_settings(folder: Path) -> DatasetError:
-    return DatasetError(
-        f"'{folder}' holds a dataset of other settings or another state of the source; "
-        "name another folder or use --force to replace it"
-    )
