@@ -8,7 +8,7 @@ mkdir -p "$demo"
 demo=$(cd "$demo" && pwd)
 cd "$here"
 . tools/environment.sh
-environment .
+environment
 
 step "Compose 48 songs of four styles" corpus "$demo/songs"
 step "Cut them into clips" prepare "$demo/songs" "$demo/dataset" --config lil_data

@@ -1,5 +1,6 @@
 # Sourced by the other scripts: finds a Python, makes .venv, installs what is asked for.
-# Usage: environment REQUIREMENT, such as "." or ".[dev]". Afterwards .venv/bin is first on PATH.
+# Usage: environment [EXTRAS], such as dev. Afterwards .venv/bin is first on PATH.
+# TFDREAM_STACK=tf221 installs TensorFlow 2.21 without tensorflow-io into .venv-tf221 instead.
 # step TITLE ARGUMENTS... then says what it does and calls tfdream.
 
 find_python() {
@@ -17,22 +18,31 @@ find_python() {
 }
 
 environment() {
-  local python wanted stamp
-  if [ ! -x .venv/bin/python ]; then
+  local python wanted stamp venv constraints extras
+  case ${TFDREAM_STACK:-tf216} in
+    tf216) venv=.venv constraints=constraints.txt extras=flac${1:+,$1} ;;
+    tf221) venv=.venv-tf221 constraints=constraints-tf221.txt extras=${1:-} ;;
+    *)
+      echo "TFDREAM_STACK=$TFDREAM_STACK is not one of: tf216, tf221" >&2
+      return 1
+      ;;
+  esac
+  if [ ! -x $venv/bin/python ]; then
     python=$(find_python) || return 1
-    echo "Making .venv with $("$python" --version)" >&2
-    if ! "$python" -m venv .venv; then
-      rm -rf .venv
+    echo "Making $venv with $("$python" --version)" >&2
+    if ! "$python" -m venv $venv; then
+      rm -rf $venv
       echo "$python cannot make a virtual environment (Debian: apt install python3-venv)." >&2
       return 1
     fi
   fi
-  PATH="$PWD/.venv/bin:$PATH"
-  wanted=$(cat setup.cfg pyproject.toml constraints.txt | cksum)
-  stamp=".venv/installed-$(printf %s "$1" | tr -c '[:alnum:]' _)"
+  PATH="$PWD/$venv/bin:$PATH"
+  wanted=$(cat setup.cfg pyproject.toml $constraints | cksum)
+  stamp="$venv/installed-$(printf %s "$extras" | tr -c '[:alnum:]' _)"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    echo "Installing tfdream and what it needs (about 1 GB) into .venv" >&2
-    python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$1" || return 1
+    echo "Installing tfdream and what it needs (about 1 GB) into $venv" >&2
+    python -m pip install --quiet --disable-pip-version-check -c $constraints \
+      -e ".${extras:+[$extras]}" || return 1
     echo "$wanted" >"$stamp"
   fi
 }

@@ -9,7 +9,7 @@ mkdir -p "$gallery"
 gallery=$(cd "$gallery" && pwd)
 cd "$here"
 . tools/environment.sh
-environment .
+environment
 
 songs=$gallery/songs new=$gallery/new
 show() { # NAME: where the result, its figure and its report go

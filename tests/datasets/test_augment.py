@@ -6,7 +6,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_io as tfio
 
 from tfdream.config import (
     AugmentationConfig,
@@ -382,6 +381,7 @@ def test_masks_are_as_many_as_asked(kind, axis):
 
 @each_mask
 def test_masks_are_distributed_as_those_of_tensorflow_io(kind, axis):
+    tfio = pytest.importorskip("tensorflow_io")
     draws, size, width = 4000, 30, 0.3
     theirs = {"frequency_mask": tfio.audio.freq_mask, "time_mask": tfio.audio.time_mask}[kind]
     # Of theirs, the width is below `param`, frequency comes second, and there is one a call.

@@ -246,6 +246,7 @@ def test_augmentation_depends_on_the_step_alone(stream, shards, train_with):
 
 
 def test_the_codec_does_not_change_the_samples(dataset, source, experiment, tmp_path):
+    pytest.importorskip("tensorflow_io")
     flac = experiment.prepare.model_copy(update={"codec": "flac"})
     prepare(source, tmp_path, flac, workers=1)
     for (pcm16, _), (decoded, _) in zip(evaluate(dataset, 8), evaluate(tmp_path, 8), strict=True):

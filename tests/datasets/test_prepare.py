@@ -218,7 +218,7 @@ def test_a_killed_process_leaves_no_worker_and_a_dataset_to_go_on_with(
     assert files(folder) == files(whole[0])
 
 
-@pytest.mark.parametrize("change", [{"clip_seconds": 0.5}, {"seed": 1}, {"codec": "flac"}])
+@pytest.mark.parametrize("change", [{"clip_seconds": 0.5}, {"seed": 1}, {"gain": 0.5}])
 def test_other_settings_are_refused(whole, source, change):
     folder, _ = whole
     before = files(folder)

@@ -1,6 +1,7 @@
 """The dataset folder: TFRecord shards of clips, and ``dataset.json`` that describes them."""
 
 import hashlib
+import importlib.util
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,7 +86,8 @@ def load(folder: Path) -> Dataset:
     """Read a dataset's description and see that its shards are there.
 
     Raises:
-      DatasetError: if it is missing, unfinished, damaged, or of a newer format.
+      DatasetError: if it is missing, unfinished, damaged, of a newer format, or its clips cannot be
+        decoded here.
     """
     try:
         content = documents.read_json(folder / DESCRIPTION)
@@ -100,6 +102,7 @@ def load(folder: Path) -> Dataset:
         dataset = validate(content, Dataset, f"'{folder / DESCRIPTION}'")
     except ConfigError as error:
         raise DatasetError(f"{error}; {_REMEDY}") from None
+    check_codec(dataset.config)
     for shard in dataset.shards:
         path = folder / shard.name
         size = path.stat().st_size if path.is_file() else None
@@ -177,6 +180,19 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def check_codec(config: PrepareConfig) -> None:
+    """See that clips of this codec can be decoded here.
+
+    Raises:
+      DatasetError: if that takes a library which is not installed.
+    """
+    if config.codec == "flac" and importlib.util.find_spec("tensorflow_io") is None:
+        raise DatasetError(
+            "codec=flac is decoded by tensorflow-io, which is not installed; install "
+            "'tfdream[flac]', or prepare with --set prepare.codec=pcm16"
+        )
 
 
 def write_shard(

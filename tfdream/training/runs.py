@@ -3,6 +3,7 @@
 import json
 import platform
 import warnings
+from contextlib import suppress
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -348,7 +349,10 @@ def _read(folder: Path) -> tuple[Hearing, RunInfo]:
 
 
 def versions() -> dict[str, str]:
-    """Of tfdream and of what its results depend on."""
+    """Of tfdream and of what its results depend on, as far as it is installed."""
+    found = {"tfdream": __version__, "python": platform.python_version()}
     packages = ("tensorflow", "tensorflow-io", "keras", "numpy", "librosa", "soxr", "soundfile")
-    found: dict[str, Any] = {name: metadata.version(name) for name in packages}
-    return {"tfdream": __version__, "python": platform.python_version(), **found}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):  # some are optional
+            found[name] = metadata.version(name)
+    return found
