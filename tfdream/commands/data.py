@@ -57,6 +57,17 @@ def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     help="Ignore the folds that SOURCE states; deal out prepare.folds of them, by group.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; by default one per processor.")
+@click.option(
+    "--runner",
+    default="local",
+    show_default=True,
+    help="Our own processes, or a runner of Apache Beam: direct, flink, spark, dataflow, …",
+)
+@click.option(
+    "--beam-options",
+    metavar="OPTIONS",
+    help="For Beam, such as '--direct_num_workers=2 --direct_running_mode=multi_processing'.",
+)
 @options.overriding
 @options.force
 def prepare(
@@ -68,6 +79,8 @@ def prepare(
     subset: str | None,
     deal_folds: bool,
     workers: int | None,
+    runner: str,
+    beam_options: str | None,
     overrides: tuple[str, ...],
     force: bool,
 ) -> Result:
@@ -83,13 +96,17 @@ def prepare(
     --set training.validate_on=next.
     """
     from tfdream import config
+    from tfdream.datasets.beam import Beam
     from tfdream.datasets.prepare import prepare
     from tfdream.datasets.sources import SourceOptions
 
     settings = config.load_experiment(name, overrides).prepare
+    if runner == "local" and beam_options:
+        raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
+    beam = None if runner == "local" else Beam(runner, beam_options or "")
     source_options = SourceOptions(layout, splits, subset, deal_folds)
     with progress_bar("preparing", "tracks") as progress:
-        return prepare(source, dataset, settings, source_options, workers, force, progress)
+        return prepare(source, dataset, settings, source_options, workers, beam, force, progress)
 
 
 @command()

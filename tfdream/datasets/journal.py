@@ -24,7 +24,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder = folder / FOLDER
+        self.folder = folder.absolute() / FOLDER
         owner = self.folder / "fingerprint"
         if owner.exists() and owner.read_text(encoding="utf-8") != fingerprint:
             raise other_settings(folder)

@@ -1,8 +1,8 @@
 """`prepare`: from a source to a dataset folder, in parallel, resumable and repeatable.
 
 Which track goes into which shard is planned first. Then tracks are decoded in parallel processes
-and written in the order of the plan. The journal knows the finished shards, so that an interrupted
-call makes the others; the result is the same to the byte.
+and written in the order of the plan, or Apache Beam writes whole shards. The journal knows those
+that are finished, so that an interrupted call makes the others; the result is the same to the byte.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from typing import Any
 from tfdream.config import PrepareConfig
 from tfdream.datasets import clips, records, shards, sources
 from tfdream.datasets import journal as journals
+from tfdream.datasets.beam import Beam
 from tfdream.datasets.journal import Journal
 from tfdream.datasets.shards import Order, PlannedShard, WrittenShard
 from tfdream.datasets.sources import NO_OPTIONS, SourceOptions
@@ -35,6 +36,7 @@ def prepare(
     config: PrepareConfig,
     options: SourceOptions = NO_OPTIONS,
     workers: int | None = None,
+    beam: Beam | None = None,
     force: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def prepare(
       config: clip rules, codec and folds.
       options: the layout of the source, and what belongs to that.
       workers: processes; by default one per processor.
+      beam: writes the shards in the place of our own processes; then `progress` hears of the end
+        alone.
       force: start anew where `folder` holds a dataset already.
       progress: hears how far it is.
 
@@ -53,9 +57,14 @@ def prepare(
       The JSON object of the command: tracks, clips, audio_seconds, skipped, wall_seconds, …
 
     Raises:
-      DatasetError: if the source yields nothing, or `folder` holds a dataset of other settings.
+      ConfigError: if Beam cannot be asked.
+      DatasetError: if the source yields nothing, `folder` holds a dataset of other settings, or
+        nothing here could decode the codec.
     """
     started = time.perf_counter()
+    records.check_codec(config)
+    if beam:
+        beam.check()
     found = sources.read(source, options)
     tracks = sources.assign_folds(found.tracks, config.folds, config.seed)
     labels = sorted({track.label for track in tracks})
@@ -72,11 +81,16 @@ def prepare(
         done = {written.number for written in journal.read()}
         plan = shards.plan(tracks, config, workers)
         missing = [planned for planned in plan if planned.number not in done]
-        waiting = sum(len(planned.tracks) for planned in missing)
-        for planned, written in _write(missing, Order(folder, labels, config), workers):
-            journal.add(written)
-            waiting -= len(planned.tracks)
-            progress(len(tracks) - waiting, len(tracks))
+        order = Order(folder.absolute(), labels, config)
+        if beam:
+            beam.write(missing, order, journal)
+            progress(len(tracks), len(tracks))
+        else:
+            waiting = sum(len(planned.tracks) for planned in missing)
+            for planned, written in _write(missing, order, workers):
+                journal.add(written)
+                waiting -= len(planned.tracks)
+                progress(len(tracks) - waiting, len(tracks))
         dataset = _describe(journal.read(), tracks, found.skipped, labels, config, fingerprint)
         if not dataset.clips:
             journals.clear(folder)
