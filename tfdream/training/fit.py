@@ -65,18 +65,18 @@ def train(
         dataset = records.load(dataset_folder)
         splits.check_clips(config, dataset, dataset_folder)
         info = splits.split(dataset, dataset_folder, config.training.validate_on, test_fold)
-        session = Session(Run(workers.folder, config, info), workers, force, progress)
+        run = Run(workers.folder, config, info)
+        session = Session(run, workers, force, progress)
         with records.naming_damage({dataset_folder: dataset}):
-            result = _fit(session, dataset_folder, dataset, watcher)
+            result = _fit(run, session, dataset_folder, dataset, watcher)
         return session.end({"run": str(run_folder), **result})
 
 
 def _fit(
-    session: Session, folder: Path, dataset: Dataset, watcher: Watcher | None
+    run: Run, session: Session, folder: Path, dataset: Dataset, watcher: Watcher | None
 ) -> dict[str, Any]:
     """Train on a dataset; see `train` for what it returns."""
-    run, workers = session.run, session.workers
-    assert isinstance(run, Run)
+    workers = session.workers
     config, training = run.config, run.config.training
     shards = dataset.fold_shards(run.info.training_folds)
     batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
@@ -104,7 +104,7 @@ def _fit(
                 workers.service(),
             ),
             steps,
-            _validation(folder, dataset, run, workers),
+            _validation(folder, dataset, run, workers, batch_size),
             [
                 callbacks.Throughput(batch_size),
                 callbacks.Keeper(
@@ -190,12 +190,11 @@ def _standardise(
 
 
 def _validation(
-    folder: Path, dataset: Dataset, run: Run, workers: Workers
+    folder: Path, dataset: Dataset, run: Run, workers: Workers, batch_size: int
 ) -> tf.data.Dataset | None:
     if run.info.validation_fold is None:
         return None
     shards = dataset.fold_shards([run.info.validation_fold])
-    batch_size = run.config.training.batch_size
     clips = sum(shard.clips for shard in shards)
     missing = -clips % batch_size
     # An incomplete batch would leave a device without a clip, which is a crash or a NaN.

@@ -87,16 +87,19 @@ def train_translation(
         if run.info.validation_fold is not None:
             held_out = _sides(loaded, labels, [[run.info.validation_fold] for _ in infos])
         with records.naming_damage(loaded):
-            result = _fit(session, learnt_from, held_out, watcher)
+            result = _fit(run, session, learnt_from, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
 
 
 def _fit(
-    session: Session, learnt_from: Sides, held_out: Sides | None, watcher: Watcher | None
+    run: TranslationRun,
+    session: Session,
+    learnt_from: Sides,
+    held_out: Sides | None,
+    watcher: Watcher | None,
 ) -> dict[str, Any]:
     """Train on some clips; see `train_translation` for what it returns."""
-    run, workers = session.run, session.workers
-    assert isinstance(run, TranslationRun)
+    workers = session.workers
     config, training = run.config, run.config.training
     steps = unpaired.steps_per_epoch(learnt_from, training.batch_size)
     portion = workers.portion
