@@ -8,7 +8,8 @@ So the batches are those that one process would make, in the same order.
 import logging
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -22,6 +23,7 @@ from tfdream.errors import ClusterError, ConfigError
 logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 10
+_LOST = "the data service lost a batch"
 _PREFIX = "grpc://"
 _HINT = tf.data.experimental.SHARD_HINT
 _EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
@@ -99,7 +101,7 @@ class Service(NamedTuple):
             lost = tf.debugging.assert_equal(
                 tf.gather(found, order),
                 tf.range(first, first + workers),
-                "the data service lost a batch: was one of its workers started again?",
+                _LOST,
             )
             with tf.control_dependencies([lost]):
                 sorted_values = tf.nest.map_structure(lambda each: tf.gather(each, order), values)
@@ -116,6 +118,24 @@ class Service(NamedTuple):
         count = int(second - first)
         logger.info("the data service has %d workers", count)
         return count
+
+
+@contextmanager
+def told_of_lost_batches() -> Iterator[None]:
+    """Tell of a worker that died while its batches were read, in one line.
+
+    Raises:
+      ClusterError: if one did.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _LOST not in error.message:
+            raise
+        raise ClusterError(
+            f"{_LOST}: one of its workers ended or was started again; start dispatcher and workers "
+            "anew, then the training, which goes on after the last finished epoch"
+        ) from None
 
 
 def new_job() -> str:

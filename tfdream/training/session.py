@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfdream.datasets.service import told_of_lost_batches
 from tfdream.files import write_json
 from tfdream.training import callbacks, distribution
 from tfdream.training.runs import RunFolder
@@ -94,21 +95,22 @@ class Session:
         """
         training = self.run.config.training
         distribute = self.workers.distribute
-        model.fit(
-            distribute(batches),
-            epochs=training.epochs,
-            initial_epoch=self.first_epoch,
-            steps_per_epoch=steps,
-            validation_data=None if validation is None else distribute(validation),
-            verbose=0,
-            shuffle=False,
-            callbacks=[
-                *own_callbacks,
-                callbacks.Described(self.run),
-                callbacks.StepProgress(self.progress, self.first_epoch),
-                keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
-            ],
-        )
+        with told_of_lost_batches():
+            model.fit(
+                distribute(batches),
+                epochs=training.epochs,
+                initial_epoch=self.first_epoch,
+                steps_per_epoch=steps,
+                validation_data=None if validation is None else distribute(validation),
+                verbose=0,
+                shuffle=False,
+                callbacks=[
+                    *own_callbacks,
+                    callbacks.Described(self.run),
+                    callbacks.StepProgress(self.progress, self.first_epoch),
+                    keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
+                ],
+            )
 
     def end(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write the result down, and give it back."""
