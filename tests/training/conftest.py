@@ -40,26 +40,31 @@ print(json.dumps(result))
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def start_training():
     """A function that starts a process that trains, and prints each step done and the result."""
+    started = []
 
     def start(
         config, dataset, folder, fold=0, devices=1, strategy="auto", service=None, environment=()
     ):
         what = [config.model_dump(mode="json"), str(dataset), str(folder), fold, devices, strategy]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", TRAIN, json.dumps([*what, service])],
             env={**os.environ, **dict(environment)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def start_workers(start_training):
     """A function that starts several such processes, which train together."""
 
@@ -91,7 +96,7 @@ def start_workers(start_training):
     return start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def ended():
     """A function that waits for such a process, and gives its result."""
 
