@@ -111,13 +111,16 @@ class Service(NamedTuple):
         return tf.data.Dataset.zip(firsts, read.batch(workers)).flat_map(in_order)
 
     def _workers(self) -> int:
-        """How many there are, when the first of them has joined."""
-        probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2)
-        read = probe.apply(tf_service.distribute(_EACH_ITS_OWN, self.address))
-        first, second = next(iter(read)).numpy()
-        count = int(second - first)
-        logger.info("the data service has %d workers", count)
-        return count
+        """How many there are, when all have joined: who comes later has no batches of its own."""
+        logger.info("waiting for the workers of the data service")
+        probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
+        seen: set[int] = set()
+        for numbers in probe.apply(tf_service.distribute(_EACH_ITS_OWN, self.address)):
+            first, second = numbers.numpy().tolist()
+            seen.add(first)
+            if len(seen) == second - first:
+                break
+        return len(seen)
 
 
 @contextmanager

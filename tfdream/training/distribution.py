@@ -73,6 +73,7 @@ class FitModel:
     distribute_strategy: tf.distribute.Strategy
     _distribute_strategy: tf.distribute.Strategy | None
     _symbolic_build: Callable[..., None]
+    get_metrics_result: Callable[[], dict[str, tf.Tensor]]
     optimizer: keras.Optimizer
     trainable_variables: list[keras.Variable]
 
@@ -114,6 +115,14 @@ class FitModel:
         elif self.test_function is None or force:
             step = self._on_every_device(self.test_step)
             self.test_function = lambda batches: step(next(batches))
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What steps tell, added up over all machines; Keras may take the last step's own."""
+        if not self._has_other_machines:
+            told: dict[str, tf.Tensor] = keras.Model._get_metrics_result_or_logs(self, logs)
+            return told
+        results = self.get_metrics_result()
+        return {name: results[name] for name in logs}
 
     @property
     def _has_other_machines(self) -> bool:
