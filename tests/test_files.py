@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 
@@ -112,3 +113,11 @@ def test_a_file_has_the_rights_of_any_new_file(tmp_path):
     write_text(tmp_path / "a.txt", "")
     (tmp_path / "b.txt").touch()
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+@pytest.mark.parametrize("filename", [None, ".partial-a"])
+def test_an_error_of_the_system_names_the_file_that_was_meant(tmp_path, filename):
+    path = tmp_path / "a"
+    with pytest.raises(OSError) as caught, replacing(path):
+        raise OSError(errno.ENOSPC, "full", filename and str(tmp_path / filename))
+    assert caught.value.filename == str(path)

@@ -151,7 +151,7 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
         try:
             tf.saved_model.save(exported, str(temporary), signatures=exported.signatures())
         except tf.errors.OpError as error:
-            reason = " ".join(error.message.split())
+            reason = " ".join(error.message.split()).rpartition("}} ")[2]  # behind the graph's node
             raise ModelError(f"'{folder}' cannot be written: {reason}") from None
         difference = compare(exported, temporary)
         if not difference <= 1e-4:  # graph rewriting may round differently, by parts in 10⁶

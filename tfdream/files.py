@@ -24,16 +24,15 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if (
-            error.errno is not None and error.filename is None
-        ):  # of a full disk the system tells no more
+        # Of a full disk the system names no file; and nobody asked for the temporary one.
+        if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        elif temporary.exists():  # on a read-only disk, even what is not there cannot go
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

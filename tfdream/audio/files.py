@@ -351,7 +351,8 @@ def _waiting(waiting: Path, instead_of: Path) -> Iterator[Path]:
     except AudioError as error:
         raise type(error)(str(error).replace(str(waiting), str(instead_of))) from None
     finally:
-        waiting.unlink(missing_ok=True)
+        if waiting.exists():
+            waiting.unlink()
 
 
 def is_writable(extension: str) -> bool:
