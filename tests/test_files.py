@@ -121,3 +121,10 @@ def test_an_error_of_the_system_names_the_file_that_was_meant(tmp_path, filename
     with pytest.raises(OSError) as caught, replacing(path):
         raise OSError(errno.ENOSPC, "full", filename and str(tmp_path / filename))
     assert caught.value.filename == str(path)
+
+
+def test_a_path_below_a_file_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AudioError, match="file' is no folder that may be written to"):
+        check_free(tmp_path / "file" / "new" / "out.wav", False, AudioError)
+    check_free(tmp_path / "new" / "new" / "out.wav", False, AudioError)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,9 +67,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
-    """Raise `error` if `path` exists already and may not be overwritten."""
+    """Raise `error` if `path` exists already and may not be replaced, or can never be written."""
     if path.exists() and not force:
         raise error(f"output '{path}' exists already; name another or use --force to overwrite it")
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise error(f"output '{path}': '{nearest}' is no folder that may be written to")
 
 
 def check_format(content: Any, newest: int, folder: Path, error: type[TfdreamError]) -> None:

@@ -172,6 +172,8 @@ def check_output(output: Path, bits: int | None, force: bool) -> None:
       AudioError: if it exists, or its extension is none that we write.
     """
     check_free(output, force, AudioError)
+    if output.is_dir():
+        raise AudioError(f"output '{output}' is a folder; name a file in it")
     audio.check_writable(output, bits)
 
 
