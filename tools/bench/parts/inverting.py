@@ -1,0 +1,32 @@
+"""Pictures back to sound, beside `librosa.griffinlim`."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from inversion import MOMENTUM, by_librosa, by_tfdream
+from timing import Cost, compare
+
+from tfdream import config
+from tfdream.datasets.synthetic import compose
+from tfdream.signal import frontend as frontends
+
+
+def measure(folder: Path) -> list[Cost]:
+    """The default: heap integration, then Griffin–Lim."""
+    settings = config.load("lil_data", config.Experiment)
+    rate, samples = settings.prepare.sample_rate, settings.prepare.clip_samples
+    frontend = frontends.build(settings.frontend, rate)
+    song = compose("strings", 0, samples / rate + 1, rate).mean(axis=1)[np.newaxis, :samples]
+    image, remainder = frontend.analyse(tf.constant(song.astype(np.float32)))
+    magnitude = frontend.image_to_magnitude(image, remainder, samples).numpy()
+    ours = by_tfdream(config.PhaseConfig(start="pghi", iterations=32, momentum=MOMENTUM))
+    theirs = by_librosa(32)
+    cost = compare(
+        "`lil_data`'s picture to sound, 32 iterations",
+        lambda: ours(magnitude, frontend.spec, samples),
+        "librosa.griffinlim",
+        lambda: theirs(magnitude, frontend.spec, samples),
+        audio_seconds=samples / rate,
+    )
+    return [cost]

@@ -1,0 +1,27 @@
+"""`prepare`, beside decoding and resampling the same files by librosa, in one process each."""
+
+from pathlib import Path
+
+import librosa
+from timing import Cost, compare
+
+from tfdream import config
+from tfdream.datasets.prepare import prepare
+from tfdream.datasets.synthetic import write_corpus
+
+_SECONDS = 30.0
+
+
+def measure(folder: Path) -> list[Cost]:
+    """Sixteen songs of 44.1 kHz."""
+    songs = write_corpus(folder / "songs", 4, _SECONDS, 44100, seed=0)
+    settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
+    cost = compare(
+        "songs to shards",
+        lambda: prepare(folder / "songs", folder / "dataset", settings, workers=1, force=True),
+        "librosa.load of the same files",
+        lambda: [librosa.load(song, sr=settings.sample_rate) for song in songs],
+        rounds=3,
+        audio_seconds=_SECONDS * len(songs),
+    )
+    return [cost]

@@ -1,0 +1,29 @@
+"""Training from shards, beside the same steps on tensors in memory."""
+
+import statistics
+from pathlib import Path
+
+from throughput import measure as speeds
+from timing import Cost
+
+from tfdream import config
+from tfdream.datasets.prepare import prepare
+from tfdream.datasets.synthetic import write_corpus
+
+_STEPS = 5
+
+
+def measure(folder: Path) -> list[Cost]:
+    """Per example; networks of 5 s clips, whose pictures are made anew in every step."""
+    write_corpus(folder / "songs", 4, 30.0, 22050, seed=0)
+    settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
+    prepare(folder / "songs", folder / "dataset", settings)
+    return [one(name, folder / "dataset") for name in ("lil_data", "recommended")]
+
+
+def one(name: str, dataset: Path) -> Cost:
+    overrides = ("training.memory_gigabytes=0", "training.batch_size=8")
+    own, bare, _ = speeds(name, dataset, _STEPS, 3, overrides)
+    ratio = statistics.median(other / one for one, other in zip(own, bare, strict=True))
+    seconds = 1 / statistics.median(own)
+    return Cost(f"`{name}`, an example", seconds, "steps on tensors in memory", ratio, 5.0)
