@@ -11,7 +11,6 @@ compares what a step calculates in a second with a bare product of matrices in t
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,14 +23,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
 from tables import number, print_table
-from timing import Cost, interleaved
+from timing import Cost
 
 HEAD = (
     "part", "what", "reference", "seconds", "of the reference's", "seconds per second of audio",
     "share of peak", "memory",
 )  # fmt: skip
 PARTS = sorted(path.stem for path in (Path(__file__).parent / "parts").glob("[a-z]*.py"))
-_SIDE = 2048
 
 
 @click.command()
@@ -50,21 +48,10 @@ def measure(part: str) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         costs: list[Cost] = import_module(f"parts.{part}").measure(Path(folder))
     peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    counted = any(cost.operations for cost in costs)
     return {
         "costs": [cost._asdict() for cost in costs],
         "gigabytes": peak_bytes / 1e9,
-        "peak": peak() if counted else None,
     }
-
-
-def peak() -> float:
-    """Floating-point operations per second of a product of matrices."""
-    import tensorflow as tf
-
-    matrix = tf.random.stateless_uniform([_SIDE, _SIDE], [0, 0])
-    times = interleaved({"product": lambda: tf.linalg.matmul(matrix, matrix).numpy()}, 9)
-    return 2 * _SIDE**3 / statistics.median(times["product"])
 
 
 def rows(part: str) -> Iterator[list[str]]:
@@ -78,7 +65,6 @@ def rows(part: str) -> Iterator[list[str]]:
     found = json.loads(done.stdout.splitlines()[-1])
     for content in found["costs"]:
         cost = Cost(**content)
-        rate = cost.operations and cost.operations / cost.seconds
         per_audio = cost.audio_seconds and cost.seconds / cost.audio_seconds
         yield [
             part,
@@ -87,7 +73,7 @@ def rows(part: str) -> Iterator[list[str]]:
             f"{cost.seconds:.3g}",
             number(cost.ratio, ".2f"),
             number(per_audio, ".3g"),
-            number(rate and found["peak"] and rate / found["peak"], ".0%"),
+            number(cost.share_of_peak, ".0%"),
             f"{found['gigabytes']:.2f} GB",
         ]
     click.echo(f"{part}: {time.perf_counter() - started:.0f} s", err=True)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+_SIDE = 2048
+
 
 class Cost(NamedTuple):
     """What something costs."""
@@ -18,8 +20,8 @@ class Cost(NamedTuple):
     """Its time by that of the reference: the median of the rounds' own ratios."""
     audio_seconds: float | None = None
     """How much sound it works on."""
-    operations: float | None = None
-    """Floating-point operations, as far as they can be counted."""
+    share_of_peak: float | None = None
+    """Operations per second beside those of a product of matrices, where they can be counted."""
 
 
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
@@ -46,8 +48,31 @@ def compare(
     audio_seconds: float | None = None,
     operations: float | None = None,
 ) -> Cost:
-    """The cost of `own`, beside that of `other`."""
-    times = interleaved({"own": own, "other": other}, rounds)
-    ratio = statistics.median(a / b for a, b in zip(times["own"], times["other"], strict=True))
+    """The cost of `own`, beside that of `other`.
+
+    Args:
+      what, reference: what the two are called.
+      own, other: do it once.
+      rounds: that are counted.
+      audio_seconds: how much sound it works on.
+      operations: floating-point ones of `own`, where they can be counted.
+    """
+    ways = {"own": own, "other": other}
+    if operations:
+        ways["product"] = _product()
+    times = interleaved(ways, rounds)
+
+    def beside(way: str) -> float:
+        return statistics.median(a / b for a, b in zip(times["own"], times[way], strict=True))
+
+    share = operations / (2 * _SIDE**3) / beside("product") if operations else None
     seconds = statistics.median(times["own"])
-    return Cost(what, seconds, reference, ratio, audio_seconds, operations)
+    return Cost(what, seconds, reference, beside("other"), audio_seconds, share)
+
+
+def _product() -> Callable[[], object]:
+    """Multiply square matrices: as many operations in a second as this machine can do."""
+    import tensorflow as tf
+
+    matrix = tf.random.stateless_uniform([_SIDE, _SIDE], [0, 0])
+    return lambda: tf.linalg.matmul(matrix, matrix).numpy()
