@@ -83,16 +83,19 @@ def train_generation(
             held_out = Side(dataset_folder, dataset, shards, config.label)
         with records.naming_damage({dataset_folder: dataset}):
             side = _side(config, dataset_folder, dataset, info.training_folds)
-            result = _fit(session, side, held_out, watcher)
+            result = _fit(run, session, side, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
 
 
 def _fit(
-    session: Session, side: Side, held_out: Side | None, watcher: Watcher | None
+    run: GenerationRun,
+    session: Session,
+    side: Side,
+    held_out: Side | None,
+    watcher: Watcher | None,
 ) -> dict[str, Any]:
     """Train on some clips; see `train_generation` for what it returns."""
-    run, workers = session.run, session.workers
-    assert isinstance(run, GenerationRun)
+    workers = session.workers
     training = run.config.training
     batch_size = min(training.batch_size, side.clips)
     fitting = _with_batches_of(run.config, batch_size)
