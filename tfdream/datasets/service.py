@@ -24,6 +24,12 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 10
 _LOST = "the data service lost a batch"
+_REMEDY = (
+    f"{_LOST}: one of its workers ended or was started again; start dispatcher and workers anew, "
+    "then the training, which goes on after the last finished epoch"
+)
+# Batches that came before their turn: more, and one must be lost.
+_MOST_WAITING = 64
 _PREFIX = "grpc://"
 _HINT = tf.data.experimental.SHARD_HINT
 _EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
@@ -66,7 +72,7 @@ class Service(NamedTuple):
         Returns:
           What was made of them, in the order of the batches.
         """
-        workers = self._workers()
+        self._await_workers()
 
         def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
             def cut(index: tf.Tensor) -> tuple[Any, ...]:
@@ -94,24 +100,12 @@ class Service(NamedTuple):
             )
         )
 
-        def in_order(first: tf.Tensor, turn: tuple[tf.Tensor, Any]) -> tf.data.Dataset:
-            # A turn has a batch of every worker, in an order of the dispatcher's.
-            found, values = turn
-            order = tf.argsort(found)
-            lost = tf.debugging.assert_equal(
-                tf.gather(found, order),
-                tf.range(first, first + workers),
-                _LOST,
-            )
-            with tf.control_dependencies([lost]):
-                sorted_values = tf.nest.map_structure(lambda each: tf.gather(each, order), values)
-            return tf.data.Dataset.from_tensor_slices(sorted_values)
+        return tf.data.Dataset.from_generator(
+            lambda: _in_order(read, first_step), output_signature=read.element_spec[1]
+        )
 
-        firsts = tf.data.Dataset.counter(first_step, workers)
-        return tf.data.Dataset.zip(firsts, read.batch(workers)).flat_map(in_order)
-
-    def _workers(self) -> int:
-        """How many there are, when all have joined: who comes later has no batches of its own."""
+    def _await_workers(self) -> None:
+        """Wait until all have joined: who comes later has no batches of its own."""
         logger.info("waiting for the workers of the data service")
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
         seen: set[int] = set()
@@ -120,7 +114,36 @@ class Service(NamedTuple):
             seen.add(first)
             if len(seen) == second - first:
                 break
-        return len(seen)
+
+
+def _in_order(read: tf.data.Dataset, first_step: int) -> Iterator[Any]:
+    """What was made, by the number of its step.
+
+    A worker makes its own batches in order and leaves none out, but the dispatcher may deal out
+    more turns to one worker than to another at the beginning: what is early waits.
+
+    Args:
+      read: pairs of a step and what was made for it.
+      first_step: the first one's number.
+    """
+    waiting: dict[int, Any] = {}
+    expected = first_step
+    for number, made in _until_lost(read):
+        step = int(number)
+        # A worker that was started again begins again; one that is gone is waited for in vain.
+        if step < expected or step in waiting or len(waiting) > _MOST_WAITING:
+            raise ClusterError(_REMEDY)
+        waiting[step] = made
+        while expected in waiting:
+            yield waiting.pop(expected)
+            expected += 1
+
+
+def _until_lost(read: tf.data.Dataset) -> Iterator[Any]:
+    try:
+        yield from read
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
+        raise ClusterError(_REMEDY) from None
 
 
 @contextmanager
@@ -132,13 +155,12 @@ def told_of_lost_batches() -> Iterator[None]:
     """
     try:
         yield
-    except tf.errors.InvalidArgumentError as error:
-        if _LOST not in error.message:
+    except tf.errors.OpError as error:
+        # TensorFlow passes on what a generator raised as the last lines of a page.
+        line = next((one for one in error.message.splitlines() if _LOST in one), None)
+        if line is None:
             raise
-        raise ClusterError(
-            f"{_LOST}: one of its workers ended or was started again; start dispatcher and workers "
-            "anew, then the training, which goes on after the last finished epoch"
-        ) from None
+        raise ClusterError(line[line.index(_LOST) :]) from None
 
 
 def new_job() -> str:
