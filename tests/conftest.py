@@ -5,6 +5,8 @@ everything at once (every graph built twice, sums in another order), so they hav
 own, in a process of its own: tests/training/test_fit.py.
 """
 
+import fcntl
+import json
 import os
 from contextlib import contextmanager
 
@@ -65,6 +67,30 @@ def tones(rng, samples):
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Makes what is expensive once for all processes of pytest-xdist: the others wait for it.
+
+    Called with a name and a function that fills a folder, it gives the folder, and what the
+    function returned.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def make(name, fill):
+        folder, answer = root / "shared" / name, root / "shared" / f"{name}.json"
+        folder.parent.mkdir(exist_ok=True)
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not answer.exists():
+                result = fill(folder)
+                answer.write_text(json.dumps(result))
+        return folder, json.loads(answer.read_text())
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def source(tmp_path_factory):
     """Six tracks of noise and six of tones: three clips each, but for one that has four."""
     folder = tmp_path_factory.mktemp("source")
@@ -97,22 +123,19 @@ def experiment(configure):
 
 
 @pytest.fixture(scope="session")
-def dataset(source, experiment, tmp_path_factory):
+def dataset(source, experiment, once):
     """A prepared folder, not to be changed."""
     from tfdream.datasets.prepare import prepare
 
-    folder = tmp_path_factory.mktemp("prepared") / "dataset"
-    prepare(source, folder, experiment.prepare, workers=1)
-    return folder
+    return once("dataset", lambda folder: prepare(source, folder, experiment.prepare, workers=1))[0]
 
 
 @pytest.fixture(scope="session")
-def trained(dataset, experiment, tmp_path_factory):
+def trained(dataset, experiment, once):
     """A run folder of two epochs, not to be changed, and what `train` returned."""
     from tfdream.training.fit import train
 
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    return folder, train(experiment, dataset, folder)
+    return once("trained", lambda folder: train(experiment, dataset, folder))
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +188,7 @@ def configure_translation(translation_path):
 
 
 @pytest.fixture(scope="session")
-def translation(dataset, configure_translation, run, step_by_step, tmp_path_factory):
+def translation(dataset, configure_translation, run, step_by_step, once):
     """The folder of a CycleGAN of two epochs, judged by a classifier; and what training returned.
 
     Not to be changed.
@@ -173,15 +196,18 @@ def translation(dataset, configure_translation, run, step_by_step, tmp_path_fact
     from tfdream.evaluation.translation import Watcher
     from tfdream.training.translation import train_translation
 
-    folder = tmp_path_factory.mktemp("translation") / "run"
     how = TranslateConfig(tiles={"overlap_seconds": 0.05})
-    with step_by_step():
-        return folder, train_translation(
-            configure_translation(),
-            dataset,
-            folder,
-            watcher=lambda own, sides: Watcher(own, sides, how, judge=run),
-        )
+
+    def fill(folder):
+        with step_by_step():
+            return train_translation(
+                configure_translation(),
+                dataset,
+                folder,
+                watcher=lambda own, sides: Watcher(own, sides, how, judge=run),
+            )
+
+    return once("translation", fill)
 
 
 @pytest.fixture(scope="session")
@@ -205,7 +231,7 @@ def configure_generation(generation_path):
 
 
 @pytest.fixture(scope="session")
-def generation(dataset, configure_generation, tmp_path_factory):
+def generation(dataset, configure_generation, once):
     """The folder of a generator of two epochs, watched; and what training returned.
 
     Not to be changed.
@@ -213,14 +239,17 @@ def generation(dataset, configure_generation, tmp_path_factory):
     from tfdream.evaluation.generation import Watcher
     from tfdream.training.generation import train_generation
 
-    folder = tmp_path_factory.mktemp("generation") / "run"
     how = GenerateConfig(phase={"start": "pghi", "iterations": 2})
-    return folder, train_generation(
-        configure_generation(),
-        dataset,
-        folder,
-        watcher=lambda own, side: Watcher(own, side, how),
-    )
+
+    def fill(folder):
+        return train_generation(
+            configure_generation(),
+            dataset,
+            folder,
+            watcher=lambda own, side: Watcher(own, side, how),
+        )
+
+    return once("generation", fill)
 
 
 @pytest.fixture(scope="session")

@@ -153,31 +153,32 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
     """What each command answered, one building on the other, and the folder they wrote to."""
     folder = tmp_path_factory.mktemp("walk")
     dataset, run, song = folder / "dataset", folder / "run", source / "tones/0.wav"
-    answers = {
-        "prepare": answer("prepare", source, dataset, "--config", experiment_path, "--workers", 1),
-        "train": answer("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1),
-        "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
-        "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
-        "layers": answer("layers", run),
-        "dream": answer(
-            *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
-            *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
-            *("--report", folder / "dream.html", "--tensorboard", folder / "events"),
-        ),
-        "export": answer("export", run, folder / "saved_model"),
-        "analyse": answer(
-            "analyse", song, folder / "song.npz", "--config", experiment_path, "--start", 0.5
-        ),
-        "invert": answer(
-            "invert", folder / "song.npz", folder / "song.wav", "--iterations", 2, "--seed", 3
-        ),
-        "plot history": answer("plot", "history", run, folder / "history.pdf"),
-        "plot spectrograms": answer(
-            "plot", "spectrograms", song, folder / "dream.flac", folder / "spectrograms.png"
-        ),
-    }
     with step_by_step():  # whose graphs take longer than what they do
-        answers |= {
+        answers = {
+            "prepare": answer(
+                "prepare", source, dataset, "--config", experiment_path, "--workers", 1
+            ),
+            "train": answer(
+                "train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1
+            ),
+            "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
+            "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
+            "layers": answer("layers", run),
+            "dream": answer(
+                *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),
+                *("--seed", 7, "--bits", 16, "--figure", folder / "dream.png", *FEW_STEPS),
+                *("--report", folder / "dream.html", "--tensorboard", folder / "events"),
+            ),
+            "analyse": answer(
+                "analyse", song, folder / "song.npz", "--config", experiment_path, "--start", 0.5
+            ),
+            "invert": answer(
+                "invert", folder / "song.npz", folder / "song.wav", "--iterations", 2, "--seed", 3
+            ),
+            "plot history": answer("plot", "history", run, folder / "history.pdf"),
+            "plot spectrograms": answer(
+                "plot", "spectrograms", song, folder / "dream.flac", folder / "spectrograms.png"
+            ),
             "crossvalidate": answer(
                 *("crossvalidate", experiment_path, dataset, folder / "folds", "--epochs", 1),
                 *("--fold", 0, "--fold", 2, "--figure", folder / "classes.png"),
@@ -192,6 +193,7 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
                 *("--model", run, "--report", folder / "compared.html"),
             ),
         }
+    answers["export"] = answer("export", run, folder / "saved_model")
     return answers, folder
 
 

@@ -76,12 +76,6 @@ def test_a_recording_shorter_than_a_window_has_a_width(tmp_path, samples, channe
     assert (found.lowest == 0.5).all()
 
 
-def test_rates_below_the_lowest_frequency_have_rows_too(tmp_path):
-    found = overview(tmp_path, np.ones(100), scale=FrequencyScale(), rate=50)
-    assert (np.diff(found.edges_hz) > 0).all()
-    assert found.edges_hz[-1] == pytest.approx(25)
-
-
 def test_a_hop_of_one_takes_no_more_memory_at_once(tmp_path):
     """Every frame is there, whatever the batches that they come in."""
     samples = np.zeros(5000)

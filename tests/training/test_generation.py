@@ -100,6 +100,7 @@ def test_a_generator_s_run_knows_its_label(generation, generation_run):
 # Going on
 
 
+@pytest.mark.slow
 def test_one_epoch_and_another_are_two_whoever_watches(
     generation, configure_generation, dataset, folder
 ):

@@ -45,9 +45,9 @@ def test_a_folder_is_opened_as_the_run_that_it_is(trained, translation):
 
 def test_a_run_of_another_task_says_what_it_is_and_what_is_wanted(trained, translation):
     classifier, cyclegan = "one of a classifier", "one of a translation"
-    with pytest.raises(ModelError, match=rf"run' is {cyclegan}.*; this takes {classifier}"):
+    with pytest.raises(ModelError, match=rf"' is {cyclegan}.*; this takes {classifier}"):
         Run.open(translation[0])
-    with pytest.raises(ModelError, match=rf"run' is {classifier}.*; this takes {cyclegan}"):
+    with pytest.raises(ModelError, match=rf"' is {classifier}.*; this takes {cyclegan}"):
         TranslationRun.open(trained[0])
 
 

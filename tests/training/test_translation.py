@@ -163,6 +163,7 @@ def test_the_metrics_are_those_of_the_kept_weights(translation, translation_run,
 # Going on
 
 
+@pytest.mark.slow
 def test_one_epoch_and_another_are_two_whoever_watches(
     translation, configure_translation, dataset, folder, eagerly
 ):
@@ -354,6 +355,7 @@ def test_genres_that_are_not_clear_are_asked_for(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_two_datasets_have_the_names_of_their_labels_or_their_own(
     configure_translation, datasets, folder, eagerly
 ):
