@@ -15,7 +15,7 @@ from tensorboard import program
 from tfdream import audio, figures
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
-from tfdream.exhibit import Exhibit, flat
+from tfdream.exhibit import Exhibit, drawn, flat
 from tfdream.training.runs import Run
 
 # TensorBoard's player holds a whole sound in memory, and its events file every one of them.
@@ -50,7 +50,7 @@ class Board:
         """Show what came out: pictures, the first minute of each sound, measures, settings."""
         if self._folder is None:
             return
-        picture = _drawn(exhibit.draw)
+        picture = _decoded(exhibit.picture)
         settings = json.dumps(exhibit.settings, indent=2, ensure_ascii=False)
 
         def write() -> None:
@@ -98,8 +98,8 @@ class ClassifierBoard:
                 self._show_examples()
             if confusion is not None:
                 counts = confusion.round().astype(int).tolist()
-                picture = _drawn(lambda path: figures.confusion(self.run.labels, counts, path))
-                tf.summary.image("confusion of validation clips", picture)
+                picture = drawn(lambda path: figures.confusion(self.run.labels, counts, path))
+                tf.summary.image("confusion of validation clips", _decoded(picture))
         self._writer.flush()
 
     def _show_examples(self) -> None:
@@ -115,8 +115,8 @@ class ClassifierBoard:
                     self._show_input(waveform[: self.run.clip_samples], f"{side.label}, as seen")
             if paths:
                 files, labels = zip(*paths, strict=True)
-                picture = _drawn(lambda path: figures.spectrograms(files, path, labels))
-                tf.summary.image("spectrograms", picture)
+                picture = drawn(lambda path: figures.spectrograms(files, path, labels))
+                tf.summary.image("spectrograms", _decoded(picture))
 
     def _show_input(self, waveform: np.ndarray, name: str) -> None:
         """What the network sees, if it sees pictures: high frequencies on top, channels apart."""
@@ -154,12 +154,9 @@ def serve(folder: Path, host: str, port: int) -> str:
     return url
 
 
-def _drawn(draw: Callable[[Path], None]) -> tf.Tensor:
-    """A figure as TensorBoard takes it: uint8 `[1, height, width, 4]`."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.png"
-        draw(path)
-        return tf.io.decode_png(path.read_bytes(), channels=4)[tf.newaxis]
+def _decoded(png: bytes) -> tf.Tensor:
+    """A picture as TensorBoard takes it: uint8 `[1, height, width, 4]`."""
+    return tf.io.decode_png(png, channels=4)[tf.newaxis]
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:

@@ -1,7 +1,9 @@
 """What there is to hear, see and read of one result, whoever shows it."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,19 @@ class Exhibit:
         """Draw the spectrograms of the sounds, and the course of the steps."""
         paths, titles = list(self.sounds.values()), list(self.sounds)
         figures.spectrograms(paths, output, titles, self.steps, self.steps_label)
+
+    @cached_property
+    def picture(self) -> bytes:
+        """The same as a PNG, drawn once for all who show it."""
+        return drawn(self.draw)
+
+
+def drawn(draw: Callable[[Path], None]) -> bytes:
+    """What a figure writes as PNG."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        draw(path)
+        return path.read_bytes()
 
 
 def flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -1,11 +1,14 @@
-"""Training in processes of their own, where TensorFlow has other devices or other machines."""
+"""What a run keeps; and training in processes of their own, with other devices or machines."""
 
+import csv
 import json
 import os
 import socket
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 
 TRAIN = """
@@ -106,3 +109,58 @@ def ended():
         return json.loads(output.splitlines()[-1])
 
     return wait
+
+
+MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def history():
+    """The rows of a run's history, without what depends on the machine's speed."""
+
+    def read(folder):
+        with (folder / "history.csv").open(newline="") as file:
+            return [
+                {name: float(value) for name, value in row.items() if name not in MEASURED}
+                for row in csv.DictReader(file)
+            ]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def state():
+    """Every array that a run keeps, by file and place: weights, optimizers, random state, pools."""
+
+    def read(folder):
+        found = {}
+
+        def take(name, node):
+            if isinstance(node, h5py.Dataset):
+                found[file.filename.rpartition("/")[2], name] = node[()]
+
+        for name in ("model.weights.h5", "resume.weights.h5"):
+            with h5py.File(folder / name) as file:
+                file.visititems(take)
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_run(history, state):
+    """Bit for bit."""
+
+    def check(folder, other):
+        assert history(folder) == history(other)
+        first, second = state(folder), state(other)
+        assert first.keys() == second.keys()
+        for place, array in first.items():
+            assert np.array_equal(array, second[place]), place
+
+    return check

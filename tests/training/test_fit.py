@@ -1,8 +1,6 @@
-import csv
 import json
 import shutil
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -19,40 +17,6 @@ from tfdream.training.runs import Run
 # For what is not about going on: a run that is continued is compared with one made with graphs.
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
-MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
-
-
-def history(folder):
-    """The rows of the history, without what depends on the machine's speed."""
-    with (folder / "history.csv").open(newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in MEASURED}
-            for row in csv.DictReader(file)
-        ]
-
-
-def arrays(path):
-    """Every array in a file of weights, by its place: weights, optimizer and random state."""
-    found = {}
-
-    def take(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[name] = node[()]
-
-    with h5py.File(path) as file:
-        file.visititems(take)
-    return found
-
-
-def assert_same_run(folder, other):
-    """Bit for bit."""
-    assert history(folder) == history(other)
-    for name in ("model.weights.h5", "resume.weights.h5"):
-        first, second = arrays(folder / name), arrays(other / name)
-        assert first.keys() == second.keys()
-        for place, array in first.items():
-            assert np.array_equal(array, second[place]), place
-
 
 def interrupt_at(step):
     def progress(done, total):
@@ -60,11 +24,6 @@ def interrupt_at(step):
             raise KeyboardInterrupt
 
     return progress
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "run"
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +56,7 @@ def test_a_run_folder_holds_all_that_it_needs_and_nothing_half_written(trained):
     assert list((trained[0] / "tensorboard").rglob("events.*"))
 
 
-def test_noise_and_tones_are_told_apart(trained):
+def test_noise_and_tones_are_told_apart(trained, history):
     rows = history(trained[0])
     assert float(rows[1]["loss"]) < float(rows[0]["loss"])
     assert trained[1]["metrics"]["val_accuracy"] > 0.8
@@ -120,7 +79,7 @@ def test_the_parameters_are_counted_without_the_optimizer(run, trained):
 
 
 def test_interrupted_training_goes_on_as_if_nothing_had_happened(
-    configure, dataset, folder, three_epochs
+    configure, dataset, folder, three_epochs, history, assert_same_run
 ):
     config = configure("training.epochs=3")
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +93,9 @@ def test_interrupted_training_goes_on_as_if_nothing_had_happened(
     assert_same_run(folder, three_epochs)
 
 
-def test_more_epochs_on_a_moved_run_go_on_too(configure, dataset, folder, trained, three_epochs):
+def test_more_epochs_on_a_moved_run_go_on_too(
+    configure, dataset, folder, trained, three_epochs, assert_same_run
+):
     shutil.copytree(trained[0], folder)
     result = train(configure("training.epochs=3"), dataset, folder)
     assert (result["run"], result["epochs"]) == (str(folder), 3)
@@ -238,7 +199,7 @@ def test_a_missing_dataset_is_refused(experiment, tmp_path):
 
 
 @EAGERLY
-def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder):
+def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder, history):
     config = configure(
         "training.optimizer=sgd",
         "training.learning_rate=0.3",
@@ -297,7 +258,9 @@ HOPELESS = (
 
 
 @EAGERLY
-def test_a_loss_that_is_not_a_number_is_an_error_and_force_starts_anew(configure, dataset, folder):
+def test_a_loss_that_is_not_a_number_is_an_error_and_force_starts_anew(
+    configure, dataset, folder, history
+):
     with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"):
         train(configure(*HOPELESS), dataset, folder)
     with pytest.raises(ModelError, match="no weights yet"):
@@ -329,7 +292,7 @@ def test_a_batch_that_devices_cannot_share_equally_is_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize("clips", [13, 12])
 def test_two_devices_learn_what_one_learns(
-    configure, dataset, tmp_path, start_training, ended, clips
+    configure, dataset, tmp_path, start_training, ended, clips, history
 ):
     """Also where the last validation batch of 6 has one clip, and nothing for the second device."""
     assert len(tf.config.list_logical_devices("CPU")) == 1

@@ -1,8 +1,6 @@
-import csv
 import json
 import shutil
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -14,48 +12,10 @@ from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.training.generation import image_to_frames, train_generation
 from tfdream.training.runs import GenerationRun, open_run
 
-MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
 CODES = (
     "model={name: product_codes, options: {units: 6, numbers: 3, entries: 4, width: 6, "
     "dropout: 0.2, input_dropout: 0.1}}"
 )
-
-
-def history(folder):
-    """The rows of the history, without what depends on the machine's speed."""
-    with (folder / "history.csv").open(newline="") as file:
-        return [
-            {name: float(value) for name, value in row.items() if name not in MEASURED}
-            for row in csv.DictReader(file)
-        ]
-
-
-def state(folder):
-    """Every array that a run keeps, by file and place."""
-    found = {}
-
-    def take(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[file.filename.rpartition("/")[2], name] = node[()]
-
-    for name in ("model.weights.h5", "resume.weights.h5"):
-        with h5py.File(folder / name) as file:
-            file.visititems(take)
-    return found
-
-
-def assert_same_run(folder, other):
-    """Bit for bit."""
-    assert history(folder) == history(other)
-    first, second = state(folder), state(other)
-    assert first.keys() == second.keys()
-    for place, array in first.items():
-        assert np.array_equal(array, second[place]), place
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "run"
 
 
 def test_the_result_is_what_the_command_promises(generation):
@@ -76,7 +36,7 @@ def test_a_run_folder_holds_all_that_it_needs_and_nothing_half_written(generatio
 
 
 def test_the_loss_falls_and_the_held_out_one_is_that_of_the_kept_weights(
-    generation, generation_run, dataset
+    generation, generation_run, dataset, history
 ):
     first, second = history(generation[0])
     assert second["loss"] < first["loss"]
@@ -102,7 +62,7 @@ def test_a_generator_s_run_knows_its_label(generation, generation_run):
 
 @pytest.mark.slow
 def test_one_epoch_and_another_are_two_whoever_watches(
-    generation, configure_generation, dataset, folder
+    generation, configure_generation, dataset, folder, assert_same_run
 ):
     """The run that they are compared with was watched, and trained at once."""
     train_generation(configure_generation("training.epochs=1"), dataset, folder)
@@ -117,7 +77,7 @@ def test_one_epoch_and_another_are_two_whoever_watches(
 
 @pytest.mark.slow
 def test_one_epoch_and_another_are_two_with_codebooks_and_dropout(
-    configure_generation, dataset, tmp_path
+    configure_generation, dataset, tmp_path, assert_same_run
 ):
     two = configure_generation(CODES)
     train_generation(two, dataset, tmp_path / "whole")
@@ -128,7 +88,7 @@ def test_one_epoch_and_another_are_two_with_codebooks_and_dropout(
 
 @pytest.mark.slow
 def test_interrupted_training_goes_on_as_if_nothing_had_happened(
-    generation, configure_generation, dataset, folder
+    generation, configure_generation, dataset, folder, history, assert_same_run
 ):
     def interrupt(done, total):
         if done == 5:
@@ -147,7 +107,9 @@ def test_other_settings_are_refused(configure_generation, dataset, generation, c
         train_generation(configure_generation(change), dataset, generation[0])
 
 
-def test_a_finished_run_is_left_as_it_is(configure_generation, dataset, generation, folder):
+def test_a_finished_run_is_left_as_it_is(
+    configure_generation, dataset, generation, folder, assert_same_run
+):
     shutil.copytree(generation[0], folder)
     called = []
     train_generation(configure_generation(), dataset, folder, progress=lambda *_: called.append(1))
@@ -159,7 +121,7 @@ def test_a_finished_run_is_left_as_it_is(configure_generation, dataset, generati
 
 
 @pytest.mark.slow
-def test_the_first_examples_alone_can_be_learnt(configure_generation, dataset, folder):
+def test_the_first_examples_alone_can_be_learnt(configure_generation, dataset, folder, history):
     config = configure_generation(
         "examples=2", "training.validate_on=none", "training.epochs=30", "training.show_every=30"
     )

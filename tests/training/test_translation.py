@@ -1,9 +1,7 @@
-import csv
 import json
 import math
 import shutil
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from tfdream.training.pool import ImagePool
 from tfdream.training.runs import TranslationRun
 from tfdream.training.translation import Vitality, train_translation
 
-MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
 LEARNT = {
     *("loss", "cycle", "identity", "generator_forward", "generator_backward"),
     *("discriminator_forward", "discriminator_backward", "spread_forward", "spread_backward"),
@@ -29,45 +26,8 @@ SHORT = ("training.epochs=1", "training.batch_size=12", "training.pool_images=12
 ALONE = ("training.validate_on=none", *SHORT)
 
 
-def history(folder):
-    """The rows of the history, without what depends on the machine's speed."""
-    with (folder / "history.csv").open(newline="") as file:
-        return [
-            {name: float(value) for name, value in row.items() if name not in MEASURED}
-            for row in csv.DictReader(file)
-        ]
-
-
-def state(folder):
-    """Every array that a run keeps, by file and place: weights, optimizers, pools."""
-    found = {}
-
-    def take(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[file.filename.rpartition("/")[2], name] = node[()]
-
-    for name in ("model.weights.h5", "resume.weights.h5"):
-        with h5py.File(folder / name) as file:
-            file.visititems(take)
-    return found
-
-
-def assert_same_run(folder, other):
-    """Bit for bit."""
-    assert history(folder) == history(other)
-    first, second = state(folder), state(other)
-    assert first.keys() == second.keys()
-    for place, array in first.items():
-        assert np.array_equal(array, second[place]), place
-
-
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "run"
 
 
 @pytest.fixture
@@ -132,7 +92,7 @@ def test_a_run_folder_holds_all_that_it_needs_and_nothing_half_written(translati
     }
 
 
-def test_the_history_has_every_loss_and_they_fall(translation):
+def test_the_history_has_every_loss_and_they_fall(translation, history):
     first, second = history(translation[0])
     assert set(first) == {"epoch", *LEARNT, *VALIDATED}
     assert second["loss"] < first["loss"]
@@ -165,7 +125,7 @@ def test_the_metrics_are_those_of_the_kept_weights(translation, translation_run,
 
 @pytest.mark.slow
 def test_one_epoch_and_another_are_two_whoever_watches(
-    translation, configure_translation, dataset, folder, eagerly
+    translation, configure_translation, dataset, folder, eagerly, state, assert_same_run
 ):
     """The run that they are compared with was watched, and trained at once."""
     result = train_translation(configure_translation("training.epochs=1"), dataset, folder)
@@ -184,7 +144,7 @@ def test_one_epoch_and_another_are_two_whoever_watches(
 
 @pytest.mark.slow
 def test_interrupted_training_goes_on_as_if_nothing_had_happened(
-    configure_translation, dataset, tmp_path
+    configure_translation, dataset, tmp_path, history, assert_same_run
 ):
     """With graphs; of 2 steps an epoch, it is interrupted in the second one."""
 
@@ -245,7 +205,7 @@ def test_more_epochs_are_refused_where_the_rate_falls_with_their_number(falling,
 
 @pytest.mark.slow
 def test_force_starts_anew_in_half_precision_that_reloads_in_float32(
-    configure_translation, dataset, copy, eagerly
+    configure_translation, dataset, copy, eagerly, history
 ):
     before = keras.config.dtype_policy()
     config = configure_translation("training.mixed_precision=true", *SHORT)
@@ -276,7 +236,7 @@ def test_a_loss_that_is_not_a_number_is_an_error_that_names_the_rate(
 
 @pytest.mark.slow
 def test_what_earlier_epochs_learnt_outlives_a_breakdown(
-    configure_translation, dataset, translation, copy, eagerly, monkeypatch
+    configure_translation, dataset, translation, copy, eagerly, monkeypatch, assert_same_run
 ):
     monkeypatch.setattr(ImagePool, "draw", lambda pool, images: images * math.nan)
     with pytest.raises(ModelError, match=r"the loss is nan after epoch 3; lower training.learning"):
@@ -325,7 +285,7 @@ def test_the_graph_of_half_precision_learns_too(configure_translation, dataset, 
 
 
 @pytest.mark.slow
-def test_the_small_cyclegan_learns(configure_translation, dataset, folder):
+def test_the_small_cyclegan_learns(configure_translation, dataset, folder, history):
     config = configure_translation(
         "model={name: small_cyclegan, options: {filters: 2, blocks: 1, units: 8}}",
         "frontend.size=[64, 64]",
@@ -412,7 +372,7 @@ def test_a_dataset_of_other_clips_is_refused(configure_translation, dataset, fol
 
 @pytest.mark.slow
 def test_two_devices_learn_what_one_learns(
-    configure_translation, dataset, tmp_path, start_training, ended
+    configure_translation, dataset, tmp_path, start_training, ended, history, state
 ):
     """Pools and spreads included: the devices share them."""
     assert len(tf.config.list_logical_devices("CPU")) == 1

@@ -121,10 +121,8 @@ class Showing:
         from tfdream.synthesis.recording import read_sidecar
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
-        measured = {
-            name: {**result, **self._measure(originals, outputs[name])}
-            for name, result in results.items()
-        }
+        measure = self._measure(originals)
+        measured = {name: {**result, **measure(outputs[name])} for name, result in results.items()}
         settings = read_sidecar(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
@@ -133,22 +131,27 @@ class Showing:
             board,
         )
 
-    def _measure(self, originals: Mapping[str, Path], output: Path) -> Result:
+    def _measure(self, originals: Mapping[str, Path]) -> Callable[[Path], Result]:
         """What there is to tell of a file beside what the command told."""
-        if not self._measured:
-            return {}
+        if not self._measured or not (originals or self.judge):
+            return lambda output: {}
         if originals:
             from tfdream.evaluation.modification import compare
 
+            original = next(iter(originals.values()))
             asked = opinions(originals.get(STYLE), self.judge)
-            return compare(next(iter(originals.values())), output, asked)
-        if self.judge is None:
-            return {}
+            return lambda output: compare(original, output, asked)
         from tfdream.evaluation.classification import predict
         from tfdream.training.runs import Run
 
-        (heard,) = predict(Run.open(self.judge), [output])["files"]
-        return {name: heard[name] for name in ("label", "probabilities")}
+        assert self.judge is not None
+        judge = Run.open(self.judge)
+
+        def heard(output: Path) -> Result:
+            (file,) = predict(judge, [output])["files"]
+            return {name: file[name] for name in ("label", "probabilities")}
+
+        return heard
 
 
 def opinions(style: Path | None, judge: Path | None) -> "list[Opinion]":

@@ -63,8 +63,7 @@ def fit_memory(dataset: Dataset, config: Experiment) -> bool:
             )
         return True
     shape = frontend.shape(config.input_samples)
-    size = dataset.clips * np.prod(shape, dtype=float) * np.dtype(np.float16).itemsize
-    return not random and size <= config.training.memory_gigabytes * 1e9
+    return not random and records.fit_memory(dataset.clips, shape, config.training)
 
 
 def compute(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment) -> Inputs:

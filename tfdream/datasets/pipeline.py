@@ -16,20 +16,14 @@ from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import augment, inputs, records
 from tfdream.datasets.inputs import Inputs
 from tfdream.datasets.portion import WHOLE, Portion
-from tfdream.datasets.records import Dataset, Shard
+from tfdream.datasets.records import AHEAD, PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.datasets.service import Service
 from tfdream.signal import frontend as frontends
 
 logger = logging.getLogger(__name__)
 
-# Shards read at a time while training: neighbours in a shard belong to the same track.
-_READ_AT_A_TIME = 16
-# Batches that are ready before they are asked for. Left to TensorFlow it may be gigabytes.
-_AHEAD = 2
 Make = Callable[[Any, tf.Tensor, Portion], tuple[tf.Tensor, tf.Tensor]]
 """A portion of a batch, and the number of the step → inputs and labels."""
-
-_PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 
 def training_batches(
@@ -73,13 +67,13 @@ def training_batches(
         make = making.hear_and_vary
         if service is not None:
             made = service.spread(batches, first_step, batch_size, make, portion)
-            return made.prefetch(_AHEAD)
+            return made.prefetch(AHEAD)
         batches = portion.of(batches, batch_size)
     steps = tf.data.Dataset.counter(first_step)
     made = tf.data.Dataset.zip(batches, steps).map(
-        lambda batch, step: make(batch, step, portion), **_PARALLEL
+        lambda batch, step: make(batch, step, portion), **PARALLEL
     )
-    return made.prefetch(_AHEAD)
+    return made.prefetch(AHEAD)
 
 
 def steps_per_epoch(shards: list[Shard], batch_size: int) -> int:
@@ -127,7 +121,7 @@ def evaluation_batches(
             (found.values, {"label": found.labels, "track": found.tracks})
         )
         batches = batched(clips).map(
-            lambda values, clip: (tf.cast(values, tf.float32), clip), **_PARALLEL
+            lambda values, clip: (tf.cast(values, tf.float32), clip), **PARALLEL
         )
     else:
         starts = window_starts(config)
@@ -138,9 +132,9 @@ def evaluation_batches(
             windows = [waveform[:, start : start + config.input_samples] for start in starts]
             return frontend(tf.reshape(tf.stack(windows, 1), [-1, config.input_samples])), clip
 
-        batches = batched(records.serialised(folder, shards)).map(hear, **_PARALLEL)
+        batches = batched(records.serialised(folder, shards)).map(hear, **PARALLEL)
     # The count lets `fit` know the end of the data without running into it.
-    return batches.prefetch(_AHEAD).apply(tf.data.experimental.assert_cardinality(count))
+    return batches.prefetch(AHEAD).apply(tf.data.experimental.assert_cardinality(count))
 
 
 def window_starts(config: Experiment) -> list[int]:
@@ -206,7 +200,7 @@ def _from_memory(
 
     order = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_order)
     return portion.of(order, batch_size).map(
-        lambda chosen: (tf.gather(values, chosen), tf.gather(labels, chosen)), **_PARALLEL
+        lambda chosen: (tf.gather(values, chosen), tf.gather(labels, chosen)), **PARALLEL
     )
 
 
@@ -222,7 +216,7 @@ def _from_shards(
         order = tf.random.experimental.stateless_shuffle(names, [training.seed, epoch])
         serialised = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset,
-            cycle_length=_READ_AT_A_TIME,
+            cycle_length=READ_AT_A_TIME,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )

@@ -13,13 +13,19 @@ import tensorflow as tf
 from pydantic import ConfigDict, Field
 
 from tfdream import documents
-from tfdream.config import PrepareConfig, Section, validate
+from tfdream.config import FittingConfig, PrepareConfig, Section, validate
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import check_format, replacing
 
 DESCRIPTION = "dataset.json"
 FORMAT = 1
 _SCANNED = 64
+# Shards read at a time while training: neighbours in a shard belong to the same track.
+READ_AT_A_TIME = 16
+# Batches that are ready before they are asked for. Left to TensorFlow it may be gigabytes.
+AHEAD = 2
+PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+"""How pipelines map: what comes out stays in order."""
 _REMEDY = "run tfdream prepare --force again"
 
 
@@ -246,8 +252,7 @@ def read(
         .batch(batch_size)
         .map(
             lambda batch: parse_batch(batch, dataset.config),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+            **PARALLEL,
         )
     )
 
@@ -280,6 +285,12 @@ def tally(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def serialised(folder: Path, shards: Iterable[Shard]) -> tf.data.Dataset:
     """Every record of some shards once, in their order, as it lies there: string `[]`."""
     return tf.data.TFRecordDataset([str(folder / shard.name) for shard in shards])
+
+
+def fit_memory(clips: int, shape: tuple[int, ...], training: FittingConfig) -> bool:
+    """Whether inputs of a shape, one for each clip, may be kept in memory as float16."""
+    size = clips * np.prod(shape, dtype=float) * np.dtype(np.float16).itemsize
+    return bool(size <= training.memory_gigabytes * 1e9)
 
 
 def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:

@@ -16,15 +16,11 @@ import tensorflow as tf
 from tfdream.config import Hearing
 from tfdream.datasets import records
 from tfdream.datasets.portion import WHOLE, Portion
-from tfdream.datasets.records import Dataset, Shard
+from tfdream.datasets.records import PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.errors import DatasetError
 from tfdream.signal import frontend as frontends
 
-_READ_AT_A_TIME = 16
 _BATCH_SIZE = 16
-AHEAD = 2
-"""Batches that are ready before they are asked for."""
-_PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Side:
         if names is None or self.first is not None:  # in another order, others would be the first
             names = tf.constant([str(self.folder / shard.name) for shard in self.shards])
         found = tf.data.Dataset.from_tensor_slices(names).interleave(
-            tf.data.TFRecordDataset, cycle_length=_READ_AT_A_TIME
+            tf.data.TFRecordDataset, cycle_length=READ_AT_A_TIME
         )
         if self.label is not None:
             wanted = self.dataset.labels.index(self.label)
@@ -121,7 +117,7 @@ def endless_batches(
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
     size = config.training.batch_size
     batches = epochs.batch(size, drop_remainder=True)
-    return portion.of(batches, size).map(items.images, **_PARALLEL)
+    return portion.of(batches, size).map(items.images, **PARALLEL)
 
 
 def ordered_batches(
@@ -130,15 +126,14 @@ def ordered_batches(
     """So many batches of images of the clips in order; from the first again, after the last."""
     items, size = _Read(side, config), config.training.batch_size
     chosen = side.serialised().repeat().take(batches * size).batch(size)
-    return portion.of(chosen, size).map(items.images, **_PARALLEL)
+    return portion.of(chosen, size).map(items.images, **PARALLEL)
 
 
 def fit_memory(sides: Sequence[Side], config: Hearing) -> bool:
     """Whether the images of all clips are computed once, before training."""
     frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    clips = sum(side.clips for side in sides)
-    size = clips * np.prod(frontend.shape(config.input_samples), dtype=float)
-    return bool(2 * size <= config.training.memory_gigabytes * 1e9)
+    shape = frontend.shape(config.input_samples)
+    return records.fit_memory(sum(side.clips for side in sides), shape, config.training)
 
 
 class _Read:
@@ -173,7 +168,7 @@ class _Kept(_Read):
         super().__init__(side, config)
         kept = np.empty((side.clips, *self.frontend.shape(config.input_samples)), np.float16)
         done = 0
-        for images in side.serialised().batch(_BATCH_SIZE).map(super().images, **_PARALLEL):
+        for images in side.serialised().batch(_BATCH_SIZE).map(super().images, **PARALLEL):
             kept[done : done + len(images)] = images
             done += len(images)
         with tf.device("CPU:0"):  # where the pipeline runs

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfdream.config import TranslationExperiment
 from tfdream.datasets.portion import WHOLE, Portion
-from tfdream.datasets.sides import AHEAD, Side, endless_batches, fit_memory, ordered_batches
+from tfdream.datasets.records import AHEAD
+from tfdream.datasets.sides import Side, endless_batches, fit_memory, ordered_batches
 
 Sides = tuple[Side, Side]
 

@@ -10,6 +10,7 @@ from tfdream.config import GenerateConfig
 from tfdream.datasets.sides import Side
 from tfdream.models.generators import Generator
 from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.training.generation import image_to_frames
 from tfdream.training.runs import GenerationRun
 
 
@@ -57,7 +58,7 @@ class Watcher:
 
     def _generate(self, generator: Generator, image: tf.Tensor) -> tf.Tensor:
         """Pictures of the same size that begin with the same frames."""
-        frames = tf.transpose(image[..., 0], [0, 2, 1])
+        frames = image_to_frames(image)
         first = frames[:, :1]
         temperature = self.config.temperature
         following, _ = tf.function(generator.go_on)(

@@ -56,7 +56,7 @@ def write(exhibit: Exhibit, output: Path) -> None:
     page = template.render(
         title=exhibit.title,
         players=_players(exhibit),
-        picture=_picture(exhibit),
+        picture=_data_uri(exhibit.picture, "image/png"),
         picture_text=_picture_text(exhibit),
         results=[
             (name, in_words(result), flat(result)) for name, result in exhibit.results.items()
@@ -125,14 +125,7 @@ def _sound(path: Path, extension: str) -> str:
         heard = audio.head(blocks, math.ceil(_HEARD_SECONDS * rate))
         bits = 16 if extension == "flac" else None
         audio.write_blocks(encoded, heard, rate, channels, bits)
-        return _data_uri(encoded, _KINDS[extension])
-
-
-def _picture(exhibit: Exhibit) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        exhibit.draw(path)
-        return _data_uri(path, "image/png")
+        return _data_uri(encoded.read_bytes(), _KINDS[extension])
 
 
 def _picture_text(exhibit: Exhibit) -> str:
@@ -140,8 +133,8 @@ def _picture_text(exhibit: Exhibit) -> str:
     return f"Spectrograms, one above the other: {', '.join(exhibit.sounds)}{course}"
 
 
-def _data_uri(path: Path, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _resource(name: str) -> str:

@@ -17,7 +17,7 @@ from tfdream.errors import ConfigError
 from tfdream.training import callbacks, distribution, optimizer, splits
 from tfdream.training.confusion import Confusion
 from tfdream.training.runs import Run
-from tfdream.training.session import Session
+from tfdream.training.session import Batches, Session
 from tfdream.training.workers import THIS_ONE, Machines, Workers
 
 logger = logging.getLogger(__name__)
@@ -88,38 +88,25 @@ def _fit(
         session.begin(model)
         if not session.history:
             _standardise(network, folder, dataset, shards, config)
-    history = session.history
-    stopped = callbacks.out_of_patience(history, training.patience)
-    if session.first_epoch < training.epochs and not stopped:
+    if not session.finished:
         watch = watcher(run, _sides(folder, dataset, run)) if watcher else None
+        batches = pipeline.training_batches(
+            folder,
+            dataset,
+            shards,
+            config,
+            session.first_epoch,
+            workers.portion,
+            workers.service(),
+        )
         session.fit(
             model,
-            pipeline.training_batches(
-                folder,
-                dataset,
-                shards,
-                config,
-                session.first_epoch,
-                workers.portion,
-                workers.service(),
-            ),
-            steps,
+            network,
+            Batches(batches, batch_size, steps),
             _validation(folder, dataset, run, workers, batch_size),
-            [
-                callbacks.Throughput(batch_size),
-                callbacks.Keeper(
-                    run,
-                    network,
-                    training,
-                    history,
-                    best=training.keep == "best",
-                    worker=workers.index,
-                ),
-                callbacks.Patience(history, training.patience),
-                *([_watching(watch, model, run)] if watch else []),
-            ],
+            after=[_watching(watch, model, run)] if watch else [],
         )
-    return _summary(run, network, history, training)
+    return _summary(run, network, session.history, training)
 
 
 class Classifier(distribution.FitModel, keras.Model):

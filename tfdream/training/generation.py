@@ -13,15 +13,15 @@ import tensorflow as tf
 from tfdream.config import GenerationExperiment, GenerationTrainingConfig
 from tfdream.datasets import records
 from tfdream.datasets.portion import Portion
-from tfdream.datasets.records import Dataset
-from tfdream.datasets.sides import AHEAD, Side, endless_batches, fit_memory, ordered_batches
+from tfdream.datasets.records import AHEAD, Dataset
+from tfdream.datasets.sides import Side, endless_batches, fit_memory, ordered_batches
 from tfdream.errors import ConfigError
 from tfdream.models.generators import Generator
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.training import callbacks, optimizer, splits
 from tfdream.training.distribution import FitModel
 from tfdream.training.runs import GenerationRun
-from tfdream.training.session import Session
+from tfdream.training.session import Batches, Session
 from tfdream.training.workers import THIS_ONE, Machines
 
 # Clips that a generator adapts to before training, spread over the tracks.
@@ -66,8 +66,7 @@ def train_generation(
         training breaks down.
       ClusterError: if another machine ends before this one does.
     """
-    if machines.data_service is not None:
-        raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
+    machines.refuse_service()
     with machines.joined(run_folder) as workers:
         dataset = records.load(dataset_folder)
         splits.check_clips(config, dataset, dataset_folder)
@@ -108,9 +107,7 @@ def _fit(
         session.begin(model)
         if not session.history:
             generator.adapt(*_examples(side, run), training.seed)
-    history = session.history
-    stopped = callbacks.out_of_patience(history, training.patience)
-    if session.first_epoch < training.epochs and not stopped:
+    if not session.finished:
         watch = watcher(run, held_out or side) if watcher else None
         batches = endless_batches(
             side,
@@ -123,24 +120,12 @@ def _fit(
         )
         session.fit(
             model,
-            batches.prefetch(AHEAD),
-            steps,
+            generator,
+            Batches(batches.prefetch(AHEAD), batch_size, steps),
             validation,
-            [
-                callbacks.Throughput(batch_size),
-                callbacks.Keeper(
-                    run,
-                    generator,
-                    training,
-                    history,
-                    best=training.keep == "best",
-                    worker=workers.index,
-                ),
-                callbacks.Patience(history, training.patience),
-                *([_watching(watch, generator, training)] if watch else []),
-            ],
+            after=[_watching(watch, generator, training)] if watch else [],
         )
-    return _summary(run, generator, side, history)
+    return _summary(run, generator, side, session.history)
 
 
 class GeneratorFit(FitModel, keras.Model):

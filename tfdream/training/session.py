@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from tfdream.config import FittingConfig, SelectingConfig
 from tfdream.datasets.service import told_of_lost_batches
 from tfdream.files import write_json
 from tfdream.training import callbacks, distribution
@@ -15,6 +16,20 @@ from tfdream.training.runs import RunFolder
 from tfdream.training.workers import Workers
 
 logger = logging.getLogger(__name__)
+
+
+class Batches(NamedTuple):
+    """What is learnt from.
+
+    Attributes:
+      portions: this worker's of every batch, from the first epoch that is not done on.
+      size: of a batch, of all workers together.
+      steps: of an epoch.
+    """
+
+    portions: tf.data.Dataset
+    size: int
+    steps: int
 
 
 class Session:
@@ -76,36 +91,57 @@ class Session:
         """How many are done."""
         return len(self.history)
 
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or no more would help."""
+        training = self.run.config.training
+        return self.first_epoch >= training.epochs or callbacks.out_of_patience(
+            self.history, _patience(training)
+        )
+
     def fit(
         self,
         model: distribution.FitModel,
-        batches: tf.data.Dataset,
-        steps: int,
+        network: keras.Model,
+        batches: Batches,
         validation: tf.data.Dataset | None,
-        own_callbacks: Sequence[keras.callbacks.Callback],
+        before: Sequence[keras.callbacks.Callback] = (),
+        after: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Train up to the last epoch, and keep the run folder up to date.
 
         Args:
           model: that `begin` has seen.
-          batches: this worker's portions, from `first_epoch` on.
-          steps: of an epoch.
+          network: whose weights the run keeps.
+          batches: to learn from.
           validation: this worker's portions of what is held out.
-          own_callbacks: in their order, among them a `Keeper`.
+          before: what happens before an epoch is kept.
+          after: and after.
         """
         training = self.run.config.training
         distribute = self.workers.distribute
         with told_of_lost_batches():
             model.fit(
-                distribute(batches),
+                distribute(batches.portions),
                 epochs=training.epochs,
                 initial_epoch=self.first_epoch,
-                steps_per_epoch=steps,
+                steps_per_epoch=batches.steps,
                 validation_data=None if validation is None else distribute(validation),
                 verbose=0,
                 shuffle=False,
                 callbacks=[
-                    *own_callbacks,
+                    callbacks.Throughput(batches.size),
+                    *before,
+                    callbacks.Keeper(
+                        self.run,
+                        network,
+                        training,
+                        self.history,
+                        best=isinstance(training, SelectingConfig) and training.keep == "best",
+                        worker=self.workers.index,
+                    ),
+                    callbacks.Patience(self.history, _patience(training)),
+                    *after,
                     callbacks.Described(self.run),
                     callbacks.StepProgress(self.progress, self.first_epoch),
                     keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
@@ -116,3 +152,8 @@ class Session:
         """Write the result down, and give it back."""
         write_json(self.run.metrics_path, result)
         return result
+
+
+def _patience(training: FittingConfig) -> int | None:
+    """Epochs without a lower validation loss that are waited for; None for ever."""
+    return training.patience if isinstance(training, SelectingConfig) else None

@@ -17,7 +17,7 @@ from tfdream.models.translators import Directions
 from tfdream.training import callbacks, splits
 from tfdream.training.cyclegan import CycleGan
 from tfdream.training.runs import RunInfo, TranslationRun
-from tfdream.training.session import Session
+from tfdream.training.session import Batches, Session
 from tfdream.training.workers import THIS_ONE, Machines
 
 # A generator whose translations differ less than this from each other, as a share of how much real
@@ -64,8 +64,7 @@ def train_translation(
         training breaks down.
       ClusterError: if another machine ends before this one does.
     """
-    if machines.data_service is not None:
-        raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
+    machines.refuse_service()
     folders = [dataset_folder] if isinstance(dataset_folder, Path) else list(dataset_folder)
     if len(folders) == 2 and folders[0].resolve() == folders[1].resolve():
         raise ConfigError(
@@ -109,21 +108,17 @@ def _fit(
     with session.building():
         model = CycleGan(run.build_pair(), run.build_pair(), training, steps)
         session.begin(model)
-    history = session.history
-    if session.first_epoch < training.epochs:
+    if not session.finished:
+        batches = unpaired.training_batches(learnt_from, config, session.first_epoch, portion)
         session.fit(
             model,
-            unpaired.training_batches(learnt_from, config, session.first_epoch, portion),
-            steps,
+            model.generators,
+            Batches(batches, training.batch_size, steps),
             validation,
-            [
-                callbacks.Throughput(training.batch_size),
-                Vitality(history),
-                callbacks.Keeper(run, model.generators, training, history, worker=workers.index),
-                *([_watching(watch, model, training)] if watch else []),
-            ],
+            before=[Vitality(session.history)],
+            after=[_watching(watch, model, training)] if watch else [],
         )
-    return _summary(run, model, history)
+    return _summary(run, model, session.history)
 
 
 class Vitality(keras.callbacks.Callback):

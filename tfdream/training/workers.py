@@ -48,6 +48,11 @@ class Machines:
     strategy: Literal["auto", "multiworker"] = "auto"
     data_service: str | None = None
 
+    def refuse_service(self) -> None:
+        """Raise ConfigError if a data service is named, where nothing is made for it."""
+        if self.data_service is not None:
+            raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
+
     @contextmanager
     def joined(self, run_folder: Path) -> Iterator["Workers"]:
         """Wait for the other machines, if there are any; call it before TensorFlow does anything.
