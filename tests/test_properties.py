@@ -52,6 +52,8 @@ def cut(samples, lengths):
 
 blocks = some.lists(some.integers(1, 700), min_size=1, max_size=4)
 
+CODECS = [codec for codec in ("pcm16", "flac") if records.decodes(codec)]
+
 
 @given(seeds, some.integers(1, 3000), some.integers(1, 8), some.sampled_from([8000, 44100, 192000]))
 def test_a_float_file_holds_what_was_written(tmp_path, seed, samples, channels, rate):
@@ -121,7 +123,7 @@ def test_tiles_that_are_not_changed_give_the_recording_back(
     assert np.array_equal(audio.read(output)[0], audio.read(path)[0])
 
 
-@given(seeds, some.sampled_from(["pcm16", "flac"]), names, some.integers(0, 2**31))
+@given(seeds, some.sampled_from(CODECS), names, some.integers(0, 2**31))
 def test_a_record_holds_its_clip(tmp_path, seed, codec, track, label):
     how = PrepareConfig(sample_rate=8000, clip_seconds=0.02, codec=codec)
     pcm = np.random.default_rng(seed).integers(-32768, 32768, how.clip_samples)

@@ -188,13 +188,18 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def decodes(codec: str) -> bool:
+    """Whether clips of this codec can be decoded here."""
+    return codec != "flac" or importlib.util.find_spec("tensorflow_io") is not None
+
+
 def check_codec(config: PrepareConfig) -> None:
     """See that clips of this codec can be decoded here.
 
     Raises:
       DatasetError: if that takes a library which is not installed.
     """
-    if config.codec == "flac" and importlib.util.find_spec("tensorflow_io") is None:
+    if not decodes(config.codec):
         raise DatasetError(
             "codec=flac is decoded by tensorflow-io, which is not installed; install "
             "'tfdream[flac]', or prepare with --set prepare.codec=pcm16"

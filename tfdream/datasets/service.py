@@ -197,8 +197,8 @@ def start_worker(dispatcher: str, host: str, port: int) -> Server:
     Raises:
       ConfigError: if the port is taken.
     """
-    _load_decoders()
     address = check_address(dispatcher).removeprefix(_PREFIX)
+    _load_decoders()
     config = tf_service.WorkerConfig(address, f"{host}:%port%", port)
     return _started(lambda: tf_service.WorkerServer(config), port)
 
@@ -235,8 +235,10 @@ def _started(start: Callable[[], Server], port: int) -> Server:
 
 
 def _load_decoders() -> None:
-    """Load tensorflow-io's operations, which graphs that come from elsewhere may use."""
+    """Load tensorflow-io's operations, if it is here: graphs from elsewhere may use them."""
     flac = PrepareConfig(codec="flac")
+    if not records.decodes(flac.codec):
+        return
     # Its library is loaded when one of them is first put into a graph.
     tf.function(lambda encoded: records.decode(encoded, flac)).get_concrete_function(
         tf.TensorSpec([], tf.string)

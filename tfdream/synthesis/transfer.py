@@ -23,7 +23,7 @@ from tfdream.synthesis.recording import (
     silent,
     write_sidecar,
 )
-from tfdream.synthesis.retouch import Start, build_retouch, noise
+from tfdream.synthesis.retouch import Retouch, Start, build_retouch, noise
 from tfdream.synthesis.styles import Texture, TextureReader, relative, style, total
 from tfdream.training.runs import Run
 
@@ -65,6 +65,37 @@ def transfer(
     check_output(output, bits, force)
     listener = build_listener(config, run)
 
+    resampled = audio.info(content_path).sample_rate != listener.sample_rate
+    retouch = style_retouch(style_path, listener, config, resampled)
+    result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
+    result["objective"] = retouch.slope.objective.name
+    making = {
+        "command": "transfer",
+        "content": str(content_path),
+        "style": str(style_path),
+        "run": run and run.describe(),
+        "config": config.model_dump(mode="json"),
+        "bits": bits,
+    }
+    write_sidecar(output, making, result)
+    return result
+
+
+def style_retouch(
+    style_path: Path, listener: Listener, config: TransferConfig, resampled: bool
+) -> Retouch:
+    """How tiles are changed toward the style of a recording.
+
+    Args:
+      style_path: any audio file, of any length.
+      listener: network and frontend.
+      config: as for `transfer`.
+      resampled: whether the contents have another rate than the listener.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the style or the settings do not fit.
+    """
+
     def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
         textures = read_textures(style_path, listener, config, size)
         styles = [
@@ -78,20 +109,7 @@ def transfer(
         return -weighted(losses, config), losses
 
     start = _start(config, style_path, listener)
-    resampled = audio.info(content_path).sample_rate != listener.sample_rate
-    retouch = build_retouch(listener, config, objectives, resampled, start)
-    result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
-    result["objective"] = retouch.slope.objective.name
-    making = {
-        "command": "transfer",
-        "content": str(content_path),
-        "style": str(style_path),
-        "run": run and run.describe(),
-        "config": config.model_dump(mode="json"),
-        "bits": bits,
-    }
-    write_sidecar(output, making, result)
-    return result
+    return build_retouch(listener, config, objectives, resampled, start)
 
 
 def weighted(losses: dict[str, Objective], config: TransferConfig) -> Objective:

@@ -1,6 +1,6 @@
 """A training step of each published CycleGAN beside the same step in PyTorch.
 
-    pip install torch
+    pip install -e .[bench]
     python tools/bench/cyclegan_step.py [--steps 5] [--only cyclegan] [--mixed]
 
 Both have the same networks, which is checked first: with the same weights they give the same images
@@ -10,24 +10,21 @@ ratio are printed.
 
 import os
 import statistics
-import time
-from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
 import keras
 import numpy as np
-import tensorflow as tf
 import torch
 from tables import print_table
+from timing import beside, interleaved
 from torch import nn
+from translations import Step, batch_of_noise, experiment, tfdream_step
 
 from tfdream import config, models  # noqa: F401  (models before its translators)
 from tfdream.models import translators
-from tfdream.signal import frontend as frontends
 from tfdream.training import distribution
-from tfdream.training.cyclegan import CycleGan
 
 EXPERIMENTS = {"cyclegan": "dreaming_in_music_cyclegan", "small_cyclegan": "small_cyclegan"}
 HEAD = (
@@ -40,8 +37,6 @@ HEAD = (
     "ratio",
     "networks, off by",
 )
-
-Step = Callable[[], object]
 
 
 def reflected(first: int, then: int, kernel_size: int) -> list[nn.Module]:
@@ -173,22 +168,6 @@ def torch_step(
     return step
 
 
-def tfdream_step(
-    settings: config.TranslationExperiment,
-    pairs: list[translators.Pair],
-    batch: tuple[np.ndarray, np.ndarray],
-) -> Step:
-    """`CycleGan.train_step`, compiled as `fit` does."""
-    model = CycleGan(*pairs, settings.training, steps_per_epoch=1)
-    compiled = tf.function(model.train_step, reduce_retracing=True)
-    images = tuple(map(tf.constant, batch))
-
-    def step() -> None:
-        compiled(images)["loss"].numpy()
-
-    return step
-
-
 def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
     """The largest difference of what both make of the same images."""
     here = network(2 * images - 1).numpy()
@@ -199,19 +178,14 @@ def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
     return float(np.abs(here - there).max())
 
 
-def row(
-    name: str, steps: int, with_mixed: bool, batch: int | None, size: tuple[int, int] | None
-) -> list[str]:
-    settings = config.load_experiment(EXPERIMENTS[name])
-    assert isinstance(settings, config.TranslationExperiment)
-    frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
-    height, width = size or frontend.shape(settings.input_samples)[:2]
-    count = batch or settings.training.batch_size
-    rng = np.random.default_rng(0)
-    images = tuple(rng.uniform(0, 1, (2, count, height, width, 1)).astype(np.float32))
-    shape = (height, width, 1)
-
-    pairs = [translators.build(settings.model, shape) for _ in range(2)]
+def rivals(
+    name: str, size: tuple[int, int] | None = None, batch: int | None = None
+) -> tuple[dict[str, Step], float, tuple[int, int, int]]:
+    """Steps of the same networks here and there, by how much they differ, and the images."""
+    settings = experiment(EXPERIMENTS[name])
+    images = batch_of_noise(settings, size, batch)
+    count, height, width, _ = images[0].shape
+    pairs = [translators.build(settings.model, (height, width, 1)) for _ in range(2)]
     others = []
     for generator, discriminator in pairs:
         filters, blocks = (64, 9) if name == "cyclegan" else (4, 3)
@@ -227,29 +201,38 @@ def row(
         for networks, own in zip(pairs, others, strict=True)
         for network, other in zip(networks, own, strict=True)
     ]
-    ways = {
+    steps = {
         "PyTorch": torch_step(others, images, settings.training),
         "tfdream": tfdream_step(settings, pairs, images),
     }
+    return steps, max(differences), (count, height, width)
+
+
+def mixed_step(name: str, size: tuple[int, int] | None, batch: int | None) -> Step:
+    """That of tfdream in mixed precision."""
+    settings = experiment(EXPERIMENTS[name])
+    images = batch_of_noise(settings, size, batch)
+    with distribution.precision(mixed=True):
+        pairs = [translators.build(settings.model, images[0].shape[1:]) for _ in range(2)]
+        return tfdream_step(settings, pairs, images)
+
+
+def row(
+    name: str, steps: int, with_mixed: bool, batch: int | None, size: tuple[int, int] | None
+) -> list[str]:
+    ways, difference, images = rivals(name, size, batch)
     if with_mixed:
-        with distribution.precision(mixed=True):
-            mixed = [translators.build(settings.model, shape) for _ in range(2)]
-            ways["mixed"] = tfdream_step(settings, mixed, images)
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for number in range(steps + 1):
-        for way, step in ways.items():
-            started = time.perf_counter()
-            step()
-            if number:  # the first one builds the graph
-                seconds[way].append(time.perf_counter() - started)
-    cells = [name, f"{count}×{height}×{width}", f"{statistics.median(seconds['PyTorch']):.2f} s"]
+        ways["mixed"] = mixed_step(name, size, batch)
+    seconds = interleaved(ways, steps)
+    shape = "×".join(map(str, images))
+    cells = [name, shape, f"{statistics.median(seconds['PyTorch']):.2f} s"]
     for way in ("tfdream", "mixed"):
         if way not in ways:
             cells += ["–", "–"]
             continue
-        ratios = (own / base for own, base in zip(seconds[way], seconds["PyTorch"], strict=True))
-        cells += [f"{statistics.median(seconds[way]):.2f} s", f"{statistics.median(ratios):.2f}"]
-    return [*cells, f"{max(differences):.1g}"]
+        ratio = beside(seconds[way], seconds["PyTorch"])
+        cells += [f"{statistics.median(seconds[way]):.2f} s", f"{ratio:.2f}"]
+    return [*cells, f"{difference:.1g}"]
 
 
 @click.command()

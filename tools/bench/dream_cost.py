@@ -15,12 +15,12 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 import tensorflow as tf
+from timing import beside, interleaved
 
 from tfdream import audio, config, models
 from tfdream.synthesis.dream import Dreamer
@@ -66,20 +66,12 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
         if not ways:
             ways["bare gradient evaluations, float32"] = bare(dreamer, retouch)
         ways[f"{name}, {precision}"] = lambda retouch=retouch, one=one: retouch.change(one)
-    for way in ways.values():
-        way()  # traced, warmed up
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, work in ways.items():
-            started = time.perf_counter()
-            work()
-            seconds[way].append(time.perf_counter() - started)
+    seconds = interleaved(ways, rounds)
     first = next(iter(seconds.values()))
     print(f"| {retouch.steps} steps on a tile | seconds | of the bare cost |")
     print("|---|---:|---:|")
     for way, times in seconds.items():
-        ratio = statistics.median(own / base for own, base in zip(times, first, strict=True))
-        print(f"| {way} | {statistics.median(times):.1f} | {ratio:.2f} |")
+        print(f"| {way} | {statistics.median(times):.1f} | {beside(times, first):.2f} |")
 
 
 def lengthen(source: Path, seconds: float, output: Path) -> None:

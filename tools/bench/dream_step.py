@@ -9,8 +9,7 @@ does falls on all; a ratio is the median of the steps' own.
 
 import os
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -18,34 +17,17 @@ import click
 import keras
 import numpy as np
 import tensorflow as tf
+from networks import classifier, feature_network, step_through
 from tables import print_table
+from timing import beside, interleaved
 
-from tfdream import config, models
-from tfdream.models import features
+from tfdream import models
 from tfdream.models.frozen import freeze
-from tfdream.signal import frontend as frontends
 
 HEAD = (
     "network", "layer", "input", "as trained", "frozen", "ratio", "frozen, bfloat16", "ratio",
     "its value, off by", "its gradient, cosine",
 )  # fmt: skip
-
-Step = Callable[[], tuple[tf.Tensor, tf.Tensor]]
-
-
-def classifier(name: str) -> tuple[keras.Model, tuple[int, ...]]:
-    settings = config.load(name, config.Experiment)
-    frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
-    shape = frontend.shape(settings.input_samples)
-    return models.build(settings.model, shape, classes=10), shape
-
-
-def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
-    settings = config.load(f"transfer/{name}", config.TransferConfig).network
-    frontend = frontends.build(settings.frontend, settings.sample_rate)
-    shape = frontend.shape(round(settings.clip_seconds * settings.sample_rate))
-    return features.build(settings, shape), shape
-
 
 NETWORKS = {
     "resnet18": (classifier, "dreaming_in_music_amplitude", "conv13"),
@@ -55,37 +37,6 @@ NETWORKS = {
 }
 
 
-def step_through(network: keras.Model, image: tf.Tensor) -> Step:
-    @tf.function(autograph=False)
-    def value_and_gradient(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            (activations,) = network(image, training=False).values()
-            value = tf.norm(tf.cast(activations, tf.float32))
-        return value, tape.gradient(value, image)
-
-    return lambda: value_and_gradient(image)
-
-
-def timed(step: Step) -> float:
-    started = time.perf_counter()
-    step()[1].numpy()
-    return time.perf_counter() - started
-
-
-def measure(ways: list[Step], steps: int) -> list[list[float]]:
-    """Seconds of each way's steps."""
-    for step in ways:  # compiles, and once more for what is allocated then
-        timed(step)
-        timed(step)
-    seconds: list[list[float]] = [[] for _ in ways]
-    for number in range(steps):
-        order = range(len(ways)) if number % 2 else reversed(range(len(ways)))
-        for way in order:
-            seconds[way].append(timed(ways[way]))
-    return seconds
-
-
 def row(name: str, steps: int) -> list[str]:
     build, settings, layer = NETWORKS[name]
     keras.utils.set_random_seed(0)
@@ -93,20 +44,24 @@ def row(name: str, steps: int) -> list[str]:
     layer = layer or models.deepest_convolution(model)
     tapped = models.tap(model, [layer])
     image = tf.constant(np.random.default_rng(0).random((1, *shape)), tf.float32)
-    networks = [tapped, freeze(tapped), freeze(tapped, "bfloat16")]
-    ways = [step_through(network, image) for network in networks]
-    trained, *others = measure(ways, steps)
+    networks = {
+        "trained": tapped,
+        "frozen": freeze(tapped),
+        "rounded": freeze(tapped, "bfloat16"),
+    }
+    ways = {way: step_through(network, image) for way, network in networks.items()}
+    seconds = interleaved(ways, steps, warm_up=2)
+    trained = seconds["trained"]
     cells = [name, layer, "×".join(map(str, shape)), milliseconds(trained)]
-    for frozen in others:
-        ratios = (before / after for before, after in zip(trained, frozen, strict=True))
-        cells += [milliseconds(frozen), f"{statistics.median(ratios):.2f}"]
-    value, gradient = (found.numpy().ravel() for found in ways[0]())
-    rounded_value, rounded = (found.numpy().ravel() for found in ways[2]())
+    for way in ("frozen", "rounded"):
+        cells += [milliseconds(seconds[way]), f"{beside(trained, seconds[way]):.2f}"]
+    value, gradient = map(np.ravel, ways["trained"]())
+    rounded_value, rounded = map(np.ravel, ways["rounded"]())
     cosine = gradient @ rounded / np.linalg.norm(gradient) / np.linalg.norm(rounded)
     return [*cells, f"{abs(rounded_value[0] / value[0] - 1):.2%}", f"{cosine:.4f}"]
 
 
-def milliseconds(seconds: list[float]) -> str:
+def milliseconds(seconds: Sequence[float]) -> str:
     return f"{1000 * statistics.median(seconds):.1f} ms"
 
 

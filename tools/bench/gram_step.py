@@ -1,6 +1,6 @@
 """One step of the random-CNN transfer beside the same step with direct Gram matrices in PyTorch.
 
-    pip install torch
+    pip install -e .[bench]
     python tools/bench/gram_step.py [--seconds 10] [--steps 20]
 
 Steps alternate, so that both meet the same machine; medians and the median ratio are printed.
@@ -8,13 +8,13 @@ Steps alternate, so that both meet the same machine; medians and the median rati
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import click
 import numpy as np
 import tensorflow as tf
 import torch
+from timing import beside, interleaved
 
 from tfdream import config, models
 from tfdream.models.frozen import freeze
@@ -87,12 +87,6 @@ def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
     return step
 
 
-def timed(step: Callable[[], float]) -> float:
-    started = time.perf_counter()
-    step()
-    return time.perf_counter() - started
-
-
 @click.command()
 @click.option("--seconds", "seconds_of_sound", default=10.0, help="Length of content and style.")
 @click.option("--steps", default=20, help="Counted steps of each, after two that are not.")
@@ -106,19 +100,11 @@ def main(seconds_of_sound: float, steps: int) -> None:
         "tfdream, bfloat16": tfdream_step(content, wanted, "bfloat16"),
         "PyTorch": torch_step(content, wanted),
     }
-    for way in ways.values():
-        way()
-        way()
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(steps):
-        for name, way in ways.items():
-            seconds[name].append(timed(way))
+    seconds = interleaved(ways, steps, warm_up=2)
     print(f"| a step on {seconds_of_sound:g} s | seconds | PyTorch takes as many times as long |")
     print("|---|---:|---:|")
     for name, times in seconds.items():
-        ratio = statistics.median(
-            other / own for own, other in zip(times, seconds["PyTorch"], strict=True)
-        )
+        ratio = beside(seconds["PyTorch"], times)
         print(f"| {name} | {statistics.median(times):.3f} | {ratio:.2f} |")
     print(f"\nPyTorch {torch.__version__}, {torch.get_num_threads()} threads", file=sys.stderr)
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 _SIDE = 2048
@@ -24,19 +24,26 @@ class Cost(NamedTuple):
     """Operations per second beside those of a product of matrices, where they can be counted."""
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after one that only compiles.
+def interleaved(
+    ways: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after some that only compile and allocate.
 
     Ways take turns in changing order, so that what else the machine does falls on all of them.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
+    for number in range(-warm_up, rounds):
         for name in ways if number % 2 else reversed(ways):
             started = time.perf_counter()
             ways[name]()
-            if number:
+            if number >= 0:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def beside(own: Sequence[float], other: Sequence[float]) -> float:
+    """Seconds by those of another way: the median of the rounds' own ratios."""
+    return statistics.median(one / two for one, two in zip(own, other, strict=True))
 
 
 def compare(
@@ -45,6 +52,7 @@ def compare(
     reference: str,
     other: Callable[[], object],
     rounds: int = 7,
+    warm_up: int = 1,
     audio_seconds: float | None = None,
     operations: float | None = None,
 ) -> Cost:
@@ -53,21 +61,20 @@ def compare(
     Args:
       what, reference: what the two are called.
       own, other: do it once.
-      rounds: that are counted.
+      rounds, warm_up: that are counted, and that are not.
       audio_seconds: how much sound it works on.
       operations: floating-point ones of `own`, where they can be counted.
     """
     ways = {"own": own, "other": other}
     if operations:
         ways["product"] = _product()
-    times = interleaved(ways, rounds)
-
-    def beside(way: str) -> float:
-        return statistics.median(a / b for a, b in zip(times["own"], times[way], strict=True))
-
-    share = operations / (2 * _SIDE**3) / beside("product") if operations else None
+    times = interleaved(ways, rounds, warm_up)
+    share = None
+    if operations:
+        share = operations / (2 * _SIDE**3) / beside(times["own"], times["product"])
     seconds = statistics.median(times["own"])
-    return Cost(what, seconds, reference, beside("other"), audio_seconds, share)
+    ratio = beside(times["own"], times["other"])
+    return Cost(what, seconds, reference, ratio, audio_seconds, share)
 
 
 def _product() -> Callable[[], object]:

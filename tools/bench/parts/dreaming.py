@@ -1,12 +1,12 @@
 """A step of a dream: value and gradient of an objective, through frozen networks."""
 
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from dream_step import NETWORKS, step_through, timed
+from dream_step import NETWORKS
+from networks import operations, step_through
 from timing import Cost, compare
 
 from tfdream import models
@@ -24,20 +24,12 @@ def one(name: str) -> Cost:
     model, shape = build(settings)
     tapped = models.tap(model, [layer or models.deepest_convolution(model)])
     image = tf.constant(np.random.default_rng(0).random((1, *shape)), tf.float32)
-    trained, frozen = step_through(tapped, image), step_through(freeze(tapped), image)
     return compare(
         f"a step through {name}",
-        partial(timed, frozen),
+        step_through(freeze(tapped), image),
         "the network as trained",
-        partial(timed, trained),
-        operations=_operations(tapped, shape),
+        step_through(tapped, image),
+        warm_up=2,
+        # The way back to the image is as dear as the way there.
+        operations=2 * operations(tapped),
     )
-
-
-def _operations(network: keras.Model, shape: tuple[int, ...]) -> float:
-    """Of the convolutions and products of value and gradient: each way is as dear as the other."""
-    forward = tf.function(network).get_concrete_function(tf.TensorSpec([1, *shape]))
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    found = tf.compat.v1.profiler.profile(forward.graph, options=options)
-    return 2.0 * found.total_float_ops

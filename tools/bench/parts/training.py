@@ -1,29 +1,69 @@
-"""Training from shards, beside the same steps on tensors in memory."""
+"""A training step of every classifier and every generator, on examples in memory."""
 
-import statistics
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from throughput import measure as speeds
-from timing import Cost
+import keras
+import numpy as np
+import tensorflow as tf
+from networks import classifier, operations
+from timing import Cost, compare
 
 from tfdream import config
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.synthetic import write_corpus
+from tfdream.models import generators
+from tfdream.signal import frontend as frontends
+from tfdream.training.fit import fit_model
+from tfdream.training.generation import GeneratorFit, image_to_frames
 
-_STEPS = 5
+_BATCH = 4
+_STEPS_PER_EPOCH = 1000
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Per example; networks of 5 s clips, whose pictures are made anew in every step."""
-    write_corpus(folder / "songs", 4, 30.0, 22050, seed=0)
-    settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
-    prepare(folder / "songs", folder / "dataset", settings)
-    return [one(name, folder / "dataset") for name in ("lil_data", "recommended")]
+    """Beside the loss alone: learning goes back, too, to the inputs and to the weights."""
+    costs = []
+    for name in config.names():
+        if "/" in name:  # a recipe
+            continue
+        settings = config.load_experiment(name)
+        if isinstance(settings, config.GenerationExperiment):
+            costs.append(_generator(name, settings))
+        elif isinstance(settings, config.Experiment) and settings.model is not None:
+            costs.append(_classifier(name, settings))
+    return costs
 
 
-def one(name: str, dataset: Path) -> Cost:
-    overrides = ("training.memory_gigabytes=0", "training.batch_size=8")
-    own, bare, _ = speeds(name, dataset, _STEPS, 3, overrides)
-    ratio = statistics.median(other / one for one, other in zip(own, bare, strict=True))
-    seconds = 1 / statistics.median(own)
-    return Cost(f"`{name}`, an example", seconds, "steps on tensors in memory", ratio, 5.0)
+def _classifier(name: str, settings: config.Experiment) -> Cost:
+    network, shape = classifier(name)
+    model = fit_model(network, settings.training, _STEPS_PER_EPOCH)
+    inputs = tf.random.stateless_uniform([_BATCH, *shape], [0, 0])
+    labels = tf.one_hot(np.arange(_BATCH), model.output.shape[-1])
+    return _cost(name, model, (inputs, labels), 3 * _BATCH * operations(network))
+
+
+def _generator(name: str, settings: config.GenerationExperiment) -> Cost:
+    frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
+    shape = frontend.shape(settings.input_samples)
+    generator = generators.build(settings.model, shape)
+    images = tf.random.stateless_uniform([_BATCH, *shape], [0, 0])
+    generator.adapt(image_to_frames(images).numpy(), 0.0, seed=0)
+    return _cost(name, GeneratorFit(generator, settings.training, _STEPS_PER_EPOCH), images)
+
+
+def _cost(name: str, model: keras.Model, batch: object, costly: float | None = None) -> Cost:
+    learn, test = (
+        tf.function(way, reduce_retracing=True) for way in (model.train_step, model.test_step)
+    )
+    return compare(
+        f"`{name}`, a step of {_BATCH} examples",
+        partial(_loss, learn, batch),
+        "their loss alone",
+        partial(_loss, test, batch),
+        rounds=3,
+        operations=costly,
+    )
+
+
+def _loss(way: Callable[..., dict[str, tf.Tensor]], batch: object) -> np.ndarray:
+    return way(batch)["loss"].numpy()

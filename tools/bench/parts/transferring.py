@@ -1,26 +1,99 @@
-"""A step of the published transfer through a random convolution, beside PyTorch where it is."""
+"""A step of every published transfer and of the recommended one, as its optimiser takes it."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from timing import Cost, compare, interleaved
+import tensorflow as tf
+from networks import classifier, operations, step_through
+from timing import Cost, compare
 
-_SECONDS = 10
+from tfdream import audio, config, models
+from tfdream.models.frozen import freeze
+from tfdream.signal import frontend as frontends
+from tfdream.synthesis.listener import FeatureListener, Listener
+from tfdream.synthesis.transfer import build_listener, style_retouch
+
+# What hears where a recipe leaves it to a run.
+_CLASSIFIERS = {"lil_data": "lil_data", "raw": "raw_conv1d"}
+_LOOPS = ("random_rnn", "random_bilstm")
 
 
 def measure(folder: Path) -> list[Cost]:
-    """On ten seconds of noise, as long a style."""
+    """On one tile of noise, as long a style."""
+    return [*_recipes(folder), *_beside_torch()]
+
+
+def _recipes(folder: Path) -> Iterator[Cost]:
+    for path in config.names():
+        kind, _, name = path.rpartition("/")
+        if kind == "transfer":
+            yield one(name, folder)
+
+
+def one(name: str, folder: Path) -> Cost:
+    """Beside the norm of the deepest style layer, and its gradient, in the network alone."""
+    recipe = config.load(f"transfer/{name}", config.TransferConfig)
+    if isinstance(recipe.network, config.FeatureNetworkConfig):
+        if "weights" in recipe.network.options:  # as dear as those that were learnt
+            override = ["network.options.weights=random"]
+            recipe = config.load(f"transfer/{name}", config.TransferConfig, override)
+        listener = build_listener(recipe, None)
+    else:
+        listener = untrained(_CLASSIFIERS[name])
+    rate, samples = listener.sample_rate, listener.clip_samples
+    noise = np.random.default_rng(0).standard_normal((1, samples)).astype(np.float32) / 10
+    audio.write(folder / "style.wav", noise.T[::-1], rate)
+    slope = style_retouch(folder / "style.wav", listener, recipe, resampled=False).slope
+    context = slope.canvas.analyse(tf.constant(noise), tf.constant([0.0]))
+    memory, values = slope.remember(context), slope.canvas.start(context)
+    tapped = models.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
+
+    def step() -> np.ndarray:
+        _, gradient = slope.gradient(values, context=context, memory=memory)
+        return gradient.numpy()
+
+    return compare(
+        f"`transfer/{name}`, a step",
+        step,
+        "the network alone",
+        step_through(freeze(tapped), slope.view(values, context)),
+        rounds=3,
+        audio_seconds=samples / rate,
+        operations=None if name in _LOOPS else 2 * operations(tapped),
+    )
+
+
+def untrained(name: str) -> FeatureListener:
+    """The network of a configuration."""
+    settings = config.load(name, config.Experiment)
+    rate = settings.prepare.sample_rate
+    network, _ = classifier(name)
+    return FeatureListener(
+        network, frontends.build(settings.frontend, rate), rate, settings.input_samples
+    )
+
+
+def depth(listener: Listener):
+    """By which layers are in order."""
+    names = [layer.name for layer in listener.model.layers]
+    return names.index
+
+
+def _beside_torch() -> Iterator[Cost]:
     if find_spec("torch") is None:
-        return []
+        return
     from gram_step import tfdream_step, torch_step
 
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((2, 1, _SECONDS * 22050)).astype(np.float32) / 10
-    ours, theirs = tfdream_step(*noise, "float32"), torch_step(*noise)
-    interleaved({"allocated then": ours}, 1)
-    cost = compare(
-        "`transfer/random_conv1d`, a step", ours, "PyTorch, direct Gram matrices", theirs,
-        rounds=5, audio_seconds=_SECONDS,
-    )  # fmt: skip
-    return [cost]
+    seconds = 10
+    noise = np.random.default_rng(0).standard_normal((2, 1, seconds * 22050)).astype(np.float32)
+    yield compare(
+        "`transfer/random_conv1d`, a step and Adam",
+        tfdream_step(*noise / 10, "float32"),
+        "PyTorch, direct Gram matrices",
+        torch_step(*noise / 10),
+        rounds=5,
+        warm_up=2,
+        audio_seconds=seconds,
+    )

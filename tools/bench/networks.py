@@ -1,0 +1,58 @@
+"""Networks to be timed, and what a step through them costs."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdream import config, models
+from tfdream.models import features
+from tfdream.signal import frontend as frontends
+
+Step = Callable[[], tuple[np.ndarray, np.ndarray]]
+"""Value and gradient."""
+
+
+def classifier(name: str) -> tuple[keras.Model, tuple[int, ...]]:
+    """That of a configuration, untrained, for ten classes; and the shape of its input."""
+    settings = config.load(name, config.Experiment)
+    frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
+    shape = frontend.shape(settings.input_samples)
+    return models.build(settings.model, shape, classes=10), shape
+
+
+def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
+    """That of a transfer, and the shape of its input."""
+    settings = config.load(f"transfer/{name}", config.TransferConfig).network
+    frontend = frontends.build(settings.frontend, settings.sample_rate)
+    shape = frontend.shape(round(settings.clip_seconds * settings.sample_rate))
+    return features.build(settings, shape), shape
+
+
+def step_through(network: keras.Model, image: tf.Tensor) -> Step:
+    """The norm of the only layer that a network tells of, and its gradient."""
+
+    @tf.function(autograph=False)
+    def value_and_gradient(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            (activations,) = network(image, training=False).values()
+            value = tf.norm(tf.cast(activations, tf.float32))
+        return value, tape.gradient(value, image)
+
+    def step() -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = value_and_gradient(image)
+        return value.numpy(), gradient.numpy()
+
+    return step
+
+
+def operations(network: keras.Model) -> float:
+    """Floating-point operations of the network on one example, without loops such as an LSTM's."""
+    example = tf.TensorSpec([1, *network.input.shape[1:]])
+    forward = tf.function(network).get_concrete_function(example)
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    found = tf.compat.v1.profiler.profile(forward.graph, options=options)
+    return float(found.total_float_ops)

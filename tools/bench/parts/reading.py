@@ -1,0 +1,31 @@
+"""Batches from shards while a network learns, beside the same steps on tensors in memory."""
+
+import statistics
+from pathlib import Path
+
+from throughput import measure as speeds
+from timing import Cost, beside
+
+from tfdream import config
+from tfdream.datasets.prepare import prepare
+from tfdream.datasets.synthetic import write_corpus
+
+_STEPS = 5
+_NETWORKS = ("lil_data", "raw_conv1d", "recommended")
+
+
+def measure(folder: Path) -> list[Cost]:
+    """Per example; networks of 5 s clips, whose pictures are made anew in every step."""
+    write_corpus(folder / "songs", 4, 30.0, 22050, seed=0)
+    settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
+    prepare(folder / "songs", folder / "dataset", settings)
+    return [one(name, folder / "dataset") for name in _NETWORKS]
+
+
+def one(name: str, dataset: Path) -> Cost:
+    overrides = ("training.memory_gigabytes=0", "training.batch_size=8")
+    read, bare, _ = speeds(name, dataset, _STEPS, 3, overrides)
+    seconds = 1 / statistics.median(read)
+    clip_seconds = config.load(name, config.Experiment).prepare.clip_seconds
+    what = f"`{name}`, an example"
+    return Cost(what, seconds, "steps on tensors in memory", beside(bare, read), clip_seconds)
