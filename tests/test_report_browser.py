@@ -1,4 +1,4 @@
-"""The page of a result in headless Chromium; run with -m browser (the README tells its setup)."""
+"""The page of a result in headless Chromium; run with -m browser (README.md tells its setup)."""
 
 import shutil
 

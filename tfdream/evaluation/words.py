@@ -1,6 +1,6 @@
 """Measures in sentences: what figures mean, for people.
 
-Where verdicts begin and end is measured, on excerpts of 10 s of the game music that the README
+Where verdicts begin and end is measured, on excerpts of 10 s of the game music that docs/results.md
 calls *music*: "codecs" are 12 of them beside their own Vorbis and MP3 at libsndfile's settings,
 which few people hear; "strangers" are 36 pairs of excerpts of different recordings.
 """
@@ -99,8 +99,8 @@ _SCALES = (
     )),
 )  # fmt: skip
 
-# Of what was asked for, how much is in the file: on the README's songs, recipes that view the sound
-# itself keep 97 % and more, those that put back the original's phase 15 to 50 %.
+# Of what was asked for, how much is in the file: on the songs of docs/results.md, recipes that view
+# the sound itself keep 97 % and more, those that put back the original's phase 15 to 50 %.
 _KEPT = (
     (0.1, "nearly all of it is lost on the way to the file"),
     (0.9, "a part of it is lost on the way to the file"),

@@ -1,4 +1,4 @@
-"""The README's table of classifiers, from what `tfdream crossvalidate` wrote.
+"""The table of classifiers in docs/results.md, from what `tfdream crossvalidate` wrote.
 
 python tools/bench/classifiers.py OUT...
 

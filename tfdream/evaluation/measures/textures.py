@@ -41,8 +41,8 @@ class StyleDistance:
     or less still hides what a good transfer reached. How the loudness changed is a measure of its
     own.
 
-    On the README's *music*, two excerpts of 10 s of one recording are 0.05 apart in the median, and
-    at most 0.19; those of two recordings 0.31, and at least 0.18 (30 pairs each).
+    On the *music* of docs/results.md, two excerpts of 10 s of one recording are 0.05 apart in the
+    median, and at most 0.19; those of two recordings 0.31, and at least 0.18 (30 pairs each).
 
     Args:
       style: any audio file, of any rate, length and number of channels.

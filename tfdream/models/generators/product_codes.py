@@ -70,7 +70,7 @@ class ProductCodes(Generator):
       **recurrent: see `Generator`.
     """
 
-    # Measured (README, "Generated music"): as tonal as the collection; at 0.7 already too noisy.
+    # Measured (docs/results.md, "Generated music"): as tonal as the collection; at 0.7 too noisy.
     temperature = 0.5
     random = True
 
