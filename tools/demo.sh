@@ -11,8 +11,9 @@ cd "$here"
 environment
 
 step "Compose 48 songs of four styles" corpus "$demo/songs"
-step "Cut them into clips" prepare "$demo/songs" "$demo/dataset" --config lil_data
-step "Train Lil Data, a fifth of the songs held out" train lil_data "$demo/dataset" "$demo/run"
+step "Cut them into clips" prepare "$demo/songs" "$demo/dataset" --config recommended
+step "Train a classifier, a fifth of the songs held out" \
+  train recommended "$demo/dataset" "$demo/run" --epochs 20
 step "Judge it on the songs it has not heard" \
   evaluate "$demo/run" "$demo/dataset" --figure "$demo/confusion.png"
 step "Draw its training" plot history "$demo/run" "$demo/training.png"

@@ -48,9 +48,9 @@ def step_through(network: keras.Model, image: tf.Tensor) -> Step:
     return step
 
 
-def operations(network: keras.Model) -> float:
-    """Floating-point operations of the network on one example, without loops such as an LSTM's."""
-    example = tf.TensorSpec([1, *network.input.shape[1:]])
+def operations(network: keras.Model, shape: tuple[int, ...]) -> float:
+    """Floating-point ones of a network on one input, without loops such as an LSTM's."""
+    example = tf.TensorSpec([1, *shape])
     forward = tf.function(network).get_concrete_function(example)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"

@@ -31,5 +31,5 @@ def one(name: str) -> Cost:
         step_through(tapped, image),
         warm_up=2,
         # The way back to the image is as dear as the way there.
-        operations=2 * operations(tapped),
+        operations=2 * operations(tapped, shape),
     )

@@ -39,7 +39,7 @@ def _classifier(name: str, settings: config.Experiment) -> Cost:
     model = fit_model(network, settings.training, _STEPS_PER_EPOCH)
     inputs = tf.random.stateless_uniform([_BATCH, *shape], [0, 0])
     labels = tf.one_hot(np.arange(_BATCH), model.output.shape[-1])
-    return _cost(name, model, (inputs, labels), 3 * _BATCH * operations(network))
+    return _cost(name, model, (inputs, labels), 3 * _BATCH * operations(network, shape))
 
 
 def _generator(name: str, settings: config.GenerationExperiment) -> Cost:

@@ -48,6 +48,7 @@ def one(name: str, folder: Path) -> Cost:
     slope = style_retouch(folder / "style.wav", listener, recipe, resampled=False).slope
     context = slope.canvas.analyse(tf.constant(noise), tf.constant([0.0]))
     memory, values = slope.remember(context), slope.canvas.start(context)
+    view = slope.view(values, context)
     tapped = models.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
 
     def step() -> np.ndarray:
@@ -58,10 +59,10 @@ def one(name: str, folder: Path) -> Cost:
         f"`transfer/{name}`, a step",
         step,
         "the network alone",
-        step_through(freeze(tapped), slope.view(values, context)),
-        rounds=3,
+        step_through(freeze(tapped), view),
+        rounds=2,
         audio_seconds=samples / rate,
-        operations=None if name in _LOOPS else 2 * operations(tapped),
+        operations=None if name in _LOOPS else 2 * operations(tapped, tuple(view.shape[1:])),
     )
 
 
