@@ -7,6 +7,7 @@ import pytest
 
 from tfdream.datasets import pipeline, records, service
 from tfdream.datasets.portion import WHOLE, Portion
+from tfdream.datasets.prepare import prepare
 from tfdream.datasets.service import Service
 from tfdream.errors import ClusterError, ConfigError
 
@@ -37,8 +38,11 @@ def address():
 
 
 @pytest.mark.slow
-def test_the_batches_are_those_of_one_process(configure, dataset, address):
+@pytest.mark.parametrize("codec", [codec for codec in ("pcm16", "flac") if records.decodes(codec)])
+def test_the_batches_are_those_of_one_process(configure, source, tmp_path, address, codec):
     """Augmentation and order included, from an odd step on."""
+    dataset = tmp_path / codec
+    prepare(source, dataset, configure(f"prepare.codec={codec}").prepare, workers=1)
     found = records.load(dataset)
     shards = found.fold_shards([1, 2])
     config = configure("training.batch_size=8", "training.memory_gigabytes=0", AUGMENTED)
