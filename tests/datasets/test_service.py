@@ -63,15 +63,19 @@ def test_those_who_train_together_read_their_portions(configure, dataset, addres
     shards = found.fold_shards([1, 2])
     config = configure("training.batch_size=8", "training.memory_gigabytes=0")
 
-    def labels(portion, used):
-        stream = pipeline.training_batches(dataset, found, shards, config, 0, portion, used)
-        return [batch for _, batch in itertools.islice(stream.as_numpy_iterator(), 6)]
+    def stream(portion, used):
+        batches = pipeline.training_batches(dataset, found, shards, config, 0, portion, used)
+        return batches.as_numpy_iterator()
+
+    def labels(batches):
+        return [batch for _, batch in itertools.islice(batches, 6)]
 
     job = service.new_job()
-    # Each waits for the other at every step.
+    # Each waits for the other at every step: neither may end before the other one has read.
     with ThreadPoolExecutor(2) as pool:
-        parts = list(
-            pool.map(lambda index: labels(Portion(index, 2), Service(address, job)), range(2))
+        streams = list(
+            pool.map(lambda index: stream(Portion(index, 2), Service(address, job)), range(2))
         )
-    for whole, *own in zip(labels(WHOLE, None), *parts, strict=True):
+        parts = list(pool.map(labels, streams))
+    for whole, *own in zip(labels(stream(WHOLE, None)), *parts, strict=True):
         assert np.array_equal(np.concatenate(own), whole)
