@@ -371,6 +371,13 @@ GAINS = pytest.mark.parametrize("gain", [None, lambda found: 0.5], ids=["limited
 
 
 @GAINS
+def test_the_longest_name_can_be_written(tmp_path, gain):
+    path = tmp_path / f"{'a' * 251}.wav"
+    audio.write_blocks(path, [noise(500, 1)], RATE, 1, gain=gain)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@GAINS
 def test_silence_stays_silence(tmp_path, gain):
     silence = np.zeros((500, 2), np.float32)
     assert audio.write_blocks(tmp_path / "a.wav", [silence], RATE, 2, gain=gain).peak == 0

@@ -9,7 +9,7 @@ import soundfile
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfdream.board import Board, ClassifierBoard, serve
+from tfdream.board import Board, ClassifierBoard, check_writable, serve
 from tfdream.datasets import records
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
@@ -113,6 +113,15 @@ def test_a_clip_of_each_label_is_heard_and_seen_before_training(classifier):
 def test_the_confusion_of_each_epoch_is_a_picture(classifier):
     found = classifier.Tensors("confusion of validation clips")
     assert [each.step for each in found] == [1]
+
+
+def test_events_that_can_never_be_written_are_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("file", "file/below"):
+        with pytest.raises(ConfigError, match=r"file' is (not a|no) folder"):
+            check_writable(tmp_path / name)
+    check_writable(tmp_path)
+    check_writable(tmp_path / "new" / "new")
 
 
 # Serving

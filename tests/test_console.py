@@ -2,6 +2,7 @@ import errno
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -49,6 +50,22 @@ def test_an_error_of_ours_is_not_taken_for_one_of_the_system():
         raise ZeroDivisionError
 
     assert isinstance(CliRunner().invoke(stumble).exception, ZeroDivisionError)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+@pytest.mark.parametrize("arguments", [["configs"], ["configs", "--json"], ["--help"]])
+def test_a_result_that_nobody_takes_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tfdream", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: the result cannot be written to standard output: No space left")
 
 
 def test_what_can_be_printed_is_left_as_it_is():

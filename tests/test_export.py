@@ -85,14 +85,25 @@ def test_nothing_half_written_is_left(exported):
 
 def test_what_exists_is_replaced_with_force_only(run, tmp_path):
     folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "mine").write_text("precious")
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("old")
     with pytest.raises(ModelError, match="--force"):
         export(run, folder)
-    assert (folder / "mine").read_text() == "precious"
+    assert (folder / "saved_model.pb").read_text() == "old"
     export(run, folder, force=True)
-    assert not (folder / "mine").exists()
     assert compare(ExportedClassifier(run), folder) < 1e-5
+
+
+@pytest.mark.parametrize("there", ["", "mine", "saved_model.pb mine", "mine/saved_model.pb"])
+def test_what_is_no_savedmodel_is_not_replaced_even_with_force(run, tmp_path, there):
+    names = there.split() or ["model"]
+    for name in names:
+        path = tmp_path / ("model" if there else "") / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("precious")
+    with pytest.raises(ModelError, match="model' is there and is no SavedModel"):
+        export(run, tmp_path / "model", force=True)
+    assert path.read_text() == "precious"
 
 
 def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_path):

@@ -5,7 +5,16 @@ import os
 import pytest
 
 from tfdream.errors import AudioError, ModelError
-from tfdream.files import check_free, read_csv, replacing, write_csv, write_json, write_text
+from tfdream.files import (
+    check_free,
+    check_free_file,
+    partial,
+    read_csv,
+    replacing,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -128,3 +137,27 @@ def test_a_path_below_a_file_is_refused_before_the_work(tmp_path):
     with pytest.raises(AudioError, match="file' is no folder that may be written to"):
         check_free(tmp_path / "file" / "new" / "out.wav", False, AudioError)
     check_free(tmp_path / "new" / "new" / "out.wav", False, AudioError)
+
+
+LONGEST = f"{'é' * 125}.flac"  # 255 bytes
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    write_text(tmp_path / LONGEST, "whole")
+    assert names(tmp_path) == [LONGEST]
+    temporary = partial(tmp_path / LONGEST)
+    assert temporary == partial(tmp_path / LONGEST) != partial(tmp_path / f"e{LONGEST[1:]}")
+    assert temporary.name.startswith(".partial-")
+    assert temporary.suffix == ".flac"
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path):
+    check_free(tmp_path / LONGEST, False, AudioError)
+    with pytest.raises(AudioError, match="name of 256 bytes, more than 255"):
+        check_free(tmp_path / f"a{LONGEST}", False, AudioError)
+
+
+def test_a_folder_makes_no_way_for_a_file(tmp_path):
+    with pytest.raises(AudioError, match="is a folder"):
+        check_free_file(tmp_path, True, AudioError)
+    check_free_file(tmp_path / "new.wav", False, AudioError)

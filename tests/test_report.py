@@ -177,6 +177,12 @@ def test_another_extension_is_refused_before_anything_is_done(sounds, tmp_path):
         report.write(exhibit(sounds), tmp_path / "page.pdf")
 
 
+def test_a_page_that_can_never_be_written_is_refused(tmp_path):
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        report.check_writable(tmp_path / "page.html")
+
+
 def test_a_sound_that_cannot_be_read_leaves_no_page(sounds, tmp_path):
     with pytest.raises(AudioError, match="gone"):
         report.write(exhibit({**sounds, "gone": tmp_path / "gone.wav"}), tmp_path / "page.html")

@@ -16,10 +16,18 @@ from tfdream import audio, figures
 from tfdream.datasets.sides import Side
 from tfdream.errors import ConfigError
 from tfdream.exhibit import Exhibit, drawn, flat
+from tfdream.files import check_free
 from tfdream.training.runs import Run
 
 # TensorBoard's player holds a whole sound in memory, and its events file every one of them.
 _HEARD_SECONDS = 60.0
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ConfigError if no events can be written to `folder`."""
+    check_free(folder, force=True, error=ConfigError)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"'{folder}' is not a folder; name one for TensorBoard's events")
 
 
 class Board:

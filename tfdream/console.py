@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import click
@@ -35,6 +36,15 @@ class OrderedGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command; a result that standard output does not take is told, too."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:  # commands tell their own, and click is silent on a closed pipe
+            with Path(os.devnull).open("w") as nowhere:  # Python would try again when it ends
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            _give_up(f"the result cannot be written to standard output: {_of_the_system(error)}")
 
 
 def command_line() -> str:

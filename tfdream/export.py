@@ -17,6 +17,8 @@ from tfdream.synthesis.translate import Translator
 from tfdream.training.runs import GenerationRun, Run, RunFolder, TranslationRun
 
 _CHECKED_CLIPS = 4
+_PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
+"""Of a SavedModel."""
 
 
 Answers = dict[str, tf.Tensor]
@@ -125,10 +127,15 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
       The JSON object of the command: path, max_abs_difference, labels, sample_rate, clip_samples.
 
     Raises:
-      ModelError: if `folder` exists or cannot be written, the frontend is no part of a graph, the
-        run is of a generator, or the reloaded model answers differently.
+      ModelError: if `folder` exists, holds something else than a SavedModel or cannot be written,
+        the frontend is no part of a graph, the run is of a generator, or the reloaded model answers
+        differently.
     """
     check_free(folder, force, ModelError)
+    if folder.exists() and not _may_go(folder):
+        raise ModelError(
+            f"'{folder}' is there and is no SavedModel, so it is not replaced; name another folder"
+        )
     if not run.frontend.in_graph:
         raise ModelError(
             f"the run '{run.folder}' hears frontend.kind={run.config.frontend.kind}, which librosa "
@@ -167,6 +174,14 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
         "sample_rate": run.sample_rate,
         "clip_samples": run.clip_samples,
     }
+
+
+def _may_go(folder: Path) -> bool:
+    """Whether what is there holds nothing but a SavedModel."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    found = {path.name for path in folder.iterdir()}
+    return not found or ("saved_model.pb" in found and found <= _PARTS)
 
 
 def compare(exported: Exported, folder: Path) -> float:

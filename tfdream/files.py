@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,10 @@ from typing import Any
 
 from tfdream.errors import TfdreamError
 
+_LONGEST_NAME_BYTES = 255
+"""Of a file, on the disks that are in use."""
+_HIDDEN = ".partial-"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -20,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     it was. A killed process leaves at most the hidden temporary file, which the next one replaces.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
+    temporary = partial(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -34,6 +39,17 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         elif temporary.exists():  # on a read-only disk, even what is not there cannot go
             temporary.unlink()
+
+
+def partial(path: Path) -> Path:
+    """Where what `path` is to hold waits until it is whole: beside it, and of its extension.
+
+    Always the same for the same path. A name that would get too long is replaced by its hash.
+    """
+    hidden = _HIDDEN + path.name
+    if len(os.fsencode(hidden)) > _LONGEST_NAME_BYTES:
+        hidden = _HIDDEN + hashlib.sha256(os.fsencode(path.name)).hexdigest() + path.suffix[:16]
+    return path.with_name(hidden)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -68,11 +84,24 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
     """Raise `error` if `path` exists already and may not be replaced, or can never be written."""
+    size = len(os.fsencode(path.name))
+    if size > _LONGEST_NAME_BYTES:
+        raise error(
+            f"output '{path}' has a name of {size} bytes, more than {_LONGEST_NAME_BYTES}; "
+            "name it shorter"
+        )
     if path.exists() and not force:
         raise error(f"output '{path}' exists already; name another or use --force to overwrite it")
     nearest = next(parent for parent in path.absolute().parents if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise error(f"output '{path}': '{nearest}' is no folder that may be written to")
+
+
+def check_free_file(path: Path, force: bool, error: type[TfdreamError]) -> None:
+    """The same of an output that is a single file, for which no folder makes way."""
+    check_free(path, force, error)
+    if path.is_dir():
+        raise error(f"output '{path}' is a folder; name a file in it")
 
 
 def check_format(content: Any, newest: int, folder: Path, error: type[TfdreamError]) -> None:

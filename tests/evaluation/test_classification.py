@@ -7,7 +7,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from tfdream.datasets import records
 from tfdream.datasets.prepare import prepare
-from tfdream.errors import DatasetError
+from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation import classification
 from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset, score
 from tfdream.evaluation.scores import intervals
@@ -258,8 +258,10 @@ def test_any_file_has_probabilities_that_sum_to_one(run, tmp_path, rate, channel
 def test_a_file_shorter_than_a_sample_of_the_network_is_answered(run, tmp_path, samples):
     path = tmp_path / "click.wav"
     soundfile.write(path, np.full(samples, 0.5), 48000)
-    entry = only(run, path)
-    assert "error" in entry or sum(entry["probabilities"].values()) == pytest.approx(1)
+    try:
+        assert sum(only(run, path)["probabilities"].values()) == pytest.approx(1)
+    except AudioError as error:
+        assert "shorter than a sample at 8000 Hz" in str(error)
 
 
 def test_the_rate_and_the_channels_of_a_file_hardly_matter(run, tmp_path):
@@ -305,3 +307,8 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_answered(run, song, tmp
     assert "cannot be decoded" in entries[0]["error"]
     assert "label" in entries[1]
     assert "does not exist" in entries[2]["error"]
+
+
+def test_nothing_that_can_be_read_is_an_error(run, tmp_path):
+    with pytest.raises(AudioError, match=r"a\.wav' does not exist"):
+        predict(run, [tmp_path / "a.wav", tmp_path / "b.wav"])

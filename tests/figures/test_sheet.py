@@ -35,6 +35,14 @@ def test_another_extension_is_refused_with_those_that_are_known(trained, song, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["folder.png", "file/a.png", f"{'a' * 252}.png"])
+def test_a_figure_that_can_never_be_written_is_refused(tmp_path, name):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="output '"):
+        figures.check_writable(tmp_path / name)
+
+
 def test_a_figure_takes_the_place_of_the_old_one(tmp_path, assert_picture):
     shutil.copy(__file__, tmp_path / "old.png")
     with sheet(tmp_path / "old.png", 1):

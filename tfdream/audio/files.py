@@ -12,7 +12,7 @@ import soundfile
 
 from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
 from tfdream.errors import AudioError, OutputError
-from tfdream.files import replacing
+from tfdream.files import partial, replacing
 
 BLOCK_SAMPLES = 65536
 EXTENSIONS = frozenset(
@@ -288,7 +288,7 @@ def write_blocks(
                 writer.write(block)
         return writer.written
     # How loud it is is known when all of it is there; until then it waits as floats.
-    with _waiting(path.with_name(f".partial-{path.name}.waiting.wav"), path) as waiting:
+    with _waiting(partial(path.with_name(f"{path.name}.waiting.wav")), path) as waiting:
         write_floats(waiting, blocks, sample_rate, channels)
         factor = np.float32(gain(loudness(waiting)))
         with Reader(waiting) as reader, Writer(path, sample_rate, channels, bits) as writer:

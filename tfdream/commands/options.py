@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path; an empty one is a variable of a shell that was not set, not the folder we are in."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not value:
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 force = click.option("--force", is_flag=True, help="Replace what is there already.")
 epochs = click.option(

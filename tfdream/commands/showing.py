@@ -62,8 +62,8 @@ class Showing:
         """See, before the work begins, that it can be written.
 
         Raises:
-          ConfigError, ModelError: if a name has another extension than its format, or the judge is
-            no classifier.
+          ConfigError, ModelError: if a name has another extension than its format or can never be
+            written, or the judge is no classifier.
           UsageError: if there is a judge, and nothing that shows what it says.
         """
         if self.judge is not None:
@@ -80,6 +80,10 @@ class Showing:
             from tfdream import report
 
             report.check_writable(self.report)
+        if self.tensorboard is not None:
+            from tfdream import board
+
+            board.check_writable(self.tensorboard)
 
     def board(self) -> "Board":
         """Where the steps go."""

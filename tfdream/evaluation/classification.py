@@ -106,6 +106,9 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
     Returns:
       The JSON object of the command: `files`, each with path, label, probabilities and seconds, or
       with path and error where the file cannot be read.
+
+    Raises:
+      AudioError: if none of them can be read.
     """
     judge = Judge(run)
     files: list[dict[str, Any]] = []
@@ -114,6 +117,8 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
             files.append({"path": str(path), **judge.hear(path)._asdict()})
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
+    if not any("label" in file for file in files):
+        raise AudioError(files[0]["error"])
     return {"files": files}
 
 

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from tfdream.errors import ConfigError
-from tfdream.files import replacing
+from tfdream.files import check_free_file, replacing
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DOTS_PER_INCH = 150
@@ -37,9 +37,10 @@ RANGE_DB = 80.0
 
 
 def check_writable(output: Path) -> None:
-    """Raise ConfigError if `output` does not end in a picture's extension."""
+    """Raise ConfigError if `output` has no picture's extension, or can never be written."""
     if output.suffix.lower() not in _FORMATS:
         raise ConfigError(f"figure '{output.name}' does not end in one of: {', '.join(_FORMATS)}")
+    check_free_file(output, force=True, error=ConfigError)
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def new_figure(output: Path, height: float, width: float = WIDTH_INCHES) -> Iter
     """An empty figure of a size in inches, which is written when the block ends well.
 
     Raises:
-      ConfigError: if `output` has no picture's extension.
+      ConfigError: if `output` has no picture's extension, or can never be written.
     """
     check_writable(output)
     size = width, min(height, _TALLEST_INCHES)
@@ -81,7 +82,7 @@ def sheet(
       The axes, row by row.
 
     Raises:
-      ConfigError: if `output` has no picture's extension.
+      ConfigError: if `output` has no picture's extension, or can never be written.
     """
     total = height or (sum(heights) if heights else 2.6 * rows)
     with new_figure(output, total, width) as figure:

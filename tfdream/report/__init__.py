@@ -19,7 +19,7 @@ from tfdream import __version__, audio
 from tfdream.errors import ConfigError
 from tfdream.evaluation.words import in_words
 from tfdream.exhibit import Exhibit, flat
-from tfdream.files import write_text
+from tfdream.files import check_free_file, write_text
 
 # Up to here all sounds together are told without loss; 20 MB of stereo.
 _LOSSLESS_SECONDS = 180.0
@@ -29,9 +29,10 @@ _KINDS = {"flac": "audio/flac", "ogg": "audio/ogg"}
 
 
 def check_writable(output: Path) -> None:
-    """Raise ConfigError if `output` does not end in ``.html``."""
+    """Raise ConfigError if `output` does not end in ``.html``, or can never be written."""
     if output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"report '{output.name}' does not end in .html; name it so")
+    check_free_file(output, force=True, error=ConfigError)
 
 
 def write(exhibit: Exhibit, output: Path) -> None:
@@ -46,7 +47,7 @@ def write(exhibit: Exhibit, output: Path) -> None:
 
     Raises:
       AudioError: if a recording cannot be read.
-      ConfigError: if `output` has another extension.
+      ConfigError: if `output` has another extension, or can never be written.
     """
     check_writable(output)
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(

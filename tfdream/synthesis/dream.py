@@ -6,7 +6,7 @@ from typing import Any
 
 from tfdream import audio, models
 from tfdream.config import DreamConfig
-from tfdream.errors import AudioError, ConfigError
+from tfdream.errors import ConfigError
 from tfdream.synthesis.batch import change_each, destinations, recordings
 from tfdream.synthesis.expressions import layer_norms, parse
 from tfdream.synthesis.guides import read_guide
@@ -45,6 +45,7 @@ class Dreamer:
         self.config = config
         self.guide = guide
         self.objective = parse(config.objective, models.deepest_convolution(run.model), run.labels)
+        models.tap(run.model, self.objective.layers)  # refuses one that is not there
         if self.objective.guided and guide is None:
             raise ConfigError(
                 f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
@@ -106,9 +107,7 @@ class Dreamer:
         retouch = self.retouch(resampled)
         kept = snapshot_steps(save_every, retouch.steps)
         for path in (output, *(numbered(output, step, retouch.steps) for step in kept)):
-            check_output(path, bits, force)
-            if path != output and path.resolve() == source.resolve():
-                raise AudioError(f"a snapshot would replace '{source}'; name another output")
+            check_output(path, bits, force, (source, self.guide))
         with audio.excerpt(source, start_seconds, seconds) as original:
             result = change_recording(
                 original, output, retouch, bits, self.config.level, save_every, progress
@@ -200,12 +199,13 @@ def dream_layers(
         layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
         for layer in layers
     }
-    for path in outputs.values():
-        check_output(path, bits, force)
-    result: dict[str, Any] = {"files": []}
+    dreamers = {}  # all of them first: a layer that is not there is refused before the work
     for layer, path in outputs.items():
+        check_output(path, bits, force, (source, guide))
         own = config.model_copy(update={"objective": layer_norms([layer])})
-        dreamer = Dreamer(run, own, guide)
+        dreamers[path] = Dreamer(run, own, guide)
+    result: dict[str, Any] = {"files": []}
+    for path, dreamer in dreamers.items():
         result["files"].append(dreamer(source, path, force=force, bits=bits, **options))
         if "interrupted" in result["files"][-1]:
             result["interrupted"] = True

@@ -103,7 +103,7 @@ def generate(
     Raises:
       AudioError, ConfigError, ModelError: if a file, the run or the settings do not fit.
     """
-    check_output(output, bits, force)
+    check_output(output, bits, force, (prompt,))
     started = time.perf_counter()
     heard = Prompt.read(prompt, run, config.joint_seconds) if prompt is not None else None
     rate = run.sample_rate if heard is None else heard.info.sample_rate

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfdream import archives, audio
 from tfdream.config import FrontendConfig, Hearing, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free, replacing
+from tfdream.files import check_free_file, replacing
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
@@ -50,7 +50,7 @@ def analyse(
     Raises:
       AudioError, ConfigError: if the file cannot be read, or the frontend gives no image.
     """
-    check_free(output, force, ConfigError)
+    check_free_file(output, force, ConfigError)
     if output.suffix != ".npz":
         raise ConfigError(f"'{output.name}' does not end in .npz, which spectrograms are saved as")
     rate, samples = config.prepare.sample_rate, config.prepare.clip_samples
@@ -101,7 +101,7 @@ def invert(
 
     Source: "On the Generation of Music", section 4 (there with plain Griffin–Lim).
     """
-    check_free(output, force, AudioError)
+    check_free_file(output, force, AudioError)
     audio.check_writable(output, bits)
     if phase.start == "random" and not phase.iterations:
         raise ConfigError("a random phase alone is noise; use iterations=100 or phase=pghi")

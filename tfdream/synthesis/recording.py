@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 from tfdream import audio, documents
 from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free, write_json
+from tfdream.files import check_free_file, write_json
 from tfdream.signal.phase import energy_db
 from tfdream.synthesis.snapshots import Snapshots, numbered
 from tfdream.synthesis.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
@@ -165,16 +165,26 @@ def _measure_file(changer: Changer, source: Path, changed: Path) -> dict[str, fl
     return {f"{name}_rendered": value for name, value in measures.means().items()}
 
 
-def check_output(output: Path, bits: int | None, force: bool) -> None:
-    """See that `output` may be written, before the work begins.
+def check_output(
+    output: Path, bits: int | None, force: bool, inputs: Iterable[Path | None] = ()
+) -> None:
+    """See that `output` and its sidecar may be written, before the work begins.
+
+    Args:
+      output: the file.
+      bits: of its samples, see `audio.Writer`.
+      force: whether it may be replaced.
+      inputs: what it is made of, as far as given, which may not be replaced by it.
 
     Raises:
-      AudioError: if it exists, or its extension is none that we write.
+      AudioError: if it exists, can never be written, or its extension is none that we write.
     """
-    check_free(output, force, AudioError)
-    if output.is_dir():
-        raise AudioError(f"output '{output}' is a folder; name a file in it")
+    check_free_file(output, force, AudioError)
+    check_free_file(_sidecar(output), True, AudioError)
     audio.check_writable(output, bits)
+    for path in inputs:
+        if path is not None and path.resolve() == output.resolve():
+            raise AudioError(f"output '{output}' would replace what it is made of; name another")
 
 
 def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"] | None:

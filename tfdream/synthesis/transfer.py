@@ -62,7 +62,7 @@ def transfer(
     Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
     for the published systems.
     """
-    check_output(output, bits, force)
+    check_output(output, bits, force, (content_path, style_path))
     listener = build_listener(config, run)
 
     resampled = audio.info(content_path).sample_rate != listener.sample_rate

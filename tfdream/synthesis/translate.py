@@ -202,7 +202,7 @@ def translate(
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
     """
-    check_output(output, bits, force)
+    check_output(output, bits, force, (source,))
     way = direction(run, to)
     translator = Translator(getattr(run.generators, way), run, config)
     result = change_recording(source, output, translator, bits, config.level, progress=progress)
