@@ -684,3 +684,9 @@ def test_an_empty_file_is_called_empty(tmp_path):
     (tmp_path / "empty.wav").touch()
     with pytest.raises(AudioError, match=r"empty.wav' is empty"):
         audio.Reader(tmp_path / "empty.wav")
+
+
+def test_a_name_that_is_not_unicode_is_refused(tmp_path):
+    path = tmp_path / "caf\udce9.wav"
+    soundfile.write(path.open("wb"), noise(10, 1), RATE, format="WAV")
+    assert "not valid Unicode; rename it" in message(audio.read, path)

@@ -478,6 +478,8 @@ def test_what_a_user_can_mend_is_one_line(arguments, words, places, tmp_path):
         ["dream", "a", "b", "--model", "c", "--save-every", "0"],
         ["invert", "a", "b", "--iterations", "-1"],
         ["plot", "nothing"],
+        ["dream", "a", "", "--model", "c"],
+        ["dream", "a", "caf\udce9.wav", "--model", "c"],
         ["train", "a", "b", "c", "--strategy", "none"],
         ["data-worker"],
         ["data-worker", "--dispatcher"],

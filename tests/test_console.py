@@ -34,6 +34,10 @@ def told(error):
         (OSError("HDF5 says\nso"), "Error: HDF5 says so"),
         (MemoryError("of 3 TB"), "no room is left in memory or on the disk (of 3 TB)"),
         (tf.errors.ResourceExhaustedError(None, None, "No space"), "on the disk (No space)"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "{{node a}} a; No space"),
+            "disk (a; No space)",
+        ),
         (AudioError("'a\nb\x1b[31m.wav' is empty"), r"Error: 'a\nb\x1b[31m.wav' is empty"),
     ],
 )

@@ -115,6 +115,7 @@ def _of_the_system(error: Exception) -> str:
     """What the system says: a full disk, a missing permission, a name that is too long."""
     reason = " ".join(str(error).split())
     if not isinstance(error, OSError):
+        reason = reason.rpartition("}} ")[2]  # behind the node of TensorFlow's graph
         return (
             f"no room is left in memory or on the disk ({reason}); make room, or use a smaller "
             "batch, clip or image. What was finished before is kept"

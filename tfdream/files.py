@@ -82,8 +82,19 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def is_unicode(path: Path) -> bool:
+    """Whether a path can be written down: file systems take any bytes for a name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
     """Raise `error` if `path` exists already and may not be replaced, or can never be written."""
+    if not is_unicode(path):
+        raise error(f"output '{path}' has a name that is not valid Unicode; name another")
     size = len(os.fsencode(path.name))
     if size > _LONGEST_NAME_BYTES:
         raise error(

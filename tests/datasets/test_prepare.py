@@ -316,6 +316,12 @@ def test_a_source_without_a_usable_file_is_an_error_with_a_reason(tmp_path, fold
     assert list(folder.iterdir()) == []
 
 
+def test_a_link_to_nowhere_is_told(own_source, folder):
+    (own_source / "tones/gone.wav").symlink_to("nowhere.wav")
+    (skipped,) = prepare(own_source, folder, CONFIG, workers=1)["skipped"]
+    assert skipped == {"path": "tones/gone.wav", "reason": "does not exist or is not a file"}
+
+
 def test_a_name_that_is_not_unicode_is_skipped(own_source, folder):
     odd = own_source / os.fsdecode(b"tones/caf\xe9.wav")
     shutil.copy(own_source / "tones/0.wav", odd)

@@ -12,7 +12,7 @@ import soundfile
 
 from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
 from tfdream.errors import AudioError, OutputError
-from tfdream.files import partial, replacing
+from tfdream.files import is_unicode, partial, replacing
 
 BLOCK_SAMPLES = 65536
 EXTENSIONS = frozenset(
@@ -82,6 +82,8 @@ class Reader:
         with _sound_errors(path):  # a name may be too long, or a folder closed to us
             is_file = path.is_file()
             is_empty = is_file and path.stat().st_size == 0
+        if not is_unicode(path):  # neither libsndfile nor a sidecar could hold it
+            raise AudioError(f"'{path}' has a name that is not valid Unicode; rename it")
         if not is_file:
             raise AudioError(f"'{path}' does not exist or is not a file")
         if is_empty:  # libsndfile says that it does not exist
@@ -386,7 +388,12 @@ def _sound_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[N
     try:
         yield
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError) as error:
-        said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
+        if isinstance(error, soundfile.LibsndfileError):
+            said = error.error_string
+            if said.startswith("File does not exist"):  # it does: libmpg123 finds nothing in it
+                said = ""
+        else:
+            said = getattr(error, "strerror", None) or str(error)
         reason = " ".join(said.split()).rstrip(". ") or "damaged data"
         done = "written" if kind is OutputError else "decoded"
         if kind is OutputError and reason == "System error":

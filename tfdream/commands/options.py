@@ -7,13 +7,20 @@ from typing import Any
 
 import click
 
+from tfdream.files import is_unicode
+
 
 class _Path(click.Path):
-    """A path; an empty one is a variable of a shell that was not set, not the folder we are in."""
+    """A path that can be written down, in a sidecar or on the screen.
+
+    An empty one is a variable of a shell that was not set: nobody means the folder we are in.
+    """
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if not value:
             self.fail("the path is empty", param, ctx)
+        if not is_unicode(Path(value)):
+            self.fail(f"{value!r} is not valid Unicode; rename it", param, ctx)
         return super().convert(value, param, ctx)
 
 

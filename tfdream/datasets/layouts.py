@@ -73,7 +73,10 @@ def csv_manifest(source: Path) -> Source:
 
 
 def _files(place: Path) -> list[Path]:
-    """The files below a folder, also behind links to other folders; none that is hidden."""
+    """What is no folder below one, also behind links to other folders; none that is hidden.
+
+    Links to nowhere are among them, so that they are told of.
+    """
     found: list[Path] = []
     seen: set[Path] = set()
     for name, folders, files in os.walk(place, followlinks=True):
@@ -84,7 +87,7 @@ def _files(place: Path) -> list[Path]:
         seen.add(folder.resolve())
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         found += [folder / file for file in files if not file.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+    return sorted(found)
 
 
 def _row_to_track(row: dict[str, str], folder: Path, place: str) -> Track:

@@ -142,6 +142,21 @@ def convolutions(model: keras.Model, names: Iterable[str] = ()) -> list[Convolut
     ]
 
 
+def find_layers(model: keras.Model, names: Iterable[str]) -> list[keras.Layer]:
+    """Layers by their names.
+
+    Raises:
+      ModelError: if one does not exist.
+    """
+    known = {layer.name: layer for layer in model.layers}
+    found = []
+    for name in names:
+        if name not in known:
+            raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
+        found.append(known[name])
+    return found
+
+
 def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     """A model from the input to the outputs of some layers, with the same weights.
 
@@ -155,12 +170,7 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     Raises:
       ModelError: if a layer does not exist.
     """
-    known = {layer.name for layer in model.layers}
-    outputs = {}
-    for name in names:
-        if name not in known:
-            raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
-        outputs[name] = model.get_layer(name).output
+    outputs = {layer.name: layer.output for layer in find_layers(model, names)}
     tapped = keras.Model(model.input, outputs)
     fixed = any(_needs_size(layer) for layer in tapped.layers)
     if fixed or None in model.input.shape[1:]:  # the latter says itself what it takes

@@ -45,7 +45,7 @@ class Dreamer:
         self.config = config
         self.guide = guide
         self.objective = parse(config.objective, models.deepest_convolution(run.model), run.labels)
-        models.tap(run.model, self.objective.layers)  # refuses one that is not there
+        models.find_layers(run.model, self.objective.layers)  # refuses one that is not there
         if self.objective.guided and guide is None:
             raise ConfigError(
                 f"objective '{self.objective.name}' needs a guide; give a recording with --guide"

@@ -252,12 +252,12 @@ def _temperature(generator: Generator, config: GenerateConfig) -> float:
 
 def _ending(blocks: Iterator[np.ndarray], longest: int) -> tuple[np.ndarray, int]:
     """The last samples of a stream, at most so many, and how many there were of all."""
-    kept = next(blocks)
-    total = len(kept)
-    for block in blocks:
+    kept = np.zeros((0, 1), np.float32)
+    total = 0
+    for block in blocks:  # none, if a click at a high rate is resampled to nothing
+        kept = np.concatenate([kept, block])[-longest:] if total else block[-longest:]
         total += len(block)
-        kept = np.concatenate([kept, block])[-longest:]
-    return kept[-longest:], total
+    return kept, total
 
 
 def _after(prompt: Prompt, sound: Iterator[np.ndarray], runner: FreeRun) -> Iterator[np.ndarray]:
