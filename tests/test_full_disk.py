@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tfdream import audio
+from tfdream import audio, figures
 from tfdream.datasets import records
 from tfdream.datasets.prepare import prepare
 from tfdream.errors import OutputError, TfdreamError
@@ -70,6 +70,14 @@ def test_audio_is_whole_or_not_there(disk, song, extension):
     samples, rate = audio.read(song)
     with pytest.raises(OutputError):
         audio.write(folder / f"a{extension}", samples.repeat(20), rate)
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("extension", [".png", ".svg", ".pdf"])
+def test_a_figure_is_whole_or_not_there(disk, song, extension):
+    folder = disk(8)
+    with pytest.raises(OSError, match="No space left"):
+        figures.spectrograms([song], folder / f"a{extension}")
     assert left(folder) == []
 
 

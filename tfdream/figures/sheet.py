@@ -1,5 +1,6 @@
 """What all figures share: the sheet that they are drawn on, colours, levels, names."""
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from tfdream.errors import ConfigError
-from tfdream.files import check_free_file, replacing
+from tfdream.files import check_free_file, write_bytes
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DOTS_PER_INCH = 150
@@ -54,11 +55,13 @@ def new_figure(output: Path, height: float, width: float = WIDTH_INCHES) -> Iter
     size = width, min(height, _TALLEST_INCHES)
     figure = Figure(figsize=size, layout="constrained", dpi=_DOTS_PER_INCH)
     yield figure
-    with replacing(output) as temporary, warnings.catch_warnings():
+    drawn = io.BytesIO()  # on a full disk, the writer of PDF stumbles over its own tidying up
+    with warnings.catch_warnings():
         # A letter that the typeface lacks becomes a box: no reason to say so in many lines.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
-        figure.savefig(temporary)
+        figure.savefig(drawn, format=output.suffix[1:].lower())
+    write_bytes(output, drawn.getvalue())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfdream import archives, audio
 from tfdream.config import FrontendConfig, Hearing, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free_file, replacing
+from tfdream.files import check_free_file, write_bytes
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import Remainder, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
@@ -66,8 +66,7 @@ def analyse(
         sample_rate=rate,
         frontend=frontend.config.model_dump_json(),
     )
-    with replacing(output) as temporary:
-        temporary.write_bytes(archive.getvalue())
+    write_bytes(output, archive.getvalue())
     return {"spectrogram": str(output), "shape": list(image.shape[1:]), "sample_rate": rate}
 
 
