@@ -680,6 +680,12 @@ def test_common_extensions_are_known(extension):
     assert ".txt" not in audio.EXTENSIONS
 
 
+def test_the_head_of_an_mp3_is_called_damaged(tmp_path):
+    soundfile.write(tmp_path / "whole.mp3", noise(RATE, 1), RATE)
+    (tmp_path / "head.mp3").write_bytes((tmp_path / "whole.mp3").read_bytes()[:60])
+    assert message(audio.read, tmp_path / "head.mp3").endswith("cannot be decoded: damaged data")
+
+
 def test_an_empty_file_is_called_empty(tmp_path):
     (tmp_path / "empty.wav").touch()
     with pytest.raises(AudioError, match=r"empty.wav' is empty"):

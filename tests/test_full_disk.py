@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import tempfile
 
+import numpy as np
 import pytest
 
 from tfdream import audio, figures
@@ -10,6 +12,7 @@ from tfdream.datasets import records
 from tfdream.datasets.prepare import prepare
 from tfdream.errors import OutputError, TfdreamError
 from tfdream.export import export
+from tfdream.synthesis.snapshots import Snapshots
 from tfdream.training.runs import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("mount"), reason="Linux")]
@@ -78,6 +81,20 @@ def test_a_figure_is_whole_or_not_there(disk, song, extension):
     folder = disk(8)
     with pytest.raises(OSError, match="No space left"):
         figures.spectrograms([song], folder / f"a{extension}")
+    assert left(folder) == []
+
+
+def test_what_waits_in_the_temporary_folder_names_it(disk, song, monkeypatch):
+    folder = disk(8)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with (
+        pytest.raises(OutputError, match=f"finds no room in '{folder}.*TMPDIR"),
+        audio.excerpt(song, 0.5, 2.0),
+    ):
+        pass
+    with Snapshots(1, 2) as snapshots, pytest.raises(OSError, match="No space") as caught:
+        snapshots.finish(np.zeros(10_000, np.float32))
+    assert str(folder) in caught.value.filename
     assert left(folder) == []
 
 

@@ -29,13 +29,10 @@ _FORMATS = {
 }
 _DEFAULT_BITS: dict[str, int | None] = {".wav": 24, ".flac": 24, ".ogg": None}
 
-
 MOST_CHANNELS = 64
 """Ambisonics of the seventh order."""
 SAMPLE_RATES = range(1000, 768_001)
 """In Hz: what a header says beyond is a lie that resampling would make gigabytes of."""
-
-
 LOUDEST = float(1 << 31)
 """An absolute sample: 32-bit integers that were taken for floats. Beyond, networks overflow."""
 
@@ -319,7 +316,7 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
       seconds: how long it is; to the end, if None.
 
     Raises:
-      AudioError: if the file ends before the part begins.
+      AudioError: if the file ends before the part begins, or the part finds no room.
     """
     if not start_seconds and seconds is None:
         yield path
@@ -338,7 +335,12 @@ def excerpt(path: Path, start_seconds: float, seconds: float | None) -> Iterator
                 f"({info.samples / info.sample_rate:.2f} s)"
             )
         part = head(trim(reader.blocks(), first, 0), count)
-        write_floats(waiting, part, info.sample_rate, info.channels)
+        try:
+            write_floats(waiting, part, info.sample_rate, info.channels)
+        except OutputError:
+            raise OutputError(
+                f"a part of '{path}' finds no room in '{folder}'; let TMPDIR name another folder"
+            ) from None
         yield waiting
 
 
@@ -388,13 +390,10 @@ def _sound_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[N
     try:
         yield
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError) as error:
-        if isinstance(error, soundfile.LibsndfileError):
-            said = error.error_string
-            if said.startswith("File does not exist"):  # it does: libmpg123 finds nothing in it
-                said = ""
-        else:
-            said = getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
         reason = " ".join(said.split()).rstrip(". ") or "damaged data"
+        if reason.startswith("File does not exist"):  # it does: libmpg123 finds no sound in it
+            reason = "damaged data"
         done = "written" if kind is OutputError else "decoded"
         if kind is OutputError and reason == "System error":
             reason += "; is the disk full, or the folder closed to us?"

@@ -42,8 +42,13 @@ class Snapshots:
         """Go on to the next tiles; these ended like this, perhaps early."""
         kept = [*self._tile, *[channels] * len(self.numbers)]
         for number, tiles in zip(self.numbers, kept, strict=False):
-            with self._path(number).open("ab") as file:
-                file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
+            path = self._path(number)
+            try:
+                with path.open("ab") as file:
+                    file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
+            except OSError as error:  # of a full disk, the system does not say which
+                error.filename = str(path)
+                raise
         self._tile = []
 
     def replays(self) -> Iterator[tuple[int, Change]]:
