@@ -19,9 +19,11 @@ def blur(
     # One channel at a time: that is the convolution that is fast on a CPU.
     channels = [channel[..., tf.newaxis] for channel in tf.unstack(image, axis=3)]
     for axis, sigma in enumerate(sigmas):
-        if image.shape[1 + axis] == 1 or (isinstance(sigma, float | int) and not sigma):
+        size = image.shape[1 + axis]
+        if size == 1 or (isinstance(sigma, float | int) and not sigma):
             continue
-        kernel = _kernel(sigma, radius, axis)
+        # What lies further away than the image is large is outside of it.
+        kernel = _kernel(sigma, radius if size is None else min(radius, size), axis)
         channels = [tf.nn.conv2d(channel, kernel, 1, "SAME") for channel in channels]
     return tf.concat(channels, axis=3)
 
