@@ -19,7 +19,13 @@ def configs() -> Result:
 @command()
 @click.argument("folder", type=options.PATH)
 @click.option("--tracks", type=click.IntRange(1), default=12, show_default=True, help="Per style.")
-@click.option("--seconds", type=float, default=30.0, show_default=True, help="Of each track.")
+@click.option(
+    "--seconds",
+    type=options.Number(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Of each track.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Other seeds, other songs.")
 def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     """Compose a small corpus of four styles into FOLDER, to try things on."""

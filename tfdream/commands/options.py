@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ class _Path(click.Path):
         if not is_unicode(Path(value)):
             self.fail(f"{value!r} is not valid Unicode; rename it", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number within a range; not NaN or infinity, which Python also reads."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 PATH = _Path(path_type=Path)

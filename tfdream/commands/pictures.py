@@ -12,7 +12,7 @@ from tfdream.console import Result, command
 @click.argument("audio", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @click.option("--config", "name", required=True, help="Name or path; its clips and frontend.")
-@click.option("--start", type=click.FloatRange(0), default=0.0, help="Where the clip begins, in s.")
+@click.option("--start", type=options.Number(0), default=0.0, help="Where the clip begins, in s.")
 @options.overriding
 @options.force
 def analyse(
@@ -45,7 +45,7 @@ def analyse(
 )
 @click.option(
     "--momentum",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=options.Number(0, 1, max_open=True),
     default=0.99,
     show_default=True,
     help="Of Griffin–Lim; 0 is the plain one.",

@@ -36,7 +36,7 @@ def plot() -> None:
 )
 @click.option(
     "--max-hz",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     metavar="HZ",
     help="The highest frequency; by default half the sample rate.",
 )
@@ -119,7 +119,7 @@ def plot_filters(run: Path, output: Path, layers: tuple[str, ...]) -> Result:
 @_output
 @options.model
 @options.recipe("dream/dreaming_in_music")
-@click.option("--start", type=click.FloatRange(0), default=0.0, help="Where the tile begins, in s.")
+@click.option("--start", type=options.Number(0), default=0.0, help="Where the tile begins, in s.")
 @options.overriding
 @_titles
 def plot_octaves(
@@ -200,7 +200,7 @@ def plot_gram(
 @options.recipe("autocorrelogram_cnn")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     default=5.0,
     show_default=True,
     metavar="S",

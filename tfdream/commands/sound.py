@@ -35,15 +35,15 @@ from tfdream.console import Result, command, interruptible, progress_bar
 @click.option(
     "--start",
     "start_seconds",
-    type=click.FloatRange(0),
+    type=options.Number(0),
     default=0.0,
     metavar="S",
     help="Take only a part of AUDIO, from here on.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="And only so much."
+    "--seconds", type=options.Number(0, min_open=True), metavar="S", help="And only so much."
 )
-@click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the dream.")
+@click.option("--mix", type=options.Number(0, 1), help="0 is the original, 1 the dream.")
 @click.option("--repeats", type=click.IntRange(1), help="How often the result is dreamt again.")
 @click.option(
     "--save-every",
@@ -146,7 +146,7 @@ def dream(
 @options.recipe("transfer/recommended")
 @click.option(
     "--style-strength",
-    type=click.FloatRange(0, 1),
+    type=options.Number(0, 1),
     help="0 keeps the content, 1 heeds the style alone; by default the recipe's.",
 )
 @options.seed
@@ -208,7 +208,7 @@ def transfer(
 @options.model
 @options.recipe("translate/recommended")
 @click.option("--to", metavar="LABEL", help="The genre to translate to; by default RUN's second.")
-@click.option("--mix", type=click.FloatRange(0, 1), help="0 is the original, 1 the translation.")
+@click.option("--mix", type=options.Number(0, 1), help="0 is the original, 1 the translation.")
 @options.overriding
 @options.bits
 @showing()
@@ -265,7 +265,7 @@ def translate(
 @options.recipe("generate/recommended")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Number(0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="S",
@@ -274,7 +274,7 @@ def translate(
 @click.option("--prompt", type=options.PATH, metavar="AUDIO", help="A recording to go on from.")
 @click.option(
     "--temperature",
-    type=click.FloatRange(0),
+    type=options.Number(0),
     help="How much is left to chance: 0 takes what is likeliest; by default what RUN is made for.",
 )
 @options.seed
