@@ -43,6 +43,7 @@ def test_windows_that_do_not_fit_are_refused(song, tmp_path):
     line = refusal("spectrograms", song, output, "--n-fft", 512, "--hop", 400)
     assert "hop_samples=400 is longer than n_fft/2=256" in line
     assert "n_fft=7" in refusal("spectrograms", song, output, "--n-fft", 7)
+    assert "hop_samples=0" in refusal("spectrograms", song, output, "--hop", 0)
     assert not output.exists()
 
 

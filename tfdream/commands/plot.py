@@ -54,7 +54,7 @@ def plot_spectrograms(
     """Draw the spectrograms of AUDIO files of any length, one above the other."""
     from tfdream import config, figures
 
-    settings = {"n_fft": n_fft, "hop_samples": hop or n_fft // 4}
+    settings = {"n_fft": n_fft, "hop_samples": n_fft // 4 if hop is None else hop}
     spec = config.validate(settings, config.StftSpec, "--n-fft and --hop")
     scale = figures.FrequencyScale(max_hz, linear)
     titled = _titled(audio, titles)
