@@ -1,34 +1,18 @@
 """Every figure through its command, on tiny networks and sounds."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
-
-from tfdream.cli import main
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(main, ["plot", *(str(argument) for argument in arguments)])
+from calling import answer, invoke, refusal
 
 
 def drawn(*arguments):
     """The answer of a command that draws."""
-    result = invoke(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    answer = json.loads(result.stdout)
-    assert Path(answer["figure"]).read_bytes()[:4] in (b"\x89PNG", b"<?xm", b"%PDF")
-    return answer
-
-
-def refusal(*arguments):
-    result = invoke(*arguments)
-    assert result.exit_code == 1, result.output
-    (line,) = result.stderr.splitlines()
-    return line
+    told = answer("plot", *arguments)
+    assert Path(told["figure"]).read_bytes()[:4] in (b"\x89PNG", b"<?xm", b"%PDF")
+    return told
 
 
 def test_spectrograms_with_waveforms(song, source, tmp_path):
@@ -40,15 +24,17 @@ def test_spectrograms_with_waveforms(song, source, tmp_path):
 
 def test_windows_that_do_not_fit_are_refused(song, tmp_path):
     output = tmp_path / "a.png"
-    line = refusal("spectrograms", song, output, "--n-fft", 512, "--hop", 400)
+    line = refusal("plot", "spectrograms", song, output, "--n-fft", 512, "--hop", 400)
     assert "hop_samples=400 is longer than n_fft/2=256" in line
-    assert "n_fft=7" in refusal("spectrograms", song, output, "--n-fft", 7)
-    assert "hop_samples=0" in refusal("spectrograms", song, output, "--hop", 0)
+    assert "n_fft=7" in refusal("plot", "spectrograms", song, output, "--n-fft", 7)
+    assert "hop_samples=0" in refusal("plot", "spectrograms", song, output, "--hop", 0)
     assert not output.exists()
 
 
 def test_more_titles_than_recordings_are_a_usage_error(song, tmp_path):
-    result = invoke("spectrograms", song, tmp_path / "a.png", "--title", "a", "--title", "b")
+    result = invoke(
+        "plot", "spectrograms", song, tmp_path / "a.png", "--title", "a", "--title", "b"
+    )
     assert result.exit_code == 2
     assert "--title is given 2 times for 1 AUDIO" in result.stderr
 
@@ -63,7 +49,7 @@ def test_classes(dataset, tmp_path):
 def test_filters(trained, tmp_path):
     answer = drawn("filters", trained[0], tmp_path / "one.png", "--layer", "conv2")
     assert answer["layers"] == ["conv2"]
-    line = refusal("filters", trained[0], tmp_path / "no.png", "--layer", "pool1")
+    line = refusal("plot", "filters", trained[0], tmp_path / "no.png", "--layer", "pool1")
     assert "layer 'pool1' is no convolution of the model: conv1, conv2" in line
 
 
@@ -74,8 +60,8 @@ def test_octaves(trained, song, tmp_path):
     )
     assert answer["shapes"] == [[92, 90, 1], [129, 126, 1]]
     where = ("octaves", song, tmp_path / "b.png", "--model", trained[0])
-    assert "behind the end" in refusal(*where, "--start", 60)
-    assert "leaves nothing" in refusal(*where, "--set", "octaves.count=40")
+    assert "behind the end" in refusal("plot", *where, "--start", 60)
+    assert "leaves nothing" in refusal("plot", *where, "--set", "octaves.count=40")
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -88,8 +74,8 @@ def test_gram_matrices(trained, song, source, tmp_path):
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "conv1: distance" in text
     where = ("gram", song, tmp_path / "b.png", "--config", "transfer/lil_data")
-    assert "give one with --model" in refusal(*where)
-    assert "not in the model" in refusal(*where, "--model", trained[0], "--layer", "conv9")
+    assert "give one with --model" in refusal("plot", *where)
+    assert "not in the model" in refusal("plot", *where, "--model", trained[0], "--layer", "conv9")
 
 
 def test_autocorrelograms(song, tmp_path):
@@ -98,7 +84,7 @@ def test_autocorrelograms(song, tmp_path):
         *("autocorrelograms", song, tmp_path / "one.wav", tmp_path / "a.png", "--seconds", 1),
         *("--set", "prepare.sample_rate=8000", "--set", "frontend.lags=20"),
     )
-    line = refusal("autocorrelograms", song, tmp_path / "b.png", "--config", "lil_data")
+    line = refusal("plot", "autocorrelograms", song, tmp_path / "b.png", "--config", "lil_data")
     assert "frontend.kind=amplitude" in line
 
 
@@ -117,6 +103,6 @@ def test_another_extension_is_refused_before_anything_is_done(
 ):
     known = {"dataset": dataset, "run": trained[0], "song": song}
     command, *rest = (argument.format_map(known) for argument in arguments)
-    line = refusal(command, rest[0], tmp_path / "a.jpg", *rest[1:])
+    line = refusal("plot", command, rest[0], tmp_path / "a.jpg", *rest[1:])
     assert "'a.jpg' does not end in one of" in line
     assert list(tmp_path.iterdir()) == []

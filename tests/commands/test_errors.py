@@ -1,0 +1,208 @@
+"""What a user can mend is one line; what nobody should see is not hidden."""
+
+import pytest
+from calling import invoke, refusal
+
+
+@pytest.fixture
+def places(
+    source, song, dataset, trained, translation, experiment_path, translation_path, tmp_path
+):
+    """What stands for what in the calls below."""
+    return {
+        "source": source,
+        "song": song,
+        "dataset": dataset,
+        "run": trained[0],
+        "translation": translation[0],
+        "config": experiment_path,
+        "cyclegan": translation_path,
+        "gone": tmp_path / "gone",
+        "new": tmp_path / "new",
+        "empty": trained[0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["prepare", "{gone}", "{new}", "--config", "lil_data"], "'{gone}' does not exist"),
+        (["prepare", "{source}", "{new}", "--config", "no_such"], "config 'no_such' is neither"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--set", "x=1"], "setting 'x'"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--set", "x"], "not KEY=VALUE"),
+        (["prepare", "{source}", "{new}", "--config", "lil_data", "--layout", "csv"], "manifest"),
+        (["prepare", "{source}", "{dataset}", "--config", "{config}", "--set", "prepare.seed=9"],
+         "use --force to replace it"),
+        (["train", "{config}", "{gone}", "{new}"], "run tfdream prepare first"),
+        (["train", "{config}", "{dataset}", "{new}", "--test-fold", "9"], "test_fold=9"),
+        (["train", "{config}", "{dataset}", "{new}", "--test-fold", "none"], "validate_on=none"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "model.name=hal"], "model.name=hal"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "model.options.x=1"], "'x'"),
+        (["train", "{config}", "{dataset}", "{new}", "--data-service", "host"],
+         "not the address of a dispatcher"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--data-service", "host"],
+         "for classifiers alone"),
+        (["data-worker", "--join", "host"], "not the address of a dispatcher"),
+        (["train", "{config}", "{dataset}", "{run}", "--set", "training.seed=3"], "--force"),
+        (["train", "lil_data", "{dataset}", "{new}"], "sample_rate=8000"),
+        (["train", "{config}", "{dataset}", "{new}", "--set", "frontend={{kind: raw}}"], "shape"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "labels=[noise, jazz]"], "'jazz'"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "model.name=hal"], "small_cycle"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--set", "training.pool_images=1"], "or 0"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--second", "{gone}"], "tfdream prepare"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--second", "{dataset}"], "both genres"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--judge", "{gone}"], "is not a run folder"),
+        (["train", "{cyclegan}", "{dataset}", "{new}", "--judge", "{translation}"], "a classifier"),
+        (["train", "{cyclegan}", "{dataset}", "{run}"], "--force"),
+        (["train", "{config}", "{dataset}", "{translation}"], "--force"),
+        (["crossvalidate", "{cyclegan}", "{dataset}", "{new}"], "task='translate'"),
+        (["evaluate", "{translation}", "{dataset}"], "one of a translation"),
+        (["predict", "{translation}", "{song}"], "one of a translation"),
+        (["layers", "{translation}"], "one of a translation"),
+        (["dream", "{song}", "{new}.wav", "--model", "{translation}"], "one of a translation"),
+        (["translate", "{song}", "{new}.wav", "--model", "{run}"], "one of a classifier"),
+        (["translate", "{song}", "{new}.wav", "--model", "{gone}"], "is not a run folder"),
+        (["translate", "{gone}", "{new}.wav", "--model", "{translation}"], "does not exist"),
+        (["translate", "{song}", "{new}.mp3", "--model", "{translation}"], "does not end in one"),
+        (["translate", "{song}", "{song}", "--model", "{translation}"], "--force"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--to", "jazz"],
+         "to noise and to tones, not to 'jazz'"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set",
+          "tiles.seconds=2"], "tiles.seconds=2"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set", "x=1"], "'x'"),
+        (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--figure", "x.jpg"],
+         "'x.jpg'"),
+        (["evaluate", "{gone}", "{dataset}"], "is not a run folder"),
+        (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
+        (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
+        (["evaluate", "{run}", "{dataset}", "--figure", "{new}"], "does not end in one of"),
+        (["crossvalidate", "{config}", "{gone}", "{new}"], "run tfdream prepare first"),
+        (["crossvalidate", "{config}", "{dataset}", "{new}", "--fold", "9"], "fold 9 is not"),
+        (["crossvalidate", "{config}", "{dataset}", "{new}", "--figure", "x.jpg"], "'x.jpg'"),
+        (["crossvalidate", "lil_data", "{dataset}", "{new}"], "sample_rate=8000"),
+        (["predict", "{gone}", "{song}"], "is not a run folder"),
+        (["layers", "{dataset}"], "is not a run folder"),
+        (["dream", "{gone}", "{new}.wav", "--model", "{run}"], "does not exist"),
+        (["dream", "{song}", "{new}.mp3", "--model", "{run}"], "does not end in one of"),
+        (["dream", "{song}", "{song}", "--model", "{run}"], "--force"),
+        (["dream", "{song}", "{new}.wav", "--model", "{gone}"], "is not a run folder"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--layer", "x"], "layer 'x' is not"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "x("], "be read"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--seed", "-1"], "seed=-1"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--figure", "x.jpg"], "'x.jpg'"),
+        (["dream", "{song}", "{new}.flac", "--model", "{run}", "--bits", "32"], "bits=32"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--start", "99"], "start=99 s is"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--guide", "{song}"], "no guide"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()"],
+         "--guide"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()",
+          "--guide", "{gone}"], "does not exist"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "class_logit(jazz)"],
+         "noise, tones"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--from", "noise"], "start=noise"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "mix=2"], "mix=2"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "canvas={{kind: phase}}"],
+         "canvas.kind=phase"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--layer", "x", "--layer", "conv1"],
+         "layer 'x' is not"),
+        (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "x"],
+         "layer 'x' is not"),
+        (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "conv1",
+          "--layer", "x/y"], "x/y"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--report", "{song}/a.html"],
+         "no folder that may be written to"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--tensorboard", "{song}"],
+         "is not a folder"),
+        (["dream", "{song}", "{song}", "--model", "{run}", "--force"], "would replace"),
+        (["transfer", "{song}", "{song}", "{song}", "--force"], "would replace"),
+        (["dream", "{empty}", "{new}", "--model", "{run}"], "no audio file in"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--report", "{new}.pdf"], ".html"),
+        (["transfer", "{song}", "{song}", "{new}.wav", "--report", "{new}.html", "--judge",
+          "{gone}"], "is not a run folder"),
+        (["compare", "{song}", "{song}", "--model", "{translation}"], "of a classifier"),
+        (["monitor", "{gone}"], "is not a folder"),
+        (["export", "{run}", "{dataset}"], "--force"),
+        (["export", "{gone}", "{new}"], "is not a run folder"),
+        (["analyse", "{song}", "{new}.wav", "--config", "{config}"], "does not end in .npz"),
+        (["analyse", "{song}", "{new}.npz", "--config", "raw_conv1d"], "kind=raw"),
+        (["analyse", "{song}", "{new}.npz", "--config", "{config}", "--start", "99"], "start=99"),
+        (["invert", "{song}", "{new}.wav"], "is not a spectrogram"),
+        (["plot", "history", "{gone}", "{new}.png"], "history.csv"),
+        (["plot", "spectrograms", "{song}", "{new}.jpg"], "does not end in one of"),
+        (["plot", "spectrograms", "{gone}", "{new}.png"], "does not exist"),
+    ],
+    ids=lambda value: " ".join(value)[:70] if isinstance(value, list) else None,
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line(arguments, words, places, tmp_path):
+    message = refusal(*(argument.format(**places) for argument in arguments))
+    assert words.format(**places) in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["prepare"],
+        ["prepare", "a", "b"],
+        ["prepare", "a", "b", "--config", "lil_data", "--workers", "0"],
+        ["prepare", "a", "b", "--config", "lil_data", "--layout", "spiral"],
+        ["train", "lil_data", "a", "b", "--epochs", "0"],
+        ["train", "lil_data", "a", "b", "--test-fold", "first"],
+        ["train", "lil_data", "a", "b", "--second", "c"],
+        ["train", "lil_data", "a", "b", "--judge", "c"],
+        ["train", "small_cyclegan", "a", "b", "--judge", "c", "--set", "training.validate_on=none"],
+        ["translate", "a", "b"],
+        ["translate", "a", "--model", "c"],
+        ["translate", "a", "b", "--model", "c", "--mix", "1.5"],
+        ["translate", "a", "b", "--model", "c", "--bits", "17"],
+        ["evaluate", "a"],
+        ["crossvalidate", "lil_data", "a"],
+        ["crossvalidate", "lil_data", "a", "b", "--epochs", "0"],
+        ["predict", "a"],
+        ["dream", "a", "b"],
+        ["dream", "a", "b", "--model", "c", "--bits", "17"],
+        ["dream", "a", "b", "--model", "c", "--layer", "x", "--objective", "y()"],
+        ["dream", "a", "--model", "c"],
+        ["dream", "a", "b", "c", "--model", "d", "--figure", "e.png"],
+        ["dream", "a", "b", "c", "--model", "d", "--report", "e.html"],
+        ["dream", "a", "b", "--model", "c", "--judge", "d"],
+        ["transfer", "a", "b", "c", "--judge", "d", "--figure", "e.png"],
+        ["compare", "a"],
+        ["monitor", "a", "--port", "-1"],
+        ["dream", "a", "b-{layer}.wav", "--model", "c"],
+        ["dream", "a", "b-{layer}.wav", "--model", "c", "--objective", "y()"],
+        ["dream", "a", "b", "c-{layer}", "--model", "d", "--layer", "x"],
+        ["dream", "a", "b", "--model", "c", "--from", "nothing"],
+        ["dream", "a", "b", "--model", "c", "--start", "-1"],
+        ["dream", "a", "b", "--model", "c", "--seconds", "0"],
+        ["dream", "a", "b", "--model", "c", "--mix", "1.5"],
+        ["dream", "a", "b", "--model", "c", "--repeats", "0"],
+        ["dream", "a", "b", "--model", "c", "--save-every", "0"],
+        ["invert", "a", "b", "--iterations", "-1"],
+        ["plot", "nothing"],
+        ["dream", "a", "", "--model", "c"],
+        ["dream", "a", "b", "--model", "c", "--seconds", "inf"],
+        ["corpus", "a", "--seconds", "nan"],
+        ["dream", "a", "caf\udce9.wav", "--model", "c"],
+        ["train", "a", "b", "c", "--strategy", "none"],
+        ["data-worker"],
+        ["data-worker", "--dispatcher"],
+        ["data-worker", "--join", "a", "--worker", "b"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_is_a_usage_error(arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_is_a_bug_keeps_its_traceback(source, tmp_path, monkeypatch):
+    def stumble(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("tfdream.datasets.prepare.prepare", stumble)
+    result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    assert isinstance(result.exception, ZeroDivisionError)
