@@ -1,7 +1,9 @@
 import pytest
 
 from tfdream.errors import AudioError
-from tfdream.synthesis.recording import check_output
+from tfdream.synthesis.recording import check_output, claimed, made, write_sidecar
+
+MAKING = {"command": "dream"}
 
 
 @pytest.mark.parametrize("name", ["song.wav", "link.wav", "folder/../song.wav"])
@@ -22,3 +24,42 @@ def test_the_sidecar_has_to_find_its_place_too(tmp_path):
     (tmp_path / "a.wav.json").mkdir()
     with pytest.raises(AudioError, match=r"a\.wav\.json' is a folder"):
         check_output(tmp_path / "a.wav", None, False)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_output_is_claimed_until_its_sidecar_is_there(tmp_path, there):
+    output = tmp_path / "a.wav"
+    if there:
+        output.touch()
+    assert made(output, MAKING) is None  # it may be anybody's
+    with claimed(output):
+        output.touch()
+        assert made(output, MAKING) == "interrupted"
+        write_sidecar(output, MAKING, {})
+    assert made(output, MAKING) == "whole"
+    assert names(tmp_path) == ["a.wav", "a.wav.json"]
+
+
+def test_what_ends_between_an_output_and_its_sidecar_is_known_as_ours(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("full")
+
+    output = tmp_path / "a.wav"
+    with pytest.raises(SystemExit), claimed(output):
+        output.touch()
+        raise SystemExit
+    assert made(output, MAKING) == "interrupted"
+    monkeypatch.setattr("tfdream.files.write_bytes", fail)
+    with pytest.raises(OSError, match="full"), claimed(output):
+        write_sidecar(output, MAKING, {})
+    assert made(output, MAKING) == "interrupted"
+
+
+def test_what_ends_before_the_output_leaves_no_claim(tmp_path):
+    with pytest.raises(KeyboardInterrupt), claimed(tmp_path / "a.wav"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []

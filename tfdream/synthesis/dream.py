@@ -14,6 +14,7 @@ from tfdream.synthesis.recording import (
     Progress,
     change_recording,
     check_output,
+    claimed,
     silent,
     write_sidecar,
 )
@@ -108,13 +109,13 @@ class Dreamer:
         kept = snapshot_steps(save_every, retouch.steps)
         for path in (output, *(numbered(output, step, retouch.steps) for step in kept)):
             check_output(path, bits, force, (source, self.guide))
-        with audio.excerpt(source, start_seconds, seconds) as original:
+        making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
+        with claimed(output), audio.excerpt(source, start_seconds, seconds) as original:
             result = change_recording(
                 original, output, retouch, bits, self.config.level, save_every, progress
             )
-        result["objective"] = self.objective.name
-        making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
-        write_sidecar(output, making, result)
+            result["objective"] = self.objective.name
+            write_sidecar(output, making, result)
         return result
 
     def making(

@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 from tfdream import audio, documents
 from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free_file, write_json
+from tfdream.files import check_free_file, partial, write_json
 from tfdream.signal.phase import energy_db
 from tfdream.synthesis.snapshots import Snapshots, numbered
 from tfdream.synthesis.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
@@ -187,10 +188,33 @@ def check_output(
             raise AudioError(f"output '{output}' would replace what it is made of; name another")
 
 
+@contextmanager
+def claimed(output: Path) -> Iterator[None]:
+    """Note that `output` is ours until its sidecar says so: we may be killed between the two.
+
+    The note is the sidecar's own temporary file, so that the finished sidecar takes its place.
+    """
+    note = partial(_sidecar(output))
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.touch()
+    try:
+        yield
+    finally:
+        if output.exists() and not _sidecar(output).exists():
+            with suppress(OSError):  # what met the sidecar has removed its temporary file, too
+                note.touch()
+        else:
+            note.unlink(missing_ok=True)
+
+
 def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"] | None:
     """Whether `output` is there already, made in the same way."""
+    if not output.is_file():
+        return None
+    if partial(_sidecar(output)).is_file():
+        return "interrupted"
     sidecar = read_sidecar(output)
-    if not output.is_file() or sidecar.get("result") is None:
+    if sidecar.get("result") is None:
         return None
     result = sidecar.pop("result")
     sidecar.pop("versions", None)
