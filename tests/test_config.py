@@ -51,6 +51,15 @@ def test_a_packaged_config_fits_its_schema(name):
     assert type(loaded).model_validate_json(loaded.model_dump_json()) == loaded
 
 
+@pytest.mark.parametrize("name", ["lil_data", "translate/recommended", "transfer/raw"])
+def test_a_packaged_config_of_another_kind_is_refused(name):
+    """Even where its settings would happen to fit, as those of a translation do a dream."""
+    text = message(config.load, name, DreamConfig)
+    assert f"config '{name}' is for something else" in text
+    assert "dream/recommended" in text
+    assert "lil_data," not in text
+
+
 def test_published_systems_and_recommended_recipes_are_packaged():
     published = {"lil_data", "small_cyclegan", "dreaming_in_music_cyclegan"}
     assert published | {"dream/recommended", "translate/recommended"} <= set(config.names())

@@ -1,6 +1,6 @@
 """Settings of how recordings are changed: optimiser, octaves, tiles, recipes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -115,6 +115,7 @@ class Recipe(Change):
 class DreamConfig(Recipe):
     """What `dream` maximises, on what, and how."""
 
+    packaged_in: ClassVar[str] = "dream"
     objective: str = "layer_norm()"
     start: Literal["original", "noise"] = "original"
 
@@ -158,6 +159,7 @@ NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discrim
 class TransferConfig(Recipe):
     """What `transfer` takes over from the style, what it keeps of the content, and how."""
 
+    packaged_in: ClassVar[str] = "transfer"
     network: NetworkConfig
     style_layers: dict[str, NotNegative]
     """Weight λ of each layer whose Gram matrix makes the style."""

@@ -1,6 +1,6 @@
 """Settings of generation: how frame by frame is learnt, and how frames become sound."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -60,6 +60,7 @@ class GenerationExperiment(Hearing):
 class GenerateConfig(Section):
     """How a generator runs on its own, and how its frames become sound."""
 
+    packaged_in: ClassVar[str] = "generate"
     temperature: NotNegative | None = None
     """How much is left to chance: 0 takes what is likeliest, 1 as much as was learnt. Without, what
     the generator was made for."""

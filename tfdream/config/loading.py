@@ -30,15 +30,29 @@ def load(name_or_path: str, schema: type[Loaded], overrides: Iterable[str] = ())
     Raises:
       ConfigError: if it does not exist, is not YAML, or does not fit the schema.
     """
-    return validate(read(name_or_path, overrides), schema, f"config '{name_or_path}'")
+    content = read(name_or_path, overrides, schema.packaged_in)
+    return validate(content, schema, f"config '{name_or_path}'")
 
 
-def read(name_or_path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+def read(
+    name_or_path: str, overrides: Iterable[str] = (), packaged_in: str = Section.packaged_in
+) -> dict[str, Any]:
     """The settings of a configuration, overridden but not yet checked.
 
+    Args:
+      name_or_path, overrides: see `load`.
+      packaged_in: where the packaged ones of its kind are; those of another kind may happen to fit.
+
     Raises:
-      ConfigError: if it does not exist or is not YAML.
+      ConfigError: if it does not exist, is packaged elsewhere, or is not YAML.
     """
+    packaged = names()
+    fitting = [name for name in packaged if Path(name).parent.as_posix() == packaged_in]
+    if name_or_path in packaged and name_or_path not in fitting:
+        raise ConfigError(
+            f"config '{name_or_path}' is for something else; name a file or one of: "
+            f"{', '.join(fitting)}"
+        )
     content = _read(name_or_path)
     for override in overrides:
         _override(content, override)

@@ -1,6 +1,6 @@
 """What every group of settings is made of."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,3 +15,5 @@ class Section(BaseModel):
     """A frozen group of settings; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    packaged_in: ClassVar[str] = "."
+    """The folder of packaged configurations of this kind."""

@@ -1,6 +1,6 @@
 """Settings of translation between two genres: how it is learnt, and how it is applied."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -86,6 +86,7 @@ class TranslationExperiment(Hearing):
 class TranslateConfig(Change):
     """How a generator's change of its picture becomes that of a recording."""
 
+    packaged_in: ClassVar[str] = "translate"
     canvas: Annotated[GainCanvasConfig | LogMagnitudeCanvasConfig, Field(discriminator="kind")] = (
         GainCanvasConfig(kind="gains", bound_db=24)
     )
