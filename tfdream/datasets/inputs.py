@@ -1,13 +1,14 @@
 """Inputs of whole datasets: what the network will see of every clip, computed once.
 
 Images of the STFT are computed by TensorFlow, fast enough to be made anew by every process that
-trains. Hand-made features take librosa far longer: processes compute them side by side, and an HDF5
-file per shard keeps them below the dataset's folder.
+trains, each when it is first needed. Hand-made features take librosa far longer: processes compute
+them side by side beforehand, and an HDF5 file per shard keeps them below the dataset's folder.
 """
 
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
+import tensorflow as tf
 
 from tfdream import archives
 from tfdream.config import Experiment
 from tfdream.datasets import processes, records
 from tfdream.datasets.augment import of_waveforms
+from tfdream.datasets.kept import Kept
 from tfdream.datasets.records import Dataset, Shard
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import replacing
@@ -35,14 +38,18 @@ _BATCH_SIZE = 16
 
 
 class Inputs(NamedTuple):
-    """Of every clip of some shards, in their order."""
+    """Of some clips, as arrays or as tensors."""
 
-    values: np.ndarray
+    values: np.ndarray | tf.Tensor
     """float16 `[clips, …]`, or float32 of hand-made features."""
-    labels: np.ndarray
+    labels: np.ndarray | tf.Tensor
     """int64 `[clips]`."""
-    tracks: np.ndarray
+    tracks: np.ndarray | tf.Tensor
     """bytes `[clips]`."""
+
+
+LookUp = Callable[[tf.Tensor], Inputs]
+"""In the graph of a pipeline, numbers of clips int64 `[n]` → their inputs."""
 
 
 def fit_memory(dataset: Dataset, config: Experiment) -> bool:
@@ -66,26 +73,37 @@ def fit_memory(dataset: Dataset, config: Experiment) -> bool:
     return not random and records.fit_memory(dataset.clips, shape, config.training)
 
 
-def compute(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment) -> Inputs:
-    """The inputs of some shards; features come from their HDF5 files where those exist.
+def keep(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment) -> LookUp:
+    """The inputs of some shards, whose clips are numbered as they lie there.
+
+    Each is computed when it is first looked up, but for features: those come from their HDF5 files,
+    or are computed now.
 
     Raises:
       DatasetError: if features cannot be kept below `folder`.
     """
     frontend = frontends.build(config.frontend, dataset.config.sample_rate)
     if isinstance(frontend, FeatureFrontend):
-        return _features(folder, dataset, shards, frontend)
+        found = _features(folder, dataset, shards, frontend)
+        with tf.device("CPU:0"):  # where the pipeline runs
+            columns = [tf.constant(column) for column in found]
+        return lambda numbers: Inputs(*(tf.gather(column, numbers) for column in columns))
+
+    read = records.by_number(folder, shards)
+
+    def hear(number: tf.Tensor) -> Inputs:
+        clip = records.parse(read(number), dataset.config)
+        image = frontend(clip["waveform"][tf.newaxis])[0]
+        return Inputs(tf.cast(image, tf.float16), clip["label"], clip["track"])
+
     shape = frontend.shape(dataset.config.clip_samples)
-    values = np.empty((sum(shard.clips for shard in shards), *shape), np.float16)
-    labels, tracks = [], []
-    done = 0
-    for clip in records.read(folder, dataset, shards, _BATCH_SIZE):
-        images = frontend(clip["waveform"])
-        values[done : done + len(images)] = images
-        done += len(images)
-        labels.append(clip["label"])
-        tracks.append(clip["track"])
-    return Inputs(values, np.concatenate(labels), np.concatenate(tracks))
+    signature = [
+        tf.TensorSpec(shape, tf.float16),
+        tf.TensorSpec([], tf.int64),
+        tf.TensorSpec([], tf.string),
+    ]
+    kept = Kept(sum(shard.clips for shard in shards), hear, signature)
+    return lambda numbers: Inputs(*kept.of(numbers))
 
 
 def _features(

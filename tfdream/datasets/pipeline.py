@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import augment, inputs, records
-from tfdream.datasets.inputs import Inputs
+from tfdream.datasets.inputs import LookUp
 from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.records import AHEAD, PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.datasets.service import Service
@@ -59,8 +60,12 @@ def training_batches(
     if inputs.fit_memory(dataset, config):
         if service is not None:
             logger.info("all inputs are kept in memory: the data service has nothing to do")
-        kept = inputs.compute(folder, dataset, shards, config)
-        batches = _from_memory(kept, training, batch_size, first_epoch, portion)
+        clips = sum(shard.clips for shard in shards)
+        look_up = inputs.keep(folder, dataset, shards, config)
+        order = _shuffled_numbers(clips, training, batch_size, first_epoch)
+        batches = portion.of(order, batch_size).map(
+            lambda numbers: look_up(numbers)[:2], **PARALLEL
+        )
         make: Make = making.vary
     else:
         batches = _from_shards(folder, shards, training, batch_size, first_epoch)
@@ -108,33 +113,36 @@ def evaluation_batches(
     """
     kept = inputs.fit_memory(dataset, config)
     frontend = frontends.build(config.frontend, dataset.config.sample_rate)
-    count = math.ceil(sum(shard.clips for shard in shards) / batch_size)
+    clips = sum(shard.clips for shard in shards)
+    count = math.ceil(clips / batch_size)
 
-    def batched(clips: tf.data.Dataset) -> tf.data.Dataset:
+    def batched(items: tf.data.Dataset) -> tf.data.Dataset:
         if portion is None:
-            return clips.batch(batch_size)
-        return portion.of(clips.repeat().batch(batch_size).take(count), batch_size)
+            return items.batch(batch_size)
+        return portion.of(items.repeat().batch(batch_size).take(count), batch_size)
 
     if kept and not (once and frontend.in_graph):
-        found = inputs.compute(folder, dataset, shards, config)
-        clips = tf.data.Dataset.from_tensor_slices(
-            (found.values, {"label": found.labels, "track": found.tracks})
-        )
-        batches = batched(clips).map(
-            lambda values, clip: (tf.cast(values, tf.float32), clip), **PARALLEL
-        )
+        look_up = inputs.keep(folder, dataset, shards, config)
+        batches = batched(tf.data.Dataset.range(clips)).map(_looking_up(look_up), **PARALLEL)
     else:
-        starts = window_starts(config)
-
-        def hear(serialised: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            clip = records.parse_batch(serialised, dataset.config)
-            waveform = clip.pop("waveform")
-            windows = [waveform[:, start : start + config.input_samples] for start in starts]
-            return frontend(tf.reshape(tf.stack(windows, 1), [-1, config.input_samples])), clip
-
+        hear = _hearing(dataset, config)
         batches = batched(records.serialised(folder, shards)).map(hear, **PARALLEL)
     # The count lets `fit` know the end of the data without running into it.
     return batches.prefetch(AHEAD).apply(tf.data.experimental.assert_cardinality(count))
+
+
+def some_inputs(
+    folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment, clips: int
+) -> tf.data.Dataset:
+    """Batches of what the network hears of some clips, spread evenly over all; of all, if fewer."""
+    total = sum(shard.clips for shard in shards)
+    numbers = np.linspace(0, total - 1, min(clips, total)).round().astype(np.int64)
+    if frontends.build(config.frontend, dataset.config.sample_rate).in_graph:
+        make = _reading(folder, shards, _hearing(dataset, config))
+    else:
+        make = _looking_up(inputs.keep(folder, dataset, shards, config))
+    batches = tf.data.Dataset.from_tensor_slices(numbers).batch(config.training.batch_size)
+    return batches.map(lambda numbers: make(numbers)[0], **PARALLEL).prefetch(AHEAD)
 
 
 def window_starts(config: Experiment) -> list[int]:
@@ -142,6 +150,42 @@ def window_starts(config: Experiment) -> list[int]:
     spare = config.prepare.clip_samples - config.input_samples
     windows = math.ceil(config.prepare.clip_samples / config.input_samples)
     return [round(number * spare / max(1, windows - 1)) for number in range(windows)]
+
+
+Heard = tuple[tf.Tensor, dict[str, tf.Tensor]]
+"""Inputs float32 `[batch × windows, …]`; ``label`` and ``track`` of their clips `[batch]`."""
+
+
+def _hearing(dataset: Dataset, config: Experiment) -> Callable[[tf.Tensor], Heard]:
+    """Records `[batch]` → what the network hears of them, window by window."""
+    frontend = frontends.build(config.frontend, dataset.config.sample_rate)
+    starts = window_starts(config)
+
+    def hear(serialised: tf.Tensor) -> Heard:
+        clip = records.parse_batch(serialised, dataset.config)
+        waveform = clip.pop("waveform")
+        windows = [waveform[:, start : start + config.input_samples] for start in starts]
+        return frontend(tf.reshape(tf.stack(windows, 1), [-1, config.input_samples])), clip
+
+    return hear
+
+
+def _reading(
+    folder: Path, shards: list[Shard], hear: Callable[[tf.Tensor], Heard]
+) -> Callable[[tf.Tensor], Heard]:
+    """Numbers of clips `[batch]` → what is heard of their records."""
+    read = records.by_number(folder, shards)
+    return lambda numbers: hear(tf.map_fn(read, numbers, fn_output_signature=tf.string))
+
+
+def _looking_up(look_up: LookUp) -> Callable[[tf.Tensor], Heard]:
+    """Numbers of clips `[batch]` → what the network hears of them, where that is kept."""
+
+    def find(numbers: tf.Tensor) -> Heard:
+        values, labels, tracks = look_up(numbers)
+        return tf.cast(values, tf.float32), {"label": labels, "track": tracks}
+
+    return find
 
 
 class _Making:
@@ -184,24 +228,18 @@ class _Making:
         return tf.random.split(portion.seed(seed), 3)
 
 
-def _from_memory(
-    kept: Inputs, training: TrainingConfig, batch_size: int, first_epoch: int, portion: Portion
+def _shuffled_numbers(
+    clips: int, training: TrainingConfig, batch_size: int, first_epoch: int
 ) -> tf.data.Dataset:
-    """Pairs of values and labels of a portion of each batch, shuffled over all clips."""
-    with tf.device("CPU:0"):  # where the pipeline runs
-        values, labels = tf.constant(kept.values), tf.constant(kept.labels)
-    clips = len(kept.labels)
+    """Numbers of clips int64 `[batch]`, each epoch's shuffled over all."""
 
     def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(clips), [tf.cast(training.seed, tf.int64), epoch]
+            tf.range(clips, dtype=tf.int64), [tf.cast(training.seed, tf.int64), epoch]
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
 
-    order = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_order)
-    return portion.of(order, batch_size).map(
-        lambda chosen: (tf.gather(values, chosen), tf.gather(labels, chosen)), **PARALLEL
-    )
+    return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_order)
 
 
 def _from_shards(

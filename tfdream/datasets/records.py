@@ -3,14 +3,14 @@
 import hashlib
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from tfdream import documents
 from tfdream.config import FittingConfig, PrepareConfig, Section, validate
@@ -18,7 +18,7 @@ from tfdream.errors import ConfigError, DatasetError
 from tfdream.files import check_format, replacing
 
 DESCRIPTION = "dataset.json"
-FORMAT = 1
+FORMAT = 2
 _SCANNED = 64
 # Shards read at a time while training: neighbours in a shard belong to the same track.
 READ_AT_A_TIME = 16
@@ -39,7 +39,18 @@ class Shard(Section):
     bytes: int
     sha256: str
     tracks: dict[str, int]
-    """Clips per track."""
+    """Clips per track, in the order in which they lie there."""
+    track_labels: list[int] | None = None
+    """The label of each track, by its place among the dataset's; format 1 did not tell."""
+
+    @model_validator(mode="after")
+    def _numbers_agree(self) -> "Shard":
+        if sum(self.tracks.values()) != self.clips:
+            raise ValueError(f"clips={self.clips} is not the sum over its tracks")
+        known = len(self.tracks if self.track_labels is None else self.track_labels)
+        if known != len(self.tracks):
+            raise ValueError(f"track_labels are {known} for {len(self.tracks)} tracks")
+        return self
 
 
 class Dataset(Section):
@@ -59,6 +70,14 @@ class Dataset(Section):
     clips_per_label: dict[str, int]
     shards: list[Shard]
     skipped: list[tuple[str, str]]
+
+    @model_validator(mode="after")
+    def _labels_are_known(self) -> "Dataset":
+        for shard in self.shards:
+            for label in shard.track_labels or ():
+                if not 0 <= label < len(self.labels):
+                    raise ValueError(f"label {label} of shard '{shard.name}' has no name")
+        return self
 
     @property
     def clips(self) -> int:
@@ -221,12 +240,14 @@ def write_shard(
       DatasetError: if the disk is full.
     """
     tracks: Counter[str] = Counter()
+    labels: dict[str, int] = {}
     with replacing(folder / name) as temporary:
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 for track, label, encoded in clips:
                     writer.write(_serialise(track, label, encoded))
                     tracks[track] += 1
+                    labels[track] = label
         except tf.errors.OpError as error:
             raise DatasetError(
                 f"shard '{folder / name}' cannot be written ({error.message}); make room and call "
@@ -241,6 +262,7 @@ def write_shard(
         bytes=size,
         sha256=digest,
         tracks=dict(tracks),
+        track_labels=list(labels.values()),
     )
 
 
@@ -263,33 +285,61 @@ def read(
 
 
 def tally(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Count the clips and the tracks of each label in each fold, without decoding them.
+    """Count the clips and the tracks of each label in each fold.
 
     Returns:
       Clips and tracks, int64 `[folds, labels]` each, in the order of `dataset`.
     """
-    labels, folds = len(dataset.labels), dataset.folds
-    clips = np.zeros((len(folds), labels), np.int64)
+    folds = dataset.folds
+    clips = np.zeros((len(folds), len(dataset.labels)), np.int64)
     tracks = np.zeros_like(clips)
+    for shard in dataset.shards:
+        of_track = track_labels(folder, shard)
+        row = folds.index(shard.fold)
+        np.add.at(clips[row], of_track, list(shard.tracks.values()))
+        np.add.at(tracks[row], of_track, 1)
+    return clips, tracks
+
+
+def track_labels(folder: Path, shard: Shard) -> list[int]:
+    """The label of each of a shard's tracks, by its place among the dataset's.
+
+    Only a shard of format 1 has to be read for that.
+    """
+    if shard.track_labels is not None:
+        return shard.track_labels
     wanted = {
         "label": tf.io.FixedLenFeature([], tf.int64),
         "track": tf.io.FixedLenFeature([], tf.string),
     }
-    for row, fold in enumerate(folds):
-        names = [str(folder / shard.name) for shard in dataset.fold_shards([fold])]
-        label_of: dict[bytes, int] = {}
-        for batch in tf.data.TFRecordDataset(names).batch(_SCANNED):
-            found = tf.io.parse_example(batch, wanted)
-            clips[row] += np.bincount(found["label"], minlength=labels)
-            pairs = zip(found["track"].numpy(), found["label"].numpy(), strict=True)
-            label_of.update(pairs)
-        tracks[row] = np.bincount(list(label_of.values()), minlength=labels)
-    return clips, tracks
+    label_of: dict[bytes, int] = {}
+    for batch in serialised(folder, [shard]).batch(_SCANNED):
+        found = tf.io.parse_example(batch, wanted)
+        label_of.update(zip(found["track"].numpy(), found["label"].numpy().tolist(), strict=True))
+    return [label_of[track.encode()] for track in shard.tracks]
 
 
 def serialised(folder: Path, shards: Iterable[Shard]) -> tf.data.Dataset:
     """Every record of some shards once, in their order, as it lies there: string `[]`."""
     return tf.data.TFRecordDataset([str(folder / shard.name) for shard in shards])
+
+
+def by_number(folder: Path, shards: Sequence[Shard]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A way to single records, so that nobody has to read all those before.
+
+    Returns:
+      In the graph: the number of a clip int64 `[]`, by its place in `serialised` → its record.
+    """
+    names = np.array([str(folder / shard.name) for shard in shards])
+    starts = np.cumsum([0, *(shard.clips for shard in shards)])[:-1]
+
+    def read(number: tf.Tensor) -> tf.Tensor:
+        which = tf.searchsorted(starts, [number], side="right")[0] - 1
+        # Without a buffer, nothing but the lengths of the records before it is read.
+        file = tf.data.TFRecordDataset(tf.gather(names, which), buffer_size=0)
+        return file.skip(number - tf.gather(starts, which)).take(1).get_single_element()
+
+    return read
 
 
 def fit_memory(clips: int, shape: tuple[int, ...], training: FittingConfig) -> bool:
@@ -327,12 +377,6 @@ def parse(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
         "label": features["label"],
         "track": features["track"],
     }
-
-
-def label(serialised: tf.Tensor) -> tf.Tensor:
-    """The index of one record's label, int64, without decoding the rest."""
-    wanted = {"label": tf.io.FixedLenFeature([], tf.int64)}
-    return tf.io.parse_single_example(serialised, wanted)["label"]
 
 
 def decode(encoded: tf.Tensor, config: PrepareConfig) -> tf.Tensor:

@@ -5,7 +5,7 @@ interrupted sees the same clips as training which was not.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,11 @@ import tensorflow as tf
 
 from tfdream.config import Hearing
 from tfdream.datasets import records
+from tfdream.datasets.kept import Kept
 from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.records import PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.errors import DatasetError
 from tfdream.signal import frontend as frontends
-
-_BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -41,46 +40,74 @@ class Side:
     label: str | None
     first: int | None = None
 
-    @cached_property
+    @property
     def clips(self) -> int:
-        """How many there are, counted.
+        """How many there are.
 
         Raises:
           DatasetError: if there are none.
         """
-        found = int(self.serialised().reduce(np.int64(0), lambda count, _: count + 1))
-        if not found:
+        if not len(self.numbers):
             folds = sorted({shard.fold for shard in self.shards})
             raise DatasetError(
                 f"'{self.folder}' has no clip of '{self.label}' in the folds {folds}; use another "
                 "--test-fold, or prepare it with fewer folds"
             )
-        return found
+        return len(self.numbers)
 
-    def serialised(self, names: tf.Tensor | None = None) -> tf.data.Dataset:
-        """Records as they lie in the shards, of all or of those that are named, in their order."""
-        if names is None or self.first is not None:  # in another order, others would be the first
-            names = tf.constant([str(self.folder / shard.name) for shard in self.shards])
-        found = tf.data.Dataset.from_tensor_slices(names).interleave(
-            tf.data.TFRecordDataset, cycle_length=READ_AT_A_TIME
-        )
-        if self.label is not None:
-            wanted = self.dataset.labels.index(self.label)
-            found = found.filter(lambda record: records.label(record) == wanted)
-        return found if self.first is None else found.take(self.first)
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Which they are among the clips of the shards, in the order in which these take turns."""
+        every = self._in_turns(tf.range(len(self.shards))).batch(len(self._wanted))
+        found: np.ndarray = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
+        return found[: self.first]
+
+    def in_turns(self, order: tf.Tensor) -> tf.data.Dataset:
+        """The same numbers int64 `[]`, with the shards in another order."""
+        if self.first is not None:  # in another order, others would be the first
+            return tf.data.Dataset.from_tensor_slices(self.numbers)
+        return self._in_turns(order)
+
+    def waveform(self, number: tf.Tensor) -> tf.Tensor:
+        """In the graph: one of `numbers` int64 `[]` → that clip, float32 `[samples]`."""
+        return records.parse(self._read(number), self.dataset.config)["waveform"]
 
     def waveforms(self, count: int | None = None) -> Iterator[np.ndarray]:
         """Clips float32 `[samples]`, in order: as many, or all; spread over the tracks."""
-        chosen = self.serialised()
-        if count is not None and count < self.clips:
-            places = np.linspace(0, self.clips - 1, count).round().astype(np.int64)
-            chosen = (
-                chosen.enumerate()
-                .filter(lambda place, _: tf.reduce_any(place == tf.constant(places)))
-                .map(lambda _, record: record)
+        chosen = self.numbers
+        if count is not None and count < len(chosen):
+            chosen = chosen[np.linspace(0, len(chosen) - 1, count).round().astype(np.int64)]
+        for number in chosen:
+            yield self.waveform(tf.constant(number)).numpy()
+
+    @cached_property
+    def _read(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return records.by_number(self.folder, self.shards)
+
+    @cached_property
+    def _wanted(self) -> np.ndarray:
+        """Whether each clip of the shards has the label."""
+        if self.label is None:
+            return np.ones(sum(shard.clips for shard in self.shards), bool)
+        index = self.dataset.labels.index(self.label)
+        of_clips = [
+            np.repeat(records.track_labels(self.folder, shard), list(shard.tracks.values()))
+            for shard in self.shards
+        ]
+        return np.concatenate(of_clips) == index
+
+    def _in_turns(self, order: tf.Tensor) -> tf.data.Dataset:
+        ends = np.cumsum([shard.clips for shard in self.shards])
+        bounds = tf.constant(np.stack([np.append(0, ends[:-1]), ends], axis=1), tf.int64)
+        wanted = tf.constant(self._wanted)
+        return (
+            tf.data.Dataset.from_tensor_slices(tf.gather(bounds, order))
+            .interleave(
+                lambda bound: tf.data.Dataset.range(bound[0], bound[1]),
+                cycle_length=READ_AT_A_TIME,
             )
-        for record in chosen:
-            yield records.parse(record, self.dataset.config)["waveform"].numpy()
+            .filter(lambda number: tf.gather(wanted, number))
+        )
 
 
 def endless_batches(
@@ -107,26 +134,28 @@ def endless_batches(
     Returns:
       float32 `[batch, height, width, channels]`.
     """
-    items = _Kept(side, config) if in_memory else _Read(side, config)
+    images = _kept_images(side, config) if in_memory else _fresh_images(side, config)
+    shuffled = _shuffled(side, None if in_memory else config.training.shuffle_clips)
     rounds = math.ceil(clips / side.clips)
 
     def epoch(which: tf.Tensor) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.range(which * rounds, (which + 1) * rounds)
-        return numbers.flat_map(lambda turn: items.shuffled([seed, turn])).take(clips)
+        turns = tf.data.Dataset.range(which * rounds, (which + 1) * rounds)
+        return turns.flat_map(lambda turn: shuffled([seed, turn])).take(clips)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
     size = config.training.batch_size
     batches = epochs.batch(size, drop_remainder=True)
-    return portion.of(batches, size).map(items.images, **PARALLEL)
+    return portion.of(batches, size).map(images, **PARALLEL)
 
 
 def ordered_batches(
     side: Side, config: Hearing, batches: int, portion: Portion = WHOLE
 ) -> tf.data.Dataset:
     """So many batches of images of the clips in order; from the first again, after the last."""
-    items, size = _Read(side, config), config.training.batch_size
-    chosen = side.serialised().repeat().take(batches * size).batch(size)
-    return portion.of(chosen, size).map(items.images, **PARALLEL)
+    size = config.training.batch_size
+    numbers = tf.data.Dataset.from_tensor_slices(side.numbers)
+    chosen = numbers.repeat().take(batches * size).batch(size)
+    return portion.of(chosen, size).map(_fresh_images(side, config), **PARALLEL)
 
 
 def fit_memory(sides: Sequence[Side], config: Hearing) -> bool:
@@ -136,49 +165,46 @@ def fit_memory(sides: Sequence[Side], config: Hearing) -> bool:
     return records.fit_memory(sum(side.clips for side in sides), shape, config.training)
 
 
-class _Read:
-    """Clips that are read from their shards for every batch."""
+def _shuffled(side: Side, window: int | None) -> Callable[[list[int | tf.Tensor]], tf.data.Dataset]:
+    """Seed → numbers of all clips: in any order, or shuffled within windows of so many."""
 
-    def __init__(self, side: Side, config: Hearing) -> None:
-        self.side = side
-        self.frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-        self.window = min(config.training.shuffle_clips, side.clips)
-
-    def shuffled(self, seed: list[int | tf.Tensor]) -> tf.data.Dataset:
-        """Records, those of a window in any order."""
-        names = tf.constant([str(self.side.folder / shard.name) for shard in self.side.shards])
-        order = tf.random.experimental.stateless_shuffle(names, seed)
-        windows = self.side.serialised(order).batch(self.window)
-        return windows.flat_map(
-            lambda window: tf.data.Dataset.from_tensor_slices(
-                tf.random.experimental.stateless_shuffle(window, seed)
-            )
-        )
-
-    def images(self, batch: tf.Tensor) -> tf.Tensor:
-        """Of a batch of records."""
-        clip = records.parse_batch(batch, self.side.dataset.config)
-        return self.frontend(clip["waveform"])
-
-
-class _Kept(_Read):
-    """Clips whose images are computed once, and kept as float16."""
-
-    def __init__(self, side: Side, config: Hearing) -> None:
-        super().__init__(side, config)
-        kept = np.empty((side.clips, *self.frontend.shape(config.input_samples)), np.float16)
-        done = 0
-        for images in side.serialised().batch(_BATCH_SIZE).map(super().images, **PARALLEL):
-            kept[done : done + len(images)] = images
-            done += len(images)
-        with tf.device("CPU:0"):  # where the pipeline runs
-            self.kept = tf.constant(kept)
-
-    def shuffled(self, seed: list[int | tf.Tensor]) -> tf.data.Dataset:
-        """Numbers of clips, in any order."""
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(self.kept)), seed)
+    def anyhow(numbers: tf.Tensor, seed: list[int | tf.Tensor]) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(numbers, seed)
         return tf.data.Dataset.from_tensor_slices(order)
 
-    def images(self, batch: tf.Tensor) -> tf.Tensor:
-        """Of a batch of numbers."""
-        return tf.cast(tf.gather(self.kept, batch), tf.float32)
+    def shuffled(seed: list[int | tf.Tensor]) -> tf.data.Dataset:
+        if window is None:
+            return anyhow(tf.constant(side.numbers), seed)
+        shards = tf.random.experimental.stateless_shuffle(tf.range(len(side.shards)), seed)
+        windows = side.in_turns(shards).batch(min(window, side.clips))
+        return windows.flat_map(lambda numbers: anyhow(numbers, seed))
+
+    return shuffled
+
+
+def _fresh_images(side: Side, config: Hearing) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Numbers of clips `[batch]` → their images, made anew for every batch."""
+    frontend = frontends.build(config.frontend, config.prepare.sample_rate)
+    samples = side.dataset.config.clip_samples
+
+    def make(numbers: tf.Tensor) -> tf.Tensor:
+        signature = tf.TensorSpec([samples], tf.float32)
+        return frontend(tf.map_fn(side.waveform, numbers, fn_output_signature=signature))
+
+    return make
+
+
+def _kept_images(side: Side, config: Hearing) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The same, each made once and kept as float16."""
+    frontend = frontends.build(config.frontend, config.prepare.sample_rate)
+    numbers = tf.constant(side.numbers)
+    places = np.zeros(1 + side.numbers.max(), np.int64)
+    places[side.numbers] = np.arange(side.clips)
+
+    def make(place: tf.Tensor) -> tuple[tf.Tensor]:
+        image = frontend(side.waveform(numbers[place])[tf.newaxis])[0]
+        return (tf.cast(image, tf.float16),)
+
+    signature = tf.TensorSpec(frontend.shape(config.input_samples), tf.float16)
+    kept = Kept(side.clips, make, [signature])
+    return lambda chosen: tf.cast(kept.of(tf.gather(places, chosen))[0], tf.float32)

@@ -22,6 +22,8 @@ from tfdream.training.workers import THIS_ONE, Machines, Workers
 
 logger = logging.getLogger(__name__)
 
+_STANDARDISED_BY = 1024
+
 Watch = Callable[[int, np.ndarray | None], None]
 """Hears the number of epochs done, 0 before the first, and what the classifier took for what in the
 validation clips, `[truth, guess]`, if there are any."""
@@ -167,13 +169,10 @@ def _watching(watch: Watch, model: Classifier, run: Run) -> callbacks.Watching:
 def _standardise(
     network: keras.Model, folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment
 ) -> None:
-    """Let the layers that standardise the network's inputs learn those of the training clips."""
+    """Let the layers that standardise the network's inputs learn what training clips are like."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization):
-            batches = pipeline.evaluation_batches(
-                folder, dataset, shards, config, config.training.batch_size
-            )
-            layer.adapt(batches.map(lambda inputs, clip: inputs))
+            layer.adapt(pipeline.some_inputs(folder, dataset, shards, config, _STANDARDISED_BY))
 
 
 def _validation(
