@@ -1,4 +1,5 @@
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -189,6 +190,44 @@ def test_memory_holds_what_the_shards_give(dataset, experiment):
         np.testing.assert_allclose(same, image, atol=2**-11)
         assert np.array_equal(clip["track"], same_clip["track"])
         assert np.array_equal(clip["label"], same_clip["label"])
+
+
+@pytest.fixture
+def garbage(dataset, tmp_path):
+    """A dataset whose records are all damaged: to read one is an error."""
+    copy = shutil.copytree(dataset, tmp_path / "dataset")
+    for shard in records.load(copy).shards:
+        (copy / shard.name).write_bytes(bytes(shard.bytes))
+    return copy
+
+
+def test_streams_are_made_without_reading_a_clip(
+    garbage, description, shards, experiment, train_with
+):
+    """So that training does not wait for what it needs later."""
+    config = experiment.model_copy(update={"training": train_with(batch_size=4)})
+    streams = [
+        pipeline.training_batches(garbage, description, shards, config),
+        pipeline.evaluation_batches(garbage, description, shards, config, 4, once=False),
+    ]
+    for stream in streams:
+        with pytest.raises(tf.errors.DataLossError):
+            next(iter(stream))
+
+
+@pytest.mark.parametrize("count", [1, 5, 12, 1000])
+def test_some_inputs_are_spread_over_all(dataset, description, shards, count):
+    config = hear(dataset, TrainingConfig(batch_size=5))
+    found = [
+        clip.tobytes()
+        for batch in pipeline.some_inputs(dataset, description, shards, config, count)
+        for clip in batch.numpy()
+    ]
+    every = [clip.tobytes() for inputs, _ in evaluate(dataset, 5) for clip in inputs.numpy()]
+    places = [every.index(clip) for clip in found]
+    assert len(places) == min(count, len(every))
+    assert places == sorted(set(places))
+    assert count == 1 or (places[0], places[-1]) == (0, len(every) - 1)
 
 
 def test_too_large_a_dataset_is_not_kept(dataset, description):

@@ -65,6 +65,7 @@ def test_a_shard_knows_what_it_holds(tmp_path):
     )
     content = (tmp_path / shard.name).read_bytes()
     assert shard.tracks == {"a": 2, "b": 1}
+    assert shard.track_labels == [0, 1]
     assert (shard.fold, shard.clips, shard.bytes) == (2, 3, len(content))
     assert shard.sha256 == hashlib.sha256(content).hexdigest()
 
@@ -120,6 +121,73 @@ def test_a_foreign_description_is_a_dataset_error(copy, content):
     (copy / records.DESCRIPTION).write_text(content)
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         records.load(copy)
+
+
+@pytest.fixture
+def of_format_1(copy):
+    """The same dataset as it was described once: without the labels of tracks."""
+
+    def change(content):
+        content["format"] = 1
+        for shard in content["shards"]:
+            del shard["track_labels"]
+
+    rewrite(copy, change)
+    return copy
+
+
+def test_the_labels_of_tracks_are_known_or_read(dataset, of_format_1):
+    for folder in (dataset, of_format_1):
+        found = records.load(folder)
+        assert {
+            track: found.labels[label]
+            for shard in found.shards
+            for track, label in zip(shard.tracks, records.track_labels(folder, shard), strict=True)
+        } == {track: track.split("/")[0] for shard in found.shards for track in shard.tracks}
+    own, other = (records.tally(folder, records.load(folder)) for folder in (dataset, of_format_1))
+    for counts, same in zip(own, other, strict=True):
+        assert np.array_equal(counts, same)
+    assert [int(counts.sum()) for counts in own] == [37, 12]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("clips", 1, "clips=1 is not the sum"),
+        ("track_labels", [0], "track_labels are 1 for"),
+        ("track_labels", None, "label 2 of shard"),
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused(copy, key, value, words):
+    def change(content):
+        shard = content["shards"][0]
+        shard[key] = value or [2] * len(shard["tracks"])
+
+    rewrite(copy, change)
+    with pytest.raises(DatasetError, match=rf"{words}.*--force"):
+        records.load(copy)
+
+
+def test_any_record_is_found_by_its_number(dataset):
+    found = records.load(dataset)
+    every = [record.numpy() for record in records.serialised(dataset, found.shards)]
+    read = records.by_number(dataset, found.shards)
+    order = np.random.default_rng(0).permutation(len(every))
+    records_in_order = tf.data.Dataset.from_tensor_slices(order).map(read).as_numpy_iterator()
+    assert [every[number] for number in order] == list(records_in_order)
+
+
+def test_a_damaged_record_is_noticed_by_who_wants_it_alone(copy):
+    shard = flip(copy)
+    found = records.load(copy)
+    read = records.by_number(copy, found.shards)
+    read(tf.constant(0, tf.int64))
+    with (
+        pytest.raises(DatasetError, match=rf"{shard.name}' holds other bytes"),
+        records.naming_damage({copy: found}),
+    ):
+        for number in range(shard.clips):
+            read(tf.constant(number, tf.int64))
 
 
 def test_a_newer_format_asks_for_a_newer_program(copy):

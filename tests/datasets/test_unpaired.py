@@ -1,5 +1,7 @@
 import itertools
+import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,6 +216,20 @@ def test_a_side_has_the_clips_of_its_label_alone(side, dataset):
 
 def test_the_clips_of_all_labels_are_those_of_each(side):
     assert side(None).clips == side("noise").clips + side("tones").clips == 37
+
+
+def test_only_clips_that_are_wanted_are_read(side, dataset, tmp_path):
+    """All shards but the first are garbage: to read a record of them is an error."""
+    copy = shutil.copytree(dataset, tmp_path / "dataset")
+    whole = side(None)
+    for shard in whole.shards[1:]:
+        (copy / shard.name).write_bytes(bytes(shard.bytes))
+    damaged = replace(whole, folder=copy)
+    assert damaged.clips == whole.clips
+    (first,) = damaged.waveforms(1)
+    assert np.array_equal(first, next(whole.waveforms()))
+    with pytest.raises(tf.errors.DataLossError):
+        list(damaged.waveforms(2))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

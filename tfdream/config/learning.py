@@ -178,8 +178,9 @@ class FittingConfig(Section):
     shuffle_clips: Count = 2048
     """Clips among which the next batch is drawn, where they are read from the disk."""
     memory_gigabytes: NotNegative = 2.0
-    """Inputs of a dataset that take no more are computed once, before the first epoch, and kept in
-    memory as float16, unless waveforms are changed at random. 0 computes them for every batch."""
+    """Inputs of a dataset that take no more are computed once, each when it is first needed, and
+    kept in memory as float16, unless waveforms are changed at random. 0 computes them for every
+    batch."""
     seed: Seed = 0
 
     @property

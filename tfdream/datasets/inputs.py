@@ -53,7 +53,7 @@ LookUp = Callable[[tf.Tensor], Inputs]
 
 
 def fit_memory(dataset: Dataset, config: Experiment) -> bool:
-    """Whether the inputs of all clips are computed once, before training.
+    """Whether the inputs of all clips are computed once, and kept.
 
     Raises:
       ConfigError: if they have to be and cannot: waveforms that change at random leave nothing to

@@ -1,5 +1,6 @@
 """The clips of one genre, read from the shards or kept in memory as images, shuffled.
 
+Which they are the dataset's description tells, so that only those are read that are wanted now.
 Every random choice follows from the seed and the number of the epoch, so that training which was
 interrupted sees the same clips as training which was not.
 """
@@ -127,7 +128,7 @@ def endless_batches(
       clips: of one epoch; where there are fewer, they come round more than once, each time in
         another order.
       seed: of the order.
-      in_memory: whether images are computed once, and kept as float16.
+      in_memory: whether each image is computed once, and kept as float16.
       first_epoch: where the stream begins.
       portion: of each batch that is wanted.
 
@@ -159,7 +160,7 @@ def ordered_batches(
 
 
 def fit_memory(sides: Sequence[Side], config: Hearing) -> bool:
-    """Whether the images of all clips are computed once, before training."""
+    """Whether the images of all clips are computed once, and kept."""
     frontend = frontends.build(config.frontend, config.prepare.sample_rate)
     shape = frontend.shape(config.input_samples)
     return records.fit_memory(sum(side.clips for side in sides), shape, config.training)

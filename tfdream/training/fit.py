@@ -22,7 +22,9 @@ from tfdream.training.workers import THIS_ONE, Machines, Workers
 
 logger = logging.getLogger(__name__)
 
-_STANDARDISED_BY = 1024
+# Clips from which inputs are standardised, spread evenly over those of training. On 1111 clips of
+# music, the mean of a mel band is that of all but for 2 % of its deviation, the deviation for 4 %.
+_STANDARDISED_BY = 512
 
 Watch = Callable[[int, np.ndarray | None], None]
 """Hears the number of epochs done, 0 before the first, and what the classifier took for what in the
