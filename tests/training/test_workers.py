@@ -7,6 +7,7 @@ import pytest
 from tfdream.datasets.portion import Portion
 from tfdream.errors import ClusterError, ConfigError
 from tfdream.training.fit import train
+from tfdream.training.translation import train_translation
 from tfdream.training.workers import Machines
 
 SMALL = ("training.batch_size=6", "model.options.dropout=0", "training.memory_gigabytes=0")
@@ -86,6 +87,30 @@ def test_workers_learn_what_one_process_learns(configure, dataset, tmp_path, sta
     one = weights(tmp_path / "one")
     for name, array in weights(tmp_path / "run-0").items():
         assert array == pytest.approx(one[name], rel=1e-3, abs=1e-4), name
+
+
+@pytest.mark.slow
+def test_workers_learn_the_translation_that_one_process_learns(
+    configure_translation, dataset, tmp_path, start_workers, ended, history
+):
+    config = configure_translation(
+        "model={name: small_cyclegan, options: {}}",
+        "frontend.size=[64,64]",
+        "training.adversarial=cross_entropy",
+        "training.learning_rate=0.0001",
+    )
+    processes = start_workers(config, dataset, tmp_path / "run")
+    results = [ended(process) for process in processes]
+    assert results[0]["metrics"] == results[1]["metrics"]
+
+    train_translation(config, dataset, tmp_path / "one")
+    # Gradients are summed in another order, which Adam's steps of a fixed size enlarge where a
+    # gradient is nearly nothing: weights may lie some of the eight steps of 0.0001 apart.
+    for own, other in zip(history(tmp_path / "run-0"), history(tmp_path / "one"), strict=True):
+        assert own == pytest.approx(other, rel=3e-4)
+    one = weights(tmp_path / "one")
+    for name, array in weights(tmp_path / "run-0").items():
+        assert array == pytest.approx(one[name], abs=5e-4), name
 
 
 @pytest.mark.slow

@@ -78,8 +78,8 @@ class Side:
         chosen = self.numbers
         if count is not None and count < len(chosen):
             chosen = chosen[np.linspace(0, len(chosen) - 1, count).round().astype(np.int64)]
-        for number in chosen:
-            yield self.waveform(tf.constant(number)).numpy()
+        found = tf.data.Dataset.from_tensor_slices(chosen).map(self.waveform)
+        yield from found.as_numpy_iterator()
 
     @cached_property
     def _read(self) -> Callable[[tf.Tensor], tf.Tensor]:
