@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +93,12 @@ def test_what_exists_is_replaced_with_force_only(run, tmp_path):
     assert (folder / "saved_model.pb").read_text() == "old"
     export(run, folder, force=True)
     assert compare(ExportedClassifier(run), folder) < 1e-5
+
+
+def test_the_folder_we_are_in_is_not_replaced(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"'\.' is there and is no SavedModel"):
+        export(run, Path(), force=True)
 
 
 @pytest.mark.parametrize("there", ["", "mine", "saved_model.pb mine", "mine/saved_model.pb"])

@@ -178,7 +178,7 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
 
 def _may_go(folder: Path) -> bool:
     """Whether what is there holds nothing but a SavedModel."""
-    if not folder.is_dir() or folder.is_symlink():
+    if not folder.is_dir() or folder.is_symlink() or not folder.name:  # the one we are in
         return False
     found = {path.name for path in folder.iterdir()}
     return not found or ("saved_model.pb" in found and found <= _PARTS)

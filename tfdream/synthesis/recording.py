@@ -195,8 +195,12 @@ def claimed(output: Path) -> Iterator[None]:
     The note is the sidecar's own temporary file, so that the finished sidecar takes its place.
     """
     note = partial(_sidecar(output))
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.touch()
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError as error:
+        error.filename = str(output)
+        raise
     try:
         yield
     finally:
