@@ -6,8 +6,11 @@ cd "$(dirname "$0")/.."
 . tools/environment.sh
 environment dev
 
+# librosa compiles its functions when it is first loaded, half a minute long: once, and meanwhile.
+python -c 'import librosa; librosa.feature, librosa.onset' &
 ruff check .
 ruff format --check .
 mypy
+wait
 # By file, so that what a file shares is made once.
 pytest -n 2 --dist loadfile "$@"
