@@ -30,7 +30,9 @@ def main() -> None:
     """
     # TensorFlow reads this when it is first imported, and is silent below errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Its Python half warns of graphs that are traced for one octave after the other.
+    # What other projects want of a shell: ours is TensorFlow, and figures go to files.
+    os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
+    # TensorFlow's Python half warns of graphs that are traced for one octave after the other.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # TensorBoard imports what setuptools no longer wants to be imported.
     warnings.filterwarnings("ignore", "pkg_resources is deprecated")

@@ -182,6 +182,7 @@ def test_what_a_user_can_mend_is_one_line(arguments, words, places, tmp_path):
         ["invert", "a", "b", "--iterations", "-1"],
         ["plot", "nothing"],
         ["dream", "a", "", "--model", "c"],
+        ["dream", "a", "b", "c.wav", "--model", "d"],
         ["dream", "a", "b", "--model", "c", "--seconds", "inf"],
         ["corpus", "a", "--seconds", "nan"],
         ["dream", "a", "caf\udce9.wav", "--model", "c"],

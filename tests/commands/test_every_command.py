@@ -1,6 +1,7 @@
 """What holds of every command."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -26,6 +27,13 @@ def test_an_unknown_option_is_a_usage_error(name):
     result = invoke(*name, "--no-such-option")
     assert result.exit_code == 2
     assert result.stdout == ""
+
+
+def test_another_project_s_backends_are_not_ours(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("MPLBACKEND", "module://of.a.notebook")
+    assert invoke("configs").exit_code == 0
+    assert (os.environ["KERAS_BACKEND"], os.environ["MPLBACKEND"]) == ("tensorflow", "agg")
 
 
 def test_help_answers_without_tensorflow():

@@ -21,9 +21,14 @@ def test_the_sidecar_has_to_find_its_place_too(tmp_path):
     check_output(longest, None, False)
     with pytest.raises(AudioError, match=r"\.wav\.json' has a name of 256 bytes"):
         check_output(longest.with_name(f"a{longest.name}"), None, False)
+    write_sidecar(tmp_path / "b.wav", MAKING, {})
+    check_output(tmp_path / "b.wav", None, False)  # somebody moved the file that belongs to it
+    (tmp_path / "c.wav.json").write_text('{"mine": 1}')
+    with pytest.raises(AudioError, match=r"c\.wav\.json' exists already; .*--force"):
+        check_output(tmp_path / "c.wav", None, False)
     (tmp_path / "a.wav.json").mkdir()
     with pytest.raises(AudioError, match=r"a\.wav\.json' is a folder"):
-        check_output(tmp_path / "a.wav", None, False)
+        check_output(tmp_path / "a.wav", None, True)
 
 
 def names(folder):

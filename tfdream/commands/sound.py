@@ -90,6 +90,10 @@ def dream(
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
     into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
+    if into_folder and audio.is_writable(output.suffix.lower()) and not output.is_dir():
+        raise click.UsageError(
+            f"'{output}' is named like a file; several AUDIO, or a folder, go into a folder"
+        )
     by_layer = dreams.LAYER in output.name
     if showing and into_folder:
         raise click.UsageError(

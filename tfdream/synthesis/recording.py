@@ -181,7 +181,8 @@ def check_output(
       AudioError: if it exists, can never be written, or its extension is none that we write.
     """
     check_free_file(output, force, AudioError)
-    check_free_file(_sidecar(output), True, AudioError)
+    is_ours = "command" in read_sidecar(output)
+    check_free_file(_sidecar(output), force or is_ours, AudioError)
     audio.check_writable(output, bits)
     for path in inputs:
         if path is not None and path.resolve() == output.resolve():
