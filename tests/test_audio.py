@@ -122,6 +122,7 @@ def test_vorbis_keeps_length_and_sound(tmp_path, channels, samples):
         assert np.linalg.norm(loaded - wave) / np.linalg.norm(wave) < 0.1
 
 
+@pytest.mark.slow
 def test_a_long_vorbis_file_does_not_crash(tmp_path):
     """One call of libvorbis with millions of samples overflows the stack and kills the process."""
     script = (

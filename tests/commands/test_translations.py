@@ -6,6 +6,7 @@ import pytest
 from calling import answer, invoke, refusal
 
 
+@pytest.mark.slow
 def test_a_finished_translation_is_told_again_with_its_verdict(
     translation, trained, dataset, translation_path
 ):

@@ -69,6 +69,7 @@ def test_the_seed_decides(style):
     assert abs(np.corrcoef(first.mean(axis=1), other.mean(axis=1))[0, 1]) < 0.4
 
 
+@pytest.mark.slow
 def test_a_song_is_the_same_in_another_process():
     script = (
         "import sys; from tfdream.datasets.synthetic import compose;"

@@ -108,6 +108,7 @@ def test_verdicts_are_curves_too(events):
     assert of_kind(events, "scalars") == {f"judge/{name}" for name in MEASURES}
 
 
+@pytest.mark.slow
 def test_rows_of_this_epoch_and_later_ones_are_replaced(copy, run, sides):
     first, last = read_judged(copy)
     watcher = Watcher(copy, sides, HOW, judge=run)

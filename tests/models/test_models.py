@@ -374,6 +374,7 @@ def test_resnet18_counts_its_convolutions_along_the_main_path():
     assert model.get_layer("conv17").output.shape[1:] == (16, 16, 512)
 
 
+@pytest.mark.slow
 def test_resnet50_has_the_published_number_of_weights():
     model = models.build(ModelConfig(name="resnet50"), (64, 64, 1), 1000)
     assert model.count_params() == 25_636_712  # as Keras states for its own

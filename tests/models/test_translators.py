@@ -181,6 +181,7 @@ def test_both_directions_lie_in_one_file(tmp_path):
 # Zhu et al., appendix 7.2; "Dreaming in Music", section III-E
 
 
+@pytest.mark.slow
 def test_the_published_cyclegan_has_its_size():
     pair = build("cyclegan", (256, 256, 3))
     assert pair.generator.count_params() == 11_378_179
@@ -232,6 +233,7 @@ def test_a_patch_has_the_published_size(strided, pixels):
 # "Music Generation Using Style Transfer", section 3.3
 
 
+@pytest.mark.slow
 def test_the_published_small_cyclegan_has_its_sizes():
     pair = build("small_cyclegan", (1025, 646, 1))
     assert pair.generator.output.shape[1:] == (1025, 646, 1)

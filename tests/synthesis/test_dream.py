@@ -319,6 +319,7 @@ def root_mean_square(path):
     return np.sqrt(np.mean(read(path).astype(np.float64) ** 2))
 
 
+@pytest.mark.slow
 def test_a_dream_can_be_as_loud_as_its_original(run, song, dreamt, tmp_path):
     dream(song, tmp_path / "out.wav", run, recipe(level="keep", optimiser=PATIENT))
     assert root_mean_square(tmp_path / "out.wav") == pytest.approx(root_mean_square(song), rel=1e-4)
@@ -359,6 +360,7 @@ def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
 
 
 @EAGERLY
+@pytest.mark.slow
 def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
     output = tmp_path / "out.wav"
     config = recipe(optimiser={"steps": 3})
@@ -409,6 +411,7 @@ def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
 
 
 @EAGERLY
+@pytest.mark.slow
 def test_every_few_steps_there_is_a_file(run, song, tmp_path):
     config = recipe(optimiser={"steps": 6})
     output = tmp_path / "out.wav"

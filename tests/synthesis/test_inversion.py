@@ -64,6 +64,7 @@ def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output, s
 
 
 @pytest.mark.parametrize("start", ["pghi", "random"])
+@pytest.mark.slow
 def test_more_iterations_come_nearer(saved, tmp_path, start):
     few, many = (
         invert(saved[0], tmp_path / f"{count}.wav", PhaseConfig(start=start, iterations=count))

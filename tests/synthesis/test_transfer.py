@@ -156,6 +156,7 @@ def test_it_stops_when_it_no_longer_pays(files, tmp_path):
     assert told["steps"] < 200
 
 
+@pytest.mark.slow
 def test_the_loss_is_reported_step_by_step(files, tmp_path):
     heard = []
     told = run_it(files, tmp_path / "out.wav", progress=lambda *report: heard.append(report))

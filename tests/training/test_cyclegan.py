@@ -108,6 +108,7 @@ def test_the_losses_are_the_published_ones(batch, settings, adversarial, weights
     assert set(told) - set(wanted) == {"spread_forward", "spread_backward"}
 
 
+@pytest.mark.slow
 def test_both_halves_learn_from_the_networks_as_they_were(batch):
     """The first step of Adam is the rate, against the sign of the gradient."""
     model = gan(learning_rate=1e-3, pool_images=0)

@@ -93,6 +93,7 @@ def test_interrupted_training_goes_on_as_if_nothing_had_happened(
     assert_same_run(folder, three_epochs)
 
 
+@pytest.mark.slow
 def test_more_epochs_on_a_moved_run_go_on_too(
     configure, dataset, folder, trained, three_epochs, assert_same_run
 ):

@@ -148,6 +148,7 @@ def test_what_is_not_there_is_one_clear_error(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_an_error(configure_generation, dataset, folder, eagerly):
     config = configure_generation(
         "training.learning_rate=1e38", "training.validate_on=none", "examples=4"

@@ -224,6 +224,7 @@ def test_force_starts_anew_in_half_precision_that_reloads_in_float32(
 # What breaks down
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_an_error_that_names_the_rate(
     configure_translation, dataset, folder, eagerly
 ):
