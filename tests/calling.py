@@ -1,4 +1,4 @@
-"""Commands, called as a user calls them."""
+"""Commands, called as a user calls them, and what they leave."""
 
 import json
 

@@ -3,6 +3,7 @@ import json
 import os
 
 import pytest
+from calling import names
 
 from tfdream.errors import AudioError, ModelError
 from tfdream.files import (
@@ -15,10 +16,6 @@ from tfdream.files import (
     write_json,
     write_text,
 )
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):

@@ -31,7 +31,7 @@ def disk(tmp_path):
             capture_output=True,
         )
         if done.returncode:
-            pytest.skip("may not mount")
+            pytest.skip("to mount a small disk takes the rights of root")
         return folder
 
     yield mount

@@ -41,6 +41,16 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of the system name `path`: of a full disk it names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def partial(path: Path) -> Path:
     """Where what `path` is to hold waits until it is whole: beside it, and of its extension.
 

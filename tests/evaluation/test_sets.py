@@ -3,9 +3,8 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
+from calling import answer, invoke, refusal
 
-from tfdream.cli import main
 from tfdream.errors import AudioError, ModelError
 from tfdream.evaluation import sets
 from tfdream.evaluation.sets import Embedded, Embedder, distance, within
@@ -88,21 +87,16 @@ def test_a_layer_that_is_too_large_is_refused(run, monkeypatch):
 
 
 def test_the_command(run, source, tmp_path):
-    arguments = ["distance", str(source / "tones"), str(source / "noise")]
-    model = ["--model", str(run.folder)]
-    said = CliRunner().invoke(main, [*arguments, *model, "--subsets", "2", "--json"])
-    assert said.exit_code == 0, said.stderr
-    assert set(json.loads(said.stdout)) == KEYS
-    empty = CliRunner().invoke(main, ["distance", str(tmp_path), str(source), *model])
-    assert empty.stderr == f"Error: no audio file in '{tmp_path}'; name another folder\n"
-    assert CliRunner().invoke(main, arguments).exit_code == 2
+    arguments = ["distance", source / "tones", source / "noise"]
+    model = ["--model", run.folder]
+    assert set(answer(*arguments, *model, "--subsets", 2)) == KEYS
+    empty = refusal("distance", tmp_path, source, *model)
+    assert empty == f"Error: no audio file in '{tmp_path}'; name another folder"
+    assert invoke(*arguments).exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["compare", "distance"])
 def test_a_translation_is_refused(command, run, configure_translation, song, tmp_path):
     TranslationRun(tmp_path, configure_translation(), run.info).create()
-    arguments = [command, str(song), str(song), "--model", str(tmp_path)]
-    said = CliRunner().invoke(main, arguments)
-    assert (said.exit_code, said.stdout) == (1, "")
-    assert "is one of a translation" in said.stderr
-    assert said.stderr.count("\n") == 1
+    said = refusal(command, song, song, "--model", tmp_path)
+    assert "is one of a translation" in said

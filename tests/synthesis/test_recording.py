@@ -1,4 +1,5 @@
 import pytest
+from calling import names
 
 from tfdream.errors import AudioError
 from tfdream.synthesis.recording import check_output, claimed, made, write_sidecar
@@ -29,10 +30,6 @@ def test_the_sidecar_has_to_find_its_place_too(tmp_path):
     (tmp_path / "a.wav.json").mkdir()
     with pytest.raises(AudioError, match=r"a\.wav\.json' is a folder"):
         check_output(tmp_path / "a.wav", None, True)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -137,25 +137,24 @@ class Showing:
 
     def _measure(self, originals: Mapping[str, Path]) -> Callable[[Path], Result]:
         """What there is to tell of a file beside what the command told."""
-        if not self._measured or not (originals or self.judge):
-            return lambda output: {}
-        if originals:
+        if self._measured and originals:
             from tfdream.evaluation.modification import compare
 
             original = next(iter(originals.values()))
             asked = opinions(originals.get(STYLE), self.judge)
             return lambda output: compare(original, output, asked)
-        from tfdream.evaluation.classification import predict
-        from tfdream.training.runs import Run
+        if self._measured and self.judge is not None:
+            from tfdream.evaluation.classification import predict
+            from tfdream.training.runs import Run
 
-        assert self.judge is not None
-        judge = Run.open(self.judge)
+            judge = Run.open(self.judge)
 
-        def heard(output: Path) -> Result:
-            (file,) = predict(judge, [output])["files"]
-            return {name: file[name] for name in ("label", "probabilities")}
+            def heard(output: Path) -> Result:
+                (file,) = predict(judge, [output])["files"]
+                return {name: file[name] for name in ("label", "probabilities")}
 
-        return heard
+            return heard
+        return lambda output: {}
 
 
 def opinions(style: Path | None, judge: Path | None) -> "list[Opinion]":

@@ -102,7 +102,7 @@ def keep(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment
         tf.TensorSpec([], tf.int64),
         tf.TensorSpec([], tf.string),
     ]
-    kept = Kept(sum(shard.clips for shard in shards), hear, signature)
+    kept = Kept(records.count_clips(shards), hear, signature)
     return lambda numbers: Inputs(*kept.of(numbers))
 
 
@@ -116,7 +116,7 @@ def _features(
     found = {path: _load(path, shard) for path, shard in zip(paths, shards, strict=True)}
     missing = {path: shard for path, shard in zip(paths, shards, strict=True) if not found[path]}
     if missing:
-        clips = sum(shard.clips for shard in missing.values())
+        clips = records.count_clips(missing.values())
         logger.info("computing the features of %d clips", clips)
         with processes.pool(min(os.cpu_count() or 1, clips)) as pool:
             for path, shard in missing.items():

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
@@ -20,6 +19,7 @@ from tfdream.datasets.portion import WHOLE, Portion
 from tfdream.datasets.records import AHEAD, PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.datasets.service import Service
 from tfdream.signal import frontend as frontends
+from tfdream.signal.frontend import Frontend
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ def training_batches(
       ConfigError: if the augmentation does not fit the frontend.
     """
     training = config.training
-    batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
+    batch_size = min(training.batch_size, records.count_clips(shards))
     first_step = first_epoch * steps_per_epoch(shards, batch_size)
     making = _Making(dataset, config)
     if inputs.fit_memory(dataset, config):
         if service is not None:
             logger.info("all inputs are kept in memory: the data service has nothing to do")
-        clips = sum(shard.clips for shard in shards)
+        clips = records.count_clips(shards)
         look_up = inputs.keep(folder, dataset, shards, config)
         order = _shuffled_numbers(clips, training, batch_size, first_epoch)
         batches = portion.of(order, batch_size).map(
@@ -86,7 +86,7 @@ def steps_per_epoch(shards: list[Shard], batch_size: int) -> int:
 
     An incomplete last batch is left out (other clips each epoch), unless it is the only one.
     """
-    return max(1, sum(shard.clips for shard in shards) // batch_size)
+    return max(1, records.count_clips(shards) // batch_size)
 
 
 def evaluation_batches(
@@ -113,7 +113,7 @@ def evaluation_batches(
     """
     kept = inputs.fit_memory(dataset, config)
     frontend = frontends.build(config.frontend, dataset.config.sample_rate)
-    clips = sum(shard.clips for shard in shards)
+    clips = records.count_clips(shards)
     count = math.ceil(clips / batch_size)
 
     def batched(items: tf.data.Dataset) -> tf.data.Dataset:
@@ -125,7 +125,7 @@ def evaluation_batches(
         look_up = inputs.keep(folder, dataset, shards, config)
         batches = batched(tf.data.Dataset.range(clips)).map(_looking_up(look_up), **PARALLEL)
     else:
-        hear = _hearing(dataset, config)
+        hear = _hearing(frontend, dataset, config)
         batches = batched(records.serialised(folder, shards)).map(hear, **PARALLEL)
     # The count lets `fit` know the end of the data without running into it.
     return batches.prefetch(AHEAD).apply(tf.data.experimental.assert_cardinality(count))
@@ -135,10 +135,10 @@ def some_inputs(
     folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment, clips: int
 ) -> tf.data.Dataset:
     """Batches of what the network hears of some clips, spread evenly over all; of all, if fewer."""
-    total = sum(shard.clips for shard in shards)
-    numbers = np.linspace(0, total - 1, min(clips, total)).round().astype(np.int64)
-    if frontends.build(config.frontend, dataset.config.sample_rate).in_graph:
-        make = _reading(folder, shards, _hearing(dataset, config))
+    numbers = records.spread(records.count_clips(shards), clips)
+    frontend = frontends.build(config.frontend, dataset.config.sample_rate)
+    if frontend.in_graph:
+        make = _reading(folder, shards, _hearing(frontend, dataset, config))
     else:
         make = _looking_up(inputs.keep(folder, dataset, shards, config))
     batches = tf.data.Dataset.from_tensor_slices(numbers).batch(config.training.batch_size)
@@ -156,9 +156,10 @@ Heard = tuple[tf.Tensor, dict[str, tf.Tensor]]
 """Inputs float32 `[batch × windows, …]`; ``label`` and ``track`` of their clips `[batch]`."""
 
 
-def _hearing(dataset: Dataset, config: Experiment) -> Callable[[tf.Tensor], Heard]:
+def _hearing(
+    frontend: Frontend, dataset: Dataset, config: Experiment
+) -> Callable[[tf.Tensor], Heard]:
     """Records `[batch]` → what the network hears of them, window by window."""
-    frontend = frontends.build(config.frontend, dataset.config.sample_rate)
     starts = window_starts(config)
 
     def hear(serialised: tf.Tensor) -> Heard:
@@ -247,7 +248,7 @@ def _from_shards(
 ) -> tf.data.Dataset:
     """Batches of encoded clips, shuffled within a window of `training.shuffle_clips`."""
     names = tf.constant([str(folder / shard.name) for shard in shards])
-    clips = sum(shard.clips for shard in shards)
+    clips = records.count_clips(shards)
     window = math.ceil(min(training.shuffle_clips, clips) / batch_size) * batch_size
 
     def epoch_windows(epoch: tf.Tensor) -> tf.data.Dataset:

@@ -82,7 +82,7 @@ class Dataset(Section):
     @property
     def clips(self) -> int:
         """Clips of all folds."""
-        return sum(shard.clips for shard in self.shards)
+        return count_clips(self.shards)
 
     @property
     def tracks(self) -> int:
@@ -277,10 +277,7 @@ def read(
     return (
         serialised(folder, shards)
         .batch(batch_size)
-        .map(
-            lambda batch: parse_batch(batch, dataset.config),
-            **PARALLEL,
-        )
+        .map(lambda batch: parse_batch(batch, dataset.config), **PARALLEL)
     )
 
 
@@ -340,6 +337,16 @@ def by_number(folder: Path, shards: Sequence[Shard]) -> Callable[[tf.Tensor], tf
         return file.skip(number - tf.gather(starts, which)).take(1).get_single_element()
 
     return read
+
+
+def count_clips(shards: Iterable[Shard]) -> int:
+    """Of all shards together."""
+    return sum(shard.clips for shard in shards)
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """As many of `total` places, from the first to the last at even distances; all, if fewer."""
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
 
 
 def fit_memory(clips: int, shape: tuple[int, ...], training: FittingConfig) -> bool:

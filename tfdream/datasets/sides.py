@@ -76,8 +76,8 @@ class Side:
     def waveforms(self, count: int | None = None) -> Iterator[np.ndarray]:
         """Clips float32 `[samples]`, in order: as many, or all; spread over the tracks."""
         chosen = self.numbers
-        if count is not None and count < len(chosen):
-            chosen = chosen[np.linspace(0, len(chosen) - 1, count).round().astype(np.int64)]
+        if count is not None:
+            chosen = chosen[records.spread(len(chosen), count)]
         found = tf.data.Dataset.from_tensor_slices(chosen).map(self.waveform)
         yield from found.as_numpy_iterator()
 
@@ -89,7 +89,7 @@ class Side:
     def _wanted(self) -> np.ndarray:
         """Whether each clip of the shards has the label."""
         if self.label is None:
-            return np.ones(sum(shard.clips for shard in self.shards), bool)
+            return np.ones(records.count_clips(self.shards), bool)
         index = self.dataset.labels.index(self.label)
         of_clips = [
             np.repeat(records.track_labels(self.folder, shard), list(shard.tracks.values()))

@@ -200,13 +200,13 @@ def dream_layers(
         layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
         for layer in layers
     }
-    dreamers = {}  # all of them first: a layer that is not there is refused before the work
-    for layer, path in outputs.items():
+    models.find_layers(run.model, layers)  # refuses one that is not there, before the work
+    for path in outputs.values():
         check_output(path, bits, force, (source, guide))
-        own = config.model_copy(update={"objective": layer_norms([layer])})
-        dreamers[path] = Dreamer(run, own, guide)
     result: dict[str, Any] = {"files": []}
-    for path, dreamer in dreamers.items():
+    for layer, path in outputs.items():
+        own = config.model_copy(update={"objective": layer_norms([layer])})
+        dreamer = Dreamer(run, own, guide)
         result["files"].append(dreamer(source, path, force=force, bits=bits, **options))
         if "interrupted" in result["files"][-1]:
             result["interrupted"] = True

@@ -13,7 +13,7 @@ import numpy as np
 from tfdream import audio, documents
 from tfdream.config import Level
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free_file, partial, write_json
+from tfdream.files import check_free_file, naming, partial, write_json
 from tfdream.signal.phase import energy_db
 from tfdream.synthesis.snapshots import Snapshots, numbered
 from tfdream.synthesis.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
@@ -196,12 +196,9 @@ def claimed(output: Path) -> Iterator[None]:
     The note is the sidecar's own temporary file, so that the finished sidecar takes its place.
     """
     note = partial(_sidecar(output))
-    try:
+    with naming(output):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
-    except OSError as error:
-        error.filename = str(output)
-        raise
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfdream.files import naming
 from tfdream.synthesis.tiles import Change, Tiles
 
 
@@ -43,12 +44,8 @@ class Snapshots:
         kept = [*self._tile, *[channels] * len(self.numbers)]
         for number, tiles in zip(self.numbers, kept, strict=False):
             path = self._path(number)
-            try:
-                with path.open("ab") as file:
-                    file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
-            except OSError as error:  # of a full disk, the system does not say which
-                error.filename = str(path)
-                raise
+            with naming(path), path.open("ab") as file:
+                file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
         self._tile = []
 
     def replays(self) -> Iterator[tuple[int, Change]]:

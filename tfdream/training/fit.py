@@ -83,7 +83,7 @@ def _fit(
     workers = session.workers
     config, training = run.config, run.config.training
     shards = dataset.fold_shards(run.info.training_folds)
-    batch_size = min(training.batch_size, sum(shard.clips for shard in shards))
+    batch_size = min(training.batch_size, records.count_clips(shards))
     steps = pipeline.steps_per_epoch(shards, training.batch_size)
     workers.check_batch_size(batch_size)
     with session.building():
@@ -183,7 +183,7 @@ def _validation(
     if run.info.validation_fold is None:
         return None
     shards = dataset.fold_shards([run.info.validation_fold])
-    clips = sum(shard.clips for shard in shards)
+    clips = records.count_clips(shards)
     missing = -clips % batch_size
     # An incomplete batch would leave a device without a clip, which is a crash or a NaN.
     fills_up = workers.devices > 1 and missing

@@ -14,39 +14,29 @@ import click
 import numpy as np
 import tensorflow as tf
 import torch
+from networks import transfer_climb
 from timing import beside, interleaved
 
-from tfdream import config, models
-from tfdream.models.frozen import freeze
-from tfdream.synthesis import canvases
-from tfdream.synthesis.ascend import Slope
-from tfdream.synthesis.canvases import Surroundings
-from tfdream.synthesis.listener import FeatureListener
-from tfdream.synthesis.styles import Texture, style
+from tfdream import config
+from tfdream.synthesis.transfer import build_listener
+
+SAMPLE_RATE = 22050
 
 
 def tfdream_step(
     content: np.ndarray, wanted: np.ndarray, precision: config.Precision
 ) -> Callable[[], float]:
     """Value and gradient of the published recipe, and Adam, as `transfer` runs them."""
-    recipe = config.load("transfer/random_conv1d", config.TransferConfig)
-    assert isinstance(recipe.network, config.FeatureNetworkConfig)
-    listener = FeatureListener.build(recipe.network)
-    network = freeze(models.tap(listener.model, ["conv1"]), precision)
-    heard = network(listener.frontend(tf.constant(wanted)))["conv1"]
-    texture = Texture.read([heard], "channels")
-    canvas = canvases.build(
-        recipe.canvas, Surroundings(listener.frontend, content.shape[1], listener.sample_rate)
-    )
-    slope = Slope(canvas, network, -style("conv1", 500, texture, "channels", "mse"), {})
-    context = canvas.analyse(tf.constant(content))
-    memory = slope.remember(context)
-    state = {"values": canvas.start(context)}
+    samples = content.shape[1]
+    overrides = [f"precision={precision}", f"tiles.seconds={samples / SAMPLE_RATE}"]
+    recipe = config.load("transfer/random_conv1d", config.TransferConfig, overrides)
+    climb = transfer_climb(recipe, build_listener(recipe, None), content, wanted)
+    state = {"values": climb.start}
     zeros = tf.zeros_like(state["values"])
     state |= {"first": zeros, "second": zeros}
 
     def step() -> float:
-        value, gradient = slope.gradient(state["values"], context=context, memory=memory)
+        value, gradient = climb.gradient(state["values"])
         state["first"] = 0.9 * state["first"] + 0.1 * gradient
         state["second"] = 0.999 * state["second"] + 0.001 * gradient**2
         state["values"] += 0.005 * state["first"] / (tf.sqrt(state["second"]) + 1e-8)
@@ -93,7 +83,7 @@ def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
 def main(seconds_of_sound: float, steps: int) -> None:
     """Compare seconds per step."""
     rng = np.random.default_rng(0)
-    samples = round(seconds_of_sound * 22050)
+    samples = round(seconds_of_sound * SAMPLE_RATE)
     content, wanted = rng.standard_normal((2, 1, samples)).astype(np.float32) / 10
     ways = {
         "tfdream, float32": tfdream_step(content, wanted, "float32"),

@@ -1,14 +1,20 @@
 """Networks to be timed, and what a step through them costs."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdream import config, models
+from tfdream import audio, config, models
 from tfdream.models import features
 from tfdream.signal import frontend as frontends
+from tfdream.synthesis.ascend import Slope
+from tfdream.synthesis.listener import Listener
+from tfdream.synthesis.transfer import style_retouch
 
 Step = Callable[[], tuple[np.ndarray, np.ndarray]]
 """Value and gradient."""
@@ -56,3 +62,35 @@ def operations(network: keras.Model, shape: tuple[int, ...]) -> float:
     options["output"] = "none"
     found = tf.compat.v1.profiler.profile(forward.graph, options=options)
     return float(found.total_float_ops)
+
+
+class Climb(NamedTuple):
+    """A transfer that is about to begin."""
+
+    slope: Slope
+    start: tf.Tensor
+    """The values of the content."""
+    surroundings: dict[str, object]
+    """Context and memory, as the slope's gradient takes them."""
+
+    def gradient(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Value and gradient at these values."""
+        return self.slope.gradient(values, **self.surroundings)
+
+    @property
+    def view(self) -> tf.Tensor:
+        """What the network sees of the content."""
+        return self.slope.view(self.start, self.surroundings["context"])
+
+
+def transfer_climb(
+    recipe: config.TransferConfig, listener: Listener, content: np.ndarray, style: np.ndarray
+) -> Climb:
+    """Of one tile float32 `[1, samples]`, toward a style of the same shape."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "style.wav"
+        audio.write(path, style.T, listener.sample_rate, 32)
+        slope = style_retouch(path, listener, recipe, resampled=False).slope
+    context = slope.canvas.analyse(tf.constant(content), tf.constant([0.0]))
+    surroundings = {"context": context, "memory": slope.remember(context)}
+    return Climb(slope, slope.canvas.start(context), surroundings)

@@ -1,9 +1,6 @@
-import json
-
 import pytest
-from click.testing import CliRunner
+from calling import answer
 
-from tfdream.cli import main
 from tfdream.evaluation.classification import predict
 from tfdream.evaluation.measures.verdicts import Verdicts
 
@@ -31,9 +28,6 @@ def test_a_style_is_heard_too(run, song, other):
 
 
 def test_the_command_tells_what_is_heard(run, song, other):
-    arguments = ["compare", str(song), str(other), "--model", str(run.folder), "--json"]
-    said = CliRunner().invoke(main, arguments)
-    assert said.exit_code == 0, said.stderr
-    told = json.loads(said.stdout)
+    told = answer("compare", song, other, "--model", run.folder)
     assert set(told["probabilities_after"]) == set(run.labels)
     assert any(sentence.startswith("Classifier: ") for sentence in told["in_words"])

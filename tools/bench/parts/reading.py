@@ -3,12 +3,11 @@
 import statistics
 from pathlib import Path
 
+from corpora import prepared
 from throughput import measure as speeds
 from timing import Cost, beside
 
 from tfdream import config
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.synthetic import write_corpus
 
 _STEPS = 5
 _NETWORKS = ("lil_data", "raw_conv1d", "recommended")
@@ -16,10 +15,8 @@ _NETWORKS = ("lil_data", "raw_conv1d", "recommended")
 
 def measure(folder: Path) -> list[Cost]:
     """Per example; networks of 5 s clips, whose pictures are made anew in every step."""
-    write_corpus(folder / "songs", 4, 30.0, 22050, seed=0)
-    settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
-    prepare(folder / "songs", folder / "dataset", settings)
-    return [one(name, folder / "dataset") for name in _NETWORKS]
+    dataset, _ = prepared(folder)
+    return [one(name, dataset) for name in _NETWORKS]
 
 
 def one(name: str, dataset: Path) -> Cost:

@@ -5,15 +5,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from networks import classifier, operations, step_through
+from networks import classifier, operations, step_through, transfer_climb
 from timing import Cost, compare
 
-from tfdream import audio, config, models
+from tfdream import config, models
 from tfdream.models.frozen import freeze
 from tfdream.signal import frontend as frontends
 from tfdream.synthesis.listener import FeatureListener, Listener
-from tfdream.synthesis.transfer import build_listener, style_retouch
+from tfdream.synthesis.transfer import build_listener
 
 # What hears where a recipe leaves it to a run.
 _CLASSIFIERS = {"lil_data": "lil_data", "raw": "raw_conv1d"}
@@ -22,17 +21,17 @@ _LOOPS = ("random_rnn", "random_bilstm")
 
 def measure(folder: Path) -> list[Cost]:
     """On one tile of noise, as long a style."""
-    return [*_recipes(folder), *_beside_torch()]
+    return [*_recipes(), *_beside_torch()]
 
 
-def _recipes(folder: Path) -> Iterator[Cost]:
+def _recipes() -> Iterator[Cost]:
     for path in config.names():
         kind, _, name = path.rpartition("/")
         if kind == "transfer":
-            yield one(name, folder)
+            yield one(name)
 
 
-def one(name: str, folder: Path) -> Cost:
+def one(name: str) -> Cost:
     """Beside the norm of the deepest style layer, and its gradient, in the network alone."""
     recipe = config.load(f"transfer/{name}", config.TransferConfig)
     if isinstance(recipe.network, config.FeatureNetworkConfig):
@@ -44,16 +43,12 @@ def one(name: str, folder: Path) -> Cost:
         listener = untrained(_CLASSIFIERS[name])
     rate, samples = listener.sample_rate, listener.clip_samples
     noise = np.random.default_rng(0).standard_normal((1, samples)).astype(np.float32) / 10
-    audio.write(folder / "style.wav", noise.T[::-1], rate)
-    slope = style_retouch(folder / "style.wav", listener, recipe, resampled=False).slope
-    context = slope.canvas.analyse(tf.constant(noise), tf.constant([0.0]))
-    memory, values = slope.remember(context), slope.canvas.start(context)
-    view = slope.view(values, context)
+    climb = transfer_climb(recipe, listener, noise, noise[:, ::-1])
+    view = climb.view
     tapped = models.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
 
     def step() -> np.ndarray:
-        _, gradient = slope.gradient(values, context=context, memory=memory)
-        return gradient.numpy()
+        return climb.gradient(climb.start)[1].numpy()
 
     return compare(
         f"`transfer/{name}`, a step",

@@ -1,0 +1,17 @@
+"""A small dataset to be read from."""
+
+from pathlib import Path
+
+from tfdream import config
+from tfdream.datasets.prepare import prepare
+from tfdream.datasets.synthetic import write_corpus
+
+_SECONDS = 30.0
+
+
+def prepared(folder: Path) -> tuple[Path, float]:
+    """Clips of 5 s of sixteen songs in two folds, below a folder; and how much sound it is."""
+    songs = write_corpus(folder / "songs", 4, _SECONDS, 22050, seed=0)
+    settings = config.load("lil_data", config.Experiment, ["prepare.folds=2"])
+    prepare(folder / "songs", folder / "dataset", settings.prepare)
+    return folder / "dataset", _SECONDS * len(songs)
