@@ -11,7 +11,7 @@ from tfdream.cli import main
 # Commands do the same step by step; to build graphs takes longer than a few steps.
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
-FEW_STEPS = ("--set", "optimiser.steps=2", "--set", "tiles.overlap_seconds=0.05")
+FEW_STEPS = ("--set", "optimizer.steps=2", "--set", "tiles.overlap_seconds=0.05")
 
 
 def invoke(*arguments):
@@ -60,5 +60,5 @@ def dream(trained, *arguments, steps=1):
     """The words of a short dream."""
     return (
         *("dream", *arguments, "--model", trained[0]),
-        *("--set", f"optimiser.steps={steps}", "--set", "tiles.overlap_seconds=0.05"),
+        *("--set", f"optimizer.steps={steps}", "--set", "tiles.overlap_seconds=0.05"),
     )

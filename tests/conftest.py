@@ -125,7 +125,7 @@ def experiment(configure):
 @pytest.fixture(scope="session")
 def dataset(source, experiment, once):
     """A prepared folder, not to be changed."""
-    from tfdream.datasets.prepare import prepare
+    from tfdream.datasets.preparation.prepare import prepare
 
     return once("dataset", lambda folder: prepare(source, folder, experiment.prepare, workers=1))[0]
 
@@ -133,14 +133,14 @@ def dataset(source, experiment, once):
 @pytest.fixture(scope="session")
 def trained(dataset, experiment, once):
     """A run folder of two epochs, not to be changed, and what `train` returned."""
-    from tfdream.training.fit import train
+    from tfdream.training.classification import train
 
     return once("trained", lambda folder: train(experiment, dataset, folder))
 
 
 @pytest.fixture(scope="session")
 def run(trained):
-    from tfdream.training.runs import Run
+    from tfdream.runs import Run
 
     return Run.open(trained[0])
 
@@ -193,7 +193,7 @@ def translation(dataset, configure_translation, run, step_by_step, once):
 
     Not to be changed.
     """
-    from tfdream.evaluation.translation import Watcher
+    from tfdream.reports.previews.translation import Preview
     from tfdream.training.translation import train_translation
 
     how = TranslateConfig(tiles={"overlap_seconds": 0.05})
@@ -204,7 +204,7 @@ def translation(dataset, configure_translation, run, step_by_step, once):
                 configure_translation(),
                 dataset,
                 folder,
-                watcher=lambda own, sides: Watcher(own, sides, how, judge=run),
+                watcher=lambda own, sides: Preview(own, sides, how, judge=run),
             )
 
     return once("translation", fill)
@@ -212,7 +212,7 @@ def translation(dataset, configure_translation, run, step_by_step, once):
 
 @pytest.fixture(scope="session")
 def translation_run(translation):
-    from tfdream.training.runs import TranslationRun
+    from tfdream.runs import TranslationRun
 
     return TranslationRun.open(translation[0])
 
@@ -236,7 +236,7 @@ def generation(dataset, configure_generation, once):
 
     Not to be changed.
     """
-    from tfdream.evaluation.generation import Watcher
+    from tfdream.reports.previews.generation import Preview
     from tfdream.training.generation import train_generation
 
     how = GenerateConfig(phase={"start": "pghi", "iterations": 2})
@@ -246,7 +246,7 @@ def generation(dataset, configure_generation, once):
             configure_generation(),
             dataset,
             folder,
-            watcher=lambda own, side: Watcher(own, side, how),
+            watcher=lambda own, side: Preview(own, side, how),
         )
 
     return once("generation", fill)
@@ -254,6 +254,6 @@ def generation(dataset, configure_generation, once):
 
 @pytest.fixture(scope="session")
 def generation_run(generation):
-    from tfdream.training.runs import GenerationRun
+    from tfdream.runs import GenerationRun
 
     return GenerationRun.open(generation[0])

@@ -141,8 +141,8 @@ def test_an_override_is_forgotten_by_the_next_load():
         ("training.epochs", "'training.epochs' is not KEY=VALUE"),
         ("=3", "'=3' is not KEY=VALUE"),
         ("training.epochs=[3", r"'training.epochs=\[3'.*not YAML"),
-        ("frontend.colour=red", "'frontend.colour'"),
-        ("frontend.stft.n_fft=63", "frontend.stft.n_fft=63"),  # frames would not be centred
+        ("frontend.color=red", "'frontend.color'"),
+        ("frontend.stft.n_fft=63", "frontend.stft.n_fft=63"),  # frames would not be centered
         ("frontend.stft.window=hann", "'frontend.stft.window'"),
         ("frontend.size=[64]", "frontend.size"),
         ("frontend.kind=blue", "frontend.*'blue'.*'amplitude_phase'"),
@@ -187,8 +187,8 @@ def test_an_override_that_does_not_fit_is_named(override, named):
         (DreamConfig, "mask: {hertz: [20, 90]}", "'mask.hertz'"),
         (DreamConfig, "mask: {frequency_hz: [20]}", "mask.frequency_hz"),
         (DreamConfig, "mask: {strength: [[0, 2]]}", "mask.strength"),
-        (DreamConfig, "optimiser: {jitter_seconds: -1}", "optimiser.jitter_seconds=-1"),
-        (DreamConfig, "optimiser: {smoothing: {kind: median}}", "optimiser.smoothing.*'median'"),
+        (DreamConfig, "optimizer: {jitter_seconds: -1}", "optimizer.jitter_seconds=-1"),
+        (DreamConfig, "optimizer: {smoothing: {kind: median}}", "optimizer.smoothing.*'median'"),
         (DreamConfig, "repeats: 0", "repeats=0"),
         (DreamConfig, "mix: 1.5", "mix=1.5"),
         (DreamConfig, "level: 2", "level"),
@@ -365,12 +365,12 @@ def test_the_published_small_cyclegan_sees_images_of_1025_by_646():
     [
         ("canvas: {kind: waveform}", "canvas.*'waveform'"),
         ("canvas: {kind: mixture}", "canvas.*'mixture'"),
-        ("optimiser: {steps: 3}", "'optimiser'"),
+        ("optimizer: {steps: 3}", "'optimizer'"),
         ("repeats: 2", "'repeats'"),
         ("mix: 1.5", "mix=1.5"),
     ],
 )
-def test_a_translation_s_recipe_takes_what_changes_levels_and_nothing_to_optimise(
+def test_a_translation_s_recipe_takes_what_changes_levels_and_nothing_to_optimize(
     tmp_path, text, named
 ):
     assert re.search(named, message(load_text, tmp_path, text, TranslateConfig))

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tfdream.config import TranslateConfig, load
 from tfdream.errors import ModelError
 from tfdream.export import ExportedClassifier, compare, export
+from tfdream.runs import Run
 from tfdream.synthesis.translate import Translator
-from tfdream.training.runs import Run
 
 FOREIGN = """
 import json, sys

@@ -9,11 +9,11 @@ import pytest
 
 from tfdream import audio, figures
 from tfdream.datasets import records
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import OutputError, TfdreamError
 from tfdream.export import export
-from tfdream.synthesis.snapshots import Snapshots
-from tfdream.training.runs import Run
+from tfdream.runs import Run
+from tfdream.synthesis.rendering.snapshots import Snapshots
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("mount"), reason="Linux")]
 

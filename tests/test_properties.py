@@ -13,14 +13,16 @@ import tensorflow as tf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from tfdream import audio, config, documents
+from tfdream import audio, config
 from tfdream.audio import streams
 from tfdream.config import DreamConfig, Experiment, PrepareConfig, StftSpec
-from tfdream.datasets import clips, records
+from tfdream.datasets import records
+from tfdream.datasets.preparation import cutting
 from tfdream.errors import ConfigError, TfdreamError
+from tfdream.io import documents
 from tfdream.signal import stft
-from tfdream.synthesis import expressions
-from tfdream.synthesis.tiles import TileGrid, change_file
+from tfdream.synthesis.ascent import expressions
+from tfdream.synthesis.rendering.tiles import TileGrid, change_file
 
 FOR_ALL = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 settings.register_profile("few", max_examples=12, derandomize=True, database=None, **FOR_ALL)
@@ -127,10 +129,10 @@ def test_tiles_that_are_not_changed_give_the_recording_back(
 def test_a_record_holds_its_clip(tmp_path, seed, codec, track, label):
     how = PrepareConfig(sample_rate=8000, clip_seconds=0.02, codec=codec)
     pcm = np.random.default_rng(seed).integers(-32768, 32768, how.clip_samples)
-    encoded = clips.encode(pcm / 32768, how)
+    encoded = cutting.encode(pcm / 32768, how)
     shard = records.write_shard(tmp_path, "shard", 0, [(track, label, encoded)])
-    (serialised,) = tf.data.TFRecordDataset(str(tmp_path / "shard"))
-    found = records.parse(serialised, how)
+    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / "shard"))
+    found = records.parse(serialized, how)
     assert np.array_equal(found["waveform"], (pcm / 32768).astype(np.float32))
     assert (found["track"].numpy().decode(), int(found["label"])) == (track, label)
     assert not list(records.damaged(tmp_path, [shard]))

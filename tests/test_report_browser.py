@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfdream import report
-from tfdream.exhibit import Exhibit
+from tfdream.reports import html
+from tfdream.reports.result import ResultSet
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +31,10 @@ def path(tmp_path_factory):
         soundfile.write(sounds[name], 0.3 * np.sin(2 * np.pi * hz * seconds), RATE)
     result = {"content_chroma_similarity": 0.9, "objective_before": 1.0}
     page = folder / "page.html"
-    report.write(
-        Exhibit("A dream", sounds, {"after": result}, {"a": 1}, "tfdream " + "x" * 300, [1.0, 2.0]),
+    html.write(
+        ResultSet(
+            "A dream", sounds, {"after": result}, {"a": 1}, "tfdream " + "x" * 300, [1.0, 2.0]
+        ),
         page,
     )
     return page

@@ -11,8 +11,17 @@ import warnings
 import click
 
 from tfdream import __version__
-from tfdream.commands import data, judging, machines, monitoring, networks, pictures, plot, sound
-from tfdream.console import OrderedGroup
+from tfdream.commands import (
+    compare,
+    data,
+    data_worker,
+    monitoring,
+    plot,
+    spectrograms,
+    synthesis,
+    training,
+)
+from tfdream.commands.console import OrderedGroup
 
 
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,22 +52,22 @@ for _command in (
     data.corpus,
     data.prepare,
     data.check,
-    networks.train,
-    machines.data_worker,
-    networks.evaluate,
-    networks.crossvalidate,
+    training.train,
+    data_worker.data_worker,
+    training.evaluate,
+    training.crossvalidate,
     monitoring.monitor,
-    networks.predict,
-    networks.layers,
-    sound.dream,
-    sound.transfer,
-    sound.translate,
-    sound.generate,
-    judging.compare,
-    judging.distance,
-    networks.export,
-    pictures.analyse,
-    pictures.invert,
+    training.predict,
+    training.layers,
+    synthesis.dream,
+    synthesis.transfer,
+    synthesis.translate,
+    synthesis.generate,
+    compare.compare,
+    compare.distance,
+    training.export,
+    spectrograms.analyze,
+    spectrograms.invert,
     plot.plot,
 ):
     main.add_command(_command)

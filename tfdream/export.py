@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from tfdream.config import TranslateConfig, load
 from tfdream.errors import ModelError
-from tfdream.files import check_free, replacing
+from tfdream.io.atomic import check_free, replacing
+from tfdream.runs import GenerationRun, Run, RunFolder, TranslationRun
 from tfdream.synthesis.translate import Translator
-from tfdream.training.runs import GenerationRun, Run, RunFolder, TranslationRun
 
 _CHECKED_CLIPS = 4
 _PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}

@@ -144,7 +144,7 @@ def test_options_are_settings_of_the_recipe(trained, album, tmp_path):
     assert (sidecar["guide"], sidecar["source"]) == (str(guide), str(album / "b.wav"))
     assert (sidecar["start_seconds"], sidecar["seconds"]) == (0.25, 0.5)
     noise = dream(trained, album / "b.wav", tmp_path / "noise.wav", "--from", "noise")
-    answer(*noise, "--set", "canvas={kind: waveform}", "--set", "optimiser.step_size=0.001")
+    answer(*noise, "--set", "canvas={kind: waveform}", "--set", "optimizer.step_size=0.001")
     assert json.loads((tmp_path / "noise.wav.json").read_text())["config"]["start"] == "noise"
 
 

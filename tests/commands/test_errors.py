@@ -204,6 +204,6 @@ def test_what_is_a_bug_keeps_its_traceback(source, tmp_path, monkeypatch):
     def stumble(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("tfdream.datasets.prepare.prepare", stumble)
+    monkeypatch.setattr("tfdream.datasets.preparation.prepare.prepare", stumble)
     result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
     assert isinstance(result.exception, ZeroDivisionError)

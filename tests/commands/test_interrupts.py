@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from calling import EAGERLY, answer, dream, invoke, names, no_number
 
-from tfdream.console import interruptible
+from tfdream.commands.console import interruptible
 
 MAIN_THREAD = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(),
@@ -37,7 +37,7 @@ def ctrl_c(monkeypatch):
 
         yield report
 
-    monkeypatch.setattr("tfdream.commands.sound.progress_bar", bar)
+    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", bar)
 
 
 def interrupted(*arguments):
@@ -122,7 +122,7 @@ def test_a_second_ctrl_c_gives_it_up(trained, song, tmp_path, monkeypatch):
 
         yield report
 
-    monkeypatch.setattr("tfdream.commands.sound.progress_bar", impatient)
+    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", impatient)
     result = invoke(*dream(trained, song, tmp_path / "out.wav"))
     assert result.exit_code == 130
     assert "Interrupted." in result.stderr
@@ -183,7 +183,7 @@ def test_ctrl_c_is_said_and_leaves_130(source, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfdream.datasets.prepare.prepare", interrupt)
+    monkeypatch.setattr("tfdream.datasets.preparation.prepare.prepare", interrupt)
     result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
     assert result.exit_code == 130
     assert result.stderr == "Interrupted.\n"

@@ -141,7 +141,7 @@ def test_a_pipeline_does_the_same_without_knowing_its_batch(kind):
     assert [spec.shape[0] for spec in batches.element_spec] == [None, None]
     assert batches.element_spec[0].shape[1:] == values.shape[1:]
     found, _ = next(iter(batches))
-    # The graph's optimiser may order products anew: parts in 10⁷.
+    # The graph's optimizer may order products anew: parts in 10⁷.
     np.testing.assert_allclose(found, change(kind, values), atol=1e-6)
 
 
@@ -497,10 +497,10 @@ def test_a_frequency_shift_moves_whole_rows_and_repeats_the_border():
         assert len(shifts) == 1
 
 
-def test_an_equaliser_is_a_curve_through_its_knots_and_leaves_black_alone():
+def test_an_equalizer_is_a_curve_through_its_knots_and_leaves_black_alone():
     image = images(batch=4)
     image[:, 10:20, 5:9] = 0
-    changed = change("equaliser", image, deviation=0.1, knots=3)
+    changed = change("equalizer", image, deviation=0.1, knots=3)
     assert not changed[:, 10:20, 5:9].any()
     curves = (changed - image)[:, :, 0, 0]
     knots = curves[:, [0, 39]]
@@ -514,7 +514,7 @@ def test_an_equaliser_is_a_curve_through_its_knots_and_leaves_black_alone():
 
 
 def test_curves_deviate_as_asked():
-    changed = change("equaliser", np.ones((2000, 2, 1, 1), np.float32), deviation=0.2, knots=2)
+    changed = change("equalizer", np.ones((2000, 2, 1, 1), np.float32), deviation=0.2, knots=2)
     assert np.std(changed[:, 0] - 1) == pytest.approx(0.2, rel=0.1)  # of 2000 draws: 1.6 %
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfdream.config import Experiment, FeatureFrontendConfig, TrainingConfig
 from tfdream.datasets import inputs, pipeline, records
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.signal import features
 
@@ -117,16 +117,16 @@ def test_waveforms_that_change_are_not_kept(folder, experiment):
 
 
 @pytest.mark.slow
-def test_a_network_learns_from_standardised_features(folder, config, tmp_path):
-    """Hertz stand beside shares of one: unless they are standardised, nothing is learnt."""
+def test_a_network_learns_from_standardized_features(folder, config, tmp_path):
+    """Hertz stand beside shares of one: unless they are standardized, nothing is learnt."""
     from tfdream.evaluation.classification import evaluate
-    from tfdream.training.fit import train
-    from tfdream.training.runs import Run
+    from tfdream.runs import Run
+    from tfdream.training.classification import train
 
     training = TrainingConfig(epochs=12, batch_size=8, learning_rate=1e-3)
     train(config.model_copy(update={"training": training}), folder, tmp_path / "run")
     run = Run.open(tmp_path / "run")
-    layer = run.model.get_layer("standardise")
+    layer = run.model.get_layer("standardize")
     dataset = records.load(folder)
     shards = dataset.fold_shards(run.info.training_folds)
     values = of_all(folder, dataset, shards, config).values[..., 0]

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfdream.config import Experiment, RawFrontendConfig, TrainingConfig
 from tfdream.datasets import inputs as inputs_of
 from tfdream.datasets import pipeline, records
-from tfdream.datasets.portion import WHOLE, Portion
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.partition import WHOLE, ReplicaSlice
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.signal import frontend as frontends
 
 FOLDS = [1, 2]
@@ -298,7 +298,7 @@ def test_the_codec_does_not_change_the_samples(dataset, source, experiment, tmp_
 def test_the_portions_of_a_batch_are_the_batch(stream, train_with):
     training = train_with(batch_size=6)
     whole = itertools.islice(stream(training), 5)
-    portions = [stream(training, portion=Portion(index, 3)) for index in range(3)]
+    portions = [stream(training, portion=ReplicaSlice(index, 3)) for index in range(3)]
     for (inputs, labels), *parts in zip(whole, *portions, strict=False):
         own_inputs, own_labels = zip(*parts, strict=True)
         assert {len(part) for part in own_inputs} == {2}
@@ -314,7 +314,7 @@ def test_portions_of_an_evaluation_fill_up_its_last_batch(dataset, memory):
         [
             clip["track"]
             for _, clip in evaluate(
-                dataset, 4, once=once, portion=Portion(index, 2)
+                dataset, 4, once=once, portion=ReplicaSlice(index, 2)
             ).as_numpy_iterator()
         ]
         for index in range(2)
@@ -328,6 +328,6 @@ def test_portions_of_an_evaluation_fill_up_its_last_batch(dataset, memory):
 
 def test_what_varies_is_drawn_for_each_portion_by_itself():
     seed = tf.constant([1, 2], tf.int64)
-    drawn = {tuple(Portion(index, 3).seed(seed).numpy()) for index in range(3)}
+    drawn = {tuple(ReplicaSlice(index, 3).seed(seed).numpy()) for index in range(3)}
     assert len(drawn) == 3
     assert WHOLE.seed(seed) is seed

@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import clips, records
+from tfdream.datasets import records
+from tfdream.datasets.preparation import cutting
 from tfdream.errors import DatasetError
 from tfdream.evaluation.classification import evaluate
-from tfdream.training.fit import train
+from tfdream.training.classification import train
 
 
 def settings(codec):
@@ -34,16 +35,16 @@ def codec(request):
 def test_both_codecs_decode_to_the_16_bit_samples_in_the_graph(samples, codec):
     config = settings(codec)
     decode = tf.function(lambda encoded: records.decode(encoded, config))
-    decoded = decode(tf.constant(clips.encode(samples, config)))
+    decoded = decode(tf.constant(cutting.encode(samples, config)))
     assert decoded.dtype == tf.int16
     assert np.array_equal(decoded, np.round(samples * 32768))
 
 
 def test_a_record_comes_back_with_its_label_and_track(samples, codec, tmp_path):
     config = settings(codec)
-    records.write_shard(tmp_path, "shard", 0, [("a/ü.wav", 7, clips.encode(samples, config))])
-    (serialised,) = tf.data.TFRecordDataset(str(tmp_path / "shard"))
-    record = records.parse(serialised, config)
+    records.write_shard(tmp_path, "shard", 0, [("a/ü.wav", 7, cutting.encode(samples, config))])
+    (serialized,) = tf.data.TFRecordDataset(str(tmp_path / "shard"))
+    record = records.parse(serialized, config)
     assert record["label"] == 7
     assert record["track"].numpy().decode() == "a/ü.wav"
     # Half a step of 16 bits, which is what encoding rounds away.
@@ -144,7 +145,10 @@ def test_the_labels_of_tracks_are_known_or_read(dataset, of_format_1):
             for shard in found.shards
             for track, label in zip(shard.tracks, records.track_labels(folder, shard), strict=True)
         } == {track: track.split("/")[0] for shard in found.shards for track in shard.tracks}
-    own, other = (records.tally(folder, records.load(folder)) for folder in (dataset, of_format_1))
+    own, other = (
+        records.count_clips_per_fold(folder, records.load(folder))
+        for folder in (dataset, of_format_1)
+    )
     for counts, same in zip(own, other, strict=True):
         assert np.array_equal(counts, same)
     assert [int(counts.sum()) for counts in own] == [37, 12]
@@ -170,8 +174,8 @@ def test_a_description_that_contradicts_itself_is_refused(copy, key, value, word
 
 def test_any_record_is_found_by_its_number(dataset):
     found = records.load(dataset)
-    every = [record.numpy() for record in records.serialised(dataset, found.shards)]
-    read = records.by_number(dataset, found.shards)
+    every = [record.numpy() for record in records.serialized(dataset, found.shards)]
+    read = records.record_reader(dataset, found.shards)
     order = np.random.default_rng(0).permutation(len(every))
     records_in_order = tf.data.Dataset.from_tensor_slices(order).map(read).as_numpy_iterator()
     assert [every[number] for number in order] == list(records_in_order)
@@ -180,11 +184,11 @@ def test_any_record_is_found_by_its_number(dataset):
 def test_a_damaged_record_is_noticed_by_who_wants_it_alone(copy):
     shard = flip(copy)
     found = records.load(copy)
-    read = records.by_number(copy, found.shards)
+    read = records.record_reader(copy, found.shards)
     read(tf.constant(0, tf.int64))
     with (
         pytest.raises(DatasetError, match=rf"{shard.name}' holds other bytes"),
-        records.naming_damage({copy: found}),
+        records.report_corrupt_shards({copy: found}),
     ):
         for number in range(shard.clips):
             read(tf.constant(number, tf.int64))
@@ -245,7 +249,7 @@ def test_a_shard_that_cannot_be_read_is_named(copy):
     found = records.load(copy)
     with (
         pytest.raises(DatasetError, match=rf"{shard.name}' holds other bytes.*--force"),
-        records.naming_damage({copy: found}),
+        records.report_corrupt_shards({copy: found}),
     ):
         list(tf.data.TFRecordDataset([str(copy / each.name) for each in found.shards]))
 
@@ -253,7 +257,7 @@ def test_a_shard_that_cannot_be_read_is_named(copy):
 def test_an_error_that_is_no_damage_stays_what_it_was(dataset):
     with (
         pytest.raises(tf.errors.InvalidArgumentError),
-        records.naming_damage({dataset: records.load(dataset)}),
+        records.report_corrupt_shards({dataset: records.load(dataset)}),
     ):
         tf.reshape(tf.zeros(3), [2])
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tfdream.datasets import pipeline, records, service
-from tfdream.datasets.portion import WHOLE, Portion
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.partition import WHOLE, ReplicaSlice
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.datasets.service import Service
 from tfdream.errors import ClusterError, ConfigError
 
@@ -74,7 +74,7 @@ def test_those_who_train_together_read_their_portions(configure, dataset, addres
     # Each waits for the other at every step: neither may end before the other one has read.
     with ThreadPoolExecutor(2) as pool:
         streams = list(
-            pool.map(lambda index: stream(Portion(index, 2), Service(address, job)), range(2))
+            pool.map(lambda index: stream(ReplicaSlice(index, 2), Service(address, job)), range(2))
         )
         parts = list(pool.map(labels, streams))
     for whole, *own in zip(labels(stream(WHOLE, None)), *parts, strict=True):

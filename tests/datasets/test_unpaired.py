@@ -17,8 +17,8 @@ from tfdream.config import (
     TranslationTrainingConfig,
 )
 from tfdream.datasets import records, unpaired
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.sides import Side
+from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import DatasetError
 from tfdream.signal import frontend as frontends
 
@@ -34,7 +34,7 @@ def side(dataset):
 
     def make(label, *folds):
         shards = description.fold_shards(folds or description.folds)
-        return Side(dataset, description, shards, label)
+        return ClipSet(dataset, description, shards, label)
 
     return make
 
@@ -78,10 +78,10 @@ def numbered():
         key = side.label, *(shard.name for shard in side.shards)
         if key not in known:
             known[key] = frontend(tf.constant(np.stack(list(side.waveforms())))).numpy()
-        apart = np.abs(known[key][None] - np.asarray(images)[:, None]).max(axis=(2, 3, 4))
-        assert (apart.min(axis=1) < 1e-3).all()  # float16
-        assert (np.sort(apart, axis=1)[:, 1] > 1e-2).all()
-        return apart.argmin(axis=1).tolist()
+        distance_to = np.abs(known[key][None] - np.asarray(images)[:, None]).max(axis=(2, 3, 4))
+        assert (distance_to.min(axis=1) < 1e-3).all()  # float16
+        assert (np.sort(distance_to, axis=1)[:, 1] > 1e-2).all()
+        return distance_to.argmin(axis=1).tolist()
 
     return of
 
@@ -259,7 +259,7 @@ def test_folds_without_a_clip_of_a_label_are_an_error(tmp_path):
     description = records.load(tmp_path / "dataset")
     counts = {}
     for fold in description.folds:
-        rare = Side(tmp_path / "dataset", description, description.fold_shards([fold]), "rare")
+        rare = ClipSet(tmp_path / "dataset", description, description.fold_shards([fold]), "rare")
         try:
             counts[fold] = rare.clips
         except DatasetError as error:

@@ -6,12 +6,12 @@ import soundfile
 from sklearn.metrics import precision_recall_fscore_support
 
 from tfdream.datasets import records
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation import classification
 from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset, score
 from tfdream.evaluation.scores import intervals
-from tfdream.training.runs import Run
+from tfdream.runs import Run
 
 RATE = 8000
 

@@ -7,13 +7,13 @@ import pytest
 import soundfile
 
 from tfdream.datasets import records
-from tfdream.datasets.prepare import prepare
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.evaluation import crossvalidation
 from tfdream.evaluation.classification import predict_dataset
 from tfdream.evaluation.crossvalidation import crossvalidate
-from tfdream.training.fit import train
-from tfdream.training.runs import Run
+from tfdream.runs import Run
+from tfdream.training.classification import train
 
 # Networks of a few steps, all of them alike: to build each one's graph takes longer.
 pytestmark = pytest.mark.usefixtures("eagerly")

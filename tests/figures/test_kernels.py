@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from tfdream import figures, models
+from tfdream import figures
 from tfdream.errors import ModelError
 from tfdream.figures import Kernels
 from tfdream.figures.inputs import Step
 from tfdream.figures.kernels import response_db, strongest
+from tfdream.models import inspect
 
 
 def test_the_response_of_a_known_filter():
@@ -74,7 +75,7 @@ def test_a_convolution_knows_the_strides_before_it():
         keras.layers.Reshape((-1, 1, 1)),
         keras.layers.Conv2D(1, 1, name="fourth"),
     )
-    found = {each.name: each for each in models.convolutions(model)}
+    found = {each.name: each for each in inspect.convolutions(model)}
     strides = {name: each.strides for name, each in found.items()}
     assert strides == {"first": (1,), "second": (2,), "third": (24,), "fourth": None}
     assert found["second"].kernel.shape == (16, 2, 3)
@@ -86,8 +87,8 @@ def test_a_convolution_knows_the_strides_before_it():
 
 def test_only_convolutions_have_filters():
     model = build(keras.layers.Conv1D(2, 8, name="conv"), keras.layers.Flatten(name="flat"))
-    assert [each.name for each in models.convolutions(model, ["conv"])] == ["conv"]
+    assert [each.name for each in inspect.convolutions(model, ["conv"])] == ["conv"]
     with pytest.raises(ModelError, match="layer 'flat' is no convolution of the model: conv"):
-        models.convolutions(model, ["flat"])
+        inspect.convolutions(model, ["flat"])
     with pytest.raises(ModelError, match="no convolution; its layers"):
-        models.convolutions(build(keras.layers.Flatten()))
+        inspect.convolutions(build(keras.layers.Flatten()))

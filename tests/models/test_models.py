@@ -1,18 +1,18 @@
 """Contracts of every architecture that the folder holds, and what is particular to some."""
 
 import functools
-import inspect
 from contextlib import suppress
 from importlib import import_module
+from inspect import signature
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream import models
 from tfdream.config import ModelConfig
 from tfdream.errors import ConfigError, ModelError
+from tfdream.models import classifiers, inspect
 
 CLASSES = 3
 # What an architecture may expect: an image, features, or samples. Large enough for each one's usual
@@ -25,14 +25,14 @@ def input_shape(name):
     """The first of `INPUTS` that an architecture takes."""
     for shape in INPUTS:
         with suppress(ConfigError):
-            models.build(ModelConfig(name=name), shape, CLASSES)
+            classifiers.build(ModelConfig(name=name), shape, CLASSES)
             return shape
     raise AssertionError(f"{name} takes none of {INPUTS}; add one that it takes")
 
 
 def build(name, shape=None, **options):
     config = ModelConfig(name=name, options=options)
-    return models.build(config, shape or input_shape(name), CLASSES)
+    return classifiers.build(config, shape or input_shape(name), CLASSES)
 
 
 def takes_any_size(tapped):
@@ -47,7 +47,8 @@ def noise(model, batch=2):
 # Deep ones take seconds for each test; what is particular to them has tests of its own below.
 DEEP = {"resnet18", "resnet50"}
 NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in models.names()
+    pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
+    for name in classifiers.names()
 ]
 
 
@@ -71,7 +72,7 @@ def test_probabilities_are_float32_and_sum_to_one(model):
 
 
 def test_the_last_layers_have_the_names_that_others_rely_on(model):
-    tapped = models.tap(model, ["embedding", "logits", "probabilities"])
+    tapped = inspect.tap(model, ["embedding", "logits", "probabilities"])
     inputs = noise(model)
     found = tapped(inputs, training=False)
     assert found["embedding"].shape.rank == 2
@@ -88,7 +89,7 @@ def test_layer_names_do_not_depend_on_what_was_built_before(name, model):
 
 
 def test_the_summary_of_layers_is_complete(model):
-    found = models.layers(model)
+    found = inspect.layers(model)
     assert [layer["name"] for layer in found] == [layer.name for layer in model.layers]
     assert found[-1]["name"] == "probabilities"
     assert found[-1]["output_shape"] == [None, CLASSES]
@@ -123,7 +124,7 @@ def test_the_seed_decides_the_fresh_weights(name):
 
 def test_every_logit_pulls_at_the_input(model):
     inputs = noise(model)
-    network = models.tap(model, ["logits"])
+    network = inspect.tap(model, ["logits"])
     for number in range(CLASSES):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
@@ -145,11 +146,11 @@ def test_every_weight_learns(model):
 def test_the_deepest_convolution_can_be_dreamt_on(name, model):
     if name == "softmax":
         with pytest.raises(ModelError, match="has no convolution"):
-            models.deepest_convolution(model)
+            inspect.deepest_convolution(model)
         return
-    layer = models.deepest_convolution(model)
-    tapped = models.tap(model, [layer])
-    if "standardise" in [layer.name for layer in model.layers]:  # which knows each row
+    layer = inspect.deepest_convolution(model)
+    tapped = inspect.tap(model, [layer])
+    if "standardize" in [layer.name for layer in model.layers]:  # which knows each row
         assert tapped.input.shape[1] == model.input.shape[1]
         assert all(size is None for size in tapped.input.shape[2:-1])
     else:
@@ -165,7 +166,7 @@ def test_an_unknown_option_is_named(name, options):
 
 
 def test_an_option_of_the_wrong_type_is_named(name):
-    options = inspect.signature(import_module(f"tfdream.models.{name}").build).parameters
+    options = signature(import_module(f"tfdream.models.{name}").build).parameters
     for option in list(options)[2:]:
         with pytest.raises(ConfigError, match=rf"{name}: .*{option}"):
             build(name, **{option: {"no": "such"}})
@@ -190,7 +191,7 @@ def test_an_input_of_the_wrong_rank_is_refused_with_its_shape(name, model):
 
 def test_an_unknown_architecture_is_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"model.name=hal is not one of: .*lil_data"):
-        models.build(ModelConfig(name="hal"), (8, 8, 1), 2)
+        classifiers.build(ModelConfig(name="hal"), (8, 8, 1), 2)
 
 
 # Taps
@@ -208,24 +209,24 @@ def test_a_tap_gives_the_activations_of_the_whole_model(small):
         inputs, training=False
     )
     for name in names:
-        found = models.tap(small, [name])(inputs, training=False)
+        found = inspect.tap(small, [name])(inputs, training=False)
         assert set(found) == {name}
         # The same sums, perhaps fused in another order: parts in 10⁶.
         np.testing.assert_allclose(found[name], everything[name], atol=1e-5, err_msg=name)
 
 
 def test_a_tap_computes_nothing_beyond_its_deepest_layer(small):
-    tapped = models.tap(small, ["conv1", "pool1"])
+    tapped = inspect.tap(small, ["conv1", "pool1"])
     assert {layer.name for layer in tapped.layers[1:]} == {"conv1", "pool1"}
 
 
 def test_a_tap_shares_the_weights(small):
-    tapped = models.tap(small, ["conv2"])
+    tapped = inspect.tap(small, ["conv2"])
     assert tapped.get_layer("conv2").kernel is small.get_layer("conv2").kernel
 
 
 def test_convolutions_take_images_of_any_size(small):
-    tapped = models.tap(small, ["conv2"])
+    tapped = inspect.tap(small, ["conv2"])
     assert takes_any_size(tapped)
     for height, width in [(64, 48), (17, 130), (8, 8)]:
         found = tapped(tf.zeros((1, height, width, 1)), training=False)["conv2"]
@@ -234,7 +235,7 @@ def test_convolutions_take_images_of_any_size(small):
 
 def test_a_convolution_hears_the_same_in_a_longer_image(small):
     image = noise(small)
-    tapped = models.tap(small, ["conv1"])
+    tapped = inspect.tap(small, ["conv1"])
     longer = tf.concat([image, image], axis=2)
     whole = tapped(longer, training=False)["conv1"]
     # All but the column that sees over the border.
@@ -244,37 +245,37 @@ def test_a_convolution_hears_the_same_in_a_longer_image(small):
 
 
 def test_what_lies_behind_a_dense_layer_keeps_its_size(small):
-    tapped = models.tap(small, ["conv1", "embedding"])
+    tapped = inspect.tap(small, ["conv1", "embedding"])
     assert not takes_any_size(tapped)
     assert tapped(noise(small), training=False)["embedding"].shape == (2, 5)
 
 
 def test_an_unknown_layer_is_answered_with_the_known_ones(small):
     with pytest.raises(ModelError, match=r"'conv9' is not in the model.*conv1, .*probabilities"):
-        models.tap(small, ["conv1", "conv9"])
+        inspect.tap(small, ["conv1", "conv9"])
 
 
 def test_a_model_without_a_convolution_says_so():
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
     with pytest.raises(ModelError, match=r"no convolution; its layers: .*only"):
-        models.deepest_convolution(dense)
+        inspect.deepest_convolution(dense)
 
 
 # Lil Data, "On the Generation of Music", section 4
 
 
 def test_lil_data_has_the_published_size():
-    model = models.build(ModelConfig(name="lil_data"), (631, 631, 1), classes=4)
+    model = classifiers.build(ModelConfig(name="lil_data"), (631, 631, 1), classes=4)
     # 80 + 1168 + 4640 + 18 496 in the convolutions, 256·48 + 48 and 48·4 + 4 in the dense layers.
     assert model.count_params() == 36_916
-    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+    shapes = {layer["name"]: layer["output_shape"] for layer in inspect.layers(model)}
     assert shapes["conv1"] == [None, 631, 631, 8]
     assert shapes["conv2"] == [None, 157, 157, 16]
     assert shapes["conv3"] == [None, 39, 39, 32]
     assert shapes["conv4"] == [None, 9, 9, 64]
     assert shapes["embedding"] == [None, 48]
-    assert models.deepest_convolution(model) == "conv4"
-    tapped = models.tap(model, ["conv1", "conv2", "conv3", "conv4"])
+    assert inspect.deepest_convolution(model) == "conv4"
+    tapped = inspect.tap(model, ["conv1", "conv2", "conv3", "conv4"])
     assert set(tapped(tf.zeros((1, 64, 64, 1)), training=False)) == set(tapped.output)
 
 
@@ -290,21 +291,21 @@ def test_the_raw_network_as_published_has_its_sizes():
 
 
 def test_the_autocorrelogram_network_has_the_published_layers():
-    model = models.build(ModelConfig(name="autocorrelogram_cnn"), (51, 1), classes=10)
-    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+    model = classifiers.build(ModelConfig(name="autocorrelogram_cnn"), (51, 1), classes=10)
+    shapes = {layer["name"]: layer["output_shape"] for layer in inspect.layers(model)}
     assert shapes["conv1"] == [None, 48, 32]
     assert shapes["flatten"] == [None, 1536]
     assert shapes["embedding"] == [None, 64]
-    # 4·32 + 32 in the convolution, 4·32 in the normalisation, then the dense layers.
+    # 4·32 + 32 in the convolution, 4·32 in the normalization, then the dense layers.
     dense = 1536 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
     assert model.count_params() == 160 + 128 + dense == 205_930
 
 
-@pytest.mark.parametrize("standardise", [True, False])
-def test_the_feature_network_has_the_published_layers(standardise):
-    options = {"standardise": standardise}
-    model = models.build(ModelConfig(name="feature_cnn", options=options), (72, 1), classes=10)
-    shapes = {layer["name"]: layer["output_shape"] for layer in models.layers(model)}
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_feature_network_has_the_published_layers(standardize):
+    options = {"standardize": standardize}
+    model = classifiers.build(ModelConfig(name="feature_cnn", options=options), (72, 1), classes=10)
+    shapes = {layer["name"]: layer["output_shape"] for layer in inspect.layers(model)}
     assert shapes["conv1"] == [None, 69, 32]
     assert shapes["pool1"] == [None, 34, 32]
     assert shapes["conv2"] == [None, 32, 64]
@@ -314,8 +315,8 @@ def test_the_feature_network_has_the_published_layers(standardise):
     convolutions = (4 * 32 + 32) + 4 * 32 + (3 * 32 * 64 + 64) + 4 * 64
     dense = 2048 * 256 + 256 + 256 * 64 + 64 + 64 * 10 + 10
     # Mean and variance of each feature, and how many clips they are of.
-    assert model.count_params() == convolutions + dense + standardise * (2 * 72 + 1)
-    assert ("standardise" in shapes) == standardise
+    assert model.count_params() == convolutions + dense + standardize * (2 * 72 + 1)
+    assert ("standardize" in shapes) == standardize
 
 
 @pytest.mark.parametrize("name", ["feature_cnn", "autocorrelogram_cnn"])
@@ -332,9 +333,9 @@ def test_the_networks_on_features_are_those_of_pytorch(name):
     assert slopes == ({0.01} if name == "feature_cnn" else set())
 
 
-def test_features_are_standardised_one_by_one_once_they_are_known(tmp_path):
+def test_features_are_standardized_one_by_one_once_they_are_known(tmp_path):
     model = build("feature_cnn")
-    layer = model.get_layer("standardise")
+    layer = model.get_layer("standardize")
     rng = np.random.default_rng(0)
     scales = np.geomspace(1e-2, 1e4, 72)[:, None]
     clips = (scales * (3 + rng.standard_normal((500, 72, 1)))).astype(np.float32)
@@ -361,7 +362,7 @@ def trainable(model):
 
 def test_resnet18_has_the_published_number_of_weights():
     """With three channels and the classes of ImageNet, for which it is stated (11.7 million)."""
-    model = models.build(ModelConfig(name="resnet18"), (64, 64, 3), 1000)
+    model = classifiers.build(ModelConfig(name="resnet18"), (64, 64, 3), 1000)
     assert trainable(model) == 11_689_512
 
 
@@ -376,7 +377,7 @@ def test_resnet18_counts_its_convolutions_along_the_main_path():
 
 @pytest.mark.slow
 def test_resnet50_has_the_published_number_of_weights():
-    model = models.build(ModelConfig(name="resnet50"), (64, 64, 1), 1000)
+    model = classifiers.build(ModelConfig(name="resnet50"), (64, 64, 1), 1000)
     assert model.count_params() == 25_636_712  # as Keras states for its own
 
 
@@ -389,7 +390,7 @@ def test_resnet50_takes_weights_from_a_file(tmp_path):
     image = np.random.default_rng(0).uniform(0, 1, (1, 64, 64, 1)).astype(np.float32)
     rgb = np.repeat(image, 3, axis=-1)
     expected = original(keras.applications.resnet.preprocess_input(255 * rgb))
-    embedding = models.tap(model, ["embedding"])(image)["embedding"]
+    embedding = inspect.tap(model, ["embedding"])(image)["embedding"]
     np.testing.assert_allclose(embedding, np.mean(expected, axis=(1, 2)), atol=1e-5)
 
 
@@ -399,7 +400,7 @@ def test_resnet50_without_its_weights_says_what_to_give(weights):
         build("resnet50", (64, 64, 1), weights=weights)
 
 
-def test_batch_normalisation_is_the_same_on_all_replicas(model):
+def test_batch_normalization_is_the_same_on_all_replicas(model):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             assert layer.synchronized
@@ -408,7 +409,7 @@ def test_batch_normalisation_is_the_same_on_all_replicas(model):
 def test_mel_cnn_sums_up_time_by_its_mean_and_its_maximum():
     model = build("mel_cnn", (64, 100, 1))
     image = noise(model, batch=1)
-    found = models.tap(model, ["relu5", "embedding"])(image)
+    found = inspect.tap(model, ["relu5", "embedding"])(image)
     rows = tf.reduce_mean(found["relu5"], axis=1)
     expected = tf.concat([tf.reduce_mean(rows, axis=1), tf.reduce_max(rows, axis=1)], axis=1)
     np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)  # sums in another order

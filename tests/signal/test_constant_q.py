@@ -66,12 +66,12 @@ def test_a_tone_of_full_scale_is_0_db_in_its_band_and_faint_beyond_the_main_lobe
     bands_per_octave, share
 ):
     spec = config(bands_per_octave=bands_per_octave)
-    centres = frequencies_hz(spec)
+    centers = frequencies_hz(spec)
     band = round(share * (spec.bands - 1))
-    level = levels(tones(centres[band]), bands_per_octave=bands_per_octave)[MIDDLE]
+    level = levels(tones(centers[band]), bands_per_octave=bands_per_octave)[MIDDLE]
     assert (level.argmax(axis=1) == band).all()
     np.testing.assert_allclose(level[:, band], 0, atol=0.01)  # a window's fraction of a sample
-    beyond = np.abs(centres - centres[band]) > 2 * centres / spec.quality
+    beyond = np.abs(centers - centers[band]) > 2 * centers / spec.quality
     assert beyond.any()
     assert level[:, beyond].max() < -31  # a Hann window's highest side lobe
 
@@ -110,7 +110,7 @@ def test_librosa_agrees(sound):
 
     spec = config(octaves=7)
     ratio = 2 ** (2 / spec.bands_per_octave)
-    # librosa measures Q between both neighbours, and scales by the window's length in samples.
+    # librosa measures Q between both neighbors, and scales by the window's length in samples.
     shorter = spec.quality * (ratio - 1) / (ratio + 1)
     found = cqt(
         sound,

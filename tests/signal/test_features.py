@@ -19,13 +19,13 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError, ModelError
 from tfdream.export import export
+from tfdream.runs import Run
 from tfdream.signal import features
 from tfdream.signal.features import autocorrelogram, clip_features, compute, feature_names
 from tfdream.signal.frontend import build
 from tfdream.synthesis.dream import dream
-from tfdream.synthesis.inversion import analyse
+from tfdream.synthesis.inversion import analyze
 from tfdream.synthesis.transfer import transfer
-from tfdream.training.runs import Run
 
 RATE = 22050
 BIN_HZ = RATE / 2048
@@ -294,5 +294,5 @@ def test_features_are_not_exported(heard, tmp_path):
 def test_features_are_no_spectrogram(heard, song, tmp_path):
     kind = heard.config.frontend.kind
     with pytest.raises(ConfigError, match=rf"frontend\.kind={kind} gives no spectrogram"):
-        analyse(song, tmp_path / "new.npz", heard.config)
+        analyze(song, tmp_path / "new.npz", heard.config)
     assert not list(tmp_path.iterdir())

@@ -146,7 +146,7 @@ def test_time_runs_along_the_width(size):
 
 @pytest.mark.parametrize("top_db", [40.0, 80.0])
 @pytest.mark.parametrize("below_db", [0.0, 10.0, 30.0, 60.0])
-def test_grey_is_the_level_below_the_loudest_bin(top_db, below_db):
+def test_gray_is_the_level_below_the_loudest_bin(top_db, below_db):
     waveform = tone(32) + tone(100, amplitude=10 ** (-below_db / 20))
     image = spectrogram("amplitude", top_db=top_db)(waveform)[0, ..., 0].numpy()
     middle = image.shape[1] // 2
@@ -205,7 +205,7 @@ def test_a_known_phase_gives_the_waveform_back(kind):
     """Exactly but for what lies under the scale: −80 dB of the loudest bin, in every bin."""
     frontend = spectrogram(kind)
     waveform = music()
-    image, remainder = frontend.analyse(waveform)
+    image, remainder = frontend.analyze(waveform)
     found = frontend.invert(image, remainder, SAMPLES, AS_IT_IS)
     assert found.shape == waveform.shape
     assert relative_error(found, waveform) < (1e-4 if kind == "phase" else 1e-3)
@@ -213,7 +213,7 @@ def test_a_known_phase_gives_the_waveform_back(kind):
 
 @each_kind
 def test_the_image_of_an_analysis_is_the_frontends_own(kind):
-    image, remainder = spectrogram(kind, size=(64, 32)).analyse(music())
+    image, remainder = spectrogram(kind, size=(64, 32)).analyze(music())
     np.testing.assert_array_equal(image, spectrogram(kind, size=(64, 32))(music()))
     assert remainder.reference_db.shape == (2, 1, 1)
     np.testing.assert_allclose(remainder.magnitude, magnitude(music()), atol=1e-5)  # float32
@@ -221,7 +221,7 @@ def test_the_image_of_an_analysis_is_the_frontends_own(kind):
 
 def test_iterating_from_the_true_phase_keeps_the_waveform():
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     found = frontend.invert(image, remainder, SAMPLES, PhaseConfig(iterations=8))
     assert relative_error(found, music()) < 1e-3  # what lies under −80 dB
 
@@ -230,7 +230,7 @@ def test_iterating_from_the_true_phase_keeps_the_waveform():
 def test_a_level_alone_gives_the_magnitude_back(start):
     """As near as Griffin–Lim comes; the phase, and with it the waveform, stays unknown."""
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     alone = remainder._replace(magnitude=None, phase=None)
     wanted = magnitude(music())
     few, many = (
@@ -243,7 +243,7 @@ def test_a_level_alone_gives_the_magnitude_back(start):
 @pytest.mark.parametrize("seeds", [(1, 1), (1, 2)])
 def test_the_seed_decides_an_unknown_phase(seeds):
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     alone = remainder._replace(phase=None)
     phase = PhaseConfig(start="random", iterations=2)
     first, second = (
@@ -254,7 +254,7 @@ def test_the_seed_decides_an_unknown_phase(seeds):
 
 def test_a_shown_phase_is_used_whatever_the_settings():
     frontend = spectrogram("amplitude_phase")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     found = frontend.invert(image, remainder, SAMPLES)
     for start in ("pghi", "random"):
         again = frontend.invert(image, remainder, SAMPLES, PhaseConfig(start=start))
@@ -263,23 +263,23 @@ def test_a_shown_phase_is_used_whatever_the_settings():
 
 def test_level_and_phase_need_no_remainder_but_the_reference():
     frontend = spectrogram("amplitude_phase")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     alone = remainder._replace(magnitude=None, phase=None)
     assert relative_error(frontend.invert(image, alone, SAMPLES), music()) < 1e-3  # −80 dB
 
 
 def test_an_image_of_the_phase_takes_the_magnitude_it_is_given():
     frontend = spectrogram("phase")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     half = remainder._replace(magnitude=remainder.magnitude / 2, phase=None)
     assert relative_error(frontend.invert(image, half, SAMPLES), music() / 2) < 1e-4  # float32
 
 
 def test_a_resized_level_comes_back_blurred():
     frontend = spectrogram("amplitude", size=(100, 40))
-    image, remainder = frontend.analyse(tone(32) + 0.1 * music())
+    image, remainder = frontend.analyze(tone(32) + 0.1 * music())
     found = frontend.invert(image, remainder, SAMPLES, AS_IT_IS)
-    # Interpolated greys are the STFT of no signal, yet it is the same picture; that of the other
+    # Interpolated grays are the STFT of no signal, yet it is the same picture; that of the other
     # clip correlates by some 0.5.
     again = frontend(found).numpy()
     for clip in range(2):
@@ -289,7 +289,7 @@ def test_a_resized_level_comes_back_blurred():
 
 def test_a_black_image_is_silence():
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(tf.zeros([1, SAMPLES]))
+    image, remainder = frontend.analyze(tf.zeros([1, SAMPLES]))
     for iterations in (0, 3):
         found = frontend.invert(image, remainder, SAMPLES, PhaseConfig(iterations=iterations))
         np.testing.assert_array_equal(found, 0)
@@ -297,15 +297,15 @@ def test_a_black_image_is_silence():
 
 def test_black_is_no_sound_at_all_not_the_foot_of_the_scale():
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     shown = frontend.image_to_magnitude(tf.where(image > 0.5, image, 0.0), remainder, SAMPLES)
-    grey = np.transpose(image[..., 0], [0, 2, 1]) > 0.5
-    np.testing.assert_array_equal(shown > 0, grey)
+    gray = np.transpose(image[..., 0], [0, 2, 1]) > 0.5
+    np.testing.assert_array_equal(shown > 0, gray)
 
 
 def test_the_inverse_has_a_gradient():
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     image = tf.Variable(image)
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(frontend.invert(image, remainder, SAMPLES, AS_IT_IS) ** 2)
@@ -316,14 +316,14 @@ def test_the_inverse_has_a_gradient():
 
 def test_an_unknown_phase_is_no_start():
     frontend = spectrogram("amplitude")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     with pytest.raises(ConfigError, match="start=original"):
         frontend.invert(image, remainder._replace(phase=None), SAMPLES)
 
 
 def test_an_image_of_the_phase_needs_a_magnitude():
     frontend = spectrogram("phase")
-    image, remainder = frontend.analyse(music())
+    image, remainder = frontend.analyze(music())
     with pytest.raises(ConfigError, match="kind=phase"):
         frontend.invert(image, remainder._replace(magnitude=None), SAMPLES)
 

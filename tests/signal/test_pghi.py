@@ -23,7 +23,7 @@ def stft(samples, spec):
     return waveform_to_stft(tf.constant(samples[np.newaxis], tf.float32), spec).numpy()
 
 
-def analysed(samples, spec):
+def analyzed(samples, spec):
     """Magnitude, and the phase that is found for it, both `[frames, bins]`."""
     magnitude = np.abs(stft(samples, spec))
     return magnitude[0], integrate_phase(magnitude, spec)[0]
@@ -56,7 +56,7 @@ def melody():
 @each_spec
 @pytest.mark.parametrize("hz", [440.0, 1000.0, 2512.3])
 def test_a_tone_turns_by_its_frequency_from_frame_to_frame(spec, hz):
-    magnitude, phase = analysed(np.sin(2 * np.pi * hz * SECONDS), spec)
+    magnitude, phase = analyzed(np.sin(2 * np.pi * hz * SECONDS), spec)
     middle = len(phase) // 2
     loudest = magnitude[middle].argmax()
     found = phase[middle + 1, loudest] - phase[middle, loudest]
@@ -67,7 +67,7 @@ def test_a_tone_turns_by_its_frequency_from_frame_to_frame(spec, hz):
 @each_spec
 def test_a_tone_alternates_from_bin_to_bin(spec):
     """By half a turn each: it is the same on both sides of the window, whose start counts."""
-    magnitude, phase = analysed(np.sin(2 * np.pi * 1000 * SECONDS), spec)
+    magnitude, phase = analyzed(np.sin(2 * np.pi * 1000 * SECONDS), spec)
     middle = len(phase) // 2
     loudest = magnitude[middle].argmax()
     found = np.diff(phase[middle, loudest - 1 : loudest + 2])
@@ -80,7 +80,7 @@ def test_an_impulse_turns_by_its_place_in_the_window_from_bin_to_bin(spec, offse
     frame = 20  # the nearest one: others could follow from it along time
     samples = np.zeros(SAMPLES)
     samples[frame * spec.hop_samples + offset] = 1
-    _, phase = analysed(samples, spec)
+    _, phase = analyzed(samples, spec)
     expected = -2 * np.pi * (spec.n_fft / 2 + offset) / spec.n_fft
     assert turns_apart(np.diff(phase[frame]), expected).max() < 0.02
 
@@ -90,7 +90,7 @@ def test_an_impulse_turns_by_its_place_in_the_window_from_bin_to_bin(spec, offse
 def test_a_chirp_turns_by_its_momentary_frequency(spec, hz_per_second):
     start_hz = 2000 - hz_per_second * SECONDS[-1] / 2
     cycles = (start_hz + hz_per_second / 2 * SECONDS) * SECONDS
-    magnitude, phase = analysed(np.sin(2 * np.pi * cycles), spec)
+    magnitude, phase = analyzed(np.sin(2 * np.pi * cycles), spec)
     inside = range(5, len(phase) - 6)
     loudest = magnitude.argmax(axis=1)
     found = [phase[frame + 1, loudest[frame]] - phase[frame, loudest[frame]] for frame in inside]
@@ -107,7 +107,7 @@ def test_sounds_apart_are_found_each_for_itself(spec):
     """Silence between them leaves their distance open, and nothing else."""
     samples = np.sin(2 * np.pi * 1000 * SECONDS)
     samples[2000:4000] = 0
-    _, phase = analysed(samples, spec)
+    _, phase = analyzed(samples, spec)
     expected = 2 * np.pi * 1000 * spec.hop_samples / RATE
     for second in (0.12, 0.63):
         frame = round(second * RATE / spec.hop_samples)

@@ -78,7 +78,7 @@ def test_a_frame_starts_half_a_window_before_its_centre(tone_bin, phase):
 
 
 @pytest.mark.parametrize("frame", [0, 1, 7, 15])
-def test_a_click_is_loudest_in_the_frame_centred_on_it(frame):
+def test_a_click_is_loudest_in_the_frame_centered_on_it(frame):
     click = np.zeros((1, 1000), np.float32)
     click[0, 64 * frame] = 1
     power = stft_to_power(waveform_to_stft(click, SPEC)).numpy()[0].sum(axis=1)

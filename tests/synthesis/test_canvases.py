@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import DreamConfig, FrontendConfig, Section, StftSpec, validate
+from tfdream.config import Config, DreamConfig, FrontendConfig, StftSpec, validate
 from tfdream.errors import ConfigError
 from tfdream.signal import frontend as frontends
 from tfdream.signal.phase import energy_db, spectral_error
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
 from tfdream.synthesis import canvases
-from tfdream.synthesis.canvases import Surroundings, gains
+from tfdream.synthesis.canvases import CanvasSpec, gains
 
 SAMPLES = 4000
 RATE = 8000
@@ -54,7 +54,7 @@ HEARD = kinds("gains", "mixture", "waveform")
 KEEPS_PHASE = kinds("old phase", "mended", "phase", "level and phase")
 
 
-class Shown(Section):
+class Shown(Config):
     frontend: FrontendConfig
 
 
@@ -68,7 +68,7 @@ def build(kind, shown=None, samples=SAMPLES):
     if shown is None:
         shown = frontend("amplitude_phase" if "phase" in kind["kind"] else "amplitude")
     config = validate({"canvas": kind}, DreamConfig, "test").canvas
-    return canvases.build(config, Surroundings(shown, samples, RATE))
+    return canvases.build(config, CanvasSpec(shown, samples, RATE))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def noise_db(found, wanted):
     return 10 * np.log10(np.sum((found - wanted) ** 2) / np.sum(wanted**2))
 
 
-def apart(seen, wanted):
+def distance_to(seen, wanted):
     """How far two pictures are from each other, channel by channel; phases on their circle."""
     difference = np.abs(seen - wanted)
     if wanted.shape[-1] == 2:
@@ -100,7 +100,7 @@ def apart(seen, wanted):
 @HEARD
 def test_the_start_renders_the_samples_of_the_original(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     rendered = canvas.render(canvas.start(context), context)
     assert rendered.shape == waveform.shape
     np.testing.assert_allclose(rendered, waveform, atol=1e-5)  # float32 through an STFT and back
@@ -109,7 +109,7 @@ def test_the_start_renders_the_samples_of_the_original(kind, waveform):
 @KEEPS_PHASE
 def test_the_start_of_a_picture_renders_the_original_below_what_an_image_shows(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     rendered = canvas.render(canvas.start(context), context)
     assert noise_db(rendered.numpy(), waveform.numpy()) < -80
 
@@ -117,10 +117,10 @@ def test_the_start_of_a_picture_renders_the_original_below_what_an_image_shows(k
 @EVERY
 def test_the_start_looks_like_the_original(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     seen = canvas.view(canvas.start(context), context).numpy()
     wanted = canvas.frontend(waveform).numpy()
-    difference = apart(seen, wanted)
+    difference = distance_to(seen, wanted)
     # Near black, 80 dB down, float32 through an STFT and back moves a level by parts of a dB.
     assert difference.max() < 0.01
     assert difference[wanted > 0.25].max() < 1e-3
@@ -129,7 +129,7 @@ def test_the_start_looks_like_the_original(kind, waveform):
 @EVERY
 def test_the_start_wants_the_spectrum_of_the_original(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     magnitude = canvas.magnitude(canvas.start(context), context)
     if kind in (GAINS, MIXTURE, WAVEFORM):  # what is seen is what is heard
         assert magnitude is None
@@ -142,7 +142,7 @@ def test_the_start_wants_the_spectrum_of_the_original(kind, waveform):
 def test_the_gradient_reaches_every_example_and_stays_finite(kind, waveform):
     canvas = build(kind)
     silent = tf.concat([waveform, tf.zeros((1, SAMPLES))], axis=0)
-    context = canvas.analyse(silent)
+    context = canvas.analyze(silent)
     values = canvas.start(context)
     with tf.GradientTape() as tape:
         tape.watch(values)
@@ -157,7 +157,7 @@ def test_the_gradient_reaches_every_example_and_stays_finite(kind, waveform):
 @EVERY
 def test_silence_stays_silent(kind):
     canvas = build(kind)
-    context = canvas.analyse(tf.zeros((1, SAMPLES)))
+    context = canvas.analyze(tf.zeros((1, SAMPLES)))
     rendered = canvas.render(canvas.start(context), context).numpy()
     assert np.abs(rendered).max() < 1e-7  # a level of −200 dB stands for nothing
 
@@ -165,7 +165,7 @@ def test_silence_stays_silent(kind):
 @EVERY
 def test_examples_of_a_batch_do_not_touch_each_other(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context)
     rng = np.random.default_rng(1)
     change = rng.normal(0, 0.3, values.shape[1:])
@@ -181,16 +181,16 @@ def test_examples_of_a_batch_do_not_touch_each_other(kind, waveform):
 def test_what_is_rendered_can_be_the_next_original(kind, waveform):
     """As `repeats` does it: the canvas begins anew with what it has made."""
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     rng = np.random.default_rng(1)
     values = canvas.start(context)
     values += tf.constant(rng.normal(0, 0.1, values.shape), tf.float32)
     rendered = canvas.render(values, context)
-    again = canvas.analyse(rendered)
+    again = canvas.analyze(rendered)
     assert canvas.start(again).shape == values.shape
     seen = canvas.view(canvas.start(again), again)
     np.testing.assert_allclose(
-        apart(seen.numpy(), canvas.frontend(rendered).numpy())[..., 0], 0, atol=0.01
+        distance_to(seen.numpy(), canvas.frontend(rendered).numpy())[..., 0], 0, atol=0.01
     )
 
 
@@ -208,7 +208,7 @@ def cells(monkeypatch):
 @pytest.mark.parametrize("bound_db", [0.5, 6.0, 20.0])
 def test_gains_reach_their_bound_and_never_exceed_it(kind, waveform, sign, bound_db):
     canvas = build(kind | {"bound_db": bound_db})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     # The same gain everywhere scales the sound: the gain can be read off.
     everywhere = gains_alone(canvas, context, sign * 1e6)
     rendered = canvas.render(everywhere, context)
@@ -219,7 +219,7 @@ def test_gains_reach_their_bound_and_never_exceed_it(kind, waveform, sign, bound
 @kinds("gains", "mixture")
 def test_a_small_gain_is_as_many_decibels(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     rendered = canvas.render(gains_alone(canvas, context, 0.1), context)
     # tanh bends 0.1 dB of 6 by a ten-thousandth of itself.
     np.testing.assert_allclose(rendered, 10 ** (0.1 / 20) * waveform, atol=1e-5)
@@ -237,11 +237,11 @@ def gains_alone(canvas, context, gain):
 def test_nothing_is_added_where_there_was_nothing(kind, waveform):
     canvas = build(kind)
     half = tf.concat([waveform[:, : SAMPLES // 2], tf.zeros((2, SAMPLES // 2))], axis=1)
-    context = canvas.analyse(half)
+    context = canvas.analyze(half)
     rng = np.random.default_rng(1)
     values = tf.constant(rng.normal(0, 100, canvas.start(context).shape), tf.float32)
     rendered = canvas.render(values, context).numpy()
-    # Behind the last sound: a window, and for what is added the 0.05 s that a neighbourhood reaches
+    # Behind the last sound: a window, and for what is added the 0.05 s that a neighborhood reaches
     # (rounded to hops) with the window of the cell there.
     reach = 512 if kind is GAINS else 512 + 3 * 128 + 256
     silent = slice(SAMPLES // 2 + reach, None)
@@ -253,7 +253,7 @@ def test_nothing_is_added_where_there_was_nothing(kind, waveform):
 def test_soft_cells_are_not_brought_forward_if_they_shall_not(kind, waveform, cells):
     """Noise 20 dB below the loudest cell gets softer at most; loud cells do as they like."""
     canvas = build(kind | {"boost_above_db": -20.0})
-    context = canvas.analyse(waveform[:1])
+    context = canvas.analyze(waveform[:1])
     size = np.abs(context["stft"].numpy())
     level = 20 * np.log10(size / size.max())
     for sign in (-1, 1):
@@ -270,7 +270,7 @@ def test_blurred_gains_are_smooth_and_keep_their_bound(kind, waveform, cells):
     rough = []
     for blurred in ({}, {"blur_seconds": 0.03, "blur_hz": 30.0}):
         canvas = build(kind | blurred)
-        context = canvas.analyse(waveform)
+        context = canvas.analyze(waveform)
         values = tf.constant(rng.normal(0, 100, context["stft"].shape), tf.float32)
         values = values if kind is GAINS else tf.stack([values, 0 * values, 0 * values], axis=-1)
         gained = canvas.render(values, context)
@@ -293,11 +293,11 @@ def added(canvas, context, real, imaginary):
 @pytest.mark.parametrize("added_db", [-20.0, 0.0, 6.0])
 def test_what_is_added_stays_below_its_limit(waveform, cells, added_db):
     canvas = build(MIXTURE | {"added_db": added_db, "reach_seconds": 0, "reach_hz": 0})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     size = np.abs(context["stft"].numpy())
     rng = np.random.default_rng(0)
     real, imaginary = tf.constant(rng.normal(0, 1e3, (2, *size.shape)), tf.float32)
-    # Without a neighbourhood the limit is relative to the cell itself; float32 of a sum with it.
+    # Without a neighborhood the limit is relative to the cell itself; float32 of a sum with it.
     limit = size * 10 ** (added_db / 20)
     found = np.abs(added(canvas, context, real, imaginary))
     assert (found <= limit + 1e-5 * size).all()
@@ -307,7 +307,7 @@ def test_what_is_added_stays_below_its_limit(waveform, cells, added_db):
 
 def test_small_values_add_as_much_as_they_say_in_their_direction(waveform, cells):
     canvas = build(MIXTURE)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     small = tf.fill(context["stft"].shape, 0.06)  # a hundredth of the bound of 6
     found = added(canvas, context, small, -2 * small)
     wanted = context["limit"].numpy() * (0.01 - 0.02j)
@@ -324,7 +324,7 @@ def test_room_for_new_sound_is_near_the_loudest_cell(cells):
     canvas = build(
         MIXTURE | {"reach_hz": 100, "reach_seconds": 0.05, "added_db": -20}, samples=2 * SAMPLES
     )
-    context = canvas.analyse(tf.constant(tone[np.newaxis], tf.float32))
+    context = canvas.analyze(tf.constant(tone[np.newaxis], tf.float32))
     limit = context["limit"][0].numpy()
     hz = np.arange(stft.bins) * RATE / stft.n_fft
     late = limit[55]  # of 63 frames, long after the attack
@@ -346,7 +346,7 @@ def test_new_sound_can_be_where_gains_find_none(waveform):
     changes = []
     for kind in (GAINS, MIXTURE | {"bound_db": 6.0}):
         canvas = build(kind)
-        context = canvas.analyse(tone)
+        context = canvas.analyze(tone)
         values = tf.constant(rng.normal(0, 30, canvas.start(context).shape), tf.float32)
         power = tf.abs(waveform_to_stft(canvas.render(values, context), STFT))[0] ** 2
         beside = np.abs(np.arange(STFT.bins) * RATE / STFT.n_fft - 1000)
@@ -364,7 +364,7 @@ def test_levels_stop_at_some_headroom_above_the_loudest_of_the_original(
     kind, waveform, headroom_db
 ):
     canvas = build(kind | {"headroom_db": headroom_db})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     magnitude = canvas.magnitude(tf.fill(canvas.start(context).shape, 1e3), context)
     loudest = tf.reduce_max(tf.abs(waveform_to_stft(waveform, STFT)), axis=[1, 2], keepdims=True)
     highest = loudest * 10 ** (headroom_db / 20)
@@ -375,7 +375,7 @@ def test_levels_stop_at_some_headroom_above_the_loudest_of_the_original(
 @kinds("old phase", "level and phase")
 def test_levels_without_headroom_have_no_bound(kind, waveform):
     canvas = build(kind | {"headroom_db": None})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context) + 40.0  # dB, and as many phase units: half a turn
     wanted = 100 * canvas.magnitude(canvas.start(context), context)
     np.testing.assert_allclose(canvas.magnitude(values, context), wanted, rtol=1e-3)
@@ -383,7 +383,7 @@ def test_levels_without_headroom_have_no_bound(kind, waveform):
 
 def test_a_phase_that_moves_keeps_the_magnitude(waveform):
     canvas = build(PHASE)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     rng = np.random.default_rng(0)
     values = canvas.start(context)
     values += tf.constant(rng.normal(0, 20, values.shape), tf.float32)
@@ -398,11 +398,11 @@ def test_a_phase_that_moves_keeps_the_magnitude(waveform):
 def test_80_units_of_phase_are_a_turn(kind, waveform):
     """So that they are as much of the image as 80 dB of level."""
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context)
     turn = np.array([0.0, 80.0], np.float32) if kind is LEVEL_AND_PHASE else np.float32(80)
     for look in (canvas.view, canvas.render):
-        whole = apart(look(values + turn, context).numpy(), look(values, context).numpy())
+        whole = distance_to(look(values + turn, context).numpy(), look(values, context).numpy())
         assert whole.max() < 1e-4  # float32 of radians beyond a turn
     # Half a turn everywhere is the same sound upside down.
     half = canvas.render(values + turn / 2, context)
@@ -411,7 +411,7 @@ def test_80_units_of_phase_are_a_turn(kind, waveform):
 
 def test_level_and_phase_move_on_their_own(waveform):
     canvas = build(LEVEL_AND_PHASE | {"headroom_db": None})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context)
     louder = canvas.render(values + np.array([6.0, 0.0], np.float32), context)
     # Within what the image shows of levels; the phase is as it was.
@@ -419,7 +419,7 @@ def test_level_and_phase_move_on_their_own(waveform):
 
 
 def convergence_db(canvas, waveform):
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context)
     wanted = canvas.magnitude(values, context)
     error, energy = spectral_error(canvas.render(values, context), wanted, STFT)
@@ -441,7 +441,7 @@ def test_griffin_lim_mends_a_level_that_no_sound_has(waveform):
     errors = []
     for kind in (OLD_PHASE, levels(iterations=16)):
         canvas = build(kind)
-        context = canvas.analyse(waveform)
+        context = canvas.analyze(waveform)
         values = canvas.start(context)
         values += tf.constant(rng.normal(0, 6, values.shape), tf.float32)
         wanted = canvas.magnitude(values, context)
@@ -452,7 +452,7 @@ def test_griffin_lim_mends_a_level_that_no_sound_has(waveform):
 
 def test_the_old_phase_is_heard_as_it_was(waveform):
     canvas = build(OLD_PHASE)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context) - 3.0
     stft = waveform_to_stft(waveform, STFT)
     expected = stft_to_waveform(stft * 10 ** (-3 / 20), STFT, SAMPLES)
@@ -471,7 +471,7 @@ def test_sound_can_be_shown_to_any_frontend(kind, shown, waveform):
     else:
         seen_through = frontend(shown)
     canvas = build(kind, seen_through)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     seen = canvas.view(canvas.start(context), context)
     assert seen.shape == (2, *canvas.frontend.shape(SAMPLES))
 
@@ -492,7 +492,7 @@ def test_what_moves_must_be_seen(kind, parts, shown, waveform):
     fits = all(shown in SHOWN[part] for part in parts)
     if fits:
         canvas = build(kind, frontend(shown))
-        context = canvas.analyse(waveform)
+        context = canvas.analyze(waveform)
         seen = canvas.view(canvas.start(context), context)
         assert seen.shape == (2, *canvas.frontend.shape(SAMPLES))
         return
@@ -513,10 +513,8 @@ def test_what_resampling_would_lose_is_left_out_of_the_view(kind, waveform):
     config = validate({"canvas": kind}, DreamConfig, "test").canvas
     views = {}
     for resampled in (False, True):
-        canvas = canvases.build(
-            config, Surroundings(frontend(), SAMPLES, RATE, resampled=resampled)
-        )
-        context = canvas.analyse(waveform)
+        canvas = canvases.build(config, CanvasSpec(frontend(), SAMPLES, RATE, resampled=resampled))
+        context = canvas.analyze(waveform)
         values = canvas.start(context)
         change = np.zeros(values.shape, np.float32)
         if kind is WAVEFORM:
@@ -538,7 +536,7 @@ def test_what_resampling_would_lose_is_left_out_of_the_view(kind, waveform):
 @kinds("gains", "mixture", "old phase")
 def test_nothing_asked_for_leaves_the_original_as_it_is(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     values = canvas.start(context)
     cells = values.shape[:3]
     found = canvas.values_of_gains(tf.zeros(cells), context)
@@ -551,7 +549,7 @@ def test_nothing_asked_for_leaves_the_original_as_it_is(kind, waveform):
 def test_a_sound_gets_as_much_louder_as_is_asked_for(kind, waveform, gain_db):
     """A little less by gains: 6 dB is their bound here, which a hyperbolic tangent keeps to."""
     canvas = build(kind if kind is not OLD_PHASE else OLD_PHASE | {"headroom_db": None})
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     cells = canvas.start(context).shape[:3]
     rendered = canvas.render(canvas.values_of_gains(tf.fill(cells, gain_db), context), context)
     wanted_db = gain_db if kind is OLD_PHASE else 6 * np.tanh(gain_db / 6)
@@ -562,7 +560,7 @@ def test_a_sound_gets_as_much_louder_as_is_asked_for(kind, waveform, gain_db):
 
 def test_no_level_rises_above_the_headroom(waveform):
     canvas = build(OLD_PHASE)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     raised = canvas.values_of_gains(tf.fill(context["level"].shape, 12.0), context)
     loudest = np.abs(waveform_to_stft(waveform, STFT)).max(axis=(1, 2))
     found = canvas.magnitude(raised, context).numpy().max(axis=(1, 2))
@@ -574,7 +572,7 @@ def test_what_is_black_rises_from_where_black_begins(waveform):
     canvas = build(OLD_PHASE)
     seconds = np.arange(SAMPLES) / RATE
     tone = tf.constant(0.5 * np.sin(2 * np.pi * 1000 * seconds)[np.newaxis], tf.float32)
-    context = canvas.analyse(tone)
+    context = canvas.analyze(tone)
     level = context["level"]
     black = tf.reduce_max(level) - canvas.frontend.config.top_db
     gain_db = tf.fill(level.shape, 10.0)
@@ -591,7 +589,7 @@ def test_what_is_black_rises_from_where_black_begins(waveform):
 @kinds("waveform", "phase", "level and phase")
 def test_a_canvas_without_levels_alone_takes_no_gains(kind, waveform):
     canvas = build(kind)
-    context = canvas.analyse(waveform)
+    context = canvas.analyze(waveform)
     with pytest.raises(ConfigError, match=rf"kind={kind['kind']} has no levels .*log_magnitude"):
         canvas.values_of_gains(tf.zeros((2, 1, 1)), context)
 
@@ -599,4 +597,4 @@ def test_a_canvas_without_levels_alone_takes_no_gains(kind, waveform):
 def test_levels_that_are_not_in_db_take_no_gains(waveform):
     canvas = build(OLD_PHASE, frontend("log1p"))
     with pytest.raises(ConfigError, match="has no levels"):
-        canvas.values_of_gains(tf.zeros((2, 1, 1)), canvas.analyse(waveform))
+        canvas.values_of_gains(tf.zeros((2, 1, 1)), canvas.analyze(waveform))

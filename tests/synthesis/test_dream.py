@@ -6,15 +6,15 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tfdream import models
 from tfdream.config import DreamConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError, TfdreamError
+from tfdream.models import inspect
 from tfdream.synthesis.dream import Dreamer, dream
 
 RATE = 8000
 # Of the clips' length, with a short overlap: where tiles fade into each other, no one dreams alone.
-SHORT = {"optimiser": {"steps": 10}, "tiles": {"overlap_seconds": 0.05}}
-WAVEFORM = {"canvas": {"kind": "waveform"}, "optimiser": {"steps": 5, "step_size": 1e-3}}
+SHORT = {"optimizer": {"steps": 10}, "tiles": {"overlap_seconds": 0.05}}
+WAVEFORM = {"canvas": {"kind": "waveform"}, "optimizer": {"steps": 5, "step_size": 1e-3}}
 
 # What a dream does is the same step by step; to build its graph takes longer than a few steps, and
 # less time than forty.
@@ -48,7 +48,7 @@ def song(song, tmp_path_factory):
 def dreamt(run, song, tmp_path_factory):
     """What was said of a dream, and its file."""
     output = tmp_path_factory.mktemp("dreamt") / "dream.wav"
-    return dream(song, output, run, recipe(optimiser=PATIENT)), output
+    return dream(song, output, run, recipe(optimizer=PATIENT)), output
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def loudness(run, path, layer="conv2"):
     weights = [min(1, (len(samples) - start) / RATE) for start in starts]
     starts[-1] = len(samples) - RATE
     tiles = np.stack([samples[start : start + RATE] for start in starts])
-    activations = models.tap(run.model, [layer])(run.frontend(tf.constant(tiles)))[layer]
+    activations = inspect.tap(run.model, [layer])(run.frontend(tf.constant(tiles)))[layer]
     norms = np.linalg.norm(activations.numpy().reshape(len(tiles), -1), axis=1)
     return np.average(norms, weights=weights)
 
@@ -85,7 +85,7 @@ def test_the_objective_rises_and_so_does_what_is_heard(dreamt):
     result, _ = dreamt
     assert result["objective"] == "layer_norm(conv2)"
     assert result["objective_after"] > 1.05 * result["objective_before"]
-    # Fades, 24 bits and the limiter lie between what was optimised and what was written.
+    # Fades, 24 bits and the limiter lie between what was optimized and what was written.
     assert result["objective_rendered"] == pytest.approx(result["objective_after"], rel=0.03)
 
 
@@ -118,7 +118,7 @@ def test_the_sidecar_makes_the_same_bytes_again(dreamt, run, song, tmp_path):
     assert sidecar["run"]["labels"] == run.labels
     assert {"tfdream", "tensorflow", "numpy"} <= set(sidecar["versions"])
     config = validate(sidecar["config"], DreamConfig, "sidecar")
-    assert config == recipe(optimiser=PATIENT)
+    assert config == recipe(optimizer=PATIENT)
     dream(song, tmp_path / "again.wav", run, config)
     assert (tmp_path / "again.wav").read_bytes() == output.read_bytes()
     assert written(output.parent) == ["dream.wav", "dream.wav.json"]
@@ -181,7 +181,7 @@ def test_what_lies_above_the_band_of_the_network_is_kept(run, concert, tmp_path)
 
 @EAGERLY
 def test_the_extension_chooses_the_format(run, song, tmp_path):
-    dream(song, tmp_path / "out.ogg", run, recipe(optimiser={"steps": 1}))
+    dream(song, tmp_path / "out.ogg", run, recipe(optimizer={"steps": 1}))
     found = soundfile.info(tmp_path / "out.ogg")
     assert (found.subtype, found.frames) == ("VORBIS", len(read(song)))
 
@@ -194,11 +194,11 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
     "changes",
     [
         pytest.param(
-            {"optimiser": {"kind": "lbfgs", "steps": 4, "step_size": 0.1}}, marks=pytest.mark.slow
+            {"optimizer": {"kind": "lbfgs", "steps": 4, "step_size": 0.1}}, marks=pytest.mark.slow
         ),
-        {"octaves": {"count": 3, "scale": 1.3}, "optimiser": {"steps": 5}},
+        {"octaves": {"count": 3, "scale": 1.3}, "optimizer": {"steps": 5}},
         pytest.param(
-            {"octaves": {"count": 2, "axes": "time"}, "optimiser": {"steps": 5}},
+            {"octaves": {"count": 2, "axes": "time"}, "optimizer": {"steps": 5}},
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -213,7 +213,7 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
             marks=pytest.mark.slow,
         ),
         WAVEFORM,
-        pytest.param({"canvas": {"kind": "waveform"}, "optimiser": GENTLE}, marks=pytest.mark.slow),
+        pytest.param({"canvas": {"kind": "waveform"}, "optimizer": GENTLE}, marks=pytest.mark.slow),
         pytest.param(
             {"canvas": {"kind": "log_magnitude", "phase": {"iterations": 0}}},
             marks=pytest.mark.slow,
@@ -221,20 +221,20 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
         {
             "canvas": {"kind": "log_magnitude", "phase": {"start": "pghi", "iterations": 2}},
             "octaves": {"count": 2},
-            "optimiser": {"steps": 4},
+            "optimizer": {"steps": 4},
         },
         pytest.param({"canvas": {"kind": "mixture"}}, marks=pytest.mark.slow),
         {
             "mask": {"frequency_hz": [300, 3000], "spare_below_db": -60},
-            "optimiser": {"steps": 5},
+            "optimizer": {"steps": 5},
         },
-        pytest.param({"repeats": 2, "optimiser": {"steps": 4}}, marks=pytest.mark.slow),
-        pytest.param({"optimiser": {"steps": 10, "jitter_seconds": 0.01}}, marks=pytest.mark.slow),
+        pytest.param({"repeats": 2, "optimizer": {"steps": 4}}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": {"steps": 10, "jitter_seconds": 0.01}}, marks=pytest.mark.slow),
         pytest.param(
-            {"optimiser": {"steps": 10, "smoothing": {"kind": "gaussian"}}}, marks=pytest.mark.slow
+            {"optimizer": {"steps": 10, "smoothing": {"kind": "gaussian"}}}, marks=pytest.mark.slow
         ),
         pytest.param(
-            {"optimiser": {"steps": 10, "smoothing": {"kind": "laplacian"}}}, marks=pytest.mark.slow
+            {"optimizer": {"steps": 10, "smoothing": {"kind": "laplacian"}}}, marks=pytest.mark.slow
         ),
         pytest.param(
             {"objective": "class_logit(noise) - class_logit(tones)"}, marks=pytest.mark.slow
@@ -259,7 +259,7 @@ def test_recipes_raise_their_objective(run, song, tmp_path, changes):
 def test_a_guide_is_followed(run, song, source, tmp_path, objective):
     guide = source / "noise" / "0.wav"
     output = tmp_path / "out.wav"
-    config = recipe(objective=objective, optimiser={"steps": 4})
+    config = recipe(objective=objective, optimizer={"steps": 4})
     result = dream(song, output, run, config, guide)
     assert result["objective"] == objective
     assert result["objective_after"] > result["objective_before"]
@@ -271,7 +271,7 @@ def test_a_guide_is_followed(run, song, source, tmp_path, objective):
 
 @pytest.mark.slow
 def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp_path):
-    result = dream(song, tmp_path / "out.wav", run, recipe(precision="bfloat16", optimiser=PATIENT))
+    result = dream(song, tmp_path / "out.wav", run, recipe(precision="bfloat16", optimizer=PATIENT))
     # Activations of three digits, whose errors mostly cancel in a norm of many of them.
     assert result["objective_before"] == pytest.approx(dreamt[0]["objective_before"], rel=0.01)
     assert result["objective_after"] == pytest.approx(dreamt[0]["objective_after"], rel=0.03)
@@ -321,7 +321,7 @@ def root_mean_square(path):
 
 @pytest.mark.slow
 def test_a_dream_can_be_as_loud_as_its_original(run, song, dreamt, tmp_path):
-    dream(song, tmp_path / "out.wav", run, recipe(level="keep", optimiser=PATIENT))
+    dream(song, tmp_path / "out.wav", run, recipe(level="keep", optimizer=PATIENT))
     assert root_mean_square(tmp_path / "out.wav") == pytest.approx(root_mean_square(song), rel=1e-4)
     assert root_mean_square(dreamt[1]) != pytest.approx(root_mean_square(song), rel=0.01)
     # It is the same sound but for its level.
@@ -349,9 +349,9 @@ def test_silence_has_no_level(run, tmp_path, level):
 
 @pytest.mark.slow
 def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
-    dream(song, tmp_path / "none.wav", run, recipe(optimiser=PATIENT, mix=0.0))
+    dream(song, tmp_path / "none.wav", run, recipe(optimizer=PATIENT, mix=0.0))
     assert np.array_equal(read(tmp_path / "none.wav"), read(song))
-    dream(song, tmp_path / "half.wav", run, recipe(optimiser=PATIENT, mix=0.5))
+    dream(song, tmp_path / "half.wav", run, recipe(optimizer=PATIENT, mix=0.5))
     before, half, whole = (read(path) for path in (song, tmp_path / "half.wav", dreamt[1]))
     np.testing.assert_allclose(half, (before + whole) / 2, atol=2**-22)  # two files of 24 bits
 
@@ -363,7 +363,7 @@ def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
 @pytest.mark.slow
 def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
     output = tmp_path / "out.wav"
-    config = recipe(optimiser={"steps": 3})
+    config = recipe(optimizer={"steps": 3})
     result = dream(song, output, run, config, start_seconds=0.5, seconds=1.2)
     part = read(song)[4000 : 4000 + 9600]
     assert read(output).shape == part.shape
@@ -380,7 +380,7 @@ def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
 @pytest.mark.parametrize(("start", "seconds", "samples"), [(1.5, None, 3000), (1.5, 9.0, 3000)])
 @pytest.mark.slow
 def test_a_part_ends_with_the_recording(run, song, tmp_path, start, seconds, samples):
-    config = recipe(optimiser={"steps": 1})
+    config = recipe(optimizer={"steps": 1})
     where = {"start_seconds": start, "seconds": seconds}
     assert dream(song, tmp_path / "out.wav", run, config, **where)["samples"] == samples
 
@@ -401,7 +401,7 @@ def test_a_part_too_short_for_the_network_names_the_recording(run, concert, tmp_
 
 @pytest.mark.slow
 def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
-    dreamer = Dreamer(run, recipe(optimiser=PATIENT))
+    dreamer = Dreamer(run, recipe(optimizer=PATIENT))
     dreamer(song, tmp_path / "first.wav")
     dreamer(concert, tmp_path / "second.wav")
     dreamer(song, tmp_path / "third.wav")
@@ -413,7 +413,7 @@ def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
 @EAGERLY
 @pytest.mark.slow
 def test_every_few_steps_there_is_a_file(run, song, tmp_path):
-    config = recipe(optimiser={"steps": 6})
+    config = recipe(optimizer={"steps": 6})
     output = tmp_path / "out.wav"
     result = dream(song, output, run, config, save_every=2)
     names = ["out-2.wav", "out-4.wav", "out-6.wav"]
@@ -422,13 +422,13 @@ def test_every_few_steps_there_is_a_file(run, song, tmp_path):
     assert (tmp_path / "out-6.wav").read_bytes() == output.read_bytes()
     far = [np.linalg.norm(read(tmp_path / name) - read(song)) for name in names]
     assert 0 < far[0] < far[1] < far[2]
-    dream(song, tmp_path / "two.wav", run, recipe(optimiser={"steps": 2}))
+    dream(song, tmp_path / "two.wav", run, recipe(optimizer={"steps": 2}))
     assert np.array_equal(read(tmp_path / "two.wav"), read(tmp_path / "out-2.wav"))
 
 
 @pytest.mark.slow
 def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, concert, tmp_path):
-    config = recipe(octaves={"count": 2}, repeats=2, optimiser={"steps": 5}, level=0.5)
+    config = recipe(octaves={"count": 2}, repeats=2, optimizer={"steps": 5}, level=0.5)
     result = dream(concert, tmp_path / "out.flac", run, config, save_every=10)
     assert written(tmp_path) == [
         *("concert.wav", "out-10.flac", "out-20.flac", "out.flac", "out.flac.json"),
@@ -442,7 +442,7 @@ def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, con
 def test_snapshots_overwrite_nothing_without_force(run, song, tmp_path):
     precious = tmp_path / "out-2.wav"
     shutil.copy(song, precious)
-    config = recipe(optimiser={"steps": 2})
+    config = recipe(optimizer={"steps": 2})
     with pytest.raises(AudioError, match="--force"):
         dream(precious, tmp_path / "out.wav", run, config, save_every=2)
     assert written(tmp_path) == ["out-2.wav"]
@@ -514,7 +514,7 @@ def test_a_smaller_bound_changes_less(run, song, dreamt, tmp_path):
 @pytest.mark.slow
 def test_tiles_of_a_batch_are_dreamt_like_single_ones(run, song, dreamt, tmp_path):
     tiles = {"overlap_seconds": 0.05, "batch": 3}
-    result = dream(song, tmp_path / "out.wav", run, recipe(tiles=tiles, optimiser=PATIENT))
+    result = dream(song, tmp_path / "out.wav", run, recipe(tiles=tiles, optimizer=PATIENT))
     assert result["objective_after"] == pytest.approx(dreamt[0]["objective_after"], rel=0.01)
     # Adam makes steps of rounding errors where a gradient is almost nothing, forty times.
     before, single, together = (read(path) for path in (song, dreamt[1], tmp_path / "out.wav"))
@@ -524,7 +524,7 @@ def test_tiles_of_a_batch_are_dreamt_like_single_ones(run, song, dreamt, tmp_pat
 @EAGERLY
 def test_progress_ends_at_all_steps_of_all_tiles_and_octaves(run, song, tmp_path):
     heard = []
-    config = recipe(octaves={"count": 2}, optimiser={"steps": 3})
+    config = recipe(octaves={"count": 2}, optimizer={"steps": 3})
     dream(song, tmp_path / "out.wav", run, config, progress=lambda *now: heard.append(now[:2]))
     # Two tiles, two octaves, three steps.
     assert heard == [(done, 2 * 2 * 3) for done in range(1, 2 * 2 * 3 + 1)]
@@ -657,7 +657,7 @@ def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
     output.write_text("precious")
     refused(run, song, output, AudioError, "--force")
     assert output.read_text() == "precious"
-    dream(song, output, run, recipe(optimiser={"steps": 1}), force=True)
+    dream(song, output, run, recipe(optimizer={"steps": 1}), force=True)
     assert written(tmp_path) == ["out.wav", "out.wav.json"]
     assert len(read(output)) == len(read(song))
 
@@ -677,5 +677,5 @@ def test_an_interrupted_dream_leaves_nothing(run, song, tmp_path):
 def test_a_climb_into_infinity_is_an_error_and_not_a_file(run, song, tmp_path):
     wild = {"kind": "gradient", "steps": 3, "step_size": 1e30}
     with pytest.raises(TfdreamError, match="step_size"):
-        dream(song, tmp_path / "out.wav", run, recipe(**(WAVEFORM | {"optimiser": wild})))
+        dream(song, tmp_path / "out.wav", run, recipe(**(WAVEFORM | {"optimizer": wild})))
     assert written(tmp_path) == []

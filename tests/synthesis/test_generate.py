@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from tfdream.config import GenerateConfig, PhaseConfig
 from tfdream.errors import AudioError, ConfigError, ModelError
+from tfdream.runs import GenerationRun
 from tfdream.signal.frontend import build
 from tfdream.synthesis import generate as generating
 from tfdream.synthesis.generate import generate
-from tfdream.synthesis.voice import Voice
-from tfdream.training.runs import GenerationRun
+from tfdream.synthesis.vocoder import StreamingVocoder
 
 RATE = 8000
 QUICK = GenerateConfig(phase={"start": "pghi", "iterations": 4})
@@ -165,13 +165,15 @@ def chord(frontend):
     """Two seconds of sound, and its frames and level."""
     seconds = np.arange(2 * RATE) / RATE
     sound = sum(np.sin(2 * np.pi * hz * seconds) for hz in (300, 450, 1200)).astype(np.float32) / 6
-    image, remainder = frontend.analyse(tf.constant(sound[np.newaxis]))
+    image, remainder = frontend.analyze(tf.constant(sound[np.newaxis]))
     return sound, image[0, :, :, 0].numpy().T, float(remainder.reference_db[0, 0, 0])
 
 
 def test_pieces_join_without_a_step(frontend, chord):
     sound, frames, reference_db = chord
-    voice = Voice(frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0)
+    voice = StreamingVocoder(
+        frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0
+    )
     pieces = [voice.say(part) for part in np.array_split(frames, 4)] + [voice.end()]
     joined = np.concatenate(pieces)
     assert len(sound) - 2 * frontend.spec.n_fft < len(joined) <= len(sound)
@@ -186,7 +188,9 @@ def test_what_was_heard_goes_on_in_phase(frontend, chord):
     spec = frontend.spec
     half = len(sound) // 2
     whole = (half - spec.n_fft // 2) // spec.hop_samples + 1
-    voice = Voice(frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0)
+    voice = StreamingVocoder(
+        frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0
+    )
     voice.hear(frames[:whole], sound[:half])
     rest = voice.say(frames[whole:])
     wanted = sound[half - 80 :][: len(rest)]

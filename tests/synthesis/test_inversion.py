@@ -8,7 +8,7 @@ import soundfile
 from tfdream.config import PhaseConfig
 from tfdream.errors import AudioError, ConfigError, TfdreamError
 from tfdream.signal import frontend as frontends
-from tfdream.synthesis.inversion import analyse, invert
+from tfdream.synthesis.inversion import analyze, invert
 
 RATE = 8000
 FEW = PhaseConfig(start="pghi", iterations=1)
@@ -18,7 +18,7 @@ FEW = PhaseConfig(start="pghi", iterations=1)
 def saved(song, experiment, tmp_path_factory):
     """A clip of the song as an image, and what was said of it."""
     path = tmp_path_factory.mktemp("analysed") / "song.npz"
-    return path, analyse(song, path, experiment, start_seconds=1.0)
+    return path, analyze(song, path, experiment, start_seconds=1.0)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_seed_decides_the_bytes(saved, tmp_path):
 
 def test_an_image_with_its_phase_needs_no_search(song, configure, tmp_path, output):
     config = configure("frontend.kind=amplitude_phase")
-    analyse(song, tmp_path / "both.npz", config)
+    analyze(song, tmp_path / "both.npz", config)
     result = invert(tmp_path / "both.npz", output)
     assert (result["phase"], result["iterations"]) == ("image", 0)
     samples, _ = soundfile.read(song)
@@ -122,7 +122,7 @@ def test_an_image_with_its_phase_needs_no_search(song, configure, tmp_path, outp
 
 
 def test_the_last_clip_is_filled_with_silence(song, experiment, tmp_path):
-    analyse(song, tmp_path / "end.npz", experiment, start_seconds=3.0)
+    analyze(song, tmp_path / "end.npz", experiment, start_seconds=3.0)
     with np.load(tmp_path / "end.npz") as file:
         image = file["image"]
     behind = round(0.3 * RATE / 64) + 4  # of 3.3 s; a window of four hops reaches over the end
@@ -132,14 +132,14 @@ def test_the_last_clip_is_filled_with_silence(song, experiment, tmp_path):
 
 def test_a_start_behind_the_end_is_an_error(song, experiment, tmp_path):
     with pytest.raises(AudioError, match=r"start=3.4 s is behind the end of '.*0.wav'"):
-        analyse(song, tmp_path / "out.npz", experiment, start_seconds=3.4)
+        analyze(song, tmp_path / "out.npz", experiment, start_seconds=3.4)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_another_rate_is_heard_at_that_of_the_network(experiment, tmp_path):
     tone = np.sin(2 * np.pi * 1000 * np.arange(44100) / 44100)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1) / 2, 44100)
-    analyse(tmp_path / "tone.wav", tmp_path / "tone.npz", experiment)
+    analyze(tmp_path / "tone.wav", tmp_path / "tone.npz", experiment)
     with np.load(tmp_path / "tone.npz") as file:
         assert file["image"][..., 0].sum(axis=1).argmax() == 1000 * 256 / RATE
 
@@ -150,17 +150,17 @@ def test_a_file_of_another_rate_is_heard_at_that_of_the_network(experiment, tmp_
 @pytest.mark.parametrize("name", ["out.npy", "out", "out.wav"])
 def test_spectrograms_are_saved_as_npz_alone(song, experiment, tmp_path, name):
     with pytest.raises(ConfigError, match=rf"'{name}' does not end in .npz"):
-        analyse(song, tmp_path / name, experiment)
+        analyze(song, tmp_path / name, experiment)
 
 
 def test_samples_are_no_spectrogram(song, configure, tmp_path):
     raw = configure("frontend={kind: raw}")
     with pytest.raises(ConfigError, match=r"frontend.kind=raw gives no spectrogram"):
-        analyse(song, tmp_path / "out.npz", raw)
+        analyze(song, tmp_path / "out.npz", raw)
 
 
 def test_an_image_without_levels_cannot_be_inverted(song, configure, tmp_path, output):
-    analyse(song, tmp_path / "phase.npz", configure("frontend.kind=phase"))
+    analyze(song, tmp_path / "phase.npz", configure("frontend.kind=phase"))
     with pytest.raises(ConfigError, match=r"kind=phase shows no level"):
         invert(tmp_path / "phase.npz", output)
     assert not output.exists()
@@ -173,9 +173,9 @@ def test_what_exists_is_replaced_with_force_only(saved, song, experiment, tmp_pa
     with pytest.raises(AudioError, match="--force"):
         invert(saved[0], output)
     with pytest.raises(ConfigError, match="--force"):
-        analyse(song, copy, experiment)
+        analyze(song, copy, experiment)
     assert output.read_text() == copy.read_text() == "precious"
-    analyse(song, copy, experiment, force=True)
+    analyze(song, copy, experiment, force=True)
     invert(copy, output, FEW, force=True)
     assert soundfile.info(output).frames == RATE
 
@@ -266,7 +266,7 @@ def test_an_interrupted_analysis_leaves_nothing(song, experiment, tmp_path, monk
 
     monkeypatch.setattr(np, "savez_compressed", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        analyse(song, tmp_path / "out.npz", experiment)
+        analyze(song, tmp_path / "out.npz", experiment)
     assert list(tmp_path.iterdir()) == []
 
 

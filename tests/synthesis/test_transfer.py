@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfdream.config import TransferConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.synthesis import transfer as module
-from tfdream.synthesis.listener import FeatureListener
-from tfdream.synthesis.transfer import read_textures, transfer
+from tfdream.synthesis.audio_model import FeatureNetwork
+from tfdream.synthesis.transfer import extract_grams, transfer
 
 # To build a graph takes longer than a few steps.
 EAGERLY = pytest.mark.usefixtures("eagerly")
@@ -27,9 +27,9 @@ TINY = {
     },
     "style_layers": {"conv1": 500},
     "content_layers": {"conv1": 1},
-    "normalise": "mse",
+    "normalize": "mse",
     "canvas": {"kind": "waveform"},
-    "optimiser": {"kind": "lbfgs", "steps": 15, "step_size": 1e-3},
+    "optimizer": {"kind": "lbfgs", "steps": 15, "step_size": 1e-3},
     "tiles": {"overlap_seconds": 0.05},
 }
 RUN = {"network": {"kind": "run"}, "style_layers": {"conv1": 1}, "content_layers": {"conv2": 1}}
@@ -76,7 +76,7 @@ def result(files, tmp_path_factory):
 def test_the_style_comes_and_is_heard(result, files):
     told, output = result
     assert told["style_loss_after"] < told["style_loss_before"] / 10
-    # 16 bits, cross-fades and the neighbours of a tile lie between what is seen and heard.
+    # 16 bits, cross-fades and the neighbors of a tile lie between what is seen and heard.
     assert told["style_loss_rendered"] < told["style_loss_before"] / 5
     assert power_above(output, 1000) > 100 * power_above(files / "content.wav", 1000)
 
@@ -103,7 +103,7 @@ def test_the_sidecar_tells_how_to_make_it_again(result):
     [*(pytest.param(start, marks=pytest.mark.slow) for start in ("content", "style")), "noise"],
 )
 def test_the_same_seed_gives_the_same_file(files, tmp_path, start):
-    config = recipe(start=start, optimiser={"kind": "lbfgs", "steps": 3, "step_size": 1e-3})
+    config = recipe(start=start, optimizer={"kind": "lbfgs", "steps": 3, "step_size": 1e-3})
     for name in ("a.wav", "b.wav"):
         run_it(files, tmp_path / name, config)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
@@ -124,8 +124,8 @@ def test_strength_goes_from_the_content_to_the_style(files, tmp_path):
 
 def test_all_of_the_style_counts(files):
     config = recipe()
-    listener = FeatureListener.build(config.network)
-    textures = read_textures(files / "style.wav", listener, config)
+    listener = FeatureNetwork.build(config.network)
+    textures = extract_grams(files / "style.wav", listener, config)
     assert textures["conv1"].positions == 2 * listener.frontend.shape(CLIP)[1]
 
 
@@ -139,20 +139,20 @@ def test_all_of_the_style_counts(files):
         ),
         {"canvas": {"kind": "log_magnitude", "phase": {"iterations": 0}, "headroom_db": None}},
         pytest.param({"canvas": {"kind": "gains", "bound_db": 12}}, marks=pytest.mark.slow),
-        {"optimiser": {"kind": "adam", "steps": 10, "step_size": 0.002}},
+        {"optimizer": {"kind": "adam", "steps": 10, "step_size": 0.002}},
     ],
     ids="-".join,
 )
 def test_every_way_lowers_the_style_loss(files, tmp_path, changes):
-    few = {"optimiser": {"kind": "lbfgs", "steps": 5, "step_size": 1e-3}}
+    few = {"optimizer": {"kind": "lbfgs", "steps": 5, "step_size": 1e-3}}
     told = run_it(files, tmp_path / "out.wav", recipe(**few | changes))
     assert told["style_loss_after"] < told["style_loss_before"]
 
 
 @EAGERLY
 def test_it_stops_when_it_no_longer_pays(files, tmp_path):
-    optimiser = {"kind": "lbfgs", "steps": 200, "step_size": 1e-3, "tolerance": 0.5, "patience": 2}
-    told = run_it(files, tmp_path / "out.wav", recipe(optimiser=optimiser))
+    optimizer = {"kind": "lbfgs", "steps": 200, "step_size": 1e-3, "tolerance": 0.5, "patience": 2}
+    told = run_it(files, tmp_path / "out.wav", recipe(optimizer=optimizer))
     assert told["steps"] < 200
 
 
@@ -167,7 +167,7 @@ def test_the_loss_is_reported_step_by_step(files, tmp_path):
 
 @EAGERLY
 def test_the_network_of_a_run_can_be_listened_through(run, files, tmp_path):
-    config = recipe(**RUN, normalise="gatys", optimiser={"kind": "adam", "steps": 5})
+    config = recipe(**RUN, normalize="gatys", optimizer={"kind": "adam", "steps": 5})
     told = run_it(files, tmp_path / "out.wav", config, run=run)
     assert np.isfinite(told["style_loss_rendered"])
 
@@ -209,7 +209,7 @@ def test_a_run_beside_a_feature_network_is_refused(run, files, tmp_path):
 def test_a_short_style_is_repeated_and_a_missing_one_said(files, tmp_path):
     short = tmp_path / "short.wav"
     soundfile.write(short, read(files / "style.wav")[:500], RATE, "PCM_16")
-    config = recipe(optimiser={"kind": "adam", "steps": 2})
+    config = recipe(optimizer={"kind": "adam", "steps": 2})
     told = transfer(files / "content.wav", short, tmp_path / "out.wav", config)
     assert np.isfinite(told["style_loss_after"])
     with pytest.raises(AudioError, match="does not exist"):
@@ -218,7 +218,7 @@ def test_a_short_style_is_repeated_and_a_missing_one_said(files, tmp_path):
 
 def test_style_tiles_are_full_and_end_with_the_recording(files):
     config = recipe()
-    listener = FeatureListener.build(config.network)
+    listener = FeatureNetwork.build(config.network)
     tiles = list(module._style_tiles(files / "style.wav", listener, config))
     whole = read(files / "style.wav")[:, 0]
     assert [tile.shape for tile in tiles] == [(1, CLIP)] * 2

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config import TranslateConfig, load, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
-from tfdream.models.translators import Directions
-from tfdream.synthesis.tiles import TileGrid, mid_tiles
+from tfdream.models.gan import BidirectionalModel
+from tfdream.runs import Run, TranslationRun
+from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
 from tfdream.synthesis.translate import Translator, translate
-from tfdream.training.runs import Run, TranslationRun
 
 # To build the graph of a translation takes longer than a few tiles.
 EAGERLY = pytest.mark.usefixtures("eagerly")
@@ -56,7 +56,7 @@ def pictures(translation_run, tmp_path_factory):
         config = config.model_copy(update={"frontend": changed})
         run = TranslationRun(tmp_path_factory.mktemp("pictures"), config, translation_run.info)
         image = keras.Input(run.frontend.shape(run.clip_samples))
-        run.generators = Directions(
+        run.generators = BidirectionalModel(
             *(
                 keras.Model(image, keras.layers.Activation("linear")(to(image)))
                 for to in (forward, backward)
@@ -135,9 +135,11 @@ def test_the_change_of_the_picture_is_that_of_the_tiles(translated, translation_
     seen, heard = pictures
     made = (translation_run.generators.forward(2 * seen - 1) + 1) / 2
     for name, other in (("picture_change", seen), ("picture_error_rendered", heard)):
-        apart = np.abs(made - other).mean(axis=(1, 2, 3))
+        distance_to = np.abs(made - other).mean(axis=(1, 2, 3))
         # float32, in batches of another size.
-        assert translated[0][name] == pytest.approx(np.average(apart, weights=weights), rel=1e-4)
+        assert translated[0][name] == pytest.approx(
+            np.average(distance_to, weights=weights), rel=1e-4
+        )
 
 
 @EAGERLY

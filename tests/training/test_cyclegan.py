@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from tfdream.config import ModelConfig, TranslationTrainingConfig
-from tfdream.models import translators
-from tfdream.training.cyclegan import CycleGan, Spread
+from tfdream.models import gan
+from tfdream.training.cyclegan import CycleGAN, Spread
 
 SIZE = (16, 16, 1)
 PAIR = ModelConfig(
@@ -16,11 +16,11 @@ BATCH = 2
 SIDES = ("forward", "backward")
 
 
-def gan(steps_per_epoch=3, **settings):
+def cyclegan(steps_per_epoch=3, **settings):
     keras.utils.set_random_seed(4)
     config = TranslationTrainingConfig(**{"batch_size": BATCH, "pool_images": 4} | settings)
-    pairs = (translators.build(PAIR, SIZE) for _ in range(2))
-    model = CycleGan(*pairs, config, steps_per_epoch)
+    pairs = (gan.build(PAIR, SIZE) for _ in range(2))
+    model = CycleGAN(*pairs, config, steps_per_epoch)
     for weight in model.trainable_variables:  # fresh ones make nearly nothing of anything
         weight.assign(weight * 10)
     return model
@@ -58,11 +58,11 @@ def published(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5)
     g, f = model.generators.forward, model.generators.backward
     judge_y, judge_x = model.discriminators.forward, model.discriminators.backward
 
-    def apart(one, other):
+    def distance_to(one, other):
         return np.mean(np.abs(float64(one) - float64(other)))
 
-    cycle = apart(f(g(x)), x) + apart(g(f(y)), y)
-    identity = apart(g(y), y) + apart(f(x), x)
+    cycle = distance_to(f(g(x)), x) + distance_to(g(f(y)), y)
+    identity = distance_to(g(y), y) + distance_to(f(x), x)
     found = {
         "cycle": cycle,
         "identity": identity if identity_weight else 0.0,
@@ -95,7 +95,7 @@ def published(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5)
     ids=["least squares", "cross entropy", "without identity"],
 )
 def test_the_losses_are_the_published_ones(batch, settings, adversarial, weights):
-    model = gan(**settings)
+    model = cyclegan(**settings)
     wanted = published(model, batch, adversarial, **weights)
     held_out = {name: float(value) for name, value in model.test_step(batch).items()}
     # float32 images and judgements.
@@ -111,7 +111,7 @@ def test_the_losses_are_the_published_ones(batch, settings, adversarial, weights
 @pytest.mark.slow
 def test_both_halves_learn_from_the_networks_as_they_were(batch):
     """The first step of Adam is the rate, against the sign of the gradient."""
-    model = gan(learning_rate=1e-3, pool_images=0)
+    model = cyclegan(learning_rate=1e-3, pool_images=0)
     x, y = (2 * images - 1 for images in batch)
     generators, discriminators = model.generators, model.discriminators
     with tf.GradientTape(persistent=True) as tape:
@@ -153,7 +153,7 @@ def test_both_halves_learn_from_the_networks_as_they_were(batch):
 
 def test_discriminators_learn_from_earlier_translations_too(batch):
     """Of a full pool, what they are told of is not only what the generators just made."""
-    model = gan(pool_images=2, learning_rate=1e-9, seed=1)
+    model = cyclegan(pool_images=2, learning_rate=1e-9, seed=1)
     model.train_step(batch)
     other = tuple(images[:, ::-1] for images in batch)
     model.reset_metrics()
@@ -171,7 +171,7 @@ def test_discriminators_learn_from_earlier_translations_too(batch):
 
 
 def test_the_state_holds_networks_optimizers_and_pools(batch, tmp_path):
-    model, other = gan(), gan(seed=0)
+    model, other = cyclegan(), cyclegan(seed=0)
     model.train_step(batch)
     model.save_weights(tmp_path / "state.weights.h5")
     other.load_weights(tmp_path / "state.weights.h5")
@@ -191,7 +191,7 @@ def test_the_state_holds_networks_optimizers_and_pools(batch, tmp_path):
 
 
 def test_both_optimizers_have_the_published_momentum_and_decay():
-    model = gan(epochs=4, decay_epochs=2, learning_rate=1e-3)
+    model = cyclegan(epochs=4, decay_epochs=2, learning_rate=1e-3)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert optimizer.beta_1 == 0.5
         assert float(optimizer.learning_rate) == pytest.approx(1e-3)

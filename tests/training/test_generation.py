@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tfdream.datasets import records
-from tfdream.datasets.sides import Side
+from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError, DatasetError, ModelError
+from tfdream.runs import GenerationRun, open_run
 from tfdream.training.generation import image_to_frames, train_generation
-from tfdream.training.runs import GenerationRun, open_run
 
 CODES = (
     "model={name: product_codes, options: {units: 6, numbers: 3, entries: 4, width: 6, "
@@ -41,7 +41,7 @@ def test_the_loss_falls_and_the_held_out_one_is_that_of_the_kept_weights(
     first, second = history(generation[0])
     assert second["loss"] < first["loss"]
     found = records.load(dataset)
-    side = Side(dataset, found, found.fold_shards([0]), "tones")
+    side = ClipSet(dataset, found, found.fold_shards([0]), "tones")
     clips = np.stack(list(side.waveforms()))
     frames = image_to_frames(generation_run.frontend(tf.constant(clips)))
     # Six clips, the first two twice: batches of four are full.

@@ -9,12 +9,12 @@ import soundfile
 import tensorflow as tf
 
 from tfdream.datasets import records, unpaired
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.sides import Side
+from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import ConfigError, DatasetError, ModelError
-from tfdream.training.pool import ImagePool
-from tfdream.training.runs import TranslationRun
-from tfdream.training.translation import Vitality, train_translation
+from tfdream.runs import TranslationRun
+from tfdream.training.image_pool import ImagePool
+from tfdream.training.translation import CollapseDetector, train_translation
 
 LEARNT = {
     *("loss", "cycle", "identity", "generator_forward", "generator_backward"),
@@ -101,13 +101,13 @@ def test_the_history_has_every_loss_and_they_fall(translation, history):
 
 
 def test_four_networks_are_counted(translation, translation_run):
-    pair = translation_run.build_pair()
+    pair = translation_run.build_networks()
     assert translation[1]["parameters"] == 2 * sum(each.count_params() for each in pair)
 
 
 def test_the_metrics_are_those_of_the_kept_weights(translation, translation_run, dataset):
     found = records.load(dataset)
-    sides = tuple(Side(dataset, found, found.fold_shards([0]), label) for label in found.labels)
+    sides = tuple(ClipSet(dataset, found, found.fold_shards([0]), label) for label in found.labels)
     forward, backward = translation_run.generators.forward, translation_run.generators.backward
     cycles, identities = [], []
     for first, second in unpaired.evaluation_batches(sides, translation_run.config):
@@ -252,7 +252,7 @@ def rows(*spreads):
 @pytest.mark.parametrize("before", [rows(0.5), rows(0.001, 0.3, 0.05)])
 def test_a_generator_that_was_alive_and_makes_the_same_of_everything_has_collapsed(before):
     with pytest.raises(ModelError, match=r"after epoch 5 .*spread_forward 0.010.*learning_rate"):
-        Vitality(before).on_epoch_end(4, rows(0.01)[0])
+        CollapseDetector(before).on_epoch_end(4, rows(0.01)[0])
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_generator_that_was_alive_and_makes_the_same_of_everything_has_collaps
     [([], 0.0), (rows(0.05), 0.01), (rows(0.5, 0.3), 0.03), (rows(0.5), math.nan)],
 )
 def test_a_generator_that_only_begins_or_still_differs_goes_on(before, now):
-    Vitality(before).on_epoch_end(4, rows(now)[0])
+    CollapseDetector(before).on_epoch_end(4, rows(now)[0])
 
 
 # What is trained on

@@ -12,7 +12,7 @@ import soundfile
 
 from tfdream.audio.streams import head, limit, mid, rechunk, resample, trim
 from tfdream.errors import AudioError, OutputError
-from tfdream.files import is_unicode, partial, replacing
+from tfdream.io.atomic import is_unicode, partial, replacing
 
 BLOCK_SAMPLES = 65536
 EXTENSIONS = frozenset(

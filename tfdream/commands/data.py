@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command, progress_bar
+from tfdream.commands.console import Result, command, progress_bar
 
 
 @command()
@@ -29,7 +29,7 @@ def configs() -> Result:
 @click.option("--seed", type=int, default=0, show_default=True, help="Other seeds, other songs.")
 def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     """Compose a small corpus of four styles into FOLDER, to try things on."""
-    from tfdream.datasets.synthetic import STYLES, write_corpus
+    from tfdream.corpus.styles import STYLES, write_corpus
 
     paths = write_corpus(folder, tracks, seconds, 44100, seed)
     return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
@@ -102,9 +102,9 @@ def prepare(
     --set training.validate_on=next.
     """
     from tfdream import config
-    from tfdream.datasets.beam import Beam
-    from tfdream.datasets.prepare import prepare
-    from tfdream.datasets.sources import SourceOptions
+    from tfdream.datasets.preparation.beam import Beam
+    from tfdream.datasets.preparation.prepare import prepare
+    from tfdream.datasets.sources.find import SourceOptions
 
     settings = config.load_experiment(name, overrides).prepare
     if runner == "local" and beam_options:

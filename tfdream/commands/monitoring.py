@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command, interruptible
+from tfdream.commands.console import Result, command, interruptible
 
 
 @command()
@@ -29,7 +29,7 @@ def monitor(folder: Path, port: int, host: str) -> Result:
 
     Ctrl-C ends it.
     """
-    from tfdream.board import serve
+    from tfdream.reports.tensorboard import serve
 
     url = serve(folder, host, port)
     click.echo(f"TensorBoard is at {url} (Ctrl-C ends it)", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tfdream.files import is_unicode
+from tfdream.io.atomic import is_unicode
 
 
 class _Path(click.Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tfdream.commands import options
-from tfdream.console import Result, command
+from tfdream.commands.console import Result, command
 
 _recordings = click.argument("audio", type=options.PATH, nargs=-1, required=True)
 _output = click.argument("output", type=options.PATH)
@@ -73,7 +73,9 @@ def plot_classes(dataset: Path, output: Path) -> Result:
 
     figures.check_writable(output)
     found = records.load(dataset)
-    figures.classes(found.labels, found.folds, *records.tally(dataset, found), output)
+    figures.classes(
+        found.labels, found.folds, *records.count_clips_per_fold(dataset, found), output
+    )
     return {"figure": str(output)}
 
 
@@ -101,12 +103,13 @@ def plot_filters(run: Path, output: Path, layers: tuple[str, ...]) -> Result:
 
     Of a layer with more than eight filters, the eight strongest are shown.
     """
-    from tfdream import figures, models
-    from tfdream.training.runs import Run
+    from tfdream import figures
+    from tfdream.models import inspect
+    from tfdream.runs import Run
 
     figures.check_writable(output)
     network = Run.open(run)
-    found = models.convolutions(network.model, layers)
+    found = inspect.convolutions(network.model, layers)
     axes = figures.InputAxes(network.config.frontend, network.sample_rate, network.clip_samples)
     steps = axes.steps(network.frontend.shape(network.clip_samples))
     figures.filters([figures.Kernels.read(each, steps) for each in found], output)
@@ -136,8 +139,8 @@ def plot_octaves(
     Several AUDIO, such as before and after, stand beside each other.
     """
     from tfdream import config, figures
-    from tfdream.synthesis.retouch import octave_views
-    from tfdream.training.runs import Run
+    from tfdream.runs import Run
+    from tfdream.synthesis.tile_optimizer import octave_views
 
     figures.check_writable(output)
     names = _titled(audio, titles)
@@ -176,16 +179,16 @@ def plot_gram(
     Above each is its distance from the last one's, as a share of that one's norm.
     """
     from tfdream import config, figures
-    from tfdream.synthesis.transfer import build_listener, read_textures
-    from tfdream.training.runs import Run
+    from tfdream.runs import Run
+    from tfdream.synthesis.transfer import build_audio_model, extract_grams
 
     figures.check_writable(output)
     names = _titled(audio, titles)
     settings = config.load(name, config.TransferConfig, overrides)
     if layers:
         settings = settings.model_copy(update={"style_layers": dict.fromkeys(layers, 1.0)})
-    listener = build_listener(settings, Run.open(run) if run else None)
-    textures = [read_textures(path, listener, settings) for path in audio]
+    listener = build_audio_model(settings, Run.open(run) if run else None)
+    textures = [extract_grams(path, listener, settings) for path in audio]
     matrices = [
         {layer: texture.matrix().numpy() for layer, texture in each.items()} for each in textures
     ]

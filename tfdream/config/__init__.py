@@ -7,7 +7,7 @@ overrides, and rejects what it does not know. Values that follow from others are
 from tfdream.config.augmentation import (
     AugmentationConfig,
     BrightnessConfig,
-    EqualiserConfig,
+    EqualizerConfig,
     FilterConfig,
     FrequencyMaskConfig,
     FrequencyShiftConfig,
@@ -24,6 +24,7 @@ from tfdream.config.augmentation import (
     TimeShiftConfig,
     WaveformAugmentationConfig,
 )
+from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
 from tfdream.config.canvases import (
     CanvasConfig,
     GainCanvasConfig,
@@ -35,7 +36,26 @@ from tfdream.config.canvases import (
     PhaseConfig,
     WaveformCanvasConfig,
 )
-from tfdream.config.changing import (
+from tfdream.config.experiments import load_experiment, validate_experiment
+from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
+from tfdream.config.learning import (
+    BaseExperiment,
+    BaseTrainingConfig,
+    ConstantQFrontendConfig,
+    Experiment,
+    FeatureFrontendConfig,
+    FrontendConfig,
+    MelFrontendConfig,
+    ModelConfig,
+    PrepareConfig,
+    RawFrontendConfig,
+    SpectrogramFrontendConfig,
+    StftSpec,
+    SupervisedTrainingConfig,
+    TrainingConfig,
+)
+from tfdream.config.loading import describe, load, names, validate
+from tfdream.config.recipes import (
     Change,
     DreamConfig,
     FeatureNetworkConfig,
@@ -44,7 +64,7 @@ from tfdream.config.changing import (
     Level,
     NetworkConfig,
     OctavesConfig,
-    OptimiserConfig,
+    OptimizerConfig,
     Precision,
     Recipe,
     RunNetworkConfig,
@@ -52,30 +72,6 @@ from tfdream.config.changing import (
     TilesConfig,
     TransferConfig,
 )
-from tfdream.config.experiments import load_experiment, validate_experiment
-from tfdream.config.generation import (
-    GenerateConfig,
-    GenerationExperiment,
-    GenerationTrainingConfig,
-)
-from tfdream.config.learning import (
-    ConstantQFrontendConfig,
-    Experiment,
-    FeatureFrontendConfig,
-    FittingConfig,
-    FrontendConfig,
-    Hearing,
-    MelFrontendConfig,
-    ModelConfig,
-    PrepareConfig,
-    RawFrontendConfig,
-    SelectingConfig,
-    SpectrogramFrontendConfig,
-    StftSpec,
-    TrainingConfig,
-)
-from tfdream.config.loading import describe, load, names, validate
-from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
 from tfdream.config.translation import (
     TranslateConfig,
     TranslationExperiment,
@@ -84,18 +80,20 @@ from tfdream.config.translation import (
 
 __all__ = [
     "AugmentationConfig",
+    "BaseExperiment",
+    "BaseTrainingConfig",
     "BrightnessConfig",
     "CanvasConfig",
     "Change",
+    "Config",
     "ConstantQFrontendConfig",
     "Count",
     "DreamConfig",
-    "EqualiserConfig",
+    "EqualizerConfig",
     "Experiment",
     "FeatureFrontendConfig",
     "FeatureNetworkConfig",
     "FilterConfig",
-    "FittingConfig",
     "FrequencyMaskConfig",
     "FrequencyShiftConfig",
     "FrontendConfig",
@@ -105,7 +103,6 @@ __all__ = [
     "GenerateConfig",
     "GenerationExperiment",
     "GenerationTrainingConfig",
-    "Hearing",
     "ImageAugmentationConfig",
     "InputAugmentationConfig",
     "InputNoiseConfig",
@@ -122,7 +119,7 @@ __all__ = [
     "NoiseConfig",
     "NotNegative",
     "OctavesConfig",
-    "OptimiserConfig",
+    "OptimizerConfig",
     "PhaseCanvasConfig",
     "PhaseConfig",
     "Positive",
@@ -132,15 +129,14 @@ __all__ = [
     "Recipe",
     "RollConfig",
     "RunNetworkConfig",
-    "Section",
     "Seed",
-    "SelectingConfig",
     "Share",
     "SmoothingConfig",
     "SpectrogramFrontendConfig",
     "SpeedConfig",
     "StftSpec",
     "StretchConfig",
+    "SupervisedTrainingConfig",
     "TilesConfig",
     "TimeMaskConfig",
     "TimeShiftConfig",

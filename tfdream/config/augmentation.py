@@ -7,20 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from tfdream.config.section import Count, Positive, Section, Share
+from tfdream.config.base import Config, Count, Positive, Share
 
 _Part = Annotated[float, Field(gt=0, le=1)]
 _AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 
-class GainConfig(Section):
+class GainConfig(Config):
     """A level changed by up to `db`, either way."""
 
     kind: Literal["gain"]
     db: Positive = 6.0
 
 
-class TimeShiftConfig(Section):
+class TimeShiftConfig(Config):
     """A circular shift by up to `seconds`, either way."""
 
     kind: Literal["time_shift"]
@@ -28,7 +28,7 @@ class TimeShiftConfig(Section):
     """The whole clip without."""
 
 
-class NoiseConfig(Section):
+class NoiseConfig(Config):
     """White noise, so many dB below the clip's own power; silence stays silence."""
 
     kind: Literal["noise"]
@@ -41,7 +41,7 @@ class NoiseConfig(Section):
         return self
 
 
-class SpeedConfig(Section):
+class SpeedConfig(Config):
     """Tape played faster or slower: pitch and tempo change together, the length stays."""
 
     kind: Literal["speed"]
@@ -54,7 +54,7 @@ class SpeedConfig(Section):
         return self
 
 
-class FilterConfig(Section):
+class FilterConfig(Config):
     """Another room and microphone: a tilt of the spectrum and a short random reverberation."""
 
     kind: Literal["filter"]
@@ -65,7 +65,7 @@ class FilterConfig(Section):
     """How far highs may be raised; lows at most half as far."""
 
 
-class RollConfig(Section):
+class RollConfig(Config):
     """A circular shift of the image along time."""
 
     kind: Literal["roll"]
@@ -73,7 +73,7 @@ class RollConfig(Section):
     """Of the width, either way."""
 
 
-class TimeMaskConfig(Section):
+class TimeMaskConfig(Config):
     """Stretches of time made black (SpecAugment)."""
 
     kind: Literal["time_mask"]
@@ -81,10 +81,10 @@ class TimeMaskConfig(Section):
     """Of one mask: at most this share of the time axis."""
     count: Count = 1
     fill: Literal["black", "mean"] = "black"
-    """What stands there instead: nothing, or the image's mean, which standardised is nothing."""
+    """What stands there instead: nothing, or the image's mean, which standardized is nothing."""
 
 
-class FrequencyMaskConfig(Section):
+class FrequencyMaskConfig(Config):
     """Bands of frequency made black (SpecAugment)."""
 
     kind: Literal["frequency_mask"]
@@ -95,7 +95,7 @@ class FrequencyMaskConfig(Section):
     """As of time_mask."""
 
 
-class MixupConfig(Section):
+class MixupConfig(Config):
     """Each example blended with another of its batch, and its label alike."""
 
     kind: Literal["mixup"]
@@ -103,38 +103,38 @@ class MixupConfig(Section):
     """Of the weight's distribution Beta(alpha, alpha): below 1, one of the two prevails."""
 
 
-class BrightnessConfig(Section):
+class BrightnessConfig(Config):
     """An image brighter or darker by up to `level`, its black included."""
 
     kind: Literal["brightness"]
     level: Positive = 0.1
 
 
-class FrequencyShiftConfig(Section):
+class FrequencyShiftConfig(Config):
     """An image moved up or down by up to so many rows; its border is repeated."""
 
     kind: Literal["frequency_shift"]
     bands: Count = 2
 
 
-class EqualiserConfig(Section):
+class EqualizerConfig(Config):
     """Bands raised and lowered along a random curve, as by another room or microphone."""
 
-    kind: Literal["equaliser"]
+    kind: Literal["equalizer"]
     deviation: Positive = 0.05
     """Of the curve at its knots, in the image's unit; black stays black."""
     knots: Annotated[int, Field(ge=2)] = 5
     """Spread evenly over the frequency axis, and joined by straight lines."""
 
 
-class InputNoiseConfig(Section):
+class InputNoiseConfig(Config):
     """Gaussian noise added to the input, of a deviation drawn evenly up to `deviation`."""
 
     kind: Literal["input_noise"]
     deviation: Positive = 0.02
 
 
-class StretchConfig(Section):
+class StretchConfig(Config):
     """An image stretched or shrunk about a random point, to up to so many times its length."""
 
     kind: Literal["stretch"]
@@ -158,7 +158,7 @@ ImageAugmentationConfig = (
     | TimeMaskConfig
     | FrequencyMaskConfig
     | FrequencyShiftConfig
-    | EqualiserConfig
+    | EqualizerConfig
     | BrightnessConfig
     | StretchConfig
 )

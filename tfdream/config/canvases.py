@@ -1,17 +1,17 @@
-"""Settings of what is optimised when audio is changed, and of which parts of it may change."""
+"""Settings of what is optimized when audio is changed, and of which parts of it may change."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tfdream.config.base import Config, NotNegative, Positive, Share
 from tfdream.config.learning import StftSpec
-from tfdream.config.section import NotNegative, Positive, Section, Share
 
 Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
 """dB below the loudest cell."""
 
 
-class PhaseConfig(Section):
+class PhaseConfig(Config):
     """The phase of a magnitude: where it starts, and how often Griffin–Lim mends it from there."""
 
     start: Literal["original", "pghi", "random"] = "original"
@@ -22,7 +22,7 @@ class PhaseConfig(Section):
     """Of Griffin–Lim: 0 for the plain algorithm, 0.99 for the fast one."""
 
 
-class StftGainsConfig(Section):
+class StftGainsConfig(Config):
     """What canvases with gains on the original's STFT have."""
 
     kind: str
@@ -48,14 +48,14 @@ class MixtureCanvasConfig(StftGainsConfig):
 
     kind: Literal["mixture"]
     added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
-    """The most that is added to a cell, relative to the loudest cell of its neighbourhood."""
+    """The most that is added to a cell, relative to the loudest cell of its neighborhood."""
     reach_seconds: NotNegative = 0.05
-    """How far the neighbourhood of a cell reaches in time, to either side."""
+    """How far the neighborhood of a cell reaches in time, to either side."""
     reach_hz: NotNegative = 100.0
     """How far it reaches in frequency."""
 
 
-class WaveformCanvasConfig(Section):
+class WaveformCanvasConfig(Config):
     """The samples themselves."""
 
     kind: Literal["waveform"]
@@ -63,7 +63,7 @@ class WaveformCanvasConfig(Section):
     """The largest absolute sample; 1 is full scale, without a bound if null."""
 
 
-class LogMagnitudeCanvasConfig(Section):
+class LogMagnitudeCanvasConfig(Config):
     """The STFT's log magnitude, rendered with a phase found afterwards."""
 
     kind: Literal["log_magnitude"]
@@ -72,13 +72,13 @@ class LogMagnitudeCanvasConfig(Section):
     phase: PhaseConfig = PhaseConfig()
 
 
-class PhaseCanvasConfig(Section):
+class PhaseCanvasConfig(Config):
     """The STFT's phase; the magnitude stays the original's."""
 
     kind: Literal["phase"]
 
 
-class LogMagnitudePhaseCanvasConfig(Section):
+class LogMagnitudePhaseCanvasConfig(Config):
     """The STFT's log magnitude and its phase, both."""
 
     kind: Literal["log_magnitude_phase"]
@@ -100,7 +100,7 @@ Range = tuple[NotNegative, NotNegative]
 Point = tuple[NotNegative, Annotated[float, Field(ge=0, le=1)]]
 
 
-class MaskConfig(Section):
+class MaskConfig(Config):
     """Which parts of a recording change, and how much; everything, unless it is limited here."""
 
     frequency_hz: Range | None = None

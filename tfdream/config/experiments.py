@@ -4,25 +4,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from tfdream.config.generation import GenerationExperiment
-from tfdream.config.learning import Experiment, Hearing
+from tfdream.config.learning import BaseExperiment, Experiment
 from tfdream.config.loading import read, validate
 from tfdream.config.translation import TranslationExperiment
 from tfdream.errors import ConfigError
 
 _CLASSIFY = "classify"
-_SCHEMAS: dict[str, type[Hearing]] = {
+_SCHEMAS: dict[str, type[BaseExperiment]] = {
     _CLASSIFY: Experiment,
     "translate": TranslationExperiment,
     "generate": GenerationExperiment,
 }
 
 
-def load_experiment(name_or_path: str, overrides: Iterable[str] = ()) -> Hearing:
+def load_experiment(name_or_path: str, overrides: Iterable[str] = ()) -> BaseExperiment:
     """Read the configuration of an experiment, whatever its task; see `load`."""
     return validate_experiment(read(name_or_path, overrides), f"config '{name_or_path}'")
 
 
-def validate_experiment(content: Any, origin: str) -> Hearing:
+def validate_experiment(content: Any, origin: str) -> BaseExperiment:
     """Check it against the schema of its task.
 
     Raises:

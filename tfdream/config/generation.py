@@ -4,18 +4,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import PhaseConfig
 from tfdream.config.learning import (
-    Hearing,
+    BaseExperiment,
     MelFrontendConfig,
     ModelConfig,
-    SelectingConfig,
     SpectrogramFrontendConfig,
+    SupervisedTrainingConfig,
 )
-from tfdream.config.section import Count, NotNegative, Positive, Section, Seed
 
 
-class GenerationTrainingConfig(SelectingConfig):
+class GenerationTrainingConfig(SupervisedTrainingConfig):
     """How a generator is fitted: told each frame, it says the next one.
 
     Source of the defaults: "On the Generation of Music", section 4.
@@ -30,7 +30,7 @@ class GenerationTrainingConfig(SelectingConfig):
     """Held-out clips beside which generated ones are shown."""
 
 
-class GenerationExperiment(Hearing):
+class GenerationExperiment(BaseExperiment):
     """What `prepare` and `train` read of a generator."""
 
     task: Literal["generate"]
@@ -57,7 +57,7 @@ class GenerationExperiment(Hearing):
         return self
 
 
-class GenerateConfig(Section):
+class GenerateConfig(Config):
     """How a generator runs on its own, and how its frames become sound."""
 
     packaged_in: ClassVar[str] = "generate"

@@ -12,14 +12,14 @@ from tfdream.config.augmentation import (
     InputAugmentationConfig,
     WaveformAugmentationConfig,
 )
-from tfdream.config.section import Count, NotNegative, Positive, Section, Seed, Share
+from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
 
 # Of a spectrogram: a gigabyte as floats, before anything is computed of it.
 _MOST_CELLS = 1 << 28
 
 
-class StftSpec(Section):
-    """A centred short-time Fourier transform with a periodic Hann window of `n_fft` samples."""
+class StftSpec(Config):
+    """A centered short-time Fourier transform with a periodic Hann window of `n_fft` samples."""
 
     n_fft: Annotated[int, Field(ge=16, le=65536, multiple_of=2)] = 2048
     hop_samples: Count = 512
@@ -39,11 +39,11 @@ class StftSpec(Section):
         return self.n_fft // 2 + 1
 
     def frames(self, samples: int) -> int:
-        """Frames of a signal of `samples` samples, the first one centred on its first sample."""
+        """Frames of a signal of `samples` samples, the first one centered on its first sample."""
         return 1 + samples // self.hop_samples
 
 
-class PrepareConfig(Section):
+class PrepareConfig(Config):
     """How tracks become clips, shards and folds."""
 
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
@@ -68,13 +68,13 @@ class PrepareConfig(Section):
         return round(self.clip_seconds * self.sample_rate)
 
 
-class RawFrontendConfig(Section):
+class RawFrontendConfig(Config):
     """The samples themselves."""
 
     kind: Literal["raw"]
 
 
-class ImageFrontendConfig(Section):
+class ImageFrontendConfig(Config):
     """What all frontends that give images have."""
 
     kind: str
@@ -85,7 +85,7 @@ class ImageFrontendConfig(Section):
 
 
 class SpectrogramFrontendConfig(ImageFrontendConfig):
-    """A grey image of the STFT: level, phase, or both as two channels.
+    """A gray image of the STFT: level, phase, or both as two channels.
 
     The level is in dB below the clip's maximum, or for kind=log1p the logarithm of one plus the
     magnitude.
@@ -96,7 +96,7 @@ class SpectrogramFrontendConfig(ImageFrontendConfig):
 
 
 class MelFrontendConfig(ImageFrontendConfig):
-    """A grey image of levels in mel bands, in dB below the clip's loudest one."""
+    """A gray image of levels in mel bands, in dB below the clip's loudest one."""
 
     kind: Literal["mel"]
     stft: StftSpec = StftSpec()
@@ -107,7 +107,7 @@ class MelFrontendConfig(ImageFrontendConfig):
 
 
 class ConstantQFrontendConfig(ImageFrontendConfig):
-    """A grey image of levels in bands at equal musical intervals, in dB below the clip's loudest.
+    """A gray image of levels in bands at equal musical intervals, in dB below the clip's loudest.
 
     A band's window is Q periods of its frequency long.
     """
@@ -132,11 +132,11 @@ class ConstantQFrontendConfig(ImageFrontendConfig):
         return 1 / (2 ** (1 / self.bands_per_octave) - 1)
 
     def frames(self, samples: int) -> int:
-        """Frames of a signal of `samples` samples, the first one centred on its first sample."""
+        """Frames of a signal of `samples` samples, the first one centered on its first sample."""
         return 1 + samples // self.hop_samples
 
 
-class FeatureFrontendConfig(Section):
+class FeatureFrontendConfig(Config):
     """Features by librosa, not differentiable: see `signal.features`."""
 
     kind: Literal["features", "autocorrelogram"]
@@ -161,14 +161,14 @@ FrontendConfig = Annotated[
 ]
 
 
-class ModelConfig(Section):
+class ModelConfig(Config):
     """An architecture by name, and the arguments of its build function."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class FittingConfig(Section):
+class BaseTrainingConfig(Config):
     """How networks are fitted, whatever they are for."""
 
     epochs: Count = 20
@@ -189,7 +189,7 @@ class FittingConfig(Section):
         return False
 
 
-class SelectingConfig(FittingConfig):
+class SupervisedTrainingConfig(BaseTrainingConfig):
     """How networks are fitted whose validation loss tells how good they are."""
 
     validate_on: Literal["test", "next", "none"] = "test"
@@ -206,7 +206,7 @@ class SelectingConfig(FittingConfig):
         return self.schedule == "cosine"
 
     @model_validator(mode="after")
-    def _selection_is_honest(self) -> "SelectingConfig":
+    def _selection_is_honest(self) -> "SupervisedTrainingConfig":
         if self.validate_on != "next" and (self.keep == "best" or self.patience is not None):
             raise ValueError(
                 f"keep={self.keep!r} and patience={self.patience} choose by the validation loss, "
@@ -216,7 +216,7 @@ class SelectingConfig(FittingConfig):
         return self
 
 
-class TrainingConfig(SelectingConfig):
+class TrainingConfig(SupervisedTrainingConfig):
     """How a classifier is fitted."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -225,7 +225,7 @@ class TrainingConfig(SelectingConfig):
     momentum: Share = 0.0
     nesterov: bool = False
     weight_decay: NotNegative = 0.0
-    """Decoupled from the gradient (AdamW); biases and normalisation are spared."""
+    """Decoupled from the gradient (AdamW); biases and normalization are spared."""
     label_smoothing: Share = 0.0
     augmentation: tuple[AugmentationConfig, ...] = ()
     """In the order they are applied: those of waveforms before those of inputs."""
@@ -251,12 +251,12 @@ class TrainingConfig(SelectingConfig):
         return self
 
 
-class Hearing(Section):
+class BaseExperiment(Config):
     """From tracks to what networks hear of them, whatever they are for."""
 
     prepare: PrepareConfig = PrepareConfig()
     frontend: FrontendConfig
-    training: FittingConfig
+    training: BaseTrainingConfig
 
     @property
     def input_samples(self) -> int:
@@ -264,7 +264,7 @@ class Hearing(Section):
         return self.prepare.clip_samples
 
     @model_validator(mode="after")
-    def _spectrogram_fits_memory(self) -> "Hearing":
+    def _spectrogram_fits_memory(self) -> "BaseExperiment":
         frontend, samples = self.frontend, self.input_samples
         cells = [0]
         if isinstance(frontend, ImageFrontendConfig) and frontend.size is not None:
@@ -281,7 +281,7 @@ class Hearing(Section):
         return self
 
 
-class Experiment(Hearing):
+class Experiment(BaseExperiment):
     """What `prepare` and `train` read of a classifier: from tracks to a fitted model."""
 
     task: Literal["classify"] = "classify"

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from tfdream import documents
-from tfdream.config.section import Section
+from tfdream.config.base import Config
 from tfdream.errors import ConfigError
+from tfdream.io import documents
 
-Loaded = TypeVar("Loaded", bound=Section)
+Loaded = TypeVar("Loaded", bound=Config)
 
 
 def names() -> list[str]:
@@ -35,7 +35,7 @@ def load(name_or_path: str, schema: type[Loaded], overrides: Iterable[str] = ())
 
 
 def read(
-    name_or_path: str, overrides: Iterable[str] = (), packaged_in: str = Section.packaged_in
+    name_or_path: str, overrides: Iterable[str] = (), packaged_in: str = Config.packaged_in
 ) -> dict[str, Any]:
     """The settings of a configuration, overridden but not yet checked.
 
@@ -103,7 +103,7 @@ def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
 
 
 def _packaged() -> dict[str, Path]:
-    folder = Path(str(resources.files("tfdream.configs")))
+    folder = Path(str(resources.files("tfdream"))) / "configs"
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")
     }

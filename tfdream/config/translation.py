@@ -4,19 +4,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tfdream.config.base import Count, NotNegative, Positive, Share
 from tfdream.config.canvases import GainCanvasConfig, LogMagnitudeCanvasConfig
-from tfdream.config.changing import Change
 from tfdream.config.learning import (
-    FittingConfig,
-    Hearing,
+    BaseExperiment,
+    BaseTrainingConfig,
     MelFrontendConfig,
     ModelConfig,
     SpectrogramFrontendConfig,
 )
-from tfdream.config.section import Count, NotNegative, Positive, Share
+from tfdream.config.recipes import Change
 
 
-class TranslationTrainingConfig(FittingConfig):
+class TranslationTrainingConfig(BaseTrainingConfig):
     """How two generators and two discriminators are fitted.
 
     Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
@@ -61,7 +61,7 @@ class TranslationTrainingConfig(FittingConfig):
         return self
 
 
-class TranslationExperiment(Hearing):
+class TranslationExperiment(BaseExperiment):
     """What `prepare` and `train` read of a CycleGAN."""
 
     task: Literal["translate"]

@@ -19,7 +19,8 @@ import tensorflow as tf
 from tfdream.config import (
     AugmentationConfig,
     BrightnessConfig,
-    EqualiserConfig,
+    Config,
+    EqualizerConfig,
     FilterConfig,
     FrequencyMaskConfig,
     FrequencyShiftConfig,
@@ -28,7 +29,6 @@ from tfdream.config import (
     MixupConfig,
     NoiseConfig,
     RollConfig,
-    Section,
     SpeedConfig,
     StretchConfig,
     TimeMaskConfig,
@@ -259,7 +259,7 @@ def frequency_shift(image: tf.Tensor, seed: tf.Tensor, config: FrequencyShiftCon
     return tf.gather(image, sources, axis=_FREQUENCY, batch_dims=1)
 
 
-def equaliser(image: tf.Tensor, seed: tf.Tensor, config: EqualiserConfig) -> tf.Tensor:
+def equalizer(image: tf.Tensor, seed: tf.Tensor, config: EqualizerConfig) -> tf.Tensor:
     """Add a curve along frequency, wherever there is sound."""
     shape = [tf.shape(image)[0], config.knots]
     heights = tf.random.stateless_normal(shape, seed, 0.0, config.deviation)
@@ -293,8 +293,8 @@ def _draw_axis_map(
     """Slope and offset `[batch]` of output position → input position."""
     factor_seed, centre_seed = _split(seed, 2)
     slope = tf.exp(_draw(image, factor_seed, -math.log(limit), math.log(limit)))
-    centre = _draw(image, centre_seed, 0.0, image.shape[axis] - 1.0)
-    return slope, centre * (1 - slope)
+    center = _draw(image, centre_seed, 0.0, image.shape[axis] - 1.0)
+    return slope, center * (1 - slope)
 
 
 def _mask(
@@ -328,7 +328,7 @@ def _roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tenso
 
 
 def _steps(
-    configs: Iterable[AugmentationConfig], functions: dict[type[Section], Callable[..., tf.Tensor]]
+    configs: Iterable[AugmentationConfig], functions: dict[type[Config], Callable[..., tf.Tensor]]
 ) -> list[tuple[int, AugmentationConfig, Callable[..., tf.Tensor]]]:
     """Those of one domain with their place among all, from which their seeds follow."""
     return [
@@ -358,21 +358,21 @@ def _db_to_amplitude(db: tf.Tensor) -> tf.Tensor:
     return tf.exp(math.log(10) / 20 * db)
 
 
-_OF_WAVEFORMS: dict[type[Section], Callable[..., tf.Tensor]] = {
+_OF_WAVEFORMS: dict[type[Config], Callable[..., tf.Tensor]] = {
     GainConfig: gain,
     TimeShiftConfig: time_shift,
     NoiseConfig: noise,
     SpeedConfig: speed,
     FilterConfig: filter,
 }
-_OF_INPUTS: dict[type[Section], Callable[..., tf.Tensor]] = {
+_OF_INPUTS: dict[type[Config], Callable[..., tf.Tensor]] = {
     RollConfig: roll,
     TimeMaskConfig: time_mask,
     FrequencyMaskConfig: frequency_mask,
     MixupConfig: mixup,
     BrightnessConfig: brightness,
     FrequencyShiftConfig: frequency_shift,
-    EqualiserConfig: equaliser,
+    EqualizerConfig: equalizer,
     InputNoiseConfig: input_noise,
     StretchConfig: stretch,
 }

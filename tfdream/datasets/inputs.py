@@ -18,14 +18,14 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from tfdream import archives
 from tfdream.config import Experiment
-from tfdream.datasets import processes, records
+from tfdream.datasets import records
 from tfdream.datasets.augment import of_waveforms
-from tfdream.datasets.kept import Kept
+from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.records import Dataset, Shard
 from tfdream.errors import ConfigError, DatasetError
-from tfdream.files import replacing
+from tfdream.io import archives, processes
+from tfdream.io.atomic import replacing
 from tfdream.signal import features
 from tfdream.signal import frontend as frontends
 from tfdream.signal.frontend import FeatureFrontend
@@ -89,7 +89,7 @@ def keep(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment
             columns = [tf.constant(column) for column in found]
         return lambda numbers: Inputs(*(tf.gather(column, numbers) for column in columns))
 
-    read = records.by_number(folder, shards)
+    read = records.record_reader(folder, shards)
 
     def hear(number: tf.Tensor) -> Inputs:
         clip = records.parse(read(number), dataset.config)
@@ -102,7 +102,7 @@ def keep(folder: Path, dataset: Dataset, shards: list[Shard], config: Experiment
         tf.TensorSpec([], tf.int64),
         tf.TensorSpec([], tf.string),
     ]
-    kept = Kept(records.count_clips(shards), hear, signature)
+    kept = LazyCache(records.count_clips(shards), hear, signature)
     return lambda numbers: Inputs(*kept.of(numbers))
 
 

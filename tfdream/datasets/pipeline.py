@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import augment, inputs, records
 from tfdream.datasets.inputs import LookUp
-from tfdream.datasets.portion import WHOLE, Portion
+from tfdream.datasets.partition import WHOLE, ReplicaSlice
 from tfdream.datasets.records import AHEAD, PARALLEL, READ_AT_A_TIME, Dataset, Shard
 from tfdream.datasets.service import Service
 from tfdream.signal import frontend as frontends
@@ -23,7 +23,7 @@ from tfdream.signal.frontend import Frontend
 
 logger = logging.getLogger(__name__)
 
-Make = Callable[[Any, tf.Tensor, Portion], tuple[tf.Tensor, tf.Tensor]]
+Make = Callable[[Any, tf.Tensor, ReplicaSlice], tuple[tf.Tensor, tf.Tensor]]
 """A portion of a batch, and the number of the step → inputs and labels."""
 
 
@@ -33,7 +33,7 @@ def training_batches(
     shards: list[Shard],
     config: Experiment,
     first_epoch: int = 0,
-    portion: Portion = WHOLE,
+    portion: ReplicaSlice = WHOLE,
     service: Service | None = None,
 ) -> tf.data.Dataset:
     """An endless stream of shuffled and augmented batches, `steps_per_epoch` of them an epoch.
@@ -96,7 +96,7 @@ def evaluation_batches(
     config: Experiment,
     batch_size: int,
     once: bool = True,
-    portion: Portion | None = None,
+    portion: ReplicaSlice | None = None,
 ) -> tf.data.Dataset:
     """Every clip, in the order of the shards.
 
@@ -126,7 +126,7 @@ def evaluation_batches(
         batches = batched(tf.data.Dataset.range(clips)).map(_looking_up(look_up), **PARALLEL)
     else:
         hear = _hearing(frontend, dataset, config)
-        batches = batched(records.serialised(folder, shards)).map(hear, **PARALLEL)
+        batches = batched(records.serialized(folder, shards)).map(hear, **PARALLEL)
     # The count lets `fit` know the end of the data without running into it.
     return batches.prefetch(AHEAD).apply(tf.data.experimental.assert_cardinality(count))
 
@@ -162,8 +162,8 @@ def _hearing(
     """Records `[batch]` → what the network hears of them, window by window."""
     starts = window_starts(config)
 
-    def hear(serialised: tf.Tensor) -> Heard:
-        clip = records.parse_batch(serialised, dataset.config)
+    def hear(serialized: tf.Tensor) -> Heard:
+        clip = records.parse_batch(serialized, dataset.config)
         waveform = clip.pop("waveform")
         windows = [waveform[:, start : start + config.input_samples] for start in starts]
         return frontend(tf.reshape(tf.stack(windows, 1), [-1, config.input_samples])), clip
@@ -175,7 +175,7 @@ def _reading(
     folder: Path, shards: list[Shard], hear: Callable[[tf.Tensor], Heard]
 ) -> Callable[[tf.Tensor], Heard]:
     """Numbers of clips `[batch]` → what is heard of their records."""
-    read = records.by_number(folder, shards)
+    read = records.record_reader(folder, shards)
     return lambda numbers: hear(tf.map_fn(read, numbers, fn_output_signature=tf.string))
 
 
@@ -206,24 +206,24 @@ class _Making:
         self.change_input = augment.input_augmentation(training.augmentation)
 
     def hear_and_vary(
-        self, serialised: tf.Tensor, step: tf.Tensor, portion: Portion
+        self, serialized: tf.Tensor, step: tf.Tensor, portion: ReplicaSlice
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Inputs and labels, of records `[batch]`; what varies follows from the step."""
-        clip = records.parse_batch(serialised, self.dataset.config)
+        clip = records.parse_batch(serialized, self.dataset.config)
         seeds = self._seeds(step, portion)
         waveform = augment.random_crop(clip["waveform"], self.config.input_samples, seeds[1])
         heard = self.frontend(self.change_waveform(waveform, seeds[2]))
         return self.vary((heard, clip["label"]), step, portion)
 
     def vary(
-        self, heard: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor, portion: Portion
+        self, heard: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor, portion: ReplicaSlice
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The same of what the frontend made already, with the numbers of the labels `[batch]`."""
         values, label = heard
         labels = tf.one_hot(label, len(self.dataset.labels))
         return self.change_input(tf.cast(values, tf.float32), labels, self._seeds(step, portion)[0])
 
-    def _seeds(self, step: tf.Tensor, portion: Portion) -> tf.Tensor:
+    def _seeds(self, step: tf.Tensor, portion: ReplicaSlice) -> tf.Tensor:
         """Three seeds int64 `[3, 2]` for what is drawn for a portion of a batch."""
         seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
         return tf.random.split(portion.seed(seed), 3)
@@ -253,18 +253,18 @@ def _from_shards(
 
     def epoch_windows(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(names, [training.seed, epoch])
-        serialised = tf.data.Dataset.from_tensor_slices(order).interleave(
+        serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset,
             cycle_length=READ_AT_A_TIME,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        return serialised.batch(window).map(lambda records: (records, epoch))
+        return serialized.batch(window).map(lambda records: (records, epoch))
 
-    def window_batches(serialised: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
+    def window_batches(serialized: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
         # What is shuffled is still encoded, hence small. (`Dataset.shuffle` takes no seed that
         # depends on the epoch.)
-        order = tf.random.experimental.stateless_shuffle(serialised, [training.seed, epoch])
+        order = tf.random.experimental.stateless_shuffle(serialized, [training.seed, epoch])
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)

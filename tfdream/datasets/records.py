@@ -12,15 +12,15 @@ import numpy as np
 import tensorflow as tf
 from pydantic import ConfigDict, Field, model_validator
 
-from tfdream import documents
-from tfdream.config import FittingConfig, PrepareConfig, Section, validate
+from tfdream.config import BaseTrainingConfig, Config, PrepareConfig, validate
 from tfdream.errors import ConfigError, DatasetError
-from tfdream.files import check_format, replacing
+from tfdream.io import documents
+from tfdream.io.atomic import check_format, replacing
 
 DESCRIPTION = "dataset.json"
 FORMAT = 2
 _SCANNED = 64
-# Shards read at a time while training: neighbours in a shard belong to the same track.
+# Shards read at a time while training: neighbors in a shard belong to the same track.
 READ_AT_A_TIME = 16
 # Batches that are ready before they are asked for. Left to TensorFlow it may be gigabytes.
 AHEAD = 2
@@ -29,7 +29,7 @@ PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 _REMEDY = "run tfdream prepare --force again"
 
 
-class Shard(Section):
+class Shard(Config):
     """One TFRecord file: whole tracks of one fold."""
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
@@ -53,7 +53,7 @@ class Shard(Section):
         return self
 
 
-class Dataset(Section):
+class Dataset(Config):
     """What ``dataset.json`` holds.
 
     Shards are listed in the order of their folds; labels in alphabetical order, which is the order
@@ -174,7 +174,7 @@ def damaged(folder: Path, shards: Iterable[Shard]) -> Iterator[tuple[Shard, str]
 
 
 @contextmanager
-def naming_damage(folders: Mapping[Path, Dataset]) -> Iterator[None]:
+def report_corrupt_shards(folders: Mapping[Path, Dataset]) -> Iterator[None]:
     """Tell which shard it is that TensorFlow cannot read.
 
     Every record carries a checksum, so that damage is noticed where it is read; but TensorFlow
@@ -245,7 +245,7 @@ def write_shard(
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 for track, label, encoded in clips:
-                    writer.write(_serialise(track, label, encoded))
+                    writer.write(_serialize(track, label, encoded))
                     tracks[track] += 1
                     labels[track] = label
         except tf.errors.OpError as error:
@@ -275,13 +275,13 @@ def read(
       Batches of ``waveform`` float32 `[batch, samples]`, ``label`` int64 and ``track`` string.
     """
     return (
-        serialised(folder, shards)
+        serialized(folder, shards)
         .batch(batch_size)
         .map(lambda batch: parse_batch(batch, dataset.config), **PARALLEL)
     )
 
 
-def tally(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def count_clips_per_fold(folder: Path, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Count the clips and the tracks of each label in each fold.
 
     Returns:
@@ -310,22 +310,22 @@ def track_labels(folder: Path, shard: Shard) -> list[int]:
         "track": tf.io.FixedLenFeature([], tf.string),
     }
     label_of: dict[bytes, int] = {}
-    for batch in serialised(folder, [shard]).batch(_SCANNED):
+    for batch in serialized(folder, [shard]).batch(_SCANNED):
         found = tf.io.parse_example(batch, wanted)
         label_of.update(zip(found["track"].numpy(), found["label"].numpy().tolist(), strict=True))
     return [label_of[track.encode()] for track in shard.tracks]
 
 
-def serialised(folder: Path, shards: Iterable[Shard]) -> tf.data.Dataset:
+def serialized(folder: Path, shards: Iterable[Shard]) -> tf.data.Dataset:
     """Every record of some shards once, in their order, as it lies there: string `[]`."""
     return tf.data.TFRecordDataset([str(folder / shard.name) for shard in shards])
 
 
-def by_number(folder: Path, shards: Sequence[Shard]) -> Callable[[tf.Tensor], tf.Tensor]:
+def record_reader(folder: Path, shards: Sequence[Shard]) -> Callable[[tf.Tensor], tf.Tensor]:
     """A way to single records, so that nobody has to read all those before.
 
     Returns:
-      In the graph: the number of a clip int64 `[]`, by its place in `serialised` → its record.
+      In the graph: the number of a clip int64 `[]`, by its place in `serialized` → its record.
     """
     names = np.array([str(folder / shard.name) for shard in shards])
     starts = np.cumsum([0, *(shard.clips for shard in shards)])[:-1]
@@ -349,17 +349,17 @@ def spread(total: int, count: int) -> np.ndarray:
     return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
 
 
-def fit_memory(clips: int, shape: tuple[int, ...], training: FittingConfig) -> bool:
+def fit_memory(clips: int, shape: tuple[int, ...], training: BaseTrainingConfig) -> bool:
     """Whether inputs of a shape, one for each clip, may be kept in memory as float16."""
     size = clips * np.prod(shape, dtype=float) * np.dtype(np.float16).itemsize
     return bool(size <= training.memory_gigabytes * 1e9)
 
 
-def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
+def parse_batch(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     """Decode a batch of records in the graph; see `read` for what it gives."""
     return tf.map_fn(
         lambda one: parse(one, config),
-        serialised,
+        serialized,
         fn_output_signature={
             "waveform": tf.TensorSpec([config.clip_samples], tf.float32),
             "label": tf.TensorSpec([], tf.int64),
@@ -368,10 +368,10 @@ def parse_batch(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Te
     )
 
 
-def parse(serialised: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
+def parse(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     """Decode one record in the graph: ``waveform`` float32 `[samples]`, ``label``, ``track``."""
     features = tf.io.parse_single_example(
-        serialised,
+        serialized,
         {
             "audio": tf.io.FixedLenFeature([], tf.string),
             "label": tf.io.FixedLenFeature([], tf.int64),
@@ -397,7 +397,7 @@ def decode(encoded: tf.Tensor, config: PrepareConfig) -> tf.Tensor:
     return tf.ensure_shape(pcm, [config.clip_samples])
 
 
-def _serialise(track: str, label: int, encoded: bytes) -> bytes:
+def _serialize(track: str, label: int, encoded: bytes) -> bytes:
     features = {
         "audio": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),

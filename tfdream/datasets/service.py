@@ -17,7 +17,7 @@ from tensorflow.data.experimental import service as tf_service
 
 from tfdream.config import PrepareConfig
 from tfdream.datasets import records
-from tfdream.datasets.portion import Portion
+from tfdream.datasets.partition import ReplicaSlice
 from tfdream.errors import ClusterError, ConfigError
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ class Service(NamedTuple):
         batches: tf.data.Dataset,
         first_step: int,
         batch_size: int,
-        make: Callable[[Any, tf.Tensor, Portion], Any],
-        portion: Portion,
+        make: Callable[[Any, tf.Tensor, ReplicaSlice], Any],
+        portion: ReplicaSlice,
     ) -> tf.data.Dataset:
         """Have the batches of an endless stream made elsewhere.
 
@@ -76,12 +76,12 @@ class Service(NamedTuple):
 
         def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
             def cut(index: tf.Tensor) -> tuple[Any, ...]:
-                return step, index, Portion(index, portion.count).cut(batch, batch_size)
+                return step, index, ReplicaSlice(index, portion.count).cut(batch, batch_size)
 
             return tf.data.Dataset.range(portion.count).map(cut)
 
         def finish(step: tf.Tensor, index: tf.Tensor, part: Any) -> tuple[tf.Tensor, Any]:
-            return step, make(part, step, Portion(index, portion.count))
+            return step, make(part, step, ReplicaSlice(index, portion.count))
 
         steps = tf.data.Dataset.counter(first_step)
         made = (
@@ -147,7 +147,7 @@ def _until_lost(read: tf.data.Dataset) -> Iterator[Any]:
 
 
 @contextmanager
-def told_of_lost_batches() -> Iterator[None]:
+def report_lost_batches() -> Iterator[None]:
     """Tell of a worker that died while its batches were read, in one line.
 
     Raises:

@@ -9,11 +9,11 @@ import math
 import tensorflow as tf
 
 from tfdream.config import TranslationExperiment
-from tfdream.datasets.portion import WHOLE, Portion
+from tfdream.datasets.clip_set import ClipSet, endless_batches, fit_memory, ordered_batches
+from tfdream.datasets.partition import WHOLE, ReplicaSlice
 from tfdream.datasets.records import AHEAD
-from tfdream.datasets.sides import Side, endless_batches, fit_memory, ordered_batches
 
-Sides = tuple[Side, Side]
+Sides = tuple[ClipSet, ClipSet]
 
 
 def steps_per_epoch(sides: Sides, batch_size: int) -> int:
@@ -22,7 +22,7 @@ def steps_per_epoch(sides: Sides, batch_size: int) -> int:
 
 
 def training_batches(
-    sides: Sides, config: TranslationExperiment, first_epoch: int = 0, portion: Portion = WHOLE
+    sides: Sides, config: TranslationExperiment, first_epoch: int = 0, portion: ReplicaSlice = WHOLE
 ) -> tf.data.Dataset:
     """An endless stream of shuffled batches, `steps_per_epoch` of them an epoch.
 
@@ -50,7 +50,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    sides: Sides, config: TranslationExperiment, portion: Portion = WHOLE
+    sides: Sides, config: TranslationExperiment, portion: ReplicaSlice = WHOLE
 ) -> tf.data.Dataset:
     """Every clip of the larger side once, in order; as many of the smaller one.
 

@@ -9,10 +9,11 @@ import tensorflow as tf
 from sklearn.metrics import confusion_matrix
 
 from tfdream import audio
-from tfdream.datasets import clips, pipeline, records
+from tfdream.datasets import pipeline, records
+from tfdream.datasets.preparation import cutting
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.scores import intervals, per_class
-from tfdream.training.runs import Run
+from tfdream.runs import Run
 
 _BATCH_SIZE = 16
 
@@ -52,7 +53,7 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
     if folds is None:
         folds = _held_out(run, dataset)
     chosen = sorted(set(folds))
-    with records.naming_damage({dataset_folder: dataset}):
+    with records.report_corrupt_shards({dataset_folder: dataset}):
         found = predict_dataset(run, dataset_folder, dataset, chosen)
     return {**score(found, run.labels), "folds": chosen}
 
@@ -223,7 +224,7 @@ def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
 
 def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
     how = run.config.prepare.short
-    filled = [clips.fill(piece, run.clip_samples, how) for piece in pieces]
+    filled = [cutting.fill(piece, run.clip_samples, how) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tfdream import __version__, documents
+from tfdream import __version__
 from tfdream.config import Experiment
 from tfdream.datasets import records
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.evaluation.classification import evaluate
 from tfdream.evaluation.scores import intervals, per_class
-from tfdream.files import write_json
-from tfdream.training.fit import train
-from tfdream.training.runs import Run
+from tfdream.io import documents
+from tfdream.io.atomic import write_json
+from tfdream.runs import Run
+from tfdream.training.classification import train
 
 logger = logging.getLogger(__name__)
 

@@ -40,12 +40,12 @@ class Step(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """What the values 0 and 1 of an image's channel stand for, and its colours."""
+    """What the values 0 and 1 of an image's channel stand for, and its colors."""
 
     label: str
     zero: float
     one: float
-    colours: str
+    colors: str
     open: bool = False
     """Whether there are values above 1."""
 

@@ -18,7 +18,7 @@ from tfdream.figures.sheet import (
 )
 
 if TYPE_CHECKING:
-    from tfdream.models import Convolution
+    from tfdream.models.inspect import Convolution
 
 _SHOWN = 8
 _RANGE_DB = 60.0

@@ -21,7 +21,7 @@ from tfdream.figures.sheet import (
     sheet,
     shortened,
 )
-from tfdream.files import read_csv
+from tfdream.io.atomic import read_csv
 
 # What `history` draws: labels of the axes, columns and their legends.
 _CLASSIFICATION = {
@@ -115,12 +115,12 @@ def classes(
     """
     height = 1.6 + 0.35 * len(labels)
     with sheet(output, 1, 2, height=height) as axes:
-        colours = matplotlib.colormaps[VALUE_MAP](np.linspace(0, 0.95, len(folds)))
+        colors = matplotlib.colormaps[VALUE_MAP](np.linspace(0, 0.95, len(folds)))
         places = range(len(labels))
         for axis, unit, counts in zip(axes, ("clips", "tracks"), (clips, tracks), strict=True):
             begun = np.zeros(len(labels), int)
-            for fold, colour, count in zip(folds, colours, counts, strict=True):
-                axis.barh(places, count, left=begun, color=colour, label=f"fold {fold}")
+            for fold, color, count in zip(folds, colors, counts, strict=True):
+                axis.barh(places, count, left=begun, color=color, label=f"fold {fold}")
                 begun = begun + count
             for place, total in zip(places, begun, strict=True):
                 axis.annotate(
@@ -141,7 +141,7 @@ def classes(
 
 
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]], output: Path) -> None:
-    """A confusion matrix: rows are the truth, cells count clips, colours are shares of a row."""
+    """A confusion matrix: rows are the truth, cells count clips, colors are shares of a row."""
     with sheet(output, 1, height=_height(labels), width=_width(labels)) as (axis,):
         _draw_confusion(axis, labels, matrix)
 
@@ -163,11 +163,11 @@ def per_class(
     with sheet(output, 1, 2, height=_height(labels), width=_width(labels)) as (left, right):
         _draw_confusion(left, labels, matrix)
         bars = (("recall", BLUE), ("precision", ORANGE), ("f1", GREEN))
-        for number, (score, colour) in enumerate(bars):
+        for number, (score, color) in enumerate(bars):
             places = [index + 0.26 * (number - 1) for index in range(len(rows))]
             values = [row[score] for row in rows]
             legend = score.upper() if score == "f1" else score
-            right.barh(places, values, height=0.24, color=colour, label=legend)
+            right.barh(places, values, height=0.24, color=color, label=legend)
         counts = [f"{row['clips']} clips" for row in rows]
         right.set_yticks(range(len(rows)), counts)
         right.tick_params(axis="y", length=0)
@@ -193,8 +193,8 @@ def _draw_confusion(axis: Axes, labels: Sequence[str], matrix: Sequence[Sequence
     axis.imshow(shares, vmin=0, vmax=1, cmap=SHARE_MAP, aspect="auto")
     size = 10 if len(labels) <= 12 else 7
     for (row, column), count in np.ndenumerate(counts):
-        colour = "black" if shares[row, column] > 0.5 else "white"
-        axis.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
+        color = "black" if shares[row, column] > 0.5 else "white"
+        axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
     ticks = _ticks(labels)
     turn = 30 if len(labels) <= 12 else 60
     axis.set_xticks(range(len(labels)), ticks, rotation=turn, ha="right", parse_math=False)

@@ -13,7 +13,7 @@ from tfdream.figures.sheet import (
     VALUE_MAP,
     WIDTH_INCHES,
     check_writable,
-    colour_bar,
+    color_bar,
     name,
     power_to_level_db,
     sheet,
@@ -86,14 +86,14 @@ def _draw_view(
         channel.zero + (channel.one - channel.zero) * image,
         vmin=channel.zero,
         vmax=highest,
-        cmap=channel.colours,
+        cmap=channel.colors,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
         extent=(start_seconds, start_seconds + axes.seconds, 0, 1),
     )
     axes.draw_frequencies(axis)
-    colour_bar(axis, drawn, channel.label)
+    color_bar(axis, drawn, channel.label)
 
 
 def _draw_line(axis: Axes, values: np.ndarray, axes: InputAxes, start_seconds: float) -> None:
@@ -105,7 +105,7 @@ def _draw_line(axis: Axes, values: np.ndarray, axes: InputAxes, start_seconds: f
 def grams(matrices: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], output: Path) -> None:
     """Gram matrices of recordings beside each other: which features of a layer go together.
 
-    Colours are levels in dB below the largest dot of a layer, of all recordings. Above each
+    Colors are levels in dB below the largest dot of a layer, of all recordings. Above each
     matrix is its distance from the last recording's, as a share of that one's norm. Of more than
     400 features, each dot shows the mean of a block.
 
@@ -183,5 +183,5 @@ def autocorrelograms(
             axis.set(ylim=(0, lags[-1]), xlim=(0, max(each[0][-1] for each in found)))
             axis.set_ylabel("lag / s")
             name(axis, title)
-            colour_bar(axis, mesh, "autocorrelation")
+            color_bar(axis, mesh, "autocorrelation")
         axes[-1].set_xlabel("time / s")

@@ -62,7 +62,7 @@ def read_overview(path: Path, spec: StftSpec, scale: FrequencyScale) -> Overview
 
     Args:
       path: any audio file.
-      spec: of the spectrogram; frames are centred, with silence around the recording.
+      spec: of the spectrogram; frames are centered, with silence around the recording.
       scale: of its frequencies.
 
     Raises:

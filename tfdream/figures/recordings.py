@@ -13,7 +13,7 @@ from tfdream.figures.sheet import (
     LEVEL_MAP,
     RANGE_DB,
     check_writable,
-    colour_bar,
+    color_bar,
     name,
     power_to_level_db,
     round_hz,
@@ -36,7 +36,7 @@ def spectrograms(
     spec: StftSpec = _SPEC,
     scale: FrequencyScale = _BY_OCTAVES,
 ) -> None:
-    """Spectrograms of recordings, one above the other, on the same time, frequency and colours.
+    """Spectrograms of recordings, one above the other, on the same time, frequency and colors.
 
     Of their mid signals; levels are in dB below the loudest of all. Where a dot of the picture
     stands for several frames or bins, it shows the loudest of them.
@@ -121,7 +121,7 @@ def _draw_spectrograms(
             axis.set_yticks([], minor=True)
         axis.set_ylim(lowest_hz, highest_hz)
         axis.set_facecolor("black")  # what a recording of another rate or length has not
-        colour_bar(axis, mesh, "level / dB")
+        color_bar(axis, mesh, "level / dB")
 
 
 def _draw_steps(axis: Axes, values: Sequence[float], label: str) -> None:

@@ -1,4 +1,4 @@
-"""What all figures share: the sheet that they are drawn on, colours, levels, names."""
+"""What all figures share: the sheet that they are drawn on, colors, levels, names."""
 
 import io
 import warnings
@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from tfdream.errors import ConfigError
-from tfdream.files import check_free_file, write_bytes
+from tfdream.io.atomic import check_free_file, write_bytes
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DOTS_PER_INCH = 150
@@ -24,7 +24,7 @@ WIDTH_INCHES = 10.0
 
 # Okabe and Ito's, without the yellow that white paper swallows: told apart by everyone.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-COLOURS = (BLUE, ORANGE, GREEN, "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+COLORS = (BLUE, ORANGE, GREEN, "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 
 # Perceptually uniform, of levels, of shares, of values, of angles.
 LEVEL_MAP, SHARE_MAP, VALUE_MAP, ANGLE_MAP = "magma", "cividis", "viridis", "twilight"
@@ -91,7 +91,7 @@ def sheet(
     with new_figure(output, total, width) as figure:
         axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
         for axis in axes.flat:
-            axis.set_prop_cycle(color=COLOURS)
+            axis.set_prop_cycle(color=COLORS)
         yield list(axes.flat)
 
 
@@ -108,8 +108,8 @@ def shortened(text: str, longest: int = _LONGEST_NAME) -> str:
     return f"{text[:kept]}…{text[-kept:]}"
 
 
-def colour_bar(axis: Axes, drawn: ScalarMappable, label: str) -> None:
-    """What the colours of axes mean."""
+def color_bar(axis: Axes, drawn: ScalarMappable, label: str) -> None:
+    """What the colors of axes mean."""
     assert axis.figure is not None
     axis.figure.colorbar(drawn, ax=axis, label=label, pad=0.01)
 

@@ -54,14 +54,14 @@ class ConstantQ:
             _build_octave(config, number, sample_rate) for number in range(config.octaves)
         ]
         self.step = 2 ** max(octave.halvings for octave in self.octaves)
-        # The last frame may be centred on the sample behind the last one.
+        # The last frame may be centered on the sample behind the last one.
         longest = 1 + max(octave.half << octave.halvings for octave in self.octaves)
         self.padding = math.ceil(longest / self.step) * self.step
 
     def waveform_to_power(self, waveform: tf.Tensor) -> tf.Tensor:
         """Analyse a batch of waveforms.
 
-        Frames are centred as those of `stft.waveform_to_stft`.
+        Frames are centered as those of `stft.waveform_to_stft`.
 
         Args:
           waveform: float32 `[batch, samples]`, longer than half of the lowest band's window.

@@ -2,7 +2,7 @@
 
 `build` makes the one that a configuration names. A spectrogram frontend gives images
 `[batch, frequency, time, channels]` in [0, 1], frequency ascending; what an image leaves out (the
-clip's level, its phase) comes beside it as a `Remainder`, which `invert` takes back. Features by
+clip's level, its phase) comes beside it as a `ImageMetadata`, which `invert` takes back. Features by
 librosa are neither differentiable nor invertible.
 """
 
@@ -24,10 +24,10 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 from tfdream.signal import features
-from tfdream.signal.bands import MelBands
 from tfdream.signal.constant_q import LIKE_BINS_OF, ConstantQ
+from tfdream.signal.images import Size, resize, turn
+from tfdream.signal.mel import MelBands
 from tfdream.signal.phase import magnitude_to_waveform
-from tfdream.signal.resizing import Size, resize, turn
 from tfdream.signal.scales import Decibels, Log1p
 from tfdream.signal.stft import (
     stft_to_phase,
@@ -42,7 +42,7 @@ _FROM_THE_ORIGINAL = PhaseConfig()
 _TINY_TURN = 1e-5
 
 
-class Remainder(NamedTuple):
+class ImageMetadata(NamedTuple):
     """What an image leaves out; `invert` takes what it has and finds the rest."""
 
     reference_db: tf.Tensor
@@ -79,7 +79,7 @@ class RawFrontend(Frontend):
 
 
 class SpectrogramFrontend(Frontend):
-    """A grey image of the STFT: level, phase, or both as two channels.
+    """A gray image of the STFT: level, phase, or both as two channels.
 
     The level is on one of the `scales`, of every bin or of mel bands; the phase is scaled from −π…π
     to 0…1.
@@ -141,17 +141,19 @@ class SpectrogramFrontend(Frontend):
             channels.append(turns - whole + 0.5)
         return self._to_image(tf.stack(channels, axis=-1), size)
 
-    def analyse(self, waveform: tf.Tensor) -> tuple[tf.Tensor, Remainder]:
+    def analyze(self, waveform: tf.Tensor) -> tuple[tf.Tensor, ImageMetadata]:
         """The image, and what it leaves out."""
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
         reference = self.scale.reference(self._power_to_level(power))
-        return self.stft_to_image(stft), Remainder(reference, tf.sqrt(power), stft_to_phase(stft))
+        return self.stft_to_image(stft), ImageMetadata(
+            reference, tf.sqrt(power), stft_to_phase(stft)
+        )
 
     def invert(
         self,
         image: tf.Tensor,
-        remainder: Remainder,
+        remainder: ImageMetadata,
         samples: int,
         config: PhaseConfig = _FROM_THE_ORIGINAL,
         seed: int = 0,
@@ -181,7 +183,9 @@ class SpectrogramFrontend(Frontend):
         phase = (self._from_image(image, samples)[..., -1] - 0.5) * 2 * math.pi
         return stft_to_waveform(to_complex(magnitude, phase), self.spec, samples)
 
-    def image_to_magnitude(self, image: tf.Tensor, remainder: Remainder, samples: int) -> tf.Tensor:
+    def image_to_magnitude(
+        self, image: tf.Tensor, remainder: ImageMetadata, samples: int
+    ) -> tf.Tensor:
         """The STFT's magnitude `[batch, frames, bins]` that an image shows, or its remainder has.
 
         Raises:
@@ -229,7 +233,7 @@ class SpectrogramFrontend(Frontend):
 
 
 class ConstantQFrontend(Frontend):
-    """A grey image of the constant-Q transform, without an inverse: `[batch, bands, frames, 1]`."""
+    """A gray image of the constant-Q transform, without an inverse: `[batch, bands, frames, 1]`."""
 
     def __init__(self, config: ConstantQFrontendConfig, sample_rate: int) -> None:
         self.config = config

@@ -55,12 +55,12 @@ def _integrate_clip(
     magnitude: np.ndarray, spec: StftSpec, seed: int, known: np.ndarray, tolerance: float
 ) -> np.ndarray:
     phase = np.random.default_rng(seed).uniform(-math.pi, math.pi, magnitude.shape)
-    # The steps refer to the window's centre, TensorFlow's phase to its start.
+    # The steps refer to the window's center, TensorFlow's phase to its start.
     turns = math.pi * np.arange(spec.bins)
     phase[: len(known)] = known - turns
     floor = tolerance * magnitude.max(initial=0)
     if floor > 0:
-        # A border that is never reached spares the question whether a neighbour exists.
+        # A border that is never reached spares the question whether a neighbor exists.
         steps = np.pad(_phase_steps(magnitude, floor, spec), [(0, 0), (1, 1), (1, 1)])
         bordered, phase = np.pad(magnitude, 1), np.pad(phase, 1)
         order = np.argsort(-bordered, axis=None)[: np.count_nonzero(magnitude > floor)]

@@ -19,12 +19,12 @@ from tfdream.signal.stft import (
 _TINY = 1e-12
 
 
-class Held(NamedTuple):
+class PhaseConstraint(NamedTuple):
     """The beginning of a waveform that is there already, and that the rest has to go on from."""
 
     waveform: tf.Tensor
     """float32 `[batch, samples]`, of the whole length; what is free may be anything."""
-    freedom: tf.Tensor
+    free_mask: tf.Tensor
     """float32 `[samples]`: 0 where samples stay as they are, 1 where they are free."""
     frames: int
     """So many frames lie wholly in what stays: their phase is known."""
@@ -37,7 +37,7 @@ def magnitude_to_waveform(
     config: PhaseConfig,
     original: tf.Tensor | None = None,
     seed: int = 0,
-    held: Held | None = None,
+    held: PhaseConstraint | None = None,
 ) -> tf.Tensor:
     """Render a magnitude: choose a phase, and mend it by Griffin–Lim.
 
@@ -94,7 +94,7 @@ def griffin_lim(
     momentum: float = 0.99,
     phase: tf.Tensor | None = None,
     seed: int = 0,
-    held: Held | None = None,
+    held: PhaseConstraint | None = None,
 ) -> tf.Tensor:
     """Find a waveform with the given STFT magnitude by alternating projections.
 
@@ -119,7 +119,7 @@ def griffin_lim(
     def begin(waveform: tf.Tensor) -> tf.Tensor:
         if held is None:
             return waveform
-        return held.waveform + held.freedom * (waveform - held.waveform)
+        return held.waveform + held.free_mask * (waveform - held.waveform)
 
     start = begin(stft_to_waveform(to_complex(magnitude, phase), spec, samples))
 
@@ -164,7 +164,7 @@ def energy_db(error: float, wanted: float) -> float:
 def _integrated_phase(
     magnitude: tf.Tensor, spec: StftSpec, seed: int, known: tf.Tensor | None
 ) -> tf.Tensor:
-    from tfdream.signal.pghi import integrate_phase  # with numba, which few need
+    from tfdream.signal.pghi import integrate_phase
 
     # Without state: the same magnitude has the same phase.
     found = tf.numpy_function(

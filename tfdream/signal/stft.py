@@ -1,7 +1,7 @@
 """The short-time Fourier transform and its exact inverse, in the graph.
 
 Waveforms are float32 `[batch, samples]`, STFTs complex64 `[batch, frames, bins]`. Frames are
-centred: the signal is padded by reflection, so that frame k is centred on sample k · hop.
+centered: the signal is padded by reflection, so that frame k is centered on sample k · hop.
 """
 
 import functools

@@ -4,24 +4,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tfdream import audio, models
+from tfdream import audio
 from tfdream.config import DreamConfig
 from tfdream.errors import ConfigError
-from tfdream.synthesis.batch import change_each, destinations, recordings
-from tfdream.synthesis.expressions import layer_norms, parse
-from tfdream.synthesis.guides import read_guide
-from tfdream.synthesis.recording import (
+from tfdream.models import inspect
+from tfdream.runs import Run
+from tfdream.synthesis.ascent.expressions import layer_norms, parse
+from tfdream.synthesis.guide import read_guide
+from tfdream.synthesis.rendering.batch import change_each, destinations, recordings
+from tfdream.synthesis.rendering.process import (
     Progress,
-    change_recording,
     check_output,
     claimed,
+    process_file,
     silent,
     write_sidecar,
 )
-from tfdream.synthesis.retouch import Retouch, build_retouch, noise
-from tfdream.synthesis.snapshots import numbered, snapshot_steps
-from tfdream.synthesis.tiles import TileGrid
-from tfdream.training.runs import Run
+from tfdream.synthesis.rendering.snapshots import numbered, snapshot_steps
+from tfdream.synthesis.rendering.tiles import TileGrid
+from tfdream.synthesis.tile_optimizer import TileOptimizer, build_tile_optimizer, noise
 
 LAYER = "{layer}"
 """What stands for the layer in the names of outputs of `dream_layers`."""
@@ -32,7 +33,7 @@ class Dreamer:
 
     Args:
       run: the network.
-      config: objective, canvas, octaves, optimiser and tiles.
+      config: objective, canvas, octaves, optimizer and tiles.
       guide: a recording, for objectives that heed one.
 
     Raises:
@@ -45,8 +46,8 @@ class Dreamer:
         self.run = run
         self.config = config
         self.guide = guide
-        self.objective = parse(config.objective, models.deepest_convolution(run.model), run.labels)
-        models.find_layers(run.model, self.objective.layers)  # refuses one that is not there
+        self.objective = parse(config.objective, inspect.deepest_convolution(run.model), run.labels)
+        inspect.find_layers(run.model, self.objective.layers)  # refuses one that is not there
         if self.objective.guided and guide is None:
             raise ConfigError(
                 f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
@@ -58,12 +59,12 @@ class Dreamer:
             )
         grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
         self._guide = read_guide(guide, run.sample_rate, grid.samples) if guide else None
-        self._retouches: dict[bool, Retouch] = {}
+        self._retouches: dict[bool, TileOptimizer] = {}
 
-    def retouch(self, resampled: bool) -> Retouch:
+    def retouch(self, resampled: bool) -> TileOptimizer:
         """How tiles are changed; `resampled` if the recording has another rate than the network."""
         if resampled not in self._retouches:
-            self._retouches[resampled] = build_retouch(
+            self._retouches[resampled] = build_tile_optimizer(
                 self.run,
                 self.config,
                 lambda size: (self.objective, {"objective": self.objective}),
@@ -98,8 +99,8 @@ class Dreamer:
           progress: hears how far it is; where it returns True, the rest stays as it is.
 
         Returns:
-          The JSON object of the command: objective_before, objective_after (as the optimiser left
-          it), objective_rendered (of the written file), and what `recording.change_recording` adds.
+          The JSON object of the command: objective_before, objective_after (as the optimizer left
+          it), objective_rendered (of the written file), and what `recording.process_file` adds.
 
         Raises:
           AudioError, ConfigError: if the file or the settings do not fit.
@@ -111,7 +112,7 @@ class Dreamer:
             check_output(path, bits, force, (source, self.guide))
         making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
         with claimed(output), audio.excerpt(source, start_seconds, seconds) as original:
-            result = change_recording(
+            result = process_file(
                 original, output, retouch, bits, self.config.level, save_every, progress
             )
             result["objective"] = self.objective.name
@@ -190,7 +191,7 @@ def dream_layers(
       output: with ``{layer}`` in its name.
       run: the network.
       config: of all; its objective is replaced.
-      layers: whose norm is maximised.
+      layers: whose norm is maximized.
       guide, force, bits, options: see `Dreamer` and its call.
 
     Returns:
@@ -200,7 +201,7 @@ def dream_layers(
         layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
         for layer in layers
     }
-    models.find_layers(run.model, layers)  # refuses one that is not there, before the work
+    inspect.find_layers(run.model, layers)  # refuses one that is not there, before the work
     for path in outputs.values():
         check_output(path, bits, force, (source, guide))
     result: dict[str, Any] = {"files": []}

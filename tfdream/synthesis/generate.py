@@ -14,11 +14,11 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config import GenerateConfig
 from tfdream.errors import AudioError, ConfigError
-from tfdream.models.generators import Generator, Position
+from tfdream.models.sequence import DecoderState, SequenceModel
+from tfdream.runs import GenerationRun
 from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.synthesis.recording import Progress, check_output, silent, write_sidecar
-from tfdream.synthesis.voice import Voice, joined
-from tfdream.training.runs import GenerationRun
+from tfdream.synthesis.rendering.process import Progress, check_output, silent, write_sidecar
+from tfdream.synthesis.vocoder import StreamingVocoder, joined
 
 _PIECE_SECONDS = 10.0
 
@@ -110,8 +110,8 @@ def generate(
     samples = round(seconds * rate)
     if not samples:
         raise ConfigError(f"seconds={seconds:g} is less than a sample at {rate} Hz; ask for more")
-    runner = FreeRun(run, config, heard)
-    pieces = Pieces(runner, math.ceil(seconds * run.sample_rate), progress)
+    runner = FrameGenerator(run, config, heard)
+    pieces = FrameChunks(runner, math.ceil(seconds * run.sample_rate), progress)
     if heard is None:
         with audio.Writer(output, rate, 1, bits) as writer:
             sound = audio.head(joined(iter(pieces), runner.voice), samples)
@@ -157,7 +157,7 @@ def generate(
     return result
 
 
-class FreeRun:
+class FrameGenerator:
     """A generator that hears itself, and the voice that gives it sound.
 
     Args:
@@ -177,8 +177,8 @@ class FreeRun:
         self.sample_rate = run.sample_rate
         self.seed = config.seed
         self.temperature = _temperature(generator, config)
-        self._go_on = tf.function(generator.go_on)
-        self._listen = tf.function(generator.listen)
+        self._go_on = tf.function(generator.generate_frames)
+        self._listen = tf.function(generator.encode_prompt)
         reference_db = float(generator.reference_db)
         waveform = np.zeros(0, np.float32)
         if prompt is None:
@@ -186,15 +186,17 @@ class FreeRun:
             frames = openings[[np.random.default_rng(config.seed).integers(len(openings))]]
         else:
             waveform = prompt.end
-            image, remainder = frontend.analyse(tf.constant(waveform[np.newaxis]))
+            image, remainder = frontend.analyze(tf.constant(waveform[np.newaxis]))
             reference_db = float(remainder.reference_db[0, 0, 0])
             # Those that the end of the recording does not cut.
             whole = (len(waveform) - frontend.spec.n_fft // 2) // frontend.spec.hop_samples + 1
             frames = image[0, :, :whole, 0].numpy().T
         joint_samples = max(1, round(config.joint_seconds * run.sample_rate))
-        self.voice = Voice(frontend, reference_db, config.phase, joint_samples, config.seed)
+        self.voice = StreamingVocoder(
+            frontend, reference_db, config.phase, joint_samples, config.seed
+        )
         self.voice.hear(frames, waveform)
-        self.position: Position = self._listen(tf.constant(frames[np.newaxis]))
+        self.position: DecoderState = self._listen(tf.constant(frames[np.newaxis]))
         self.done = 0
 
     def frames(self, count: int) -> np.ndarray:
@@ -211,7 +213,7 @@ class FreeRun:
         return frames
 
 
-class Pieces:
+class FrameChunks:
     """Frames for so many samples, piece by piece, until somebody stops it.
 
     Args:
@@ -220,7 +222,7 @@ class Pieces:
       progress: hears the frames done, and of all.
     """
 
-    def __init__(self, runner: FreeRun, samples: int, progress: Progress) -> None:
+    def __init__(self, runner: FrameGenerator, samples: int, progress: Progress) -> None:
         self.runner = runner
         self.progress = progress
         spec = runner.voice.spec
@@ -239,7 +241,7 @@ class Pieces:
             self.stopped = bool(self.progress(self.count - left, self.count, 0.0) and left)
 
 
-def _temperature(generator: Generator, config: GenerateConfig) -> float:
+def _temperature(generator: SequenceModel, config: GenerateConfig) -> float:
     if config.temperature is None:
         return generator.temperature
     if config.temperature and not generator.random:
@@ -260,7 +262,9 @@ def _ending(blocks: Iterator[np.ndarray], longest: int) -> tuple[np.ndarray, int
     return kept, total
 
 
-def _after(prompt: Prompt, sound: Iterator[np.ndarray], runner: FreeRun) -> Iterator[np.ndarray]:
+def _after(
+    prompt: Prompt, sound: Iterator[np.ndarray], runner: FrameGenerator
+) -> Iterator[np.ndarray]:
     """From the joint on, at the prompt's rate and with its channels.
 
     Args:

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-from tfdream import archives, audio
-from tfdream.config import FrontendConfig, Hearing, PhaseConfig, describe
+from tfdream import audio
+from tfdream.config import BaseExperiment, FrontendConfig, PhaseConfig, describe
 from tfdream.errors import AudioError, ConfigError
-from tfdream.files import check_free_file, write_bytes
+from tfdream.io import archives
+from tfdream.io.atomic import check_free_file, write_bytes
 from tfdream.signal import frontend as frontends
-from tfdream.signal.frontend import Remainder, SpectrogramFrontend
+from tfdream.signal.frontend import ImageMetadata, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
 
 # Measured by tools/bench/inversion.py: twice as many iterations bring less than 1 dB.
@@ -28,8 +29,12 @@ _UNREADABLE = (
 )
 
 
-def analyse(
-    source: Path, output: Path, config: Hearing, start_seconds: float = 0.0, force: bool = False
+def analyze(
+    source: Path,
+    output: Path,
+    config: BaseExperiment,
+    start_seconds: float = 0.0,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Save one clip of a recording as a spectrogram image.
 
@@ -56,7 +61,7 @@ def analyse(
     rate, samples = config.prepare.sample_rate, config.prepare.clip_samples
     frontend = _spectrogram_frontend(config.frontend, rate)
     clip = audio.clip(source, start_seconds, samples, rate)
-    image, remainder = frontend.analyse(tf.constant(clip[np.newaxis]))
+    image, remainder = frontend.analyze(tf.constant(clip[np.newaxis]))
     archive = io.BytesIO()  # on a full disk, zipfile complains until the process ends
     np.savez_compressed(
         archive,
@@ -83,7 +88,7 @@ def invert(
     A phase that the image shows is used as it is; any other is found as `phase` says.
 
     Args:
-      spectrogram: that `analyse` wrote.
+      spectrogram: that `analyze` wrote.
       output: wav, flac or ogg, by its extension.
       phase: where the phase starts, and how often Griffin–Lim mends it.
       seed: of what is random in the start.
@@ -105,7 +110,7 @@ def invert(
     if phase.start == "random" and not phase.iterations:
         raise ConfigError("a random phase alone is noise; use iterations=100 or phase=pghi")
     frontend, image, reference_db, samples, rate = _load(spectrogram)
-    remainder = Remainder(reference_db, magnitude=None, phase=None)
+    remainder = ImageMetadata(reference_db, magnitude=None, phase=None)
     waveform = frontend.invert(image, remainder, samples, phase, seed)
     audio.write(output, waveform[0].numpy(), rate, bits)
     wanted = frontend.image_to_magnitude(image, remainder, samples)

@@ -10,22 +10,23 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfdream import audio, models
+from tfdream import audio
 from tfdream.config import FeatureNetworkConfig, TransferConfig
 from tfdream.errors import ConfigError
-from tfdream.signal.resizing import Size
-from tfdream.synthesis.listener import FeatureListener, Listener
-from tfdream.synthesis.objectives import Objective, content
-from tfdream.synthesis.recording import (
+from tfdream.models import inspect
+from tfdream.runs import Run
+from tfdream.signal.images import Size
+from tfdream.synthesis.ascent.gram import GramAccumulator, GramMatrix, relative, style, total
+from tfdream.synthesis.ascent.objectives import Objective, content
+from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
+from tfdream.synthesis.rendering.process import (
     Progress,
-    change_recording,
     check_output,
+    process_file,
     silent,
     write_sidecar,
 )
-from tfdream.synthesis.retouch import Retouch, Start, build_retouch, noise
-from tfdream.synthesis.styles import Texture, TextureReader, relative, style, total
-from tfdream.training.runs import Run
+from tfdream.synthesis.tile_optimizer import Start, TileOptimizer, build_tile_optimizer, noise
 
 
 def transfer(
@@ -44,7 +45,7 @@ def transfer(
       content_path: any audio file, of any length; the output has its rate, length and channels.
       style_path: any audio file, of any length; all of it counts.
       output: wav, flac or ogg, by its extension. Beside it goes a sidecar, ``<output>.json``.
-      config: network, layers, weights, canvas and optimiser.
+      config: network, layers, weights, canvas and optimizer.
       run: the network, where the configuration says ``network.kind=run``.
       force: overwrite `output`.
       bits: of the output, see `audio.Writer`.
@@ -52,8 +53,8 @@ def transfer(
 
     Returns:
       The JSON object of the command: style_loss and content_loss, each _before, _after (as the
-      optimiser left it) and _rendered (of the written file), and what
-      `recording.change_recording` adds. Losses carry the weights of their layers, not those of the
+      optimizer left it) and _rendered (of the written file), and what
+      `recording.process_file` adds. Losses carry the weights of their layers, not those of the
       two sides.
 
     Raises:
@@ -63,11 +64,11 @@ def transfer(
     for the published systems.
     """
     check_output(output, bits, force, (content_path, style_path))
-    listener = build_listener(config, run)
+    listener = build_audio_model(config, run)
 
     resampled = audio.info(content_path).sample_rate != listener.sample_rate
-    retouch = style_retouch(style_path, listener, config, resampled)
-    result = change_recording(content_path, output, retouch, bits, config.level, progress=progress)
+    retouch = style_tile_optimizer(style_path, listener, config, resampled)
+    result = process_file(content_path, output, retouch, bits, config.level, progress=progress)
     result["objective"] = retouch.slope.objective.name
     making = {
         "command": "transfer",
@@ -81,9 +82,9 @@ def transfer(
     return result
 
 
-def style_retouch(
-    style_path: Path, listener: Listener, config: TransferConfig, resampled: bool
-) -> Retouch:
+def style_tile_optimizer(
+    style_path: Path, listener: AudioModel, config: TransferConfig, resampled: bool
+) -> TileOptimizer:
     """How tiles are changed toward the style of a recording.
 
     Args:
@@ -97,9 +98,9 @@ def style_retouch(
     """
 
     def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
-        textures = read_textures(style_path, listener, config, size)
+        textures = extract_grams(style_path, listener, config, size)
         styles = [
-            style(layer, weight, textures[layer], config.gram, config.normalise)
+            style(layer, weight, textures[layer], config.gram, config.normalize)
             for layer, weight in config.style_layers.items()
         ]
         losses = {"style_loss": total(styles)}
@@ -109,7 +110,7 @@ def style_retouch(
         return -weighted(losses, config), losses
 
     start = _start(config, style_path, listener)
-    return build_retouch(listener, config, objectives, resampled, start)
+    return build_tile_optimizer(listener, config, objectives, resampled, start)
 
 
 def weighted(losses: dict[str, Objective], config: TransferConfig) -> Objective:
@@ -129,14 +130,14 @@ def weighted(losses: dict[str, Objective], config: TransferConfig) -> Objective:
     return style_weight * style_loss + content_weight * content_loss
 
 
-def read_textures(
-    path: Path, listener: Listener, config: TransferConfig, size: Size | None = None
-) -> dict[str, Texture]:
-    """The textures of a whole recording, by layer; see `StyleReader`."""
-    return StyleReader(listener, config, size)(path)
+def extract_grams(
+    path: Path, listener: AudioModel, config: TransferConfig, size: Size | None = None
+) -> dict[str, GramMatrix]:
+    """The textures of a whole recording, by layer; see `GramExtractor`."""
+    return GramExtractor(listener, config, size)(path)
 
 
-class StyleReader:
+class GramExtractor:
     """Reads the textures of recordings; compiled once for all of them.
 
     Args:
@@ -146,13 +147,13 @@ class StyleReader:
     """
 
     def __init__(
-        self, listener: Listener, config: TransferConfig, size: Size | None = None
+        self, listener: AudioModel, config: TransferConfig, size: Size | None = None
     ) -> None:
         self.listener = listener
         self.config = config
-        network = models.tap(listener.model, sorted(config.style_layers))
+        network = inspect.tap(listener.model, sorted(config.style_layers))
         if size is not None:
-            models.check_input(network, (*size, network.input.shape[-1]))
+            inspect.check_input(network, (*size, network.input.shape[-1]))
 
         @tf.function(reduce_retracing=True)
         def hear(tile: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -160,14 +161,14 @@ class StyleReader:
 
         self._hear = hear
 
-    def __call__(self, path: Path, gain: float = 1.0) -> dict[str, Texture]:
+    def __call__(self, path: Path, gain: float = 1.0) -> dict[str, GramMatrix]:
         """The textures of a whole recording, by layer.
 
         Args:
           path: any audio file.
           gain: how much louder it is heard than it is.
         """
-        readers = {layer: TextureReader(self.config.gram) for layer in self.config.style_layers}
+        readers = {layer: GramAccumulator(self.config.gram) for layer in self.config.style_layers}
         for tile in _style_tiles(path, self.listener, self.config):
             heard = self._hear(tf.constant(tile * np.float32(gain)))
             for layer, activations in heard.items():
@@ -175,7 +176,7 @@ class StyleReader:
         return {layer: reader.texture() for layer, reader in readers.items()}
 
 
-def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iterator[np.ndarray]:
+def _style_tiles(path: Path, listener: AudioModel, config: TransferConfig) -> Iterator[np.ndarray]:
     """Full tiles `[1, samples]` that cover a recording; a short one is repeated."""
     samples = listener.clip_samples
     if config.tiles.seconds is not None:
@@ -195,7 +196,7 @@ def _style_tiles(path: Path, listener: Listener, config: TransferConfig) -> Iter
             before = tile
 
 
-def build_listener(config: TransferConfig, run: Run | None) -> Listener:
+def build_audio_model(config: TransferConfig, run: Run | None) -> AudioModel:
     """The network that a transfer listens with.
 
     Raises:
@@ -207,13 +208,13 @@ def build_listener(config: TransferConfig, run: Run | None) -> Listener:
                 f"--model does not go with network.name={config.network.name}; leave it out, or "
                 "use --config transfer/lil_data"
             )
-        return FeatureListener.build(config.network)
+        return FeatureNetwork.build(config.network)
     if run is None:
         raise ConfigError("network.kind=run needs the run of a network; give one with --model")
     return run
 
 
-def _start(config: TransferConfig, style_path: Path, listener: Listener) -> Start | None:
+def _start(config: TransferConfig, style_path: Path, listener: AudioModel) -> Start | None:
     if config.start == "content":
         return None
     if config.start == "style":

@@ -11,20 +11,20 @@ import tensorflow as tf
 
 from tfdream.config import GainCanvasConfig, TranslateConfig
 from tfdream.errors import ConfigError
+from tfdream.runs import TranslationRun
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.synthesis import canvases
-from tfdream.synthesis.canvases import Surroundings
-from tfdream.synthesis.masks import Mask
-from tfdream.synthesis.recording import (
+from tfdream.synthesis.canvases import CanvasSpec
+from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.rendering.process import (
     OnStep,
     Progress,
-    change_recording,
     check_output,
+    process_file,
     silent,
     write_sidecar,
 )
-from tfdream.synthesis.tiles import TileGrid, Tiles
-from tfdream.training.runs import TranslationRun
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 
 class Translator:
@@ -55,7 +55,7 @@ class Translator:
         self.sample_rate = run.sample_rate
         mask = Mask.build(config.mask, run.sample_rate)
         self.canvas = canvases.build(
-            self.config.canvas, Surroundings(frontend, self.samples, run.sample_rate, mask)
+            self.config.canvas, CanvasSpec(frontend, self.samples, run.sample_rate, mask)
         )
 
     @cached_property
@@ -102,7 +102,7 @@ class Translator:
         waveform = tf.reduce_mean(channels, axis=2)
         image = self.frontend(waveform)
         change = self.imagine(image) - image
-        context = self.canvas.analyse(waveform, start_seconds)
+        context = self.canvas.analyze(waveform, start_seconds)
         gain_db = self.frontend.change_to_gain_db(change, self.samples)
         values = self.canvas.values_of_gains(gain_db, context)
         changed = self.canvas.render_channels(values, context, channels)
@@ -112,7 +112,7 @@ class Translator:
     def change(
         self, tiles: Tiles, on_step: OnStep = lambda value, sound: None, climb: bool = True
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Translate tiles; see `recording.Changer`."""
+        """Translate tiles; see `recording.TileProcessor`."""
         if not climb:
             return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
@@ -197,7 +197,7 @@ def translate(
       The JSON object of the command: direction, picture_change (mean absolute difference of what
       the generator made and what it saw, 1 is all of the picture's range), picture_error_rendered
       (of what it made and the picture of the written file), and what
-      `recording.change_recording` adds.
+      `recording.process_file` adds.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
@@ -205,7 +205,7 @@ def translate(
     check_output(output, bits, force, (source,))
     way = direction(run, to)
     translator = Translator(getattr(run.generators, way), run, config)
-    result = change_recording(source, output, translator, bits, config.level, progress=progress)
+    result = process_file(source, output, translator, bits, config.level, progress=progress)
     first, second = run.labels if way == "forward" else reversed(run.labels)
     result["direction"] = f"{first} to {second}"
     making = {

@@ -12,17 +12,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdream.config import FittingConfig
+from tfdream.config import BaseTrainingConfig
 from tfdream.errors import ModelError
-from tfdream.files import write_csv
-from tfdream.training.distribution import FitModel
-from tfdream.training.runs import RunFolder
+from tfdream.io.atomic import write_csv
+from tfdream.runs import RunFolder
+from tfdream.training.timed_model import FitModel
 
 logger = logging.getLogger(__name__)
 
 Row = dict[str, float]
 
-OF_THE_MACHINE = ("epoch", "seconds", "examples_per_second", "data_wait_fraction")
+MACHINE_COLUMNS = ("epoch", "seconds", "examples_per_second", "data_wait_fraction")
 
 
 class Throughput(keras.callbacks.Callback):
@@ -64,7 +64,7 @@ class Throughput(keras.callbacks.Callback):
         return self.seconds
 
 
-class Keeper(keras.callbacks.Callback):
+class RunCheckpoint(keras.callbacks.Callback):
     """Keeps the run folder up to date after every epoch.
 
     Each of its files is replaced as a whole; the resume state comes last, so that a process killed
@@ -83,7 +83,7 @@ class Keeper(keras.callbacks.Callback):
         self,
         run: RunFolder,
         network: keras.Model,
-        config: FittingConfig,
+        config: BaseTrainingConfig,
         history: list[Row],
         best: bool = False,
         worker: int = 0,
@@ -122,11 +122,11 @@ class Keeper(keras.callbacks.Callback):
         logger.info(_told(row, self.config.epochs))
 
 
-class Patience(keras.callbacks.Callback):
+class EarlyStopping(keras.callbacks.Callback):
     """Stops when the validation loss has not been lower for some epochs.
 
     Args:
-      history: a row per epoch, which `Keeper` adds to before.
+      history: a row per epoch, which `RunCheckpoint` adds to before.
       epochs: so many; None to go on for ever.
     """
 
@@ -142,7 +142,7 @@ class Patience(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Watching(keras.callbacks.Callback):
+class PreviewCallback(keras.callbacks.Callback):
     """Lets somebody look: before the first epoch, after every so many, and after the last.
 
     Args:
@@ -169,7 +169,7 @@ class Watching(keras.callbacks.Callback):
             self.look(done)
 
 
-class Described(keras.callbacks.Callback):
+class LogConfig(keras.callbacks.Callback):
     """Shows a run's configuration in TensorBoard."""
 
     def __init__(self, run: RunFolder) -> None:
@@ -231,7 +231,7 @@ def speed(history: list[Row]) -> dict[str, float]:
 
 def _told(row: Row, epochs: int) -> str:
     parts = [f"epoch {row['epoch']:.0f}/{epochs}"]
-    learnt = (name for name in row if name not in OF_THE_MACHINE)
+    learnt = (name for name in row if name not in MACHINE_COLUMNS)
     parts += [f"{name.replace('_', ' ')} {row[name]:.4f}" for name in learnt]
     parts.append(f"{row['examples_per_second']:.0f} clips/s")
     parts.append(f"{row['data_wait_fraction']:.1%} waiting for data")

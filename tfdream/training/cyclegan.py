@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 
 from tfdream.config import TranslationTrainingConfig
-from tfdream.models.translators import Directions, Pair
-from tfdream.training import optimizer
-from tfdream.training.distribution import FitModel
-from tfdream.training.pool import ImagePool
+from tfdream.models.gan import BidirectionalModel, GanNetworks
+from tfdream.training import optimizers
+from tfdream.training.image_pool import ImagePool
+from tfdream.training.timed_model import FitModel
 
 Images = tuple[tf.Tensor, tf.Tensor]
 """Of two kinds, float32 `[batch, height, width, channels]`."""
@@ -33,7 +33,7 @@ class Translations(NamedTuple):
     """By the generator that makes what they are already; None where nobody asks."""
 
 
-class CycleGan(FitModel, keras.Model):
+class CycleGAN(FitModel, keras.Model):
     """Four networks that are trained together, on batches of images of both genres in [0, 1].
 
     The networks see them in [−1, 1], and so do the losses.
@@ -46,17 +46,21 @@ class CycleGan(FitModel, keras.Model):
     """
 
     def __init__(
-        self, forward: Pair, backward: Pair, config: TranslationTrainingConfig, steps_per_epoch: int
+        self,
+        forward: GanNetworks,
+        backward: GanNetworks,
+        config: TranslationTrainingConfig,
+        steps_per_epoch: int,
     ) -> None:
         super().__init__(name="cyclegan")
         self.config = config
-        self.generators = Directions(forward.generator, backward.generator)
-        self.discriminators = Directions(forward.discriminator, backward.discriminator)
+        self.generators = BidirectionalModel(forward.generator, backward.generator)
+        self.discriminators = BidirectionalModel(forward.discriminator, backward.discriminator)
         shape = forward.generator.output.shape[1:]
         self.forward_pool = ImagePool(config.pool_images, shape, 2 * config.seed)
         self.backward_pool = ImagePool(config.pool_images, shape, 2 * config.seed + 1)
-        self.generator_optimizer = optimizer.of_translation(config, steps_per_epoch)
-        self.discriminator_optimizer = optimizer.of_translation(config, steps_per_epoch)
+        self.generator_optimizer = optimizers.of_translation(config, steps_per_epoch)
+        self.discriminator_optimizer = optimizers.of_translation(config, steps_per_epoch)
         names = ["loss", "cycle", "identity"]
         names += [f"{role}_{side}" for role in ("generator", "discriminator") for side in _SIDES]
         self.means = [keras.metrics.Mean(name=name) for name in names]
@@ -142,7 +146,7 @@ class CycleGan(FitModel, keras.Model):
         )
         return Translations(translated, (first_back, second_back), (first_kept, second_kept))
 
-    def _trained(self) -> list[tuple[keras.Optimizer, Directions]]:
+    def _trained(self) -> list[tuple[keras.Optimizer, BidirectionalModel]]:
         return [
             (self.generator_optimizer, self.generators),
             (self.discriminator_optimizer, self.discriminators),

@@ -12,26 +12,26 @@ import tensorflow as tf
 
 from tfdream.config import GenerationExperiment, GenerationTrainingConfig
 from tfdream.datasets import records
-from tfdream.datasets.portion import Portion
+from tfdream.datasets.clip_set import ClipSet, endless_batches, fit_memory, ordered_batches
+from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.records import AHEAD, Dataset
-from tfdream.datasets.sides import Side, endless_batches, fit_memory, ordered_batches
 from tfdream.errors import ConfigError
-from tfdream.models.generators import Generator
+from tfdream.models.sequence import SequenceModel
+from tfdream.runs import GenerationRun
 from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.training import callbacks, optimizer, splits
-from tfdream.training.distribution import FitModel
-from tfdream.training.runs import GenerationRun
+from tfdream.training import callbacks, optimizers, splits
+from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig
 from tfdream.training.session import Batches, Session
-from tfdream.training.workers import THIS_ONE, Machines
+from tfdream.training.timed_model import FitModel
 
 # Clips that a generator adapts to before training, spread over the tracks.
 _ADAPTED_TO = 128
 _BATCH_SIZE = 16
 
-Watch = Callable[[Generator, int], None]
+PreviewFn = Callable[[SequenceModel, int], None]
 """Looks at the generator after so many epochs; at 0 before training."""
 
-Watcher = Callable[[GenerationRun, Side], Watch]
+Preview = Callable[[GenerationRun, ClipSet], PreviewFn]
 
 
 def train_generation(
@@ -41,8 +41,8 @@ def train_generation(
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    watcher: Watcher | None = None,
-    machines: Machines = THIS_ONE,
+    watcher: Preview | None = None,
+    machines: ClusterConfig = SINGLE_MACHINE,
 ) -> dict[str, Any]:
     """Train a generator on every fold but the held-out one.
 
@@ -79,8 +79,8 @@ def train_generation(
         held_out = None
         if info.validation_fold is not None:
             shards = dataset.fold_shards([info.validation_fold])
-            held_out = Side(dataset_folder, dataset, shards, config.label)
-        with records.naming_damage({dataset_folder: dataset}):
+            held_out = ClipSet(dataset_folder, dataset, shards, config.label)
+        with records.report_corrupt_shards({dataset_folder: dataset}):
             side = _side(config, dataset_folder, dataset, info.training_folds)
             result = _fit(run, session, side, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
@@ -89,9 +89,9 @@ def train_generation(
 def _fit(
     run: GenerationRun,
     session: Session,
-    side: Side,
-    held_out: Side | None,
-    watcher: Watcher | None,
+    side: ClipSet,
+    held_out: ClipSet | None,
+    watcher: Preview | None,
 ) -> dict[str, Any]:
     """Train on some clips; see `train_generation` for what it returns."""
     workers = session.workers
@@ -102,8 +102,8 @@ def _fit(
     validation = held_out and _validation(held_out, fitting, workers.portion)
     workers.check_batch_size(batch_size)
     with session.building():
-        generator = run.build_generator()
-        model = GeneratorFit(generator, training, steps)
+        generator = run.build_sequence_model()
+        model = SequenceModelTraining(generator, training, steps)
         session.begin(model)
         if not session.history:
             generator.adapt(*_examples(side, run), training.seed)
@@ -128,7 +128,7 @@ def _fit(
     return _summary(run, generator, side, session.history)
 
 
-class GeneratorFit(FitModel, keras.Model):
+class SequenceModelTraining(FitModel, keras.Model):
     """A generator as what `fit` takes: batches of images float32 `[batch, bands, frames, 1]`.
 
     Args:
@@ -138,13 +138,13 @@ class GeneratorFit(FitModel, keras.Model):
     """
 
     def __init__(
-        self, generator: Generator, config: GenerationTrainingConfig, steps_per_epoch: int
+        self, generator: SequenceModel, config: GenerationTrainingConfig, steps_per_epoch: int
     ) -> None:
         super().__init__(name="generation")
         self.generator = generator
         self.mean = keras.metrics.Mean(name="loss")
         self.built = True
-        self.compile(optimizer=optimizer.of_generation(config, steps_per_epoch))
+        self.compile(optimizer=optimizers.of_generation(config, steps_per_epoch))
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -180,9 +180,9 @@ def image_to_frames(images: tf.Tensor) -> tf.Tensor:
 
 
 def _watching(
-    watch: Watch, generator: Generator, training: GenerationTrainingConfig
-) -> callbacks.Watching:
-    return callbacks.Watching(
+    watch: PreviewFn, generator: SequenceModel, training: GenerationTrainingConfig
+) -> callbacks.PreviewCallback:
+    return callbacks.PreviewCallback(
         lambda epochs: watch(generator, epochs), training.show_every, training.epochs
     )
 
@@ -195,9 +195,11 @@ def _check_label(config: GenerationExperiment, dataset: Dataset, folder: Path) -
         )
 
 
-def _side(config: GenerationExperiment, folder: Path, dataset: Dataset, folds: list[int]) -> Side:
+def _side(
+    config: GenerationExperiment, folder: Path, dataset: Dataset, folds: list[int]
+) -> ClipSet:
     """The clips to learn."""
-    side = Side(folder, dataset, dataset.fold_shards(folds), config.label, config.examples)
+    side = ClipSet(folder, dataset, dataset.fold_shards(folds), config.label, config.examples)
     if config.examples is not None and side.clips < config.examples:
         raise ConfigError(
             f"examples={config.examples} is more than the {side.clips} clips there are to learn "
@@ -212,7 +214,9 @@ def _with_batches_of(config: GenerationExperiment, clips: int) -> GenerationExpe
     return config.model_copy(update={"training": training})
 
 
-def _validation(held_out: Side, config: GenerationExperiment, portion: Portion) -> tf.data.Dataset:
+def _validation(
+    held_out: ClipSet, config: GenerationExperiment, portion: ReplicaSlice
+) -> tf.data.Dataset:
     """Every held-out clip once; from the first again, until every device has its share."""
     count = math.ceil(held_out.clips / config.training.batch_size)
     batches = ordered_batches(held_out, config, count, portion).prefetch(AHEAD)
@@ -220,24 +224,24 @@ def _validation(held_out: Side, config: GenerationExperiment, portion: Portion) 
     return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def _examples(side: Side, run: GenerationRun) -> tuple[np.ndarray, float]:
+def _examples(side: ClipSet, run: GenerationRun) -> tuple[np.ndarray, float]:
     """Frames of some clips, float16 `[clips, frames, bands]`, and the mean level of 1 in them."""
     frontend = run.frontend
     assert isinstance(frontend, SpectrogramFrontend)
     frames, references = [], []
     waveforms = side.waveforms(_ADAPTED_TO)
     while batch := list(itertools.islice(waveforms, _BATCH_SIZE)):
-        image, remainder = frontend.analyse(tf.constant(np.stack(batch)))
+        image, remainder = frontend.analyze(tf.constant(np.stack(batch)))
         frames.append(image_to_frames(image).numpy().astype(np.float16))
         references.append(remainder.reference_db.numpy().ravel())
     return np.concatenate(frames), float(np.concatenate(references).mean())
 
 
 def _summary(
-    run: GenerationRun, generator: Generator, side: Side, history: list[callbacks.Row]
+    run: GenerationRun, generator: SequenceModel, side: ClipSet, history: list[callbacks.Row]
 ) -> dict[str, Any]:
     row = history[-1]
-    names = (name for name in row if name not in callbacks.OF_THE_MACHINE)
+    names = (name for name in row if name not in callbacks.MACHINE_COLUMNS)
     return {
         "epochs": len(history),
         "clips": side.clips,

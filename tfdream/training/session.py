@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfdream.config import FittingConfig, SelectingConfig
-from tfdream.datasets.service import told_of_lost_batches
-from tfdream.files import write_json
-from tfdream.training import callbacks, distribution
-from tfdream.training.runs import RunFolder
-from tfdream.training.workers import Workers
+from tfdream.config import BaseTrainingConfig, SupervisedTrainingConfig
+from tfdream.datasets.service import report_lost_batches
+from tfdream.io.atomic import write_json
+from tfdream.runs import RunFolder
+from tfdream.training import callbacks, timed_model
+from tfdream.training.distributed import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +70,10 @@ class Session:
         """Where networks and what fits them are to be made."""
         training = self.run.config.training
         keras.utils.set_random_seed(training.seed)
-        with self.workers.strategy.scope(), distribution.precision(training.mixed_precision):
+        with self.workers.strategy.scope(), timed_model.precision(training.mixed_precision):
             yield
 
-    def begin(self, model: distribution.FitModel) -> None:
+    def begin(self, model: timed_model.FitModel) -> None:
         """Make the folder, and bring the model to where an earlier call left it.
 
         Call it when all has proved to fit: a folder of settings that do not is in the way.
@@ -81,7 +81,7 @@ class Session:
         if self.force:
             self.run.clear()
         self.run.create()  # the number of epochs may have grown
-        self.workers.copy_from_chief(self.run.resume_path)
+        self.workers.broadcast_file(self.run.resume_path)
         self.history = self.run.load_resume_state(model)
         if self.history:
             logger.info("the run has %d epochs already: going on", len(self.history))
@@ -101,7 +101,7 @@ class Session:
 
     def fit(
         self,
-        model: distribution.FitModel,
+        model: timed_model.FitModel,
         network: keras.Model,
         batches: Batches,
         validation: tf.data.Dataset | None,
@@ -120,7 +120,7 @@ class Session:
         """
         training = self.run.config.training
         distribute = self.workers.distribute
-        with told_of_lost_batches():
+        with report_lost_batches():
             model.fit(
                 distribute(batches.portions),
                 epochs=training.epochs,
@@ -132,17 +132,18 @@ class Session:
                 callbacks=[
                     callbacks.Throughput(batches.size),
                     *before,
-                    callbacks.Keeper(
+                    callbacks.RunCheckpoint(
                         self.run,
                         network,
                         training,
                         self.history,
-                        best=isinstance(training, SelectingConfig) and training.keep == "best",
+                        best=isinstance(training, SupervisedTrainingConfig)
+                        and training.keep == "best",
                         worker=self.workers.index,
                     ),
-                    callbacks.Patience(self.history, _patience(training)),
+                    callbacks.EarlyStopping(self.history, _patience(training)),
                     *after,
-                    callbacks.Described(self.run),
+                    callbacks.LogConfig(self.run),
                     callbacks.StepProgress(self.progress, self.first_epoch),
                     keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
                 ],
@@ -154,6 +155,6 @@ class Session:
         return result
 
 
-def _patience(training: FittingConfig) -> int | None:
+def _patience(training: BaseTrainingConfig) -> int | None:
     """Epochs without a lower validation loss that are waited for; None for ever."""
-    return training.patience if isinstance(training, SelectingConfig) else None
+    return training.patience if isinstance(training, SupervisedTrainingConfig) else None

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from tfdream.config import Hearing
+from tfdream.config import BaseExperiment
 from tfdream.datasets.records import Dataset
 from tfdream.errors import ConfigError, DatasetError
-from tfdream.training.runs import RunInfo, versions
+from tfdream.runs import RunInfo, versions
 
 
-def check_clips(config: Hearing, dataset: Dataset, folder: Path) -> None:
+def check_clips(config: BaseExperiment, dataset: Dataset, folder: Path) -> None:
     """See that a dataset has the clips that a configuration wants.
 
     Raises:

@@ -9,26 +9,26 @@ import keras
 
 from tfdream.config import TranslationExperiment, TranslationTrainingConfig
 from tfdream.datasets import records, unpaired
+from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.records import Dataset
-from tfdream.datasets.sides import Side
 from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError, ModelError
-from tfdream.models.translators import Directions
+from tfdream.models.gan import BidirectionalModel
+from tfdream.runs import RunInfo, TranslationRun
 from tfdream.training import callbacks, splits
-from tfdream.training.cyclegan import CycleGan
-from tfdream.training.runs import RunInfo, TranslationRun
+from tfdream.training.cyclegan import CycleGAN
+from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig
 from tfdream.training.session import Batches, Session
-from tfdream.training.workers import THIS_ONE, Machines
 
 # A generator whose translations differ less than this from each other, as a share of how much real
 # images do, after they differed more than that, has collapsed.
 _COLLAPSED, _ALIVE = 0.02, 0.1
 
 
-Watch = Callable[[Directions, int], None]
+PreviewFn = Callable[[BidirectionalModel, int], None]
 """Looks at the generators after so many epochs; at 0 before training."""
 
-Watcher = Callable[[TranslationRun, Sides], Watch]
+Preview = Callable[[TranslationRun, Sides], PreviewFn]
 
 
 def train_translation(
@@ -38,8 +38,8 @@ def train_translation(
     test_fold: int | None = 0,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    watcher: Watcher | None = None,
-    machines: Machines = THIS_ONE,
+    watcher: Preview | None = None,
+    machines: ClusterConfig = SINGLE_MACHINE,
 ) -> dict[str, Any]:
     """Train a CycleGAN on every fold but the held-out one.
 
@@ -85,7 +85,7 @@ def train_translation(
         held_out = None
         if run.info.validation_fold is not None:
             held_out = _sides(loaded, labels, [[run.info.validation_fold] for _ in infos])
-        with records.naming_damage(loaded):
+        with records.report_corrupt_shards(loaded):
             result = _fit(run, session, learnt_from, held_out, watcher)
         return session.end({"run": str(run_folder), **result})
 
@@ -95,7 +95,7 @@ def _fit(
     session: Session,
     learnt_from: Sides,
     held_out: Sides | None,
-    watcher: Watcher | None,
+    watcher: Preview | None,
 ) -> dict[str, Any]:
     """Train on some clips; see `train_translation` for what it returns."""
     workers = session.workers
@@ -106,7 +106,7 @@ def _fit(
     watch = watcher(run, held_out) if watcher and held_out else None
     workers.check_batch_size(training.batch_size)
     with session.building():
-        model = CycleGan(run.build_pair(), run.build_pair(), training, steps)
+        model = CycleGAN(run.build_networks(), run.build_networks(), training, steps)
         session.begin(model)
     if not session.finished:
         batches = unpaired.training_batches(learnt_from, config, session.first_epoch, portion)
@@ -115,13 +115,13 @@ def _fit(
             model.generators,
             Batches(batches, training.batch_size, steps),
             validation,
-            before=[Vitality(session.history)],
+            before=[CollapseDetector(session.history)],
             after=[_watching(watch, model, training)] if watch else [],
         )
     return _summary(run, model, session.history)
 
 
-class Vitality(keras.callbacks.Callback):
+class CollapseDetector(keras.callbacks.Callback):
     """Stops a training whose generators make the same of everything; place it before the keeper.
 
     Args:
@@ -150,9 +150,9 @@ class Vitality(keras.callbacks.Callback):
 
 
 def _watching(
-    watch: Watch, model: CycleGan, training: TranslationTrainingConfig
-) -> callbacks.Watching:
-    return callbacks.Watching(
+    watch: PreviewFn, model: CycleGAN, training: TranslationTrainingConfig
+) -> callbacks.PreviewCallback:
+    return callbacks.PreviewCallback(
         lambda epochs: watch(model.generators, epochs), training.show_every, training.epochs
     )
 
@@ -161,7 +161,7 @@ def _sides(loaded: dict[Path, Dataset], labels: tuple[str, str], folds: list[lis
     """The clips of some folds of each dataset, of both genres."""
     names = labels if len(loaded) == 1 else (None, None)
     sides = [
-        Side(folder, dataset, dataset.fold_shards(own), None)
+        ClipSet(folder, dataset, dataset.fold_shards(own), None)
         for (folder, dataset), own in zip(loaded.items(), folds, strict=True)
     ]
     first, other = (
@@ -213,9 +213,9 @@ def _joined(infos: list[RunInfo], labels: tuple[str, str]) -> RunInfo:
     )
 
 
-def _summary(run: TranslationRun, model: CycleGan, history: list[callbacks.Row]) -> dict[str, Any]:
+def _summary(run: TranslationRun, model: CycleGAN, history: list[callbacks.Row]) -> dict[str, Any]:
     row = history[-1]
-    names = (name for name in row if name not in callbacks.OF_THE_MACHINE)
+    names = (name for name in row if name not in callbacks.MACHINE_COLUMNS)
     return {
         "epochs": len(history),
         "labels": run.labels,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tfdream import config
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.synthetic import write_corpus
+from tfdream.corpus.styles import write_corpus
+from tfdream.datasets.preparation.prepare import prepare
 
 _SECONDS = 30.0
 

@@ -22,9 +22,9 @@ from timing import beside, interleaved
 from torch import nn
 from translations import Step, batch_of_noise, experiment, tfdream_step
 
-from tfdream import config, models  # noqa: F401  (models before its translators)
-from tfdream.models import translators
-from tfdream.training import distribution
+from tfdream import config
+from tfdream.models import gan
+from tfdream.training import timed_model
 
 EXPERIMENTS = {"cyclegan": "dreaming_in_music_cyclegan", "small_cyclegan": "small_cyclegan"}
 HEAD = (
@@ -56,18 +56,18 @@ class Block(nn.Module):
 
 
 def torch_generator(filters: int, blocks: int, size: tuple[int, int]) -> nn.Module:
-    def normalised(*layers: nn.Module, width: int) -> list[nn.Module]:
+    def normalized(*layers: nn.Module, width: int) -> list[nn.Module]:
         return [*layers, nn.InstanceNorm2d(width), nn.ReLU(True)]
 
     sizes = [size, tuple((length + 1) // 2 for length in size)]
-    layers = normalised(*reflected(1, filters, 7), width=filters)
+    layers = normalized(*reflected(1, filters, 7), width=filters)
     for width in (filters, 2 * filters):
-        layers += normalised(nn.Conv2d(width, 2 * width, 3, 2, 1), width=2 * width)
+        layers += normalized(nn.Conv2d(width, 2 * width, 3, 2, 1), width=2 * width)
     layers += [Block(4 * filters) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
         even = tuple(1 - length % 2 for length in sizes.pop())
         up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=even)
-        layers += normalised(up, width=width // 2)
+        layers += normalized(up, width=width // 2)
     return nn.Sequential(*layers, *reflected(filters, 1, 7), nn.Tanh())
 
 
@@ -185,7 +185,7 @@ def rivals(
     settings = experiment(EXPERIMENTS[name])
     images = batch_of_noise(settings, size, batch)
     count, height, width, _ = images[0].shape
-    pairs = [translators.build(settings.model, (height, width, 1)) for _ in range(2)]
+    pairs = [gan.build(settings.model, (height, width, 1)) for _ in range(2)]
     others = []
     for generator, discriminator in pairs:
         filters, blocks = (64, 9) if name == "cyclegan" else (4, 3)
@@ -212,8 +212,8 @@ def mixed_step(name: str, size: tuple[int, int] | None, batch: int | None) -> St
     """That of tfdream in mixed precision."""
     settings = experiment(EXPERIMENTS[name])
     images = batch_of_noise(settings, size, batch)
-    with distribution.precision(mixed=True):
-        pairs = [translators.build(settings.model, images[0].shape[1:]) for _ in range(2)]
+    with timed_model.precision(mixed=True):
+        pairs = [gan.build(settings.model, images[0].shape[1:]) for _ in range(2)]
         return tfdream_step(settings, pairs, images)
 
 

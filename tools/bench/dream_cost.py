@@ -22,17 +22,18 @@ import click
 import tensorflow as tf
 from timing import beside, interleaved
 
-from tfdream import audio, config, models
+from tfdream import audio, config
+from tfdream.models import inspect
+from tfdream.runs import Run
 from tfdream.synthesis.dream import Dreamer
-from tfdream.synthesis.retouch import Retouch, octave_sizes
-from tfdream.synthesis.tiles import Tiles, mid_tiles
-from tfdream.training.runs import Run
+from tfdream.synthesis.rendering.tiles import Tiles, mid_tiles
+from tfdream.synthesis.tile_optimizer import TileOptimizer, octave_sizes
 
 
-def bare(dreamer: Dreamer, retouch: Retouch) -> Callable[[], None]:
+def bare(dreamer: Dreamer, retouch: TileOptimizer) -> Callable[[], None]:
     """Value and gradient of the objective with respect to the network's input, once per step."""
     run, objective = dreamer.run, dreamer.objective
-    network = models.tap(run.model, sorted(objective.layers))
+    network = inspect.tap(run.model, sorted(objective.layers))
     shape = run.frontend.shape(retouch.grid.samples)
 
     @tf.function(reduce_retracing=True)
@@ -47,7 +48,7 @@ def bare(dreamer: Dreamer, retouch: Retouch) -> Callable[[], None]:
 
     def evaluations() -> None:
         for image in images:
-            for _ in range(dreamer.config.optimiser.steps):
+            for _ in range(dreamer.config.optimizer.steps):
                 evaluate(image)[0].numpy()
 
     return evaluations

@@ -21,8 +21,8 @@ from networks import classifier, feature_network, step_through
 from tables import print_table
 from timing import beside, interleaved
 
-from tfdream import models
-from tfdream.models.frozen import freeze
+from tfdream.models import inspect
+from tfdream.models.freeze import freeze
 
 HEAD = (
     "network", "layer", "input", "as trained", "frozen", "ratio", "frozen, bfloat16", "ratio",
@@ -41,8 +41,8 @@ def row(name: str, steps: int) -> list[str]:
     build, settings, layer = NETWORKS[name]
     keras.utils.set_random_seed(0)
     model, shape = build(settings)
-    layer = layer or models.deepest_convolution(model)
-    tapped = models.tap(model, [layer])
+    layer = layer or inspect.deepest_convolution(model)
+    tapped = inspect.tap(model, [layer])
     image = tf.constant(np.random.default_rng(0).random((1, *shape)), tf.float32)
     networks = {
         "trained": tapped,

@@ -12,7 +12,7 @@ import click
 from tables import PATH, number, print_table, ratio, sidecar
 
 from tfdream.errors import TfdreamError
-from tfdream.evaluation.modification import compare
+from tfdream.evaluation.compare import compare
 
 HEAD = (
     "canvas", "objective", "after / before", "rendered / after", "spectral convergence / dB",

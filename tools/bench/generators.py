@@ -89,7 +89,7 @@ def row(name: str, files: list[list[Clip]], reference_db: np.ndarray) -> list[st
 def verdicts(run: Path, label: str, paths: list[Path]) -> list[str]:
     """Mean probability of the label, and the share of files heard as it."""
     from tfdream.evaluation.classification import predict
-    from tfdream.training.runs import Run
+    from tfdream.runs import Run
 
     files = [file for file in predict(Run.open(run), paths)["files"] if "label" in file]
     heard = np.mean([file["label"] == label for file in files])

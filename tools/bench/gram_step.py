@@ -18,7 +18,7 @@ from networks import transfer_climb
 from timing import beside, interleaved
 
 from tfdream import config
-from tfdream.synthesis.transfer import build_listener
+from tfdream.synthesis.transfer import build_audio_model
 
 SAMPLE_RATE = 22050
 
@@ -30,7 +30,7 @@ def tfdream_step(
     samples = content.shape[1]
     overrides = [f"precision={precision}", f"tiles.seconds={samples / SAMPLE_RATE}"]
     recipe = config.load("transfer/random_conv1d", config.TransferConfig, overrides)
-    climb = transfer_climb(recipe, build_listener(recipe, None), content, wanted)
+    climb = transfer_climb(recipe, build_audio_model(recipe, None), content, wanted)
     state = {"values": climb.start}
     zeros = tf.zeros_like(state["values"])
     state |= {"first": zeros, "second": zeros}
@@ -65,13 +65,13 @@ def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
 
     target = gram(log_magnitude(wanted))
     image = log_magnitude(content).requires_grad_(True)
-    optimiser = torch.optim.Adam([image], lr=0.005)
+    optimizer = torch.optim.Adam([image], lr=0.005)
 
     def step() -> float:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = 500 * torch.nn.functional.mse_loss(gram(image), target)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return float(loss)
 
     return step

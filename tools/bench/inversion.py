@@ -86,7 +86,7 @@ def measure(name: str, recordings: tuple[Path, ...]) -> dict[Method, list[Measur
     methods = all_methods()
     measured: dict[Method, list[Measured]] = {method: [] for method in methods}
     for number, recording in enumerate(recordings):
-        image, remainder = frontend.analyse(tf.constant(middle(recording, rate, samples)))
+        image, remainder = frontend.analyze(tf.constant(middle(recording, rate, samples)))
         wanted = frontend.image_to_magnitude(image, remainder, samples)
         magnitude = wanted.numpy()
         for method, render in methods.items():

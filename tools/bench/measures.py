@@ -18,7 +18,7 @@ import click
 from tables import PATH, number, print_table, sidecar
 
 from tfdream.errors import TfdreamError
-from tfdream.evaluation.modification import compare
+from tfdream.evaluation.compare import compare
 
 HEAD = (
     "output", "command", "spectrum, dB", "chroma similarity", "onset correlation", "floor, dB",
@@ -57,7 +57,7 @@ def style(made: dict[str, Any]) -> Path | None:
 
 @cache
 def style_distance(path: Path) -> Any:
-    from tfdream.evaluation.measures.textures import StyleDistance
+    from tfdream.evaluation.measures.style import StyleDistance
 
     return StyleDistance(path)
 
@@ -73,13 +73,13 @@ def measures(output: Path) -> list[str]:
 
 
 def verdicts(folder: Path, outputs: tuple[Path, ...]) -> Iterator[list[str]]:
-    from tfdream.evaluation.measures.verdicts import Verdicts
-    from tfdream.training.runs import Run
+    from tfdream.evaluation.measures.classes import ClassMeasure
+    from tfdream.runs import Run
 
     run = Run.open(folder)
     for output in outputs:
         made = sidecar(output, *COMMANDS)
-        heard = Verdicts(run, style(made))(original(made), output)
+        heard = ClassMeasure(run, style(made))(original(made), output)
         wanted = heard.get("label_style")
         if made["command"] == "translate":
             wanted = made["direction"].partition(" to ")[2]

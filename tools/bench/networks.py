@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdream import audio, config, models
-from tfdream.models import features
+from tfdream import audio, config
+from tfdream.models import classifiers, feature_networks
 from tfdream.signal import frontend as frontends
-from tfdream.synthesis.ascend import Slope
-from tfdream.synthesis.listener import Listener
-from tfdream.synthesis.transfer import style_retouch
+from tfdream.synthesis.ascent.ascend import CompiledObjective
+from tfdream.synthesis.audio_model import AudioModel
+from tfdream.synthesis.transfer import style_tile_optimizer
 
 Step = Callable[[], tuple[np.ndarray, np.ndarray]]
 """Value and gradient."""
@@ -25,7 +25,7 @@ def classifier(name: str) -> tuple[keras.Model, tuple[int, ...]]:
     settings = config.load(name, config.Experiment)
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
     shape = frontend.shape(settings.input_samples)
-    return models.build(settings.model, shape, classes=10), shape
+    return classifiers.build(settings.model, shape, classes=10), shape
 
 
 def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
@@ -33,7 +33,7 @@ def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
     settings = config.load(f"transfer/{name}", config.TransferConfig).network
     frontend = frontends.build(settings.frontend, settings.sample_rate)
     shape = frontend.shape(round(settings.clip_seconds * settings.sample_rate))
-    return features.build(settings, shape), shape
+    return feature_networks.build(settings, shape), shape
 
 
 def step_through(network: keras.Model, image: tf.Tensor) -> Step:
@@ -64,10 +64,10 @@ def operations(network: keras.Model, shape: tuple[int, ...]) -> float:
     return float(found.total_float_ops)
 
 
-class Climb(NamedTuple):
+class AscentConfig(NamedTuple):
     """A transfer that is about to begin."""
 
-    slope: Slope
+    slope: CompiledObjective
     start: tf.Tensor
     """The values of the content."""
     surroundings: dict[str, object]
@@ -84,13 +84,13 @@ class Climb(NamedTuple):
 
 
 def transfer_climb(
-    recipe: config.TransferConfig, listener: Listener, content: np.ndarray, style: np.ndarray
-) -> Climb:
+    recipe: config.TransferConfig, listener: AudioModel, content: np.ndarray, style: np.ndarray
+) -> AscentConfig:
     """Of one tile float32 `[1, samples]`, toward a style of the same shape."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "style.wav"
         audio.write(path, style.T, listener.sample_rate, 32)
-        slope = style_retouch(path, listener, recipe, resampled=False).slope
-    context = slope.canvas.analyse(tf.constant(content), tf.constant([0.0]))
-    surroundings = {"context": context, "memory": slope.remember(context)}
-    return Climb(slope, slope.canvas.start(context), surroundings)
+        slope = style_tile_optimizer(path, listener, recipe, resampled=False).slope
+    context = slope.canvas.analyze(tf.constant(content), tf.constant([0.0]))
+    surroundings = {"context": context, "memory": slope.precompute(context)}
+    return AscentConfig(slope, slope.canvas.start(context), surroundings)

@@ -14,9 +14,9 @@ import click
 import numpy as np
 
 from tfdream import audio, config
+from tfdream.runs import Run
 from tfdream.synthesis.dream import dream
-from tfdream.synthesis.tiles import TileGrid
-from tfdream.training.runs import Run
+from tfdream.synthesis.rendering.tiles import TileGrid
 
 
 @click.command()

@@ -43,18 +43,19 @@ def measure(
     """Examples per second from the dataset and from memory, and the share of time spent waiting."""
     import tensorflow as tf
 
-    from tfdream import config, models
+    from tfdream import config
     from tfdream.datasets import pipeline, records
+    from tfdream.models import classifiers
     from tfdream.signal import frontend as frontends
     from tfdream.training.callbacks import Throughput
-    from tfdream.training.fit import fit_model
+    from tfdream.training.classification import fit_model
 
     dataset = records.load(folder)
     settings = config.load(name, config.Experiment, overrides)
     settings = settings.model_copy(update={"prepare": dataset.config})
     shards = dataset.fold_shards(dataset.folds[1:])
     frontend = frontends.build(settings.frontend, dataset.config.sample_rate)
-    network = models.build(
+    network = classifiers.build(
         settings.model, frontend.shape(settings.input_samples), len(dataset.labels)
     )
     model = fit_model(network, settings.training, steps)
@@ -62,7 +63,7 @@ def measure(
     batch = next(iter(stream))
     memory = tf.data.Dataset.from_tensors(batch).repeat()
 
-    class Kept(Throughput):
+    class LazyCache(Throughput):
         def on_epoch_end(self, epoch, logs):
             super().on_epoch_end(epoch, logs)
             found.append(dict(logs))
@@ -75,7 +76,7 @@ def measure(
                 source,
                 steps_per_epoch=steps,
                 verbose=0,
-                callbacks=[Kept(int(batch[0].shape[0]))],
+                callbacks=[LazyCache(int(batch[0].shape[0]))],
             )
             if number:
                 speeds.append(found[-1]["examples_per_second"])

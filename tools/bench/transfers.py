@@ -14,10 +14,10 @@ import click
 from tables import PATH, number, print_table, ratio, sidecar
 
 from tfdream.errors import TfdreamError
-from tfdream.evaluation.modification import compare
+from tfdream.evaluation.compare import compare
 
 LOSSES = (
-    "output", "network", "canvas", "optimiser, steps", "style before", "seen", "heard",
+    "output", "network", "canvas", "optimizer, steps", "style before", "seen", "heard",
     "content seen", "heard", "chroma similarity", "s", "s per s of audio",
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ def losses(output: Path) -> list[str]:
         output.stem,
         network_name(config, made["run"]),
         config["canvas"]["kind"],
-        f"{config['optimiser']['kind']}, {result['steps']}",
+        f"{config['optimizer']['kind']}, {result['steps']}",
         *(number(result[f"style_loss_{when}"], ".3g") for when in ("before", "after", "rendered")),
         *(number(value, ".3g") for value in content),
         number(change["content_chroma_similarity"], ".2f"),

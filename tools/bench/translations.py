@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfdream import config, models  # noqa: F401  (models before its translators)
-from tfdream.models import translators
+from tfdream import config
+from tfdream.models import gan
 from tfdream.signal import frontend as frontends
-from tfdream.training.cyclegan import CycleGan
+from tfdream.training.cyclegan import CycleGAN
 
 Step = Callable[[], object]
 
@@ -33,11 +33,11 @@ def batch_of_noise(
 
 def tfdream_step(
     settings: config.TranslationExperiment,
-    pairs: list[translators.Pair],
+    pairs: list[gan.GanNetworks],
     batch: tuple[np.ndarray, np.ndarray],
 ) -> Step:
-    """`CycleGan.train_step`, compiled as `fit` does."""
-    model = CycleGan(*pairs, settings.training, steps_per_epoch=1)
+    """`CycleGAN.train_step`, compiled as `fit` does."""
+    model = CycleGAN(*pairs, settings.training, steps_per_epoch=1)
     compiled = tf.function(model.train_step, reduce_retracing=True)
     images = tuple(map(tf.constant, batch))
 

@@ -29,7 +29,7 @@ def test_every_channel_of_every_image_gets_mean_0_and_variance_1(pictures):
     np.testing.assert_allclose(InstanceNormalization()(pictures), wanted, atol=1e-4)
 
 
-def test_normalisation_has_no_weights_and_no_memory_of_other_images(pictures):
+def test_normalization_has_no_weights_and_no_memory_of_other_images(pictures):
     layer = InstanceNormalization()
     together = layer(pictures, training=True)
     assert layer.weights == []
@@ -45,7 +45,7 @@ def test_moments_are_those_of_float32_also_in_bfloat16(pictures):
     np.testing.assert_allclose(tf.cast(found, tf.float32), wanted, atol=2**-7)
 
 
-def test_an_even_picture_is_grey_and_has_a_gradient():
+def test_an_even_picture_is_gray_and_has_a_gradient():
     even = tf.ones((1, 4, 4, 2))
     with tf.GradientTape() as tape:
         tape.watch(even)

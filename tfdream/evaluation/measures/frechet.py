@@ -28,10 +28,10 @@ class Gaussian(NamedTuple):
     def of(cls, rows: np.ndarray) -> "Gaussian":
         """That of vectors `[rows, dimensions]`, at least two."""
         mean = rows.mean(axis=0, dtype=float)
-        centred = (rows - mean) / np.sqrt(len(rows) - 1)
+        centered = (rows - mean) / np.sqrt(len(rows) - 1)
         if len(rows) <= rows.shape[1]:
-            return cls(mean, centred)
-        return cls(mean, qr(centred, mode="r", overwrite_a=True)[0][: rows.shape[1]])
+            return cls(mean, centered)
+        return cls(mean, qr(centered, mode="r", overwrite_a=True)[0][: rows.shape[1]])
 
 
 def distance(left: Gaussian, right: Gaussian) -> float:

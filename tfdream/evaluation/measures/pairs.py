@@ -16,7 +16,7 @@ _FULL_SCALE = 1 - 2.0**-15
 _LENGTH_TOLERANCE_SECONDS = 0.01
 
 
-class Extent(NamedTuple):
+class FileStats(NamedTuple):
     """What a file holds, counted: a header may be wrong."""
 
     sample_rate: int
@@ -26,7 +26,7 @@ class Extent(NamedTuple):
     clipped_samples: int
 
     @classmethod
-    def of(cls, path: Path) -> "Extent":
+    def of(cls, path: Path) -> "FileStats":
         """Count it."""
         samples, peak, clipped = 0, 0.0, 0
         with audio.Reader(path) as reader:
@@ -47,7 +47,7 @@ class Extent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilePair:
     """Two files beside each other; `mid`, if only their mid signals can be compared."""
 
     original: Path
@@ -89,7 +89,7 @@ class Difference:
         return ratio_db(self.error, self.energy)
 
 
-def notes(before: Extent, after: Extent) -> Iterator[str]:
+def notes(before: FileStats, after: FileStats) -> Iterator[str]:
     """What had to be done to compare two files that are not alike, in sentences."""
     if before.sample_rate != after.sample_rate:
         yield f"resampled from {after.sample_rate} to {before.sample_rate} Hz for the spectra"

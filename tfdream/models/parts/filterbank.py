@@ -33,11 +33,11 @@ class MelGabor(keras.initializers.Initializer):
             raise ValueError(f"a bank of filters hears one channel, not {channels}")
         low, high = (math.log1p(edge / self.corner) for edge in (self.lowest, self.highest))
         edges = self.corner * np.expm1(np.linspace(low, high, filters + 2))
-        centre, bandwidth = edges[1:-1], (edges[2:] - edges[:-2]) / 2
+        center, bandwidth = edges[1:-1], (edges[2:] - edges[:-2]) / 2
         width = np.minimum(1.2 / (2 * np.pi * bandwidth), size / 5)
         time = (np.arange(size) - (size - 1) / 2)[:, np.newaxis]
         phase = np.where(np.arange(filters) % 2, np.pi / 2, 0.0)
-        waves = np.exp(-0.5 * (time / width) ** 2) * np.cos(2 * np.pi * centre * time + phase)
+        waves = np.exp(-0.5 * (time / width) ** 2) * np.cos(2 * np.pi * center * time + phase)
         waves /= np.sqrt((waves**2).sum(axis=0))
         return ops.convert_to_tensor(waves[:, np.newaxis], dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""Networks of `keras.applications`, and what they expect of a grey image."""
+"""Networks of `keras.applications`, and what they expect of a gray image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +13,14 @@ from tfdream.errors import ModelError
 _MEAN = (103.939, 116.779, 123.68)
 
 
-def grey_to_bgr(image: Any) -> Any:
-    """Repeat a grey image to three channels and centre it, as Keras does for VGG and ResNet.
+def gray_to_bgr(image: Any) -> Any:
+    """Repeat a gray image to three channels and center it, as Keras does for VGG and ResNet.
 
     Args:
       image: `[batch, height, width, 1]` in [0, 1], or three channels already.
 
     Returns:
-      `[batch, height, width, 3]`: 255 × grey, less ImageNet's mean of each channel.
+      `[batch, height, width, 3]`: 255 × gray, less ImageNet's mean of each channel.
 
     Raises:
       ValueError: if it has another number of channels.
@@ -30,7 +30,7 @@ def grey_to_bgr(image: Any) -> Any:
         raise ValueError(f"{channels} channels are neither one nor three")
     if channels == 1:
         image = layers.Concatenate(name="repeat")([image] * 3)
-    return layers.Rescaling(255.0, offset=[-mean for mean in _MEAN], name="centre")(image)
+    return layers.Rescaling(255.0, offset=[-mean for mean in _MEAN], name="center")(image)
 
 
 def load(application: Callable[..., keras.Model], weights: str, **arguments: Any) -> keras.Model:

@@ -66,8 +66,8 @@ def reflected_convolution(x: Any, filters: int, kernel_size: int, name: str, **h
     return convolution(x.shape[-1], filters, kernel_size, name=name, **how)(x)
 
 
-def normalise(x: Any, name: str, relu: bool = True) -> Any:
-    """Instance normalisation and, unless told otherwise, ReLU."""
+def normalize(x: Any, name: str, relu: bool = True) -> Any:
+    """Instance normalization and, unless told otherwise, ReLU."""
     x = InstanceNormalization(name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
@@ -75,7 +75,7 @@ def normalise(x: Any, name: str, relu: bool = True) -> Any:
 def halve(x: Any, filters: int, name: str, **how: Any) -> Any:
     """A convolution of 3×3 that halves height and width, rounding up."""
     x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return normalise(layers.Conv2D(filters, 3, 2, name=name, **how)(x), name)
+    return normalize(layers.Conv2D(filters, 3, 2, name=name, **how)(x), name)
 
 
 def double(x: Any, filters: int, size: tuple[int, int], name: str, **how: Any) -> Any:
@@ -86,7 +86,7 @@ def double(x: Any, filters: int, size: tuple[int, int], name: str, **how: Any) -
     height, width = (2 * length + 1 for length in x.shape[1:3])
     x = layers.Conv2DTranspose(filters, 3, 2, name=name, **how)(x)
     crop = (1, height - 1 - size[0]), (1, width - 1 - size[1])
-    return normalise(layers.Cropping2D(crop, name=f"{name}_crop")(x), name)
+    return normalize(layers.Cropping2D(crop, name=f"{name}_crop")(x), name)
 
 
 def residual_block(x: Any, name: str, **how: Any) -> Any:
@@ -96,9 +96,9 @@ def residual_block(x: Any, name: str, **how: Any) -> Any:
     super-resolution", supplementary material.
     """
     filters = x.shape[-1]
-    changed = normalise(reflected_convolution(x, filters, 3, f"{name}_conv1", **how), f"{name}_1")
+    changed = normalize(reflected_convolution(x, filters, 3, f"{name}_conv1", **how), f"{name}_1")
     changed = reflected_convolution(changed, filters, 3, f"{name}_conv2", **how)
-    return layers.Add(name=name)([x, normalise(changed, f"{name}_2", relu=False)])
+    return layers.Add(name=name)([x, normalize(changed, f"{name}_2", relu=False)])
 
 
 def translator(
@@ -114,7 +114,7 @@ def translator(
       how: arguments of every convolution.
     """
     image = keras.Input(input_shape, name="image")
-    x = normalise(reflected_convolution(image, filters, 7, "conv1", **how), "conv1")
+    x = normalize(reflected_convolution(image, filters, 7, "conv1", **how), "conv1")
     sizes = []
     for number in (2, 3):
         sizes.append(x.shape[1:3])

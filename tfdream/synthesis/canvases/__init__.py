@@ -1,22 +1,17 @@
-"""Canvases: what is optimised when audio is changed.
+"""Canvases: what is optimized when audio is changed.
 
-A canvas has no state. `analyse` makes a context of the original, `start` the values that stand for
+A canvas has no state. `analyze` makes a context of the original, `start` the values that stand for
 it unchanged; `view` turns values into what the network sees, differentiably, and `render` into
 what a listener hears. Waveforms are float32 `[batch, samples]` at the model's sample rate.
 
 Canvases differ in how far the view is from the sound. Samples, gains and mixtures are viewed
-through the rendered waveform: what is optimised is what is heard. Level and phase are viewed as
+through the rendered waveform: what is optimized is what is heard. Level and phase are viewed as
 they are; a level gets its phase afterwards, and loses what no phase can give it.
 """
 
-from tfdream.config import (
-    CanvasConfig,
-    GainCanvasConfig,
-    MixtureCanvasConfig,
-    WaveformCanvasConfig,
-)
+from tfdream.config import CanvasConfig, GainCanvasConfig, MixtureCanvasConfig, WaveformCanvasConfig
 from tfdream.errors import ConfigError
-from tfdream.synthesis.canvases.base import Canvas, Context, Surroundings
+from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context
 from tfdream.synthesis.canvases.gains import Gains, Mixture
 from tfdream.synthesis.canvases.spectrogram import Spectrogram
 from tfdream.synthesis.canvases.waveform import Waveform
@@ -33,7 +28,7 @@ __all__ = [
 ]
 
 
-def build(config: CanvasConfig, surroundings: Surroundings) -> Canvas:
+def build(config: CanvasConfig, surroundings: CanvasSpec) -> Canvas:
     """The canvas that a configuration names.
 
     Raises:

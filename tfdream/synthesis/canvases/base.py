@@ -7,16 +7,16 @@ import tensorflow as tf
 
 from tfdream.errors import ConfigError
 from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.images import Size
 from tfdream.signal.phase import spectral_error
-from tfdream.signal.resizing import Size
 from tfdream.signal.stft import low_pass
-from tfdream.synthesis.masks import Mask
+from tfdream.synthesis.canvases.masks import Mask
 
 Context = dict[str, tf.Tensor]
 """What a canvas keeps of the original: tensors by name, so that one graph serves every tile."""
 
 
-class Surroundings(NamedTuple):
+class CanvasSpec(NamedTuple):
     """What a canvas lies in."""
 
     frontend: Frontend
@@ -32,9 +32,9 @@ class Surroundings(NamedTuple):
 
 
 class Canvas(abc.ABC):
-    """What is optimised. Values are float32 `[batch, …]`."""
+    """What is optimized. Values are float32 `[batch, …]`."""
 
-    def __init__(self, config: Any, surroundings: Surroundings) -> None:
+    def __init__(self, config: Any, surroundings: CanvasSpec) -> None:
         self.config = config
         self.frontend = surroundings.frontend
         self.samples = surroundings.samples
@@ -48,7 +48,7 @@ class Canvas(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         """What the other methods need of the original.
 
         Args:

@@ -7,8 +7,8 @@ import tensorflow as tf
 from tfdream.config import GainCanvasConfig, MixtureCanvasConfig
 from tfdream.signal.blur import blur
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
-from tfdream.synthesis.canvases.base import Canvas, Context, Surroundings, masked
-from tfdream.synthesis.masks import louder
+from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
+from tfdream.synthesis.canvases.masks import louder
 
 
 class Gains(Canvas):
@@ -21,7 +21,7 @@ class Gains(Canvas):
     config: GainCanvasConfig | MixtureCanvasConfig
 
     def __init__(
-        self, config: GainCanvasConfig | MixtureCanvasConfig, surroundings: Surroundings
+        self, config: GainCanvasConfig | MixtureCanvasConfig, surroundings: CanvasSpec
     ) -> None:
         super().__init__(config, surroundings)
         spec, rate = config.stft, self.sample_rate
@@ -30,7 +30,7 @@ class Gains(Canvas):
             config.blur_hz * spec.n_fft / rate,
         )
 
-    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         stft = waveform_to_stft(waveform, self.config.stft)
         context = {"waveform": waveform, "stft": stft}
         if self.config.boost_above_db is not None:
@@ -85,14 +85,14 @@ class Mixture(Gains):
 
     config: MixtureCanvasConfig
 
-    def __init__(self, config: MixtureCanvasConfig, surroundings: Surroundings) -> None:
+    def __init__(self, config: MixtureCanvasConfig, surroundings: CanvasSpec) -> None:
         super().__init__(config, surroundings)
-        self.neighbourhood = _cells(config, self.sample_rate)
+        self.neighborhood = _cells(config, self.sample_rate)
 
-    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
-        context = super().analyse(waveform, start_seconds)
+    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+        context = super().analyze(waveform, start_seconds)
         loudest = tf.nn.max_pool2d(
-            tf.abs(context["stft"])[..., tf.newaxis], self.neighbourhood, strides=1, padding="SAME"
+            tf.abs(context["stft"])[..., tf.newaxis], self.neighborhood, strides=1, padding="SAME"
         )[..., 0]
         return {**context, "limit": loudest * 10 ** (self.config.added_db / 20)}
 
@@ -112,7 +112,7 @@ class Mixture(Gains):
 
 
 def _cells(config: MixtureCanvasConfig, sample_rate: int) -> tuple[int, int]:
-    """The neighbourhood of a cell, in frames and bins."""
+    """The neighborhood of a cell, in frames and bins."""
     frames = round(config.reach_seconds * sample_rate / config.stft.hop_samples)
     bins = round(config.reach_hz * config.stft.n_fft / sample_rate)
     return 2 * frames + 1, 2 * bins + 1

@@ -11,8 +11,8 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.images import Size
 from tfdream.signal.phase import magnitude_to_waveform
-from tfdream.signal.resizing import Size
 from tfdream.signal.scales import Decibels
 from tfdream.signal.stft import (
     stft_to_phase,
@@ -21,7 +21,7 @@ from tfdream.signal.stft import (
     to_complex,
     waveform_to_stft,
 )
-from tfdream.synthesis.canvases.base import Canvas, Context, Surroundings, masked
+from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 
 
 class Spectrogram(Canvas):
@@ -47,7 +47,7 @@ class Spectrogram(Canvas):
     def __init__(
         self,
         config: LogMagnitudeCanvasConfig | PhaseCanvasConfig | LogMagnitudePhaseCanvasConfig,
-        surroundings: Surroundings,
+        surroundings: CanvasSpec,
     ) -> None:
         super().__init__(config, surroundings)
         self.moves_level = config.kind != "phase"
@@ -70,7 +70,7 @@ class Spectrogram(Canvas):
         self.spec = shown.spec
         self.phase_unit = 2 * math.pi / shown.config.top_db
 
-    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
         scale = self.frontend.scale

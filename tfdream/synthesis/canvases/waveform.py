@@ -19,7 +19,7 @@ class Waveform(Canvas):
     def bound(self) -> float | None:
         return self.config.bound
 
-    def analyse(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
+    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         context = {"waveform": waveform}
         if self.mask is not None:
             stft = waveform_to_stft(waveform, _MASK_STFT)

@@ -9,8 +9,8 @@ from dream_step import NETWORKS
 from networks import operations, step_through
 from timing import Cost, compare
 
-from tfdream import models
-from tfdream.models.frozen import freeze
+from tfdream.models import inspect
+from tfdream.models.freeze import freeze
 
 
 def measure(folder: Path) -> list[Cost]:
@@ -22,7 +22,7 @@ def one(name: str) -> Cost:
     build, settings, layer = NETWORKS[name]
     keras.utils.set_random_seed(0)
     model, shape = build(settings)
-    tapped = models.tap(model, [layer or models.deepest_convolution(model)])
+    tapped = inspect.tap(model, [layer or inspect.deepest_convolution(model)])
     image = tf.constant(np.random.default_rng(0).random((1, *shape)), tf.float32)
     return compare(
         f"a step through {name}",

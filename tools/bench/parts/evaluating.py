@@ -9,8 +9,8 @@ from timing import Cost, compare
 from tfdream import config
 from tfdream.datasets import pipeline, records
 from tfdream.evaluation.classification import evaluate
-from tfdream.training.fit import train
-from tfdream.training.runs import Run
+from tfdream.runs import Run
+from tfdream.training.classification import train
 
 _FOLDS = [0, 1]
 

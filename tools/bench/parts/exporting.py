@@ -8,11 +8,11 @@ import tensorflow as tf
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.synthetic import write_corpus
+from tfdream.corpus.styles import write_corpus
+from tfdream.datasets.preparation.prepare import prepare
 from tfdream.export import export
-from tfdream.training.fit import train
-from tfdream.training.runs import Run
+from tfdream.runs import Run
+from tfdream.training.classification import train
 
 _BATCH = 8
 

@@ -8,7 +8,7 @@ from inversion import MOMENTUM, by_librosa, by_tfdream
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.datasets.synthetic import compose
+from tfdream.corpus.styles import compose
 from tfdream.signal import frontend as frontends
 
 
@@ -18,7 +18,7 @@ def measure(folder: Path) -> list[Cost]:
     rate, samples = settings.prepare.sample_rate, settings.prepare.clip_samples
     frontend = frontends.build(settings.frontend, rate)
     song = compose("strings", 0, samples / rate + 1, rate).mean(axis=1)[np.newaxis, :samples]
-    image, remainder = frontend.analyse(tf.constant(song.astype(np.float32)))
+    image, remainder = frontend.analyze(tf.constant(song.astype(np.float32)))
     magnitude = frontend.image_to_magnitude(image, remainder, samples).numpy()
     ours = by_tfdream(config.PhaseConfig(start="pghi", iterations=32, momentum=MOMENTUM))
     theirs = by_librosa(32)

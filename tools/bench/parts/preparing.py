@@ -6,8 +6,8 @@ import librosa
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.datasets.prepare import prepare
-from tfdream.datasets.synthetic import write_corpus
+from tfdream.corpus.styles import write_corpus
+from tfdream.datasets.preparation.prepare import prepare
 
 _SECONDS = 30.0
 

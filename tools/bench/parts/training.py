@@ -11,10 +11,10 @@ from networks import classifier, operations
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.models import generators
+from tfdream.models import sequence
 from tfdream.signal import frontend as frontends
-from tfdream.training.fit import fit_model
-from tfdream.training.generation import GeneratorFit, image_to_frames
+from tfdream.training.classification import fit_model
+from tfdream.training.generation import SequenceModelTraining, image_to_frames
 
 _BATCH = 4
 _STEPS_PER_EPOCH = 1000
@@ -45,10 +45,12 @@ def _classifier(name: str, settings: config.Experiment) -> Cost:
 def _generator(name: str, settings: config.GenerationExperiment) -> Cost:
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
     shape = frontend.shape(settings.input_samples)
-    generator = generators.build(settings.model, shape)
+    generator = sequence.build(settings.model, shape)
     images = tf.random.stateless_uniform([_BATCH, *shape], [0, 0])
     generator.adapt(image_to_frames(images).numpy(), 0.0, seed=0)
-    return _cost(name, GeneratorFit(generator, settings.training, _STEPS_PER_EPOCH), images)
+    return _cost(
+        name, SequenceModelTraining(generator, settings.training, _STEPS_PER_EPOCH), images
+    )
 
 
 def _cost(name: str, model: keras.Model, batch: object, costly: float | None = None) -> Cost:

@@ -1,4 +1,4 @@
-"""A step of every published transfer and of the recommended one, as its optimiser takes it."""
+"""A step of every published transfer and of the recommended one, as its optimizer takes it."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -8,11 +8,12 @@ import numpy as np
 from networks import classifier, operations, step_through, transfer_climb
 from timing import Cost, compare
 
-from tfdream import config, models
-from tfdream.models.frozen import freeze
+from tfdream import config
+from tfdream.models import inspect
+from tfdream.models.freeze import freeze
 from tfdream.signal import frontend as frontends
-from tfdream.synthesis.listener import FeatureListener, Listener
-from tfdream.synthesis.transfer import build_listener
+from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
+from tfdream.synthesis.transfer import build_audio_model
 
 # What hears where a recipe leaves it to a run.
 _CLASSIFIERS = {"lil_data": "lil_data", "raw": "raw_conv1d"}
@@ -38,14 +39,14 @@ def one(name: str) -> Cost:
         if "weights" in recipe.network.options:  # as dear as those that were learnt
             override = ["network.options.weights=random"]
             recipe = config.load(f"transfer/{name}", config.TransferConfig, override)
-        listener = build_listener(recipe, None)
+        listener = build_audio_model(recipe, None)
     else:
         listener = untrained(_CLASSIFIERS[name])
     rate, samples = listener.sample_rate, listener.clip_samples
     noise = np.random.default_rng(0).standard_normal((1, samples)).astype(np.float32) / 10
     climb = transfer_climb(recipe, listener, noise, noise[:, ::-1])
     view = climb.view
-    tapped = models.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
+    tapped = inspect.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
 
     def step() -> np.ndarray:
         return climb.gradient(climb.start)[1].numpy()
@@ -61,17 +62,17 @@ def one(name: str) -> Cost:
     )
 
 
-def untrained(name: str) -> FeatureListener:
+def untrained(name: str) -> FeatureNetwork:
     """The network of a configuration."""
     settings = config.load(name, config.Experiment)
     rate = settings.prepare.sample_rate
     network, _ = classifier(name)
-    return FeatureListener(
+    return FeatureNetwork(
         network, frontends.build(settings.frontend, rate), rate, settings.input_samples
     )
 
 
-def depth(listener: Listener):
+def depth(listener: AudioModel):
     """By which layers are in order."""
     names = [layer.name for layer in listener.model.layers]
     return names.index

@@ -9,8 +9,8 @@ import tensorflow as tf
 from timing import Cost, compare
 from translations import batch_of_noise, experiment, tfdream_step
 
-from tfdream.models import translators
-from tfdream.training.cyclegan import CycleGan
+from tfdream.models import gan
+from tfdream.training.cyclegan import CycleGAN
 
 # The published images are of 512×512, which take sixteen times as long.
 _SIZES = {"dreaming_in_music_cyclegan": (128, 128), "small_cyclegan": None}
@@ -25,8 +25,8 @@ def one(name: str) -> Cost:
     settings = experiment(name)
     images = batch_of_noise(settings, _SIZES.get(name), batch=1)
     shape = images[0].shape[1:]
-    pairs = [translators.build(settings.model, shape) for _ in range(2)]
-    model = CycleGan(*pairs, settings.training, steps_per_epoch=1)
+    pairs = [gan.build(settings.model, shape) for _ in range(2)]
+    model = CycleGAN(*pairs, settings.training, steps_per_epoch=1)
     translate = tf.function(model.translate, reduce_retracing=True)
     pair = tuple(map(tf.constant, images))
 

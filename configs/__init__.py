@@ -1,1 +1,0 @@
-"""The packaged configurations, installed as `tfdream.configs`."""

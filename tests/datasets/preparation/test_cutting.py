@@ -1,0 +1,208 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import PosixPath
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfdream.config import PrepareConfig
+from tfdream.datasets.preparation import cutting
+from tfdream.datasets.sources.tracks import Skipped, Track
+from tfdream.errors import AudioError
+
+RATE = 8000
+
+
+def settings(**changes):
+    return PrepareConfig(sample_rate=RATE, clip_seconds=1.0, **changes)
+
+
+def counting(seconds):
+    """Samples that tell their own position."""
+    return np.arange(1, round(seconds * RATE) + 1, dtype=np.int16)
+
+
+def write(path, pcm, rate=RATE):
+    soundfile.write(path, pcm, rate, "PCM_16")
+    return path
+
+
+def cut(path, config):
+    return [np.frombuffer(clip, "<i2") for clip in cutting.cut(path, config)]
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """2.6 seconds: two clips and six tenths of one."""
+    return write(tmp_path / "counted.wav", counting(2.6))
+
+
+def test_clips_are_the_consecutive_samples_to_the_bit(counted):
+    first, second = cut(counted, settings())
+    assert np.array_equal(np.concatenate([first, second]), counting(2.0))
+
+
+def test_an_incomplete_last_clip_is_filled_with_zeros(counted):
+    last = cut(counted, settings(short="zeros"))[2]
+    assert np.array_equal(last, np.pad(counting(2.6)[2 * RATE :], (0, round(0.4 * RATE))))
+
+
+def test_an_incomplete_last_clip_is_filled_with_itself(counted):
+    last = cut(counted, settings(short="repeat"))[2]
+    rest = counting(2.6)[2 * RATE :]
+    assert np.array_equal(last, np.concatenate([rest, rest])[:RATE])
+
+
+@pytest.mark.parametrize(("min_fill", "count"), [(0.0, 3), (0.6, 3), (0.61, 2)])
+def test_the_last_clip_is_dropped_below_its_share(counted, min_fill, count):
+    assert len(cut(counted, settings(short="zeros", min_fill=min_fill))) == count
+
+
+@pytest.mark.parametrize("short", ["zeros", "repeat"])
+def test_the_only_clip_is_filled_however_short(tmp_path, short):
+    path = write(tmp_path / "short.wav", counting(0.01))
+    (clip,) = cut(path, settings(short=short, min_fill=0.9))
+    assert len(clip) == RATE
+    assert np.array_equal(clip[:80], counting(0.01))
+
+
+def test_a_track_without_a_whole_clip_is_an_error_that_names_the_way_out(tmp_path):
+    path = write(tmp_path / "short.wav", counting(0.5))
+    with pytest.raises(AudioError, match=r"0\.50 s .* clip_seconds=1; use short=zeros"):
+        cutting.cut(path, settings())
+
+
+@pytest.mark.parametrize(("most", "count"), [(1, 1), (2, 2), (9, 2)])
+def test_a_track_gives_no_more_clips_than_allowed(counted, most, count):
+    assert len(cutting.cut(counted, settings(max_clips_per_track=most))) == count
+
+
+def test_trims_leave_out_the_start_and_the_end(counted):
+    trimmed = settings(skip_start_seconds=0.5, skip_end_seconds=0.4, short="zeros", min_fill=0)
+    heard = np.concatenate(cut(counted, trimmed))
+    wanted = counting(2.6)[round(0.5 * RATE) : round(2.2 * RATE)]
+    assert np.array_equal(heard[: len(wanted)], wanted)
+    assert not heard[len(wanted) :].any()
+
+
+@pytest.mark.parametrize("trims", [(2.0, 0.0), (0.0, 2.0), (1.3, 1.3), (9.0, 9.0)])
+def test_trims_may_leave_too_little(counted, trims):
+    with pytest.raises(AudioError, match="between the trims"):
+        cutting.cut(counted, settings(skip_start_seconds=trims[0], skip_end_seconds=trims[1]))
+
+
+def test_gain_scales_and_never_wraps_around(tmp_path):
+    path = write(tmp_path / "loud.wav", np.repeat(np.int16([1000, 30000, -30000]), 3000))
+    (halved,) = cut(path, settings(gain=0.5))
+    (doubled,) = cut(path, settings(gain=2.0))
+    assert halved[[0, 3000, 6000]].tolist() == [500, 15000, -15000]
+    assert doubled[[0, 3000, 6000]].tolist() == [2000, 32767, -32768]
+
+
+def test_channels_are_averaged(tmp_path):
+    left = counting(1.0)
+    path = write(tmp_path / "stereo.wav", np.stack([left, 3 * left // 2 * 2 - left], axis=1))
+    (clip,) = cut(path, settings())
+    mid = (left.astype(float) + (3 * left // 2 * 2 - left)) / 2
+    assert np.abs(clip - mid).max() <= 0.5  # rounding to 16 bits
+
+
+@pytest.mark.parametrize("rate", [11025, 44100, 48000])
+def test_other_rates_give_as_many_seconds(tmp_path, rate):
+    tone = np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) * 16000
+    path = write(tmp_path / "tone.wav", tone.astype(np.int16), rate)
+    first, second = cut(path, settings(short="zeros"))
+    seconds = np.arange(RATE) / RATE
+    for clip in (first, second):  # 440 whole turns a second: both clips begin at phase 0
+        inside = slice(200, -200)  # 25 ms, off the ends, where the resampler rings
+        wanted = 16000 * np.sin(2 * np.pi * 440 * seconds[inside])
+        assert np.abs(clip[inside] - wanted).max() < 16  # -60 dB
+
+
+def test_flac_holds_the_samples_of_pcm16(counted):
+    for pcm, flac in zip(
+        cut(counted, settings()), cutting.cut(counted, settings(codec="flac")), strict=True
+    ):
+        (counted.parent / "clip.flac").write_bytes(flac)
+        decoded, rate = soundfile.read(counted.parent / "clip.flac", dtype="int16")
+        assert rate == RATE
+        assert np.array_equal(decoded, pcm)
+
+
+def track(path):
+    return Track(path.name, path, "label", path.name)
+
+
+def test_what_cannot_be_cut_is_skipped_with_its_reason(counted):
+    folder = counted.parent
+    (folder / "text.wav").write_text("not audio")
+    empty = write(folder / "empty.wav", counting(0))
+    found = list(
+        cutting.cut_all(
+            [
+                track(counted),
+                track(folder / "text.wav"),
+                track(folder / "gone.wav"),
+                track(empty),
+                track(write(folder / "short.wav", counting(0.5))),
+            ],
+            settings(),
+            workers=1,
+        )
+    )
+    assert [result[0].name for result in found] == [
+        "counted.wav",
+        "text.wav",
+        "gone.wav",
+        "empty.wav",
+        "short.wav",
+    ]
+    assert len(found[0][1]) == 2
+    reasons = [skipped.reason for _, skipped in found[1:]]
+    for reason, words in zip(
+        reasons, ["cannot be decoded", "does not exist", "0 samples", "clip_seconds"], strict=True
+    ):
+        assert words in reason
+        assert str(folder) not in reason  # a report is read on other machines
+
+
+class Deadly(PosixPath):
+    """A path that kills the process that receives it, as a decoder's crash would."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_only_loses_its_file(counted):
+    other = write(counted.parent / "other.wav", counting(1.5))
+    tracks = [track(counted), track(Deadly("deadly.wav")), track(other), track(counted)]
+    found = list(cutting.cut_all(tracks, settings(), workers=2))
+    assert [known.name for known, _ in found] == [known.name for known in tracks]
+    assert found[1][1] == Skipped("deadly.wav", "the decoder crashed on it")
+    assert found[0][1] == found[3][1] == cutting.cut(counted, settings())
+    assert found[2][1] == cutting.cut(other, settings())
+
+
+def test_processes_that_cannot_start_are_an_error_and_no_file_is_blamed(counted, tmp_path):
+    # Spawned processes run the script again, up to a guard that this one lacks.
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from tfdream.config import PrepareConfig\n"
+        "from tfdream.datasets.preparation.cutting import cut_all\n"
+        "from tfdream.datasets.sources.tracks import Track\n"
+        f"track = Track('a', Path({str(counted)!r}), 'a', 'a')\n"
+        "print(list(cut_all([track] * 4, PrepareConfig(), workers=2)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode
+    assert done.stdout == ""
+    # The processes that did not start may have their say behind it.
+    (error,) = re.findall(r"(?m)^tfdream\.errors\.DatasetError.*", done.stderr)
+    assert "__main__" in error

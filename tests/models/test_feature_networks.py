@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdream.config import FeatureNetworkConfig
+from tfdream.errors import ConfigError, ModelError
+from tfdream.models import feature_networks, inspect
+
+SMALL = {
+    "random_conv1d": {"filters": 16},
+    "random_rnn": {"units": 5, "features": 12},
+    "vgg19": {"weights": "random"},
+}
+SHAPE = (33, 40, 1)
+each_network = pytest.mark.parametrize("name", feature_networks.names())
+
+
+def build(name, shape=SHAPE, **options):
+    config = FeatureNetworkConfig(
+        kind="features",
+        name=name,
+        options={**SMALL[name], **options},
+        frontend={"kind": "log1p", "stft": {"n_fft": 64, "hop_samples": 16}},
+    )
+    return feature_networks.build(config, shape)
+
+
+def image(frames=SHAPE[1], seed=0):
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.random((2, SHAPE[0], frames, 1)), tf.float32)
+
+
+def named(model):
+    return [layer.name for layer in model.layers if layer.weights]
+
+
+@each_network
+def test_its_layers_can_be_tapped_and_feel_the_input(name):
+    model = build(name)
+    tapped = inspect.tap(model, named(model))
+    own = image()
+    with tf.GradientTape() as tape:
+        tape.watch(own)
+        heard = tapped(own)
+        energy = tf.add_n([tf.reduce_sum(found**2) for found in heard.values()])
+    gradient = tape.gradient(energy, own).numpy()
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+
+
+@each_network
+def test_a_seed_is_a_network(name):
+    weights = [build(name, seed=seed).get_weights() for seed in (1, 1, 2)]
+    assert all((a == b).all() for a, b in zip(weights[0], weights[1], strict=True))
+    assert any((a != b).any() for a, b in zip(weights[0], weights[2], strict=True))
+
+
+@each_network
+def test_an_unknown_option_is_named(name):
+    with pytest.raises(ConfigError, match="color"):
+        build(name, color="blue")
+
+
+@pytest.mark.parametrize("name", ["random_conv1d", "vgg19"])
+def test_any_number_of_frames_is_taken(name):
+    model = build(name)
+    assert model(image(frames=64)).shape[0] == 2
+
+
+def test_over_time_the_recurrent_network_takes_any_number_of_frames():
+    assert build("random_rnn", over="time")(image(frames=7)).shape == (2, 7, 12)
+
+
+def test_over_frequency_its_sequence_is_the_bins():
+    assert build("random_rnn")(image()).shape == (2, 33, 12)
+
+
+@pytest.mark.parametrize(("cell", "width"), [("rnn", 5), ("bilstm", 10)])
+def test_the_recurrent_layer_is_as_wide_as_asked_for(cell, width):
+    model = build("random_rnn", cell=cell)
+    assert inspect.tap(model, ["recurrent"])(image())["recurrent"].shape[-1] == width
+
+
+def test_the_published_convolution_has_its_size():
+    model = build("random_conv1d", shape=(1025, 10, 1), filters=4096)
+    assert model.count_params() == 1025 * 3 * 4096 + 4096
+
+
+def test_vgg19_sees_gray_as_three_equal_centered_channels():
+    model = build("vgg19")
+    first = model.get_layer("block1_conv1")
+    own = image().numpy()
+    three = np.repeat(own, 3, axis=-1) * 255 - np.array([103.939, 116.779, 123.68])
+    expected = keras.ops.convert_to_numpy(first(three.astype(np.float32)))
+    heard = inspect.tap(model, ["block1_conv1"])(image())["block1_conv1"]
+    np.testing.assert_allclose(heard, expected, rtol=1e-4, atol=1e-3)  # float32 sums of 27 terms
+
+
+def test_vgg19_takes_a_weights_file_and_refuses_what_is_none(tmp_path):
+    donor = keras.applications.VGG19(include_top=False, weights=None)
+    path = tmp_path / "vgg.weights.h5"
+    donor.save_weights(path)
+    model = build("vgg19", weights=str(path))
+    own, given = model.get_layer("block3_conv1"), donor.get_layer("block3_conv1")
+    np.testing.assert_array_equal(own.get_weights()[0], given.get_weights()[0])
+    with pytest.raises(ModelError, match="neither a file"):
+        build("vgg19", weights=str(tmp_path / "missing.h5"))

@@ -1,0 +1,307 @@
+"""Contracts of every architecture and feature network once it is frozen, and what is folded."""
+
+import random
+from contextlib import suppress
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from tfdream.config import FeatureNetworkConfig, ModelConfig
+from tfdream.errors import ConfigError, ModelError
+from tfdream.models import classifiers, feature_networks, inspect
+from tfdream.models.freeze import freeze
+
+# What an architecture may expect: a small image or a large one, features, or samples.
+INPUTS = [(64, 64, 1), (256, 256, 1), (72, 1), (16000, 1)]
+SMALL = {
+    "random_conv1d": {"filters": 16},
+    "random_rnn": {"units": 5, "features": 12},
+    "vgg19": {"weights": "random"},
+}
+PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense)
+# A product's inputs and weights are rounded by up to 2⁻⁹ each, at random: some thousandths of the
+# norm of its output, which over the depth of ResNet-50 become a hundredth.
+BFLOAT16 = 0.03
+# Where two values are a rounding apart, ReLU and max pooling may send the gradient elsewhere.
+BFLOAT16_COSINE = 0.9
+
+
+def classifier(name, shape=None):
+    for candidate in [shape] if shape else INPUTS:
+        with suppress(ConfigError):
+            return classifiers.build(ModelConfig(name=name), candidate, 3)
+    raise AssertionError(f"{name} takes none of {INPUTS}; add one that it takes")
+
+
+def feature_network(name, shape=(33, 40, 1)):
+    config = FeatureNetworkConfig(
+        kind="features",
+        name=name,
+        options=SMALL[name],
+        frontend={"kind": "log1p", "stft": {"n_fft": 64, "hop_samples": 16}},
+    )
+    return feature_networks.build(config, shape)
+
+
+def as_trained(model):
+    """Gives normalizations and biases values that leaving them out, or twice in, would show."""
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            size = layer.moving_mean.shape
+            layer.moving_mean.assign(rng.normal(0, 0.3, size))
+            layer.moving_variance.assign(rng.uniform(0.5, 2, size))
+            if layer.scale:
+                layer.gamma.assign(rng.uniform(0.5, 1.5, size) * rng.choice([-1, 1], size))
+            if layer.center:
+                layer.beta.assign(rng.normal(0, 0.3, size))
+        elif isinstance(layer, PRODUCTS) and layer.use_bias:
+            layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
+    return model
+
+
+def noise(tapped, shape, batch=1):
+    free = tapped.input.shape[1:]
+    size = [own or other for own, other in zip(free, shape, strict=True)]
+    return tf.constant(np.random.default_rng(0).random((batch, *size)), tf.float32)
+
+
+def difference(found, expected):
+    """Of two arrays, relative to the norm of the second."""
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+def gradient(network, inputs):
+    """Of the activations' norms with respect to the input."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        norms = [tf.norm(found) for found in network(inputs, training=False).values()]
+        value = tf.add_n(norms)
+    return tape.gradient(value, inputs).numpy()
+
+
+def normalizations(network):
+    return {layer.name for layer in network.layers if type(layer) is layers.BatchNormalization}
+
+
+# Deep ones take their time. Of their kinds of layers are the smaller ones too, and what ResNet-18
+# folds has tests of its own below.
+DEEP = {"resnet18", "resnet50", "vgg19"}
+EVERY = [
+    pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
+    for name in (*classifiers.names(), *feature_networks.names())
+]
+
+
+@pytest.fixture(params=EVERY, scope="module")
+def model(request):
+    keras.utils.set_random_seed(0)
+    known = request.param in classifiers.names()
+    return as_trained(classifier(request.param) if known else feature_network(request.param))
+
+
+@pytest.fixture(scope="module")
+def size(model):
+    return tuple(size or 40 for size in model.input.shape[1:])
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("every layer", marks=pytest.mark.slow),
+        *("the deepest convolution", "the last layer"),
+    ],
+    scope="module",
+)
+def tapped(model, request):
+    if request.param == "every layer":  # nothing can be folded there
+        return inspect.tap(model, [layer.name for layer in model.layers[1:] if is_layer(layer)])
+    named = [layer.name for layer in model.layers if is_layer(layer)]
+    if request.param == "the last layer":
+        return inspect.tap(model, ["logits" if "logits" in named else named[-1]])
+    try:
+        return inspect.tap(model, [inspect.deepest_convolution(model)])
+    except ModelError:  # it has none: a layer on the way
+        return inspect.tap(model, [named[len(named) // 2]])
+
+
+@pytest.fixture(scope="module")
+def exact(tapped):
+    return freeze(tapped)
+
+
+@pytest.fixture(scope="module")
+def rounded(tapped):
+    return freeze(tapped, "bfloat16")
+
+
+def is_layer(operation):
+    return isinstance(operation, keras.Layer)
+
+
+def test_activations_are_those_of_the_tapped_network(tapped, exact, rounded, size):
+    inputs = noise(tapped, size)
+    expected = tapped(inputs, training=False)
+    # Rounding of float32, 10⁻⁷, which fifty layers may amplify.
+    for frozen, tolerance in [(exact, 1e-4), (rounded, BFLOAT16)]:
+        found = frozen(inputs, training=False)
+        assert set(found) == set(expected)
+        for name, activations in found.items():
+            assert activations.dtype == tf.float32
+            assert difference(activations.numpy(), expected[name].numpy()) < tolerance, name
+
+
+@pytest.mark.slow
+def test_the_gradient_points_where_it_did(tapped, exact, rounded, size):
+    inputs = noise(tapped, size)
+    expected = gradient(tapped, inputs).ravel()
+    for frozen, least in [(exact, 0.9999), (rounded, BFLOAT16_COSINE)]:
+        found = gradient(frozen, inputs).ravel()
+        assert np.isfinite(found).all()
+        cosine = found @ expected / (np.linalg.norm(found) * np.linalg.norm(expected))
+        assert cosine > least
+
+
+def test_products_hold_weights_of_the_precision_asked_for(exact, rounded):
+    for frozen, precision in [(exact, "float32"), (rounded, "bfloat16")]:
+        products = [layer for layer in frozen.layers if isinstance(layer, PRODUCTS)]
+        assert {weight.dtype for layer in products for weight in layer.weights} <= {precision}
+        assert not any(layer.trainable_weights for layer in products)
+
+
+def test_it_takes_the_sizes_that_the_tapped_network_takes(tapped, exact, rounded, size):
+    larger = [own + 8 for own in size]  # where it is free
+    shape = noise(tapped, larger).shape
+    for frozen in (exact, rounded):
+        assert frozen.input.shape == tapped.input.shape
+        found, expected = frozen.compute_output_shape(shape), tapped.compute_output_shape(shape)
+        assert found == expected
+
+
+@pytest.mark.slow
+def test_the_original_stays_as_it_is(model, tapped, size):
+    def state():
+        return [
+            (layer.name, layer.trainable, layer.dtype_policy.name, len(layer.weights))
+            for layer in model.layers
+            if is_layer(layer)
+        ]
+
+    before, weights, drawn = state(), model.get_weights(), random.getstate()
+    frozen = freeze(tapped, "bfloat16")
+    frozen(noise(tapped, size), training=False)
+    assert state() == before
+    assert all(map(np.array_equal, model.get_weights(), weights))
+    assert random.getstate() == drawn  # seeds, which Keras draws there, come in the same order
+
+
+# What is folded
+
+
+def folded(model, names):
+    """The normalizations that a frozen network computes no more."""
+    tapped = inspect.tap(model, names)
+    return normalizations(tapped) - normalizations(freeze(tapped))
+
+
+@pytest.fixture(scope="module")
+def resnet18():
+    return as_trained(classifier("resnet18", (64, 64, 1)))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resnet18_has_no_normalization_left(resnet18, precision):
+    frozen = freeze(inspect.tap(resnet18, ["conv13", "block8"]), precision)
+    assert normalizations(frozen) == {"norm13"}  # behind what is tapped
+    assert not normalizations(freeze(inspect.tap(resnet18, ["logits"]), precision))
+
+
+def test_a_tapped_convolution_keeps_its_own_output_ahead_of_its_normalization(resnet18):
+    tapped = inspect.tap(resnet18, ["conv1", "norm1", "norm2"])
+    inputs = noise(tapped, (64, 64, 1))
+    expected, found = tapped(inputs, training=False), freeze(tapped)(inputs, training=False)
+    for name in expected:
+        assert difference(found[name].numpy(), expected[name].numpy()) < 1e-5, name  # float32
+    assert folded(resnet18, ["conv1", "norm1", "norm2"]) == {"norm2"}
+
+
+def test_normalization_goes_into_the_convolution_behind_it_unless_that_pads():
+    assert folded(classifier("raw_conv1d"), ["conv3"]) == {"norm0", "norm1", "norm2"}
+    assert folded(classifier("raw_conv1d"), ["conv3", "norm1"]) == {"norm0", "norm2"}
+    x = inputs = keras.Input((None, 2))
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.Conv1D(3, 3, padding="same", name="conv")(x)
+    assert folded(keras.Model(inputs, x), ["conv"]) == set()
+
+
+def test_a_convolution_takes_in_both_its_neighbors():
+    x = inputs = keras.Input((None, None, 4))
+    x = layers.BatchNormalization(name="before")(x)
+    x = layers.Conv2D(3, 3, use_bias=False, name="conv")(x)
+    x = layers.BatchNormalization(axis=3, name="after")(x)
+    model = as_trained(keras.Model(inputs, layers.Activation("tanh", name="tanh")(x)))
+    assert folded(model, ["tanh"]) == {"before", "after"}
+    tapped = inspect.tap(model, ["tanh"])
+    image = noise(tapped, (8, 9, 4))
+    np.testing.assert_allclose(
+        freeze(tapped)(image)["tanh"], tapped(image, training=False)["tanh"], atol=1e-5
+    )
+
+
+def test_a_dense_layer_takes_in_its_normalization_but_not_behind_an_activation():
+    x = inputs = keras.Input((5,))
+    x = layers.BatchNormalization(name="norm1")(layers.Dense(4, name="linear")(x))
+    x = layers.Dense(4, activation="relu", name="rectified")(layers.ReLU(name="relu")(x))
+    x = layers.BatchNormalization(name="norm2")(x)
+    assert folded(keras.Model(inputs, x), ["norm2"]) == {"norm1"}
+
+
+def test_nothing_is_folded_into_what_is_used_twice():
+    shared = layers.Conv1D(2, 3, padding="same", name="shared")
+    inputs = keras.Input((None, 2))
+    x = layers.BatchNormalization(name="norm1")(shared(inputs))
+    x = layers.BatchNormalization(name="norm2")(shared(x))
+    model = as_trained(keras.Model(inputs, layers.Add(name="sum")([inputs, x])))
+    assert folded(model, ["sum"]) == set()
+    tapped = inspect.tap(model, ["sum"])
+    signal = noise(tapped, (20, 2))
+    np.testing.assert_allclose(
+        freeze(tapped)(signal)["sum"], tapped(signal, training=False)["sum"], atol=1e-5
+    )
+
+
+def test_a_normalization_that_remains_is_not_adapted():
+    x = inputs = keras.Input((None, 2))
+    x = layers.BatchNormalization(name="norm")(x)
+    model = as_trained(keras.Model(inputs, layers.ReLU(name="relu")(x)))
+    frozen = freeze(inspect.tap(model, ["relu"]))
+    signal = noise(frozen, (20, 2))
+    before = model.get_weights()
+    at_rest = frozen(signal, training=False)["relu"]
+    np.testing.assert_array_equal(frozen(signal, training=True)["relu"], at_rest)
+    assert all(map(np.array_equal, model.get_weights(), before))
+
+
+def test_what_only_training_needs_is_left_out():
+    x = inputs = keras.Input((6,), name="input")
+    x = layers.GaussianNoise(0.5, name="noise")(x)
+    x = layers.Dense(4, name="dense")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    model = as_trained(keras.Model(inputs, x))
+    frozen = freeze(inspect.tap(model, ["norm"]))
+    assert not {"noise", "dropout", "norm"} & {layer.name for layer in frozen.layers}
+    # As an output it is what it is at inference.
+    values = noise(frozen, (6,))
+    tapped = freeze(inspect.tap(model, ["noise", "dense", "dropout"]))(values, training=True)
+    np.testing.assert_array_equal(tapped["noise"], values)
+    np.testing.assert_array_equal(tapped["dropout"], tapped["dense"])
+
+
+def test_layers_of_unknown_kinds_are_shared():
+    model = feature_network("random_rnn")
+    frozen = freeze(inspect.tap(model, ["linear"]), "bfloat16")
+    assert frozen.get_layer("recurrent") is model.get_layer("recurrent")
+    assert frozen.get_layer("linear") is not model.get_layer("linear")

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdream.config import MelFrontendConfig, StftSpec
+from tfdream.errors import ConfigError
+from tfdream.signal import frontend as frontends
+from tfdream.signal.mel import MelBands
+from tfdream.signal.stft import stft_to_power, waveform_to_stft
+
+RATE = 16000
+SPEC = StftSpec(n_fft=1024, hop_samples=256)
+
+
+def config(**settings):
+    return MelFrontendConfig(kind="mel", stft=SPEC, **settings)
+
+
+def tone(frequency_hz, seconds=0.5):
+    samples = np.sin(2 * np.pi * frequency_hz * np.arange(round(seconds * RATE)) / RATE)
+    return tf.constant(samples[np.newaxis], tf.float32)
+
+
+@pytest.mark.parametrize("frequency_hz", [300, 1000, 4000])
+def test_a_tone_is_brightest_in_the_band_around_it(frequency_hz):
+    from librosa import mel_frequencies
+
+    image = frontends.build(config(bands=40), RATE)(tone(frequency_hz))
+    assert image.shape == (1, 40, SPEC.frames(RATE // 2), 1)
+    brightest = int(tf.argmax(image[0, :, 10, 0]))
+    centres_hz = mel_frequencies(42, fmin=0, fmax=RATE / 2)[1:-1]
+    assert brightest == np.abs(centres_hz - frequency_hz).argmin()
+
+
+def test_a_band_of_flat_power_is_as_loud_as_its_bins():
+    bands = MelBands(config(bands=40), RATE).from_bins(tf.ones([1, 1, SPEC.bins]))
+    np.testing.assert_allclose(bands, 1, rtol=1e-5)  # float32
+
+
+@pytest.mark.parametrize("limits", [{}, {"min_hz": 500, "max_hz": 2000}])
+def test_the_same_of_all_bands_is_the_same_of_all_bins(limits):
+    """Also of bins that lie beyond all bands."""
+    bands = MelBands(config(bands=20, **limits), RATE)
+    spread = bands.spread(tf.constant([[[3.0] * 20], [[-1.0] * 20]]))
+    assert spread.shape == (2, 1, SPEC.bins)
+    np.testing.assert_allclose(spread[0], 3, rtol=1e-5)  # float32
+    np.testing.assert_allclose(spread[1], -1, rtol=1e-5)
+
+
+def test_values_of_bands_are_joined_by_straight_lines():
+    """Of the frequency in Hz, from one band's center to the next."""
+    from librosa import fft_frequencies, mel_frequencies
+
+    bands = MelBands(config(bands=24), RATE)
+    values = np.random.default_rng(0).normal(0, 10, 24)
+    centres_hz = mel_frequencies(26, fmin=0, fmax=RATE / 2)[1:-1]
+    wanted = np.interp(fft_frequencies(sr=RATE, n_fft=SPEC.n_fft), centres_hz, values)
+    spread = bands.spread(tf.constant(values[np.newaxis, np.newaxis], tf.float32))
+    np.testing.assert_allclose(spread[0, 0], wanted, atol=1e-3)
+
+
+def test_one_band_spreads_to_the_bins_around_it_alone():
+    bands = MelBands(config(bands=24), RATE)
+    spread = bands.spread(tf.one_hot([[12]], 24)).numpy()[0, 0]
+    power = np.zeros((1, 1, SPEC.bins), np.float32)
+    for place in np.flatnonzero(spread):
+        power[0, 0, place] = 1
+        assert bands.from_bins(tf.constant(power)).numpy()[0, 0, 12] > 0
+        power[0, 0, place] = 0
+    assert 0 < spread.max() <= 1
+
+
+def test_limits_leave_out_what_lies_beyond():
+    limited = frontends.build(config(bands=20, min_hz=500, max_hz=2000), RATE)
+    inside, outside = (
+        float(tf.reduce_max(limited.bands.from_bins(power(hz)))) for hz in (1000, 6000)
+    )
+    assert outside < 1e-4 * inside  # what the window's side lobes leave
+
+
+def power(frequency_hz):
+    return stft_to_power(waveform_to_stft(tone(frequency_hz), SPEC))
+
+
+def test_bins_that_are_found_for_bands_have_these_bands():
+    rng = np.random.default_rng(0)
+    bands = MelBands(config(bands=32), RATE)
+    wanted = bands.from_bins(tf.constant(rng.exponential(1, (2, 3, SPEC.bins)), tf.float32))
+    bins = bands.to_bins(wanted)
+    assert float(tf.reduce_min(bins)) >= 0
+    # What 64 multiplicative steps leave between overlapping bands.
+    np.testing.assert_allclose(bands.from_bins(bins), wanted, rtol=0.05)
+
+
+def test_silence_has_no_bins():
+    bands = MelBands(config(bands=32), RATE)
+    assert not bands.to_bins(tf.zeros([1, 2, 32])).numpy().any()
+
+
+def test_an_image_of_mel_bands_becomes_sound_with_the_same_image():
+    rng = np.random.default_rng(0)
+    frontend = frontends.build(config(bands=40), RATE)
+    waveform = tone(440) + tf.constant(0.01 * rng.standard_normal((1, RATE // 2)), tf.float32)
+    image, remainder = frontend.analyze(waveform)
+    heard = frontend(frontend.invert(image, remainder, RATE // 2))
+    # A tone spreads over its whole band, so that only the bands' levels are kept: 3 of 80 dB.
+    assert float(tf.reduce_mean(tf.abs(heard - image))) < 3 / 80
+
+
+def test_the_gradient_reaches_the_samples():
+    waveform = tone(440)
+    frontend = frontends.build(config(bands=40), RATE)
+    with tf.GradientTape() as tape:
+        tape.watch(waveform)
+        brightness = tf.reduce_sum(frontend(waveform))
+    gradient = tape.gradient(brightness, waveform).numpy()
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+
+
+def test_bands_without_a_bin_are_refused():
+    with pytest.raises(ConfigError, match=r"of bands=400 hold no bin of stft.n_fft=1024"):
+        frontends.build(config(bands=400), RATE)
+
+
+def test_a_limit_above_half_the_rate_is_refused():
+    with pytest.raises(ConfigError, match=r"max_hz=9000 is above 8000 Hz"):
+        frontends.build(config(max_hz=9000), RATE)

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfdream.synthesis.rendering.snapshots import Snapshots, numbered
+from tfdream.synthesis.rendering.tiles import Tiles
+
+SAMPLES = 10
+
+
+def tiles(batch=1, channels=2):
+    channels = np.zeros((batch, SAMPLES, channels), np.float32)
+    return Tiles(channels, np.ones(batch), np.arange(batch), np.zeros(batch, int))
+
+
+def sound(value, batch=1, channels=2):
+    """What tiles are like, to be told apart by a number."""
+    return np.full((batch, SAMPLES, channels), value, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("every", "steps", "numbers"),
+    [
+        (None, 20, []),
+        (5, 20, [5, 10, 15, 20]),
+        (6, 20, [6, 12, 18]),
+        (20, 20, [20]),
+        (21, 20, []),
+        (1, 3, [1, 2, 3]),
+    ],
+)
+def test_every_so_many_steps_are_kept(every, steps, numbers):
+    snapshots = Snapshots(every, steps)
+    assert snapshots.numbers == numbers
+    assert [step for step in range(steps + 5) if snapshots.wanted(step)] == numbers
+
+
+def test_what_was_kept_is_replayed_step_by_step_and_tile_by_tile():
+    with Snapshots(2, 4) as snapshots:
+        for tile in range(3):
+            snapshots.keep(sound(10 * tile + 2))
+            snapshots.keep(sound(10 * tile + 4))
+            snapshots.finish(sound(10 * tile + 9))
+        for number, replay in snapshots.replays():
+            for tile in range(3):
+                assert np.array_equal(replay(tiles()), sound(10 * tile + number))
+
+
+def test_tiles_that_ended_early_stay_as_they_were_then():
+    """At a plateau, or when somebody stopped: later snapshots have what is there."""
+    with Snapshots(2, 6) as snapshots:
+        snapshots.keep(sound(2))
+        snapshots.finish(sound(3))
+        snapshots.finish(sound(7))
+        values = {
+            number: [replay(tiles())[0, 0, 0] for _ in range(2)]
+            for number, replay in snapshots.replays()
+        }
+    assert values == {2: [2, 7], 4: [3, 7], 6: [3, 7]}
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_batches_may_differ_in_size(channels):
+    with Snapshots(1, 1) as snapshots:
+        for value, batch in ((1, 3), (2, 2)):
+            snapshots.keep(sound(value, batch, channels))
+            snapshots.finish(sound(0, batch, channels))
+        ((number, replay),) = snapshots.replays()
+        assert number == 1
+        for value, batch in ((1, 3), (2, 2)):
+            assert np.array_equal(replay(tiles(batch, channels)), sound(value, batch, channels))
+
+
+def test_sound_of_any_type_and_order_is_kept_as_it_is():
+    rng = np.random.default_rng(0)
+    wild = rng.normal(0, 3, (1, 2, SAMPLES)).transpose(0, 2, 1)  # float64, not contiguous
+    with Snapshots(1, 1) as snapshots:
+        snapshots.keep(wild)
+        snapshots.finish(wild)
+        ((_, replay),) = snapshots.replays()
+        np.testing.assert_array_equal(replay(tiles()), wild.astype(np.float32))
+
+
+def test_nothing_is_kept_without_a_number():
+    with Snapshots(None, 100) as snapshots:
+        assert not snapshots.wanted(100)
+        snapshots.finish(sound(1))
+        assert list(snapshots.replays()) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "name"),
+    [
+        (20, 100, "song-020.flac"),
+        (100, 100, "song-100.flac"),
+        (3, 9, "song-3.flac"),
+        (9, 10, "song-09.flac"),
+    ],
+)
+def test_numbers_sort_like_their_steps(step, steps, name):
+    assert numbered(Path("folder/song.flac"), step, steps) == Path("folder") / name

@@ -1,0 +1,45 @@
+"""One convolution along an autocorrelogram.
+
+Source: "Music generation using style transfer", the classifier on autocorrelograms.
+"""
+
+import keras
+from keras import layers
+
+# Of PyTorch's batch normalization, which the document used; its momentum of 0.1 is what Keras
+# calls 0.9.
+_MOMENTUM = 0.9
+_EPSILON = 1e-5
+
+
+def build(
+    input_shape: tuple[int, int],
+    classes: int,
+    *,
+    filters: int = 32,
+    kernel_size: int = 4,
+    dropout: float = 0.2,
+    dense_units: tuple[int, int] = (128, 64),
+) -> keras.Model:
+    """Build it.
+
+    Args:
+      input_shape: lags and one channel.
+      classes: number of labels.
+      filters: of the convolution ``conv1``.
+      kernel_size: of the convolution, which is not padded.
+      dropout: the share of its activations left out in training.
+      dense_units: of the layers ``dense`` and ``embedding``.
+    """
+    lags = keras.Input(input_shape, name="lags")
+    x = layers.Conv1D(filters, kernel_size, activation="tanh", name="conv1")(lags)
+    x = layers.BatchNormalization(
+        momentum=_MOMENTUM, epsilon=_EPSILON, synchronized=True, name="norm1"
+    )(x)
+    x = layers.Dropout(dropout, name="dropout1")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(dense_units[0], activation="tanh", name="dense")(x)
+    x = layers.Dense(dense_units[1], activation="tanh", name="embedding")(x)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(lags, probabilities, name="autocorrelogram_cnn")

@@ -1,0 +1,86 @@
+"""Convolutions on the energies of learnt filters: a network for raw samples and little data.
+
+A strided convolution starts as a bank of mel-spaced filters and is trained like the rest; the
+logarithm of its energies is what a spectrogram would show, without a fixed transform.
+
+Source: Zeghidour et al., "Learning filterbanks from raw speech"; the layers are our own.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from tfdream.models.parts.filterbank import LogEnergy, MelGabor, UnitLevel
+
+# From one window of the filters' energies to the next, in strides.
+_HOP = 4
+# The share of bands left out in training.
+_BAND_DROPOUT = 0.15
+# Of the moving statistics of the batch normalization.
+_MOMENTUM = 0.95
+
+
+def build(
+    input_shape: tuple[int, int],
+    classes: int,
+    *,
+    filters: int = 64,
+    filter_size: int = 160,
+    stride: int = 16,
+    widths: tuple[int, ...] = (96, 128, 192),
+    convolutions: tuple[int, ...] = (1, 2, 2),
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Build it.
+
+    Args:
+      input_shape: samples and one channel; the weights fit any length.
+      classes: number of labels.
+      filters: in the bank, the layer ``filterbank``.
+      filter_size: of each, in samples.
+      stride: of the bank, in samples.
+      widths: filters of each stage behind it.
+      convolutions: of each stage, ``conv1``, ``conv2``, …, three frames wide, each with batch
+        normalization and ReLU; max pooling halves the length between stages.
+      dropout: the share of ``embedding`` left out in training.
+    """
+    samples = keras.Input(input_shape, name="samples")
+    x = UnitLevel(name="unit_level")(samples)
+    x = layers.Conv1D(
+        filters,
+        filter_size,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=MelGabor(),
+        name="filterbank",
+    )(x)
+    x = _normalize(LogEnergy(_HOP, name="log_energy")(x), "norm0")
+    x = layers.SpatialDropout1D(_BAND_DROPOUT, name="band_dropout")(x)
+    number = 0
+    for stage, (width, count) in enumerate(zip(widths, convolutions, strict=True)):
+        if stage:
+            x = layers.MaxPooling1D(2, name=f"pool{stage}")(x)
+        for _ in range(count):
+            number += 1
+            x = layers.Conv1D(
+                width,
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=f"conv{number}",
+            )(x)
+            x = layers.ReLU(name=f"relu{number}")(_normalize(x, f"norm{number}"))
+    mean = layers.GlobalAveragePooling1D(name="mean_over_time")(x)
+    highest = layers.GlobalMaxPooling1D(name="max_over_time")(x)
+    x = layers.Concatenate(name="embedding")([mean, highest])
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(samples, probabilities, name="filterbank_cnn")
+
+
+def _normalize(x: Any, name: str) -> Any:
+    return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)

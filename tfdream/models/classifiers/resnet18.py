@@ -1,0 +1,83 @@
+"""ResNet-18: a strided convolution and eight blocks of two, each with a way around it.
+
+Source: He et al., "Deep residual learning for image recognition", table 1; for spectrograms of
+amplitude, phase or both, "Dreaming in Music", section III-B.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+_STAGES = 4
+_BLOCKS = 2
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    width: int = 64,
+    momentum: float = 0.9,
+) -> keras.Model:
+    """Build it.
+
+    Its convolutions are counted along the main path, ``conv1`` … ``conv17``: conv1 is the strided
+    one at the entrance, conv13 the last at a sixteenth of the image's size. Convolutions on the way
+    around a block bear the number of the block's first: ``shortcut6``, ``shortcut10``,
+    ``shortcut14``. Each is followed by its batch normalization (``norm1`` …), each block ends
+    in ``block1`` … ``block8``.
+
+    Args:
+      input_shape: height, width and channels of the image; the weights fit any size.
+      classes: number of labels.
+      width: filters of the first stage; each of the others has twice as many as the one before.
+      momentum: of the moving statistics of the batch normalization.
+    """
+
+    def normalize(x: Any, name: str) -> Any:
+        return layers.BatchNormalization(
+            momentum=momentum, epsilon=1e-5, synchronized=True, name=name
+        )(x)
+
+    image = keras.Input(input_shape, name="image")
+    x = _convolve(image, width, 7, 2, "conv1")
+    x = layers.ReLU(name="relu1")(normalize(x, "norm1"))
+    x = layers.ZeroPadding2D(1, name="pad_pool1")(x)
+    x = layers.MaxPooling2D(3, 2, name="pool1")(x)
+    number = 2
+    for block in range(_STAGES * _BLOCKS):
+        filters = width * 2 ** (block // _BLOCKS)
+        stride = 2 if block and block % _BLOCKS == 0 else 1
+        way_around = x
+        if x.shape[-1] != filters:
+            way_around = layers.Conv2D(
+                filters, 1, stride, use_bias=False, name=f"shortcut{number}"
+            )(x)
+            way_around = normalize(way_around, f"shortcut_norm{number}")
+        x = normalize(_convolve(x, filters, 3, stride, f"conv{number}"), f"norm{number}")
+        x = layers.ReLU(name=f"relu{number}")(x)
+        number += 1
+        x = normalize(_convolve(x, filters, 3, 1, f"conv{number}"), f"norm{number}")
+        number += 1
+        x = layers.Add(name=f"add{block + 1}")([x, way_around])
+        x = layers.ReLU(name=f"block{block + 1}")(x)
+    x = layers.GlobalAveragePooling2D(name="embedding")(x)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(image, probabilities, name="resnet18")
+
+
+def _convolve(x: Any, filters: int, kernel_size: int, stride: int, name: str) -> Any:
+    """Padded alike on all sides, which Keras's own padding is not where it strides."""
+    if stride > 1:
+        x = layers.ZeroPadding2D(kernel_size // 2, name=f"pad_{name}")(x)
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)

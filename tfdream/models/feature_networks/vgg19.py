@@ -1,0 +1,31 @@
+"""VGG-19 without its dense layers, for images of any size.
+
+Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+recognition"; for spectrograms, "Dreaming in Music" and "On the Generation of Music".
+"""
+
+import keras
+
+from tfdream.models.parts import imagenet
+
+
+def build(
+    input_shape: tuple[int, int, int], *, weights: str = "imagenet", seed: int = 0
+) -> keras.Model:
+    """Build it; its layers are ``block1_conv1`` … ``block5_conv4`` and the poolings.
+
+    Args:
+      input_shape: height, width and one channel, of gray values in [0, 1]; they are repeated to
+        three channels, scaled to 255 and centered as for ImageNet. Other sizes are taken too.
+      weights: ``imagenet`` (downloaded by Keras), ``random``, or the path of a weights file.
+      seed: of random weights.
+
+    Raises:
+      ModelError: if the weights cannot be had.
+    """
+    image = keras.Input((None, None, input_shape[2]), name="image")
+    keras.utils.set_random_seed(seed)
+    network = imagenet.load(
+        keras.applications.VGG19, weights, input_tensor=imagenet.gray_to_bgr(image)
+    )
+    return keras.Model(image, network.output, name="vgg19")

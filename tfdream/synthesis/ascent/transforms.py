@@ -1,0 +1,108 @@
+"""What steadies an ascent: shifts of the view, and smoother gradients."""
+
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfdream.config import GaussianSmoothingConfig, LaplacianSmoothingConfig, SmoothingConfig
+from tfdream.signal.blur import blur
+
+Smoothing = Callable[[tf.Tensor, float], tf.Tensor]
+"""A gradient `[batch, …]` and how much of the ascent is done, 0 to 1 → a smoother gradient."""
+
+_TINY = 1e-12
+# A pyramid's levels are blurred by this much, in cells, before every other one is left out.
+_PYRAMID_SIGMA = 1.0
+# Blurs of a cascade, as multiples of its width.
+_CASCADE = (0.5, 1.0, 2.0)
+
+
+def shift(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """Roll a model's input in time.
+
+    Args:
+      image: float32 `[batch, (height,) width, channels]`.
+      share: of its width, −1 to 1.
+    """
+    axis = image.shape.rank - 2
+    width = tf.cast(tf.shape(image)[axis], tf.float32)
+    return tf.roll(image, tf.cast(tf.round(share * width), tf.int32), axis)
+
+
+@functools.cache  # a compiled function for each configuration, not for each ascent
+def smoothing(config: SmoothingConfig | None) -> Smoothing:
+    """The smoothing that a configuration names; the gradient as it is, without.
+
+    Gradients `[batch, samples]` are smoothed along time, `[batch, frames, bins]` and
+    `[batch, frames, bins, parts]` along time and frequency, each part by itself.
+    """
+    if isinstance(config, GaussianSmoothingConfig):
+        return _on_images(_Cascade(config))
+    if isinstance(config, LaplacianSmoothingConfig):
+        return _on_images(_Pyramid(config))
+    return lambda gradient, done: gradient
+
+
+class _Cascade:
+    def __init__(self, config: GaussianSmoothingConfig) -> None:
+        self.config = config
+
+    def __call__(self, image: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
+        sigma = self.config.sigma + self.config.growth * done
+        widest = max(_CASCADE) * (self.config.sigma + self.config.growth)
+        blurs = [blur(image, (sigma * wide, sigma * wide), widest) for wide in _CASCADE]
+        return tf.add_n(blurs) / len(blurs)
+
+
+class _Pyramid:
+    def __init__(self, config: LaplacianSmoothingConfig) -> None:
+        self.levels = config.levels
+
+    def __call__(self, image: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
+        details = []
+        for _ in range(self.levels - 1):
+            coarse = _blurred(image)[:, ::2, ::2]
+            details.append(image - _enlarged(coarse, image))
+            image = coarse
+        merged = _leveled(image)
+        for detail in reversed(details):
+            merged = _enlarged(merged, detail) + _leveled(detail)
+        return merged
+
+
+def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing:
+    """Let what smooths images `[batch, height, width, channels]` smooth gradients of any rank."""
+
+    @tf.function
+    def on_gradient(gradient: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
+        image = gradient
+        while image.shape.rank < 4:
+            image = image[..., tf.newaxis]
+        return tf.reshape(smooth(image, done), tf.shape(gradient))
+
+    return lambda gradient, done: on_gradient(gradient, tf.constant(done, tf.float32))
+
+
+def _blurred(image: tf.Tensor) -> tf.Tensor:
+    return blur(image, (_PYRAMID_SIGMA, _PYRAMID_SIGMA), _PYRAMID_SIGMA)
+
+
+def _enlarged(coarse: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Twice the size, that of `like`, each coarse cell where it was taken from."""
+    for axis in (1, 2):
+        if like.shape[axis] == 1:
+            continue
+        spread = tf.stack([2 * coarse, tf.zeros_like(coarse)], axis=axis + 1)
+        shape = tf.tensor_scatter_nd_update(
+            tf.shape(coarse), [[axis]], [2 * tf.shape(coarse)[axis]]
+        )
+        coarse = tf.reshape(spread, shape)
+    shape = tf.shape(like)
+    return _blurred(coarse[:, : shape[1], : shape[2]])
+
+
+def _leveled(image: tf.Tensor) -> tf.Tensor:
+    """Over its root mean square, for each example."""
+    square = tf.reduce_mean(image**2, axis=[1, 2, 3], keepdims=True)
+    return image / (tf.sqrt(square) + _TINY)
