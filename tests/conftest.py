@@ -42,7 +42,7 @@ frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}, size: [32, 32]}
 model:
   name: cyclegan
   options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
-training: {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, show_every: 2, seed: 9}
+training: {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, preview_every: 2, seed: 9}
 """
 
 GENERATION = """
@@ -51,7 +51,7 @@ prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
 frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
 label: tones
 model: {name: lstm, options: {units: 6, layers: 2}}
-training: {epochs: 2, batch_size: 4, learning_rate: 0.01, show_every: 2, show_clips: 1, seed: 9}
+training: {epochs: 2, batch_size: 4, learning_rate: 0.01, preview_every: 2, preview_clips: 1, seed: 9}
 """
 
 
@@ -239,7 +239,7 @@ def generation(dataset, configure_generation, once):
     from tfdream.reports.previews.generation import Preview
     from tfdream.training.generation import train_generation
 
-    how = GenerateConfig(phase={"start": "pghi", "iterations": 2})
+    how = GenerateConfig(phase={"init": "pghi", "iterations": 2})
 
     def fill(folder):
         return train_generation(

@@ -132,7 +132,7 @@ def test_options_are_settings_of_the_recipe(trained, album, tmp_path):
     told = answer(
         *dream(trained, album / "b.wav", tmp_path / "out.wav", steps=2),
         *("--objective", "guide_match(conv2)", "--guide", guide, "--mix", 0.5, "--repeats", 2),
-        *("--start", 0.25, "--seconds", 0.5, "--save-every", 2, "--set", "level=0.5"),
+        *("--start", 0.25, "--seconds", 0.5, "--save-every", 2, "--set", "normalize=0.5"),
     )
     assert (told["samples"], told["steps"], told["snapshots"]) == (
         4000,
@@ -145,7 +145,7 @@ def test_options_are_settings_of_the_recipe(trained, album, tmp_path):
     assert (sidecar["start_seconds"], sidecar["seconds"]) == (0.25, 0.5)
     noise = dream(trained, album / "b.wav", tmp_path / "noise.wav", "--from", "noise")
     answer(*noise, "--set", "canvas={kind: waveform}", "--set", "optimizer.step_size=0.001")
-    assert json.loads((tmp_path / "noise.wav.json").read_text())["config"]["start"] == "noise"
+    assert json.loads((tmp_path / "noise.wav.json").read_text())["config"]["init"] == "noise"
 
 
 @pytest.mark.parametrize(

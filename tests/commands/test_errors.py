@@ -99,7 +99,7 @@ def places(
           "--guide", "{gone}"], "does not exist"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "class_logit(jazz)"],
          "noise, tones"),
-        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--from", "noise"], "start=noise"),
+        (["dream", "{song}", "{new}.wav", "--model", "{run}", "--from", "noise"], "init=noise"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "mix=2"], "mix=2"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "canvas={{kind: phase}}"],
          "canvas.kind=phase"),

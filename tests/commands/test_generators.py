@@ -24,7 +24,7 @@ def test_a_generator_is_trained_and_generates(dataset, generation, generation_pa
         (["--model", "{run}"], "this takes one of a generator"),
         (["--model", "{generation}", "--temperature", "1"], "temperature=1"),
         (["--model", "{generation}", "--prompt", "{gone}"], "does not exist"),
-        (["--model", "{generation}", "--set", "phase.start=original"], "has no original"),
+        (["--model", "{generation}", "--set", "phase.init=original"], "has no original"),
         (["--model", "{generation}", "--figure", "x.jpg"], "x.jpg"),
     ],
 )

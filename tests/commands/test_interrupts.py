@@ -53,7 +53,7 @@ def interrupted(*arguments):
 @MAIN_THREAD
 def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
     before = signal.getsignal(signal.SIGINT)
-    as_it_comes = ("--bits", 32, "--set", "level=limit")  # the whole would get softer otherwise
+    as_it_comes = ("--bits", 32, "--set", "normalize=limit")  # the whole would get softer otherwise
     told = interrupted(*dream(trained, song, tmp_path / "out.wav", *as_it_comes, steps=5))
     assert signal.getsignal(signal.SIGINT) is before
     assert (told["steps"], told["changed_seconds"]) == (3, 1.0)
@@ -68,7 +68,7 @@ def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
 def test_ctrl_c_keeps_what_is_translated(translation, song, tmp_path, ctrl_c):
     told = interrupted(
         *("translate", song, tmp_path / "out.wav", "--model", translation[0], "--bits", 32),
-        *("--set", "tiles.overlap_seconds=0.05", "--set", "level=limit"),
+        *("--set", "tiles.overlap_seconds=0.05", "--set", "normalize=limit"),
     )
     assert told["changed_seconds"] == pytest.approx(0.95 + 0.95 + 1)
     original, _ = soundfile.read(song, dtype="float32")

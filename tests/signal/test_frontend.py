@@ -235,7 +235,7 @@ def test_a_level_alone_gives_the_magnitude_back(start):
     wanted = magnitude(music())
     few, many = (
         relative_error(magnitude(frontend.invert(image, alone, SAMPLES, phase)), wanted)
-        for phase in (PhaseConfig(start=start, iterations=count) for count in (2, 60))
+        for phase in (PhaseConfig(init=start, iterations=count) for count in (2, 60))
     )
     assert many < min(few, 0.2)  # −14 dB
 
@@ -245,7 +245,7 @@ def test_the_seed_decides_an_unknown_phase(seeds):
     frontend = spectrogram("amplitude")
     image, remainder = frontend.analyze(music())
     alone = remainder._replace(phase=None)
-    phase = PhaseConfig(start="random", iterations=2)
+    phase = PhaseConfig(init="random", iterations=2)
     first, second = (
         frontend.invert(image, alone, SAMPLES, phase, seed=seed).numpy() for seed in seeds
     )
@@ -257,7 +257,7 @@ def test_a_shown_phase_is_used_whatever_the_settings():
     image, remainder = frontend.analyze(music())
     found = frontend.invert(image, remainder, SAMPLES)
     for start in ("pghi", "random"):
-        again = frontend.invert(image, remainder, SAMPLES, PhaseConfig(start=start))
+        again = frontend.invert(image, remainder, SAMPLES, PhaseConfig(init=start))
         np.testing.assert_array_equal(again, found)
 
 
@@ -317,7 +317,7 @@ def test_the_inverse_has_a_gradient():
 def test_an_unknown_phase_is_no_start():
     frontend = spectrogram("amplitude")
     image, remainder = frontend.analyze(music())
-    with pytest.raises(ConfigError, match="start=original"):
+    with pytest.raises(ConfigError, match="init=original"):
         frontend.invert(image, remainder._replace(phase=None), SAMPLES)
 
 

@@ -110,7 +110,7 @@ def test_silence_stays_silence():
 def test_without_iterations_the_start_is_the_phase(start):
     waveform = sound()
     magnitude, phase = magnitude_and_phase(waveform)
-    config = PhaseConfig(start=start, iterations=0)
+    config = PhaseConfig(init=start, iterations=0)
     found = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
     assert found.shape == waveform.shape
     is_the_original = np.allclose(found, waveform, atol=1e-4)  # float32
@@ -124,7 +124,7 @@ def test_iterations_mend_the_start(start):
     errors = [
         error_db(
             magnitude_to_waveform(
-                magnitude, SPEC, SAMPLES, PhaseConfig(start=start, iterations=count), disturbed
+                magnitude, SPEC, SAMPLES, PhaseConfig(init=start, iterations=count), disturbed
             ),
             magnitude,
         )
@@ -138,7 +138,7 @@ def test_an_integrated_start_beats_a_random_one(iterations):
     magnitude, _ = magnitude_and_phase(sound())
     integrated, random = (
         magnitude_to_waveform(
-            magnitude, SPEC, SAMPLES, PhaseConfig(start=start, iterations=iterations)
+            magnitude, SPEC, SAMPLES, PhaseConfig(init=start, iterations=iterations)
         )
         for start in ("pghi", "random")
     )
@@ -148,7 +148,7 @@ def test_an_integrated_start_beats_a_random_one(iterations):
 @each_start
 @pytest.mark.parametrize("iterations", [0, 2])
 def test_a_graph_of_unknown_batches_renders_the_same(start, iterations):
-    config = PhaseConfig(start=start, iterations=iterations)
+    config = PhaseConfig(init=start, iterations=iterations)
     unknown = tf.TensorSpec([None, SPEC.frames(SAMPLES), SPEC.bins])
 
     @tf.function(input_signature=[unknown, unknown])
@@ -166,7 +166,7 @@ def test_a_graph_of_unknown_batches_renders_the_same(start, iterations):
 @pytest.mark.parametrize("start", ["original", "pghi"])
 def test_clips_are_rendered_each_for_itself(start):
     magnitude, phase = magnitude_and_phase(sound(batch=3))
-    config = PhaseConfig(start=start, iterations=3)
+    config = PhaseConfig(init=start, iterations=3)
     together = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
     for clip in range(3):
         one = slice(clip, clip + 1)
@@ -178,7 +178,7 @@ def test_clips_are_rendered_each_for_itself(start):
 @pytest.mark.parametrize("iterations", [0, 3])
 def test_a_silent_magnitude_is_silence(start, iterations):
     magnitude = tf.zeros([1, SPEC.frames(SAMPLES), SPEC.bins])
-    config = PhaseConfig(start=start, iterations=iterations)
+    config = PhaseConfig(init=start, iterations=iterations)
     found = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, magnitude)
     np.testing.assert_array_equal(found, 0)
 
@@ -186,7 +186,7 @@ def test_a_silent_magnitude_is_silence(start, iterations):
 @each_start
 def test_the_gradient_reaches_the_magnitude(start):
     magnitude, phase = magnitude_and_phase(sound())
-    config = PhaseConfig(start=start, iterations=0)
+    config = PhaseConfig(init=start, iterations=0)
     with tf.GradientTape() as tape:
         tape.watch(magnitude)
         waveform = magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, phase)
@@ -198,7 +198,7 @@ def test_the_gradient_reaches_the_magnitude(start):
 
 def test_a_random_start_is_the_seeds():
     magnitude, _ = magnitude_and_phase(sound())
-    config = PhaseConfig(start="random", iterations=2)
+    config = PhaseConfig(init="random", iterations=2)
     first, again, other = (
         magnitude_to_waveform(magnitude, SPEC, SAMPLES, config, seed=seed).numpy()
         for seed in (1, 1, 2)
@@ -210,7 +210,7 @@ def test_a_random_start_is_the_seeds():
 def test_the_phase_of_no_original_is_an_error():
     magnitude, _ = magnitude_and_phase(sound())
     with pytest.raises(ConfigError, match="use start=pghi or random"):
-        magnitude_to_waveform(magnitude, SPEC, SAMPLES, PhaseConfig(start="original"))
+        magnitude_to_waveform(magnitude, SPEC, SAMPLES, PhaseConfig(init="original"))
 
 
 # Errors of a spectrum

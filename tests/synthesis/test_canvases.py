@@ -26,8 +26,8 @@ MIXTURE = {"kind": "mixture", "bound_db": 6.0, "stft": OWN_STFT}
 WAVEFORM = {"kind": "waveform"}
 OLD_PHASE = levels(iterations=0)
 MENDED = levels(iterations=4)
-INTEGRATED = levels(start="pghi", iterations=0)
-BOTH = levels(start="pghi", iterations=4)
+INTEGRATED = levels(init="pghi", iterations=0)
+BOTH = levels(init="pghi", iterations=4)
 PHASE = {"kind": "phase"}
 LEVEL_AND_PHASE = {"kind": "log_magnitude_phase"}
 
@@ -292,7 +292,7 @@ def added(canvas, context, real, imaginary):
 
 @pytest.mark.parametrize("added_db", [-20.0, 0.0, 6.0])
 def test_what_is_added_stays_below_its_limit(waveform, cells, added_db):
-    canvas = build(MIXTURE | {"added_db": added_db, "reach_seconds": 0, "reach_hz": 0})
+    canvas = build(MIXTURE | {"added_db": added_db, "neighborhood_seconds": 0, "neighborhood_hz": 0})
     context = canvas.analyze(waveform)
     size = np.abs(context["stft"].numpy())
     rng = np.random.default_rng(0)
@@ -322,7 +322,7 @@ def test_room_for_new_sound_is_near_the_loudest_cell(cells):
     tone = np.sin(2 * np.pi * 1000 * np.arange(2 * SAMPLES) / RATE)
     tone[:SAMPLES] = 0
     canvas = build(
-        MIXTURE | {"reach_hz": 100, "reach_seconds": 0.05, "added_db": -20}, samples=2 * SAMPLES
+        MIXTURE | {"neighborhood_hz": 100, "neighborhood_seconds": 0.05, "added_db": -20}, samples=2 * SAMPLES
     )
     context = canvas.analyze(tf.constant(tone[np.newaxis], tf.float32))
     limit = context["limit"][0].numpy()
@@ -429,7 +429,7 @@ def convergence_db(canvas, waveform):
 def test_an_integrated_phase_comes_near_the_spectrum_and_griffin_lim_nearer(waveform):
     chord = waveform[:1]
     integrated, both = (convergence_db(build(kind), chord) for kind in (INTEGRATED, BOTH))
-    drawn = convergence_db(build(levels(start="random", iterations=4)), chord)
+    drawn = convergence_db(build(levels(init="random", iterations=4)), chord)
     # A phase drawn at random has an error of about −5 dB, and four rounds mend some of it.
     assert integrated < -15
     assert both < integrated

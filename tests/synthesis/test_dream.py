@@ -219,13 +219,13 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
             marks=pytest.mark.slow,
         ),
         {
-            "canvas": {"kind": "log_magnitude", "phase": {"start": "pghi", "iterations": 2}},
+            "canvas": {"kind": "log_magnitude", "phase": {"init": "pghi", "iterations": 2}},
             "octaves": {"count": 2},
             "optimizer": {"steps": 4},
         },
         pytest.param({"canvas": {"kind": "mixture"}}, marks=pytest.mark.slow),
         {
-            "mask": {"frequency_hz": [300, 3000], "spare_below_db": -60},
+            "mask": {"frequency_hz": [300, 3000], "protect_below_db": -60},
             "optimizer": {"steps": 5},
         },
         pytest.param({"repeats": 2, "optimizer": {"steps": 4}}, marks=pytest.mark.slow),
@@ -241,7 +241,7 @@ def test_the_extension_chooses_the_format(run, song, tmp_path):
         ),
         pytest.param({"objective": "channel(conv1, 2)"}, marks=pytest.mark.slow),
         pytest.param({"objective": "layer_energy() - 10*distance()"}, marks=pytest.mark.slow),
-        pytest.param({"start": "noise", **WAVEFORM}, marks=pytest.mark.slow),
+        pytest.param({"init": "noise", **WAVEFORM}, marks=pytest.mark.slow),
     ],
     ids=lambda changes: "-".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
@@ -281,7 +281,7 @@ def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp
 @pytest.mark.slow
 def test_from_noise_the_original_is_gone(run, song, tmp_path):
     output = tmp_path / "out.wav"
-    config = recipe(start="noise", mask={}, **WAVEFORM)
+    config = recipe(init="noise", mask={}, **WAVEFORM)
     dream(song, output, run, config)
     before, after = read(song)[:, 0], read(output)[:, 0]
     # Independent: 15000 samples correlate by 1/√15000 at random.
@@ -295,8 +295,8 @@ def test_from_noise_the_original_is_gone(run, song, tmp_path):
 
 @pytest.mark.parametrize("kind", ["gains", "mixture", "phase"])
 def test_what_keeps_to_the_original_cannot_start_from_noise(kind):
-    with pytest.raises(ConfigError, match="start=noise needs a canvas that can add sound"):
-        recipe(start="noise", canvas={"kind": kind})
+    with pytest.raises(ConfigError, match="init=noise needs a canvas that can add sound"):
+        recipe(init="noise", canvas={"kind": kind})
 
 
 def test_what_the_network_does_not_see_cannot_move(run, song, tmp_path):
@@ -308,7 +308,7 @@ def test_what_the_network_does_not_see_cannot_move(run, song, tmp_path):
 @pytest.mark.slow
 def test_the_largest_sample_is_the_one_asked_for(run, song, tmp_path, level, extension):
     output = tmp_path / f"out.{extension}"
-    result = dream(song, output, run, recipe(level=level))
+    result = dream(song, output, run, recipe(normalize=level))
     found = np.abs(read(output)).max()
     assert found == pytest.approx(level, abs=2**-22)  # of 24 bits; full scale is one step less
     assert result["peak"] == pytest.approx(level, abs=2**-22)
@@ -321,7 +321,7 @@ def root_mean_square(path):
 
 @pytest.mark.slow
 def test_a_dream_can_be_as_loud_as_its_original(run, song, dreamt, tmp_path):
-    dream(song, tmp_path / "out.wav", run, recipe(level="keep", optimizer=PATIENT))
+    dream(song, tmp_path / "out.wav", run, recipe(normalize="loudness", optimizer=PATIENT))
     assert root_mean_square(tmp_path / "out.wav") == pytest.approx(root_mean_square(song), rel=1e-4)
     assert root_mean_square(dreamt[1]) != pytest.approx(root_mean_square(song), rel=0.01)
     # It is the same sound but for its level.
@@ -334,16 +334,16 @@ def test_what_would_pass_full_scale_is_softer_than_its_original(run, tmp_path):
     """A square wave at full scale: whatever a dream makes of it, it has larger samples."""
     square = 0.998 * np.sign(np.sin(2 * np.pi * 330 * np.arange(RATE) / RATE))
     soundfile.write(tmp_path / "loud.wav", square, RATE, "PCM_16")
-    result = dream(tmp_path / "loud.wav", tmp_path / "out.wav", run, recipe(level="keep"))
+    result = dream(tmp_path / "loud.wav", tmp_path / "out.wav", run, recipe(normalize="loudness"))
     assert result["peak"] == pytest.approx(0.999, abs=1e-6)
     assert root_mean_square(tmp_path / "out.wav") < root_mean_square(tmp_path / "loud.wav")
 
 
-@pytest.mark.parametrize("level", ["keep", 0.5])
+@pytest.mark.parametrize("level", ["loudness", 0.5])
 @pytest.mark.slow
 def test_silence_has_no_level(run, tmp_path, level):
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
-    dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe(level=level))
+    dream(tmp_path / "silence.wav", tmp_path / "out.wav", run, recipe(normalize=level))
     assert not read(tmp_path / "out.wav").any()
 
 
@@ -428,7 +428,7 @@ def test_every_few_steps_there_is_a_file(run, song, tmp_path):
 
 @pytest.mark.slow
 def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, concert, tmp_path):
-    config = recipe(octaves={"count": 2}, repeats=2, optimizer={"steps": 5}, level=0.5)
+    config = recipe(octaves={"count": 2}, repeats=2, optimizer={"steps": 5}, normalize=0.5)
     result = dream(concert, tmp_path / "out.flac", run, config, save_every=10)
     assert written(tmp_path) == [
         *("concert.wav", "out-10.flac", "out-20.flac", "out.flac", "out.flac.json"),

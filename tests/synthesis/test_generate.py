@@ -15,7 +15,7 @@ from tfdream.synthesis.generate import generate
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 RATE = 8000
-QUICK = GenerateConfig(phase={"start": "pghi", "iterations": 4})
+QUICK = GenerateConfig(phase={"init": "pghi", "iterations": 4})
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_file(generation_run, tmp_path):
 def test_a_prompt_goes_on_at_its_rate_with_its_channels(generation_run, prompt, output):
     result = generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
     before, after = samples(prompt), samples(output)
-    joint = math.ceil(QUICK.joint_seconds * 11025)
+    joint = math.ceil(QUICK.crossfade_seconds * 11025)
     assert result["prompt_seconds"] == 1.6
     assert result["generated_seconds"] == pytest.approx(0.5, abs=1 / 11025)
     assert (result["sample_rate"], result["channels"]) == (11025, 2)
@@ -123,7 +123,7 @@ def test_a_temperature_is_refused_where_nothing_is_left_to_chance(generation_run
 
 def test_the_original_s_phase_is_refused():
     with pytest.raises(ValueError, match="has no original"):
-        GenerateConfig(phase={"start": "original"})
+        GenerateConfig(phase={"init": "original"})
 
 
 def test_a_run_of_another_task_is_refused(trained):
@@ -172,7 +172,7 @@ def chord(frontend):
 def test_pieces_join_without_a_step(frontend, chord):
     sound, frames, reference_db = chord
     voice = StreamingVocoder(
-        frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0
+        frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0
     )
     pieces = [voice.say(part) for part in np.array_split(frames, 4)] + [voice.end()]
     joined = np.concatenate(pieces)
@@ -189,7 +189,7 @@ def test_what_was_heard_goes_on_in_phase(frontend, chord):
     half = len(sound) // 2
     whole = (half - spec.n_fft // 2) // spec.hop_samples + 1
     voice = StreamingVocoder(
-        frontend, reference_db, PhaseConfig(start="pghi", iterations=20), 80, 0
+        frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0
     )
     voice.hear(frames[:whole], sound[:half])
     rest = voice.say(frames[whole:])

@@ -11,7 +11,7 @@ from tfdream.signal import frontend as frontends
 from tfdream.synthesis.inversion import analyze, invert
 
 RATE = 8000
-FEW = PhaseConfig(start="pghi", iterations=1)
+FEW = PhaseConfig(init="pghi", iterations=1)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_an_image_of_levels_holds_no_phase(saved):
 
 @pytest.mark.parametrize("start", ["pghi", "random"])
 def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output, start):
-    result = invert(saved[0], output, PhaseConfig(start=start, iterations=50))
+    result = invert(saved[0], output, PhaseConfig(init=start, iterations=50))
     samples, rate = soundfile.read(output, always_2d=True)
     assert (rate, samples.shape) == (RATE, (RATE, 1))
     assert (result["sample_rate"], result["samples"]) == (RATE, RATE)
@@ -67,7 +67,7 @@ def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output, s
 @pytest.mark.slow
 def test_more_iterations_come_nearer(saved, tmp_path, start):
     few, many = (
-        invert(saved[0], tmp_path / f"{count}.wav", PhaseConfig(start=start, iterations=count))
+        invert(saved[0], tmp_path / f"{count}.wav", PhaseConfig(init=start, iterations=count))
         for count in (2, 60)
     )
     assert many["spectral_convergence_db"] < few["spectral_convergence_db"] - 1  # pghi is near
@@ -76,32 +76,32 @@ def test_more_iterations_come_nearer(saved, tmp_path, start):
 @pytest.mark.parametrize("iterations", [1, 8])
 def test_an_integrated_phase_comes_nearer_than_a_random_one(saved, tmp_path, iterations):
     integrated, random = (
-        invert(saved[0], tmp_path / f"{start}.wav", PhaseConfig(start=start, iterations=iterations))
+        invert(saved[0], tmp_path / f"{start}.wav", PhaseConfig(init=start, iterations=iterations))
         for start in ("pghi", "random")
     )
     assert integrated["spectral_convergence_db"] < random["spectral_convergence_db"] - 3
 
 
 def test_an_integrated_phase_needs_no_iterations(saved, output):
-    result = invert(saved[0], output, PhaseConfig(start="pghi", iterations=0))
+    result = invert(saved[0], output, PhaseConfig(init="pghi", iterations=0))
     assert result["iterations"] == 0
     assert result["spectral_convergence_db"] < -10  # three steady tones
 
 
 def test_a_random_phase_is_not_left_alone(saved, output):
     with pytest.raises(ConfigError, match="iterations=100"):
-        invert(saved[0], output, PhaseConfig(start="random", iterations=0))
+        invert(saved[0], output, PhaseConfig(init="random", iterations=0))
     assert not output.exists()
 
 
 def test_no_file_holds_the_phase_of_an_original(saved, output):
-    with pytest.raises(ConfigError, match="start=pghi"):
-        invert(saved[0], output, PhaseConfig(start="original"))
+    with pytest.raises(ConfigError, match="init=pghi"):
+        invert(saved[0], output, PhaseConfig(init="original"))
     assert not output.exists()
 
 
 def test_the_seed_decides_the_bytes(saved, tmp_path):
-    phase = PhaseConfig(start="random", iterations=3)
+    phase = PhaseConfig(init="random", iterations=3)
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
         invert(saved[0], tmp_path / f"{name}.wav", phase, seed)
     first, again, other = ((tmp_path / f"{name}.wav").read_bytes() for name in "abc")

@@ -103,7 +103,7 @@ def test_the_sidecar_tells_how_to_make_it_again(result):
     [*(pytest.param(start, marks=pytest.mark.slow) for start in ("content", "style")), "noise"],
 )
 def test_the_same_seed_gives_the_same_file(files, tmp_path, start):
-    config = recipe(start=start, optimizer={"kind": "lbfgs", "steps": 3, "step_size": 1e-3})
+    config = recipe(init=start, optimizer={"kind": "lbfgs", "steps": 3, "step_size": 1e-3})
     for name in ("a.wav", "b.wav"):
         run_it(files, tmp_path / name, config)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
@@ -167,7 +167,7 @@ def test_the_loss_is_reported_step_by_step(files, tmp_path):
 
 @EAGERLY
 def test_the_network_of_a_run_can_be_listened_through(run, files, tmp_path):
-    config = recipe(**RUN, normalize="gatys", optimizer={"kind": "adam", "steps": 5})
+    config = recipe(**RUN, gram_normalization="gatys", optimizer={"kind": "adam", "steps": 5})
     told = run_it(files, tmp_path / "out.wav", config, run=run)
     assert np.isfinite(told["style_loss_rendered"])
 
@@ -191,7 +191,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(files, tmp_path, chang
     "changes",
     [
         {"style_layers": {}},
-        {"start": "noise", "canvas": {"kind": "gains"}},
+        {"init": "noise", "canvas": {"kind": "gains"}},
         {"style_strength": 0.5, "content_layers": {}},
     ],
 )

@@ -144,7 +144,7 @@ def test_the_change_of_the_picture_is_that_of_the_tiles(translated, translation_
 
 @EAGERLY
 def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, song, tmp_path):
-    result = translate(song, tmp_path / "out.wav", identity, recipe(level="keep"))
+    result = translate(song, tmp_path / "out.wav", identity, recipe(normalize="loudness"))
     # 24 bits, and float32 through an STFT and back.
     np.testing.assert_allclose(read(tmp_path / "out.wav"), read(song), atol=1e-6)
     assert result["picture_change"] == 0
@@ -238,7 +238,7 @@ def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
 @EAGERLY
 def test_silence_stays_silent(translation_run, tmp_path):
     path = write(tmp_path / "silence.wav", np.zeros(RATE, np.float32))
-    result = translate(path, tmp_path / "out.wav", translation_run, recipe(level="keep"))
+    result = translate(path, tmp_path / "out.wav", translation_run, recipe(normalize="loudness"))
     assert not read(tmp_path / "out.wav").any()
     assert np.isfinite(result["picture_error_rendered"])
 

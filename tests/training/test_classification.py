@@ -207,7 +207,7 @@ def test_the_best_epoch_is_kept_and_patience_ends(configure, dataset, folder, hi
         "training.momentum=0.9",
         "training.epochs=8",
         "training.validate_on=next",
-        "training.keep=best",
+        "training.checkpoint=best",
         "training.patience=1",
     )
     result = train(config, dataset, folder)

@@ -123,7 +123,7 @@ def test_a_finished_run_is_left_as_it_is(
 @pytest.mark.slow
 def test_the_first_examples_alone_can_be_learnt(configure_generation, dataset, folder, history):
     config = configure_generation(
-        "examples=2", "training.validate_on=none", "training.epochs=30", "training.show_every=30"
+        "examples=2", "training.validate_on=none", "training.epochs=30", "training.preview_every=30"
     )
     result = train_generation(config, dataset, folder)
     assert result["clips"] == 2
@@ -168,7 +168,7 @@ def test_a_loss_that_is_not_a_number_is_an_error(configure_generation, dataset, 
     [
         ("frontend.kind=phase", "frontend.kind=phase shows more"),
         ("frontend.size=[32, 32]", r"frontend.size=\[32, 32\] gives frames"),
-        ("training.keep=best", "use validate_on=next"),
+        ("training.checkpoint=best", "use validate_on=next"),
         ("examples=0", "examples=0"),
     ],
 )

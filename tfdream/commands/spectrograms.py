@@ -70,5 +70,5 @@ def invert(
     from tfdream.config import PhaseConfig
     from tfdream.synthesis.inversion import invert
 
-    found = PhaseConfig(start=phase, iterations=iterations, momentum=momentum)
+    found = PhaseConfig(init=phase, iterations=iterations, momentum=momentum)
     return invert(spectrogram, output, found, seed, force, bits)

@@ -1,5 +1,6 @@
 """Commands that change recordings."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, interruptible, progress_bar
-from tfdream.commands.results import STYLE, ResultOutputs, showing
+from tfdream.commands.results import STYLE, ResultOutputs, result_options
 
 
 @command()
@@ -28,7 +29,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, showing
 @click.option("--guide", type=options.PATH, help="A recording, for objectives that heed one.")
 @click.option(
     "--from",
-    "start",
+    "init",
     type=click.Choice(["original", "noise"]),
     help="What to start from; by default the recipe's.",
 )
@@ -54,7 +55,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, showing
 @options.seed
 @options.overriding
 @options.bits
-@showing()
+@result_options()
 @options.force
 def dream(
     paths: tuple[Path, ...],
@@ -63,12 +64,12 @@ def dream(
     objective: str | None,
     layers: tuple[str, ...],
     guide: Path | None,
-    start: str | None,
+    init: str | None,
     mix: float | None,
     repeats: int | None,
     seed: int | None,
     overrides: tuple[str, ...],
-    showing: ResultOutputs,
+    outputs: ResultOutputs,
     **how: Any,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg).
@@ -95,27 +96,27 @@ def dream(
             f"'{output}' is named like a file; several AUDIO, or a folder, go into a folder"
         )
     by_layer = dreams.LAYER in output.name
-    if showing and into_folder:
+    if outputs and into_folder:
         raise click.UsageError(
             "--figure, --report and --tensorboard go with one AUDIO and one OUTPUT file"
         )
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT goes with one AUDIO file and --layer")
-    showing.check()
+    outputs.check()
     given = options.as_overrides(
-        objective=layer_norms(layers) or objective, start=start, mix=mix, repeats=repeats, seed=seed
+        objective=layer_norms(layers) or objective, init=init, mix=mix, repeats=repeats, seed=seed
     )
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
     network = Run.open(run)
     with (
         progress_bar("dreaming", "steps") as progress,
-        showing.board() as board,
+        outputs.event_writer() as events,
         interruptible() as asked,
     ):
 
-        def report(done: int, total: int, value: float) -> bool:
-            board.step(value)
-            progress(done, total, f"objective {value:.4g}")
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
+            events.add_step(value)
+            progress(done, total, note=f"objective {value:.4g}")
             return asked()
 
         how["progress"] = report
@@ -129,13 +130,13 @@ def dream(
         else:
             result = dreams.dream(sources[0], output, network, settings, guide, **how)
         dreamt = result.get("files", [result])
-        if showing:
+        if outputs:
             with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
-                showing.show_results(
+                outputs.measure_and_write(
                     f"A dream of {sources[0].name}",
                     {"before": original},
                     {f"after: {each['objective']}": each for each in dreamt},
-                    board,
+                    events,
                 )
     return result
 
@@ -156,7 +157,7 @@ def dream(
 @options.seed
 @options.overriding
 @options.bits
-@showing()
+@result_options()
 @options.force
 def transfer(
     content: Path,
@@ -168,7 +169,7 @@ def transfer(
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    showing: ResultOutputs,
+    outputs: ResultOutputs,
     force: bool,
 ) -> Result:
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg).
@@ -182,25 +183,25 @@ def transfer(
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load(name, config.TransferConfig, (*overrides, *given))
-    showing.check()
+    outputs.check()
     network = Run.open(run) if run else None
     with (
         progress_bar("transferring", "steps") as progress,
-        showing.board() as board,
+        outputs.event_writer() as events,
         interruptible() as asked,
     ):
 
-        def report(done: int, total: int, value: float) -> bool:
-            board.step(-value, "loss")
-            progress(done, total, f"loss {-value:.3g}")
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
+            events.add_step(-value, "loss")
+            progress(done, total, note=f"loss {-value:.3g}")
             return asked()
 
         result = transfer(content, style, output, settings, network, force, bits, report)
-        showing.show_results(
+        outputs.measure_and_write(
             f"{content.name} in the style of {style.name}",
             {"content": content, STYLE: style},
             {"output": result},
-            board,
+            events,
             "weighted loss",
         )
     return result
@@ -215,7 +216,7 @@ def transfer(
 @click.option("--mix", type=options.Number(0, 1), help="0 is the original, 1 the translation.")
 @options.overriding
 @options.bits
-@showing()
+@result_options()
 @options.force
 def translate(
     source: Path,
@@ -226,7 +227,7 @@ def translate(
     mix: float | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    showing: ResultOutputs,
+    outputs: ResultOutputs,
     force: bool,
 ) -> Result:
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
@@ -241,24 +242,24 @@ def translate(
     settings = config.load(
         name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
     )
-    showing.check()
+    outputs.check()
     with (
         progress_bar("translating", "tiles") as progress,
-        showing.board() as board,
+        outputs.event_writer() as events,
         interruptible() as asked,
     ):
 
-        def report(done: int, total: int, value: float) -> bool:
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             progress(done, total)
             return asked()
 
         network = TranslationRun.open(run)
         result = translate(source, output, network, settings, to, force, bits, report)
-        showing.show_results(
+        outputs.measure_and_write(
             f"{source.name}, {result['direction']}",
             {"before": source},
             {f"after: {result['direction']}": result},
-            board,
+            events,
         )
     return result
 
@@ -284,7 +285,7 @@ def translate(
 @options.seed
 @options.overriding
 @options.bits
-@showing()
+@result_options()
 @options.force
 def generate(
     output: Path,
@@ -296,7 +297,7 @@ def generate(
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    showing: ResultOutputs,
+    outputs: ResultOutputs,
     force: bool,
 ) -> Result:
     """Generate music with RUN, from nothing or from where a recording ends, into OUTPUT.
@@ -310,19 +311,19 @@ def generate(
 
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
-    showing.check()
+    outputs.check()
     with (
         progress_bar("generating", "frames") as progress,
-        showing.board() as board,
+        outputs.event_writer() as events,
         interruptible() as asked,
     ):
 
-        def report(done: int, total: int, value: float) -> bool:
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             progress(done, total)
             return asked()
 
         network = GenerationRun.open(run)
         result = generate(output, network, settings, seconds, prompt, force, bits, report)
         made = "generated" if prompt is None else "prompt and what follows"
-        showing.show_results(f"{output.name}, by {run.name}", {}, {made: result}, board)
+        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {made: result}, events)
     return result

@@ -14,7 +14,7 @@ Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
 class PhaseConfig(Config):
     """The phase of a magnitude: where it starts, and how often Griffin–Lim mends it from there."""
 
-    start: Literal["original", "pghi", "random"] = "original"
+    init: Literal["original", "pghi", "random"] = "original"
     """The original's, integrated from the magnitude (phase gradient heap integration), or none."""
     iterations: Annotated[int, Field(ge=0)] = 32
     """Of Griffin–Lim; with 0 the start is the phase."""
@@ -49,9 +49,9 @@ class MixtureCanvasConfig(StftGainsConfig):
     kind: Literal["mixture"]
     added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
     """The most that is added to a cell, relative to the loudest cell of its neighborhood."""
-    reach_seconds: NotNegative = 0.05
+    neighborhood_seconds: NotNegative = 0.05
     """How far the neighborhood of a cell reaches in time, to either side."""
-    reach_hz: NotNegative = 100.0
+    neighborhood_hz: NotNegative = 100.0
     """How far it reaches in frequency."""
 
 
@@ -107,9 +107,9 @@ class MaskConfig(Config):
     """Only from the first to the second of these frequencies."""
     time_seconds: Range | None = None
     """Only from the first to the second of these times."""
-    spare_above_db: Below | None = None
+    protect_above_db: Below | None = None
     """Cells louder than this, below the tile's loudest, stay as they are."""
-    spare_below_db: Below | None = None
+    protect_below_db: Below | None = None
     """Cells softer than this, below the tile's loudest, stay as they are."""
     strength: tuple[Point, ...] = ()
     """Times in seconds and the strength there, 0 to 1; in between it is interpolated."""
@@ -117,8 +117,8 @@ class MaskConfig(Config):
     @model_validator(mode="after")
     def _leaves_something(self) -> "MaskConfig":
         levels_db = None
-        if self.spare_below_db is not None and self.spare_above_db is not None:
-            levels_db = self.spare_below_db, self.spare_above_db
+        if self.protect_below_db is not None and self.protect_above_db is not None:
+            levels_db = self.protect_below_db, self.protect_above_db
         for name, limits in (
             ("frequency_hz", self.frequency_hz),
             ("time_seconds", self.time_seconds),

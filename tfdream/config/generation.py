@@ -24,9 +24,9 @@ class GenerationTrainingConfig(SupervisedTrainingConfig):
     epochs: Count = 50
     gradient_norm: Positive | None = None
     """Longer gradients, over all weights, are shortened to this."""
-    show_every: Count = 5
+    preview_every: Count = 5
     """Epochs from one picture and sound in TensorBoard to the next."""
-    show_clips: Count = 2
+    preview_clips: Count = 2
     """Held-out clips beside which generated ones are shown."""
 
 
@@ -64,15 +64,15 @@ class GenerateConfig(Config):
     temperature: NotNegative | None = None
     """How much is left to chance: 0 takes what is likeliest, 1 as much as was learnt. Without, what
     the generator was made for."""
-    phase: PhaseConfig = PhaseConfig(start="pghi", iterations=100)
-    joint_seconds: Positive = 0.02
+    phase: PhaseConfig = PhaseConfig(init="pghi", iterations=100)
+    crossfade_seconds: Positive = 0.02
     """Over so much of its end a prompt fades into its continuation."""
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _phase_is_found(self) -> "GenerateConfig":
-        if self.phase.start == "original":
+        if self.phase.init == "original":
             raise ValueError(
-                "phase.start=original: what is generated has no original; use pghi or random"
+                "phase.init=original: what is generated has no original; use pghi or random"
             )
         return self

@@ -51,7 +51,7 @@ class PrepareConfig(Config):
     skip_start_seconds: NotNegative = 0.0
     skip_end_seconds: NotNegative = 0.0
     gain: Positive = 1.0
-    short: Literal["drop", "zeros", "repeat"] = "drop"
+    tail: Literal["drop", "zeros", "repeat"] = "drop"
     """What becomes of the last, incomplete clip: dropped, or filled with zeros or with itself."""
     min_fill: Share = 0.5
     """Below this share the last clip is dropped all the same, unless it is the track's only one."""
@@ -194,7 +194,7 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
 
     validate_on: Literal["test", "next", "none"] = "test"
     """The fold whose loss is watched: the held-out one, the one after it (then not trained on)."""
-    keep: Literal["last", "best"] = "last"
+    checkpoint: Literal["last", "best"] = "last"
     """The weights that the run keeps: the last epoch's, or those of the lowest validation loss."""
     patience: Count | None = None
     """Epochs without a lower validation loss after which training stops."""
@@ -207,9 +207,9 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
 
     @model_validator(mode="after")
     def _selection_is_honest(self) -> "SupervisedTrainingConfig":
-        if self.validate_on != "next" and (self.keep == "best" or self.patience is not None):
+        if self.validate_on != "next" and (self.checkpoint == "best" or self.patience is not None):
             raise ValueError(
-                f"keep={self.keep!r} and patience={self.patience} choose by the validation loss, "
+                f"checkpoint={self.checkpoint!r} and patience={self.patience} choose by the validation loss, "
                 f"which validate_on={self.validate_on!r} would take from the held-out fold or from "
                 "nowhere; use validate_on=next"
             )

@@ -67,7 +67,7 @@ Precision = Literal["float32", "bfloat16"]
 """Of the network's products; sums and the canvas are always float32."""
 
 
-Level = Literal["limit", "keep"] | Annotated[float, Field(gt=0, le=1)]
+Normalization = Literal["limit", "loudness"] | Annotated[float, Field(gt=0, le=1)]
 """How loud a file gets: as it comes, and softer only where it would pass full scale; or all of it
 softer, where it would be louder than the original; or with this largest sample."""
 
@@ -90,17 +90,17 @@ class TilesConfig(Config):
     """Tiles changed at a time."""
 
 
-class Change(Config):
+class RenderConfig(Config):
     """What all recipes share: how a recording is cut, and what becomes of the change."""
 
     mask: MaskConfig = MaskConfig()
     tiles: TilesConfig = TilesConfig()
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much of the change is kept: 0 is the original."""
-    level: Level = "limit"
+    normalize: Normalization = "limit"
 
 
-class Recipe(Change):
+class Recipe(RenderConfig):
     """What recipes share that optimize: what, and how."""
 
     canvas: CanvasConfig = GainCanvasConfig(kind="gains")
@@ -117,11 +117,11 @@ class DreamConfig(Recipe):
 
     packaged_in: ClassVar[str] = "dream"
     objective: str = "layer_norm()"
-    start: Literal["original", "noise"] = "original"
+    init: Literal["original", "noise"] = "original"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DreamConfig":
-        _check_start(self.start, "original", self.canvas.kind)
+        _check_init(self.init, "original", self.canvas.kind)
         return self
 
 
@@ -129,10 +129,10 @@ class DreamConfig(Recipe):
 _KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
 
 
-def _check_start(start: str, harmless: str, kind: str) -> None:
-    if start != harmless and kind in _KEEPS_TO_THE_ORIGINAL:
+def _check_init(init: str, harmless: str, kind: str) -> None:
+    if init != harmless and kind in _KEEPS_TO_THE_ORIGINAL:
         raise ValueError(
-            f"start={start} needs a canvas that can add sound; use canvas={{kind: waveform}}"
+            f"init={init} needs a canvas that can add sound; use canvas={{kind: waveform}}"
         )
 
 
@@ -171,14 +171,14 @@ class TransferConfig(Recipe):
     """Instead of the two weights: 0 keeps the content, 1 heeds the style alone. Each side then
     counts as a share: of the style distance at the start, and of the content's own energy."""
     gram: Literal["channels", "time"] = "channels"
-    normalize: Literal["gatys", "mse"] = "gatys"
-    start: Literal["content", "style", "noise"] = "content"
+    gram_normalization: Literal["gatys", "mse"] = "gatys"
+    init: Literal["content", "style", "noise"] = "content"
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TransferConfig":
         if not self.style_layers:
             raise ValueError("style_layers names no layer; give one with its weight")
-        _check_start(self.start, "content", self.canvas.kind)
+        _check_init(self.init, "content", self.canvas.kind)
         if self.style_strength is not None and not self.content_layers and self.style_strength < 1:
             raise ValueError("style_strength below 1 needs content_layers to keep")
         return self

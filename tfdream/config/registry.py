@@ -97,7 +97,7 @@ class Registered:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        package, base = schema["metadata"]["registered"]  # type: ignore[typeddict-item]
+        package, base = schema["metadata"]["registered"]
         choices = {
             kind: section.__pydantic_core_schema__
             for kind, section in sections(package, base).items()

@@ -13,7 +13,7 @@ from tfdream.config.learning import (
     ModelConfig,
     SpectrogramFrontendConfig,
 )
-from tfdream.config.recipes import Change
+from tfdream.config.recipes import RenderConfig
 
 
 class TranslationTrainingConfig(BaseTrainingConfig):
@@ -38,9 +38,9 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     pool_images: Annotated[int, Field(ge=0)] = 50
     """Earlier translations among which the discriminators' next one is drawn; 0 for the latest."""
     validate_on: Literal["test", "none"] = "test"
-    show_every: Count = 5
+    preview_every: Count = 5
     """Epochs from one set of pictures and sounds in TensorBoard to the next."""
-    show_clips: Count = 2
+    preview_clips: Count = 2
     """Held-out clips of each genre that are shown."""
 
     @property
@@ -83,7 +83,7 @@ class TranslationExperiment(BaseExperiment):
         return self
 
 
-class TranslateConfig(Change):
+class TranslateConfig(RenderConfig):
     """How a generator's change of its picture becomes that of a recording."""
 
     packaged_in: ClassVar[str] = "translate"

@@ -223,7 +223,7 @@ def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
-    how = run.config.prepare.short
+    how = run.config.prepare.tail
     filled = [cutting.fill(piece, run.clip_samples, how) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 

@@ -46,7 +46,7 @@ def magnitude_to_waveform(
       spec: the transform.
       samples: length of the result.
       config: where the phase starts, and how often it is mended.
-      original: the original's phase, radians `[batch, frames, bins]`, for start=original.
+      original: the original's phase, radians `[batch, frames, bins]`, for init=original.
       seed: of what is random in the start.
       held: what the waveform begins with; it needs a start and iterations.
 
@@ -59,18 +59,18 @@ def magnitude_to_waveform(
     known = None
     if held is not None:
         known = stft_to_phase(waveform_to_stft(held.waveform, spec))[:, : held.frames]
-    if config.start == "random":
+    if config.init == "random":
         phase = random_phase(magnitude, seed)
         if known is not None:
             phase = tf.concat([known, phase[:, known.shape[1] :]], axis=1)
-    elif config.start == "pghi":
+    elif config.init == "pghi":
         phase = _integrated_phase(magnitude, spec, seed, known)
     elif original is not None:
         phase = original
     else:
         raise ConfigError(
-            "phase.start=original needs the phase of an original, and there is none; "
-            "use start=pghi or random"
+            "phase.init=original needs the phase of an original, and there is none; "
+            "use init=pghi or random"
         )
     if config.iterations == 0 and held is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)

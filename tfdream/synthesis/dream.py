@@ -7,17 +7,16 @@ from typing import Any
 from tfdream import audio
 from tfdream.config import DreamConfig
 from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering.batch import change_each, destinations, recordings
 from tfdream.synthesis.rendering.process import (
-    Progress,
     check_output,
     claimed,
     process_file,
-    silent,
     write_sidecar,
 )
 from tfdream.synthesis.rendering.snapshots import numbered, snapshot_steps
@@ -69,7 +68,7 @@ class Dreamer:
                 self.config,
                 lambda size: (self.objective, {"objective": self.objective}),
                 resampled,
-                noise if self.config.start == "noise" else None,
+                noise if self.config.init == "noise" else None,
                 self._guide,
             )
         return self._retouches[resampled]
@@ -84,7 +83,7 @@ class Dreamer:
         force: bool = False,
         bits: int | None = None,
         save_every: int | None = None,
-        progress: Progress = silent,
+        progress: ProgressFn = no_progress,
     ) -> dict[str, Any]:
         """Change a recording so that the objective rises, and measure the written file.
 
@@ -96,7 +95,7 @@ class Dreamer:
           force: overwrite `output`.
           bits: of the output, see `audio.Writer`.
           save_every: also write what it is like every so many steps, beside `output`.
-          progress: hears how far it is; where it returns True, the rest stays as it is.
+          progress: receives finished and all steps; if it returns True, the rest is unchanged.
 
         Returns:
           The JSON object of the command: objective_before, objective_after (as the optimizer left
@@ -113,7 +112,7 @@ class Dreamer:
         making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
         with claimed(output), audio.excerpt(source, start_seconds, seconds) as original:
             result = process_file(
-                original, output, retouch, bits, self.config.level, save_every, progress
+                original, output, retouch, bits, self.config.normalize, save_every, progress
             )
             result["objective"] = self.objective.name
             write_sidecar(output, making, result)

@@ -14,10 +14,11 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config import GenerateConfig
 from tfdream.errors import AudioError, ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.sequence import DecoderState, SequenceModel
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.synthesis.rendering.process import Progress, check_output, silent, write_sidecar
+from tfdream.synthesis.rendering.process import check_output, write_sidecar
 from tfdream.synthesis.vocoder import StreamingVocoder, joined
 
 _PIECE_SECONDS = 10.0
@@ -42,7 +43,7 @@ class Prompt:
     gains: np.ndarray
 
     @classmethod
-    def read(cls, path: Path, run: GenerationRun, joint_seconds: float) -> "Prompt":
+    def read(cls, path: Path, run: GenerationRun, crossfade_seconds: float) -> "Prompt":
         """Read a recording of any length, rate and number of channels.
 
         Raises:
@@ -55,7 +56,7 @@ class Prompt:
             end, model_samples = _ending(reader.mid(rate), longest)
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)
-        needed = frontend.spec.n_fft + math.ceil(joint_seconds * rate)
+        needed = frontend.spec.n_fft + math.ceil(crossfade_seconds * rate)
         if model_samples <= needed:
             raise AudioError(
                 f"--prompt '{path}' lasts {samples / info.sample_rate:.3f} s; give more than "
@@ -75,7 +76,7 @@ def generate(
     prompt: Path | None = None,
     force: bool = False,
     bits: int | None = None,
-    progress: Progress = silent,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
     """Generate sound, and write it.
 
@@ -105,7 +106,7 @@ def generate(
     """
     check_output(output, bits, force, (prompt,))
     started = time.perf_counter()
-    heard = Prompt.read(prompt, run, config.joint_seconds) if prompt is not None else None
+    heard = Prompt.read(prompt, run, config.crossfade_seconds) if prompt is not None else None
     rate = run.sample_rate if heard is None else heard.info.sample_rate
     samples = round(seconds * rate)
     if not samples:
@@ -118,7 +119,7 @@ def generate(
             for block in audio.limit(sound, rate):
                 writer.write(block)
     else:
-        joint = round(config.joint_seconds * rate)
+        joint = round(config.crossfade_seconds * rate)
         before = heard.info.samples - joint
         with (
             audio.Reader(heard.path) as reader,
@@ -191,7 +192,7 @@ class FrameGenerator:
             # Those that the end of the recording does not cut.
             whole = (len(waveform) - frontend.spec.n_fft // 2) // frontend.spec.hop_samples + 1
             frames = image[0, :, :whole, 0].numpy().T
-        joint_samples = max(1, round(config.joint_seconds * run.sample_rate))
+        joint_samples = max(1, round(config.crossfade_seconds * run.sample_rate))
         self.voice = StreamingVocoder(
             frontend, reference_db, config.phase, joint_samples, config.seed
         )
@@ -222,7 +223,7 @@ class FrameChunks:
       progress: hears the frames done, and of all.
     """
 
-    def __init__(self, runner: FrameGenerator, samples: int, progress: Progress) -> None:
+    def __init__(self, runner: FrameGenerator, samples: int, progress: ProgressFn) -> None:
         self.runner = runner
         self.progress = progress
         spec = runner.voice.spec

@@ -21,7 +21,7 @@ from tfdream.signal.frontend import ImageMetadata, SpectrogramFrontend
 from tfdream.signal.phase import energy_db, spectral_error
 
 # Measured by tools/bench/inversion.py: twice as many iterations bring less than 1 dB.
-_INTEGRATED = PhaseConfig(start="pghi", iterations=100)
+_INTEGRATED = PhaseConfig(init="pghi", iterations=100)
 # What reading a foreign or damaged archive may raise.
 _UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, EOFError, MemoryError, RecursionError),
@@ -107,7 +107,7 @@ def invert(
     """
     check_free_file(output, force, AudioError)
     audio.check_writable(output, bits)
-    if phase.start == "random" and not phase.iterations:
+    if phase.init == "random" and not phase.iterations:
         raise ConfigError("a random phase alone is noise; use iterations=100 or phase=pghi")
     frontend, image, reference_db, samples, rate = _load(spectrogram)
     remainder = ImageMetadata(reference_db, magnitude=None, phase=None)
@@ -119,7 +119,7 @@ def invert(
         "output": str(output),
         "sample_rate": rate,
         "samples": samples,
-        "phase": "image" if frontend.shows_phase else phase.start,
+        "phase": "image" if frontend.shows_phase else phase.init,
         "iterations": 0 if frontend.shows_phase else phase.iterations,
         "spectral_convergence_db": energy_db(float(error_energy[0]), float(energy[0])),
     }

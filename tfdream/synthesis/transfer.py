@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config import FeatureNetworkConfig, TransferConfig
 from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.runs import Run
 from tfdream.signal.images import Size
@@ -20,10 +21,8 @@ from tfdream.synthesis.ascent.gram import GramAccumulator, GramMatrix, relative,
 from tfdream.synthesis.ascent.objectives import Objective, content
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.rendering.process import (
-    Progress,
     check_output,
     process_file,
-    silent,
     write_sidecar,
 )
 from tfdream.synthesis.tile_optimizer import Start, TileOptimizer, build_tile_optimizer, noise
@@ -37,7 +36,7 @@ def transfer(
     run: Run | None = None,
     force: bool = False,
     bits: int | None = None,
-    progress: Progress = silent,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
     """Give a recording the style of another, and measure the written file.
 
@@ -68,7 +67,7 @@ def transfer(
 
     resampled = audio.info(content_path).sample_rate != listener.sample_rate
     retouch = style_tile_optimizer(style_path, listener, config, resampled)
-    result = process_file(content_path, output, retouch, bits, config.level, progress=progress)
+    result = process_file(content_path, output, retouch, bits, config.normalize, progress=progress)
     result["objective"] = retouch.slope.objective.name
     making = {
         "command": "transfer",
@@ -100,7 +99,7 @@ def style_tile_optimizer(
     def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
         textures = extract_grams(style_path, listener, config, size)
         styles = [
-            style(layer, weight, textures[layer], config.gram, config.normalize)
+            style(layer, weight, textures[layer], config.gram, config.gram_normalization)
             for layer, weight in config.style_layers.items()
         ]
         losses = {"style_loss": total(styles)}
@@ -215,9 +214,9 @@ def build_audio_model(config: TransferConfig, run: Run | None) -> AudioModel:
 
 
 def _start(config: TransferConfig, style_path: Path, listener: AudioModel) -> Start | None:
-    if config.start == "content":
+    if config.init == "content":
         return None
-    if config.start == "style":
+    if config.init == "style":
         first = next(_style_tiles(style_path, listener, config))
         return lambda tiles, rng: np.repeat(first, len(tiles), axis=0)
     return noise

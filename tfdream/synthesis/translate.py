@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfdream.config import GainCanvasConfig, TranslateConfig
 from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import TranslationRun
 from tfdream.signal.frontend import SpectrogramFrontend
 from tfdream.synthesis import canvases
@@ -18,10 +19,8 @@ from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering.process import (
     OnStep,
-    Progress,
     check_output,
     process_file,
-    silent,
     write_sidecar,
 )
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
@@ -178,7 +177,7 @@ def translate(
     to: str | None = None,
     force: bool = False,
     bits: int | None = None,
-    progress: Progress = silent,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
     """Translate a recording, and measure the written file.
 
@@ -191,7 +190,7 @@ def translate(
       to: the genre to translate to; the run's second one, if None.
       force: overwrite `output`.
       bits: of the output, see `audio.Writer`.
-      progress: hears how far it is; where it returns True, the rest stays as it is.
+      progress: receives finished and all steps; if it returns True, the rest is unchanged.
 
     Returns:
       The JSON object of the command: direction, picture_change (mean absolute difference of what
@@ -205,7 +204,7 @@ def translate(
     check_output(output, bits, force, (source,))
     way = direction(run, to)
     translator = Translator(getattr(run.generators, way), run, config)
-    result = process_file(source, output, translator, bits, config.level, progress=progress)
+    result = process_file(source, output, translator, bits, config.normalize, progress=progress)
     first, second = run.labels if way == "forward" else reversed(run.labels)
     result["direction"] = f"{first} to {second}"
     making = {

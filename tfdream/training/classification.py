@@ -14,6 +14,7 @@ from tfdream.datasets import pipeline, records
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.records import Dataset, Shard
 from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.training import callbacks, optimizers, splits, timed_model
 from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig, Workers
@@ -39,7 +40,7 @@ def train(
     run_folder: Path,
     test_fold: int | None = 0,
     force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressFn = no_progress,
     watcher: Preview | None = None,
     machines: ClusterConfig = SINGLE_MACHINE,
 ) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def train(
       run_folder: where the result goes; a run of the same settings there is continued.
       test_fold: held out; None to train on everything.
       force: start anew where `run_folder` holds a run already.
-      progress: hears the steps done and the steps of all epochs.
+      progress: receives the finished steps and the steps of all epochs.
       watcher: makes, of the clips of each label that are validated on (or trained on, where none
         are), what looks at the training after every epoch.
       machines: that take part.
@@ -216,7 +217,7 @@ def _validation(
 def _summary(
     run: Run, network: keras.Model, history: list[callbacks.Row], training: TrainingConfig
 ) -> dict[str, Any]:
-    kept = callbacks.best_epoch(history) if training.keep == "best" else len(history)
+    kept = callbacks.best_epoch(history) if training.checkpoint == "best" else len(history)
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     row = history[kept - 1]
     return {

@@ -16,6 +16,7 @@ from tfdream.datasets.clip_set import ClipSet, endless_batches, fit_memory, orde
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.records import AHEAD, Dataset
 from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.sequence import SequenceModel
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontend import SpectrogramFrontend
@@ -40,7 +41,7 @@ def train_generation(
     run_folder: Path,
     test_fold: int | None = 0,
     force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressFn = no_progress,
     watcher: Preview | None = None,
     machines: ClusterConfig = SINGLE_MACHINE,
 ) -> dict[str, Any]:
@@ -52,9 +53,9 @@ def train_generation(
       run_folder: where the result goes; a run of the same settings there is continued.
       test_fold: held out; None to train on everything.
       force: start anew where `run_folder` holds a run already.
-      progress: hears the steps done and the steps of all epochs.
+      progress: receives the finished steps and the steps of all epochs.
       watcher: makes, of held-out clips or, where nothing is held out, of those of training, what
-        looks at the generator every `training.show_every` epochs.
+        looks at the generator every `training.preview_every` epochs.
       machines: that take part.
 
     Returns:
@@ -183,7 +184,7 @@ def _watching(
     watch: PreviewFn, generator: SequenceModel, training: GenerationTrainingConfig
 ) -> callbacks.PreviewCallback:
     return callbacks.PreviewCallback(
-        lambda epochs: watch(generator, epochs), training.show_every, training.epochs
+        lambda epochs: watch(generator, epochs), training.preview_every, training.epochs
     )
 
 

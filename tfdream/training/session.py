@@ -1,7 +1,7 @@
 """One training from its start, or from where it was interrupted, to its end."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfdream.config import BaseTrainingConfig, SupervisedTrainingConfig
 from tfdream.datasets.service import report_lost_batches
 from tfdream.io.atomic import write_json
+from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
 from tfdream.training import callbacks, timed_model
 from tfdream.training.distributed import Workers
@@ -39,7 +40,7 @@ class Session:
       run: where its result goes.
       workers: that train together.
       force: start anew where the folder holds a run already.
-      progress: hears the steps done and the steps of all epochs.
+      progress: receives the finished steps and the steps of all epochs.
 
     Raises:
       ConfigError: if the folder holds another run.
@@ -51,7 +52,7 @@ class Session:
         run: RunFolder,
         workers: Workers,
         force: bool,
-        progress: Callable[[int, int], None],
+        progress: ProgressFn,
     ) -> None:
         self.run = run
         self.workers = workers
@@ -138,7 +139,7 @@ class Session:
                         training,
                         self.history,
                         best=isinstance(training, SupervisedTrainingConfig)
-                        and training.keep == "best",
+                        and training.checkpoint == "best",
                         worker=self.workers.index,
                     ),
                     callbacks.EarlyStopping(self.history, _patience(training)),

@@ -13,6 +13,7 @@ from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.records import Dataset
 from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError, ModelError
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.gan import BidirectionalModel
 from tfdream.runs import RunInfo, TranslationRun
 from tfdream.training import callbacks, splits
@@ -37,7 +38,7 @@ def train_translation(
     run_folder: Path,
     test_fold: int | None = 0,
     force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressFn = no_progress,
     watcher: Preview | None = None,
     machines: ClusterConfig = SINGLE_MACHINE,
 ) -> dict[str, Any]:
@@ -50,9 +51,9 @@ def train_translation(
       run_folder: where the result goes; a run of the same settings there is continued.
       test_fold: held out; None to train on everything.
       force: start anew where `run_folder` holds a run already.
-      progress: hears the steps done and the steps of all epochs.
+      progress: receives the finished steps and the steps of all epochs.
       watcher: makes, of the held-out clips, what looks at the generators before training and after
-        every `training.show_every` epochs.
+        every `training.preview_every` epochs.
       machines: that take part.
 
     Returns:
@@ -153,7 +154,7 @@ def _watching(
     watch: PreviewFn, model: CycleGAN, training: TranslationTrainingConfig
 ) -> callbacks.PreviewCallback:
     return callbacks.PreviewCallback(
-        lambda epochs: watch(model.generators, epochs), training.show_every, training.epochs
+        lambda epochs: watch(model.generators, epochs), training.preview_every, training.epochs
     )
 
 

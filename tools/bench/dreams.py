@@ -26,7 +26,7 @@ def canvas_name(canvas: dict[str, Any]) -> str:
     told += [f"{name} {canvas[name]:g}" for name in ("bound_db", "added_db") if name in canvas]
     phase = canvas.get("phase")
     if isinstance(phase, dict):
-        told += [f"phase {phase['start']}", f"iterations {phase['iterations']}"]
+        told += [f"phase {phase['init']}", f"iterations {phase['iterations']}"]
     return ", ".join(told)
 
 

@@ -106,7 +106,7 @@ def all_methods() -> dict[Method, Render]:
     found: dict[Method, Render] = {("librosa", count): by_librosa(count) for count in LIBROSA}
     for start, counts in OURS.items():
         for count in counts:
-            phase = PhaseConfig(start=start, iterations=count, momentum=MOMENTUM)
+            phase = PhaseConfig(init=start, iterations=count, momentum=MOMENTUM)
             found[start, count] = by_tfdream(phase)
     return found
 

@@ -46,32 +46,32 @@ def test_clips_are_the_consecutive_samples_to_the_bit(counted):
 
 
 def test_an_incomplete_last_clip_is_filled_with_zeros(counted):
-    last = cut(counted, settings(short="zeros"))[2]
+    last = cut(counted, settings(tail="zeros"))[2]
     assert np.array_equal(last, np.pad(counting(2.6)[2 * RATE :], (0, round(0.4 * RATE))))
 
 
 def test_an_incomplete_last_clip_is_filled_with_itself(counted):
-    last = cut(counted, settings(short="repeat"))[2]
+    last = cut(counted, settings(tail="repeat"))[2]
     rest = counting(2.6)[2 * RATE :]
     assert np.array_equal(last, np.concatenate([rest, rest])[:RATE])
 
 
 @pytest.mark.parametrize(("min_fill", "count"), [(0.0, 3), (0.6, 3), (0.61, 2)])
 def test_the_last_clip_is_dropped_below_its_share(counted, min_fill, count):
-    assert len(cut(counted, settings(short="zeros", min_fill=min_fill))) == count
+    assert len(cut(counted, settings(tail="zeros", min_fill=min_fill))) == count
 
 
-@pytest.mark.parametrize("short", ["zeros", "repeat"])
-def test_the_only_clip_is_filled_however_short(tmp_path, short):
+@pytest.mark.parametrize("tail", ["zeros", "repeat"])
+def test_the_only_clip_is_filled_however_short(tmp_path, tail):
     path = write(tmp_path / "short.wav", counting(0.01))
-    (clip,) = cut(path, settings(short=short, min_fill=0.9))
+    (clip,) = cut(path, settings(tail=tail, min_fill=0.9))
     assert len(clip) == RATE
     assert np.array_equal(clip[:80], counting(0.01))
 
 
 def test_a_track_without_a_whole_clip_is_an_error_that_names_the_way_out(tmp_path):
     path = write(tmp_path / "short.wav", counting(0.5))
-    with pytest.raises(AudioError, match=r"0\.50 s .* clip_seconds=1; use short=zeros"):
+    with pytest.raises(AudioError, match=r"0\.50 s .* clip_seconds=1; use tail=zeros"):
         cutting.cut(path, settings())
 
 
@@ -81,7 +81,7 @@ def test_a_track_gives_no_more_clips_than_allowed(counted, most, count):
 
 
 def test_trims_leave_out_the_start_and_the_end(counted):
-    trimmed = settings(skip_start_seconds=0.5, skip_end_seconds=0.4, short="zeros", min_fill=0)
+    trimmed = settings(skip_start_seconds=0.5, skip_end_seconds=0.4, tail="zeros", min_fill=0)
     heard = np.concatenate(cut(counted, trimmed))
     wanted = counting(2.6)[round(0.5 * RATE) : round(2.2 * RATE)]
     assert np.array_equal(heard[: len(wanted)], wanted)
@@ -114,7 +114,7 @@ def test_channels_are_averaged(tmp_path):
 def test_other_rates_give_as_many_seconds(tmp_path, rate):
     tone = np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) * 16000
     path = write(tmp_path / "tone.wav", tone.astype(np.int16), rate)
-    first, second = cut(path, settings(short="zeros"))
+    first, second = cut(path, settings(tail="zeros"))
     seconds = np.arange(RATE) / RATE
     for clip in (first, second):  # 440 whole turns a second: both clips begin at phase 0
         inside = slice(200, -200)  # 25 ms, off the ends, where the resampler rings

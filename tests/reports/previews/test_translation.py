@@ -95,7 +95,7 @@ def test_pictures_and_sounds_of_both_directions_are_shown(events, translation_ru
         for label in ("tones", "noise")
         for which in ("original", "translated")
     }
-    shown = translation_run.config.training.show_clips
+    shown = translation_run.config.training.preview_clips
     for name in of_kind(events, "images"):
         found = events.Tensors(name)
         assert [event.step for event in found] == [0, 2]

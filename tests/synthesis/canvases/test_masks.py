@@ -119,7 +119,7 @@ def levels_db(waveform):
 
 
 def test_loud_cells_are_spared(waveform):
-    found, level = weights(waveform, spare_above_db=-20), levels_db(waveform)
+    found, level = weights(waveform, protect_above_db=-20), levels_db(waveform)
     assert (found[level > -20 + EDGE_DB / 2 + 0.01] == 0).all()
     assert (found[level < -20 - EDGE_DB / 2 - 0.01] == 1).all()
     edge = np.abs(level + 20) < EDGE_DB / 2 - 0.01
@@ -127,7 +127,7 @@ def test_loud_cells_are_spared(waveform):
 
 
 def test_soft_cells_are_spared(waveform):
-    found, level = weights(waveform, spare_below_db=-30), levels_db(waveform)
+    found, level = weights(waveform, protect_below_db=-30), levels_db(waveform)
     assert (found[level < -30 - EDGE_DB / 2 - 0.01] == 0).all()
     assert (found[level > -30 + EDGE_DB / 2 + 0.01] == 1).all()
     edge = np.abs(level + 30) < EDGE_DB / 2 - 0.01
@@ -136,7 +136,7 @@ def test_soft_cells_are_spared(waveform):
 
 def test_each_tile_has_a_loudest_cell_of_its_own(waveform):
     louder = waveform * [[1.0], [0.01]]
-    limits = {"spare_above_db": -20, "spare_below_db": -50}
+    limits = {"protect_above_db": -20, "protect_below_db": -50}
     np.testing.assert_allclose(weights(louder, **limits), weights(waveform, **limits), atol=1e-3)
 
 
@@ -144,8 +144,8 @@ def test_limits_multiply(waveform):
     limits = {
         "frequency_hz": [300, 2000],
         "time_seconds": [0.1, 0.7],
-        "spare_above_db": -10,
-        "spare_below_db": -60,
+        "protect_above_db": -10,
+        "protect_below_db": -60,
         "strength": [[0.0, 0.5], [1.0, 1.0]],
     }
     alone = [weights(waveform, **{name: limit}) for name, limit in limits.items()]
@@ -155,8 +155,8 @@ def test_limits_multiply(waveform):
 def test_silence_has_weights_too():
     silent = tf.zeros((1, SAMPLES))
     # All of it is as loud as its loudest.
-    assert (weights(silent, spare_above_db=-20) == 0).all()
-    assert (weights(silent, spare_below_db=-20) == 1).all()
+    assert (weights(silent, protect_above_db=-20) == 0).all()
+    assert (weights(silent, protect_below_db=-20) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_silence_has_weights_too():
     [
         ({"frequency_hz": [900, 300]}, "frequency_hz from 900 to 300 leaves nothing"),
         ({"time_seconds": [2, 2]}, "time_seconds from 2 to 2 leaves nothing"),
-        ({"spare_above_db": -50, "spare_below_db": -20}, "from -20 to -50 leaves nothing"),
+        ({"protect_above_db": -50, "protect_below_db": -20}, "from -20 to -50 leaves nothing"),
         ({"strength": [[1, 0], [0.5, 1]]}, "strength do not rise"),
         ({"strength": [[1, 1.5]]}, "strength"),
         ({"time_seconds": [-1, 2]}, "time_seconds"),

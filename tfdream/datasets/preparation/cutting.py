@@ -48,13 +48,13 @@ def cut(path: Path, config: PrepareConfig) -> list[bytes]:
             heard += len(piece)
             if len(piece) < size and not _worth_filling(len(piece), bool(clips), config):
                 break
-            clips.append(encode(fill(piece[:, 0], size, config.short), config))
+            clips.append(encode(fill(piece[:, 0], size, config.tail), config))
             if len(clips) == config.max_clips_per_track:
                 break
     if not clips:
         raise AudioError(
             f"{heard / rate:.2f} s between the trims are shorter than clip_seconds="
-            f"{config.clip_seconds:g}; use short=zeros or short=repeat to fill it up"
+            f"{config.clip_seconds:g}; use tail=zeros or tail=repeat to fill it up"
         )
     return clips
 
@@ -68,7 +68,7 @@ def fill(piece: np.ndarray, samples: int, how: str) -> np.ndarray:
 
 def _worth_filling(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
     enough = samples >= config.min_fill * config.clip_samples
-    return config.short != "drop" and (enough or not has_clips)
+    return config.tail != "drop" and (enough or not has_clips)
 
 
 def encode(samples: np.ndarray, config: PrepareConfig) -> bytes:

@@ -41,7 +41,7 @@ class Preview:
 
     def __call__(self, generator: SequenceModel, epoch: int) -> None:
         """Show them."""
-        clips = np.stack(list(self.side.waveforms(self.run.config.training.show_clips)))
+        clips = np.stack(list(self.side.waveforms(self.run.config.training.preview_clips)))
         image, remainder = self.frontend.analyze(tf.constant(clips))
         generated = self._generate(generator, image)
         sound = self.frontend.invert(

@@ -73,7 +73,7 @@ class Preview:
 
     def _show(self, number: int, there: Translator, back: Translator) -> None:
         name = f"to {self.run.labels[1 - number]}"
-        clips = np.stack(list(self.sides[number].waveforms(self.run.config.training.show_clips)))
+        clips = np.stack(list(self.sides[number].waveforms(self.run.config.training.preview_clips)))
         images = [there.frontend(tf.constant(clips))]
         images.append(there.imagine(images[0]))
         images.append(back.imagine(images[1]))

@@ -113,6 +113,6 @@ class Mixture(Gains):
 
 def _cells(config: MixtureCanvasConfig, sample_rate: int) -> tuple[int, int]:
     """The neighborhood of a cell, in frames and bins."""
-    frames = round(config.reach_seconds * sample_rate / config.stft.hop_samples)
-    bins = round(config.reach_hz * config.stft.n_fft / sample_rate)
+    frames = round(config.neighborhood_seconds * sample_rate / config.stft.hop_samples)
+    bins = round(config.neighborhood_hz * config.stft.n_fft / sample_rate)
     return 2 * frames + 1, 2 * bins + 1

@@ -64,10 +64,10 @@ class Mask:
             weight *= _rise((end - seconds) / _EDGE_SECONDS)
         if config.strength:
             weight *= self._strength(seconds)
-        if config.spare_above_db is not None:
-            weight *= 1 - louder(stft, spec, config.spare_above_db)
-        if config.spare_below_db is not None:
-            weight *= louder(stft, spec, config.spare_below_db)
+        if config.protect_above_db is not None:
+            weight *= 1 - louder(stft, spec, config.protect_above_db)
+        if config.protect_below_db is not None:
+            weight *= louder(stft, spec, config.protect_below_db)
         return weight
 
     def _strength(self, seconds: tf.Tensor) -> tf.Tensor:

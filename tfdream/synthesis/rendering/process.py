@@ -11,17 +11,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tfdream import audio
-from tfdream.config import Level
+from tfdream.config import Normalization
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io import documents
 from tfdream.io.atomic import check_free_file, naming, partial, write_json
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import versions
 from tfdream.signal.phase import energy_db
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
-
-Progress = Callable[[int, int, float], bool | None]
-"""Hears the steps done, the steps of all tiles and octaves, and the objective; True stops."""
 
 Sound = Callable[[], np.ndarray]
 """Gives the tiles' channels as they are at the moment."""
@@ -29,10 +27,6 @@ OnStep = Callable[[float, Sound], bool | None]
 """Hears the objective of each step; True stops, and keeps what is done."""
 
 _REMEDY = "use a smaller optimizer.step_size, or another canvas"
-
-
-def silent(done: int, total: int, value: float) -> None:
-    """Report to nobody."""
 
 
 class TileProcessor(Protocol):
@@ -68,9 +62,9 @@ def process_file(
     output: Path,
     changer: TileProcessor,
     bits: int | None = None,
-    level: Level = "limit",
+    normalize: Normalization = "limit",
     save_every: int | None = None,
-    progress: Progress = silent,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
     """Change a file and measure what was written.
 
@@ -79,9 +73,9 @@ def process_file(
       output: to be written.
       changer: how its tiles are changed.
       bits: of the output, see `audio.Writer`.
-      level: of the output, see `config.Level`.
+      normalize: of the output, see `config.Normalization`.
       save_every: also write what it is like every so many steps, beside `output`.
-      progress: hears how far it is; where it returns True, the rest stays as it is.
+      progress: receives finished and all steps; if it returns True, the rest is unchanged.
 
     Returns:
       Every measure of the tiles, and `_rendered` those of the written file (means over the tiles,
@@ -93,7 +87,7 @@ def process_file(
     rate, grid = changer.sample_rate, changer.grid
     total = batches_in(source, rate, grid) * changer.steps
     measures = _Measures()
-    gain = _level_gain(level, source)
+    gain = _level_gain(normalize, source)
     done = 0
     stopped_at: float | None = None
 
@@ -142,21 +136,21 @@ def process_file(
     return result
 
 
-def _level_gain(level: Level, source: Path) -> audio.Gain | None:
-    """What makes a file as loud as a recipe's level asks for."""
-    if level == "limit":
+def _level_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
+    """Return the gain that a recipe's `normalize` requires."""
+    if normalize == "limit":
         return None
-    if level == "keep":
+    if normalize == "loudness":
         original = audio.loudness(source)
 
-        def keep(found: audio.Loudness) -> float:
+        def match(found: audio.Loudness) -> float:
             if not found.peak:
                 return 1.0
             same = math.sqrt(original.mean_square / found.mean_square)
             return min(1.0, same, max(original.peak, audio.CEILING) / found.peak)
 
-        return keep
-    return lambda found: level / found.peak if found.peak else 1.0
+        return match
+    return lambda found: normalize / found.peak if found.peak else 1.0
 
 
 def _measure_file(changer: TileProcessor, source: Path, changed: Path) -> dict[str, float]:

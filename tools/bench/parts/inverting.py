@@ -20,7 +20,7 @@ def measure(folder: Path) -> list[Cost]:
     song = compose("strings", 0, samples / rate + 1, rate).mean(axis=1)[np.newaxis, :samples]
     image, remainder = frontend.analyze(tf.constant(song.astype(np.float32)))
     magnitude = frontend.image_to_magnitude(image, remainder, samples).numpy()
-    ours = by_tfdream(config.PhaseConfig(start="pghi", iterations=32, momentum=MOMENTUM))
+    ours = by_tfdream(config.PhaseConfig(init="pghi", iterations=32, momentum=MOMENTUM))
     theirs = by_librosa(32)
     cost = compare(
         "`lil_data`'s picture to sound, 32 iterations",
