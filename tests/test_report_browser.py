@@ -1,4 +1,4 @@
-"""The page of a result in headless Chromium; run with -m browser (README.md tells its setup)."""
+"""The HTML report in headless Chromium; run with -m browser."""
 
 import shutil
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 RATE = 22050
 PHONE = (360, 740)
-# Nothing may be looked up; a page plays without being asked to by a person.
+# No requests to other hosts; pages may play sounds without a user gesture.
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -51,9 +51,9 @@ def chromium():
     for argument in ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield found
-    found.quit()
+    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def wait(browser, script, seconds=20):
 
 
 def playing(browser):
-    """Which of the sounds can be heard."""
+    """Return for each sound whether it is playing."""
     return browser.execute_script(
         "return [...document.querySelectorAll('audio')].map(a => !a.paused)"
     )
@@ -83,14 +83,16 @@ def press(browser, key):
     ActionChains(browser).send_keys(key).perform()
 
 
-def test_it_loads_without_a_complaint_and_asks_for_nothing(page, path):
+def test_page_loads_without_errors_and_requests(page, path):
     assert page.get_log("browser") == []
-    asked = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
-    assert all(name.startswith("data:") for name in asked)
+    requests = page.execute_script(
+        "return performance.getEntriesByType('resource').map(e => e.name)"
+    )
+    assert all(name.startswith("data:") for name in requests)
     assert page.title == "A dream"
 
 
-def test_players_know_how_long_they_are_and_pictures_are_there(page):
+def test_players_have_durations_and_the_figure_is_shown(page):
     lengths = page.execute_script(
         "return [...document.querySelectorAll('audio')].map(a => a.duration)"
     )
@@ -100,7 +102,7 @@ def test_players_know_how_long_they_are_and_pictures_are_there(page):
     assert sizes[0] > 500
 
 
-def test_a_key_goes_on_with_another_sound_at_the_same_moment(page):
+def test_keys_switch_sounds_at_the_same_position(page):
     press(page, "1")
     wait(page, "return document.querySelectorAll('audio')[0].currentTime > 0.7")
     assert playing(page) == [True, False, False]
@@ -115,7 +117,7 @@ def test_a_key_goes_on_with_another_sound_at_the_same_moment(page):
     assert page.execute_script(pressed) == ["false", "false", "true"]
 
 
-def test_all_can_be_reached_and_worked_with_the_keyboard(page):
+def test_all_controls_are_usable_with_the_keyboard(page):
     from selenium.webdriver.common.keys import Keys
 
     reached = []
@@ -131,7 +133,7 @@ def test_all_can_be_reached_and_worked_with_the_keyboard(page):
     assert page.execute_script("return document.querySelector('details').open")
 
 
-def test_a_phone_scrolls_down_alone(page):
+def test_page_fits_the_width_of_a_phone(page):
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 2, "mobile": True},
@@ -141,7 +143,7 @@ def test_a_phone_scrolls_down_alone(page):
     assert wide <= PHONE[0]
 
 
-def test_what_is_pressed_is_large_enough_for_a_finger(page):
+def test_buttons_are_large_enough_for_touch(page):
     heights = page.execute_script(
         "return [...document.querySelectorAll('.switch')].map(b => b.offsetHeight)"
     )

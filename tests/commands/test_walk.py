@@ -34,7 +34,7 @@ KEYS = {
     },
     "compare": {
         *("log_spectral_distance_db", "content_chroma_similarity", "onset_correlation"),
-        *("style_distance_before", "style_distance_after", "in_words"),
+        *("style_distance_before", "style_distance_after", "assessment"),
         *("probabilities_before", "probabilities_after", "probabilities_style"),
     },
     "export": {"path", "max_abs_difference"},
@@ -132,7 +132,7 @@ def test_pages_tell_how_to_make_it_again(walk):
     assert "&#34;seed&#34;: 7" in dream
     assert dream.count("<audio") == 2
     assert compared.count("<audio") == 3
-    assert all(escape(sentence) in compared for sentence in answers["compare"]["in_words"])
+    assert all(escape(sentence) in compared for sentence in answers["compare"]["assessment"])
     assert list((folder / "events").glob("events.*"))
 
 

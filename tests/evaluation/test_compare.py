@@ -20,7 +20,7 @@ KEYS = {
     *("onset_correlation", "floor_rise_db", "floor_cells_share", "flatness_change_db"),
     *("loudness_before_lufs", "loudness_after_lufs", "loudness_change_lu", "difference_db"),
     *("peak", "clipped_samples", "samples", "sample_rate", "channels"),
-    *("compared_seconds", "notes", "in_words"),
+    *("compared_seconds", "notes", "assessment"),
 }
 # Power of white noise of deviation 1 in a cell, where a sine of 1 has 1: 4 Σw² / (Σw)² of Hann.
 NOISE_CELL = 6 / N_FFT
@@ -319,7 +319,7 @@ def test_blocks_leave_no_trace(judge, monkeypatch):
     whole = judge(*sounds)
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)  # less than a window
     cut = judge(*sounds)
-    for sentences in ("notes", "in_words"):
+    for sentences in ("notes", "assessment"):
         assert cut.pop(sentences) == whole.pop(sentences)
     assert cut == pytest.approx(whole, rel=1e-6)  # sums in another order
 
@@ -341,8 +341,8 @@ def test_opinions_add_their_measures_notes_and_words(judge, tmp_path):
     assert heard == [paths]
     assert set(found) == KEYS | {"style_distance_before", "style_distance_after"}
     assert found["notes"] == ["by ear"]
-    assert any(sentence.startswith("Style: 0.2 from") for sentence in found["in_words"])
-    assert not any(sentence.startswith("Style") for sentence in compare(*paths)["in_words"])
+    assert any(sentence.startswith("Style: 0.2 from") for sentence in found["assessment"])
+    assert not any(sentence.startswith("Style") for sentence in compare(*paths)["assessment"])
 
 
 # The command

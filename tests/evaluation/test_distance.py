@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 KEYS = {
     *("frechet_distance", "frechet_distance_unbiased", "within_a", "within_b", "clips_a"),
     *("clips_b", "recordings_a", "recordings_b", "dimensions", "seed", "subsets", "skipped"),
-    *("notes", "in_words"),
+    *("notes", "assessment"),
 }
 
 
@@ -34,7 +34,7 @@ def test_two_kinds_are_further_apart_than_halves_of_one(found):
     assert (found["clips_a"], found["clips_b"]) == (18, 19)
     assert (found["recordings_a"], found["recordings_b"]) == (6, 6)
     assert (found["dimensions"], found["skipped"], found["notes"]) == (16, [], [])
-    assert found["in_words"][0].endswith("they differ")
+    assert found["assessment"][0].endswith("they differ")
 
 
 def test_a_set_with_itself_is_zero(run, source):
@@ -43,7 +43,7 @@ def test_a_set_with_itself_is_zero(run, source):
     assert same["notes"] == [
         "6 recordings are in both sets, which brings them nearer to each other"
     ]
-    assert same["in_words"][0].endswith("no more than halves of the same set")
+    assert same["assessment"][0].endswith("no more than halves of the same set")
 
 
 def test_the_seed_decides(found, run, source):

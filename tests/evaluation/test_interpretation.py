@@ -1,16 +1,16 @@
 import pytest
 
-from tfdream.evaluation.interpretation import in_words
+from tfdream.evaluation.interpretation import interpret
 
 
 def told(**result):
-    (sentence,) = in_words(result)
+    (sentence,) = interpret(result)
     return sentence
 
 
 def test_nothing_is_said_of_what_is_not_there():
-    assert in_words({}) == []
-    assert in_words({"floor_rise_db": None, "notes": [], "path": "x"}) == []
+    assert interpret({}) == []
+    assert interpret({"floor_rise_db": None, "notes": [], "path": "x"}) == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_classifier_names_what_it_hears():
         "probabilities_before": {"rock": 0.9, "folk": 0.1},
         "probabilities_after": {"rock": 0.3, "folk": 0.7},
     }
-    label, of_style = in_words(heard)
+    label, of_style = interpret(heard)
     assert label.text == "Classifier: folk (70%); rock before"
     assert of_style.text.startswith("Classifier on the style's folk: 70%, 10% before; the")
     unchanged = {
@@ -78,6 +78,6 @@ def test_a_classifier_names_what_it_hears():
         "label_after": "rock",
         "probabilities_after": heard["probabilities_before"],
     }
-    label, of_style = in_words(unchanged)
+    label, of_style = interpret(unchanged)
     assert label.text == "Classifier: rock (90%); as before"
     assert of_style.text.endswith("it is not heard as such")

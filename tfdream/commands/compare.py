@@ -1,4 +1,4 @@
-"""Commands that judge what was made of recordings."""
+"""Commands that compare results with originals and sets of audio files with each other."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, command_line, progress_bar
-from tfdream.commands.results import STYLE, ResultOutputs, opinions, showing
+from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, result_options
 
 
 @command()
@@ -15,37 +15,38 @@ from tfdream.commands.results import STYLE, ResultOutputs, opinions, showing
 @click.option(
     "--style",
     type=options.PATH,
-    help="A recording whose style RESULT should have: how far are the textures of both from its? "
-    "Judged by a random network of another seed than that of `transfer/recommended`, whatever "
-    "the volume.",
+    help="Audio file with the target style: also measure the style distance of both files to it, "
+    "independent of the volume. The measuring network has random weights of another seed than that "
+    "of `transfer/recommended`.",
 )
 @click.option(
     "--model",
     "run",
     type=options.PATH,
     metavar="RUN",
-    help="A run folder of a classifier: what does it hear in both, and in STYLE?",
+    help="Run folder of a classifier: also give its probabilities for both files, and for STYLE.",
 )
-@showing(judged=False)
+@result_options(judge=False)
 def compare(
-    original: Path, result: Path, style: Path | None, run: Path | None, showing: ResultOutputs
+    original: Path, result: Path, style: Path | None, run: Path | None, outputs: ResultOutputs
 ) -> Result:
-    """Measure what a change did: ORIGINAL is the recording, RESULT what was made of it.
+    """Measure how RESULT differs from ORIGINAL, the file that it was made from.
 
-    Distance of the spectra, similarity of harmony and rhythm, how far the noise floor rose, how
-    tonal or noisy it became, loudness. `in_words` says what the figures mean.
+    The measures are the distance of the spectra, the similarity of harmony and rhythm, the rise of
+    the noise floor, and the changes of tonality and loudness. `assessment` explains their values.
     """
     from tfdream.evaluation.compare import compare
 
-    showing.check()
-    measured = compare(original, result, opinions(style, run))
-    if showing:
+    outputs.check()
+    measured = compare(original, result, extra_measures(style, run))
+    if outputs:
         from tfdream.reports.result import ResultSet
 
         sounds = {"before": original, **({STYLE: style} if style else {}), "after": result}
-        title = f"{result.name} beside {original.name}"
-        with showing.board() as board:
-            showing.show(ResultSet(title, sounds, {"after": measured}, {}, command_line()), board)
+        title = f"{result.name} compared with {original.name}"
+        with outputs.event_writer() as events:
+            results = ResultSet(title, sounds, {"after": measured}, {}, command_line())
+            outputs.write(results, events)
     return measured
 
 
@@ -54,24 +55,28 @@ def compare(
 @click.argument("set_b", type=options.PATH)
 @options.model
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random subsets."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed of the subsets.",
 )
 @click.option(
     "--subsets",
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="How many the unbiased distance is told from.",
+    help="Random subsets used for the bias-corrected estimate.",
 )
 def distance(set_a: Path, set_b: Path, run: Path, seed: int, subsets: int) -> Result:
-    """Tell how far two sets of recordings are apart: folders, or single files.
+    """Compute the Fréchet distance of two sets of audio files: folders, or single files.
 
-    It is the Fréchet distance of what the network of RUN knows of their clips. Of finite sets it is
-    too large, so it is also told as if there were infinitely many clips, and beside what random
-    halves of each set are apart.
+    It compares the embeddings of the clips in the classifier of RUN. The estimate from finite sets
+    is too large, so a bias-corrected one is given too, and for reference the distance between
+    random halves of each set.
     """
     from tfdream.evaluation.distance import distance
     from tfdream.runs import Run
 
-    with progress_bar("listening", "") as progress:
+    with progress_bar("embedding", "files") as progress:
         return distance(set_a, set_b, Run.open(run), seed, subsets, progress)

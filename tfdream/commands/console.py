@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import logging
+import math
 import os
 import shlex
 import signal
@@ -13,11 +14,12 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import click
 
 from tfdream.errors import TfdreamError
+from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
 
@@ -191,13 +193,6 @@ def _tidy_when_terminated() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class ProgressFn(Protocol):
-    """Takes the steps done, the steps of all, and a word on how it goes."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show it."""
-
-
 @contextmanager
 def progress_bar(description: str, unit: str) -> Iterator[ProgressFn]:
     """A bar on standard error with the time left; nothing where that is not a terminal."""
@@ -225,7 +220,7 @@ def progress_bar(description: str, unit: str) -> Iterator[ProgressFn]:
     ) as bar:
         task = bar.add_task(description, total=None, note="")
 
-        def report(done: int, total: int, note: str = "") -> None:
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> None:
             bar.update(task, completed=done, total=total, note=note)
 
         yield report

@@ -1,4 +1,4 @@
-"""Options that show a result: as a figure, as a page, in TensorBoard."""
+"""Options for the presentation of a result: as a figure, an HTML report or TensorBoard events."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -14,36 +14,43 @@ from tfdream.commands.console import Result, command_line
 if TYPE_CHECKING:
     from tfdream.evaluation.compare import ExtraMeasure
     from tfdream.reports.result import ResultSet
-    from tfdream.reports.tensorboard import Board
+    from tfdream.reports.tensorboard import EventWriter
 
 STYLE = "style"
-"""What a sound is called whose style was wanted."""
+"""Name of the sound that a result should have the style of."""
 
 _OPTIONS = (
     options.figure,
     click.option(
         "--report",
         type=options.PATH,
-        help="Also write a page here (html): players, spectrograms, measures in words, settings.",
+        help="Also write an HTML report here: players, spectrograms, measures and settings.",
     ),
     click.option(
         "--tensorboard",
         type=options.PATH,
         metavar="DIR",
-        help="Also write TensorBoard's events there, those of the steps as they go.",
+        help="Also write TensorBoard events to this folder; steps are written as they happen.",
     ),
 )
 _JUDGE = click.option(
     "--judge",
     type=options.PATH,
     metavar="RUN",
-    help="A classifier whose verdicts before and after are shown with the measures.",
+    help="Run folder of a classifier; its probabilities before and after join the measures.",
 )
 
 
 @dataclass(frozen=True)
 class ResultOutputs:
-    """What was asked for."""
+    """The requested presentations of a result.
+
+    Attributes:
+      figure: image file, or None.
+      report: HTML file, or None.
+      tensorboard: folder of events, or None.
+      judge: run folder of a classifier whose probabilities join the measures, or None.
+    """
 
     figure: Path | None
     report: Path | None
@@ -54,21 +61,21 @@ class ResultOutputs:
         return any((self.figure, self.report, self.tensorboard))
 
     @property
-    def _measured(self) -> bool:
-        """Whether measures are shown, and not only pictures."""
+    def _has_measures(self) -> bool:
+        """Whether an output contains measures."""
         return bool(self.report or self.tensorboard)
 
     def check(self) -> None:
-        """See, before the work begins, that it can be written.
+        """Check before the work begins that all outputs can be written.
 
         Raises:
-          ConfigError, ModelError: if a name has another extension than its format or can never be
-            written, or the judge is no classifier.
-          UsageError: if there is a judge, and nothing that shows what it says.
+          ConfigError, ModelError: if an output has a wrong extension or cannot be written, or the
+            judge is not the run of a classifier.
+          UsageError: if there is a judge but no output that contains measures.
         """
         if self.judge is not None:
-            if not self._measured:
-                raise click.UsageError("--judge goes with --report or --tensorboard")
+            if not self._has_measures:
+                raise click.UsageError("--judge needs --report or --tensorboard")
             from tfdream.runs import Run
 
             Run.open(self.judge)
@@ -85,39 +92,38 @@ class ResultOutputs:
 
             tensorboard.check_writable(self.tensorboard)
 
-    def board(self) -> "Board":
-        """Where the steps go."""
-        from tfdream.reports.tensorboard import Board
+    def event_writer(self) -> "EventWriter":
+        """Return the writer of TensorBoard events; it writes none if they are not requested."""
+        from tfdream.reports.tensorboard import EventWriter
 
-        return Board(self.tensorboard)
+        return EventWriter(self.tensorboard)
 
-    def show(self, exhibit: "ResultSet", board: "Board") -> None:
-        """Show what is there."""
+    def write(self, results: "ResultSet", events: "EventWriter") -> None:
+        """Write all requested outputs."""
         if self.figure is not None:
-            exhibit.draw(self.figure)
-        board.show(exhibit)
+            results.draw(self.figure)
+        events.add_results(results)
         if self.report is not None:
             from tfdream.reports import html
 
-            html.write(exhibit, self.report)
+            html.write(results, self.report)
 
-    def show_results(
+    def measure_and_write(
         self,
         title: str,
         originals: Mapping[str, Path],
         results: Mapping[str, Result],
-        board: "Board",
+        events: "EventWriter",
         steps_label: str = "objective",
     ) -> None:
-        """Measure what was made, beside what it was made of, and show both.
+        """Measure the written files against the first original and write all requested outputs.
 
         Args:
-          title: what was done to what.
-          originals: recordings by what they are: that which was changed first, if there is one, and
-            perhaps the `STYLE` that was wanted.
-          results: the JSON objects of the command by what they are, each with its ``output``.
-          board: where the steps went.
-          steps_label: what the value of a step is.
+          title: description of what was done.
+          originals: audio files by name: the changed file first, if there is one, and the `STYLE`.
+          results: the JSON objects of the command by name, each with its ``output``.
+          events: the writer with the steps so far.
+          steps_label: name of the quantity at each step.
         """
         if not self:
             return
@@ -130,73 +136,73 @@ class ResultOutputs:
         settings = read_sidecar(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
-        self.show(
-            ResultSet(title, sounds, measured, settings, command_line(), board.steps, steps_label),
-            board,
+        self.write(
+            ResultSet(title, sounds, measured, settings, command_line(), events.steps, steps_label),
+            events,
         )
 
     def _measure(self, originals: Mapping[str, Path]) -> Callable[[Path], Result]:
-        """What there is to tell of a file beside what the command told."""
-        if self._measured and originals:
+        """Return the function that computes further measures of an output file."""
+        if self._has_measures and originals:
             from tfdream.evaluation.compare import compare
 
             original = next(iter(originals.values()))
-            asked = opinions(originals.get(STYLE), self.judge)
-            return lambda output: compare(original, output, asked)
-        if self._measured and self.judge is not None:
+            measures = extra_measures(originals.get(STYLE), self.judge)
+            return lambda output: compare(original, output, measures)
+        if self._has_measures and self.judge is not None:
             from tfdream.evaluation.classification import predict
             from tfdream.runs import Run
 
             judge = Run.open(self.judge)
 
-            def heard(output: Path) -> Result:
+            def classify(output: Path) -> Result:
                 (file,) = predict(judge, [output])["files"]
                 return {name: file[name] for name in ("label", "probabilities")}
 
-            return heard
+            return classify
         return lambda output: {}
 
 
-def opinions(style: Path | None, judge: Path | None) -> "list[ExtraMeasure]":
-    """Whom to ask beside the measures.
+def extra_measures(style: Path | None, judge: Path | None) -> "list[ExtraMeasure]":
+    """Build the optional style and classifier measures.
 
     Args:
-      style: a recording whose style is wanted.
-      judge: the run of a classifier.
+      style: audio file with the target style.
+      judge: run folder of a classifier.
     """
-    found: list[ExtraMeasure] = []
+    measures: list[ExtraMeasure] = []
     if style is not None:
         from tfdream.evaluation.measures.style import StyleDistance
 
-        found.append(StyleDistance(style))
+        measures.append(StyleDistance(style))
     if judge is not None:
         from tfdream.evaluation.measures.classes import ClassMeasure
         from tfdream.runs import Run
 
-        found.append(ClassMeasure(Run.open(judge), style))
-    return found
+        measures.append(ClassMeasure(Run.open(judge), style))
+    return measures
 
 
-def showing(judged: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options; it gets them as one argument, `showing`.
+def result_options(judge: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command with the options; it receives them as one argument, `outputs`.
 
     Args:
-      judged: whether the command can have a judge this way.
+      judge: include the option --judge.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def gathered(
+        def with_outputs(
             figure: Path | None,
             report: Path | None,
             tensorboard: Path | None,
             judge: Path | None = None,
             **arguments: Any,
         ) -> Any:
-            return function(showing=ResultOutputs(figure, report, tensorboard, judge), **arguments)
+            return function(outputs=ResultOutputs(figure, report, tensorboard, judge), **arguments)
 
-        for option in reversed((*_OPTIONS, _JUDGE) if judged else _OPTIONS):
-            gathered = option(gathered)
-        return gathered
+        for option in reversed((*_OPTIONS, _JUDGE) if judge else _OPTIONS):
+            with_outputs = option(with_outputs)
+        return with_outputs
 
     return decorate

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from tfdream.commands import options
-from tfdream.commands.console import ProgressFn, Result, command, progress_bar
+from tfdream.commands.console import Result, command, progress_bar
+from tfdream.io.progress import ProgressFn
 
 if TYPE_CHECKING:
     from tfdream.config import GenerationExperiment, TranslationExperiment
@@ -86,11 +87,11 @@ def train(
             raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
         if isinstance(settings, config.GenerationExperiment):
             return _train_generation(settings, dataset, run, fold, force, progress, machines)
-        from tfdream.reports.tensorboard import ClassifierBoard
+        from tfdream.reports.previews.classification import ClassifierPreview
         from tfdream.training.classification import train
 
         assert isinstance(settings, config.Experiment)
-        return train(settings, dataset, run, fold, force, progress, ClassifierBoard, machines)
+        return train(settings, dataset, run, fold, force, progress, ClassifierPreview, machines)
 
 
 def _train_generation(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.errors import AudioError
-from tfdream.evaluation.interpretation import in_words
+from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import chroma_onsets, loudness, spectra
 from tfdream.evaluation.measures.pairs import Difference, FilePair, FileStats, notes
 
@@ -67,7 +67,7 @@ def compare(original: Path, result: Path, opinions: Iterable[ExtraMeasure] = ())
       compared_seconds: how much both files have.
       The measures of the opinions.
       notes: list of sentences.
-      in_words: list of sentences that say the same to people, see `words.in_words`.
+      assessment: list of sentences that say the same to people, see `interpretation.interpret`.
 
     Raises:
       AudioError: if a file cannot be read, or both have less than 0.1 s in common.
@@ -102,8 +102,8 @@ def compare(original: Path, result: Path, opinions: Iterable[ExtraMeasure] = ())
         further = opinion(original, result)
         said += further.pop("notes", [])
         found |= further
-    told = [sentence.text for sentence in in_words(found)]
-    return {**found, "notes": said, "in_words": told}
+    told = [sentence.text for sentence in interpret(found)]
+    return {**found, "notes": said, "assessment": told}
 
 
 def _loudness(pair: FilePair) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.errors import AudioError, ModelError
 from tfdream.evaluation.classification import clip_batches
-from tfdream.evaluation.interpretation import in_words
+from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import frechet
 from tfdream.models import inspect
 from tfdream.runs import Run
@@ -154,7 +154,7 @@ def distance(
       seed, subsets: as given.
       skipped: rows of path and reason: recordings that cannot be read.
       notes: list of sentences.
-      in_words: list of sentences that say the same to people, see `words.in_words`.
+      assessment: list of sentences that say the same to people, see `interpretation.interpret`.
 
     Raises:
       AudioError: if a set has no recording, or fewer than 4 clips.
@@ -189,8 +189,8 @@ def distance(
         "subsets": subsets,
         "skipped": [*first.skipped, *second.skipped],
     }
-    told = [sentence.text for sentence in in_words(result)]
-    return {**result, "notes": list(_notes(first, second)), "in_words": told}
+    told = [sentence.text for sentence in interpret(result)]
+    return {**result, "notes": list(_notes(first, second)), "assessment": told}
 
 
 def within(found: Embedded, rng: np.random.Generator) -> float | None:

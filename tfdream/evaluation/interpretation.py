@@ -108,7 +108,7 @@ _KEPT = (
 )
 
 
-def in_words(result: Result) -> list[Finding]:
+def interpret(result: Result) -> list[Finding]:
     """Say what the figures of a result mean.
 
     Args:

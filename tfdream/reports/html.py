@@ -1,7 +1,7 @@
-"""One page for one result: to listen, look, read, and make it again.
+"""An HTML report of one result: players, figures, measures and settings in a single file.
 
-The page is one file that asks the network for nothing, and its content security policy forbids it
-to: sounds and pictures are in it, and nothing but its own script can run, whatever a file is named.
+The page needs no network, and its content security policy forbids access to it: sounds and images
+are embedded, and only the page's own script can run, whatever the file names are.
 """
 
 import base64
@@ -17,53 +17,54 @@ import jinja2
 
 from tfdream import __version__, audio
 from tfdream.errors import ConfigError
-from tfdream.evaluation.interpretation import in_words
+from tfdream.evaluation.interpretation import interpret
 from tfdream.io.atomic import check_free_file, write_text
-from tfdream.reports.result import ResultSet, flat
+from tfdream.reports.result import ResultSet, flatten
 
-# Up to here all sounds together are told without loss; 20 MB of stereo.
-_LOSSLESS_SECONDS = 180.0
-# More of one recording would be more than a phone wants to load.
-_HEARD_SECONDS = 600.0
-_KINDS = {"flac": "audio/flac", "ogg": "audio/ogg"}
+# Up to this total length, sounds are embedded losslessly; 20 MB of stereo.
+_MAX_LOSSLESS_SECONDS = 180.0
+# Longer sounds would make the page too large for a phone.
+_MAX_SOUND_SECONDS = 600.0
+_MEDIA_TYPES = {"flac": "audio/flac", "ogg": "audio/ogg"}
 
 
 def check_writable(output: Path) -> None:
-    """Raise ConfigError if `output` does not end in ``.html``, or can never be written."""
+    """Raise ConfigError if `output` does not end in ``.html``, or cannot be written."""
     if output.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"report '{output.name}' does not end in .html; name it so")
+        raise ConfigError(f"report '{output.name}' does not end in .html; use that extension")
     check_free_file(output, force=True, error=ConfigError)
 
 
-def write(exhibit: ResultSet, output: Path) -> None:
-    """Write the page of a result.
+def write(results: ResultSet, output: str | Path) -> None:
+    """Write the report of a result.
 
-    Recordings are in it as 16-bit FLAC, or as Ogg Vorbis where they are long; their first ten
-    minutes, of more than two channels the mid signal.
+    Sounds are embedded as 16-bit FLAC, or as Ogg Vorbis if they are long. Only the first ten
+    minutes are embedded; files with more than two channels are reduced to the mid signal.
 
     Args:
-      exhibit: the result.
-      output: the page, replaced if it is there.
+      results: the result.
+      output: the HTML file; an existing file is replaced.
 
     Raises:
-      AudioError: if a recording cannot be read.
-      ConfigError: if `output` has another extension, or can never be written.
+      AudioError: if a sound cannot be read.
+      ConfigError: if `output` has another extension, or cannot be written.
     """
+    output = Path(output)
     check_writable(output)
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         _resource("page.html")
     )
     script, style = _resource("page.js"), _resource("page.css")
     page = template.render(
-        title=exhibit.title,
-        players=_players(exhibit),
-        picture=_data_uri(exhibit.picture, "image/png"),
-        picture_text=_picture_text(exhibit),
+        title=results.title,
+        players=_players(results),
+        picture=_data_uri(results.picture, "image/png"),
+        picture_text=_picture_text(results),
         results=[
-            (name, in_words(result), flat(result)) for name, result in exhibit.results.items()
+            (name, interpret(result), flatten(result)) for name, result in results.results.items()
         ],
-        command=exhibit.command,
-        settings=json.dumps(exhibit.settings, indent=2, ensure_ascii=False),
+        command=results.command,
+        settings=json.dumps(results.settings, indent=2, ensure_ascii=False),
         version=__version__,
         script=script,
         style=style,
@@ -76,72 +77,73 @@ def write(exhibit: ResultSet, output: Path) -> None:
 
 
 class _Player(NamedTuple):
-    """A sound of the page.
+    """A player on the page.
 
     Attributes:
-      name: what it is.
-      file: its name.
-      about: how long, how many channels, which rate.
-      source: as a data URI.
+      name: name of the sound within the result.
+      file: name of the file.
+      description: length, channels, sample rate and what the player leaves out.
+      source: the sound as a data URI.
     """
 
     name: str
     file: str
-    about: str
+    description: str
     source: str
 
 
-def _players(exhibit: ResultSet) -> list[_Player]:
-    infos = {name: audio.info(path) for name, path in exhibit.sounds.items()}
+def _players(results: ResultSet) -> list[_Player]:
+    infos = {name: audio.info(path) for name, path in results.sounds.items()}
     total = sum(info.samples / info.sample_rate for info in infos.values())
-    extension = "flac" if total <= _LOSSLESS_SECONDS else "ogg"
+    extension = "flac" if total <= _MAX_LOSSLESS_SECONDS else "ogg"
     return [
-        _Player(name, path.name, _about(infos[name], extension), _sound(path, extension))
-        for name, path in exhibit.sounds.items()
+        _Player(name, path.name, _describe(infos[name], extension), _encode_sound(path, extension))
+        for name, path in results.sounds.items()
     ]
 
 
-def _about(info: audio.AudioInfo, extension: str) -> str:
+def _describe(info: audio.AudioInfo, extension: str) -> str:
     seconds = info.samples / info.sample_rate
     parts = [
         f"{int(seconds // 60)}:{seconds % 60:04.1f}",
-        {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, here as one"),
+        {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, reduced to one"),
         f"{info.sample_rate} Hz",
     ]
     if extension == "ogg":
-        parts.append("here as Ogg Vorbis")
-    if seconds > _HEARD_SECONDS:
-        parts.append(f"here the first {_HEARD_SECONDS / 60:.0f} minutes")
+        parts.append("encoded as Ogg Vorbis")
+    if seconds > _MAX_SOUND_SECONDS:
+        parts.append(f"limited to the first {_MAX_SOUND_SECONDS / 60:.0f} minutes")
     return ", ".join(parts)
 
 
-def _sound(path: Path, extension: str) -> str:
-    """A recording as a data URI."""
+def _encode_sound(path: Path, extension: str) -> str:
+    """Encode a file as a data URI."""
     with tempfile.TemporaryDirectory() as folder, audio.Reader(path) as reader:
         encoded = Path(folder) / f"sound.{extension}"
         rate, channels = reader.info.sample_rate, reader.info.channels
         blocks = reader.blocks()
         if channels > 2:
             blocks, channels = audio.mid(blocks), 1
-        heard = audio.head(blocks, math.ceil(_HEARD_SECONDS * rate))
+        blocks = audio.head(blocks, math.ceil(_MAX_SOUND_SECONDS * rate))
         bits = 16 if extension == "flac" else None
-        audio.write_blocks(encoded, heard, rate, channels, bits)
-        return _data_uri(encoded.read_bytes(), _KINDS[extension])
+        audio.write_blocks(encoded, blocks, rate, channels, bits)
+        return _data_uri(encoded.read_bytes(), _MEDIA_TYPES[extension])
 
 
-def _picture_text(exhibit: ResultSet) -> str:
-    course = f", and the {exhibit.steps_label} at each step" if exhibit.steps else ""
-    return f"Spectrograms, one above the other: {', '.join(exhibit.sounds)}{course}"
+def _picture_text(results: ResultSet) -> str:
+    """Return the alternative text of the figure."""
+    curve = f"; {results.steps_label} at each step" if results.steps else ""
+    return f"Spectrograms of {', '.join(results.sounds)}{curve}"
 
 
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _resource(name: str) -> str:
-    return resources.files("tfdream.reports.html").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("tfdream.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
-    """What a content security policy calls an inline script or style."""
+    """Return the source expression of an inline script or style for a security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

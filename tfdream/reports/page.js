@@ -5,17 +5,17 @@ const players = [...document.querySelectorAll(".player")].map((figure) => ({
 }));
 let current = players[0];
 
-function listen(player) {
-  const moment = current.sound.currentTime;
+function play(player) {
+  const position = current.sound.currentTime;
   if (player !== current) {
     current.sound.pause();
-    player.sound.currentTime = Math.min(moment, player.sound.duration || moment);
+    player.sound.currentTime = Math.min(position, player.sound.duration || position);
   }
   player.sound.play();
 }
 
 for (const player of players) {
-  player.button.addEventListener("click", () => listen(player));
+  player.button.addEventListener("click", () => play(player));
   player.sound.addEventListener("play", () => {
     current = player;
     for (const other of players) {
@@ -27,5 +27,5 @@ for (const player of players) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const player = players[Number(event.key) - 1];
-  if (player) listen(player);
+  if (player) play(player);
 });

@@ -1,4 +1,4 @@
-"""What there is to hear, see and read of one result, whoever shows it."""
+"""Audio, figures and measures of a result, shared by all report formats."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,16 @@ from tfdream import figures
 
 @dataclass(frozen=True)
 class ResultSet:
-    """One result, or several of the same original, with what they were made of.
+    """One result, or several results of the same original, with their settings.
 
     Attributes:
-      title: what was done to what.
-      sounds: audio files by what they are, in the order of listening.
-      results: the JSON objects of the command, measures and all, by which of the sounds they are.
-      settings: what it takes to make it again, as the sidecar has it.
-      command: the same as a line for a shell.
-      steps: the value of each step, if there were steps.
-      steps_label: what that value is.
+      title: description of what was done.
+      sounds: audio files by name, in the order of presentation.
+      results: the JSON objects of the command, measures included, by the name of the sound.
+      settings: the resolved settings, as in the sidecar.
+      command: the command as a line for a shell.
+      steps: the objective or loss at each step; empty if there were no steps.
+      steps_label: name of the quantity in `steps`.
     """
 
     title: str
@@ -33,30 +33,36 @@ class ResultSet:
     steps_label: str = "objective"
 
     def draw(self, output: Path) -> None:
-        """Draw the spectrograms of the sounds, and the course of the steps."""
+        """Draw the spectrograms of the sounds and the curve of the steps."""
         paths, titles = list(self.sounds.values()), list(self.sounds)
         figures.spectrograms(paths, output, titles, self.steps, self.steps_label)
 
     @cached_property
     def picture(self) -> bytes:
-        """The same as a PNG, drawn once for all who show it."""
-        return drawn(self.draw)
+        """The figure as PNG, drawn once for all report formats."""
+        return render_png(self.draw)
 
 
-def drawn(draw: Callable[[Path], None]) -> bytes:
-    """What a figure writes as PNG."""
+def render_png(draw: Callable[[Path], None]) -> bytes:
+    """Return the PNG that a function writes to the path it is given."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.png"
         draw(path)
         return path.read_bytes()
 
 
-def flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A result's names and values as people read them; those of objects by a dotted name."""
+def flatten(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return names and formatted values of a result; nested objects get dotted names.
+
+    Lists are left out.
+
+    >>> flatten({"peak": 0.123456, "loudness": None, "network": {"layers": 3}, "notes": []})
+    [('peak', '0.12346'), ('loudness', '—'), ('network.layers', '3')]
+    """
     rows: list[tuple[str, str]] = []
     for name, value in result.items():
         if isinstance(value, Mapping):
-            rows += flat(value, f"{prefix}{name}.")
+            rows += flatten(value, f"{prefix}{name}.")
         elif isinstance(value, float):
             rows.append((prefix + name, f"{value:.5g}"))
         elif not isinstance(value, list):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfdream.config import BaseTrainingConfig
 from tfdream.errors import ModelError
 from tfdream.io.atomic import write_csv
+from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
 from tfdream.training.timed_model import FitModel
 
@@ -184,9 +185,9 @@ class LogConfig(keras.callbacks.Callback):
 
 
 class StepProgress(keras.callbacks.Callback):
-    """Tells `progress` the steps done and the steps of all epochs."""
+    """Reports the finished steps and the steps of all epochs to `progress`."""
 
-    def __init__(self, progress: Callable[[int, int], None], first_epoch: int) -> None:
+    def __init__(self, progress: ProgressFn, first_epoch: int) -> None:
         super().__init__()
         self.progress = progress
         self.first_epoch = first_epoch

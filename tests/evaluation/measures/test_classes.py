@@ -30,4 +30,4 @@ def test_a_style_is_heard_too(run, song, other):
 def test_the_command_tells_what_is_heard(run, song, other):
     told = answer("compare", song, other, "--model", run.folder)
     assert set(told["probabilities_after"]) == set(run.labels)
-    assert any(sentence.startswith("Classifier: ") for sentence in told["in_words"])
+    assert any(sentence.startswith("Classifier: ") for sentence in told["assessment"])

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,7 @@ from tfdream.datasets.sources.find import NO_OPTIONS, SourceOptions
 from tfdream.datasets.sources.tracks import Skipped, Track
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
-
-Progress = Callable[[int, int], None]
-"""Called with the number of tracks done and the number of all."""
+from tfdream.io.progress import ProgressFn, no_progress
 
 
 def prepare(
@@ -40,7 +38,7 @@ def prepare(
     workers: int | None = None,
     beam: Beam | None = None,
     force: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
     """Write the dataset of `source` to `folder`, or go on writing it, or find it done.
 
