@@ -88,7 +88,7 @@ def test_what_waits_in_the_temporary_folder_names_it(disk, song, monkeypatch):
     folder = disk(8)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with (
-        pytest.raises(OutputError, match=f"finds no room in '{folder}.*TMPDIR"),
+        pytest.raises(OutputError, match=f"temporary folder '{folder}.*TMPDIR"),
         audio.excerpt(song, 0.5, 2.0),
     ):
         pass

@@ -1,33 +1,33 @@
-"""What a user can mend: every error that tfdream raises on purpose.
+"""Exceptions for errors that the user can fix.
 
 A message names the argument, its value, the limit and the remedy, in one line. The command line
-prints it and exits with 1; a library caller catches `TfdreamError` or one of its kinds.
+prints the message and exits with code 1. Library code catches `TfdreamError` or a subclass.
 """
 
 
 class TfdreamError(Exception):
-    """The base of all of them."""
+    """Base class of all errors that tfdream raises on purpose."""
 
 
 class ConfigError(TfdreamError):
-    """A setting that does not exist, does not fit, or contradicts another."""
+    """Raised when a setting does not exist, is out of range, or contradicts another setting."""
 
 
 class AudioError(TfdreamError):
-    """A file that cannot be read or written as audio, or whose samples are unusable."""
+    """Raised when a file is not readable or writable as audio, or has unusable samples."""
 
 
 class OutputError(AudioError):
-    """A file that cannot be written to its end; the next one would not fare better."""
+    """Raised when an output cannot be written completely; do not continue with further files."""
 
 
 class DatasetError(TfdreamError):
-    """A source without tracks, or a dataset that is missing, damaged or of other settings."""
+    """Raised when a source has no tracks, or a dataset is missing, damaged or incompatible."""
 
 
 class ModelError(TfdreamError):
-    """A run, network or layer that is missing or does not fit the request."""
+    """Raised when a run, network or layer is missing or does not fit the request."""
 
 
 class ClusterError(TfdreamError):
-    """Another machine of a training that is missing, or was started otherwise."""
+    """Raised when a machine of distributed training is missing or has different arguments."""

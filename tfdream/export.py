@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfdream.config import TranslateConfig, load
 from tfdream.errors import ModelError
-from tfdream.io.atomic import check_free, replacing
+from tfdream.io.atomic import check_output, replacing
 from tfdream.runs import GenerationRun, Run, RunFolder, TranslationRun
 from tfdream.synthesis.translate import Translator
 
@@ -131,7 +131,7 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
         the frontend is no part of a graph, the run is of a generator, or the reloaded model answers
         differently.
     """
-    check_free(folder, force, ModelError)
+    check_output(folder, force, ModelError)
     if folder.exists() and not _may_go(folder):
         raise ModelError(
             f"'{folder}' is there and is no SavedModel, so it is not replaced; name another folder"

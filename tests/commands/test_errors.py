@@ -110,7 +110,7 @@ def places(
         (["dream", "{song}", "{new}-{{layer}}.wav", "--model", "{run}", "--layer", "conv1",
           "--layer", "x/y"], "x/y"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--report", "{song}/a.html"],
-         "no folder that may be written to"),
+         "is not a writable folder"),
         (["dream", "{song}", "{new}.wav", "--model", "{run}", "--tensorboard", "{song}"],
          "is not a folder"),
         (["dream", "{song}", "{song}", "--model", "{run}", "--force"], "would replace"),

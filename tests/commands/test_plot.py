@@ -60,7 +60,7 @@ def test_octaves(trained, song, tmp_path):
     )
     assert answer["shapes"] == [[92, 90, 1], [129, 126, 1]]
     where = ("octaves", song, tmp_path / "b.png", "--model", trained[0])
-    assert "behind the end" in refusal("plot", *where, "--start", 60)
+    assert "beyond the end" in refusal("plot", *where, "--start", 60)
     assert "leaves nothing" in refusal("plot", *where, "--set", "octaves.count=40")
 
 

@@ -7,11 +7,11 @@ from calling import names
 
 from tfdream.errors import AudioError, ModelError
 from tfdream.io.atomic import (
-    check_free,
-    check_free_file,
-    partial,
+    check_output,
+    check_output_file,
     read_csv,
     replacing,
+    temporary_path,
     write_csv,
     write_json,
     write_text,
@@ -108,10 +108,10 @@ def test_a_table_that_is_not_there_has_no_rows(tmp_path):
 
 @pytest.mark.parametrize("error", [AudioError, ModelError])
 def test_an_existing_output_needs_force(tmp_path, error):
-    check_free(tmp_path / "new", force=False, error=error)
-    check_free(tmp_path, force=True, error=error)
+    check_output(tmp_path / "new", force=False, error=error)
+    check_output(tmp_path, force=True, error=error)
     with pytest.raises(error, match=f"{tmp_path}.*--force"):
-        check_free(tmp_path, force=False, error=error)
+        check_output(tmp_path, force=False, error=error)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
@@ -131,9 +131,9 @@ def test_an_error_of_the_system_names_the_file_that_was_meant(tmp_path, filename
 
 def test_a_path_below_a_file_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(AudioError, match="file' is no folder that may be written to"):
-        check_free(tmp_path / "file" / "new" / "out.wav", False, AudioError)
-    check_free(tmp_path / "new" / "new" / "out.wav", False, AudioError)
+    with pytest.raises(AudioError, match="file' is not a writable folder"):
+        check_output(tmp_path / "file" / "new" / "out.wav", False, AudioError)
+    check_output(tmp_path / "new" / "new" / "out.wav", False, AudioError)
 
 
 LONGEST = f"{'é' * 125}.flac"  # 255 bytes
@@ -142,19 +142,20 @@ LONGEST = f"{'é' * 125}.flac"  # 255 bytes
 def test_the_longest_name_can_be_written(tmp_path):
     write_text(tmp_path / LONGEST, "whole")
     assert names(tmp_path) == [LONGEST]
-    temporary = partial(tmp_path / LONGEST)
-    assert temporary == partial(tmp_path / LONGEST) != partial(tmp_path / f"e{LONGEST[1:]}")
+    temporary = temporary_path(tmp_path / LONGEST)
+    other = temporary_path(tmp_path / f"e{LONGEST[1:]}")
+    assert temporary == temporary_path(tmp_path / LONGEST) != other
     assert temporary.name.startswith(".partial-")
     assert temporary.suffix == ".flac"
 
 
 def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path):
-    check_free(tmp_path / LONGEST, False, AudioError)
+    check_output(tmp_path / LONGEST, False, AudioError)
     with pytest.raises(AudioError, match="name of 256 bytes, more than 255"):
-        check_free(tmp_path / f"a{LONGEST}", False, AudioError)
+        check_output(tmp_path / f"a{LONGEST}", False, AudioError)
 
 
 def test_a_folder_makes_no_way_for_a_file(tmp_path):
     with pytest.raises(AudioError, match="is a folder"):
-        check_free_file(tmp_path, True, AudioError)
-    check_free_file(tmp_path / "new.wav", False, AudioError)
+        check_output_file(tmp_path, True, AudioError)
+    check_output_file(tmp_path / "new.wav", False, AudioError)

@@ -53,7 +53,7 @@ def test_json_that_is_none_is_a_value_error(content, tmp_path):
 
 @pytest.mark.parametrize("read", [documents.read_json, documents.read_yaml])
 def test_a_document_has_a_limited_size(read, tmp_path, monkeypatch):
-    monkeypatch.setattr(documents, "MOST_BYTES", 100)
+    monkeypatch.setattr(documents, "MAX_BYTES", 100)
     path = tmp_path / "a"
     path.write_text(json.dumps(["x" * 90]))
     assert read(path) == ["x" * 90]

@@ -386,7 +386,7 @@ def test_a_part_ends_with_the_recording(run, song, tmp_path, start, seconds, sam
 
 
 def test_a_part_behind_the_end_is_refused(run, song, tmp_path):
-    with pytest.raises(AudioError, match=r"start=9 s is behind the end of '.*song.wav' \(1.88 s\)"):
+    with pytest.raises(AudioError, match=r"start=9 s is beyond the end of '.*song.wav' \(1.88 s\)"):
         dream(song, tmp_path / "out.wav", run, recipe(), start_seconds=9.0)
     assert written(tmp_path) == []
 
@@ -638,7 +638,7 @@ def test_a_format_that_cannot_be_written_is_refused_at_once(run, song, tmp_path,
 
 
 def test_bits_that_do_not_fit_are_refused_at_once(run, song, tmp_path):
-    with pytest.raises(AudioError, match=r"bits=32 does not go with \.flac"):
+    with pytest.raises(AudioError, match=r"bits=32 is not available for \.flac"):
         dream(song, tmp_path / "out.flac", run, recipe(), bits=32)
 
 

@@ -7,7 +7,7 @@ import soundfile
 
 from tfdream.config import PhaseConfig
 from tfdream.errors import AudioError, ConfigError, TfdreamError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.synthesis.inversion import analyze, invert
 
 RATE = 8000
@@ -131,7 +131,7 @@ def test_the_last_clip_is_filled_with_silence(song, experiment, tmp_path):
 
 
 def test_a_start_behind_the_end_is_an_error(song, experiment, tmp_path):
-    with pytest.raises(AudioError, match=r"start=3.4 s is behind the end of '.*0.wav'"):
+    with pytest.raises(AudioError, match=r"start=3.4 s is beyond the end of '.*0.wav'"):
         analyze(song, tmp_path / "out.npz", experiment, start_seconds=3.4)
     assert list(tmp_path.iterdir()) == []
 

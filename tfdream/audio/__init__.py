@@ -1,30 +1,15 @@
-"""Audio files to samples and back: float32 `[samples, channels]`, whole or in blocks.
+"""Audio files and sample streams: float32 `[samples, channels]`, whole or in blocks.
 
-Everything libsndfile reads is read: wav, flac, ogg, mp3, aiff and more, at any sample rate and any
-number of channels. Blocks keep memory constant however long the file is.
+Every format of libsndfile can be read (wav, flac, ogg, mp3, aiff and more), at any sample rate and
+number of channels. Processing in blocks keeps memory constant for files of any length.
 """
 
-from tfdream.audio.files import (
-    BLOCK_SAMPLES,
-    EXTENSIONS,
-    AudioInfo,
-    Gain,
-    Loudness,
-    Reader,
-    Writer,
-    Written,
-    check_writable,
-    clip,
-    excerpt,
-    info,
-    is_writable,
-    loudness,
-    read,
-    write,
-    write_blocks,
-    write_floats,
-)
-from tfdream.audio.streams import CEILING, head, limit, mid, rechunk, resample, trim
+from tfdream.audio.excerpts import clip, excerpt
+from tfdream.audio.files import BLOCK_SAMPLES, AudioInfo, Reader, Writer, Written, info, read
+from tfdream.audio.find import files_below
+from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
+from tfdream.audio.render import Gain, Loudness, loudness, write, write_blocks, write_floats
+from tfdream.audio.streams import CEILING, Samples, head, limit, mid, rechunk, resample, trim
 
 __all__ = [
     "BLOCK_SAMPLES",
@@ -34,11 +19,13 @@ __all__ = [
     "Gain",
     "Loudness",
     "Reader",
+    "Samples",
     "Writer",
     "Written",
     "check_writable",
     "clip",
     "excerpt",
+    "files_below",
     "head",
     "info",
     "is_writable",

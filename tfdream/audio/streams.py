@@ -1,25 +1,37 @@
-"""Streams of samples: blocks float32 `[samples, channels]`, one after the other."""
+"""Sample streams: iterables of consecutive blocks, float32 `[samples, channels]`."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
+Samples = NDArray[np.floating[Any]]
+"""Audio samples, float32 unless stated otherwise."""
+
 CEILING = 0.999
-"""The largest absolute sample that is written: some formats round up."""
+"""The largest absolute sample that is written; some formats round up."""
 
 
-def mid(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The mean of the channels of each block: `[samples, channels]` → `[samples, 1]`."""
+def mid(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """Average the channels of each block: `[samples, channels]` → `[samples, 1]`.
+
+    >>> [block.tolist() for block in mid([np.array([[0.0, 1.0], [0.5, 0.5]])])]
+    [[[0.5], [0.5]]]
+    """
     for block in blocks:
         yield block.mean(axis=1, keepdims=True)
 
 
-def resample(
-    blocks: Iterable[np.ndarray], source_rate: int, target_rate: int
-) -> Iterator[np.ndarray]:
-    """Resample a stream of blocks `[samples, channels]`, aligned in time (soxr, high quality)."""
+def resample(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
+    """Resample a stream of blocks `[samples, channels]`, aligned in time (soxr, high quality).
+
+    >>> blocks = [np.zeros((24000, 1), np.float32)] * 2
+    >>> sum(len(block) for block in resample(blocks, 48000, 44100))
+    44100
+    """
     stream = None
     for block in blocks:
         if source_rate == target_rate:
@@ -37,42 +49,54 @@ def resample(
             yield rest
 
 
-def rechunk(blocks: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
-    """Join and cut blocks so that each has `samples` samples, but for a shorter last one."""
-    waiting: list[np.ndarray] = []
-    held = 0
+def rechunk(blocks: Iterable[Samples], samples: int) -> Iterator[Samples]:
+    """Join and cut blocks into blocks of `samples` samples; the last one may be shorter.
+
+    >>> [len(block) for block in rechunk([np.zeros((7, 1)), np.zeros((6, 1))], 5)]
+    [5, 5, 3]
+    """
+    pending: list[Samples] = []
+    count = 0
     for block in blocks:
-        waiting.append(block)
-        held += len(block)
-        if held < samples:
+        pending.append(block)
+        count += len(block)
+        if count < samples:
             continue
-        joined = np.concatenate(waiting)
-        whole = held - held % samples
+        joined = np.concatenate(pending)
+        whole = count - count % samples
         for start in range(0, whole, samples):
             yield joined[start : start + samples]
-        waiting, held = [joined[whole:]], held - whole
-    if held:
-        yield np.concatenate(waiting)
+        pending, count = [joined[whole:]], count - whole
+    if count:
+        yield np.concatenate(pending)
 
 
-def trim(blocks: Iterable[np.ndarray], start: int, end: int) -> Iterator[np.ndarray]:
-    """Drop the first `start` and the last `end` samples of a stream."""
-    held: list[np.ndarray] = []
+def trim(blocks: Iterable[Samples], start: int, end: int) -> Iterator[Samples]:
+    """Remove the first `start` and the last `end` samples of a stream.
+
+    >>> np.concatenate(list(trim([np.arange(4)[:, None], np.arange(4, 8)[:, None]], 3, 2)))[:, 0]
+    array([3, 4, 5])
+    """
+    pending: list[Samples] = []
     for block in blocks:
-        dropped = min(start, len(block))
-        start -= dropped
-        held.append(block[dropped:])
-        while held and sum(map(len, held[1:])) >= end:
-            ready = held.pop(0)
+        removed = min(start, len(block))
+        start -= removed
+        pending.append(block[removed:])
+        while pending and sum(map(len, pending[1:])) >= end:
+            ready = pending.pop(0)
             if len(ready):
                 yield ready
-    rest = np.concatenate(held) if held else np.zeros((0, 1), np.float32)
+    rest = np.concatenate(pending) if pending else np.zeros((0, 1), np.float32)
     if len(rest) > end:
         yield rest[: len(rest) - end]
 
 
-def head(blocks: Iterable[np.ndarray], samples: int | None) -> Iterator[np.ndarray]:
-    """The first `samples` samples of a stream; all of it, if None."""
+def head(blocks: Iterable[Samples], samples: int | None) -> Iterator[Samples]:
+    """Yield the first `samples` samples of a stream, or all of it for None.
+
+    >>> [len(block) for block in head([np.zeros((7, 1)), np.zeros((6, 1))], 10)]
+    [7, 3]
+    """
     for block in blocks:
         if samples is None:
             yield block
@@ -84,43 +108,51 @@ def head(blocks: Iterable[np.ndarray], samples: int | None) -> Iterator[np.ndarr
 
 
 def limit(
-    blocks: Iterable[np.ndarray],
+    blocks: Iterable[Samples],
     sample_rate: int,
     ceiling: float = CEILING,
     look_ahead_seconds: float = 0.005,
-) -> Iterator[np.ndarray]:
-    """Keep a stream of blocks `[samples, channels]` under `ceiling`, without clipping.
+) -> Iterator[Samples]:
+    """Limit a stream of blocks `[samples, channels]` to `ceiling` without clipping.
 
-    The gain falls smoothly before a peak and rises after it, the same for all channels; what never
-    passes the ceiling is not touched at all. The gain of each sample is a weighted mean of minima
-    that all cover the sample, hence never more than the sample needs.
+    The gain decreases smoothly before a peak and recovers after it, equally for all channels.
+    Samples far from any peak above the ceiling do not change at all. The gain of each sample is a
+    weighted mean of minima over windows that contain the sample, hence at most the gain that the
+    sample requires.
+
+    Args:
+      blocks: the samples.
+      sample_rate: in Hz.
+      ceiling: largest absolute sample of the result.
+      look_ahead_seconds: half the length over which the gain changes on each side of a peak.
     """
     reach = max(1, round(look_ahead_seconds * sample_rate))
     weights = np.hanning(2 * reach + 3)[1:-1]
     weights /= weights.sum()
     context = 2 * reach
 
-    def gains(needed: np.ndarray) -> np.ndarray:
-        lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")[reach:-reach]
+    def gains(required: Samples) -> Samples:
+        lowest = minimum_filter1d(required, 2 * reach + 1, mode="nearest")[reach:-reach]
         if lowest.min() == 1.0:
-            return np.ones(len(needed) - 2 * context, np.float32)
+            return np.ones(len(required) - 2 * context, np.float32)
         return np.convolve(lowest, weights, "valid").astype(np.float32)
 
     before = np.ones(context)
-    pending: np.ndarray | None = None
+    pending: Samples | None = None
     for block in blocks:
         joined = block if pending is None else np.concatenate([pending, block])
-        needed = np.concatenate([before, _needed_gain(joined, ceiling)])
+        required = np.concatenate([before, _required_gain(joined, ceiling)])
         ready = len(joined) - context
         if ready > 0:
-            yield joined[:ready] * gains(needed)[:, None]
-            before = needed[ready : ready + context]
+            yield joined[:ready] * gains(required)[:, None]
+            before = required[ready : ready + context]
             joined = joined[ready:]
         pending = joined
     if pending is not None and len(pending):
-        needed = np.concatenate([before, _needed_gain(pending, ceiling), np.ones(context)])
-        yield pending * gains(needed)[:, None]
+        required = np.concatenate([before, _required_gain(pending, ceiling), np.ones(context)])
+        yield pending * gains(required)[:, None]
 
 
-def _needed_gain(block: np.ndarray, ceiling: float) -> np.ndarray:
-    return ceiling / np.maximum(np.abs(block).max(axis=1), ceiling)
+def _required_gain(block: Samples, ceiling: float) -> Samples:
+    gain: Samples = ceiling / np.maximum(np.abs(block).max(axis=1), ceiling)
+    return gain

@@ -1,1 +1,1 @@
-""""""
+"""Files and processes: atomic writes, safe readers, and worker processes."""

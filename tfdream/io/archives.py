@@ -1,7 +1,8 @@
-"""HDF5 and npz that somebody else may have written: looked at before they are read.
+"""Checks for HDF5 and npz files from untrusted sources, made before they are loaded.
 
-Neither holds code: HDF5 has arrays and text alone, and the pickles that npz may hold are never
-loaded. What is left to fear are files that stand for others, or for more than fits into memory.
+Neither format holds code: HDF5 contains arrays and text only, and pickles inside an npz are never
+loaded. The remaining risks are arrays stored in other files, and files that unpack to more than
+fits into memory.
 """
 
 import os
@@ -11,66 +12,65 @@ from pathlib import Path
 
 import h5py
 
-MOST_BYTES = 1 << 30
-"""Of what an npz unpacks to: the picture of ten minutes at 192 kHz takes a half of it."""
+MAX_BYTES = 1 << 30
+"""Limit for an unpacked npz. A spectrogram of ten minutes at 192 kHz takes half of it."""
+
+_OVERHEAD_BYTES = 8192  # of an HDF5 array, including the groups that contain it
 
 
-_OVERHEAD_BYTES = 8192  # of an array in HDF5, with the groups that it lies in
+def reserve_hdf5(path: str | Path, arrays: Collection[int]) -> None:
+    """Reserve disk space for an HDF5 file, which HDF5 then overwrites.
 
-
-def reserve_hdf5(path: Path, arrays: Collection[int]) -> None:
-    """See that there is room for a file, which HDF5 will write over what is reserved.
-
-    On a full disk HDF5 cannot even close its file, and takes the whole process down.
+    On a full disk HDF5 cannot even close its file, and aborts the process.
 
     Args:
-      path: of the file.
-      arrays: bytes of each.
+      path: the file to create.
+      arrays: size of each array in bytes.
 
     Raises:
-      OSError: if there is not.
+      OSError: if there is not enough space.
     """
-    with path.open("wb") as file:
+    with Path(path).open("wb") as file:
         size = sum(arrays) + _OVERHEAD_BYTES * (len(arrays) + 1)
         if hasattr(os, "posix_fallocate"):  # not on macOS
             os.posix_fallocate(file.fileno(), 0, size)
 
 
-def check_hdf5(path: Path) -> None:
-    """See that a file holds its arrays itself, as they are.
+def check_hdf5(path: str | Path) -> None:
+    """Check that a file contains all its arrays itself, uncompressed.
 
     Raises:
-      OSError: if it is not HDF5.
-      ValueError: if an array lies in another file, or all of them are larger than the file.
+      OSError: if the file is not HDF5.
+      ValueError: if an array is stored in another file, or the arrays are larger than the file.
     """
-    needed = 0
-    elsewhere: list[str] = []  # an exception would not find its way through HDF5
+    unpacked = 0
+    external: list[str] = []  # HDF5 does not propagate an exception from the callback
 
     def visit(name: str, link: object) -> None:
-        nonlocal needed
-        found = file[name] if isinstance(link, h5py.HardLink) else None
-        if isinstance(found, h5py.Dataset) and not (found.external or found.is_virtual):
-            needed += found.nbytes
-        elif not isinstance(found, h5py.Group):
-            elsewhere.append(name)
+        nonlocal unpacked
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        if isinstance(item, h5py.Dataset) and not (item.external or item.is_virtual):
+            unpacked += item.nbytes
+        elif not isinstance(item, h5py.Group):
+            external.append(name)
 
     with h5py.File(path, "r") as file:
         file.visititems_links(visit)
-    if elsewhere:
-        raise ValueError(f"'{elsewhere[0]}' is said to lie elsewhere, which is not followed")
-    size = path.stat().st_size
-    if needed > size:
-        raise ValueError(f"it would unpack to {needed} bytes, and has only {size}")
+    if external:
+        raise ValueError(f"'{external[0]}' links to data stored elsewhere, which is not allowed")
+    size = Path(path).stat().st_size
+    if unpacked > size:
+        raise ValueError(f"it unpacks to {unpacked} bytes, but the file has only {size}")
 
 
-def check_npz(path: Path) -> None:
-    """See that an archive unpacks to no more than `MOST_BYTES`.
+def check_npz(path: str | Path) -> None:
+    """Check that an npz archive unpacks to at most `MAX_BYTES`.
 
     Raises:
-      OSError, zipfile.BadZipFile: if it is not an archive.
-      ValueError: if it would.
+      OSError, zipfile.BadZipFile: if the file is not an archive.
+      ValueError: if it unpacks to more.
     """
     with zipfile.ZipFile(path) as archive:
-        needed = sum(member.file_size for member in archive.infolist())
-    if needed > MOST_BYTES:
-        raise ValueError(f"it would unpack to {needed} bytes, more than {MOST_BYTES}")
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MAX_BYTES:
+        raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_BYTES}")

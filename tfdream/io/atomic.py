@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes: an output is complete or does not exist."""
 
 import csv
 import hashlib
@@ -12,38 +12,46 @@ from typing import Any
 
 from tfdream.errors import TfdreamError
 
-_LONGEST_NAME_BYTES = 255
-"""Of a file, on the disks that are in use."""
+_MAX_NAME_BYTES = 255
+"""Longest file name on common file systems."""
 _HIDDEN = ".partial-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place when the block ends well.
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path that replaces `path` when the block ends without an error.
 
-    Whatever interrupts the block (an error, Ctrl-C), the temporary file goes and `path` stays as
-    it was. A killed process leaves at most the hidden temporary file, which the next one replaces.
+    If an error or Ctrl-C interrupts the block, the temporary file is removed and `path` does not
+    change. A killed process leaves at most the hidden temporary file, which the next call replaces.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("complete")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['a.txt']
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = partial(path)
+    temporary = temporary_path(path)
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        # Of a full disk the system names no file; and nobody asked for the temporary one.
+        # If the disk is full, the system names no file; the temporary one means nothing to users.
         if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
-        elif temporary.exists():  # on a read-only disk, even what is not there cannot go
+        elif temporary.exists():  # on a read-only disk, unlinking a missing file fails too
             temporary.unlink()
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Have an error of the system name `path`: of a full disk it names none."""
+def naming_errors(path: str | Path) -> Iterator[None]:
+    """Set `path` as the file name of an OSError; if the disk is full, the system names no file."""
     try:
         yield
     except OSError as error:
@@ -51,35 +59,39 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def partial(path: Path) -> Path:
-    """Where what `path` is to hold waits until it is whole: beside it, and of its extension.
+def temporary_path(path: str | Path) -> Path:
+    """Return the hidden file beside `path`, with its extension, that holds unfinished output.
 
-    Always the same for the same path. A name that would get too long is replaced by its hash.
+    The result is always the same for the same path. A hash replaces a name that would be too long.
+
+    >>> temporary_path("music/song.flac").as_posix()
+    'music/.partial-song.flac'
     """
+    path = Path(path)
     hidden = _HIDDEN + path.name
-    if len(os.fsencode(hidden)) > _LONGEST_NAME_BYTES:
+    if len(os.fsencode(hidden)) > _MAX_NAME_BYTES:
         hidden = _HIDDEN + hashlib.sha256(os.fsencode(path.name)).hexdigest() + path.suffix[:16]
     return path.with_name(hidden)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content`, whole or not at all."""
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write `content` completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, completely or not at all."""
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
+def write_json(path: str | Path, content: object) -> None:
+    """Write `content` as indented JSON, completely or not at all."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows under the names of the last one's columns, whole or not at all."""
+def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows under the column names of the last row, completely or not at all."""
     with (
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
@@ -89,16 +101,17 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         table.writerows(rows)
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a table that `write_csv` wrote; none where there is no such file."""
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """Return the rows of a table that `write_csv` wrote, or no rows if the file does not exist."""
+    path = Path(path)
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def is_unicode(path: Path) -> bool:
-    """Whether a path can be written down: file systems take any bytes for a name."""
+def is_unicode(path: str | Path) -> bool:
+    """Return whether a path is valid Unicode; file systems accept any bytes as a name."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -106,32 +119,35 @@ def is_unicode(path: Path) -> bool:
     return True
 
 
-def check_free(path: Path, force: bool, error: type[TfdreamError]) -> None:
-    """Raise `error` if `path` exists already and may not be replaced, or can never be written."""
+def check_output(path: str | Path, force: bool, error: type[TfdreamError]) -> None:
+    """Raise `error` if `path` exists and `force` is not set, or if it can never be written."""
+    path = Path(path)
     if not is_unicode(path):
-        raise error(f"output '{path}' has a name that is not valid Unicode; name another")
+        raise error(f"output '{path}' has a name that is not valid Unicode; use another name")
     size = len(os.fsencode(path.name))
-    if size > _LONGEST_NAME_BYTES:
+    if size > _MAX_NAME_BYTES:
         raise error(
-            f"output '{path}' has a name of {size} bytes, more than {_LONGEST_NAME_BYTES}; "
-            "name it shorter"
+            f"output '{path}' has a name of {size} bytes, more than {_MAX_NAME_BYTES}; "
+            "use a shorter name"
         )
     if path.exists() and not force:
-        raise error(f"output '{path}' exists already; name another or use --force to overwrite it")
+        raise error(f"output '{path}' exists already; use another name, or --force to overwrite it")
     nearest = next(parent for parent in path.absolute().parents if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise error(f"output '{path}': '{nearest}' is no folder that may be written to")
+        raise error(f"output '{path}': '{nearest}' is not a writable folder")
 
 
-def check_free_file(path: Path, force: bool, error: type[TfdreamError]) -> None:
-    """The same of an output that is a single file, for which no folder makes way."""
-    check_free(path, force, error)
-    if path.is_dir():
+def check_output_file(path: str | Path, force: bool, error: type[TfdreamError]) -> None:
+    """Make the checks of `check_output`, and raise `error` if `path` is a folder."""
+    check_output(path, force, error)
+    if Path(path).is_dir():
         raise error(f"output '{path}' is a folder; name a file in it")
 
 
-def check_format(content: Any, newest: int, folder: Path, error: type[TfdreamError]) -> None:
-    """Raise `error` if what a folder's description says of its format is newer than we are."""
+def check_format(
+    content: object, newest: int, folder: str | Path, error: type[TfdreamError]
+) -> None:
+    """Raise `error` if the format number in a folder's description is larger than `newest`."""
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > newest:
-        raise error(f"'{folder}' was written by a newer tfdream; update this one")
+        raise error(f"'{folder}' was written by a newer tfdream; update this installation")

@@ -1,6 +1,6 @@
-"""JSON and YAML that somebody else may have written: read as plain data, and only so much of it.
+"""JSON and YAML from untrusted sources, read as plain data and up to a limited size.
 
-Nothing in a document is executed, and nothing in it makes it larger than its file.
+Reading a document executes nothing, and the result cannot be much larger than the file.
 """
 
 import errno
@@ -11,47 +11,51 @@ from typing import Any
 
 import yaml
 
-MOST_BYTES = 1 << 28
-"""Of a document: a dataset of a million tracks is described in a half of it."""
+MAX_BYTES = 1 << 28
+"""Size limit of a document. The description of a dataset of a million tracks takes half of it."""
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+def read_json(path: str | Path) -> Any:
+    """Return the content of a JSON file.
 
     Raises:
-      OSError: if it cannot be read.
-      ValueError: if it is not JSON, nested too deeply, or larger than `MOST_BYTES`.
+      OSError: if the file cannot be read.
+      ValueError: if it is not JSON, is nested too deeply, or is larger than `MAX_BYTES`.
     """
     try:
-        return json.loads(_read(path))
+        return json.loads(_read(Path(path)))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; see `parse_yaml`.
+def read_yaml(path: str | Path) -> Any:
+    """Return the content of a YAML file; see `parse_yaml`.
 
     Raises:
-      OSError: if it cannot be read.
-      ValueError: if it is not YAML, or larger than `MOST_BYTES`.
+      OSError: if the file cannot be read.
+      ValueError: if it is not YAML, or is larger than `MAX_BYTES`.
     """
-    return parse_yaml(_read(path))
+    return parse_yaml(_read(Path(path)))
 
 
 def parse_yaml(text: str) -> Any:
-    """The content of a YAML text: mappings, lists, and plain values.
+    """Return the content of a YAML text: mappings, lists, and plain values.
 
-    Aliases (``*name``) are refused: a few lines of them stand for more values than fit into memory.
+    Aliases (``*name``) are rejected: a few lines of them can expand to more values than fit into
+    memory.
 
     Raises:
-      ValueError: if it is not YAML, holds an alias or a value that does not fit its tag, or is
-        nested too deeply.
+      ValueError: if the text is not YAML, contains an alias or a value that does not fit its tag,
+        or is nested too deeply.
+
+    >>> parse_yaml("octaves: {count: 3, ratio: 1.4}")
+    {'octaves': {'count': 3, 'ratio': 1.4}}
     """
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
-    except (AttributeError, IndexError, KeyError) as error:  # PyYAML's, of a tag such as !!int ''
+    except (AttributeError, IndexError, KeyError) as error:  # PyYAML's, for a tag such as !!int ''
         raise ValueError(f"a value does not fit its tag ({' '.join(str(error).split())})") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -62,18 +66,17 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.YAMLError(
-                f"an alias in line {mark.line + 1}, which is not followed; write out what it means"
-            )
+            event = self.peek_event()  # type: ignore[no-untyped-call, unused-ignore]
+            line = event.start_mark.line + 1
+            raise yaml.YAMLError(f"the alias in line {line} is not supported; write out the value")
         return super().compose_node(parent, index)
 
 
 def _read(path: Path) -> str:
-    if not path.is_file():  # a pipe would keep us waiting
+    if not path.is_file():  # reading a pipe would block
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
     return content.decode("utf-8")

@@ -1,4 +1,4 @@
-"""Worker processes: started afresh, deaf to Ctrl-C, and gone when their parent is."""
+"""Spawned worker processes that ignore SIGINT and exit with their parent."""
 
 import multiprocessing
 import os
@@ -9,22 +9,26 @@ from multiprocessing.process import BaseProcess
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
-    """A pool of processes; what they are sent is best free of TensorFlow, so that they start fast.
+    """Return a pool of spawned processes.
 
-    They are spawned, because forking a process that runs TensorFlow's threads may deadlock.
+    Processes are spawned, because forking a process that runs TensorFlow's threads may deadlock.
+    They start fast if the submitted functions do not import TensorFlow.
+
+    Args:
+      workers: number of processes.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_serve_parent)
+    return ProcessPoolExecutor(workers, context, initializer=_initialize_worker)
 
 
-def _serve_parent() -> None:
-    """Leave Ctrl-C to the parent process, and end when it is gone, however it went."""
+def _initialize_worker() -> None:
+    """Ignore SIGINT, which the parent handles, and exit when the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: BaseProcess) -> None:
+def _exit_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)

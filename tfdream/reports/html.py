@@ -18,7 +18,7 @@ import jinja2
 from tfdream import __version__, audio
 from tfdream.errors import ConfigError
 from tfdream.evaluation.interpretation import interpret
-from tfdream.io.atomic import check_free_file, write_text
+from tfdream.io.atomic import check_output_file, write_text
 from tfdream.reports.result import ResultSet, flatten
 
 # Up to this total length, sounds are embedded losslessly; 20 MB of stereo.
@@ -32,7 +32,7 @@ def check_writable(output: Path) -> None:
     """Raise ConfigError if `output` does not end in ``.html``, or cannot be written."""
     if output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"report '{output.name}' does not end in .html; use that extension")
-    check_free_file(output, force=True, error=ConfigError)
+    check_output_file(output, force=True, error=ConfigError)
 
 
 def write(results: ResultSet, output: str | Path) -> None:

@@ -12,7 +12,7 @@ from tensorboard import program
 
 from tfdream import audio
 from tfdream.errors import ConfigError
-from tfdream.io.atomic import check_free
+from tfdream.io.atomic import check_output
 from tfdream.reports.result import ResultSet, flatten
 
 # TensorBoard's player and event files hold whole sounds in memory.
@@ -21,7 +21,7 @@ _MAX_SOUND_SECONDS = 60.0
 
 def check_writable(folder: Path) -> None:
     """Raise ConfigError if events cannot be written to `folder`."""
-    check_free(folder, force=True, error=ConfigError)
+    check_output(folder, force=True, error=ConfigError)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"'{folder}' is not a folder; name one for TensorBoard's events")
 

@@ -14,7 +14,7 @@ from tfdream import audio
 from tfdream.config import Normalization
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io import documents
-from tfdream.io.atomic import check_free_file, naming, partial, write_json
+from tfdream.io.atomic import check_output_file, naming_errors, temporary_path, write_json
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import versions
 from tfdream.signal.phase import energy_db
@@ -175,9 +175,9 @@ def check_output(
     Raises:
       AudioError: if it exists, can never be written, or its extension is none that we write.
     """
-    check_free_file(output, force, AudioError)
+    check_output_file(output, force, AudioError)
     is_ours = "command" in read_sidecar(output)
-    check_free_file(_sidecar(output), force or is_ours, AudioError)
+    check_output_file(_sidecar(output), force or is_ours, AudioError)
     audio.check_writable(output, bits)
     for path in inputs:
         if path is not None and path.resolve() == output.resolve():
@@ -190,8 +190,8 @@ def claimed(output: Path) -> Iterator[None]:
 
     The note is the sidecar's own temporary file, so that the finished sidecar takes its place.
     """
-    note = partial(_sidecar(output))
-    with naming(output):
+    note = temporary_path(_sidecar(output))
+    with naming_errors(output):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
     try:
@@ -208,7 +208,7 @@ def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"
     """Whether `output` is there already, made in the same way."""
     if not output.is_file():
         return None
-    if partial(_sidecar(output)).is_file():
+    if temporary_path(_sidecar(output)).is_file():
         return "interrupted"
     sidecar = read_sidecar(output)
     if sidecar.get("result") is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdream.io.atomic import naming
+from tfdream.io.atomic import naming_errors
 from tfdream.synthesis.rendering.tiles import Change, Tiles
 
 
@@ -44,7 +44,7 @@ class Snapshots:
         kept = [*self._tile, *[channels] * len(self.numbers)]
         for number, tiles in zip(self.numbers, kept, strict=False):
             path = self._path(number)
-            with naming(path), path.open("ab") as file:
+            with naming_errors(path), path.open("ab") as file:
                 file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
         self._tile = []
 

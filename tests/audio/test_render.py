@@ -1,0 +1,112 @@
+"""Streams written to files, with a limiter or a gain."""
+
+import numpy as np
+import pytest
+from strategies import noise, stream
+
+from tfdream import audio
+
+RATE = 8000
+LOSSLESS = [(".wav", 16), (".wav", 24), (".wav", 32), (".flac", 16), (".flac", 24)]
+GAINS = pytest.mark.parametrize("gain", [None, lambda loudness: 0.5], ids=["limited", "scaled"])
+
+
+def test_a_one_dimensional_array_is_mono(tmp_path):
+    samples = noise(100)
+    audio.write(tmp_path / "a.wav", samples[:, 0], RATE, 32)
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav")[0], samples)
+
+
+def test_loud_samples_are_limited_and_do_not_wrap(tmp_path):
+    samples = 2.0 * np.sin(2 * np.pi * 100 * np.arange(4000) / RATE).astype(np.float32)[:, None]
+    audio.write(tmp_path / "a.wav", samples, RATE, 16)
+    loaded, _ = audio.read(tmp_path / "a.wav")
+    assert np.abs(loaded).max() <= audio.CEILING + 2**-15  # one step of 16 bits
+    assert (loaded * samples >= 0).all()
+
+
+@pytest.mark.parametrize("extension", [".wav", ".flac"])
+def test_loudness_is_measured_over_all_samples(tmp_path, extension):
+    samples = noise(150_001, 2)  # more than two blocks
+    samples[77_777, 1] = -0.95
+    path = tmp_path / f"a{extension}"
+    audio.write(path, samples, RATE)
+    loudness = audio.loudness(path)
+    assert loudness.peak == pytest.approx(0.95, abs=2**-23)  # 24 bits
+    assert loudness.mean_square == pytest.approx(np.mean(samples.astype("d") ** 2), rel=1e-5)
+
+
+def test_the_gain_is_computed_from_the_level_of_the_whole_file(tmp_path):
+    samples = noise(5000, 2, peak=3.0)
+    arguments = []
+
+    def gain(loudness):
+        arguments.append(loudness)
+        return 0.25
+
+    written = audio.write_blocks(tmp_path / "a.wav", stream(samples, [700]), RATE, 2, 32, gain)
+    (loudness,) = arguments
+    assert loudness.peak == np.abs(samples).max()
+    assert loudness.mean_square == pytest.approx(np.mean(samples.astype("d") ** 2), rel=1e-6)
+    loaded, _ = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(loaded, samples * np.float32(0.25))
+    assert written == (RATE, 2, 5000, np.abs(loaded).max())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
+def test_a_gain_to_full_scale_does_not_overflow(tmp_path, extension, bits):
+    samples = noise(5000, 2, peak=2.5)
+    path = tmp_path / f"a{extension}"
+    audio.write_blocks(path, [samples], RATE, 2, bits, lambda loudness: 1 / loudness.peak)
+    loaded, _ = audio.read(path)
+    step = 0 if bits == 32 else 2.0 ** (1 - bits)
+    # The highest integer is a step below full scale; wrapped around it would be at the other end.
+    np.testing.assert_allclose(loaded, samples / np.abs(samples).max(), atol=1.5 * step + 1e-6)
+
+
+@GAINS
+def test_the_longest_name_can_be_written(tmp_path, gain):
+    path = tmp_path / f"{'a' * 251}.wav"
+    audio.write_blocks(path, [noise(500, 1)], RATE, 1, gain=gain)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@GAINS
+def test_silence_stays_silence(tmp_path, gain):
+    silence = np.zeros((500, 2), np.float32)
+    assert audio.write_blocks(tmp_path / "a.wav", [silence], RATE, 2, gain=gain).peak == 0
+    assert not audio.read(tmp_path / "a.wav")[0].any()
+
+
+@GAINS
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
+def test_an_interrupted_stream_leaves_the_old_file(tmp_path, gain, interruption):
+    (tmp_path / "a.wav").write_bytes(b"old")
+
+    def blocks():
+        yield noise(100)
+        raise interruption
+
+    with pytest.raises(interruption):
+        audio.write_blocks(tmp_path / "a.wav", blocks(), RATE, 1, gain=gain)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+@GAINS
+def test_blocks_with_nan_are_an_error(tmp_path, message, gain):
+    text = message(
+        audio.write_blocks, tmp_path / "a.wav", [np.full((10, 1), np.nan)], RATE, 1, gain=gain
+    )
+    assert "NaN" in text
+    assert str(tmp_path / "a.wav") in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_floats_are_written_without_limiting(tmp_path):
+    samples = np.concatenate([noise(3000, 2, peak=0.1), noise(3000, 2, peak=50.0)])
+    written = audio.write_floats(tmp_path / "a.wav", stream(samples, [701]), 44100, 2)
+    loaded, rate = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(loaded, samples)
+    assert written == (44100, 2, 6000, np.abs(samples).max())
+    assert rate == 44100
