@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a dreamt song: installs into .venv, composes a corpus, trains, judges, dreams,
-# exports. Results go to ./demo, or to the folder given. Takes about two minutes on two cores.
+# Installs into .venv, composes a corpus, trains, evaluates, dreams and exports. Results are written to ./demo or to the
+# given folder. It takes two to four minutes on two cores once installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 demo=${1:-$here/demo}
@@ -11,15 +11,15 @@ cd "$here"
 environment
 
 step "Compose 48 songs of four styles" corpus "$demo/songs"
-step "Cut them into clips" prepare "$demo/songs" "$demo/dataset" --config recommended
-step "Train a classifier, a fifth of the songs held out" \
+step "Cut the songs into clips" prepare "$demo/songs" "$demo/dataset" --config recommended
+step "Train a classifier; one fifth of the songs is held out" \
   train recommended "$demo/dataset" "$demo/run" --epochs 20
-step "Judge it on the songs it has not heard" \
+step "Evaluate it on the held-out songs" \
   evaluate "$demo/run" "$demo/dataset" --figure "$demo/confusion.png"
-step "Draw its training" plot history "$demo/run" "$demo/training.png"
+step "Plot the training history" plot history "$demo/run" "$demo/training.png"
 step "Compose four new songs" corpus "$demo/new" --tracks 1 --seed 1
-step "What are they?" predict "$demo/run" "$demo"/new/*/*.flac
-step "Dream one of them" dream "$demo/new/strings/strings-01.flac" "$demo/dream.flac" \
+step "Classify the new songs" predict "$demo/run" "$demo"/new/*/*.flac
+step "Dream one of the new songs" dream "$demo/new/strings/strings-01.flac" "$demo/dream.flac" \
   --model "$demo/run" --figure "$demo/dream.png" --force
 step "Export the network" export "$demo/run" "$demo/saved_model" --force
 
@@ -27,8 +27,8 @@ cat <<END
 
 Listen:  $demo/new/strings/strings-01.flac   (before)
          $demo/dream.flac   (after; settings and measures in dream.flac.json)
-Look at: $demo/dream.png, $demo/confusion.png, $demo/training.png
+Figures: $demo/dream.png, $demo/confusion.png, $demo/training.png
 Curves:  .venv/bin/tensorboard --logdir $demo/run
-Reuse:   $demo/run   (tfdream's --model)
-         $demo/saved_model   (TensorFlow's SavedModel: waveforms to probabilities)
+Models:  $demo/run   (for --model)
+         $demo/saved_model   (SavedModel: waveforms to probabilities)
 END

@@ -1,7 +1,7 @@
-# Sourced by the other scripts: finds a Python, makes .venv, installs what is asked for.
+# Functions for the other scripts, which source this file: find a Python, create .venv, install.
 # Usage: environment [EXTRAS], such as dev. Afterwards .venv/bin is first on PATH.
 # TFDREAM_STACK=tf221 installs TensorFlow 2.21 without tensorflow-io into .venv-tf221 instead.
-# step TITLE ARGUMENTS... then says what it does and calls tfdream.
+# step TITLE ARGUMENTS... prints the title and the command, and calls tfdream.
 
 find_python() {
   local candidate
@@ -12,13 +12,13 @@ find_python() {
       return
     fi
   done
-  echo "No Python 3.10, 3.11 or 3.12 found: TensorFlow 2.16 needs one of them. Install it" >&2
+  echo "Python 3.10, 3.11 or 3.12 is required by TensorFlow 2.16 and was not found. Install one" >&2
   echo "(Debian, Ubuntu: apt install python3 python3-venv; else python.org) and try again." >&2
   return 1
 }
 
 environment() {
-  local python wanted stamp venv constraints extras
+  local python version stamp venv constraints extras
   case ${TFDREAM_STACK:-tf216} in
     tf216) venv=.venv constraints=constraints.txt extras=flac${1:+,$1} ;;
     tf221) venv=.venv-tf221 constraints=constraints-tf221.txt extras=${1:-} ;;
@@ -29,21 +29,21 @@ environment() {
   esac
   if [ ! -x $venv/bin/python ]; then
     python=$(find_python) || return 1
-    echo "Making $venv with $("$python" --version)" >&2
+    echo "Creating $venv with $("$python" --version)" >&2
     if ! "$python" -m venv $venv; then
       rm -rf $venv
-      echo "$python cannot make a virtual environment (Debian: apt install python3-venv)." >&2
+      echo "$python cannot create a virtual environment (Debian: apt install python3-venv)." >&2
       return 1
     fi
   fi
   PATH="$PWD/$venv/bin:$PATH"
-  wanted=$(cat setup.cfg pyproject.toml $constraints | cksum)
+  version=$(cat setup.cfg pyproject.toml $constraints | cksum)
   stamp="$venv/installed-$(printf %s "$extras" | tr -c '[:alnum:]' _)"
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    echo "Installing tfdream and what it needs (about 1 GB) into $venv" >&2
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$version" ]; then
+    echo "Installing tfdream and its dependencies (about 1 GB) into $venv" >&2
     python -m pip install --quiet --disable-pip-version-check -c $constraints \
       -e ".${extras:+[$extras]}" || return 1
-    echo "$wanted" >"$stamp"
+    echo "$version" >"$stamp"
   fi
 }
 

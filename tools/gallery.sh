@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One dream, one transfer and one translation of songs that it composes itself, with figures, reports and
-# measures: what README.md shows. Results go to ./gallery, or to the folder given; about half an hour
-# on two cores. Called again, it goes on where it was.
+# Makes the results of docs/gallery.md: a dream, a transfer and a translation of composed songs, with figures and report
+# pages. Results are written to ./gallery or to the given folder. It takes about half an hour on two cores. An
+# interrupted call resumes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 gallery=${1:-$here/gallery}
@@ -12,24 +12,24 @@ cd "$here"
 environment
 
 songs=$gallery/songs new=$gallery/new
-show() { # NAME: where the result, its figure and its report go
+outputs() { # NAME: prints the result's path and the options for its figure and report
   echo "$gallery/$1.flac --figure $gallery/$1.png --report $gallery/$1.html --force" \
     "--judge $gallery/classifier"
 }
 
 step "Compose 48 songs of four styles" corpus "$songs"
-step "And four that nobody learns from" corpus "$new" --tracks 1 --seed 1
-step "Cut them into clips" prepare "$songs" "$gallery/dataset" --config lil_data
+step "Compose four songs that are not in the training data" corpus "$new" --tracks 1 --seed 1
+step "Cut the songs into clips" prepare "$songs" "$gallery/dataset" --config lil_data
 step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classifier" --epochs 15
 step "Train a CycleGAN" train recommended_cyclegan "$gallery/dataset" "$gallery/translator" \
   --set 'labels=[strings, chiptune]' --set training.decay_epochs=5 --epochs 10
 
-# shellcheck disable=SC2046 # what show says are words
+# shellcheck disable=SC2046 # the output of `outputs` is split into words
 {
-  step "A dream" dream "$new/strings/strings-01.flac" $(show dream) --model "$gallery/classifier"
+  step "A dream" dream "$new/strings/strings-01.flac" $(outputs dream) --model "$gallery/classifier"
   step "A transfer" transfer "$new/strings/strings-01.flac" "$new/techno/techno-01.flac" \
-    $(show transfer)
-  step "A translation" translate "$new/strings/strings-01.flac" $(show translation) \
+    $(outputs transfer)
+  step "A translation" translate "$new/strings/strings-01.flac" $(outputs translation) \
     --model "$gallery/translator" --to chiptune
 }
 

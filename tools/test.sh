@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# All checks: installs into .venv, lints, checks types, tests. Arguments go to pytest.
-# TFDREAM_STACK=tf221 does so with TensorFlow 2.21, without tensorflow-io.
+# Runs all checks: installs into .venv, checks style and types, builds the documentation and the package, runs the
+# tests and the examples of docstrings. Arguments are passed to pytest. TFDREAM_STACK=tf221 uses TensorFlow 2.21
+# without tensorflow-io.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
 environment dev
 
-# librosa compiles its functions when it is first loaded, half a minute long: once, and meanwhile.
+# librosa compiles its functions when it is first imported, which takes half a minute: do it once, in the background.
 python -c 'import librosa; librosa.feature, librosa.onset' &
 ruff check .
 ruff format --check .
 mypy
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 wait
-# By file, so that what a file shares is made once.
+bash tools/package.sh
+# Tests of one file run in one process, so that its fixtures are computed once.
 pytest -n 2 --dist loadfile "$@"

@@ -1,11 +1,11 @@
-"""What everything costs on this machine, in one Markdown table.
+"""Measure the cost of every part on this machine and print one Markdown table.
 
 python tools/bench/benchmark.py [--only NAME]...
 
-Each file of parts/ measures something in a process of its own, which tells its memory, on sounds
-that are composed for it. Times are medians of rounds in which a reference takes turns: what else
-the machine does falls on both, so that ratios are steadier than seconds. The share of the peak
-compares what a step calculates in a second with a bare product of matrices in the same process.
+Each file of parts/ runs in its own process, so that its peak memory can be measured, on audio that
+is composed for it. Times are medians of rounds in which the operation and its reference alternate:
+other load on the machine affects both, so ratios vary less than seconds. The share of peak relates
+the operations per second of a step to those of a plain matrix product in the same process.
 """
 
 import json
@@ -26,7 +26,8 @@ from tables import number, print_table
 from timing import Cost
 
 HEAD = (
-    "part", "what", "reference", "seconds", "of the reference's", "seconds per second of audio",
+    "part", "operation", "reference", "seconds", "ratio to reference",
+    "seconds per second of audio",
     "share of peak", "memory",
 )  # fmt: skip
 PARTS = sorted(path.stem for path in (Path(__file__).parent / "parts").glob("[a-z]*.py"))
@@ -44,7 +45,7 @@ def main(only: tuple[str, ...], alone: str | None) -> None:
 
 
 def measure(part: str) -> dict[str, object]:
-    """The costs of a part, in this process, and its memory."""
+    """Return the costs of a part, measured in this process, and its peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         costs: list[Cost] = import_module(f"parts.{part}").measure(Path(folder))
     peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -55,15 +56,15 @@ def measure(part: str) -> dict[str, object]:
 
 
 def rows(part: str) -> Iterator[list[str]]:
-    """Measure a part in a process of its own."""
+    """Measure a part in its own process."""
     started = time.perf_counter()
     command = [sys.executable, __file__, "--alone", part]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise click.ClickException(f"{part}: {last[0]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    for content in found["costs"]:
+    result = json.loads(done.stdout.splitlines()[-1])
+    for content in result["costs"]:
         cost = Cost(**content)
         per_audio = cost.audio_seconds and cost.seconds / cost.audio_seconds
         yield [
@@ -74,7 +75,7 @@ def rows(part: str) -> Iterator[list[str]]:
             number(cost.ratio, ".2f"),
             number(per_audio, ".3g"),
             number(cost.share_of_peak, ".0%"),
-            f"{found['gigabytes']:.2f} GB",
+            f"{result['gigabytes']:.2f} GB",
         ]
     click.echo(f"{part}: {time.perf_counter() - started:.0f} s", err=True)
 

@@ -1,8 +1,8 @@
-"""The table of classifiers in docs/results.md, from what `tfdream crossvalidate` wrote.
+"""Print the table of classifiers in docs/results.md from the output of `tfdream crossvalidate`.
 
 python tools/bench/classifiers.py OUT...
 
-Each OUT is such a folder, or its crossvalidation.json.
+Each OUT is a folder of crossvalidate or its crossvalidation.json.
 """
 
 import json
@@ -14,7 +14,7 @@ from tables import PATH, print_table
 
 HEAD = (
     "data", "network", "parameters", "epochs", "examples/s",
-    "clips right: mean ± deviation [95 %]", "tracks right: mean ± deviation [95 %]", "macro F1",
+    "clip accuracy: mean ± deviation [95 %]", "track accuracy: mean ± deviation [95 %]", "macro F1",
 )  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def read(out: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"'{path}' is no finished cross-validation: {error}") from None
+        raise click.BadParameter(f"'{path}' is not a finished cross-validation: {error}") from None
 
 
 def accuracy(result: dict[str, Any], name: str) -> str:
@@ -48,7 +48,7 @@ def cells(result: dict[str, Any]) -> list[str]:
 @click.command()
 @click.argument("outs", metavar="OUT...", type=PATH, nargs=-1, required=True)
 def main(outs: tuple[Path, ...]) -> None:
-    """Print a Markdown table: by data, and the network that gets most clips right first."""
+    """Print a Markdown table, sorted by dataset and descending clip accuracy."""
     results = sorted(
         map(read, outs), key=lambda result: (result["dataset"], -result["clip_accuracy"])
     )

@@ -1,4 +1,4 @@
-"""A small dataset to be read from."""
+"""A small dataset for benchmarks that read clips."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _SECONDS = 30.0
 
 
 def prepared(folder: Path) -> tuple[Path, float]:
-    """Clips of 5 s of sixteen songs in two folds, below a folder; and how much sound it is."""
+    """Prepare 5 s clips of sixteen songs; return the dataset and its duration in seconds."""
     songs = write_corpus(folder / "songs", 4, _SECONDS, 22050, seed=0)
     settings = config.load("lil_data", config.Experiment, ["prepare.folds=2"])
     prepare(folder / "songs", folder / "dataset", settings.prepare)

@@ -1,11 +1,11 @@
-"""A training step of each published CycleGAN beside the same step in PyTorch.
+"""Compare a training step of each published CycleGAN with the same step in PyTorch.
 
     pip install -e .[bench]
     python tools/bench/cyclegan_step.py [--steps 5] [--only cyclegan] [--mixed]
 
-Both have the same networks, which is checked first: with the same weights they give the same images
-and judgements. Then steps alternate, so that both meet the same machine; medians and the median
-ratio are printed.
+The script first checks that both have the same networks: with equal weights, generators and
+discriminators give equal outputs. Then steps alternate, so that other load affects both; medians
+and the median ratio are printed.
 """
 
 import os
@@ -35,7 +35,7 @@ HEAD = (
     "ratio",
     "tfdream, mixed",
     "ratio",
-    "networks, off by",
+    "largest output difference",
 )
 
 
@@ -79,7 +79,7 @@ def torch_patches(filters: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, 1, 1))
 
 
-def torch_small_judge(filters: int, flat: int) -> nn.Module:
+def torch_small_discriminator(filters: int, flat: int) -> nn.Module:
     return nn.Sequential(
         nn.ReflectionPad2d(1), nn.Conv2d(1, filters, 4, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2),
         nn.Conv2d(filters, 2 * filters, 3, 2, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
@@ -89,21 +89,21 @@ def torch_small_judge(filters: int, flat: int) -> nn.Module:
 
 
 def give_weights(network: keras.Model, other: nn.Module) -> None:
-    """The other one's weights become those of the network: both have them in the same order."""
+    """Copy the Keras weights to the PyTorch module, which has them in the same order."""
     layers = [layer for layer in network.layers if layer.weights]
     theirs = [part for part in other.modules() if getattr(part, "weight", None) is not None]
     flattened = next((layer for layer in network.layers if layer.name == "flatten"), None)
     for layer, part in zip(layers, theirs, strict=True):
         kernel, bias = (weight.numpy() for weight in layer.weights)
         if isinstance(layer, keras.layers.Dense):
-            if flattened is not None:  # with the channels last here, first there
+            if flattened is not None:  # Keras has the channels last, PyTorch first
                 image = flattened.input.shape[1:]
                 kernel = kernel.reshape(*image, -1).transpose(2, 0, 1, 3)
                 kernel = kernel.reshape(-1, kernel.shape[-1])
                 flattened = None
             kernel = kernel.T
         else:
-            kernel = kernel.transpose(3, 2, 0, 1)  # of transposed convolutions, too
+            kernel = kernel.transpose(3, 2, 0, 1)  # also for transposed convolutions
         part.weight.data = torch.from_numpy(np.ascontiguousarray(kernel))
         part.bias.data = torch.from_numpy(bias)
 
@@ -113,28 +113,28 @@ def torch_step(
     batch: tuple[np.ndarray, np.ndarray],
     training: config.TranslationTrainingConfig,
 ) -> Step:
-    """A step as it is usually written: generators, then discriminators, with a pool."""
-    (forward, judge_second), (backward, judge_first) = pairs
+    """Return a step in the usual form: generators, then discriminators, with an image pool."""
+    (forward, discriminator_second), (backward, discriminator_first) = pairs
     first, second = (
         torch.from_numpy(images.transpose(0, 3, 1, 2) * 2 - 1).contiguous(
             memory_format=torch.channels_last
         )
         for images in batch
     )
-    for network in (forward, backward, judge_first, judge_second):
+    for network in (forward, backward, discriminator_first, discriminator_second):
         network.to(memory_format=torch.channels_last)
     betas = (training.beta_1, 0.999)
-    made = [*forward.parameters(), *backward.parameters()]
-    judging = [*judge_first.parameters(), *judge_second.parameters()]
-    of_generators = torch.optim.Adam(made, training.learning_rate, betas)
-    of_judges = torch.optim.Adam(judging, training.learning_rate, betas)
+    generator_weights = [*forward.parameters(), *backward.parameters()]
+    discriminator_weights = [*discriminator_first.parameters(), *discriminator_second.parameters()]
+    generator_optimizer = torch.optim.Adam(generator_weights, training.learning_rate, betas)
+    discriminator_optimizer = torch.optim.Adam(discriminator_weights, training.learning_rate, betas)
     pool: list[torch.Tensor] = []
 
-    def judgement(judged: torch.Tensor, wanted: float) -> torch.Tensor:
-        target = torch.full_like(judged, wanted)
+    def adversarial_loss(outputs: torch.Tensor, target_value: float) -> torch.Tensor:
+        target = torch.full_like(outputs, target_value)
         if training.adversarial == "least_squares":
-            return nn.functional.mse_loss(judged, target)
-        return nn.functional.binary_cross_entropy_with_logits(judged, target)
+            return nn.functional.mse_loss(outputs, target)
+        return nn.functional.binary_cross_entropy_with_logits(outputs, target)
 
     def draw(images: torch.Tensor) -> torch.Tensor:
         pool.append(images)
@@ -142,34 +142,36 @@ def torch_step(
 
     def step() -> None:
         difference = nn.functional.l1_loss
-        for parameter in judging:
+        for parameter in discriminator_weights:
             parameter.requires_grad_(False)
-        of_generators.zero_grad()
+        generator_optimizer.zero_grad()
         fake_second, fake_first = forward(first), backward(second)
-        loss = judgement(judge_second(fake_second), 1.0) + judgement(judge_first(fake_first), 1.0)
+        loss = adversarial_loss(discriminator_second(fake_second), 1.0) + adversarial_loss(
+            discriminator_first(fake_first), 1.0
+        )
         cycle = difference(backward(fake_second), first) + difference(forward(fake_first), second)
         loss = loss + training.cycle_weight * cycle
         if training.identity_weight:
             same = difference(forward(second), second) + difference(backward(first), first)
             loss = loss + training.cycle_weight * training.identity_weight * same
         loss.backward()
-        of_generators.step()
-        for parameter in judging:
+        generator_optimizer.step()
+        for parameter in discriminator_weights:
             parameter.requires_grad_(True)
-        of_judges.zero_grad()
-        for judge, real, fake in (
-            (judge_second, second, fake_second),
-            (judge_first, first, fake_first),
+        discriminator_optimizer.zero_grad()
+        for discriminator, real, fake in (
+            (discriminator_second, second, fake_second),
+            (discriminator_first, first, fake_first),
         ):
-            wrong = judgement(judge(draw(fake.detach())), 0.0)
-            (0.5 * (judgement(judge(real), 1.0) + wrong)).backward()
-        of_judges.step()
+            wrong = adversarial_loss(discriminator(draw(fake.detach())), 0.0)
+            (0.5 * (adversarial_loss(discriminator(real), 1.0) + wrong)).backward()
+        discriminator_optimizer.step()
 
     return step
 
 
 def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
-    """The largest difference of what both make of the same images."""
+    """Return the largest difference of the outputs for the same images."""
     here = network(2 * images - 1).numpy()
     with torch.no_grad():
         there = other(torch.from_numpy(images.transpose(0, 3, 1, 2) * 2 - 1)).numpy()
@@ -178,10 +180,10 @@ def off_by(network: keras.Model, other: nn.Module, images: np.ndarray) -> float:
     return float(np.abs(here - there).max())
 
 
-def rivals(
+def both_steps(
     name: str, size: tuple[int, int] | None = None, batch: int | None = None
 ) -> tuple[dict[str, Step], float, tuple[int, int, int]]:
-    """Steps of the same networks here and there, by how much they differ, and the images."""
+    """Return the steps of both libraries, the largest output difference and the image shape."""
     settings = experiment(EXPERIMENTS[name])
     images = batch_of_noise(settings, size, batch)
     count, height, width, _ = images[0].shape
@@ -190,12 +192,14 @@ def rivals(
     for generator, discriminator in pairs:
         filters, blocks = (64, 9) if name == "cyclegan" else (4, 3)
         other = torch_generator(filters, blocks, (height, width))
-        judge = torch_patches(64)
+        torch_discriminator = torch_patches(64)
         if name == "small_cyclegan":
-            judge = torch_small_judge(8, discriminator.get_layer("flatten").output.shape[1])
+            torch_discriminator = torch_small_discriminator(
+                8, discriminator.get_layer("flatten").output.shape[1]
+            )
         give_weights(generator, other)
-        give_weights(discriminator, judge)
-        others.append((other, judge))
+        give_weights(discriminator, torch_discriminator)
+        others.append((other, torch_discriminator))
     differences = [
         off_by(network, other, images[0][:1])
         for networks, own in zip(pairs, others, strict=True)
@@ -209,7 +213,7 @@ def rivals(
 
 
 def mixed_step(name: str, size: tuple[int, int] | None, batch: int | None) -> Step:
-    """That of tfdream in mixed precision."""
+    """Return the step of tfdream in mixed precision."""
     settings = experiment(EXPERIMENTS[name])
     images = batch_of_noise(settings, size, batch)
     with timed_model.precision(mixed=True):
@@ -220,7 +224,7 @@ def mixed_step(name: str, size: tuple[int, int] | None, batch: int | None) -> St
 def row(
     name: str, steps: int, with_mixed: bool, batch: int | None, size: tuple[int, int] | None
 ) -> list[str]:
-    ways, difference, images = rivals(name, size, batch)
+    ways, difference, images = both_steps(name, size, batch)
     if with_mixed:
         ways["mixed"] = mixed_step(name, size, batch)
     seconds = interleaved(ways, steps)
@@ -236,13 +240,19 @@ def row(
 
 
 @click.command()
-@click.option("--steps", type=click.IntRange(1), default=5, show_default=True, help="Counted.")
-@click.option("--only", type=click.Choice(list(EXPERIMENTS)), multiple=True)
-@click.option("--mixed", is_flag=True, help="In mixed precision too.")
 @click.option(
-    "--batch", type=click.IntRange(1), help="Images of each genre; as published, without."
+    "--steps",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Measured steps.",
 )
-@click.option("--size", type=int, nargs=2, help="Height and width; as published, without.")
+@click.option("--only", type=click.Choice(list(EXPERIMENTS)), multiple=True)
+@click.option("--mixed", is_flag=True, help="Also measure mixed precision.")
+@click.option(
+    "--batch", type=click.IntRange(1), help="Images of each genre; by default as published."
+)
+@click.option("--size", type=int, nargs=2, help="Height and width; by default as published.")
 def main(
     steps: int,
     only: tuple[str, ...],

@@ -1,12 +1,12 @@
-"""What a dream costs, beside the bare gradient evaluations in it, and per second of audio.
+"""Measure the cost of a dream relative to its gradient evaluations, and per second of audio.
 
     python tools/bench/dream_cost.py RUN AUDIO [--config dream/dreaming_in_music] [--rounds 3]
     python tools/bench/dream_cost.py RUN AUDIO --lengths 10,60,600
 
-The first compares changing one tile by the recipe with value and gradient of the same network at
-the same sizes and nothing else, in turns, in float32 and bfloat16. The second dreams files of these
-lengths (AUDIO, repeated as often as it takes) by the command, and tells seconds of compute per
-second of audio and the largest memory.
+The first call compares the optimization of one tile with value and gradient of the same network at
+the same sizes, alternately, in float32 and bfloat16. The second dreams files of the given lengths
+(AUDIO, repeated until it is long enough) with the command, and prints seconds of compute per second
+of audio and the peak memory.
 """
 
 import itertools
@@ -31,7 +31,7 @@ from tfdream.synthesis.tile_optimizer import TileOptimizer, octave_sizes
 
 
 def bare(dreamer: Dreamer, retouch: TileOptimizer) -> Callable[[], None]:
-    """Value and gradient of the objective with respect to the network's input, once per step."""
+    """Return a function that computes value and gradient at the network's input once per step."""
     run, objective = dreamer.run, dreamer.objective
     network = inspect.tap(run.model, sorted(objective.layers))
     shape = run.frontend.shape(retouch.grid.samples)
@@ -55,7 +55,7 @@ def bare(dreamer: Dreamer, retouch: TileOptimizer) -> Callable[[], None]:
 
 
 def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], rounds: int) -> None:
-    """Print the first table."""
+    """Print the table of one tile."""
     ways: dict[str, Callable[[], object]] = {}
     for precision in ("float32", "bfloat16"):
         recipe = config.load(name, config.DreamConfig, (*overrides, f"precision={precision}"))
@@ -65,18 +65,18 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
             tiles = next(mid_tiles(reader, run.sample_rate, retouch.grid))
         one = Tiles(*(part[:1] for part in tiles))
         if not ways:
-            ways["bare gradient evaluations, float32"] = bare(dreamer, retouch)
+            ways["gradient evaluations, float32"] = bare(dreamer, retouch)
         ways[f"{name}, {precision}"] = lambda retouch=retouch, one=one: retouch.change(one)
     seconds = interleaved(ways, rounds)
     first = next(iter(seconds.values()))
-    print(f"| {retouch.steps} steps on a tile | seconds | of the bare cost |")
+    print(f"| {retouch.steps} steps on a tile | seconds | ratio to gradient evaluations |")
     print("|---|---:|---:|")
     for way, times in seconds.items():
         print(f"| {way} | {statistics.median(times):.1f} | {beside(times, first):.2f} |")
 
 
 def lengthen(source: Path, seconds: float, output: Path) -> None:
-    """Repeat a recording until it is this long."""
+    """Repeat a recording until it has the given length."""
     with audio.Reader(source) as reader:
         rate, channels, _ = reader.info
         again = itertools.chain.from_iterable(reader.blocks() for _ in itertools.count())
@@ -84,13 +84,13 @@ def lengthen(source: Path, seconds: float, output: Path) -> None:
         audio.write_blocks(output, long, rate, channels)
 
 
-def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], wanted: str) -> None:
-    """Print the second table."""
-    print("| length | seconds of compute per second of audio | largest memory |")
+def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], durations: str) -> None:
+    """Print the table of files."""
+    print("| length | seconds of compute per second of audio | peak memory |")
     print("|---|---:|---:|")
     folder = Path("dream_cost")
     settings = [word for override in overrides for word in ("--set", override)]
-    for seconds in map(float, wanted.split(",")):
+    for seconds in map(float, durations.split(",")):
         lengthen(source, seconds, folder / "long.wav")
         command = [
             sys.executable,
@@ -101,7 +101,7 @@ def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], want
             folder / "out.wav",
         ]
         options = ["--model", run, "--config", name, "--force", "--json", *settings]
-        # The peak of all children so far, this process's own at least: lengths rise.
+        # The maximum over all children so far; lengths are ascending.
         done = subprocess.run(
             [*map(str, command), *map(str, options)], check=True, capture_output=True, text=True
         )
@@ -117,13 +117,18 @@ def lengths(run: Path, source: Path, name: str, overrides: tuple[str, ...], want
 @click.option("--config", "name", default="dream/dreaming_in_music", show_default=True)
 @click.option("--set", "overrides", multiple=True)
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--lengths", "wanted", help="Seconds, separated by commas, rising.")
+@click.option("--lengths", "durations", help="Seconds, separated by commas, ascending.")
 def main(
-    run: Path, source: Path, name: str, overrides: tuple[str, ...], rounds: int, wanted: str | None
+    run: Path,
+    source: Path,
+    name: str,
+    overrides: tuple[str, ...],
+    rounds: int,
+    durations: str | None,
 ) -> None:
     """Print one of the tables."""
-    if wanted is not None:
-        lengths(run, source, name, overrides, wanted)
+    if durations is not None:
+        lengths(run, source, name, overrides, durations)
     else:
         compare(Run.open(run), source, name, overrides, rounds)
 

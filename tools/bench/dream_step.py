@@ -1,10 +1,10 @@
-"""A step through a network as it was trained, and frozen: an objective and its gradient.
+"""Compare a dream step through a network as trained with one through its frozen copy.
 
     python tools/bench/dream_step.py [--steps 20] [--only resnet18]
 
-The objective is the norm of one layer, the gradient that with respect to the input, a batch of one
-image of noise; weights are random. Ways alternate in changing order, so that what else the machine
-does falls on all; a ratio is the median of the steps' own.
+A step is the norm of one layer and its gradient with respect to the input, a batch of one image of
+noise; weights are random. The variants alternate in changing order, so that other load affects all
+of them; a ratio is the median of the ratios per step.
 """
 
 import os
@@ -26,7 +26,7 @@ from tfdream.models.freeze import freeze
 
 HEAD = (
     "network", "layer", "input", "as trained", "frozen", "ratio", "frozen, bfloat16", "ratio",
-    "its value, off by", "its gradient, cosine",
+    "relative error of the value", "cosine of the gradient",
 )  # fmt: skip
 
 NETWORKS = {
@@ -66,10 +66,21 @@ def milliseconds(seconds: Sequence[float]) -> str:
 
 
 @click.command()
-@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Counted.")
-@click.option("--only", type=click.Choice(list(NETWORKS)), multiple=True, help="Of the networks.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Measured steps.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(list(NETWORKS)),
+    multiple=True,
+    help="Repeatable.",
+)
 def main(steps: int, only: tuple[str, ...]) -> None:
-    """Print a Markdown table of medians, and how many times as fast as trained."""
+    """Print a Markdown table of medians and of the speed-up over the network as trained."""
     print_table(HEAD, (row(name, steps) for name in only or NETWORKS), words=3)
 
 

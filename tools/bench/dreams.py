@@ -1,8 +1,8 @@
-"""A table of dreams: how much of its objective each one reached, and what it did to the recording.
+"""Print a table of dreams: the objective after and rendered, and measures of the change.
 
 python tools/bench/dreams.py ORIGINAL DREAMT...
 
-Each DREAMT is a file that `tfdream dream` made of ORIGINAL, with its sidecar beside it.
+Each DREAMT is an output of `tfdream dream` for ORIGINAL, with its sidecar.
 """
 
 from pathlib import Path
@@ -21,13 +21,13 @@ HEAD = (
 
 
 def canvas_name(canvas: dict[str, Any]) -> str:
-    """Such as "gains, bound_db 8" or "log_magnitude, phase pghi, iterations 0"."""
-    told = [canvas["kind"]]
-    told += [f"{name} {canvas[name]:g}" for name in ("bound_db", "added_db") if name in canvas]
+    """Return a name such as "gains, bound_db 8" or "log_magnitude, phase pghi, iterations 0"."""
+    parts = [canvas["kind"]]
+    parts += [f"{name} {canvas[name]:g}" for name in ("bound_db", "added_db") if name in canvas]
     phase = canvas.get("phase")
     if isinstance(phase, dict):
-        told += [f"phase {phase['init']}", f"iterations {phase['iterations']}"]
-    return ", ".join(told)
+        parts += [f"phase {phase['init']}", f"iterations {phase['iterations']}"]
+    return ", ".join(parts)
 
 
 def cells(original: Path, dreamt: Path) -> list[str]:
@@ -44,7 +44,7 @@ def cells(original: Path, dreamt: Path) -> list[str]:
         result["objective"],
         ratio(result["objective_after"], result["objective_before"]),
         ratio(result["objective_rendered"], result["objective_after"]),
-        # Of the render: how far the sound is from the spectrum that the canvas asked for.
+        # Between the STFT of the rendered waveform and that of the canvas.
         number(result["spectral_convergence_db"], ".1f"),
         number(change["floor_rise_db"], "+.1f"),
         number(change["content_chroma_similarity"], ".3f"),
@@ -57,8 +57,8 @@ def cells(original: Path, dreamt: Path) -> list[str]:
 @click.argument("original", type=PATH)
 @click.argument("dreamt", type=PATH, nargs=-1, required=True)
 def main(original: Path, dreamt: tuple[Path, ...]) -> None:
-    """Print a Markdown table, a row for each dream in the order given."""
-    rows = [cells(original, path) for path in dreamt]  # all of them, before the first is shown
+    """Print a Markdown table, with a row per dream in the given order."""
+    rows = [cells(original, path) for path in dreamt]  # measured before anything is printed
     print_table(HEAD, rows, words=2)
 
 

@@ -1,4 +1,4 @@
-"""A run's loss, accuracy and time per epoch, as the thesis behind raw_conv1d tables them.
+"""Print loss, accuracy and time per epoch of a run, as in the thesis that published raw_conv1d.
 
 python tools/bench/epochs.py RUN
 """
@@ -23,11 +23,11 @@ def main(run: Path) -> None:
     """Print a Markdown table."""
     with (run / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    known = {name: form for name, form in COLUMNS.items() if name in rows[0]}
-    print(f"| {' | '.join(known)} |")
-    print("|" + "---:|" * len(known))
+    columns = {name: form for name, form in COLUMNS.items() if name in rows[0]}
+    print(f"| {' | '.join(columns)} |")
+    print("|" + "---:|" * len(columns))
     for row in rows:
-        cells = (form.format(float(row[name])) for name, form in known.items())
+        cells = (form.format(float(row[name])) for name, form in columns.items())
         print(f"| {' | '.join(cells)} |")
 
 

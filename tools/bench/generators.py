@@ -1,13 +1,13 @@
-"""A table of generated sound beside recordings: is it as lively, as tonal, of the same spectrum?
+"""Print a table that compares generated audio with recordings in variation, tonality and spectrum.
 
     python tools/bench/generators.py 'real=DATA/dungeon_game/*' 'other=DATA/rpg_score/*' \\
         'lstm=OUT/lstm*.wav' --label dungeon_game --model RUN
 
-Each group is NAME=PATTERN; the first one is the collection that the others should be like. Of each
-file so many seconds are heard, in clips of 5 s. Medians over the clips but for shares: spectral
-flatness (0 dB is white noise), how far the level of a frame varies within a clip, how much louder a
-file's last clip is than its first, and the distance of a clip's mean spectrum (in dB, level apart)
-from the mean of the first group's. With --model, the share of files that a classifier hears as it.
+Each group is NAME=PATTERN; the first one is the reference collection. The beginning of each file
+is measured in clips of 5 s. The table has medians over the clips: spectral flatness (0 dB is white
+noise), standard deviation of the frame level within a clip, level difference of a file's last and
+first clip, distance of a clip's level-normalized mean spectrum from that of the first group, and
+spectral flux. With --model, it also has the share of files that a classifier assigns to --label.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tfdream import audio
 from tfdream.errors import TfdreamError
 
 HEAD = (
-    "sound", "clips", "flatness / dB", "level varies by / dB", "last − first / dB",
+    "sound", "clips", "flatness / dB", "level deviation / dB", "last − first / dB",
     "distance of mean spectra / dB", "flux / dB",
 )  # fmt: skip
 RATE, CLIP_SECONDS = 22050, 5
@@ -31,22 +31,22 @@ _TINY = 1e-10
 
 
 class Clip(NamedTuple):
-    """What is measured of one clip."""
+    """Measures of one clip."""
 
     flatness_db: float
-    """Of loud frames: geometric over arithmetic mean of the power."""
+    """Geometric over arithmetic mean of the power, mean over loud frames."""
     level_deviation_db: float
     level_db: float
     flux_db: float
-    """Mean absolute change of a bin from frame to frame, of bins within 60 dB of the loudest."""
+    """Mean absolute change of a bin from frame to frame, over bins within 60 dB of the maximum."""
     spectrum_db: np.ndarray
     """Mean over the frames `[bins]`, minus its mean."""
 
 
 def clips(path: Path, seconds: float) -> Iterator[np.ndarray]:
     with audio.Reader(path) as reader:
-        wanted = audio.head(reader.mid(RATE), round(seconds * RATE))
-        for clip in audio.rechunk(wanted, CLIP_SECONDS * RATE):
+        beginning = audio.head(reader.mid(RATE), round(seconds * RATE))
+        for clip in audio.rechunk(beginning, CLIP_SECONDS * RATE):
             if len(clip) == CLIP_SECONDS * RATE and np.abs(clip).max() > 1e-3:
                 yield clip[:, 0]
 
@@ -59,7 +59,7 @@ def measure(samples: np.ndarray) -> Clip:
     db = 10 * np.log10(power)
     shown = db[1:] > db.max() - 60
     flatness = np.exp(np.log(loud).mean(axis=1)) / loud.mean(axis=1)
-    # Between 50 Hz and 8 kHz, where all collections have something.
+    # 50 Hz to 8 kHz, the band that all collections cover.
     first, last = round(50 * N_FFT / RATE), round(8000 * N_FFT / RATE)
     spectrum_db = 10 * np.log10(power.mean(axis=0))[first:last]
     return Clip(
@@ -86,27 +86,27 @@ def row(name: str, files: list[list[Clip]], reference_db: np.ndarray) -> list[st
     ]
 
 
-def verdicts(run: Path, label: str, paths: list[Path]) -> list[str]:
-    """Mean probability of the label, and the share of files heard as it."""
+def predictions(run: Path, label: str, paths: list[Path]) -> list[str]:
+    """Return the share of files classified as the label, and its mean probability."""
     from tfdream.evaluation.classification import predict
     from tfdream.runs import Run
 
     files = [file for file in predict(Run.open(run), paths)["files"] if "label" in file]
-    heard = np.mean([file["label"] == label for file in files])
+    share = np.mean([file["label"] == label for file in files])
     probability = np.mean([file["probabilities"][label] for file in files])
-    return [f"{heard:.0%}", f"{probability:.2f}"]
+    return [f"{share:.0%}", f"{probability:.2f}"]
 
 
 @click.command()
 @click.argument("groups", metavar="NAME=PATTERN...", nargs=-1, required=True)
-@click.option("--seconds", default=30.0, show_default=True, help="How much of each file is heard.")
-@click.option("--model", "run", type=PATH, help="A classifier that judges the files.")
-@click.option("--label", help="That it should hear.")
+@click.option("--seconds", default=30.0, show_default=True, help="Measured seconds of each file.")
+@click.option("--model", "run", type=PATH, help="A classifier that predicts labels of the files.")
+@click.option("--label", help="The label of the reference collection.")
 def main(groups: tuple[str, ...], seconds: float, run: Path | None, label: str | None) -> None:
-    """Print a Markdown table, a row for each group."""
+    """Print a Markdown table, with a row per group."""
     if run and not label:
         raise click.UsageError("--model needs --label")
-    head = [*HEAD, *([f"files heard as {label}", "probability"] if run else [])]
+    head = [*HEAD, *([f"files classified as {label}", "probability"] if run else [])]
     rows = []
     reference_db = None
     try:
@@ -115,14 +115,14 @@ def main(groups: tuple[str, ...], seconds: float, run: Path | None, label: str |
             folder = Path(pattern).parent
             paths = sorted(folder.glob(Path(pattern).name))
             if not paths:
-                raise click.BadParameter(f"'{group}': there is no such file")
+                raise click.BadParameter(f"'{group}': no file matches")
             files = [[measure(clip) for clip in clips(path, seconds)] for path in paths]
-            files = [found for found in files if found]
+            files = [measured for measured in files if measured]
             if reference_db is None:
-                spectra = [clip.spectrum_db for found in files for clip in found]
+                spectra = [clip.spectrum_db for measured in files for clip in measured]
                 reference_db = np.mean(spectra, axis=0)
-            judged = verdicts(run, label, paths) if run and label else []
-            rows.append([*row(name, files, reference_db), *judged])
+            columns = predictions(run, label, paths) if run and label else []
+            rows.append([*row(name, files, reference_db), *columns])
         print_table(head, rows, words=1)
     except TfdreamError as error:
         raise click.ClickException(str(error)) from None

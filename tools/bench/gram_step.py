@@ -1,9 +1,9 @@
-"""One step of the random-CNN transfer beside the same step with direct Gram matrices in PyTorch.
+"""Compare a step of the random-CNN transfer with PyTorch and direct Gram matrices.
 
     pip install -e .[bench]
     python tools/bench/gram_step.py [--seconds 10] [--steps 20]
 
-Steps alternate, so that both meet the same machine; medians and the median ratio are printed.
+Steps alternate, so that other load affects both; medians and the median ratio are printed.
 """
 
 import statistics
@@ -14,7 +14,7 @@ import click
 import numpy as np
 import tensorflow as tf
 import torch
-from networks import transfer_climb
+from networks import transfer_ascent
 from timing import beside, interleaved
 
 from tfdream import config
@@ -24,19 +24,19 @@ SAMPLE_RATE = 22050
 
 
 def tfdream_step(
-    content: np.ndarray, wanted: np.ndarray, precision: config.Precision
+    content: np.ndarray, style: np.ndarray, precision: config.Precision
 ) -> Callable[[], float]:
-    """Value and gradient of the published recipe, and Adam, as `transfer` runs them."""
+    """Return a step of the published recipe: value, gradient and Adam."""
     samples = content.shape[1]
     overrides = [f"precision={precision}", f"tiles.seconds={samples / SAMPLE_RATE}"]
     recipe = config.load("transfer/random_conv1d", config.TransferConfig, overrides)
-    climb = transfer_climb(recipe, build_audio_model(recipe, None), content, wanted)
-    state = {"values": climb.start}
+    ascent = transfer_ascent(recipe, build_audio_model(recipe, None), content, style)
+    state = {"values": ascent.start}
     zeros = tf.zeros_like(state["values"])
     state |= {"first": zeros, "second": zeros}
 
     def step() -> float:
-        value, gradient = climb.gradient(state["values"])
+        value, gradient = ascent.gradient(state["values"])
         state["first"] = 0.9 * state["first"] + 0.1 * gradient
         state["second"] = 0.999 * state["second"] + 0.001 * gradient**2
         state["values"] += 0.005 * state["first"] / (tf.sqrt(state["second"]) + 1e-8)
@@ -45,8 +45,8 @@ def tfdream_step(
     return step
 
 
-def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
-    """The same step as it is usually written: Conv1d, Gram matrices, mean square, Adam."""
+def torch_step(content: np.ndarray, style: np.ndarray) -> Callable[[], float]:
+    """Return the same step in the usual form: Conv1d, Gram matrices, mean square, Adam."""
 
     def log_magnitude(waveform: np.ndarray) -> torch.Tensor:
         stft = torch.stft(
@@ -60,10 +60,10 @@ def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
         parameter.requires_grad_(False)
 
     def gram(image: torch.Tensor) -> torch.Tensor:
-        found = torch.relu(network(image))[0]
-        return found @ found.T / found.shape[1]
+        features = torch.relu(network(image))[0]
+        return features @ features.T / features.shape[1]
 
-    target = gram(log_magnitude(wanted))
+    target = gram(log_magnitude(style))
     image = log_magnitude(content).requires_grad_(True)
     optimizer = torch.optim.Adam([image], lr=0.005)
 
@@ -79,19 +79,19 @@ def torch_step(content: np.ndarray, wanted: np.ndarray) -> Callable[[], float]:
 
 @click.command()
 @click.option("--seconds", "seconds_of_sound", default=10.0, help="Length of content and style.")
-@click.option("--steps", default=20, help="Counted steps of each, after two that are not.")
+@click.option("--steps", default=20, help="Measured steps of each, after two warm-up steps.")
 def main(seconds_of_sound: float, steps: int) -> None:
-    """Compare seconds per step."""
+    """Print seconds per step."""
     rng = np.random.default_rng(0)
     samples = round(seconds_of_sound * SAMPLE_RATE)
-    content, wanted = rng.standard_normal((2, 1, samples)).astype(np.float32) / 10
+    content, style = rng.standard_normal((2, 1, samples)).astype(np.float32) / 10
     ways = {
-        "tfdream, float32": tfdream_step(content, wanted, "float32"),
-        "tfdream, bfloat16": tfdream_step(content, wanted, "bfloat16"),
-        "PyTorch": torch_step(content, wanted),
+        "tfdream, float32": tfdream_step(content, style, "float32"),
+        "tfdream, bfloat16": tfdream_step(content, style, "bfloat16"),
+        "PyTorch": torch_step(content, style),
     }
     seconds = interleaved(ways, steps, warm_up=2)
-    print(f"| a step on {seconds_of_sound:g} s | seconds | PyTorch takes as many times as long |")
+    print(f"| a step on {seconds_of_sound:g} s | seconds | PyTorch / tfdream |")
     print("|---|---:|---:|")
     for name, times in seconds.items():
         ratio = beside(seconds["PyTorch"], times)

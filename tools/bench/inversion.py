@@ -1,12 +1,11 @@
-"""Sound from the spectrograms of published classifiers: our phase beside librosa's Griffin–Lim.
+"""Compare phase reconstruction by tfdream and by librosa on images of published classifiers.
 
 python tools/bench/inversion.py RECORDING... [--config NAME]...
 
-One clip is taken from the middle of each recording, analysed to the image that the network sees,
-and the magnitude that this image shows is rendered by every method in turn. Convergence compares
-the rendered sound with that magnitude. Figures are medians over clips. Ratios are of CPU time,
-which other work on the machine disturbs less; a win is a clip with a lower convergence than
-librosa's.
+One clip from the middle of each recording is converted to the image of the configuration, and every
+method renders the magnitude of that image. Convergence compares the rendered waveform with that
+magnitude. The table has medians over clips. Ratios are of CPU time, which depends less on other
+load; a win is a clip with a lower convergence than that of librosa.
 """
 
 import os
@@ -25,7 +24,8 @@ import tensorflow as tf
 
 from tfdream import audio, config
 from tfdream.config import PhaseConfig, StftSpec
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.phase import energy_db, magnitude_to_waveform, spectral_error
 
 LIBROSA = [32, 100]
@@ -51,7 +51,7 @@ class Measured(NamedTuple):
     multiple=True,
     default=["dreaming_in_music_amplitude", "lil_data"],
     show_default=True,
-    help="Of a spectrogram. Repeatable.",
+    help="A configuration with a spectrogram frontend. Repeatable.",
 )
 def main(recordings: tuple[Path, ...], names: tuple[str, ...]) -> None:
     """Print a Markdown table for each configuration."""
@@ -60,7 +60,7 @@ def main(recordings: tuple[Path, ...], names: tuple[str, ...]) -> None:
         print(f"\n{name}, {len(recordings)} clips\n")
         print(
             "| phase | iterations | convergence (dB) | seconds | CPU seconds |"
-            + "".join(f" of librosa {count}'s | wins |" for count in LIBROSA)
+            + "".join(f" / librosa {count} | wins |" for count in LIBROSA)
         )
         print("|---|---:|---:|---:|---:|" + "---:|---:|" * len(LIBROSA))
         for (phase, iterations), clips in measured.items():
@@ -77,18 +77,18 @@ def main(recordings: tuple[Path, ...], names: tuple[str, ...]) -> None:
 
 
 def measure(name: str, recordings: tuple[Path, ...]) -> dict[Method, list[Measured]]:
-    """Every method on every clip."""
+    """Measure every method on every clip."""
     settings = config.load(name, config.Experiment)
     rate, samples = settings.prepare.sample_rate, settings.prepare.clip_samples
     frontend = frontends.build(settings.frontend, rate)
-    if not isinstance(frontend, frontends.SpectrogramFrontend):
-        raise click.ClickException(f"{name} has no spectrogram")
+    if not isinstance(frontend, SpectrogramFrontend):
+        raise click.ClickException(f"{name} has no spectrogram frontend")
     methods = all_methods()
     measured: dict[Method, list[Measured]] = {method: [] for method in methods}
     for number, recording in enumerate(recordings):
         image, remainder = frontend.analyze(tf.constant(middle(recording, rate, samples)))
-        wanted = frontend.image_to_magnitude(image, remainder, samples)
-        magnitude = wanted.numpy()
+        target = frontend.image_to_magnitude(image, remainder, samples)
+        magnitude = target.numpy()
         for method, render in methods.items():
             if number == 0:  # compiles
                 render(magnitude, frontend.spec, samples)
@@ -96,19 +96,19 @@ def measure(name: str, recordings: tuple[Path, ...]) -> dict[Method, list[Measur
             waveform = render(magnitude, frontend.spec, samples)
             seconds = time.perf_counter() - started
             cpu_seconds = time.process_time() - cpu_started
-            error, energy = spectral_error(tf.constant(waveform), wanted, frontend.spec)
+            error, energy = spectral_error(tf.constant(waveform), target, frontend.spec)
             convergence_db = energy_db(float(error[0]), float(energy[0]))
             measured[method].append(Measured(convergence_db, seconds, cpu_seconds))
     return measured
 
 
 def all_methods() -> dict[Method, Render]:
-    found: dict[Method, Render] = {("librosa", count): by_librosa(count) for count in LIBROSA}
+    methods: dict[Method, Render] = {("librosa", count): by_librosa(count) for count in LIBROSA}
     for start, counts in OURS.items():
         for count in counts:
             phase = PhaseConfig(init=start, iterations=count, momentum=MOMENTUM)
-            found[start, count] = by_tfdream(phase)
-    return found
+            methods[start, count] = by_tfdream(phase)
+    return methods
 
 
 def by_librosa(iterations: int) -> Render:
@@ -136,7 +136,7 @@ def by_tfdream(phase: PhaseConfig) -> Render:
 
 
 def middle(recording: Path, rate: int, samples: int) -> np.ndarray:
-    """float32 `[1, samples]`, at `rate`."""
+    """Return the middle clip of a recording, float32 `[1, samples]` at `rate`."""
     with audio.Reader(recording) as reader:
         mono = audio.mid(reader.blocks())
         whole = np.concatenate(list(audio.resample(mono, reader.info.sample_rate, rate)))[:, 0]

@@ -1,12 +1,11 @@
-"""What changed recordings are like: a table of the measures of `tfdream compare`.
+"""Print a table of the measures of `tfdream compare` for changed recordings.
 
     python tools/bench/measures.py OUTPUT... [--model RUN]...
 
-Each OUTPUT is a file that `tfdream dream`, `transfer` or `translate` wrote, with its sidecar
-beside it; what it was made of, and the style of a transfer, lie where they lay then. With --model
-there is a second table: what each network hears before and after, and how likely it finds the label
-that was wanted (the one that it gives the style of a transfer, or the genre that a translation
-goes to).
+Each OUTPUT is a file that `tfdream dream`, `transfer` or `translate` wrote, with its sidecar; its
+inputs must still exist at the same paths. With --model, a second table has the predictions of each
+network before and after, and the probabilities of the target label: the predicted label of the
+style of a transfer, or the target genre of a translation.
 """
 
 from collections.abc import Iterator
@@ -34,12 +33,12 @@ FORMS = {
     "style_distance_before": ".3f",
     "style_distance_after": ".3f",
 }
-VERDICTS = (
+PREDICTIONS = (
     "output",
     "network",
-    "heard before",
+    "label before",
     "after",
-    "wanted label",
+    "target label",
     "before",
     "after",
     "style",
@@ -72,36 +71,42 @@ def measures(output: Path) -> list[str]:
     return [output.stem, made["command"], *cells]
 
 
-def verdicts(folder: Path, outputs: tuple[Path, ...]) -> Iterator[list[str]]:
+def predictions(folder: Path, outputs: tuple[Path, ...]) -> Iterator[list[str]]:
     from tfdream.evaluation.measures.classes import ClassMeasure
     from tfdream.runs import Run
 
     run = Run.open(folder)
     for output in outputs:
         made = sidecar(output, *COMMANDS)
-        heard = ClassMeasure(run, style(made))(original(made), output)
-        wanted = heard.get("label_style")
+        result = ClassMeasure(run, style(made))(original(made), output)
+        target_label = result.get("label_style")
         if made["command"] == "translate":
-            wanted = made["direction"].partition(" to ")[2]
+            target_label = made["direction"].partition(" to ")[2]
         shares = [
-            number(heard.get(f"probabilities_{when}", {}).get(wanted), ".3f")
+            number(result.get(f"probabilities_{when}", {}).get(target_label), ".3f")
             for when in ("before", "after", "style")
         ]
-        labels = [heard["label_before"], heard["label_after"], wanted or "–"]
+        labels = [result["label_before"], result["label_after"], target_label or "–"]
         yield [output.stem, folder.name, *labels, *shares]
 
 
 @click.command()
 @click.argument("outputs", metavar="OUTPUT...", type=PATH, nargs=-1, required=True)
-@click.option("--model", "runs", type=PATH, multiple=True, help="A run that judges them.")
+@click.option(
+    "--model",
+    "runs",
+    type=PATH,
+    multiple=True,
+    help="A classifier. Repeatable.",
+)
 def main(outputs: tuple[Path, ...], runs: tuple[Path, ...]) -> None:
-    """Print Markdown tables, a row for each output in the order given."""
+    """Print Markdown tables, with a row per output in the given order."""
     try:
         print_table(HEAD, map(measures, outputs), words=2)
         if runs:
             print()
-            rows = (row for run in runs for row in verdicts(run, outputs))
-            print_table(VERDICTS, rows, words=5)
+            rows = (row for run in runs for row in predictions(run, outputs))
+            print_table(PREDICTIONS, rows, words=5)
     except TfdreamError as error:
         raise click.ClickException(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""The yardstick of a classifier: a random forest on MFCC means and deviations, on the same folds.
+"""Evaluate a baseline: a random forest on means and deviations of MFCC, on the same folds.
 
 python tools/bench/mfcc_forest.py DATASET [--fold K]...
 """
@@ -40,18 +40,18 @@ def fold_features(
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--fold", "folds", type=int, multiple=True, help="Held out; by default each in turn.")
+@click.option("--fold", "folds", type=int, multiple=True, help="By default each in turn.")
 def main(folder: Path, folds: tuple[int, ...]) -> None:
     """Print accuracies of the forest on the held-out folds of the dataset in FOLDER."""
     dataset = records.load(folder)
-    known = {fold: fold_features(folder, dataset, [fold]) for fold in dataset.folds}
+    by_fold = {fold: fold_features(folder, dataset, [fold]) for fold in dataset.folds}
     for fold in folds or dataset.folds:
-        rest = [known[other] for other in dataset.folds if other != fold]
+        rest = [by_fold[other] for other in dataset.folds if other != fold]
         features, labels, _ = (np.concatenate(parts) for parts in zip(*rest, strict=True))
         forest = RandomForestClassifier(TREES, random_state=0).fit(features, labels)
-        held_out, truth, tracks = known[fold]
-        found = Predictions(forest.predict_proba(held_out), truth, tracks)
-        print(json.dumps({"fold": fold, **score(found, dataset.labels)}))
+        held_out, truth, tracks = by_fold[fold]
+        predictions = Predictions(forest.predict_proba(held_out), truth, tracks)
+        print(json.dumps({"fold": fold, **score(predictions, dataset.labels)}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Networks to be timed, and what a step through them costs."""
+"""Networks of the benchmarks, and the cost of a step through them."""
 
 import tempfile
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfdream import audio, config
 from tfdream.models import classifiers, feature_networks
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.synthesis.ascent.ascend import CompiledObjective
 from tfdream.synthesis.audio_model import AudioModel
 from tfdream.synthesis.transfer import style_tile_optimizer
@@ -21,7 +21,7 @@ Step = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 def classifier(name: str) -> tuple[keras.Model, tuple[int, ...]]:
-    """That of a configuration, untrained, for ten classes; and the shape of its input."""
+    """Return the untrained network of a configuration for ten classes, and its input shape."""
     settings = config.load(name, config.Experiment)
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
     shape = frontend.shape(settings.input_samples)
@@ -29,7 +29,7 @@ def classifier(name: str) -> tuple[keras.Model, tuple[int, ...]]:
 
 
 def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
-    """That of a transfer, and the shape of its input."""
+    """Return the feature network of a transfer and its input shape."""
     settings = config.load(f"transfer/{name}", config.TransferConfig).network
     frontend = frontends.build(settings.frontend, settings.sample_rate)
     shape = frontend.shape(round(settings.clip_seconds * settings.sample_rate))
@@ -37,7 +37,7 @@ def feature_network(name: str) -> tuple[keras.Model, tuple[int, ...]]:
 
 
 def step_through(network: keras.Model, image: tf.Tensor) -> Step:
-    """The norm of the only layer that a network tells of, and its gradient."""
+    """Return a function that computes the norm of a network's only output and its gradient."""
 
     @tf.function(autograph=False)
     def value_and_gradient(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -55,42 +55,42 @@ def step_through(network: keras.Model, image: tf.Tensor) -> Step:
 
 
 def operations(network: keras.Model, shape: tuple[int, ...]) -> float:
-    """Floating-point ones of a network on one input, without loops such as an LSTM's."""
+    """Return the floating-point operations on one input, without loops such as LSTM layers."""
     example = tf.TensorSpec([1, *shape])
     forward = tf.function(network).get_concrete_function(example)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    found = tf.compat.v1.profiler.profile(forward.graph, options=options)
-    return float(found.total_float_ops)
+    profile = tf.compat.v1.profiler.profile(forward.graph, options=options)
+    return float(profile.total_float_ops)
 
 
 class AscentConfig(NamedTuple):
-    """A transfer that is about to begin."""
+    """The initial state of a transfer on one tile."""
 
     slope: CompiledObjective
     start: tf.Tensor
-    """The values of the content."""
+    """Canvas values of the content."""
     surroundings: dict[str, object]
-    """Context and memory, as the slope's gradient takes them."""
+    """Context and precomputed targets, as the compiled objective takes them."""
 
     def gradient(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Value and gradient at these values."""
+        """Return value and gradient at the given values."""
         return self.slope.gradient(values, **self.surroundings)
 
     @property
     def view(self) -> tf.Tensor:
-        """What the network sees of the content."""
+        """Model input of the content."""
         return self.slope.view(self.start, self.surroundings["context"])
 
 
-def transfer_climb(
-    recipe: config.TransferConfig, listener: AudioModel, content: np.ndarray, style: np.ndarray
+def transfer_ascent(
+    recipe: config.TransferConfig, audio_model: AudioModel, content: np.ndarray, style: np.ndarray
 ) -> AscentConfig:
-    """Of one tile float32 `[1, samples]`, toward a style of the same shape."""
+    """Prepare the transfer of one tile, float32 `[1, samples]`, to a style of the same shape."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "style.wav"
-        audio.write(path, style.T, listener.sample_rate, 32)
-        slope = style_tile_optimizer(path, listener, recipe, resampled=False).slope
+        audio.write(path, style.T, audio_model.sample_rate, 32)
+        slope = style_tile_optimizer(path, audio_model, recipe, resampled=False).slope
     context = slope.canvas.analyze(tf.constant(content), tf.constant([0.0]))
     surroundings = {"context": context, "memory": slope.precompute(context)}
     return AscentConfig(slope, slope.canvas.start(context), surroundings)

@@ -1,11 +1,11 @@
-"""Does a dream show where its tiles were joined?
+"""Measure whether a dream has discontinuities where its tiles are joined.
 
     python tools/bench/seams.py RUN AUDIO [--seconds 30] [--tile 5]
 
-The same part of a recording is dreamt whole and in tiles. The two differ everywhere, since what a
-tile contains decides how far each of its cells may go; seams would make them differ most where the
-tiles overlap. Printed are the largest and the root mean square difference there and elsewhere, and
-the largest step from one sample to the next of what the dream added.
+The same part of a recording is dreamt in one tile and in several. Both results differ everywhere,
+because the gradient of a tile depends on its whole content; seams would make them differ most where
+the tiles overlap. The table has the largest and the root mean square difference there and
+elsewhere, and the largest step between adjacent samples of the added signal.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def main(
     overrides: tuple[str, ...],
     folder: Path,
 ) -> None:
-    """Print the table."""
+    """Print a Markdown table."""
     network = Run.open(run)
     sounds = {}
     for way, length in (("whole", seconds), ("tiles", tile)):
@@ -59,10 +59,13 @@ def main(
     print("| | where tiles overlap | elsewhere |")
     print("|---|---:|---:|")
     rows = {
-        "largest difference of tiles and whole": (difference, np.max),
-        "its root mean square": (difference, lambda values: np.sqrt(np.mean(values**2))),
-        "largest step of the change, in tiles": (steps["tiles"], np.max),
-        "largest step of the change, whole": (steps["whole"], np.max),
+        "largest difference": (difference, np.max),
+        "root mean square difference": (
+            difference,
+            lambda values: np.sqrt(np.mean(values**2)),
+        ),
+        "largest step, several tiles": (steps["tiles"], np.max),
+        "largest step, one tile": (steps["whole"], np.max),
     }
     for title, (values, measure) in rows.items():
         print(f"| {title} | {measure(values[near]):.4f} | {measure(values[~near]):.4f} |")

@@ -1,4 +1,4 @@
-"""What the measurements share: Markdown tables, and the sidecars of changed recordings."""
+"""Markdown tables, and sidecars of changed recordings."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ PATH = click.Path(path_type=Path)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> None:
-    """Print rows as they come; the first `words` columns hold words, the others numbers."""
+    """Print rows as they are computed; the first `words` columns have text, the others numbers."""
     print(_line(head))
     print(_line(["---"] * words + ["---:"] * (len(head) - words)))
     for row in rows:
@@ -23,22 +23,22 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """Formatted; a dash where it means nothing."""
+    """Return a formatted number, or a dash for None."""
     return "–" if value is None else format(value, form)
 
 
 def ratio(part: float, whole: float) -> str:
-    """Of two numbers; a dash where that means nothing."""
+    """Return the ratio of two numbers, or a dash if `whole` is 0."""
     return number(part / whole if whole else None, ".3g")
 
 
 def sidecar(output: Path, *commands: str) -> dict[str, Any]:
-    """What one of some commands wrote beside its output: its inputs, settings and result."""
+    """Return the sidecar that one of the commands wrote: inputs, settings and result."""
     path = output.with_name(output.name + ".json")
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"'{path}' is no sidecar: {error}") from None
+        raise click.BadParameter(f"'{path}' is not a sidecar: {error}") from None
     if content.get("command") not in commands:
-        raise click.BadParameter(f"'{path}' is not of tfdream {' or '.join(commands)}")
+        raise click.BadParameter(f"'{path}' was not written by tfdream {' or '.join(commands)}")
     return content

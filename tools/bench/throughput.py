@@ -1,9 +1,9 @@
-"""How fast networks train from a dataset, beside the same steps on tensors already in memory.
+"""Compare the training speed from a dataset with the same steps on tensors in memory.
 
 python tools/bench/throughput.py CONFIG=DATASET... [--steps 20] [--rounds 5]
 
-Both take turns, so that what else the machine does falls on both; the share is the median of the
-rounds' ratios. The dataset's first fold is left out, as in training.
+Both alternate, so that other load affects both; the share is the median of the ratios per round.
+The first fold of the dataset is held out, as in training.
 """
 
 import os
@@ -14,14 +14,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
 
-HEAD = "| network | data | examples/s | in memory | share | waits for data |"
+HEAD = "| network | data | examples/s | in memory | share | wait for data |"
 
 
 @click.command()
 @click.argument("pairs", metavar="CONFIG=DATASET...", nargs=-1, required=True)
-@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Of a round.")
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Per round.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of every CONFIG.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="For every CONFIG.",
+)
 def main(pairs: tuple[str, ...], steps: int, rounds: int, overrides: tuple[str, ...]) -> None:
     """Print a Markdown table."""
     print(HEAD)
@@ -40,13 +46,13 @@ def main(pairs: tuple[str, ...], steps: int, rounds: int, overrides: tuple[str, 
 def measure(
     name: str, folder: Path, steps: int, rounds: int, overrides: tuple[str, ...]
 ) -> tuple[list[float], list[float], list[float]]:
-    """Examples per second from the dataset and from memory, and the share of time spent waiting."""
+    """Return examples/s from the dataset and from memory, and the fraction of time waiting."""
     import tensorflow as tf
 
     from tfdream import config
     from tfdream.datasets import pipeline, records
     from tfdream.models import classifiers
-    from tfdream.signal import frontend as frontends
+    from tfdream.signal import frontends
     from tfdream.training.callbacks import Throughput
     from tfdream.training.classification import fit_model
 
@@ -63,12 +69,12 @@ def measure(
     batch = next(iter(stream))
     memory = tf.data.Dataset.from_tensors(batch).repeat()
 
-    class LazyCache(Throughput):
+    class RecordThroughput(Throughput):
         def on_epoch_end(self, epoch, logs):
             super().on_epoch_end(epoch, logs)
-            found.append(dict(logs))
+            epochs.append(dict(logs))
 
-    found: list[dict[str, float]] = []
+    epochs: list[dict[str, float]] = []
     results: tuple[list[float], list[float], list[float]] = ([], [], [])
     for number in range(rounds + 1):  # the first one compiles
         for source, speeds in ((stream, results[0]), (memory, results[1])):
@@ -76,12 +82,12 @@ def measure(
                 source,
                 steps_per_epoch=steps,
                 verbose=0,
-                callbacks=[LazyCache(int(batch[0].shape[0]))],
+                callbacks=[RecordThroughput(int(batch[0].shape[0]))],
             )
             if number:
-                speeds.append(found[-1]["examples_per_second"])
+                speeds.append(epochs[-1]["examples_per_second"])
                 if source is stream:
-                    results[2].append(found[-1]["data_wait_fraction"])
+                    results[2].append(epochs[-1]["data_wait_fraction"])
     return results
 
 

@@ -1,4 +1,4 @@
-"""Ways of doing the same, timed beside each other."""
+"""Timing of alternatives that run alternately."""
 
 import statistics
 import time
@@ -9,27 +9,27 @@ _SIDE = 2048
 
 
 class Cost(NamedTuple):
-    """What something costs."""
+    """The measured cost of an operation."""
 
     what: str
     seconds: float
-    """Median of the rounds."""
+    """Median over the rounds."""
     reference: str = ""
-    """What it is compared with."""
+    """Name of the reference."""
     ratio: float | None = None
-    """Its time by that of the reference: the median of the rounds' own ratios."""
+    """Time relative to the reference: the median of the ratios per round."""
     audio_seconds: float | None = None
-    """How much sound it works on."""
+    """Duration of the processed audio."""
     share_of_peak: float | None = None
-    """Operations per second beside those of a product of matrices, where they can be counted."""
+    """Operations per second relative to a matrix product, if they can be counted."""
 
 
 def interleaved(
     ways: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after some that only compile and allocate.
+    """Return the seconds of each function in each round, after warm-up rounds that are not counted.
 
-    Ways take turns in changing order, so that what else the machine does falls on all of them.
+    The functions alternate in changing order, so that other load affects all of them.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-warm_up, rounds):
@@ -42,7 +42,7 @@ def interleaved(
 
 
 def beside(own: Sequence[float], other: Sequence[float]) -> float:
-    """Seconds by those of another way: the median of the rounds' own ratios."""
+    """Return the median of the ratios per round."""
     return statistics.median(one / two for one, two in zip(own, other, strict=True))
 
 
@@ -56,14 +56,17 @@ def compare(
     audio_seconds: float | None = None,
     operations: float | None = None,
 ) -> Cost:
-    """The cost of `own`, beside that of `other`.
+    """Measure the cost of `own` relative to `other`.
 
     Args:
-      what, reference: what the two are called.
-      own, other: do it once.
-      rounds, warm_up: that are counted, and that are not.
-      audio_seconds: how much sound it works on.
-      operations: floating-point ones of `own`, where they can be counted.
+      what: name of `own`.
+      reference: name of `other`.
+      own: runs the operation once.
+      other: runs the reference once.
+      rounds: number of measured rounds.
+      warm_up: number of rounds before them.
+      audio_seconds: duration of the processed audio.
+      operations: floating-point operations of `own`, if they can be counted.
     """
     ways = {"own": own, "other": other}
     if operations:
@@ -78,7 +81,7 @@ def compare(
 
 
 def _product() -> Callable[[], object]:
-    """Multiply square matrices: as many operations in a second as this machine can do."""
+    """Return a product of square matrices, which runs close to the peak of the machine."""
     import tensorflow as tf
 
     matrix = tf.random.stateless_uniform([_SIDE, _SIDE], [0, 0])

@@ -1,10 +1,10 @@
-"""A table of style transfers: what was asked for, and what is heard.
+"""Print a table of style transfers: losses before, after and rendered.
 
     python tools/bench/transfers.py OUTPUT...
 
-Each OUTPUT is a file that `tfdream transfer` wrote, with its sidecar beside it; its content lies
-where it lay then. Losses are those of each recipe as its config defines them, so that they compare
-within a row; what compares between rows, and what classifiers say, is in `measures.py`.
+Each OUTPUT is a file that `tfdream transfer` wrote, with its sidecar; its content must still exist
+at the same path. Losses are those that each recipe defines, so they are comparable within a row
+only; `measures.py` prints measures and predictions that are comparable between rows.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ from tfdream.errors import TfdreamError
 from tfdream.evaluation.compare import compare
 
 LOSSES = (
-    "output", "network", "canvas", "optimizer, steps", "style before", "seen", "heard",
-    "content seen", "heard", "chroma similarity", "s", "s per s of audio",
+    "output", "network", "canvas", "optimizer, steps", "style loss before", "after", "rendered",
+    "content loss after", "rendered", "chroma similarity", "s", "s per s of audio",
 )  # fmt: skip
 
 
 def network_name(config: dict[str, Any], run: dict[str, Any] | None) -> str:
-    """Such as "vgg19" or "run lil"."""
+    """Return a name such as "vgg19" or "run lil"."""
     if run is not None:
         return f"run {Path(run['folder']).name}"
     return str(config["network"]["name"])
@@ -52,7 +52,7 @@ def losses(output: Path) -> list[str]:
 @click.command()
 @click.argument("outputs", metavar="OUTPUT...", type=PATH, nargs=-1, required=True)
 def main(outputs: tuple[Path, ...]) -> None:
-    """Print a Markdown table, a row for each output in the order given."""
+    """Print a Markdown table, with a row per output in the given order."""
     try:
         print_table(LOSSES, map(losses, outputs), words=4)
     except TfdreamError as error:

@@ -1,4 +1,4 @@
-"""CycleGANs and images to time them on."""
+"""CycleGANs of the benchmarks, and images for them."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 from tfdream import config
 from tfdream.models import gan
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.training.cyclegan import CycleGAN
 
 Step = Callable[[], object]
 
 
 def experiment(name: str) -> config.TranslationExperiment:
-    """A packaged one."""
+    """Load a packaged configuration."""
     return config.load(name, config.TranslationExperiment)
 
 
@@ -23,7 +23,7 @@ def batch_of_noise(
     size: tuple[int, int] | None = None,
     batch: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images of either genre; of the published size and number, unless told otherwise."""
+    """Return images of both genres; by default of the published size and number."""
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
     shape = size or frontend.shape(settings.input_samples)[:2]
     count = batch or settings.training.batch_size
@@ -36,7 +36,7 @@ def tfdream_step(
     pairs: list[gan.GanNetworks],
     batch: tuple[np.ndarray, np.ndarray],
 ) -> Step:
-    """`CycleGAN.train_step`, compiled as `fit` does."""
+    """Return `CycleGAN.train_step`, compiled as in `fit`."""
     model = CycleGAN(*pairs, settings.training, steps_per_epoch=1)
     compiled = tf.function(model.train_step, reduce_retracing=True)
     images = tuple(map(tf.constant, batch))

@@ -1,4 +1,4 @@
-"""Pictures of sound, beside librosa's."""
+"""Frontends, compared with librosa."""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ import tensorflow as tf
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.mel import MelFrontendConfig
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 
 _BATCH = 16
 
 
 def measure(folder: Path) -> list[Cost]:
-    """A batch of clips to the network's input, and the same spectra by librosa."""
+    """Measure the frontend on a batch of clips, and the same spectra by librosa."""
     return [against("lil_data", _level), against("recommended", _mel)]
 
 
@@ -26,21 +28,21 @@ def against(name: str, theirs) -> Cost:
     waveforms = tf.constant(noise)
     graph = tf.function(frontend)
     return compare(
-        f"`{name}`'s picture",
+        f"`{name}` images",
         lambda: graph(waveforms).numpy(),
-        "librosa, without the resizing",
+        "librosa, without resizing",
         lambda: theirs(noise, rate, settings.frontend),
         audio_seconds=_BATCH * samples / rate,
     )
 
 
-def _level(noise: np.ndarray, rate: int, frontend: config.SpectrogramFrontendConfig) -> np.ndarray:
+def _level(noise: np.ndarray, rate: int, frontend: SpectrogramFrontendConfig) -> np.ndarray:
     spec = frontend.stft
     spectra = librosa.stft(noise, n_fft=spec.n_fft, hop_length=spec.hop_samples)
     return librosa.amplitude_to_db(np.abs(spectra), ref=np.max, top_db=frontend.top_db)
 
 
-def _mel(noise: np.ndarray, rate: int, frontend: config.MelFrontendConfig) -> np.ndarray:
+def _mel(noise: np.ndarray, rate: int, frontend: MelFrontendConfig) -> np.ndarray:
     spec = frontend.stft
     bands = librosa.feature.melspectrogram(
         y=noise, sr=rate, n_fft=spec.n_fft, hop_length=spec.hop_samples, n_mels=frontend.bands

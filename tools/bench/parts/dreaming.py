@@ -1,4 +1,4 @@
-"""A step of a dream: value and gradient of an objective, through frozen networks."""
+"""Value and gradient of an objective through frozen networks."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tfdream.models.freeze import freeze
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Beside the networks as they were trained."""
+    """Compare with the networks as trained."""
     return [one(name) for name in NETWORKS]
 
 
@@ -25,11 +25,11 @@ def one(name: str) -> Cost:
     tapped = inspect.tap(model, [layer or inspect.deepest_convolution(model)])
     image = tf.constant(np.random.default_rng(0).random((1, *shape)), tf.float32)
     return compare(
-        f"a step through {name}",
+        f"one step through {name}",
         step_through(freeze(tapped), image),
-        "the network as trained",
+        "the unfolded network",
         step_through(tapped, image),
         warm_up=2,
-        # The way back to the image is as dear as the way there.
+        # The backward pass to the image costs as much as the forward pass.
         operations=2 * operations(tapped, shape),
     )

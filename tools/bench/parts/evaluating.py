@@ -1,4 +1,4 @@
-"""`evaluate`: every clip of a dataset through a network, scores and intervals."""
+"""`evaluate` on every clip of a dataset, with scores and intervals."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _FOLDS = [0, 1]
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Beside Keras's prediction of inputs that are in memory already."""
+    """Compare with Keras predictions on inputs in memory."""
     dataset, audio_seconds = prepared(folder)
     return [
         one(name, dataset, folder / name, audio_seconds) for name in ("lil_data", "recommended")
@@ -35,7 +35,7 @@ def one(name: str, folder: Path, run_folder: Path, audio_seconds: float) -> Cost
     return compare(
         f"`{name}`, {len(inputs)} clips",
         lambda: evaluate(run, folder, _FOLDS),
-        "Keras's `predict` of pictures in memory",
+        "Keras `predict` on images in memory",
         lambda: run.model.predict(inputs, verbose=0),
         rounds=3,
         audio_seconds=audio_seconds,

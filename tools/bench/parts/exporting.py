@@ -1,4 +1,4 @@
-"""An exported network, beside the network that it was exported from."""
+"""An exported network, compared with the network in Keras."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ _BATCH = 8
 
 
 def measure(folder: Path) -> list[Cost]:
-    """A batch of clips to probabilities, after training that hardly began."""
+    """Compute probabilities of a batch of clips, after one epoch of training."""
     write_corpus(folder / "songs", 2, 10.0, 22050, seed=0)
     settings = config.load(
         "recommended", config.Experiment, ["prepare.folds=2", "training.epochs=1"]
@@ -32,7 +32,7 @@ def measure(folder: Path) -> list[Cost]:
     noise = np.random.default_rng(0).standard_normal((_BATCH, samples)).astype(np.float32)
     waveforms = tf.constant(noise)
     cost = compare(
-        "`recommended`, exported, a batch",
+        "`recommended`, exported, one batch",
         partial(serve, waveform=waveforms),
         "frontend and network in Keras",
         lambda: run.model.predict_on_batch(run.frontend(waveforms)),

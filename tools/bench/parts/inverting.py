@@ -1,4 +1,4 @@
-"""Pictures back to sound, beside `librosa.griffinlim`."""
+"""Image inversion, compared with `librosa.griffinlim`."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from timing import Cost, compare
 
 from tfdream import config
 from tfdream.corpus.styles import compose
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 
 
 def measure(folder: Path) -> list[Cost]:
-    """The default: heap integration, then Griffin–Lim."""
+    """Measure the default: heap integration, then Griffin–Lim."""
     settings = config.load("lil_data", config.Experiment)
     rate, samples = settings.prepare.sample_rate, settings.prepare.clip_samples
     frontend = frontends.build(settings.frontend, rate)
@@ -23,7 +23,7 @@ def measure(folder: Path) -> list[Cost]:
     ours = by_tfdream(config.PhaseConfig(init="pghi", iterations=32, momentum=MOMENTUM))
     theirs = by_librosa(32)
     cost = compare(
-        "`lil_data`'s picture to sound, 32 iterations",
+        "`lil_data` image to waveform, 32 iterations",
         lambda: ours(magnitude, frontend.spec, samples),
         "librosa.griffinlim",
         lambda: theirs(magnitude, frontend.spec, samples),

@@ -1,4 +1,4 @@
-"""`prepare`, beside decoding and resampling the same files by librosa, in one process each."""
+"""`prepare`, compared with decoding and resampling by librosa, in one process each."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ _SECONDS = 30.0
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Sixteen songs of 44.1 kHz."""
+    """Prepare sixteen songs at 44.1 kHz."""
     songs = write_corpus(folder / "songs", 4, _SECONDS, 44100, seed=0)
     settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
     cost = compare(
-        "songs to shards",
+        "recordings to shards",
         lambda: prepare(folder / "songs", folder / "dataset", settings, workers=1, force=True),
         "librosa.load of the same files",
         lambda: [librosa.load(song, sr=settings.sample_rate) for song in songs],

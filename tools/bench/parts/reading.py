@@ -1,4 +1,4 @@
-"""Batches from shards while a network learns, beside the same steps on tensors in memory."""
+"""Training from shards, compared with the same steps on tensors in memory."""
 
 import statistics
 from pathlib import Path
@@ -14,7 +14,7 @@ _NETWORKS = ("lil_data", "raw_conv1d", "recommended")
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Per example; networks of 5 s clips, whose pictures are made anew in every step."""
+    """Measure seconds per example of 5 s, with images recomputed in every step."""
     dataset, _ = prepared(folder)
     return [one(name, dataset) for name in _NETWORKS]
 
@@ -24,5 +24,7 @@ def one(name: str, dataset: Path) -> Cost:
     read, bare, _ = speeds(name, dataset, _STEPS, 3, overrides)
     seconds = 1 / statistics.median(read)
     clip_seconds = config.load(name, config.Experiment).prepare.clip_seconds
-    what = f"`{name}`, an example"
-    return Cost(what, seconds, "steps on tensors in memory", beside(bare, read), clip_seconds)
+    what = f"`{name}`, one example"
+    return Cost(
+        what, seconds, "the same steps on tensors in memory", beside(bare, read), clip_seconds
+    )

@@ -1,4 +1,4 @@
-"""A training step of every classifier and every generator, on examples in memory."""
+"""A training step of every classifier and every sequence model, on examples in memory."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ from timing import Cost, compare
 
 from tfdream import config
 from tfdream.models import sequence
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.training.classification import fit_model
 from tfdream.training.generation import SequenceModelTraining, image_to_frames
 
@@ -21,14 +21,14 @@ _STEPS_PER_EPOCH = 1000
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Beside the loss alone: learning goes back, too, to the inputs and to the weights."""
+    """Compare with the forward pass: training adds gradients at inputs and weights."""
     costs = []
     for name in config.names():
         if "/" in name:  # a recipe
             continue
         settings = config.load_experiment(name)
         if isinstance(settings, config.GenerationExperiment):
-            costs.append(_generator(name, settings))
+            costs.append(_sequence_model(name, settings))
         elif isinstance(settings, config.Experiment) and settings.model is not None:
             costs.append(_classifier(name, settings))
     return costs
@@ -42,7 +42,7 @@ def _classifier(name: str, settings: config.Experiment) -> Cost:
     return _cost(name, model, (inputs, labels), 3 * _BATCH * operations(network, shape))
 
 
-def _generator(name: str, settings: config.GenerationExperiment) -> Cost:
+def _sequence_model(name: str, settings: config.GenerationExperiment) -> Cost:
     frontend = frontends.build(settings.frontend, settings.prepare.sample_rate)
     shape = frontend.shape(settings.input_samples)
     generator = sequence.build(settings.model, shape)
@@ -58,9 +58,9 @@ def _cost(name: str, model: keras.Model, batch: object, costly: float | None = N
         tf.function(way, reduce_retracing=True) for way in (model.train_step, model.test_step)
     )
     return compare(
-        f"`{name}`, a step of {_BATCH} examples",
+        f"`{name}`, one step of {_BATCH} examples",
         partial(_loss, learn, batch),
-        "their loss alone",
+        "forward pass and loss",
         partial(_loss, test, batch),
         rounds=3,
         operations=costly,

@@ -1,27 +1,27 @@
-"""A step of every published transfer and of the recommended one, as its optimizer takes it."""
+"""An optimizer step of every packaged transfer."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from networks import classifier, operations, step_through, transfer_climb
+from networks import classifier, operations, step_through, transfer_ascent
 from timing import Cost, compare
 
 from tfdream import config
 from tfdream.models import inspect
 from tfdream.models.freeze import freeze
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.transfer import build_audio_model
 
-# What hears where a recipe leaves it to a run.
+# Networks of the recipes that take a run.
 _CLASSIFIERS = {"lil_data": "lil_data", "raw": "raw_conv1d"}
 _LOOPS = ("random_rnn", "random_bilstm")
 
 
 def measure(folder: Path) -> list[Cost]:
-    """On one tile of noise, as long a style."""
+    """Measure one tile of noise, with a style of the same length."""
     return [*_recipes(), *_beside_torch()]
 
 
@@ -33,28 +33,28 @@ def _recipes() -> Iterator[Cost]:
 
 
 def one(name: str) -> Cost:
-    """Beside the norm of the deepest style layer, and its gradient, in the network alone."""
+    """Compare with the norm of the deepest style layer and its gradient, without canvas."""
     recipe = config.load(f"transfer/{name}", config.TransferConfig)
     if isinstance(recipe.network, config.FeatureNetworkConfig):
-        if "weights" in recipe.network.options:  # as dear as those that were learnt
+        if "weights" in recipe.network.options:  # the cost does not depend on the weights
             override = ["network.options.weights=random"]
             recipe = config.load(f"transfer/{name}", config.TransferConfig, override)
-        listener = build_audio_model(recipe, None)
+        audio_model = build_audio_model(recipe, None)
     else:
-        listener = untrained(_CLASSIFIERS[name])
-    rate, samples = listener.sample_rate, listener.clip_samples
+        audio_model = untrained(_CLASSIFIERS[name])
+    rate, samples = audio_model.sample_rate, audio_model.clip_samples
     noise = np.random.default_rng(0).standard_normal((1, samples)).astype(np.float32) / 10
-    climb = transfer_climb(recipe, listener, noise, noise[:, ::-1])
-    view = climb.view
-    tapped = inspect.tap(listener.model, [max(recipe.style_layers, key=depth(listener))])
+    ascent = transfer_ascent(recipe, audio_model, noise, noise[:, ::-1])
+    view = ascent.view
+    tapped = inspect.tap(audio_model.model, [max(recipe.style_layers, key=depth(audio_model))])
 
     def step() -> np.ndarray:
-        return climb.gradient(climb.start)[1].numpy()
+        return ascent.gradient(ascent.start)[1].numpy()
 
     return compare(
-        f"`transfer/{name}`, a step",
+        f"`transfer/{name}`, one step",
         step,
-        "the network alone",
+        "gradient of the network alone",
         step_through(freeze(tapped), view),
         rounds=2,
         audio_seconds=samples / rate,
@@ -63,7 +63,7 @@ def one(name: str) -> Cost:
 
 
 def untrained(name: str) -> FeatureNetwork:
-    """The network of a configuration."""
+    """Return the untrained network of a configuration."""
     settings = config.load(name, config.Experiment)
     rate = settings.prepare.sample_rate
     network, _ = classifier(name)
@@ -72,9 +72,9 @@ def untrained(name: str) -> FeatureNetwork:
     )
 
 
-def depth(listener: AudioModel):
-    """By which layers are in order."""
-    names = [layer.name for layer in listener.model.layers]
+def depth(audio_model: AudioModel):
+    """Return a sort key of layer names by depth."""
+    names = [layer.name for layer in audio_model.model.layers]
     return names.index
 
 
@@ -86,7 +86,7 @@ def _beside_torch() -> Iterator[Cost]:
     seconds = 10
     noise = np.random.default_rng(0).standard_normal((2, 1, seconds * 22050)).astype(np.float32)
     yield compare(
-        "`transfer/random_conv1d`, a step and Adam",
+        "`transfer/random_conv1d`, one step with Adam",
         tfdream_step(*noise / 10, "float32"),
         "PyTorch, direct Gram matrices",
         torch_step(*noise / 10),

@@ -1,4 +1,4 @@
-"""A training step of each CycleGAN: of four networks, on a pair of images."""
+"""A training step of each CycleGAN, on a pair of images."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,12 +12,12 @@ from translations import batch_of_noise, experiment, tfdream_step
 from tfdream.models import gan
 from tfdream.training.cyclegan import CycleGAN
 
-# The published images are of 512×512, which take sixteen times as long.
+# The published images have 512×512 pixels, which take sixteen times as long.
 _SIZES = {"dreaming_in_music_cyclegan": (128, 128), "small_cyclegan": None}
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Beside translating there and back alone, and beside PyTorch where that is installed."""
+    """Compare with the cycle forward pass, and with PyTorch if it is installed."""
     return [*map(one, (*_SIZES, "recommended_cyclegan")), *_beside_torch()]
 
 
@@ -30,14 +30,14 @@ def one(name: str) -> Cost:
     translate = tf.function(model.translate, reduce_retracing=True)
     pair = tuple(map(tf.constant, images))
 
-    def there_and_back() -> np.ndarray:
+    def cycle() -> np.ndarray:
         return translate(pair).returned[0].numpy()
 
     return compare(
-        f"`{name}`, a pair of {shape[0]}×{shape[1]}",
+        f"`{name}`, one pair of {shape[0]}×{shape[1]}",
         tfdream_step(settings, pairs, images),
-        "translating there and back alone",
-        there_and_back,
+        "cycle forward pass",
+        cycle,
         rounds=3,
     )
 
@@ -45,14 +45,14 @@ def one(name: str) -> Cost:
 def _beside_torch() -> Iterator[Cost]:
     if find_spec("torch") is None:
         return
-    from cyclegan_step import EXPERIMENTS, rivals
+    from cyclegan_step import EXPERIMENTS, both_steps
 
     for name, config_name in EXPERIMENTS.items():
-        steps, difference, (_, height, width) = rivals(name, _SIZES[config_name], batch=1)
+        steps, difference, (_, height, width) = both_steps(name, _SIZES[config_name], batch=1)
         if difference > 1e-3:
-            raise ValueError(f"{name} and its rival differ by {difference:.2g}")
+            raise ValueError(f"{name} and its PyTorch version differ by {difference:.2g}")
         yield compare(
-            f"`{config_name}`, a pair of {height}×{width}",
+            f"`{config_name}`, one pair of {height}×{width}",
             steps["tfdream"],
             "PyTorch",
             steps["PyTorch"],
