@@ -10,7 +10,7 @@ from tfdream.config import ModelConfig
 from tfdream.errors import ModelError, TfdreamError
 from tfdream.models import classifiers
 from tfdream.runs import FORMAT, Run, TranslationRun, open_run
-from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 
 
 @pytest.fixture

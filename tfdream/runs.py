@@ -1,4 +1,4 @@
-"""The run folder: everything that a trained network needs to be used again, wherever it lies."""
+"""Run folders: saved models with configuration, labels, weights, metrics and resume state."""
 
 import json
 import platform
@@ -28,18 +28,20 @@ from tfdream.errors import ConfigError, ModelError
 from tfdream.io import archives, documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
 from tfdream.models import classifiers, gan, sequence
-from tfdream.signal import frontend as frontends
-from tfdream.signal.frontend import Frontend
+from tfdream.signal import frontends
+from tfdream.signal.frontends import (
+    Frontend,
+)
 
 FORMAT = 1
-# The weights, two moments of each, and the largest of one of them.
-_OF_AN_OPTIMIZER = 4
+# Size of the resume state in multiples of the weights: weights, two moments, temporary copy.
+_RESUME_COPIES = 4
 
 Kind = TypeVar("Kind", bound="RunFolder")
 
 
 class RunInfo(Config):
-    """What ``run.json`` holds beside the configuration."""
+    """Content of ``run.json``: labels, dataset, folds and software versions."""
 
     format: int = FORMAT
     labels: list[str]
@@ -52,7 +54,13 @@ class RunInfo(Config):
 
 
 class RunFolder:
-    """A run folder, opened: what all runs have, whatever their networks are for."""
+    """An opened run folder: the part that is the same for every task.
+
+    Args:
+      folder: location of the run.
+      config: resolved experiment.
+      info: labels, folds and versions.
+    """
 
     schema: ClassVar[type[BaseExperiment]] = BaseExperiment
     config: BaseExperiment
@@ -63,53 +71,51 @@ class RunFolder:
         self.info = info
 
     def create(self) -> None:
-        """Write the folder's description."""
+        """Write the configuration and ``run.json``."""
         text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
         write_text(self.config_path, text)
         write_json(self.folder / "run.json", self.info.model_dump(mode="json"))
 
     @classmethod
-    def open(cls: type[Kind], folder: Path) -> Kind:
-        """Read the folder's description.
+    def open(cls: type[Kind], folder: str | Path) -> Kind:
+        """Open a run folder.
 
         Raises:
-          ModelError: if it is not a run folder, a damaged one, one of a newer version, or its
-            networks are for another task.
+          ModelError: if it is not a run folder, damaged, of another format, or of another task.
         """
+        folder = Path(folder)
         config, info = _read(folder)
         if not isinstance(config, cls.schema):
-            wanted, found = (_FOR[kind] for kind in (cls.schema, type(config)))
-            raise ModelError(f"the run '{folder}' is {found}; this takes {wanted}")
+            required, actual = (_DESCRIPTIONS[kind] for kind in (cls.schema, type(config)))
+            raise ModelError(f"the run '{folder}' is {actual}; {required} is required here")
         return cls(folder, config, info)
 
     @property
     def labels(self) -> list[str]:
-        """The classes, in the order of the model's outputs."""
+        """Labels in the order of the model's outputs."""
         return self.info.labels
 
     def check_continues(self) -> None:
-        """See that the folder holds nothing yet, or a run of the same settings and data.
+        """Check that the folder contains no run, or one with the same settings and dataset.
 
-        The number of epochs may be another, unless the learning rate depends on it.
+        The number of epochs may differ, unless the learning rate depends on it.
 
         Raises:
-          ConfigError: if it holds another run.
+          ConfigError: if it contains another run.
         """
         if not (self.folder / "run.json").exists():
             return
         before = open_run(self.folder)
-        elsewhere = {"versions": {}, "dataset": ""}
-        same_data = self.info.model_copy(update=elsewhere) == before.info.model_copy(
-            update=elsewhere
-        )
-        if not same_data or _lasting(self.config) != _lasting(before.config):
+        ignored = {"versions": {}, "dataset": ""}
+        same_data = self.info.model_copy(update=ignored) == before.info.model_copy(update=ignored)
+        if not same_data or _resumable(self.config) != _resumable(before.config):
             raise ConfigError(
-                f"'{self.folder}' holds a run of other settings or another dataset; "
-                "name another folder or use --force to train anew"
+                f"'{self.folder}' contains a run with other settings or another dataset; "
+                "give another folder, or use --force to replace it"
             )
 
     def clear(self) -> None:
-        """Remove what training wrote."""
+        """Remove the files that training wrote."""
         for path in (self.resume_path, self.weights_path, self.history_path, self.metrics_path):
             path.unlink(missing_ok=True)
         for event in self.events_path.rglob("events.*"):
@@ -117,21 +123,21 @@ class RunFolder:
 
     @property
     def sample_rate(self) -> int:
-        """Of the clips, in Hz."""
+        """Sample rate of the model's input in Hz."""
         return self.config.prepare.sample_rate
 
     @property
     def clip_samples(self) -> int:
-        """Samples that the model hears at a time."""
+        """Length of the model's input in samples."""
         return self.config.input_samples
 
     @cached_property
     def frontend(self) -> Frontend:
-        """The frontend that the networks were trained on."""
+        """The frontend that the networks were trained with."""
         return frontends.build(self.config.frontend, self.sample_rate)
 
     def describe(self) -> dict[str, Any]:
-        """Which run this is, for the sidecar of what is made with it."""
+        """Return the run's folder, labels, folds and versions, for sidecars."""
         return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
 
     @property
@@ -141,7 +147,7 @@ class RunFolder:
 
     @property
     def weights_path(self) -> Path:
-        """Weights of the model alone."""
+        """Weights of the model."""
         return self.folder / "model.weights.h5"
 
     @property
@@ -156,29 +162,28 @@ class RunFolder:
 
     @property
     def metrics_path(self) -> Path:
-        """What `train` returned."""
+        """Result of `train`."""
         return self.folder / "metrics.json"
 
     @property
     def events_path(self) -> Path:
-        """TensorBoard's events."""
+        """TensorBoard events."""
         return self.folder / "tensorboard"
 
     def save_weights(self, model: keras.Model) -> None:
-        """Keep these weights."""
+        """Store the weights of a model."""
         with replacing(self.weights_path) as temporary:
             _save_weights(model, temporary)
 
     def load_weights(self, model: keras.Model) -> None:
-        """Give a model the weights that the run keeps.
+        """Load the stored weights into a model.
 
         Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged, or of
-            another architecture.
+          ModelError: if no epoch is finished, or the weights are damaged or of another architecture.
         """
         if not self.weights_path.is_file():
             raise ModelError(
-                f"the run '{self.folder}' has no weights yet; train at least one epoch"
+                f"the run '{self.folder}' has no weights; train at least one epoch"
             )
         try:
             _load_weights(model, self.weights_path)
@@ -186,17 +191,17 @@ class RunFolder:
             reason = " ".join(str(error).split())
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-            raise ModelError(f"'{self.weights_path}' holds NaN or infinite weights; train anew")
+            raise ModelError(f"'{self.weights_path}' contains NaN or infinite weights; train again with --force")
 
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
-        """Write the weights and optimizer of `model` and the history so far as one file."""
+        """Write the weights and optimizer state of `model` and the history to one file."""
         with replacing(self.resume_path) as temporary:
-            _save_weights(model, temporary, copies=_OF_AN_OPTIMIZER)
+            _save_weights(model, temporary, copies=_RESUME_COPIES)
             with h5py.File(temporary, "a") as file:
                 file.attrs["history"] = json.dumps(history)
 
     def load_resume_state(self, model: keras.Model) -> list[dict[str, float]]:
-        """Bring a `FitModel` and its optimizers to the last finished epoch; return the history."""
+        """Restore a `TimedModel` and its optimizers to the last finished epoch; return the history."""
         if not self.resume_path.is_file():
             return []
         try:
@@ -208,7 +213,7 @@ class RunFolder:
         except (OSError, ValueError, KeyError, UserWarning) as error:
             raise ModelError(
                 f"'{self.resume_path}' is damaged ({' '.join(str(error).split())}); "
-                "use --force to train anew"
+                "use --force to train again"
             ) from None
         return history
 
@@ -220,19 +225,19 @@ class Run(RunFolder):
     config: Experiment
 
     def build_model(self) -> keras.Model:
-        """The architecture with fresh weights."""
+        """Build the network with initial weights."""
         if self.config.model is None:
-            raise ModelError(f"the run '{self.folder}' names no model")
+            raise ModelError(f"the run '{self.folder}' has no section 'model'")
         return classifiers.build(
             self.config.model, self.frontend.shape(self.clip_samples), len(self.labels)
         )
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model with the weights that the run keeps.
+        """The network with the stored weights.
 
         Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged.
+          ModelError: if no epoch is finished, or the weights are damaged.
         """
         model = self.build_model()
         self.load_weights(model)
@@ -247,7 +252,7 @@ class TranslationRun(RunFolder):
 
     @property
     def judged_path(self) -> Path:
-        """What a classifier heard now and then, if one was asked."""
+        """Measures of a judge over the epochs, if training had one."""
         return self.folder / "judged.csv"
 
     def clear(self) -> None:
@@ -255,56 +260,58 @@ class TranslationRun(RunFolder):
         self.judged_path.unlink(missing_ok=True)
 
     def build_networks(self) -> gan.GanNetworks:
-        """Generator and discriminator of one direction, with fresh weights."""
+        """Build generator and discriminator of one direction with initial weights."""
         return gan.build(self.config.model, self.frontend.shape(self.clip_samples))
 
     @cached_property
     def generators(self) -> gan.BidirectionalModel:
-        """Those of both directions, with the weights that the run keeps.
+        """The generators of both directions with the stored weights.
 
         Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged.
+          ModelError: if no epoch is finished, or the weights are damaged.
         """
-        found = gan.BidirectionalModel(
+        model = gan.BidirectionalModel(
             self.build_networks().generator, self.build_networks().generator
         )
-        self.load_weights(found)
-        return found
+        self.load_weights(model)
+        return model
 
 
 class GenerationRun(RunFolder):
-    """The run of a generator."""
+    """The run of a sequence model."""
 
     schema = GenerationExperiment
     config: GenerationExperiment
 
     def build_sequence_model(self) -> sequence.SequenceModel:
-        """The generator with fresh weights."""
+        """Build the sequence model with initial weights."""
         return sequence.build(self.config.model, self.frontend.shape(self.clip_samples))
 
     @cached_property
-    def generator(self) -> sequence.SequenceModel:
-        """The generator with the weights that the run keeps.
+    def sequence_model(self) -> sequence.SequenceModel:
+        """The sequence model with the stored weights.
 
         Raises:
-          ModelError: if training has not finished an epoch, or the weights are damaged.
+          ModelError: if no epoch is finished, or the weights are damaged.
         """
-        generator = self.build_sequence_model()
-        self.load_weights(generator)
-        return generator
+        model = self.build_sequence_model()
+        self.load_weights(model)
+        return model
 
 
-def open_run(folder: Path) -> RunFolder:
-    """The run of a folder, whatever its networks are for; see `RunFolder.open`."""
-    config, _ = _read(folder)
-    return next(kind for kind in _KINDS if isinstance(config, kind.schema)).open(folder)
+def open_run(folder: str | Path) -> RunFolder:
+    """Open a run folder of any task; see `RunFolder.open`."""
+    config, info = _read(Path(folder))
+    return _RUN_TYPES[type(config)](Path(folder), config, info)
 
 
-_KINDS: list[type[RunFolder]] = [Run, TranslationRun, GenerationRun]
-_FOR: dict[type[BaseExperiment], str] = {
-    Experiment: "one of a classifier (tfdream train lil_data …)",
-    TranslationExperiment: "one of a translation (tfdream train recommended_cyclegan …)",
-    GenerationExperiment: "one of a generator (tfdream train recommended_generator …)",
+_RUN_TYPES: dict[type[BaseExperiment], type[RunFolder]] = {
+    run_type.schema: run_type for run_type in (Run, TranslationRun, GenerationRun)
+}
+_DESCRIPTIONS: dict[type[BaseExperiment], str] = {
+    Experiment: "a classifier (tfdream train lil_data …)",
+    TranslationExperiment: "a translation (tfdream train recommended_cyclegan …)",
+    GenerationExperiment: "a sequence model (tfdream train recommended_generator …)",
 }
 
 
@@ -315,16 +322,16 @@ def _save_weights(model: keras.Model, path: Path, copies: int = 1) -> None:
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
-    """Give a model all of its weights, and from this file alone."""
+    """Load all weights of a model from one file."""
     archives.check_hdf5(path)
     with warnings.catch_warnings():
-        # Keras only warns where it leaves a part of a network as it was.
+        # Keras only warns if the file lacks the weights of a layer.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(path)
 
 
-def _lasting(config: BaseExperiment) -> BaseExperiment:
-    """What must be the same for a run to be continued."""
+def _resumable(config: BaseExperiment) -> BaseExperiment:
+    """Return the settings that must be equal for a run to be continued."""
     if config.training.ends_with_epochs:
         return config
     training = config.training.model_copy(update={"epochs": 1})
@@ -338,7 +345,7 @@ def _read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise ModelError(
-            f"'{folder}' is not a run folder (no {missing}); give one that tfdream train wrote"
+            f"'{folder}' is not a run folder (no {missing}); give a folder that tfdream train wrote"
         ) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"the run '{folder}' cannot be read: {error}") from None
@@ -347,15 +354,15 @@ def _read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
         info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
         experiment = validate_experiment(config, f"'{folder / 'config.yaml'}'")
     except ConfigError as error:
-        raise ModelError(f"the run '{folder}' is damaged or foreign: {error}") from None
+        raise ModelError(f"the run '{folder}' is damaged or of another program: {error}") from None
     return experiment, info
 
 
 def versions() -> dict[str, str]:
-    """Of tfdream and of what its results depend on, as far as it is installed."""
-    found = {"tfdream": __version__, "python": platform.python_version()}
+    """Return the versions of tfdream, Python and the packages that results depend on."""
+    installed = {"tfdream": __version__, "python": platform.python_version()}
     packages = ("tensorflow", "tensorflow-io", "keras", "numpy", "librosa", "soxr", "soundfile")
     for name in packages:
         with suppress(metadata.PackageNotFoundError):  # some are optional
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed

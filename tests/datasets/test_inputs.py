@@ -3,11 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import Experiment, FeatureFrontendConfig, TrainingConfig
+from tfdream.config import (
+    Experiment,
+    TrainingConfig,
+)
 from tfdream.datasets import inputs, pipeline, records
 from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.signal import features
+from tfdream.signal.frontends.features import FeatureFrontendConfig
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import Experiment, RawFrontendConfig, TrainingConfig
+from tfdream.config import (
+    Experiment,
+    TrainingConfig,
+)
 from tfdream.datasets import inputs as inputs_of
 from tfdream.datasets import pipeline, records
 from tfdream.datasets.partition import WHOLE, ReplicaSlice
 from tfdream.datasets.preparation.prepare import prepare
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.raw import RawFrontendConfig
 
 FOLDS = [1, 2]
 

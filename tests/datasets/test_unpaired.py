@@ -11,7 +11,6 @@ import tensorflow as tf
 from tfdream.config import (
     ModelConfig,
     PrepareConfig,
-    SpectrogramFrontendConfig,
     StftSpec,
     TranslationExperiment,
     TranslationTrainingConfig,
@@ -20,7 +19,8 @@ from tfdream.datasets import records, unpaired
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import DatasetError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 
 FRONTEND = SpectrogramFrontendConfig(
     kind="amplitude", stft=StftSpec(n_fft=256, hop_samples=64), size=(16, 16)

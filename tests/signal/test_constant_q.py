@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import ConstantQFrontendConfig
 from tfdream.errors import ConfigError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.signal.constant_q import LIKE_BINS_OF, ConstantQ
+from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
 from tfdream.signal.stft import power_to_db
 
 RATE = 22050

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfdream.config import (
     DreamConfig,
-    FeatureFrontendConfig,
     StftSpec,
     TransferConfig,
     load,
@@ -22,7 +21,10 @@ from tfdream.export import export
 from tfdream.runs import Run
 from tfdream.signal import features
 from tfdream.signal.features import autocorrelogram, clip_features, compute, feature_names
-from tfdream.signal.frontend import build
+from tfdream.signal.frontends import (
+    build,
+)
+from tfdream.signal.frontends.features import FeatureFrontendConfig
 from tfdream.synthesis.dream import dream
 from tfdream.synthesis.inversion import analyze
 from tfdream.synthesis.transfer import transfer

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import MelFrontendConfig, StftSpec
+from tfdream.config import (
+    StftSpec,
+)
 from tfdream.errors import ConfigError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.mel import MelFrontendConfig
 from tfdream.signal.mel import MelBands
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 

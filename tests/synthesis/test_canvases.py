@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import Config, DreamConfig, FrontendConfig, StftSpec, validate
+from tfdream.config import AnyFrontend, Config, DreamConfig, StftSpec, validate
 from tfdream.errors import ConfigError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
 from tfdream.signal.phase import energy_db, spectral_error
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
 from tfdream.synthesis import canvases
@@ -55,7 +55,7 @@ KEEPS_PHASE = kinds("old phase", "mended", "phase", "level and phase")
 
 
 class Shown(Config):
-    frontend: FrontendConfig
+    frontend: AnyFrontend
 
 
 def frontend(kind="amplitude"):
@@ -292,7 +292,9 @@ def added(canvas, context, real, imaginary):
 
 @pytest.mark.parametrize("added_db", [-20.0, 0.0, 6.0])
 def test_what_is_added_stays_below_its_limit(waveform, cells, added_db):
-    canvas = build(MIXTURE | {"added_db": added_db, "neighborhood_seconds": 0, "neighborhood_hz": 0})
+    canvas = build(
+        MIXTURE | {"added_db": added_db, "neighborhood_seconds": 0, "neighborhood_hz": 0}
+    )
     context = canvas.analyze(waveform)
     size = np.abs(context["stft"].numpy())
     rng = np.random.default_rng(0)
@@ -322,7 +324,8 @@ def test_room_for_new_sound_is_near_the_loudest_cell(cells):
     tone = np.sin(2 * np.pi * 1000 * np.arange(2 * SAMPLES) / RATE)
     tone[:SAMPLES] = 0
     canvas = build(
-        MIXTURE | {"neighborhood_hz": 100, "neighborhood_seconds": 0.05, "added_db": -20}, samples=2 * SAMPLES
+        MIXTURE | {"neighborhood_hz": 100, "neighborhood_seconds": 0.05, "added_db": -20},
+        samples=2 * SAMPLES,
     )
     context = canvas.analyze(tf.constant(tone[np.newaxis], tf.float32))
     limit = context["limit"][0].numpy()

@@ -9,7 +9,9 @@ import tensorflow as tf
 from tfdream.config import GenerateConfig, PhaseConfig
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.runs import GenerationRun
-from tfdream.signal.frontend import build
+from tfdream.signal.frontends import (
+    build,
+)
 from tfdream.synthesis import generate as generating
 from tfdream.synthesis.generate import generate
 from tfdream.synthesis.vocoder import StreamingVocoder
@@ -171,9 +173,7 @@ def chord(frontend):
 
 def test_pieces_join_without_a_step(frontend, chord):
     sound, frames, reference_db = chord
-    voice = StreamingVocoder(
-        frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0
-    )
+    voice = StreamingVocoder(frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0)
     pieces = [voice.say(part) for part in np.array_split(frames, 4)] + [voice.end()]
     joined = np.concatenate(pieces)
     assert len(sound) - 2 * frontend.spec.n_fft < len(joined) <= len(sound)
@@ -188,9 +188,7 @@ def test_what_was_heard_goes_on_in_phase(frontend, chord):
     spec = frontend.spec
     half = len(sound) // 2
     whole = (half - spec.n_fft // 2) // spec.hop_samples + 1
-    voice = StreamingVocoder(
-        frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0
-    )
+    voice = StreamingVocoder(frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0)
     voice.hear(frames[:whole], sound[:half])
     rest = voice.say(frames[whole:])
     wanted = sound[half - 80 :][: len(rest)]

@@ -1,27 +1,16 @@
 """Frozen, validated configuration: one YAML file per published system or recommended recipe.
 
 `load` takes the name of a packaged file (``lil_data``, ``dream/recommended``) or a path, applies
-overrides, and rejects what it does not know. Values that follow from others are properties.
+overrides, and rejects unknown settings. Derived values are properties.
+
+Frontends, augmentations and other extensible parts define their sections beside their code; only
+the base sections are here. `tfdream.config.registry` discovers the others.
 """
 
 from tfdream.config.augmentation import (
+    AnyAugmentation,
     AugmentationConfig,
-    BrightnessConfig,
-    EqualizerConfig,
-    FilterConfig,
-    FrequencyMaskConfig,
-    FrequencyShiftConfig,
-    GainConfig,
     ImageAugmentationConfig,
-    InputAugmentationConfig,
-    InputNoiseConfig,
-    MixupConfig,
-    NoiseConfig,
-    RollConfig,
-    SpeedConfig,
-    StretchConfig,
-    TimeMaskConfig,
-    TimeShiftConfig,
     WaveformAugmentationConfig,
 )
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
@@ -36,32 +25,25 @@ from tfdream.config.canvases import (
     PhaseConfig,
     WaveformCanvasConfig,
 )
+from tfdream.config.classification import Experiment, TrainingConfig
 from tfdream.config.experiments import load_experiment, validate_experiment
-from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
-from tfdream.config.learning import (
-    BaseExperiment,
-    BaseTrainingConfig,
-    ConstantQFrontendConfig,
-    Experiment,
-    FeatureFrontendConfig,
+from tfdream.config.frontends import (
+    AnyFrontend,
     FrontendConfig,
-    MelFrontendConfig,
-    ModelConfig,
-    PrepareConfig,
-    RawFrontendConfig,
-    SpectrogramFrontendConfig,
+    ImageFrontendConfig,
+    StftImageConfig,
     StftSpec,
-    SupervisedTrainingConfig,
-    TrainingConfig,
 )
+from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
 from tfdream.config.loading import describe, load, names, validate
+from tfdream.config.preparation import PrepareConfig
 from tfdream.config.recipes import (
     DreamConfig,
     FeatureNetworkConfig,
     GaussianSmoothingConfig,
     LaplacianSmoothingConfig,
-    Normalization,
     NetworkConfig,
+    Normalization,
     OctavesConfig,
     OptimizerConfig,
     Precision,
@@ -72,6 +54,12 @@ from tfdream.config.recipes import (
     TilesConfig,
     TransferConfig,
 )
+from tfdream.config.training import (
+    BaseExperiment,
+    BaseTrainingConfig,
+    ModelConfig,
+    SupervisedTrainingConfig,
+)
 from tfdream.config.translation import (
     TranslateConfig,
     TranslationExperiment,
@@ -79,43 +67,33 @@ from tfdream.config.translation import (
 )
 
 __all__ = [
+    "AnyAugmentation",
+    "AnyFrontend",
     "AugmentationConfig",
     "BaseExperiment",
     "BaseTrainingConfig",
-    "BrightnessConfig",
     "CanvasConfig",
     "Config",
-    "ConstantQFrontendConfig",
     "Count",
     "DreamConfig",
-    "EqualizerConfig",
     "Experiment",
-    "FeatureFrontendConfig",
     "FeatureNetworkConfig",
-    "FilterConfig",
-    "FrequencyMaskConfig",
-    "FrequencyShiftConfig",
     "FrontendConfig",
     "GainCanvasConfig",
-    "GainConfig",
     "GaussianSmoothingConfig",
     "GenerateConfig",
     "GenerationExperiment",
     "GenerationTrainingConfig",
     "ImageAugmentationConfig",
-    "InputAugmentationConfig",
-    "InputNoiseConfig",
+    "ImageFrontendConfig",
     "LaplacianSmoothingConfig",
-    "Normalization",
     "LogMagnitudeCanvasConfig",
     "LogMagnitudePhaseCanvasConfig",
     "MaskConfig",
-    "MelFrontendConfig",
     "MixtureCanvasConfig",
-    "MixupConfig",
     "ModelConfig",
     "NetworkConfig",
-    "NoiseConfig",
+    "Normalization",
     "NotNegative",
     "OctavesConfig",
     "OptimizerConfig",
@@ -124,22 +102,16 @@ __all__ = [
     "Positive",
     "Precision",
     "PrepareConfig",
-    "RawFrontendConfig",
     "Recipe",
     "RenderConfig",
-    "RollConfig",
     "RunNetworkConfig",
     "Seed",
     "Share",
     "SmoothingConfig",
-    "SpectrogramFrontendConfig",
-    "SpeedConfig",
+    "StftImageConfig",
     "StftSpec",
-    "StretchConfig",
     "SupervisedTrainingConfig",
     "TilesConfig",
-    "TimeMaskConfig",
-    "TimeShiftConfig",
     "TrainingConfig",
     "TransferConfig",
     "TranslateConfig",

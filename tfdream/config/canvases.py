@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, NotNegative, Positive, Share
-from tfdream.config.learning import StftSpec
+from tfdream.config.frontends import StftSpec
 
 Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
 """dB below the loudest cell."""

@@ -1,11 +1,12 @@
-"""Experiments of every task, told apart by their key `task`."""
+"""Loading experiments of any task; their key `task` selects the schema."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from tfdream.config.classification import Experiment
 from tfdream.config.generation import GenerationExperiment
-from tfdream.config.learning import BaseExperiment, Experiment
 from tfdream.config.loading import read, validate
+from tfdream.config.training import BaseExperiment
 from tfdream.config.translation import TranslationExperiment
 from tfdream.errors import ConfigError
 
@@ -18,15 +19,19 @@ _SCHEMAS: dict[str, type[BaseExperiment]] = {
 
 
 def load_experiment(name_or_path: str, overrides: Iterable[str] = ()) -> BaseExperiment:
-    """Read the configuration of an experiment, whatever its task; see `load`."""
+    """Read the configuration of an experiment of any task; see `load`.
+
+    >>> type(load_experiment("small_cyclegan")).__name__
+    'TranslationExperiment'
+    """
     return validate_experiment(read(name_or_path, overrides), f"config '{name_or_path}'")
 
 
 def validate_experiment(content: Any, origin: str) -> BaseExperiment:
-    """Check it against the schema of its task.
+    """Validate the content of an experiment by the schema of its task.
 
     Raises:
-      ConfigError: naming `origin` and every setting that does not fit.
+      ConfigError: naming `origin` and every invalid setting.
     """
     task = content.get("task", _CLASSIFY) if isinstance(content, dict) else _CLASSIFY
     if not isinstance(task, str) or task not in _SCHEMAS:

@@ -1,16 +1,15 @@
 """Settings of generation: how frame by frame is learnt, and how frames become sound."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import PhaseConfig
-from tfdream.config.learning import (
+from tfdream.config.frontends import AnyStftFrontend
+from tfdream.config.training import (
     BaseExperiment,
-    MelFrontendConfig,
     ModelConfig,
-    SpectrogramFrontendConfig,
     SupervisedTrainingConfig,
 )
 
@@ -34,7 +33,7 @@ class GenerationExperiment(BaseExperiment):
     """What `prepare` and `train` read of a generator."""
 
     task: Literal["generate"]
-    frontend: Annotated[SpectrogramFrontendConfig | MelFrontendConfig, Field(discriminator="kind")]
+    frontend: AnyStftFrontend
     label: str | None = None
     """The one label to learn; without, all."""
     examples: Count | None = None
@@ -44,7 +43,7 @@ class GenerationExperiment(BaseExperiment):
 
     @model_validator(mode="after")
     def _frames_are_levels(self) -> "GenerationExperiment":
-        if self.frontend.kind not in ("amplitude", "mel"):
+        if not self.frontend.shows_levels_only:
             raise ValueError(
                 f"frontend.kind={self.frontend.kind} shows more or other than levels in [0, 1], "
                 "which are what is generated; use amplitude or mel"

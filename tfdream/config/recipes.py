@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import CanvasConfig, GainCanvasConfig, MaskConfig
-from tfdream.config.learning import FrontendConfig
+from tfdream.config.frontends import AnyFrontend
 
 
 class GaussianSmoothingConfig(Config):
@@ -150,7 +150,7 @@ class FeatureNetworkConfig(Config):
     options: dict[str, Any] = Field(default_factory=dict)
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
     clip_seconds: Positive = 10.0
-    frontend: FrontendConfig
+    frontend: AnyFrontend
 
 
 NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discriminator="kind")]

@@ -6,14 +6,13 @@ from pydantic import Field, model_validator
 
 from tfdream.config.base import Count, NotNegative, Positive, Share
 from tfdream.config.canvases import GainCanvasConfig, LogMagnitudeCanvasConfig
-from tfdream.config.learning import (
+from tfdream.config.frontends import AnyStftFrontend
+from tfdream.config.recipes import RenderConfig
+from tfdream.config.training import (
     BaseExperiment,
     BaseTrainingConfig,
-    MelFrontendConfig,
     ModelConfig,
-    SpectrogramFrontendConfig,
 )
-from tfdream.config.recipes import RenderConfig
 
 
 class TranslationTrainingConfig(BaseTrainingConfig):
@@ -65,7 +64,7 @@ class TranslationExperiment(BaseExperiment):
     """What `prepare` and `train` read of a CycleGAN."""
 
     task: Literal["translate"]
-    frontend: Annotated[SpectrogramFrontendConfig | MelFrontendConfig, Field(discriminator="kind")]
+    frontend: AnyStftFrontend
     labels: tuple[str, str] | None = None
     """The two genres; without, those of a dataset of two."""
     model: ModelConfig
@@ -73,7 +72,7 @@ class TranslationExperiment(BaseExperiment):
 
     @model_validator(mode="after")
     def _images_are_levels(self) -> "TranslationExperiment":
-        if self.frontend.kind not in ("amplitude", "mel"):
+        if not self.frontend.shows_levels_only:
             raise ValueError(
                 f"frontend.kind={self.frontend.kind} shows more or other than levels in [0, 1], "
                 "which are what is translated; use amplitude or mel"

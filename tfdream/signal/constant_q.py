@@ -11,12 +11,13 @@ octaves at falling rates.
 """
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from pydantic import Field
 
-from tfdream.config import ConstantQFrontendConfig, StftSpec
+from tfdream.config import Config, Count, StftSpec
 from tfdream.errors import ConfigError
 
 LIKE_BINS_OF = StftSpec()
@@ -24,6 +25,36 @@ LIKE_BINS_OF = StftSpec()
 # Half the sample rate, over an octave's upper edge: what a Hann window of Q periods picks up from
 # beyond that lies 85 dB down.
 _HEADROOM = 2
+
+
+class ConstantQSpec(Config):
+    """Bands at equal musical intervals, each with a window of Q periods of its frequency.
+
+    >>> ConstantQSpec(bands_per_octave=12, octaves=8).bands
+    96
+    """
+
+    min_hz: Annotated[float, Field(ge=10, allow_inf_nan=False)] = 32.7032
+    """Frequency of the lowest band; the default is the note C1."""
+    bands_per_octave: Annotated[int, Field(ge=12, le=96)] = 12
+    octaves: Annotated[int, Field(ge=1, le=14)] = 8
+    hop_samples: Count = 512
+    """Samples from frame to frame. Multiples of 32 or more are fastest: low octaves are analyzed at
+    a half, a quarter, … of the rate, as far as these divide the hop."""
+
+    @property
+    def bands(self) -> int:
+        """Number of bands in all octaves."""
+        return self.bands_per_octave * self.octaves
+
+    @property
+    def quality(self) -> float:
+        """Q: a band's frequency over the distance to the next band."""
+        return 1 / (2 ** (1 / self.bands_per_octave) - 1)
+
+    def frames(self, samples: int) -> int:
+        """Number of frames of a signal; the first one is centered on the first sample."""
+        return 1 + samples // self.hop_samples
 
 
 class Octave(NamedTuple):
@@ -47,7 +78,7 @@ class ConstantQ:
       ConfigError: if the bands reach beyond half the sample rate.
     """
 
-    def __init__(self, config: ConstantQFrontendConfig, sample_rate: int) -> None:
+    def __init__(self, config: ConstantQSpec, sample_rate: int) -> None:
         _check_range(config, sample_rate)
         self.config = config
         self.octaves = [
@@ -108,7 +139,7 @@ def _slow_down(padded: tf.Tensor, spectrum: tf.Tensor, length: int, halvings: in
     return tf.signal.irfft(spectrum[:, : shorter // 2 + 1], [shorter]) / 2**halvings
 
 
-def _build_octave(config: ConstantQFrontendConfig, number: int, sample_rate: int) -> Octave:
+def _build_octave(config: ConstantQSpec, number: int, sample_rate: int) -> Octave:
     """Octave `number` from below, which is heard at a rate that divides the hop."""
     edge_hz = config.min_hz * 2 ** (number + 1)
     of_rate = math.floor(math.log2(sample_rate / 2 / edge_hz / _HEADROOM))
@@ -129,7 +160,7 @@ def _build_octave(config: ConstantQFrontendConfig, number: int, sample_rate: int
     return Octave(halvings, tf.constant(kernels[:, np.newaxis], tf.float32))
 
 
-def _check_range(config: ConstantQFrontendConfig, sample_rate: int) -> None:
+def _check_range(config: ConstantQSpec, sample_rate: int) -> None:
     """Up to an octave's upper edge a band's main lobe ends before its mirror image begins."""
     highest_hz = config.min_hz * 2**config.octaves
     if highest_hz > sample_rate / 2:

@@ -7,11 +7,13 @@ Both features are of the clip's shape, not of its level: samples are scaled to a
 """
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from tfdream import audio
-from tfdream.config import FeatureFrontendConfig, StftSpec
+from tfdream.config import Config, Count, StftSpec
 
 # Mel-frequency cepstral coefficients: librosa's own number, which the document leaves out.
 _MFCC = 20
@@ -27,7 +29,22 @@ _COLUMNS = 300
 _COLUMNS_PER_WINDOW = 10
 
 
-def compute(config: FeatureFrontendConfig, sample_rate: int, samples: np.ndarray) -> np.ndarray:
+class FeatureSpec(Config):
+    """Parameters of the features of a clip."""
+
+    kind: Literal["features", "autocorrelogram"]
+    stft: StftSpec = StftSpec()
+    lags: Count = 51
+    """Number of lags of kind=autocorrelogram, in hops."""
+
+    @model_validator(mode="after")
+    def _has_lags(self) -> "FeatureSpec":
+        if self.kind == "features" and self.lags != type(self).model_fields["lags"].default:
+            raise ValueError("lags belong to kind=autocorrelogram")
+        return self
+
+
+def compute(config: FeatureSpec, sample_rate: int, samples: np.ndarray) -> np.ndarray:
     """What a configuration names, of one clip: a function that a pool of processes can call.
 
     Args:
@@ -43,7 +60,7 @@ def compute(config: FeatureFrontendConfig, sample_rate: int, samples: np.ndarray
     return clip_features(samples, sample_rate, config.stft)
 
 
-def size(config: FeatureFrontendConfig) -> int:
+def size(config: FeatureSpec) -> int:
     """How many numbers `compute` gives, whatever the length of the clip."""
     return config.lags if config.kind == "autocorrelogram" else len(feature_names())
 
@@ -125,7 +142,7 @@ def autocorrelogram(
 
 
 def running_autocorrelogram(
-    path: Path, sample_rate: int, config: FeatureFrontendConfig, window_seconds: float
+    path: Path, sample_rate: int, config: FeatureSpec, window_seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The autocorrelograms of a recording's mid signal in its course, of windows that overlap.
 

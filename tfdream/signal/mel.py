@@ -1,15 +1,27 @@
 """Bands: bins of an STFT gathered as hearing does, and spread out again."""
 
 import warnings
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
+from pydantic import Field
 
-from tfdream.config import MelFrontendConfig
+from tfdream.config import Config, NotNegative, Positive, StftSpec
 from tfdream.errors import ConfigError
 
 _ITERATIONS = 64
 _TINY = 1e-12
+
+
+class MelSpec(Config):
+    """Mel bands that the bins of an STFT are gathered in."""
+
+    stft: StftSpec = StftSpec()
+    bands: Annotated[int, Field(ge=1, le=4096)] = 64
+    min_hz: NotNegative = 0.0
+    max_hz: Positive | None = None
+    """Upper edge of the highest band; null is half the sample rate."""
 
 
 class MelBands:
@@ -18,7 +30,7 @@ class MelBands:
     Source: Slaney, "Auditory Toolbox", as librosa has it.
     """
 
-    def __init__(self, config: MelFrontendConfig, sample_rate: int) -> None:
+    def __init__(self, config: MelSpec, sample_rate: int) -> None:
         from librosa import fft_frequencies, mel_frequencies
         from librosa.filters import mel
 

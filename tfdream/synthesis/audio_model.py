@@ -7,8 +7,10 @@ import keras
 
 from tfdream.config import FeatureNetworkConfig
 from tfdream.models import feature_networks
-from tfdream.signal import frontend as frontends
-from tfdream.signal.frontend import Frontend
+from tfdream.signal import frontends
+from tfdream.signal.frontends import (
+    Frontend,
+)
 
 
 class AudioModel(Protocol):

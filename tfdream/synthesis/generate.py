@@ -17,7 +17,7 @@ from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.sequence import DecoderState, SequenceModel
 from tfdream.runs import GenerationRun
-from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.rendering.process import check_output, write_sidecar
 from tfdream.synthesis.vocoder import StreamingVocoder, joined
 
@@ -173,7 +173,7 @@ class FrameGenerator:
     def __init__(
         self, run: GenerationRun, config: GenerateConfig, prompt: Prompt | None = None
     ) -> None:
-        generator, frontend = run.generator, run.frontend
+        generator, frontend = run.sequence_model, run.frontend
         assert isinstance(frontend, SpectrogramFrontend)
         self.sample_rate = run.sample_rate
         self.seed = config.seed
@@ -245,7 +245,7 @@ class FrameChunks:
 def _temperature(generator: SequenceModel, config: GenerateConfig) -> float:
     if config.temperature is None:
         return generator.temperature
-    if config.temperature and not generator.random:
+    if config.temperature and not generator.stochastic:
         raise ConfigError(
             f"temperature={config.temperature:g}: a generator that says the mean of what may "
             "follow leaves nothing to chance; leave it out"

@@ -13,7 +13,7 @@ from tfdream.config import GainCanvasConfig, TranslateConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import TranslationRun
-from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream.config import PhaseConfig
-from tfdream.signal.frontend import ImageMetadata, SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import ImageMetadata, SpectrogramFrontend
 from tfdream.signal.phase import PhaseConstraint, energy_db, magnitude_to_waveform, spectral_error
 
 # So much of what was heard is kept, in windows of the STFT: enough for the phase to go on from.

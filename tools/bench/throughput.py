@@ -50,22 +50,27 @@ def measure(
     import tensorflow as tf
 
     from tfdream import config
-    from tfdream.datasets import pipeline, records
+    from tfdream.datasets import manifest
+    from tfdream.datasets.batches import EpochPlan, LabeledPipeline
+    from tfdream.datasets.clip_set import ClipSet
     from tfdream.models import classifiers
     from tfdream.signal import frontends
     from tfdream.training.callbacks import Throughput
-    from tfdream.training.classification import fit_model
+    from tfdream.training.classification import build_classifier
 
-    dataset = records.load(folder)
+    dataset = manifest.load(folder)
     settings = config.load(name, config.Experiment, overrides)
     settings = settings.model_copy(update={"prepare": dataset.config})
-    shards = dataset.fold_shards(dataset.folds[1:])
+    clips = ClipSet.from_folds(dataset, dataset.folds[1:])
     frontend = frontends.build(settings.frontend, dataset.config.sample_rate)
     network = classifiers.build(
         settings.model, frontend.shape(settings.input_samples), len(dataset.labels)
     )
-    model = fit_model(network, settings.training, steps)
-    stream = pipeline.training_batches(folder, dataset, shards, settings)
+    model = build_classifier(network, settings.training, steps)
+    training = settings.training
+    size = min(training.batch_size, clips.clips)
+    plan = EpochPlan(size, clips.clips // size, training.seed)
+    stream = LabeledPipeline(settings, frontend).training(clips, plan)
     batch = next(iter(stream))
     memory = tf.data.Dataset.from_tensors(batch).repeat()
 

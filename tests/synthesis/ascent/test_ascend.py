@@ -7,14 +7,14 @@ from tfdream.config import (
     DreamConfig,
     ModelConfig,
     OptimizerConfig,
-    SpectrogramFrontendConfig,
     StftSpec,
     WaveformCanvasConfig,
     validate,
 )
 from tfdream.models import classifiers, inspect
-from tfdream.signal import frontend as frontends
-from tfdream.signal.frontend import RawFrontend
+from tfdream.signal import frontends
+from tfdream.signal.frontends.raw import RawFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 from tfdream.synthesis import canvases
 from tfdream.synthesis.ascent.ascend import AscentConfig, CompiledObjective, ascend
 from tfdream.synthesis.ascent.objectives import INPUT, Objective, content, layer_norm

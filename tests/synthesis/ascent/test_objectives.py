@@ -8,13 +8,13 @@ import tensorflow as tf
 from tfdream.config import (
     ModelConfig,
     OptimizerConfig,
-    SpectrogramFrontendConfig,
     StftSpec,
     WaveformCanvasConfig,
 )
 from tfdream.errors import ConfigError
 from tfdream.models import classifiers, inspect
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 from tfdream.synthesis import canvases
 from tfdream.synthesis.ascent.ascend import AscentConfig, CompiledObjective, ascend
 from tfdream.synthesis.ascent.expressions import functions, parse

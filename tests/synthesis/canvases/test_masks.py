@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import DreamConfig, MaskConfig, SpectrogramFrontendConfig, StftSpec, validate
+from tfdream.config import (
+    DreamConfig,
+    MaskConfig,
+    StftSpec,
+    validate,
+)
 from tfdream.errors import ConfigError
-from tfdream.signal import frontend as frontends
+from tfdream.signal import frontends
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 from tfdream.signal.stft import waveform_to_stft
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec

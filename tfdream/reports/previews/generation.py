@@ -1,7 +1,6 @@
-"""Looking at a generator while it learns: what it makes of the first frame of a clip."""
+"""TensorBoard preview of a sequence model in training: continuations of first frames."""
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,63 +9,63 @@ from tfdream.config import GenerateConfig
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.models.sequence import SequenceModel
 from tfdream.runs import GenerationRun
-from tfdream.signal.frontend import SpectrogramFrontend
-from tfdream.training.generation import image_to_frames
+from tfdream.signal.frontends import SpectrogramFrontend
+from tfdream.training.generation import SequenceModelTraining, image_to_frames
 
 
-class Preview:
-    """Shows clips, and beside them what a generator makes of their first frames, in TensorBoard.
+class GenerationPreview:
+    """Writes clips and what the model generates from their first frames to TensorBoard.
 
-    Called with a generator and the number of epochs that it learnt, it writes a picture of each
-    (left the clip, right what is generated) and both sounds.
+    Called with the model in training and the number of finished epochs, it writes an image of each
+    clip (left the clip, right the generated frames) and the audio of both.
 
     Args:
-      run: of the generator.
-      side: clips to begin with.
-      config: temperature, phase and seed.
+      run: the run of the sequence model.
+      clip_set: clips whose first frames are continued.
+      config: temperature, phase reconstruction and seed.
     """
 
-    def __init__(self, run: GenerationRun, side: ClipSet, config: GenerateConfig) -> None:
+    def __init__(self, run: GenerationRun, clip_set: ClipSet, config: GenerateConfig) -> None:
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)
         self.run = run
         self.frontend = frontend
-        self.side = side
+        self.clip_set = clip_set
         self.config = config
 
     @cached_property
-    def _writer(self) -> Any:
-        """Opened when there is something to write: a run that starts anew is cleared before."""
+    def _writer(self) -> tf.summary.SummaryWriter:
+        """Opened on first use, after the files of a replaced run were removed."""
         return tf.summary.create_file_writer(str(self.run.events_path / "generated"))
 
-    def __call__(self, generator: SequenceModel, epoch: int) -> None:
-        """Show them."""
-        clips = np.stack(list(self.side.waveforms(self.run.config.training.preview_clips)))
-        image, remainder = self.frontend.analyze(tf.constant(clips))
-        generated = self._generate(generator, image)
-        sound = self.frontend.invert(
-            generated, remainder, clips.shape[1], self.config.phase, self.config.seed
+    def __call__(self, model: SequenceModelTraining, epoch: int) -> None:
+        """Write the preview of one epoch."""
+        clips = np.stack(list(self.clip_set.waveforms(self.run.config.training.preview_clips)))
+        image, metadata = self.frontend.analyze(tf.constant(clips))
+        generated = self._generate(model.sequence_model, image)
+        rendered = self.frontend.invert(
+            generated, metadata, clips.shape[1], self.config.phase, self.config.seed
         )
         beside = tf.concat([image, generated], axis=2)[:, ::-1]  # high frequencies on top
         with self._writer.as_default(epoch):
             tf.summary.image("generated", beside, max_outputs=len(clips))
-            for name, waveforms in (("original", clips), ("generated", sound)):
+            for name, waveforms in (("original", clips), ("generated", rendered)):
                 tf.summary.audio(
                     name, waveforms[..., np.newaxis], self.run.sample_rate, max_outputs=len(clips)
                 )
         self._writer.flush()
 
-    def _generate(self, generator: SequenceModel, image: tf.Tensor) -> tf.Tensor:
-        """Pictures of the same size that begin with the same frames."""
+    def _generate(self, model: SequenceModel, image: tf.Tensor) -> tf.Tensor:
+        """Generate images of the same size that start with the same frame."""
         frames = image_to_frames(image)
         first = frames[:, :1]
         temperature = self.config.temperature
-        following, _ = tf.function(generator.generate_frames)(
-            generator.encode_prompt(first),
+        following, _ = tf.function(model.generate_frames)(
+            model.encode_prompt(first),
             tf.constant(0),
             tf.constant(frames.shape[1] - 1),
-            tf.constant(generator.temperature if temperature is None else temperature, tf.float32),
+            tf.constant(model.temperature if temperature is None else temperature, tf.float32),
             tf.constant(self.config.seed, tf.int64),
         )
-        whole = tf.concat([first, following], axis=1)
-        return tf.transpose(whole, [0, 2, 1])[..., tf.newaxis]
+        generated = tf.concat([first, following], axis=1)
+        return tf.transpose(generated, [0, 2, 1])[..., tf.newaxis]

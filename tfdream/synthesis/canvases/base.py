@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import Frontend, SpectrogramFrontend
+from tfdream.signal.frontends import (
+    Frontend,
+)
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.images import Size
 from tfdream.signal.phase import spectral_error
 from tfdream.signal.stft import low_pass

@@ -10,7 +10,7 @@ from tfdream.config import (
     PhaseCanvasConfig,
 )
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.images import Size
 from tfdream.signal.phase import magnitude_to_waveform
 from tfdream.signal.scales import Decibels

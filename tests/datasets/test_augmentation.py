@@ -13,7 +13,7 @@ from tfdream.config import (
     InputAugmentationConfig,
     WaveformAugmentationConfig,
 )
-from tfdream.datasets import augment
+from tfdream.datasets import augmentation as augment
 from tfdream.errors import ConfigError
 
 RATE = 8000

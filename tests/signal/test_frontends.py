@@ -3,15 +3,17 @@ import pytest
 import tensorflow as tf
 
 from tfdream.config import (
-    ConstantQFrontendConfig,
-    MelFrontendConfig,
     PhaseConfig,
-    RawFrontendConfig,
-    SpectrogramFrontendConfig,
     StftSpec,
 )
 from tfdream.errors import ConfigError
-from tfdream.signal.frontend import RawFrontend, SpectrogramFrontend, build
+from tfdream.signal.frontends import (
+    build,
+)
+from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
+from tfdream.signal.frontends.mel import MelFrontendConfig
+from tfdream.signal.frontends.raw import RawFrontend, RawFrontendConfig
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend, SpectrogramFrontendConfig
 from tfdream.signal.scales import SILENCE_DB
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 

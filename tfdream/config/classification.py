@@ -1,0 +1,79 @@
+"""Settings of classification: training of a classifier and the complete experiment."""
+
+import itertools
+from typing import Literal
+
+from pydantic import model_validator
+
+from tfdream.config.augmentation import AnyAugmentation
+from tfdream.config.base import NotNegative, Positive, Share
+from tfdream.config.training import BaseExperiment, ModelConfig, SupervisedTrainingConfig
+
+
+class TrainingConfig(SupervisedTrainingConfig):
+    """Training settings of a classifier."""
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    warmup_epochs: NotNegative = 0.0
+    """Epochs over which the learning rate rises linearly to its full value."""
+    momentum: Share = 0.0
+    nesterov: bool = False
+    weight_decay: NotNegative = 0.0
+    """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
+    label_smoothing: Share = 0.0
+    augmentation: tuple[AnyAugmentation, ...] = ()
+    """Applied in this order: augmentations of waveforms before those of model inputs."""
+
+    @model_validator(mode="after")
+    def _momentum_fits(self) -> "TrainingConfig":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=true needs a momentum above 0, such as 0.9")
+        if self.optimizer == "adam" and (self.momentum or self.nesterov):
+            raise ValueError("momentum and nesterov belong to optimizer=sgd")
+        return self
+
+    @model_validator(mode="after")
+    def _augmentation_is_in_order(self) -> "TrainingConfig":
+        for first, second in itertools.pairwise(self.augmentation):
+            if second.changes_waveforms and not first.changes_waveforms:
+                raise ValueError(
+                    f"augmentation {second.kind!r} changes waveforms and cannot follow "
+                    f"{first.kind!r}, which changes the frontend's output; put it first"
+                )
+        return self
+
+
+class Experiment(BaseExperiment):
+    """Settings of `prepare` and `train` for a classifier."""
+
+    task: Literal["classify"] = "classify"
+    input_seconds: Positive | None = None
+    """Length of a model input; null uses a whole clip. Longer clips are cropped at random in
+    training, and otherwise classified window by window."""
+    model: ModelConfig | None = None
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _input_is_in_the_clip(self) -> "Experiment":
+        if self.input_seconds is not None and self.input_seconds > self.prepare.clip_seconds:
+            raise ValueError(
+                f"input_seconds={self.input_seconds:g} is longer than prepare.clip_seconds="
+                f"{self.prepare.clip_seconds:g}; use a shorter input or longer clips"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augmentation_fits_the_frontend(self) -> "Experiment":
+        for augmentation in self.training.augmentation:
+            if augmentation.needs_images and not self.frontend.gives_images:
+                raise ValueError(
+                    f"augmentation {augmentation.kind!r} needs an image, but frontend.kind="
+                    f"{self.frontend.kind} does not give one; leave it out"
+                )
+        return self
+
+    @property
+    def input_samples(self) -> int:
+        if self.input_seconds is None:
+            return self.prepare.clip_samples
+        return round(self.input_seconds * self.prepare.sample_rate)

@@ -1,0 +1,90 @@
+"""Settings that the training of all tasks shares: model, epochs, validation, experiment."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
+from tfdream.config.frontends import AnyFrontend
+from tfdream.config.preparation import PrepareConfig
+
+_MAX_VALUES = 1 << 28
+"""Limit of the values computed per clip: one gigabyte of float32."""
+
+
+class ModelConfig(Config):
+    """An architecture by name, and the options of its build function."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class BaseTrainingConfig(Config):
+    """Training settings of every task."""
+
+    epochs: Count = 20
+    batch_size: Count = 16
+    learning_rate: Positive = 1e-3
+    mixed_precision: bool = False
+    shuffle_clips: Count = 2048
+    """Size of the shuffle buffer, in clips, where clips are read from disk."""
+    memory_gigabytes: NotNegative = 2.0
+    """Model inputs up to this size are computed once, on first access, and cached in memory as
+    float16, unless waveforms are augmented. 0 computes them for every batch."""
+    seed: Seed = 0
+
+    @property
+    def ends_with_epochs(self) -> bool:
+        """Whether the learning rate depends on the number of epochs, so that no more can follow."""
+        return False
+
+
+class SupervisedTrainingConfig(BaseTrainingConfig):
+    """Training settings of tasks with a meaningful validation loss."""
+
+    validate_on: Literal["test", "next", "none"] = "test"
+    """Fold of the validation loss: the held-out one, or the one after it, which is then excluded
+    from training."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Weights of the run: those of the last epoch, or of the lowest validation loss."""
+    patience: Count | None = None
+    """Stop after this many epochs without a lower validation loss."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate: constant, or decaying to zero at the last epoch along a half cosine."""
+
+    @property
+    def ends_with_epochs(self) -> bool:
+        return self.schedule == "cosine"
+
+    @model_validator(mode="after")
+    def _selects_without_test_fold(self) -> "SupervisedTrainingConfig":
+        if self.validate_on != "next" and (self.checkpoint == "best" or self.patience is not None):
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} and patience={self.patience} select by the "
+                f"validation loss, which validate_on={self.validate_on!r} takes from the held-out "
+                "fold or does not compute; use validate_on=next"
+            )
+        return self
+
+
+class BaseExperiment(Config):
+    """Settings of every task, from tracks to model inputs and training."""
+
+    prepare: PrepareConfig = PrepareConfig()
+    frontend: AnyFrontend
+    training: BaseTrainingConfig
+
+    @property
+    def input_samples(self) -> int:
+        """Length of a model input in samples, at the clips' sample rate."""
+        return self.prepare.clip_samples
+
+    @model_validator(mode="after")
+    def _input_fits_memory(self) -> "BaseExperiment":
+        values = self.frontend.values(self.input_samples)
+        if values > _MAX_VALUES:
+            raise ValueError(
+                f"the frontend would compute {values} values per clip, more than {_MAX_VALUES}; "
+                "use a smaller size, a larger hop_samples, or shorter clips"
+            )
+        return self

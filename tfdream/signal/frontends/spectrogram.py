@@ -1,0 +1,211 @@
+"""Level and phase of an STFT as an image, and its inverse."""
+
+import math
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+from tfdream.config import PhaseConfig, StftImageConfig
+from tfdream.errors import ConfigError
+from tfdream.signal.frontends.base import Frontend
+from tfdream.signal.images import Size, resize, turn
+from tfdream.signal.mel import MelBands
+from tfdream.signal.phase import magnitude_to_waveform
+from tfdream.signal.scales import Decibels, Log1p
+from tfdream.signal.stft import (
+    stft_to_phase,
+    stft_to_power,
+    stft_to_waveform,
+    to_complex,
+    waveform_to_stft,
+)
+
+_ORIGINAL_PHASE = PhaseConfig()
+# Tolerance in turns within which ±π, equal as angles, keep their sign: float32 rounding.
+_HALF_TURN_TOLERANCE = 1e-5
+
+
+class SpectrogramFrontendConfig(StftImageConfig):
+    """A gray image of the STFT: level, phase, or both as two channels.
+
+    The level is in dB below the clip's maximum, or for kind=log1p the logarithm of one plus the
+    magnitude.
+    """
+
+    kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
+
+    @property
+    def shows_levels_only(self) -> bool:
+        return self.kind == "amplitude"
+
+
+class ImageMetadata(NamedTuple):
+    """The part of a clip that its image does not show, as `invert` needs it."""
+
+    reference_db: tf.Tensor
+    """float32 `[batch, 1, 1]`: the level in dB of image value 1; not used by kind=log1p."""
+    magnitude: tf.Tensor | None
+    """float32 `[batch, frames, bins]`, for images without a level channel."""
+    phase: tf.Tensor | None
+    """float32 `[batch, frames, bins]` in radians: the original phase, if available."""
+
+
+class SpectrogramFrontend(Frontend):
+    """Computes images of an STFT and inverts them.
+
+    The level of every bin or mel band is on one of the scales of `signal.scales`; the phase is
+    scaled from −π…π to 0…1.
+
+    Args:
+      config: size, dynamic range, STFT, and kind of the image.
+      bands: mel bands that the bins are gathered in; None shows the bins.
+
+    Source: "Dreaming in Music", section III-A; "On the Generation of Music", section 3.
+    """
+
+    def __init__(self, config: StftImageConfig, bands: MelBands | None = None) -> None:
+        self.config = config
+        self.spec = config.stft
+        self.bands = bands
+        self.shows_level = config.kind != "phase"
+        self.shows_phase = config.kind in ("phase", "amplitude_phase")
+        self.scale = Log1p() if config.kind == "log1p" else Decibels(config.stft, config.top_db)
+
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
+        return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        size = self.config.size or self._full_size(samples)
+        return *size, int(self.shows_level) + int(self.shows_phase)
+
+    def stft_to_image(self, stft: tf.Tensor, size: Size | None = None) -> tf.Tensor:
+        """complex64 `[batch, frames, bins]` → float32 `[batch, height, width, channels]`."""
+        channels = []
+        if self.shows_level:
+            channels.append(self._power_to_channel(stft_to_power(stft)))
+        if self.shows_phase:
+            channels.append(stft_to_phase(stft) / (2 * math.pi) + 0.5)
+        return self._to_image(tf.stack(channels, axis=-1), size)
+
+    def parts_to_image(
+        self, level: tf.Tensor, phase: tf.Tensor, size: Size | None = None
+    ) -> tf.Tensor:
+        """Make the image of levels on the frontend's scale and phases in radians.
+
+        The reference, the loudest level, is excluded from the gradient.
+
+        Args:
+          level: float32 `[batch, frames, bins]`.
+          phase: float32 of the same shape, with any number of full turns.
+          size: size to resize the image to.
+        """
+        channels = []
+        if self.bands:
+            channels.append(self._power_to_channel(self.scale.level_to_magnitude(level) ** 2))
+        elif self.shows_level:
+            reference = tf.stop_gradient(self.scale.reference(level))
+            channels.append(self.scale.level_to_channel(level, reference))
+        if self.shows_phase:
+            turns = phase / (2 * math.pi)
+            # Half a turn keeps its sign: real-valued bins have a phase of π or −π.
+            whole = tf.where(tf.abs(turns) <= 0.5 + _HALF_TURN_TOLERANCE, 0.0, tf.round(turns))
+            channels.append(turns - whole + 0.5)
+        return self._to_image(tf.stack(channels, axis=-1), size)
+
+    def analyze(self, waveform: tf.Tensor) -> tuple[tf.Tensor, ImageMetadata]:
+        """Return the image and the part of the clip that it does not show."""
+        stft = waveform_to_stft(waveform, self.spec)
+        power = stft_to_power(stft)
+        reference = self.scale.reference(self._power_to_level(power))
+        return self.stft_to_image(stft), ImageMetadata(
+            reference, tf.sqrt(power), stft_to_phase(stft)
+        )
+
+    def invert(
+        self,
+        image: tf.Tensor,
+        metadata: ImageMetadata,
+        samples: int,
+        config: PhaseConfig = _ORIGINAL_PHASE,
+        seed: int = 0,
+    ) -> tf.Tensor:
+        """Reconstruct the waveform of an image.
+
+        A level that the image does not show is taken from `metadata`; a phase that it does not
+        show is reconstructed.
+
+        Args:
+          image: float32 `[batch, height, width, channels]`.
+          metadata: the part that the image does not show.
+          samples: length of the result.
+          config: phase reconstruction for images without phase; see `phase.magnitude_to_waveform`.
+          seed: random seed of the phase reconstruction.
+
+        Returns:
+          float32 `[batch, samples]`.
+
+        Raises:
+          ConfigError: if level or phase are neither in the image nor in the metadata.
+        """
+        magnitude = self.image_to_magnitude(image, metadata, samples)
+        if not self.shows_phase:
+            return magnitude_to_waveform(
+                magnitude, self.spec, samples, config, metadata.phase, seed
+            )
+        phase = (self._from_image(image, samples)[..., -1] - 0.5) * 2 * math.pi
+        return stft_to_waveform(to_complex(magnitude, phase), self.spec, samples)
+
+    def image_to_magnitude(
+        self, image: tf.Tensor, metadata: ImageMetadata, samples: int
+    ) -> tf.Tensor:
+        """Return the STFT's magnitude `[batch, frames, bins]` of an image or its metadata.
+
+        Raises:
+          ConfigError: if neither contains it.
+        """
+        if self.shows_level:
+            channel = self._from_image(image, samples)[..., 0]
+            magnitude = self.scale.channel_to_magnitude(channel, metadata.reference_db)
+            return tf.sqrt(self.bands.to_bins(magnitude**2)) if self.bands else magnitude
+        if metadata.magnitude is None:
+            raise ConfigError(
+                f"an image of kind={self.config.kind} shows no level, and its metadata has no "
+                "magnitude; give the magnitude, or use an image with a level channel"
+            )
+        return metadata.magnitude
+
+    def change_to_gain_db(self, change: tf.Tensor, samples: int) -> tf.Tensor:
+        """Convert a change of an image to gains of the STFT in dB, `[batch, frames, bins]`.
+
+        Gains have the STFT's full resolution: detail that the image does not show is unchanged.
+
+        Args:
+          change: change of the level channel, float32 `[batch, height, width, 1]`.
+          samples: length of the waveform.
+        """
+        gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
+        return self.bands.spread(gain_db) if self.bands else gain_db
+
+    def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
+        sizes = [each for each in (self.config.size, size) if each is not None]
+        return turn(channels, *sizes)
+
+    def _from_image(self, image: tf.Tensor, samples: int) -> tf.Tensor:
+        if self.config.size:
+            image = resize(image, self._full_size(samples))
+        return tf.transpose(image, [0, 2, 1, 3])
+
+    def _full_size(self, samples: int) -> tuple[int, int]:
+        return self.bands.count if self.bands else self.spec.bins, self.spec.frames(samples)
+
+    def _power_to_level(self, power: tf.Tensor) -> tf.Tensor:
+        return self.scale.power_to_level(self.bands.from_bins(power) if self.bands else power)
+
+    def _power_to_channel(self, power: tf.Tensor) -> tf.Tensor:
+        level = self._power_to_level(power)
+        return self.scale.level_to_channel(level, self.scale.reference(level))
+
+
+def build(config: SpectrogramFrontendConfig, sample_rate: int) -> SpectrogramFrontend:
+    """Build the frontend."""
+    return SpectrogramFrontend(config)
