@@ -1,4 +1,4 @@
-"""What every group of settings is made of."""
+"""Base class of all settings, and constrained numbers."""
 
 from typing import Annotated, ClassVar
 
@@ -16,4 +16,4 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     packaged_in: ClassVar[str] = "."
-    """The folder of packaged configurations of this kind."""
+    """Folder of the packaged configurations of this schema, relative to ``configs``."""

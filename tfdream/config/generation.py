@@ -1,4 +1,4 @@
-"""Settings of generation: how frame by frame is learnt, and how frames become sound."""
+"""Settings of generation: training of a sequence model, and rendering of its frames."""
 
 from typing import ClassVar, Literal
 
@@ -15,29 +15,29 @@ from tfdream.config.training import (
 
 
 class GenerationTrainingConfig(SupervisedTrainingConfig):
-    """How a generator is fitted: told each frame, it says the next one.
+    """Training settings of a sequence model, which predicts the next frame.
 
     Source of the defaults: "On the Generation of Music", section 4.
     """
 
     epochs: Count = 50
     gradient_norm: Positive | None = None
-    """Longer gradients, over all weights, are shortened to this."""
+    """Clip gradients to this global norm."""
     preview_every: Count = 5
-    """Epochs from one picture and sound in TensorBoard to the next."""
+    """Epochs from one preview in TensorBoard to the next."""
     preview_clips: Count = 2
-    """Held-out clips beside which generated ones are shown."""
+    """Number of held-out clips in a preview, each next to a generated one."""
 
 
 class GenerationExperiment(BaseExperiment):
-    """What `prepare` and `train` read of a generator."""
+    """Settings of `prepare` and `train` for a sequence model."""
 
     task: Literal["generate"]
     frontend: AnyStftFrontend
     label: str | None = None
-    """The one label to learn; without, all."""
+    """Label whose clips are used; null uses all."""
     examples: Count | None = None
-    """Only the first so many clips are learnt; without, all."""
+    """Number of training clips, the first ones of the dataset; null uses all."""
     model: ModelConfig
     training: GenerationTrainingConfig = GenerationTrainingConfig()
 
@@ -45,33 +45,33 @@ class GenerationExperiment(BaseExperiment):
     def _frames_are_levels(self) -> "GenerationExperiment":
         if not self.frontend.shows_levels_only:
             raise ValueError(
-                f"frontend.kind={self.frontend.kind} shows more or other than levels in [0, 1], "
-                "which are what is generated; use amplitude or mel"
+                f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
+                "generation needs; use amplitude or mel"
             )
         if self.frontend.size is not None:
             raise ValueError(
-                f"frontend.size={list(self.frontend.size)} gives frames that are none of the STFT; "
+                f"frontend.size={list(self.frontend.size)} gives columns that are not STFT frames; "
                 "leave it out, and choose stft.n_fft, stft.hop_samples or bands"
             )
         return self
 
 
 class GenerateConfig(Config):
-    """How a generator runs on its own, and how its frames become sound."""
+    """Settings of `generate`: sampling, and rendering of the generated frames."""
 
     packaged_in: ClassVar[str] = "generate"
     temperature: NotNegative | None = None
-    """How much is left to chance: 0 takes what is likeliest, 1 as much as was learnt. Without, what
-    the generator was made for."""
+    """Sampling temperature: 0 takes the most likely value, 1 the learned distribution; null is the
+    default of the model."""
     phase: PhaseConfig = PhaseConfig(init="pghi", iterations=100)
     crossfade_seconds: Positive = 0.02
-    """Over so much of its end a prompt fades into its continuation."""
+    """Length of the crossfade from the end of a prompt to its continuation."""
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _phase_is_found(self) -> "GenerateConfig":
+    def _phase_has_no_original(self) -> "GenerateConfig":
         if self.phase.init == "original":
             raise ValueError(
-                "phase.init=original: what is generated has no original; use pghi or random"
+                "phase.init=original: generated audio has no original; use pghi or random"
             )
         return self

@@ -1,4 +1,4 @@
-"""Reading configurations: packaged ones by name, others by path, with overrides."""
+"""Reading configurations by packaged name or by path, with overrides."""
 
 from collections.abc import Iterable, Iterator
 from importlib import resources
@@ -11,46 +11,57 @@ from tfdream.config.base import Config
 from tfdream.errors import ConfigError
 from tfdream.io import documents
 
-Loaded = TypeVar("Loaded", bound=Config)
+Schema = TypeVar("Schema", bound=Config)
 
 
 def names() -> list[str]:
-    """The packaged configurations, as `load` takes them."""
+    """Return the names of the packaged configurations, sorted.
+
+    >>> "lil_data" in names()
+    True
+    """
     return sorted(_packaged())
 
 
-def load(name_or_path: str, schema: type[Loaded], overrides: Iterable[str] = ()) -> Loaded:
+def load(name_or_path: str | Path, schema: type[Schema], overrides: Iterable[str] = ()) -> Schema:
     """Read a configuration.
 
     Args:
-      name_or_path: a packaged name, or a path to a YAML file.
+      name_or_path: packaged name, or path of a YAML file.
       schema: `Experiment`, `DreamConfig`, …
       overrides: ``key=value`` with dotted keys; the value is read as YAML.
 
     Raises:
       ConfigError: if it does not exist, is not YAML, or does not fit the schema.
+
+    >>> from tfdream.config import DreamConfig
+    >>> load("dream/recommended", DreamConfig, ["optimizer.steps=5"]).optimizer.steps
+    5
     """
     content = read(name_or_path, overrides, schema.packaged_in)
     return validate(content, schema, f"config '{name_or_path}'")
 
 
 def read(
-    name_or_path: str, overrides: Iterable[str] = (), packaged_in: str = Config.packaged_in
+    name_or_path: str | Path, overrides: Iterable[str] = (), packaged_in: str = Config.packaged_in
 ) -> dict[str, Any]:
-    """The settings of a configuration, overridden but not yet checked.
+    """Read the settings of a configuration and apply overrides, without validation.
 
     Args:
-      name_or_path, overrides: see `load`.
-      packaged_in: where the packaged ones of its kind are; those of another kind may happen to fit.
+      name_or_path: see `load`.
+      overrides: see `load`.
+      packaged_in: folder of the packaged configurations to accept; those for another schema might
+        validate by accident.
 
     Raises:
-      ConfigError: if it does not exist, is packaged elsewhere, or is not YAML.
+      ConfigError: if it does not exist, is packaged in another folder, or is not YAML.
     """
+    name_or_path = str(name_or_path)
     packaged = names()
     fitting = [name for name in packaged if Path(name).parent.as_posix() == packaged_in]
     if name_or_path in packaged and name_or_path not in fitting:
         raise ConfigError(
-            f"config '{name_or_path}' is for something else; name a file or one of: "
+            f"config '{name_or_path}' has another purpose; name a file or one of: "
             f"{', '.join(fitting)}"
         )
     content = _read(name_or_path)
@@ -59,11 +70,16 @@ def read(
     return content
 
 
-def validate(content: Any, schema: type[Loaded], origin: str) -> Loaded:
-    """Check `content` against `schema`.
+def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
+    """Validate the content of a configuration by a schema.
+
+    Args:
+      content: mapping of settings.
+      schema: `Experiment`, `DreamConfig`, …
+      origin: name of the configuration, for messages.
 
     Raises:
-      ConfigError: naming `origin` and every setting that does not fit.
+      ConfigError: naming `origin` and every invalid setting.
     """
     try:
         return schema.model_validate(content)
@@ -72,7 +88,7 @@ def validate(content: Any, schema: type[Loaded], origin: str) -> Loaded:
 
 
 def describe(error: ValidationError, content: Any = None) -> str:
-    """One line for all that a validation of `content` found."""
+    """Return all errors of a validation of `content` as one line."""
     return "; ".join(_problem(problem, content) for problem in error.errors())
 
 
@@ -91,7 +107,7 @@ def _problem(problem: Any, content: Any) -> str:
 
 
 def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
-    """The keys as the user wrote them: pydantic puts the `kind` of a section into its location."""
+    """Yield the keys as the user wrote them: pydantic adds the kind of a section of a union."""
     for part in location:
         if isinstance(content, dict):
             if part not in content and part == content.get("kind"):
@@ -136,5 +152,5 @@ def _override(content: dict[str, Any], override: str) -> None:
     for part in path:
         content = content.setdefault(part, {})
         if not isinstance(content, dict):
-            raise ConfigError(f"override '{override}': '{part}' holds a value, not settings")
+            raise ConfigError(f"override '{override}': '{part}' is a value, not a section")
     content[last] = value

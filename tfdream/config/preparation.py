@@ -26,7 +26,7 @@ class PrepareConfig(Config):
     tail: Literal["drop", "zeros", "repeat"] = "drop"
     """The last, incomplete clip of a track: drop it, or fill it with zeros or by repeating it."""
     min_fill: Share = 0.5
-    """Drop an incomplete clip filled to less than this share, unless it is its track's only clip."""
+    """Drop an incomplete clip below this share of a clip, unless it is the track's only one."""
     max_clips_per_track: Count | None = None
     codec: Literal["pcm16", "flac"] = "pcm16"
     """16-bit samples, or the same as FLAC: half the size, but 7 to 10 ms per 5 s to decode."""
