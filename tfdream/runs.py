@@ -179,19 +179,19 @@ class RunFolder:
         """Load the stored weights into a model.
 
         Raises:
-          ModelError: if no epoch is finished, or the weights are damaged or of another architecture.
+          ModelError: if no epoch is finished, or the weights are damaged or do not fit the model.
         """
         if not self.weights_path.is_file():
-            raise ModelError(
-                f"the run '{self.folder}' has no weights; train at least one epoch"
-            )
+            raise ModelError(f"the run '{self.folder}' has no weights; train at least one epoch")
         try:
             _load_weights(model, self.weights_path)
         except (OSError, ValueError, KeyError, UserWarning) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-            raise ModelError(f"'{self.weights_path}' contains NaN or infinite weights; train again with --force")
+            raise ModelError(
+                f"'{self.weights_path}' contains NaN or infinite weights; train again with --force"
+            )
 
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
         """Write the weights and optimizer state of `model` and the history to one file."""
@@ -201,7 +201,7 @@ class RunFolder:
                 file.attrs["history"] = json.dumps(history)
 
     def load_resume_state(self, model: keras.Model) -> list[dict[str, float]]:
-        """Restore a `TimedModel` and its optimizers to the last finished epoch; return the history."""
+        """Restore a `TimedModel` and its optimizers; return the history of the finished epochs."""
         if not self.resume_path.is_file():
             return []
         try:

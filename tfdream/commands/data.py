@@ -122,6 +122,6 @@ def check(dataset: Path) -> Result:
 
     Training notices damage where it reads it; this finds all of it, beforehand.
     """
-    from tfdream.datasets import records
+    from tfdream.datasets import manifest
 
-    return records.check(dataset)
+    return manifest.check(dataset)

@@ -1,17 +1,12 @@
-"""Commands that train, judge and pass on networks."""
+"""Commands that train, evaluate and export networks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, progress_bar
-from tfdream.io.progress import ProgressFn
-
-if TYPE_CHECKING:
-    from tfdream.config import GenerationExperiment, TranslationExperiment
-    from tfdream.training.distributed import ClusterConfig
 
 
 @command()
@@ -24,31 +19,31 @@ if TYPE_CHECKING:
     default="0",
     show_default=True,
     metavar="K",
-    help="The fold that is held out; 'none' trains on all.",
+    help="Held-out fold; 'none' trains on all folds.",
 )
 @click.option(
     "--second",
     type=options.PATH,
     metavar="DATASET",
-    help="Of a translation: the second genre's dataset, where DATASET is the first one's.",
+    help="Translations: dataset of the second label, if DATASET contains the first label only.",
 )
 @click.option(
     "--judge",
     type=options.PATH,
     metavar="RUN",
-    help="Of a translation: a classifier that says now and then what it hears in held-out clips.",
+    help="Translations: classifier that scores translated held-out clips during training.",
 )
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "multiworker"]),
     default="auto",
     show_default=True,
-    help="All devices of this machine, or all machines of TF_CONFIG, each with this command.",
+    help="All devices of this machine, or all machines in TF_CONFIG, each running this command.",
 )
 @click.option(
     "--data-service",
     metavar="ADDRESS",
-    help="Let the workers of this dispatcher make the batches; see tfdream data-worker.",
+    help="Dispatcher whose workers compute the batches; see tfdream data-worker.",
 )
 @options.overriding
 @options.force
@@ -67,92 +62,27 @@ def train(
 ) -> Result:
     """Train the network of CONFIG on DATASET into the folder RUN.
 
-    Interrupted, the same call goes on after the last finished epoch, exactly as if nothing had
-    happened. More epochs on a finished run go on too, unless the learning rate depends on their
-    number. Curves, pictures and sounds: tfdream monitor RUN.
+    After an interruption, the same call continues after the last finished epoch with identical
+    results. A finished run continues with more epochs, unless the learning rate depends on their
+    number. Curves, images and audio: tfdream monitor RUN.
     """
     from tfdream import config
+    from tfdream.reports import previews
+    from tfdream.runs import TranslationRun
     from tfdream.training.distributed import ClusterConfig
+    from tfdream.training.train import TrainOptions, train
 
     settings = config.load_experiment(config_name, _with_epochs(overrides, epochs))
-    fold = _fold(test_fold)
-    machines = ClusterConfig(strategy, data_service)
+    cluster = ClusterConfig(strategy, data_service)
+    train_options = TrainOptions(_fold(test_fold), force, second, cluster)
+    preview = previews.preview_factory(settings, judge)
     with progress_bar("training", "steps") as progress:
-        if isinstance(settings, config.TranslationExperiment):
-            datasets = dataset if second is None else (dataset, second)
-            return _train_translation(
-                settings, datasets, run, fold, force, progress, judge, machines
-            )
-        if second or judge:
-            raise click.UsageError("--second and --judge belong to a CONFIG of a translation")
-        if isinstance(settings, config.GenerationExperiment):
-            return _train_generation(settings, dataset, run, fold, force, progress, machines)
-        from tfdream.reports.previews.classification import ClassifierPreview
-        from tfdream.training.classification import train
-
-        assert isinstance(settings, config.Experiment)
-        return train(settings, dataset, run, fold, force, progress, ClassifierPreview, machines)
-
-
-def _train_generation(
-    settings: "GenerationExperiment",
-    dataset: Path,
-    folder: Path,
-    fold: int | None,
-    force: bool,
-    progress: ProgressFn,
-    machines: "ClusterConfig",
-) -> Result:
-    from tfdream import config
-    from tfdream.reports.previews.generation import Preview
-    from tfdream.training.generation import train_generation
-
-    how = config.load("generate/recommended", config.GenerateConfig)
-    return train_generation(
-        settings,
-        dataset,
-        folder,
-        fold,
-        force,
-        progress,
-        lambda run, side: Preview(run, side, how),
-        machines,
-    )
-
-
-def _train_translation(
-    settings: "TranslationExperiment",
-    dataset: Path | tuple[Path, Path],
-    folder: Path,
-    fold: int | None,
-    force: bool,
-    progress: ProgressFn,
-    judge: Path | None,
-    machines: "ClusterConfig",
-) -> Result:
-    from tfdream import config
-    from tfdream.reports.previews.translation import Preview, read_judged
-    from tfdream.runs import Run, TranslationRun
-    from tfdream.training.translation import train_translation
-
-    if judge and settings.training.validate_on == "none":
-        raise click.UsageError("--judge hears held-out clips; training.validate_on=none has none")
-
-    judging = Run.open(judge) if judge else None
-    sound = config.load("translate/recommended", config.TranslateConfig)
-    result = train_translation(
-        settings,
-        dataset,
-        folder,
-        fold,
-        force,
-        progress,
-        lambda run, sides: Preview(run, sides, sound, judging),
-        machines,
-    )
-    if judge is None or not folder.is_dir():  # the folder is on the chief's machine
+        result = train(settings, dataset, run, train_options, progress, preview)
+    if judge is None or not run.is_dir():  # only worker 0 has the folder
         return result
-    return result | {"judged": read_judged(TranslationRun.open(folder))[-1:]}
+    from tfdream.reports.previews.translation import read_judged
+
+    return result | {"judged": read_judged(TranslationRun.open(run))[-1:]}
 
 
 @command(only_json={"per_track"})
@@ -163,20 +93,22 @@ def _train_translation(
     "folds",
     type=click.IntRange(0),
     multiple=True,
-    help="Fold to look at, repeatable; by default the one that RUN held out.",
+    help="Fold to evaluate, repeatable; by default the fold that RUN held out.",
 )
 @options.figure
 def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | None) -> Result:
-    """Judge the network of RUN on held-out clips of DATASET."""
-    from tfdream import figures
+    """Evaluate the network of RUN on held-out clips of DATASET."""
     from tfdream.evaluation.classification import evaluate
+    from tfdream.figures.confusion import plot_scores
+    from tfdream.figures.parts import sheet
     from tfdream.runs import Run
 
     if figure is not None:
-        figures.check_writable(figure)
+        sheet.check_writable(figure)
     result = evaluate(Run.open(run), dataset, folds or None)
     if figure is not None:
-        figures.per_class(result["labels"], result["confusion"], result["per_class"], figure)
+        scores = plot_scores(result["labels"], result["confusion"], result["per_class"])
+        sheet.write(scores, figure)
     return result
 
 
@@ -190,7 +122,7 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
     "folds",
     type=click.IntRange(0),
     multiple=True,
-    help="Fold to hold out, repeatable; by default each of DATASET in turn.",
+    help="Held-out fold, repeatable; by default each fold of DATASET in turn.",
 )
 @options.overriding
 @options.figure
@@ -205,30 +137,33 @@ def crossvalidate(
     figure: Path | None,
     force: bool,
 ) -> Result:
-    """Train and judge the network of CONFIG once for each fold of DATASET.
+    """Train and evaluate the network of CONFIG once for each fold of DATASET.
 
-    Each fold is held out in turn: a network is trained on the others into OUT/fold0, OUT/fold1, …
-    (runs like any other) and judged on the clips that it never saw. Accuracies are told as mean
-    and deviation over the folds, with 95 % confidence intervals, and written to
+    Each fold is held out in turn: a network is trained on the other folds into OUT/fold0,
+    OUT/fold1, … (ordinary runs) and evaluated on the held-out clips. Accuracies are reported as
+    mean and deviation over the folds, with 95 % confidence intervals, and written to
     OUT/crossvalidation.json.
 
-    Interrupted, the same call goes on: a fold that is done is not done again, and the one that
-    was being trained continues after its last finished epoch. More --epochs continue every fold,
-    unless the learning rate falls along a cosine, which ends with the last epoch.
-    Other settings or another dataset are refused where OUT has runs already; --force starts all
-    of them anew (to go on with what that began, leave --force out).
+    After an interruption, the same call continues: finished folds are not repeated, and the
+    unfinished one continues after its last finished epoch. More --epochs continue every fold,
+    unless the learning rate follows a cosine, which ends with the last epoch.
+    If OUT contains runs with other settings or of another dataset, the call fails; --force
+    replaces all of them (to continue an interrupted replacement, omit --force).
     """
-    from tfdream import config, figures
+    from tfdream import config
     from tfdream.evaluation.crossvalidation import crossvalidate
+    from tfdream.figures.confusion import plot_scores
+    from tfdream.figures.parts import sheet
 
     if figure is not None:
-        figures.check_writable(figure)
+        sheet.check_writable(figure)
     settings = config.load(config_name, config.Experiment, _with_epochs(overrides, epochs))
     name = Path(config_name).stem
     with progress_bar("cross-validation", "steps") as progress:
         result = crossvalidate(settings, dataset, out, folds or None, force, progress, name)
     if figure is not None:
-        figures.per_class(result["labels"], result["confusion"], result["per_class"], figure)
+        scores = plot_scores(result["labels"], result["confusion"], result["per_class"])
+        sheet.write(scores, figure)
     return result
 
 
@@ -246,7 +181,7 @@ def predict(run: Path, audio: tuple[Path, ...]) -> Result:
 @command()
 @click.argument("run", type=options.PATH)
 def layers(run: Path) -> Result:
-    """List the layers of the network of RUN: what can be dreamt on."""
+    """List the layers of the network of RUN, which objectives can name."""
     from tfdream.models import inspect
     from tfdream.runs import Run
 
@@ -258,9 +193,9 @@ def layers(run: Path) -> Result:
 @click.argument("saved_model", type=options.PATH)
 @options.force
 def export(run: Path, saved_model: Path, force: bool) -> Result:
-    """Write the network of RUN as a SavedModel that takes waveforms.
+    """Write the network of RUN as a SavedModel whose input is a waveform.
 
-    That of a translation has both directions.
+    The SavedModel of a translation contains both directions.
     """
     from tfdream.export import export
     from tfdream.runs import open_run

@@ -70,6 +70,8 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
 class BaseExperiment(Config):
     """Settings of every task, from tracks to model inputs and training."""
 
+    task: str
+    """Kind of the experiment: classify, translate or generate."""
     prepare: PrepareConfig = PrepareConfig()
     frontend: AnyFrontend
     training: BaseTrainingConfig

@@ -1,7 +1,6 @@
-"""What is made of clips, once: when one is first asked for, and from then on kept in memory.
+"""Lazy per-clip cache: values are computed on first access and stored in memory.
 
-So that training begins at once, however many clips there are: its first epoch makes what the others
-find.
+Training starts at once, whatever the number of clips: its first epoch fills the cache.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,55 +10,58 @@ import tensorflow as tf
 
 
 class LazyCache:
-    """What is made of each of some clips.
+    """Stores the tensors that a function computes for each clip.
 
-    Every clip is made by itself: what becomes of it does not depend on those that it is first asked
-    for with, so that training which was interrupted goes on with the same values.
+    Each clip is computed by itself, so that its value does not depend on the batch in which it
+    first occurs: resumed training continues with the same values.
 
     Args:
-      clips: how many there are.
-      make: in the graph, the number of a clip int64 `[]` → tensors.
-      signature: of these tensors.
+      clip_ids: int64 `[clips]`: the clips that may be looked up.
+      compute: graph function, clip id int64 `[]` → tensors.
+      signature: specification of these tensors.
     """
 
     def __init__(
         self,
-        clips: int,
-        make: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+        clip_ids: np.ndarray,
+        compute: Callable[[tf.Tensor], Sequence[tf.Tensor]],
         signature: Sequence[tf.TensorSpec],
     ) -> None:
-        self._make = make
+        self._compute = compute
         self._signature = tuple(signature)
-        # Memory that is asked for, but not written to, is not taken yet.
+        self._rows = np.zeros(1 + clip_ids.max(), np.int64)
+        self._rows[clip_ids] = np.arange(len(clip_ids))
+        # The operating system provides this memory page by page, on the first write.
         self._columns = [
-            np.empty((clips, *spec.shape), spec.dtype.as_numpy_dtype) for spec in signature
+            np.empty((len(clip_ids), *spec.shape), spec.dtype.as_numpy_dtype) for spec in signature
         ]
-        self._made = np.zeros(clips, bool)
+        self._is_computed = np.zeros(len(clip_ids), bool)
 
-    def of(self, numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """In the graph of a pipeline: what is made of clips int64 `[n]`, as tensors `[n, …]`."""
-        missing = tf.numpy_function(self._missing, [numbers], tf.int64)
+    def lookup(self, clip_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return the tensors `[n, …]` of clips int64 `[n]`; call it in a pipeline's graph."""
+        missing = tf.numpy_function(self._missing, [clip_ids], tf.int64)
         missing = tf.ensure_shape(missing, [None])
-        made = tf.map_fn(
-            lambda number: tuple(self._make(number)),
+        computed = tf.map_fn(
+            lambda clip_id: tuple(self._compute(clip_id)),
             missing,
             fn_output_signature=self._signature,
         )
         types = [spec.dtype for spec in self._signature]
-        found = tf.numpy_function(self._exchange, [numbers, missing, *made], types)
+        columns = tf.numpy_function(self._exchange, [clip_ids, missing, *computed], types)
         return tuple(
-            tf.ensure_shape(column, [numbers.shape[0], *spec.shape])
-            for column, spec in zip(found, self._signature, strict=True)
+            tf.ensure_shape(column, [clip_ids.shape[0], *spec.shape])
+            for column, spec in zip(columns, self._signature, strict=True)
         )
 
-    def _missing(self, numbers: np.ndarray) -> np.ndarray:
-        return np.unique(numbers[~self._made[numbers]])
+    def _missing(self, clip_ids: np.ndarray) -> np.ndarray:
+        return np.unique(clip_ids[~self._is_computed[self._rows[clip_ids]]])
 
     def _exchange(
-        self, numbers: np.ndarray, missing: np.ndarray, *made: np.ndarray
+        self, clip_ids: np.ndarray, missing: np.ndarray, *computed: np.ndarray
     ) -> list[np.ndarray]:
-        """Take in what was missing, and give what was asked for."""
-        for column, values in zip(self._columns, made, strict=True):
-            column[missing] = values
-        self._made[missing] = True  # last: another thread may ask meanwhile
-        return [column[numbers] for column in self._columns]
+        """Store the missing values and return the requested ones."""
+        rows = self._rows[missing]
+        for column, values in zip(self._columns, computed, strict=True):
+            column[rows] = values
+        self._is_computed[rows] = True  # last: another thread may read the columns meanwhile
+        return [column[self._rows[clip_ids]] for column in self._columns]

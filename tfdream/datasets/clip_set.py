@@ -1,213 +1,161 @@
-"""The clips of one genre, read from the shards or kept in memory as images, shuffled.
+"""The clips of some shards, or of one label in them: the source of every input pipeline."""
 
-Which they are the dataset's description tells, so that only those are read that are wanted now.
-Every random choice follows from the seed and the number of the epoch, so that training which was
-interrupted sees the same clips as training which was not.
-"""
-
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfdream.config import BaseExperiment
 from tfdream.datasets import records
-from tfdream.datasets.cache import LazyCache
-from tfdream.datasets.partition import WHOLE, ReplicaSlice
-from tfdream.datasets.records import PARALLEL, READ_AT_A_TIME, Dataset, Shard
+from tfdream.datasets.manifest import Dataset, Shard, count_clips
 from tfdream.errors import DatasetError
-from tfdream.signal import frontend as frontends
 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """The clips of one genre.
+    """Clips of a dataset, identified by their index over all records of the shards.
 
     Attributes:
-      folder: of the dataset.
-      dataset: its description.
-      shards: those that count.
-      label: of the genre in that dataset; None for all clips.
-      first: only so many count, the first ones; None for all.
+      dataset: the opened dataset.
+      shards: those that contain the clips.
+      label: keep only the clips of this label; None for all.
+      first_clips: keep only this many clips, the first of the interleaved order; None for all.
     """
 
-    folder: Path
     dataset: Dataset
-    shards: list[Shard]
-    label: str | None
-    first: int | None = None
+    shards: tuple[Shard, ...]
+    label: str | None = None
+    first_clips: int | None = None
+
+    @classmethod
+    def from_folds(
+        cls,
+        dataset: Dataset,
+        folds: Iterable[int],
+        label: str | None = None,
+        first_clips: int | None = None,
+    ) -> "ClipSet":
+        """Select the clips of some folds.
+
+        Raises:
+          DatasetError: if a fold is not in the dataset.
+        """
+        return cls(dataset, tuple(dataset.fold_shards(folds)), label, first_clips)
 
     @property
     def clips(self) -> int:
-        """How many there are.
+        """Number of clips.
 
         Raises:
-          DatasetError: if there are none.
+          DatasetError: if it is zero.
         """
-        if not len(self.numbers):
+        count = count_clips(self.shards) if self.is_complete else len(self.interleaved_ids)
+        if not count:
             folds = sorted({shard.fold for shard in self.shards})
             raise DatasetError(
-                f"'{self.folder}' has no clip of '{self.label}' in the folds {folds}; use another "
-                "--test-fold, or prepare it with fewer folds"
+                f"'{self.dataset.folder}' has no clip of '{self.label}' in the folds {folds}; use "
+                "another --test-fold, or prepare it with fewer folds"
             )
-        return len(self.numbers)
+        return count
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the set contains every clip of its shards."""
+        return self.label is None and self.first_clips is None
 
     @cached_property
-    def numbers(self) -> np.ndarray:
-        """Which they are among the clips of the shards, in the order in which these take turns."""
-        every = self._interleaved_ids(tf.range(len(self.shards))).batch(len(self._wanted))
-        found: np.ndarray = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
-        return found[: self.first]
+    def clip_ids(self) -> np.ndarray:
+        """The clips in the order of the records, int64 `[clips]`."""
+        if self.is_complete:
+            return np.arange(count_clips(self.shards))
+        return np.sort(self.interleaved_ids)
 
-    def interleaved_ids(self, order: tf.Tensor) -> tf.data.Dataset:
-        """The same numbers int64 `[]`, with the shards in another order."""
-        if self.first is not None:  # in another order, others would be the first
-            return tf.data.Dataset.from_tensor_slices(self.numbers)
-        return self._interleaved_ids(order)
+    @cached_property
+    def interleaved_ids(self) -> np.ndarray:
+        """The clips with the shards in turns, int64 `[clips]`: neighbors are from other tracks."""
+        total = count_clips(self.shards)
+        every = self._interleave_ids(tf.range(len(self.shards))).batch(max(1, total))
+        ids: np.ndarray = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
+        return ids[: self.first_clips]
 
-    def waveform(self, number: tf.Tensor) -> tf.Tensor:
-        """In the graph: one of `numbers` int64 `[]` → that clip, float32 `[samples]`."""
-        return records.parse(self._read(number), self.dataset.config)["waveform"]
+    def stream_ids(self, order: tf.Tensor) -> tf.data.Dataset:
+        """Stream the clip ids int64 `[]`, with the shards read in turns.
+
+        Args:
+          order: shard indices int32 `[shards]`: the order in which the shards are opened.
+        """
+        if self.first_clips is not None:  # another order would change which clips are the first
+            return tf.data.Dataset.from_tensor_slices(self.interleaved_ids)
+        return self._interleave_ids(order)
+
+    def stream_records(self, order: tf.Tensor) -> tf.data.Dataset:
+        """Stream the serialized records of a complete set, in the same order as `stream_ids`."""
+        names = tf.gather(tf.constant(self._file_names), order)
+        return tf.data.Dataset.from_tensor_slices(names).interleave(
+            tf.data.TFRecordDataset, cycle_length=records.INTERLEAVED_SHARDS, **records.PARALLEL
+        )
+
+    def records(self) -> tf.data.Dataset:
+        """Stream the serialized records of a complete set, shard by shard."""
+        return tf.data.TFRecordDataset(self._file_names)
+
+    def read(self, clip_id: tf.Tensor) -> tf.Tensor:
+        """Read one serialized record in the graph: clip id int64 `[]` → string `[]`."""
+        return self._read(clip_id)
+
+    def waveform(self, clip_id: tf.Tensor) -> tf.Tensor:
+        """Read one waveform in the graph: clip id int64 `[]` → float32 `[samples]`."""
+        return records.parse(self._read(clip_id), self.dataset.config)["waveform"]
 
     def waveforms(self, count: int | None = None) -> Iterator[np.ndarray]:
-        """Clips float32 `[samples]`, in order: as many, or all; spread over the tracks."""
-        chosen = self.numbers
+        """Yield waveforms float32 `[samples]`, spread evenly over the tracks.
+
+        Args:
+          count: number of clips; by default, or if there are fewer, all of them.
+        """
+        ids = self.interleaved_ids
         if count is not None:
-            chosen = chosen[records.spread(len(chosen), count)]
-        found = tf.data.Dataset.from_tensor_slices(chosen).map(self.waveform)
-        yield from found.as_numpy_iterator()
+            ids = ids[spread(len(ids), count)]
+        yield from tf.data.Dataset.from_tensor_slices(ids).map(self.waveform).as_numpy_iterator()
+
+    @cached_property
+    def _file_names(self) -> list[str]:
+        return [str(self.dataset.folder / shard.name) for shard in self.shards]
 
     @cached_property
     def _read(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        return records.record_reader(self.folder, self.shards)
+        paths = [self.dataset.folder / shard.name for shard in self.shards]
+        return records.record_reader(paths, [shard.clips for shard in self.shards])
 
     @cached_property
-    def _wanted(self) -> np.ndarray:
-        """Whether each clip of the shards has the label."""
+    def _is_selected(self) -> np.ndarray:
+        """Whether each clip of the shards has the label, bool `[clips]`."""
         if self.label is None:
-            return np.ones(records.count_clips(self.shards), bool)
-        index = self.dataset.labels.index(self.label)
-        of_clips = [
-            np.repeat(records.track_labels(self.folder, shard), list(shard.tracks.values()))
-            for shard in self.shards
-        ]
-        return np.concatenate(of_clips) == index
+            return np.ones(count_clips(self.shards), bool)
+        labels = np.concatenate([shard.clip_labels for shard in self.shards])
+        return labels == self.dataset.labels.index(self.label)
 
-    def _interleaved_ids(self, order: tf.Tensor) -> tf.data.Dataset:
+    def _interleave_ids(self, order: tf.Tensor) -> tf.data.Dataset:
         ends = np.cumsum([shard.clips for shard in self.shards])
         bounds = tf.constant(np.stack([np.append(0, ends[:-1]), ends], axis=1), tf.int64)
-        wanted = tf.constant(self._wanted)
+        is_selected = tf.constant(self._is_selected)
         return (
             tf.data.Dataset.from_tensor_slices(tf.gather(bounds, order))
             .interleave(
                 lambda bound: tf.data.Dataset.range(bound[0], bound[1]),
-                cycle_length=READ_AT_A_TIME,
+                cycle_length=records.INTERLEAVED_SHARDS,
             )
-            .filter(lambda number: tf.gather(wanted, number))
+            .filter(lambda clip_id: tf.gather(is_selected, clip_id))
         )
 
 
-def endless_batches(
-    side: ClipSet,
-    config: BaseExperiment,
-    clips: int,
-    seed: int,
-    in_memory: bool,
-    first_epoch: int = 0,
-    portion: ReplicaSlice = WHOLE,
-) -> tf.data.Dataset:
-    """Batches of images of shuffled clips, without an end.
+def spread(total: int, count: int) -> np.ndarray:
+    """Return `count` of `total` indices at even distances, first and last included; all if fewer.
 
-    Args:
-      side: the clips.
-      config: frontend, batch size.
-      clips: of one epoch; where there are fewer, they come round more than once, each time in
-        another order.
-      seed: of the order.
-      in_memory: whether each image is computed once, and kept as float16.
-      first_epoch: where the stream begins.
-      portion: of each batch that is wanted.
-
-    Returns:
-      float32 `[batch, height, width, channels]`.
+    >>> spread(10, 4).tolist()
+    [0, 3, 6, 9]
+    >>> spread(2, 4).tolist()
+    [0, 1]
     """
-    images = _kept_images(side, config) if in_memory else _fresh_images(side, config)
-    shuffled = _shuffled(side, None if in_memory else config.training.shuffle_clips)
-    rounds = math.ceil(clips / side.clips)
-
-    def epoch(which: tf.Tensor) -> tf.data.Dataset:
-        turns = tf.data.Dataset.range(which * rounds, (which + 1) * rounds)
-        return turns.flat_map(lambda turn: shuffled([seed, turn])).take(clips)
-
-    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
-    size = config.training.batch_size
-    batches = epochs.batch(size, drop_remainder=True)
-    return portion.of(batches, size).map(images, **PARALLEL)
-
-
-def ordered_batches(
-    side: ClipSet, config: BaseExperiment, batches: int, portion: ReplicaSlice = WHOLE
-) -> tf.data.Dataset:
-    """So many batches of images of the clips in order; from the first again, after the last."""
-    size = config.training.batch_size
-    numbers = tf.data.Dataset.from_tensor_slices(side.numbers)
-    chosen = numbers.repeat().take(batches * size).batch(size)
-    return portion.of(chosen, size).map(_fresh_images(side, config), **PARALLEL)
-
-
-def fit_memory(sides: Sequence[ClipSet], config: BaseExperiment) -> bool:
-    """Whether the images of all clips are computed once, and kept."""
-    frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    shape = frontend.shape(config.input_samples)
-    return records.fit_memory(sum(side.clips for side in sides), shape, config.training)
-
-
-def _shuffled(
-    side: ClipSet, window: int | None
-) -> Callable[[list[int | tf.Tensor]], tf.data.Dataset]:
-    """Seed → numbers of all clips: in any order, or shuffled within windows of so many."""
-
-    def anyhow(numbers: tf.Tensor, seed: list[int | tf.Tensor]) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(numbers, seed)
-        return tf.data.Dataset.from_tensor_slices(order)
-
-    def shuffled(seed: list[int | tf.Tensor]) -> tf.data.Dataset:
-        if window is None:
-            return anyhow(tf.constant(side.numbers), seed)
-        shards = tf.random.experimental.stateless_shuffle(tf.range(len(side.shards)), seed)
-        windows = side.interleaved_ids(shards).batch(min(window, side.clips))
-        return windows.flat_map(lambda numbers: anyhow(numbers, seed))
-
-    return shuffled
-
-
-def _fresh_images(side: ClipSet, config: BaseExperiment) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Numbers of clips `[batch]` → their images, made anew for every batch."""
-    frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    samples = side.dataset.config.clip_samples
-
-    def make(numbers: tf.Tensor) -> tf.Tensor:
-        signature = tf.TensorSpec([samples], tf.float32)
-        return frontend(tf.map_fn(side.waveform, numbers, fn_output_signature=signature))
-
-    return make
-
-
-def _kept_images(side: ClipSet, config: BaseExperiment) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The same, each made once and kept as float16."""
-    frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    numbers = tf.constant(side.numbers)
-    places = np.zeros(1 + side.numbers.max(), np.int64)
-    places[side.numbers] = np.arange(side.clips)
-
-    def make(place: tf.Tensor) -> tuple[tf.Tensor]:
-        image = frontend(side.waveform(numbers[place])[tf.newaxis])[0]
-        return (tf.cast(image, tf.float16),)
-
-    signature = tf.TensorSpec(frontend.shape(config.input_samples), tf.float16)
-    kept = LazyCache(side.clips, make, [signature])
-    return lambda chosen: tf.cast(kept.of(tf.gather(places, chosen))[0], tf.float32)
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)

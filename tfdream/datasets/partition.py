@@ -1,4 +1,4 @@
-"""What one of several processes takes of every batch, so that together they take all of it."""
+"""The slice of each global batch that one replica processes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,37 +8,38 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class ReplicaSlice:
-    """One of equal parts of every batch; by default all of it.
+    """One of several equal parts of every batch; by default the complete batch.
 
     Attributes:
-      index: of the part.
-      count: of all parts; batches are a multiple of it.
+      index: number of the part.
+      count: number of parts; batch sizes are multiples of it.
     """
 
     index: int | tf.Tensor = 0
     count: int = 1
 
-    def of(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-        """The part of each batch, to be taken before anything costly is done to it."""
+    def apply(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """Slice every batch of a dataset; apply it before costly operations."""
         if self.count == 1:
             return batches
 
-        def cut(*batch: Any) -> Any:
-            return self.cut(batch if len(batch) > 1 else batch[0], batch_size)
+        def slice_batch(*batch: Any) -> Any:
+            return self.slice(batch if len(batch) > 1 else batch[0], batch_size)
 
-        return batches.map(cut)
+        return batches.map(slice_batch)
 
-    def cut(self, batch: Any, batch_size: int) -> Any:
-        """The part of tensors `[batch, …]` in any structure: `[batch / count, …]`."""
+    def slice(self, batch: Any, batch_size: int) -> Any:
+        """Slice tensors `[batch, …]` in any structure to `[batch / count, …]`."""
         size = batch_size // self.count
         first = self.index * size
         return tf.nest.map_structure(lambda values: values[first : first + size], batch)
 
     def seed(self, seed: tf.Tensor) -> tf.Tensor:
-        """The seed int64 `[2]` of what is drawn for the part, where `seed` is the batch's."""
+        """Derive this part's random seed int64 `[2]` from the batch's."""
         if self.count == 1:
             return seed
         return tf.random.experimental.stateless_fold_in(seed, self.index)
 
 
-WHOLE = ReplicaSlice()
+COMPLETE = ReplicaSlice()
+"""The slice of a process that trains alone."""

@@ -76,7 +76,7 @@ class Service(NamedTuple):
 
         def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
             def cut(index: tf.Tensor) -> tuple[Any, ...]:
-                return step, index, ReplicaSlice(index, portion.count).cut(batch, batch_size)
+                return step, index, ReplicaSlice(index, portion.count).slice(batch, batch_size)
 
             return tf.data.Dataset.range(portion.count).map(cut)
 

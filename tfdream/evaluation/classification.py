@@ -9,7 +9,10 @@ import tensorflow as tf
 from sklearn.metrics import confusion_matrix
 
 from tfdream import audio
-from tfdream.datasets import pipeline, records
+from tfdream.datasets import manifest
+from tfdream.datasets.batches import LabeledPipeline, window_starts
+from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.manifest import Dataset, report_corrupt_shards
 from tfdream.datasets.preparation import cutting
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.scores import intervals, per_class
@@ -48,13 +51,13 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
     Raises:
       DatasetError: if the dataset does not fit the run, or is damaged.
     """
-    dataset = records.load(dataset_folder)
-    _check_fits(run, dataset, dataset_folder)
+    dataset = manifest.load(dataset_folder)
+    _check_fits(run, dataset)
     if folds is None:
         folds = _held_out(run, dataset)
     chosen = sorted(set(folds))
-    with records.report_corrupt_shards({dataset_folder: dataset}):
-        found = predict_dataset(run, dataset_folder, dataset, chosen)
+    with report_corrupt_shards([dataset]):
+        found = predict_dataset(run, dataset, chosen)
     return {**score(found, run.labels), "folds": chosen}
 
 
@@ -79,13 +82,11 @@ def score(found: Predictions, labels: list[str]) -> dict[str, Any]:
     }
 
 
-def predict_dataset(
-    run: Run, folder: Path, dataset: records.Dataset, folds: list[int]
-) -> Predictions:
+def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions:
     """The network's probabilities for every clip of some folds."""
-    shards = dataset.fold_shards(folds)
-    batches = pipeline.evaluation_batches(folder, dataset, shards, run.config, _BATCH_SIZE)
-    windows = len(pipeline.window_starts(run.config))
+    pipeline = LabeledPipeline(run.config, run.frontend)
+    batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE)
+    windows = len(window_starts(run.config))
     model = run.model  # loaded out here: inside the graph, loading would only be recorded
     classify = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     probabilities, labels, tracks = [], [], []
@@ -228,21 +229,21 @@ def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 
-def _check_fits(run: Run, dataset: records.Dataset, folder: Path) -> None:
+def _check_fits(run: Run, dataset: Dataset) -> None:
     wanted, found = run.config.prepare, dataset.config
     if (wanted.sample_rate, wanted.clip_samples) != (found.sample_rate, found.clip_samples):
         raise DatasetError(
-            f"'{folder}' has clips of {found.clip_seconds:g} s at {found.sample_rate} Hz, the run "
+            f"'{dataset.folder}' has clips of {found.clip_seconds:g} s at {found.sample_rate} Hz, the run "
             f"wants {wanted.clip_seconds:g} s at {wanted.sample_rate} Hz"
         )
     if dataset.labels != run.labels:
         raise DatasetError(
-            f"'{folder}' has the labels {', '.join(dataset.labels)}, the run knows "
+            f"'{dataset.folder}' has the labels {', '.join(dataset.labels)}, the run knows "
             f"{', '.join(run.labels)}; evaluate on a dataset of the same labels"
         )
 
 
-def _held_out(run: Run, dataset: records.Dataset) -> list[int]:
+def _held_out(run: Run, dataset: Dataset) -> list[int]:
     if dataset.fingerprint != run.info.dataset_fingerprint:
         return dataset.folds
     if run.info.test_fold is None:

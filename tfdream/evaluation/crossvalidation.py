@@ -11,14 +11,14 @@ import numpy as np
 
 from tfdream import __version__
 from tfdream.config import Experiment
-from tfdream.datasets import records
+from tfdream.datasets import manifest
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.evaluation.classification import evaluate
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io import documents
 from tfdream.io.atomic import write_json
 from tfdream.runs import Run
-from tfdream.training.classification import train
+from tfdream.training.train import TrainOptions, train
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def crossvalidate(
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or a run do not fit.
     """
-    dataset = records.load(dataset_folder)
+    dataset = manifest.load(dataset_folder)
     if len(dataset.folds) < 2:
         raise DatasetError(
             f"'{dataset_folder}' has one fold, which leaves none to train on when it is held out; "
@@ -92,10 +92,10 @@ def crossvalidate(
             steps[place] = total
             behind = sum(steps.values()) - total
             # The folds to come have about as many steps as this one.
-            progress(behind + done, behind + (len(order) - place) * total, note)
+            progress(behind + done, behind + (len(order) - place) * total, note=note)
 
         run_folder = _run_folder(out_folder, fold)
-        trained = train(config, dataset_folder, run_folder, fold, force, report)
+        trained = train(config, dataset_folder, run_folder, TrainOptions(fold, force), report)
         evaluation = _evaluation(Run.open(run_folder), dataset_folder, fold)
         logger.info(
             "%s: clip accuracy %.4f, track accuracy %.4f",

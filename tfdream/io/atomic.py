@@ -145,9 +145,12 @@ def check_output_file(path: str | Path, force: bool, error: type[TfdreamError]) 
 
 
 def check_format(
-    content: object, newest: int, folder: str | Path, error: type[TfdreamError]
+    content: object, expected: int, folder: str | Path, error: type[TfdreamError]
 ) -> None:
-    """Raise `error` if the format number in a folder's description is larger than `newest`."""
+    """Raise `error` if a folder's description has another format number than `expected`."""
     version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > newest:
-        raise error(f"'{folder}' was written by a newer tfdream; update this installation")
+    if isinstance(version, int) and version != expected:
+        raise error(
+            f"'{folder}' has format {version}, this version of tfdream reads format {expected}; "
+            "make it again with this version, or install the version that wrote it"
+        )

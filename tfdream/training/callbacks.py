@@ -1,4 +1,4 @@
-"""What happens around each epoch: measuring, saving, stopping, saying so."""
+"""Keras callbacks: throughput, checkpoints, early stopping, previews, progress."""
 
 import logging
 import math
@@ -17,7 +17,7 @@ from tfdream.errors import ModelError
 from tfdream.io.atomic import write_csv
 from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
-from tfdream.training.timed_model import FitModel
+from tfdream.training.timed_model import TimedModel
 
 logger = logging.getLogger(__name__)
 
@@ -29,31 +29,31 @@ MACHINE_COLUMNS = ("epoch", "seconds", "examples_per_second", "data_wait_fractio
 class Throughput(keras.callbacks.Callback):
     """Adds seconds, examples_per_second and data_wait_fraction to each epoch's logs.
 
-    Place it before the callbacks that read them. Validation does not count.
+    It runs before the callbacks that read them. The time of validation is not included.
     """
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
         self.batch_size = batch_size
-        self.model: FitModel
+        self.model: TimedModel
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
-        """Start the clock."""
+        """Start the timer."""
         self.started = time.perf_counter()
         self.seconds: float | None = None
         self.steps = 0
         self.model.data_wait_seconds = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
-        """Count."""
+        """Count the step."""
         self.steps += 1
 
     def on_test_begin(self, logs: Row | None = None) -> None:
-        """Stop the clock when validation begins."""
+        """Stop the timer when validation begins."""
         self._stop()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Stop the clock where there is no validation, and report."""
+        """Stop the timer if there is no validation, and add the columns."""
         seconds = self._stop()
         logs["seconds"] = seconds
         logs["examples_per_second"] = self.steps * self.batch_size / seconds
@@ -66,18 +66,18 @@ class Throughput(keras.callbacks.Callback):
 
 
 class RunCheckpoint(keras.callbacks.Callback):
-    """Keeps the run folder up to date after every epoch.
+    """Updates the run folder after every epoch.
 
-    Each of its files is replaced as a whole; the resume state comes last, so that a process killed
+    Every file is replaced atomically. The resume state is written last, so that a process killed
     in between repeats the epoch and writes the same files again.
 
     Args:
-      run: whose folder it is.
-      network: whose weights the run keeps.
-      config: of the training.
-      history: a row per epoch so far; it is added to.
-      best: keep the weights of the lowest validation loss instead of the last ones.
-      worker: the number of this one among those that train together.
+      run: the run folder.
+      network: the network whose weights the run stores.
+      config: training settings.
+      history: a row per finished epoch; this callback appends to it.
+      best: store the weights of the lowest validation loss instead of the last ones.
+      worker: index of this process among those that train together.
     """
 
     def __init__(
@@ -95,40 +95,44 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.config = config
         self.history = history
         self.best = best
-        # Each worker drops other units of its clips.
+        # Workers draw different dropout masks.
         self.seed = (config.seed + worker) % 2**32
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
-        """Let dropout depend on the seed and the epoch alone, so that it can be resumed."""
+        """Seed dropout from the seed and the epoch alone, so that training resumes exactly."""
         for variable in self.model.variables:
             if variable.name == "seed_generator_state":
                 variable.assign([self.seed, epoch])
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
-        """Save, and say so."""
+        """Store the epoch and log it.
+
+        Raises:
+          ModelError: if the loss or a weight is not finite.
+        """
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        # The last step may have ruined the weights without a loss that shows it.
-        sound = all(np.isfinite(weight).all() for weight in self.network.get_weights())
-        if not (sound and math.isfinite(row["loss"])):
+        # The last step may produce invalid weights that no loss was computed from.
+        finite = all(np.isfinite(weight).all() for weight in self.network.get_weights())
+        if not (finite and math.isfinite(row["loss"])):
             raise ModelError(
-                f"the loss is {row['loss'] if sound else math.nan} after epoch {epoch + 1}; lower "
-                f"training.learning_rate={self.config.learning_rate:g} (what earlier epochs learnt "
-                "is kept)"
+                f"the loss is {row['loss'] if finite else math.nan} after epoch {epoch + 1}; lower "
+                f"training.learning_rate={self.config.learning_rate:g} (the "
+                "state of earlier epochs is stored)"
             )
         self.history.append(row)
         if not self.best or best_epoch(self.history) == row["epoch"]:
             self.run.save_weights(self.network)
         write_csv(self.run.history_path, self.history)
         self.run.save_resume_state(self.model, self.history)
-        logger.info(_told(row, self.config.epochs))
+        logger.info(_format_row(row, self.config.epochs))
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops when the validation loss has not been lower for some epochs.
+    """Stops training when the validation loss has not decreased for some epochs.
 
     Args:
-      history: a row per epoch, which `RunCheckpoint` adds to before.
-      epochs: so many; None to go on for ever.
+      history: a row per finished epoch; `RunCheckpoint` appends to it first.
+      epochs: number of epochs; None never stops.
     """
 
     def __init__(self, history: list[Row], epochs: int | None) -> None:
@@ -137,48 +141,48 @@ class EarlyStopping(keras.callbacks.Callback):
         self.epochs = epochs
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
-        """Stop, if it is time."""
+        """Stop if the limit is reached."""
         if out_of_patience(self.history, self.epochs):
             logger.info("no lower validation loss for %d epochs: stopped", self.epochs)
             self.model.stop_training = True
 
 
 class PreviewCallback(keras.callbacks.Callback):
-    """Lets somebody look: before the first epoch, after every so many, and after the last.
+    """Shows the model before the first epoch, after every few epochs and after the last.
 
     Args:
-      look: hears the number of epochs done.
-      every: so many epochs.
-      last: the number of all.
+      show: receives the model and the number of finished epochs.
+      every: epochs between previews.
+      last: number of all epochs.
     """
 
-    def __init__(self, look: Callable[[int], None], every: int, last: int) -> None:
+    def __init__(self, show: Callable[[TimedModel, int], None], every: int, last: int) -> None:
         super().__init__()
-        self.look = look
+        self.show = show
         self.every = every
         self.last = last
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
-        """Look at what is not trained yet."""
+        """Show the untrained model."""
         if epoch == 0:
-            self.look(0)
+            self.show(self.model, 0)
 
     def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
-        """Look, if it is time."""
+        """Show the model if the epoch is due."""
         done = epoch + 1
         if done % self.every == 0 or done == self.last:
-            self.look(done)
+            self.show(self.model, done)
 
 
 class LogConfig(keras.callbacks.Callback):
-    """Shows a run's configuration in TensorBoard."""
+    """Writes a run's configuration to TensorBoard."""
 
     def __init__(self, run: RunFolder) -> None:
         super().__init__()
         self.run = run
 
     def on_train_begin(self, logs: Row | None = None) -> None:
-        """Write it, as the code that it is."""
+        """Write it as preformatted text."""
         code = textwrap.indent(self.run.config_path.read_text(encoding="utf-8"), "    ")
         with tf.summary.create_file_writer(str(self.run.events_path / "train")).as_default(0):
             tf.summary.text("configuration", code)
@@ -194,32 +198,32 @@ class StepProgress(keras.callbacks.Callback):
         self.done = 0
 
     def on_train_begin(self, logs: Row | None = None) -> None:
-        """Count the epochs that an earlier call did."""
+        """Include the epochs of earlier sessions."""
         self.done = self.first_epoch * self.params["steps"]
 
     def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
-        """One more."""
+        """Report the step."""
         self.done += 1
         self.progress(self.done, self.params["epochs"] * self.params["steps"])
 
 
 def best_epoch(history: list[Row]) -> int:
-    """The epoch of the lowest validation loss, or the last one where nothing was validated."""
+    """Return the epoch of the lowest validation loss; without validation, the last epoch."""
     if "val_loss" not in history[-1]:
         return int(history[-1]["epoch"])
     return int(min(history, key=lambda row: row["val_loss"])["epoch"])
 
 
 def out_of_patience(history: list[Row], epochs: int | None) -> bool:
-    """Whether the validation loss has not been lower for so many epochs; None waits for ever."""
+    """Return whether the validation loss has not decreased for so many epochs; None: never."""
     if not history or epochs is None:
         return False
     return len(history) - best_epoch(history) >= epochs
 
 
 def speed(history: list[Row]) -> dict[str, float]:
-    """Of a training: examples_per_second, data_wait_fraction (medians of the epochs), seconds."""
-    # The first epoch includes building the graph.
+    """Return examples_per_second and data_wait_fraction (medians over epochs) and total seconds."""
+    # The first epoch includes the construction of the graph.
     steady = history[1:] or history
     return {
         **{
@@ -230,10 +234,15 @@ def speed(history: list[Row]) -> dict[str, float]:
     }
 
 
-def _told(row: Row, epochs: int) -> str:
+def learning_metrics(row: Row) -> Row:
+    """Return an epoch's losses and metrics, without what depends on the machine's speed."""
+    return {name: value for name, value in row.items() if name not in MACHINE_COLUMNS}
+
+
+def _format_row(row: Row, epochs: int) -> str:
     parts = [f"epoch {row['epoch']:.0f}/{epochs}"]
-    learnt = (name for name in row if name not in MACHINE_COLUMNS)
-    parts += [f"{name.replace('_', ' ')} {row[name]:.4f}" for name in learnt]
+    metrics = learning_metrics(row)
+    parts += [f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items()]
     parts.append(f"{row['examples_per_second']:.0f} clips/s")
     parts.append(f"{row['data_wait_fraction']:.1%} waiting for data")
     return ", ".join(parts)

@@ -38,31 +38,27 @@ _LOST = (
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Which machines take part in a training.
+    """Machines that train together.
 
     Attributes:
-      strategy: ``auto`` for all devices of this one; ``multiworker`` for all of TF_CONFIG.
-      data_service: the address of a dispatcher whose workers make the batches.
+      strategy: ``auto`` for all devices of this machine; ``multiworker`` for all machines in
+        TF_CONFIG.
+      data_service: address of a dispatcher whose workers compute the batches.
     """
 
     strategy: Literal["auto", "multiworker"] = "auto"
     data_service: str | None = None
 
-    def refuse_service(self) -> None:
-        """Raise ConfigError if a data service is named, where nothing is made for it."""
-        if self.data_service is not None:
-            raise ConfigError("--data-service makes batches for classifiers alone; leave it out")
-
     @contextmanager
     def joined(self, run_folder: Path) -> Iterator["Workers"]:
-        """Wait for the other machines, if there are any; call it before TensorFlow does anything.
+        """Connect to the other machines; call it before any other use of TensorFlow.
 
         Args:
-          run_folder: where the chief writes.
+          run_folder: run folder of worker 0.
 
         Raises:
-          ConfigError: if TF_CONFIG or the address of the data service is none.
-          ClusterError: if another machine ends before this one does.
+          ConfigError: if TF_CONFIG or the address of the data service is invalid.
+          ClusterError: if another machine stops before this one.
         """
         if self.data_service is not None:
             check_address(self.data_service)
@@ -70,23 +66,23 @@ class ClusterConfig:
         if count == 1:
             yield Workers(timed_model.strategy(), index, count, run_folder, self.data_service)
             return
-        logger.info("worker %d of %d: waiting for the others", index + 1, count)
+        logger.info("worker %d of %d: connecting to the others", index + 1, count)
         with tempfile.TemporaryDirectory() as temporary:
-            # TensorFlow wants every worker to save; one folder is enough for people.
+            # TensorFlow requires that every worker saves; only worker 0's folder is kept.
             folder = run_folder if index == 0 else Path(temporary) / "run"
             try:
                 with _interruptible_at_once():
                     strategy = tf.distribute.MultiWorkerMirroredStrategy()
                 workers = Workers(strategy, index, count, folder, self.data_service)
                 yield workers
-                workers.broadcast(b"")  # who ends first would be missed
+                workers.broadcast(b"")  # a worker that exits first would count as lost
             except _LOST as error:
-                # Before it TensorFlow names an operation, after it the same in other words.
+                # The message starts with an operation's name and ends with a repetition.
                 reason = error.message.rpartition("}} ")[2].splitlines()[0].partition(". ")[0]
                 raise ClusterError(
-                    "another worker ended or cannot be reached; start the same command on every "
-                    "machine again, and training goes on after the last finished epoch "
-                    f"(TensorFlow says: {reason})"
+                    "another worker stopped or cannot be reached; start the same command on every "
+                    "machine again, and training continues after the last finished epoch "
+                    f"(TensorFlow: {reason})"
                 ) from None
 
 
@@ -94,14 +90,14 @@ SINGLE_MACHINE = ClusterConfig()
 
 
 class Workers:
-    """The processes that train one network together: mostly, this one alone.
+    """The processes that train one network together; usually this one alone.
 
     Args:
-      strategy: how they share variables and gradients.
-      index: of this one; the chief's is 0.
-      count: of all.
-      folder: where this one writes its run; for all but the chief it ends with the training.
-      data_service: the address of a dispatcher whose workers make the batches.
+      strategy: TensorFlow's distribution strategy.
+      index: index of this process.
+      count: number of processes.
+      folder: run folder of this process; temporary for all but worker 0.
+      data_service: address of a dispatcher whose workers compute the batches.
     """
 
     def __init__(
@@ -120,87 +116,87 @@ class Workers:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this one writes what stays."""
+        """Whether this process is worker 0, which writes the run."""
         return self.index == 0
 
     @property
     def devices(self) -> int:
-        """Of all of them together."""
+        """Number of devices of all processes."""
         return int(self.strategy.num_replicas_in_sync)
 
     @property
-    def portion(self) -> ReplicaSlice:
-        """What this one takes of every batch."""
+    def replica(self) -> ReplicaSlice:
+        """The slice of each batch that this process computes."""
         return ReplicaSlice(self.index, self.count)
 
     def service(self) -> Service | None:
-        """What makes the batches instead; all workers have to ask at the same time."""
+        """Return the data service, if there is one; all workers must call it at the same time."""
         if self.data_service is None:
             return None
         return Service(self.data_service, self.broadcast(new_job().encode()).decode())
 
     def distribute(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """This one's portions of batches, as what `fit` takes."""
+        """Convert this process's slices of the batches to the input of `fit`."""
         if self.count == 1:
             return batches
-        own_devices = self.devices // self.count
-        if own_devices > 1:
+        local_devices = self.devices // self.count
+        if local_devices > 1:
             size = tf.nest.flatten(batches.element_spec)[0].shape[0]
-            batches = batches.rebatch(size // own_devices)
+            batches = batches.rebatch(size // local_devices)
         return self.strategy.distribute_datasets_from_function(lambda _: batches)
 
     def check_batch_size(self, clips: int) -> None:
-        """See that every device gets the same share of a batch.
+        """Check that a batch splits equally over all devices.
 
         Raises:
-          ConfigError: if not; TensorFlow cannot add up gradients of shares that differ.
+          ConfigError: if it does not; TensorFlow cannot add gradients of unequal slices.
         """
         timed_model.check_batch_size(clips, self.devices)
 
     def broadcast(self, content: bytes) -> bytes:
-        """What the chief gives, for every worker; what the others give does not matter."""
+        """Return worker 0's argument on every worker."""
         if self.count == 1:
             return content
         size = int(self._sum(np.array(len(content) if self.is_chief else 0, np.int64)))
         if not size:
-            return b""  # TensorFlow crashes at the sum of nothing
+            return b""  # TensorFlow crashes when it reduces an empty tensor
         padded = np.zeros(-(-size // 4) * 4, np.uint8)
         if self.is_chief:
             padded[:size] = np.frombuffer(content, np.uint8)
         return bytes(self._sum(padded.view(np.int32)).tobytes()[:size])
 
     def agree(self, check: Callable[[], None]) -> None:
-        """Let the chief check something, and all fail with what it finds.
+        """Run a check on worker 0, and raise its error on every worker.
 
         Raises:
-          TfdreamError: of the kind that the check raised, or a ClusterError for the others.
+          TfdreamError: the error of the check on worker 0, a ClusterError on the others.
         """
         error: TfdreamError | None = None
         if self.is_chief:
             try:
                 check()
-            except TfdreamError as found:
-                error = found
-        told = self.broadcast(str(error or "").encode()).decode()
+            except TfdreamError as raised:
+                error = raised
+        message = self.broadcast(str(error or "").encode()).decode()
         if error is not None:
             raise error
-        if told:
-            raise ClusterError(f"the chief says: {told}")
+        if message:
+            raise ClusterError(f"worker 0 failed: {message}")
 
     def check_same(self, settings: str) -> None:
-        """See that all workers were started alike.
+        """Check that all workers have the same settings.
 
         Raises:
-          ClusterError: on those whose settings are not the chief's.
+          ClusterError: on workers whose settings differ from worker 0's.
         """
         if self.broadcast(settings.encode()).decode() != settings:
             raise ClusterError(
-                "this worker's settings or dataset are not the chief's; start the same command on "
-                "every machine, with the same dataset"
+                "this worker's settings or dataset differ from worker 0's; start the same command "
+                "on every machine, with the same dataset"
             )
 
     def broadcast_file(self, path: Path) -> None:
-        """Put the chief's file at this path, or none if it has none."""
+        """Copy worker 0's file at this path to every worker, if it exists."""
         own = path.read_bytes() if self.is_chief and path.is_file() else b""
         content = self.broadcast(own)
         if content and not self.is_chief:
@@ -208,15 +204,15 @@ class Workers:
             path.write_bytes(content)
 
     def _sum(self, values: np.ndarray) -> np.ndarray:
-        """Of what all give."""
+        """Sum an array over all workers."""
         total: np.ndarray = self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
         return total
 
 
 @contextmanager
 def _interruptible_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process while TensorFlow waits, and does not let Python hear of it."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+    """Let Ctrl-C end the process at once while TensorFlow blocks Python's signal handlers."""
+    if threading.current_thread() is not threading.main_thread():  # only it receives signals
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -227,7 +223,7 @@ def _interruptible_at_once() -> Iterator[None]:
 
 
 def _read_cluster() -> tuple[int, int]:
-    """The number of this worker and of all, of TF_CONFIG."""
+    """Return this worker's index and the number of workers from TF_CONFIG."""
     text = os.environ.get("TF_CONFIG", "")
     try:
         config = json.loads(text)
@@ -236,10 +232,10 @@ def _read_cluster() -> tuple[int, int]:
         before = {"chief": [], "worker": chiefs}[task["type"]]
         own = {"chief": chiefs, "worker": workers}[task["type"]]
         index = int(task["index"])
-        known = len(own) > index >= 0
+        valid = len(own) > index >= 0
     except (ValueError, KeyError, TypeError, AttributeError):
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise ConfigError(
             f"the environment variable TF_CONFIG is {text!r}, which --strategy multiworker cannot "
             f"use; on the first machine it is something like {_EXAMPLE}"

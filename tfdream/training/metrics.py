@@ -1,4 +1,4 @@
-"""What a classifier takes for what, counted while it is trained and validated."""
+"""The confusion matrix as a Keras metric."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 class Confusion(keras.metrics.Metric):
-    """Counts clips by truth and guess; tells nothing to the logs, where numbers alone belong.
+    """Counts clips by true and predicted label. It adds nothing to the logs, which hold scalars.
 
     Args:
       classes: number of labels.
@@ -22,28 +22,28 @@ class Confusion(keras.metrics.Metric):
     def update_state(
         self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
     ) -> None:
-        """Count a batch.
+        """Count the clips of a batch.
 
         Args:
-          y_true: one-hot `[batch, classes]`; of blends, the larger part.
+          y_true: one-hot `[batch, classes]`; mixed examples count as their larger part.
           y_pred: logits or probabilities `[batch, classes]`.
-          sample_weight: `[batch]`; what has none only fills up, and does not count.
+          sample_weight: `[batch]`; clips of weight 0 are not counted.
         """
-        truth, guess = tf.argmax(y_true, axis=1), tf.argmax(y_pred, axis=1)
+        truth, predicted = tf.argmax(y_true, axis=1), tf.argmax(y_pred, axis=1)
         weight = tf.ones_like(truth) if sample_weight is None else sample_weight > 0
         counts = tf.math.confusion_matrix(
-            truth, guess, self.classes, tf.cast(weight, self.dtype), self.dtype
+            truth, predicted, self.classes, tf.cast(weight, self.dtype), self.dtype
         )
         self.counts.assign_add(counts)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Nothing: see `matrix`."""
+        """Return no scalars; `matrix` returns the counts."""
         return {}
 
     def matrix(self) -> np.ndarray:
-        """Clips `[truth, guess]` since the last reset."""
-        found: np.ndarray = keras.ops.convert_to_numpy(self.counts)
-        return found
+        """Return the number of clips `[truth, predicted]` since the last reset."""
+        counts: np.ndarray = keras.ops.convert_to_numpy(self.counts)
+        return counts
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes}

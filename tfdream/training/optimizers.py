@@ -1,4 +1,4 @@
-"""The optimizer that a configuration describes."""
+"""Optimizers and learning rate schedules from configurations."""
 
 import math
 from typing import Any
@@ -33,7 +33,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * factor
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the constructor's arguments."""
         return {
             "rate": self.rate,
             "warmup_steps": self.warmup_steps,
@@ -42,7 +42,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Stays for some steps, then falls to 0 along a line.
+    """A constant rate for some steps, then a linear decay to 0.
 
     Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
     networks", section 4.
@@ -59,7 +59,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * (1 - ops.clip(done, 0.0, 1.0))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the constructor's arguments."""
         return {
             "rate": self.rate,
             "constant_steps": self.constant_steps,
@@ -67,10 +67,10 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def of_translation(
+def build_for_translation(
     training: TranslationTrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """That of two generators, or of two discriminators, with the schedule of its rate."""
+    """Build the optimizer of two generators or of two discriminators, with its schedule."""
     rate: float | LinearDecay = training.learning_rate
     if training.decay_epochs:
         decay_steps = training.decay_epochs * steps_per_epoch
@@ -80,10 +80,10 @@ def of_translation(
     return _for_precision(keras.optimizers.Adam(rate, beta_1=training.beta_1))
 
 
-def of_generation(
+def build_for_generation(
     training: GenerationTrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """That of a generator, with the schedule of its rate."""
+    """Build the optimizer of a sequence model, with its schedule."""
     rate: float | WarmCosine = training.learning_rate
     if training.schedule == "cosine":
         rate = WarmCosine(training.learning_rate, 0, training.epochs * steps_per_epoch)
@@ -91,7 +91,7 @@ def of_generation(
 
 
 def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Make it, with the schedule of its rate."""
+    """Build the optimizer of a classifier, with its schedule."""
     rate: float | WarmCosine = training.learning_rate
     if training.schedule == "cosine" or training.warmup_epochs:
         warmup_steps = round(training.warmup_epochs * steps_per_epoch)
@@ -110,7 +110,7 @@ def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Op
 
 
 def _for_precision(adam: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Scales the loss where small gradients would be lost in float16."""
+    """Add loss scaling in float16, where small gradients would underflow."""
     if keras.config.dtype_policy().name == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam

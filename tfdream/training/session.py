@@ -1,12 +1,11 @@
-"""One training from its start, or from where it was interrupted, to its end."""
+"""One training session: from the start, or from where it was interrupted, to the last epoch."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfdream.config import BaseTrainingConfig, SupervisedTrainingConfig
 from tfdream.datasets.service import report_lost_batches
@@ -15,45 +14,27 @@ from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
 from tfdream.training import callbacks, timed_model
 from tfdream.training.distributed import Workers
+from tfdream.training.task import Task
+from tfdream.training.timed_model import TimedModel
 
 logger = logging.getLogger(__name__)
 
 
-class Batches(NamedTuple):
-    """What is learnt from.
-
-    Attributes:
-      portions: this worker's of every batch, from the first epoch that is not done on.
-      size: of a batch, of all workers together.
-      steps: of an epoch.
-    """
-
-    portions: tf.data.Dataset
-    size: int
-    steps: int
-
-
 class Session:
-    """What every training does, whatever it fits.
+    """The part of training that is the same for every task.
 
     Args:
-      run: where its result goes.
-      workers: that train together.
-      force: start anew where the folder holds a run already.
+      run: the run's folder and configuration.
+      workers: processes that train together.
+      force: replace a run in the folder instead of continuing it.
       progress: receives the finished steps and the steps of all epochs.
 
     Raises:
-      ConfigError: if the folder holds another run.
-      ClusterError: if the workers were not started alike.
+      ConfigError: if the folder contains another run.
+      ClusterError: if the workers have different settings.
     """
 
-    def __init__(
-        self,
-        run: RunFolder,
-        workers: Workers,
-        force: bool,
-        progress: ProgressFn,
-    ) -> None:
+    def __init__(self, run: RunFolder, workers: Workers, force: bool, progress: ProgressFn) -> None:
         self.run = run
         self.workers = workers
         self.force = force
@@ -61,40 +42,40 @@ class Session:
         self.history: list[callbacks.Row] = []
         if not force:
             workers.agree(run.check_continues)
-        of_this_machine = {"dataset", "versions"}
+        machine_specific = {"dataset", "versions"}
         workers.check_same(
-            run.config.model_dump_json() + run.info.model_dump_json(exclude=of_this_machine)
+            run.config.model_dump_json() + run.info.model_dump_json(exclude=machine_specific)
         )
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Where networks and what fits them are to be made."""
+        """Set the random seed, strategy and precision in which models are built."""
         training = self.run.config.training
         keras.utils.set_random_seed(training.seed)
         with self.workers.strategy.scope(), timed_model.precision(training.mixed_precision):
             yield
 
-    def begin(self, model: timed_model.FitModel) -> None:
-        """Make the folder, and bring the model to where an earlier call left it.
+    def begin(self, model: TimedModel) -> None:
+        """Create the folder, and restore the state of an interrupted session.
 
-        Call it when all has proved to fit: a folder of settings that do not is in the way.
+        It is called after all other checks, so that a failed call leaves no folder behind.
         """
         if self.force:
             self.run.clear()
-        self.run.create()  # the number of epochs may have grown
+        self.run.create()  # the number of epochs may have changed
         self.workers.broadcast_file(self.run.resume_path)
         self.history = self.run.load_resume_state(model)
         if self.history:
-            logger.info("the run has %d epochs already: going on", len(self.history))
+            logger.info("continuing the run after %d epochs", len(self.history))
 
     @property
     def first_epoch(self) -> int:
-        """How many are done."""
+        """Number of finished epochs."""
         return len(self.history)
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or no more would help."""
+        """Whether all epochs are done, or early stopping ended the training."""
         training = self.run.config.training
         return self.first_epoch >= training.epochs or callbacks.out_of_patience(
             self.history, _patience(training)
@@ -102,37 +83,35 @@ class Session:
 
     def fit(
         self,
-        model: timed_model.FitModel,
+        model: TimedModel,
         network: keras.Model,
-        batches: Batches,
-        validation: tf.data.Dataset | None,
-        before: Sequence[keras.callbacks.Callback] = (),
+        task: Task,
         after: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
-        """Train up to the last epoch, and keep the run folder up to date.
+        """Train up to the last epoch, and update the run folder after each.
 
         Args:
-          model: that `begin` has seen.
-          network: whose weights the run keeps.
-          batches: to learn from.
-          validation: this worker's portions of what is held out.
-          before: what happens before an epoch is kept.
-          after: and after.
+          model: the compiled model that `begin` restored.
+          network: the network whose weights the run stores.
+          task: batches and callbacks.
+          after: callbacks that run after an epoch is stored.
         """
         training = self.run.config.training
         distribute = self.workers.distribute
+        batches = task.training_batches(self.first_epoch)
+        validation = task.validation_batches()
         with report_lost_batches():
             model.fit(
-                distribute(batches.portions),
+                distribute(batches),
                 epochs=training.epochs,
                 initial_epoch=self.first_epoch,
-                steps_per_epoch=batches.steps,
+                steps_per_epoch=task.steps,
                 validation_data=None if validation is None else distribute(validation),
                 verbose=0,
                 shuffle=False,
                 callbacks=[
-                    callbacks.Throughput(batches.size),
-                    *before,
+                    callbacks.Throughput(task.batch_size),
+                    *task.callbacks(self.history),
                     callbacks.RunCheckpoint(
                         self.run,
                         network,
@@ -151,11 +130,11 @@ class Session:
             )
 
     def end(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Write the result down, and give it back."""
+        """Write the result to the run folder and return it."""
         write_json(self.run.metrics_path, result)
         return result
 
 
 def _patience(training: BaseTrainingConfig) -> int | None:
-    """Epochs without a lower validation loss that are waited for; None for ever."""
+    """Epochs without a lower validation loss before early stopping; None for no limit."""
     return training.patience if isinstance(training, SupervisedTrainingConfig) else None

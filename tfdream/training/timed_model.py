@@ -1,4 +1,4 @@
-"""Where training runs: all devices of a process, and how long they wait for data."""
+"""Keras models that measure how long they wait for data, and the devices they run on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +11,20 @@ import tensorflow as tf
 from tfdream.errors import ConfigError
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
 
+PRIVATE_MEMBERS = (
+    "_distribute_strategy",
+    "_get_metrics_result_or_logs",
+    "_maybe_symbolic_build",
+    "_symbolic_build",
+)
+"""Private members of `keras.Model` that `TimedModel` overrides or calls."""
+
 
 def strategy() -> tf.distribute.Strategy:
-    """Mirror the model over all GPUs, or over the logical CPUs where there is none.
+    """Return a strategy that mirrors the model over all GPUs, or over all logical CPUs.
 
-    A single device needs no mirror: MirroredStrategy computes the same there, but takes a quarter
-    more time.
+    A single device gets the default strategy: MirroredStrategy computes the same results there,
+    but takes a quarter more time.
     """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) == 1:
@@ -25,25 +33,24 @@ def strategy() -> tf.distribute.Strategy:
 
 
 def check_batch_size(clips: int, devices: int) -> None:
-    """See that every device gets the same share of a training batch.
+    """Check that a training batch splits equally over the devices.
 
     Raises:
-      ConfigError: if not; TensorFlow cannot add up gradients of shares that differ.
+      ConfigError: if it does not; TensorFlow cannot add gradients of unequal slices.
     """
     if clips % devices:
         raise ConfigError(
-            f"a batch of {clips} clips cannot be shared equally by {devices} devices; "
+            f"a batch of {clips} clips cannot be split equally over {devices} devices; "
             f"set training.batch_size to a multiple of {devices}"
         )
 
 
 @contextmanager
 def precision(mixed: bool) -> Iterator[None]:
-    """The precision of the networks that are built meanwhile.
+    """Set the precision of the networks that are built inside the block.
 
     Args:
-      mixed: products in float16 where GPUs compute fast with it, in bfloat16 elsewhere; float32
-        without.
+      mixed: use float16 on GPUs and bfloat16 elsewhere; False for float32.
     """
     before = keras.config.dtype_policy()
     if mixed:
@@ -56,12 +63,15 @@ def precision(mixed: bool) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-class FitModel:
-    """Beside `keras.Model`, a base of models that fetch each batch themselves and note the wait.
+class TimedModel:
+    """A base beside `keras.Model`: fetches each batch outside the compiled step and times the wait.
 
-    Keras fetches the next batch inside the compiled step, where waiting cannot be told from
-    computing. This is no `keras.Model` itself, because Keras changes the bases of all from which a
-    functional model descends: what else descends from them would then be functional too.
+    Keras fetches the next batch inside the compiled step, where waiting and computing cannot be
+    separated. Its `fit` also fails under MultiWorkerMirroredStrategy in two places, which the
+    overrides below replace. `PRIVATE_MEMBERS` lists what they rely on.
+
+    This class does not inherit from `keras.Model`, because Keras rewrites the bases of functional
+    models: other subclasses would become functional too.
     """
 
     data_wait_seconds = 0.0
@@ -79,19 +89,19 @@ class FitModel:
 
     @property
     def symbolic_batch(self) -> Any:
-        """What batches are like, from which Keras makes metrics and loss; None if they are made."""
+        """Symbolic batch from which Keras builds metrics and loss; None if they are built."""
         return None
 
     def build_optimizers(self) -> None:
-        """Make their variables, so that a state can be loaded into them."""
+        """Create the optimizer's variables, so that a state can be loaded into them."""
         self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force: bool = False) -> None:
-        """Wrap the compiled step; Keras calls this at the start of `fit`."""
+        """Wrap the compiled training step; Keras calls this at the start of `fit`."""
         if self.train_function is not None and not force:
             return
-        if self._has_other_machines:
-            step = self._on_every_device(self.train_step)
+        if self._is_multi_worker:
+            step = self._compile_for_replicas(self.train_step)
         else:
             keras.Model.make_train_function(self, force)
             compiled = self.train_function
@@ -109,32 +119,32 @@ class FitModel:
         self.train_function = fetch_and_step
 
     def make_test_function(self, force: bool = False) -> None:
-        """Compile the step of validation; Keras calls this at its start."""
-        if not self._has_other_machines:
+        """Compile the validation step; Keras calls this at the start of validation."""
+        if not self._is_multi_worker:
             keras.Model.make_test_function(self, force)
         elif self.test_function is None or force:
-            step = self._on_every_device(self.test_step)
+            step = self._compile_for_replicas(self.test_step)
             self.test_function = lambda batches: step(next(batches))
 
     def _get_metrics_result_or_logs(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """What steps tell, added up over all machines; Keras may take the last step's own."""
-        if not self._has_other_machines:
-            told: dict[str, tf.Tensor] = keras.Model._get_metrics_result_or_logs(self, logs)
-            return told
+        """Return metrics summed over all machines; Keras may return the last step's own values."""
+        if not self._is_multi_worker:
+            result: dict[str, tf.Tensor] = keras.Model._get_metrics_result_or_logs(self, logs)
+            return result
         results = self.get_metrics_result()
         return {name: results[name] for name in logs}
 
     @property
-    def _has_other_machines(self) -> bool:
+    def _is_multi_worker(self) -> bool:
         return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
-    def _on_every_device(
+    def _compile_for_replicas(
         self, step: Callable[[Any], dict[str, tf.Tensor]]
     ) -> Callable[[Any], dict[str, tf.Tensor]]:
-        """A compiled step whose result is the first own device's.
+        """Compile a step whose result is that of the first local replica.
 
-        Keras would take the mean over machines, along an axis that scalars do not have. Metrics of
-        an epoch are added up over all devices when it ends.
+        Keras would reduce scalars over the machines along a missing axis. Metrics are summed over
+        all replicas at the end of an epoch.
         """
         strategy = self.distribute_strategy
 
@@ -148,7 +158,7 @@ class FitModel:
         return compiled
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Make metrics and loss without a batch; Keras fails at those of several machines."""
+        """Build metrics and loss without a batch; Keras fails on batches of several machines."""
         if self._distribute_strategy is not None:
             with self._distribute_strategy.scope():
                 self._symbolic_build(data_batch=self.symbolic_batch)

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import librosa
 import numpy as np
-import tensorflow as tf
 from sklearn.ensemble import RandomForestClassifier
 
-from tfdream.datasets import pipeline, records
+from tfdream.datasets import manifest, records
+from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.manifest import Dataset
 from tfdream.evaluation.classification import Predictions, score
 
 MFCC = 20
@@ -25,16 +26,15 @@ def clip_features(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def fold_features(
-    folder: Path, dataset: records.Dataset, folds: list[int]
+    dataset: Dataset, folds: list[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    shards = dataset.fold_shards(folds)
-    batches = pipeline.evaluation_batches(folder, dataset, shards, tf.identity, batch_size=64)
     features, labels, tracks = [], [], []
-    for waveforms, clip in batches.as_numpy_iterator():
+    for serialized in ClipSet.from_folds(dataset, folds).records().batch(64):
+        batch = records.parse_batch(serialized, dataset.config)
         rate = dataset.config.sample_rate
-        features += [clip_features(waveform, rate) for waveform in waveforms]
-        labels.append(clip["label"])
-        tracks.append(clip["track"].astype(str))
+        features += [clip_features(waveform, rate) for waveform in batch["waveform"].numpy()]
+        labels.append(batch["label"].numpy())
+        tracks.append(batch["track"].numpy().astype(str))
     return np.stack(features), np.concatenate(labels), np.concatenate(tracks)
 
 
@@ -43,8 +43,8 @@ def fold_features(
 @click.option("--fold", "folds", type=int, multiple=True, help="By default each in turn.")
 def main(folder: Path, folds: tuple[int, ...]) -> None:
     """Print accuracies of the forest on the held-out folds of the dataset in FOLDER."""
-    dataset = records.load(folder)
-    by_fold = {fold: fold_features(folder, dataset, [fold]) for fold in dataset.folds}
+    dataset = manifest.load(folder)
+    by_fold = {fold: fold_features(dataset, [fold]) for fold in dataset.folds}
     for fold in folds or dataset.folds:
         rest = [by_fold[other] for other in dataset.folds if other != fold]
         features, labels, _ = (np.concatenate(parts) for parts in zip(*rest, strict=True))

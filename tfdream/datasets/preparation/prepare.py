@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import records
+from tfdream.datasets import manifest, records
+from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.preparation import cutting, shards
 from tfdream.datasets.preparation import journal as journals
 from tfdream.datasets.preparation.beam import Beam
@@ -71,8 +72,8 @@ def prepare(
     fingerprint = _fingerprint(tracks, config)
     if force:
         _clear(folder)
-    if (folder / records.DESCRIPTION).exists():
-        dataset = records.load(folder)
+    if (folder / manifest.MANIFEST).exists():
+        dataset = manifest.load(folder)
         if dataset.fingerprint != fingerprint:
             raise journals.other_settings(folder)
     else:
@@ -91,12 +92,14 @@ def prepare(
                 journal.add(written)
                 waiting -= len(planned.tracks)
                 progress(len(tracks) - waiting, len(tracks))
-        dataset = _describe(journal.read(), tracks, found.skipped, labels, config, fingerprint)
+        dataset = _describe(
+            folder, journal.read(), tracks, found.skipped, labels, config, fingerprint
+        )
         if not dataset.clips:
             journals.clear(folder)
             reasons = "; ".join(f"{path}: {reason}" for path, reason in dataset.skipped[:3])
             raise DatasetError(f"no file of '{source}' gave a clip ({reasons})")
-        write_json(folder / records.DESCRIPTION, dataset.model_dump(mode="json"))
+        write_json(folder / manifest.MANIFEST, dataset.model_dump(mode="json"))
         journals.clear(folder)
     return {
         "dataset": str(folder),
@@ -121,13 +124,14 @@ def _write(
 
 
 def _describe(
+    folder: Path,
     finished: list[WrittenShard],
     tracks: list[Track],
     unread: list[Skipped],
     labels: list[str],
     config: PrepareConfig,
     fingerprint: str,
-) -> records.Dataset:
+) -> Dataset:
     written = [one.shard for one in finished if one.shard]
     label_of = {track.name: track.label for track in tracks}
     per_label: Counter[str] = Counter()
@@ -135,7 +139,8 @@ def _describe(
         for name, count in shard.tracks.items():
             per_label[label_of[name]] += count
     skipped = [pair for one in finished for pair in one.skipped]
-    return records.Dataset(
+    return Dataset(
+        folder=folder,
         fingerprint=fingerprint,
         config=config,
         labels=labels,
@@ -156,6 +161,6 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
 
 def _clear(folder: Path) -> None:
     journals.clear(folder)
-    for pattern in (records.DESCRIPTION, "fold*-*.tfrecord"):
+    for pattern in (manifest.MANIFEST, "fold*-*.tfrecord"):
         for path in folder.glob(pattern):
             path.unlink()

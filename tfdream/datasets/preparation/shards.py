@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfdream.config import Config, PrepareConfig
-from tfdream.datasets import records
+from tfdream.datasets.manifest import Shard, write_shard
 from tfdream.datasets.preparation import cutting
 from tfdream.datasets.sources.tracks import Skipped, Track
 
@@ -32,7 +32,7 @@ class WrittenShard(Config):
     """What became of a planned one."""
 
     number: int
-    shard: records.Shard | None
+    shard: Shard | None
     """None if none of its tracks gave a clip."""
     skipped: list[tuple[str, str]]
     """Files and reasons."""
@@ -93,7 +93,7 @@ def write(
                 label = order.labels.index(track.label)
                 yield from ((track.name, label, encoded) for encoded in result)
 
-    shard = records.write_shard(order.folder, planned.name, planned.fold, found())
+    shard = write_shard(order.folder, planned.name, planned.fold, found())
     if not shard.clips:
         (order.folder / planned.name).unlink()
     return WrittenShard(

@@ -1,9 +1,13 @@
-"""GTZAN as it comes, with the split that its users agree on."""
+"""GTZAN in its original folders, and its filtered split."""
 
 import re
 from pathlib import Path
+from typing import Literal
 
-from tfdream.datasets.sources.folders import labeled_by_folder
+from pydantic import Field
+
+from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.folder import labeled_by_folder
 from tfdream.datasets.sources.tracks import (
     TEST_FOLD,
     TRAINING_FOLD,
@@ -25,69 +29,80 @@ _LISTS = {
 }
 
 
-def read(source: Path, splits: Path | None = None) -> Source:
+class GtzanLayout(Layout):
     """GTZAN: ten genres of a hundred excerpts, ``genres_original/<genre>/<genre>.00000.wav``.
 
-    The folder of the genres may also be called ``genres``, as in the first distribution, or be the
-    source itself, and the files may be ``.au``. Each excerpt is a group: the collection does not
-    say who plays, and is known to repeat artists and recordings. The filtered split keeps these
-    apart and leaves the faulty excerpts out.
-
-    Args:
-      source: the folder that was unpacked.
-      splits: a folder with train_filtered.txt, valid_filtered.txt and test_filtered.txt, of lines
-        such as ``blues/blues.00029.wav``. Files in none of them are left out, and reported; the
-        test list is fold 0, the validation list fold 1 and the training list fold 2.
-
-    Raises:
-      DatasetError: if the genres are not found, or a list is missing or does not hold together.
+    The folder of the genres may also be named ``genres``, as in the first distribution, or be the
+    source itself, and the files may be ``.au``. Each excerpt is its own group: the collection does
+    not list artists, although some artists and recordings occur repeatedly. The filtered split
+    separates these and leaves out the faulty excerpts.
 
     Source: Tzanetakis and Cook, "Musical Genre Classification of Audio Signals", 2002. The filtered
     split: Kereliuk, Sturm and Larsen, "Deep Learning and Music Adversaries", 2015.
     """
-    place = genres_folder(source)
-    if place is None:
-        raise DatasetError(
-            f"source '{source}' holds no file such as genres_original/blues/blues.00000.wav; name "
-            "the folder that holds genres_original, genres, or the ten genres"
-        )
-    tracks, skipped = labeled_by_folder(place, source)
-    found = Source([track._replace(group=_excerpt(track.name)) for track in tracks], skipped)
-    return found if splits is None else _split(found, splits)
+
+    kind: Literal["gtzan"] = "gtzan"
+    splits: Path | None = Field(
+        None,
+        description="Folder with train_filtered.txt, valid_filtered.txt and test_filtered.txt, "
+        "GTZAN's filtered split.",
+    )
+    """Lists of lines such as ``blues/blues.00029.wav``. Files in no list are skipped and reported;
+    the test list is fold 0, the validation list fold 1 and the training list fold 2."""
+
+    @classmethod
+    def match(cls, source: Path) -> Match:
+        return Match.NONE if genres_folder(source) is None else Match.COLLECTION
+
+    def read(self, source: Path) -> Source:
+        """List the excerpts.
+
+        Raises:
+          DatasetError: if the genres are not found, or a split list is missing or damaged.
+        """
+        folder = genres_folder(source)
+        if folder is None:
+            raise DatasetError(
+                f"source '{source}' has no file such as genres_original/blues/blues.00000.wav; "
+                "name the folder that contains genres_original, genres, or the ten genres"
+            )
+        tracks, skipped = labeled_by_folder(folder, source)
+        complete = Source([track._replace(group=_excerpt(track.name)) for track in tracks], skipped)
+        return complete if self.splits is None else _apply_split(complete, self.splits)
 
 
 def genres_folder(source: Path) -> Path | None:
-    """The folder of the genres, known by the names of the files in them."""
-    for place in (source / name for name in _FOLDERS):
+    """Return the folder of the genres, detected by the names of its files, or None."""
+    for folder in (source / name for name in _FOLDERS):
         for genre in _GENRES:
-            if any(_EXCERPT.fullmatch(path.name) for path in place.glob(f"{genre}/{genre}.*")):
-                return place
+            if any(_EXCERPT.fullmatch(path.name) for path in folder.glob(f"{genre}/{genre}.*")):
+                return folder
     return None
 
 
 def _excerpt(name: str) -> str:
-    """``blues/blues.00029``, whatever it is encoded as: so the group of its .wav and its .au."""
+    """Return ``blues/blues.00029`` for any path and extension: a .wav and its .au are one group."""
     match = _EXCERPT.fullmatch(name)
     return f"{match[2]}/{match[1]}" if match else name
 
 
-def _split(found: Source, splits: Path) -> Source:
-    """Give the tracks the folds of their lists; those in none are skipped."""
-    listed = _lists(splits)
-    tracks, skipped = [], list(found.skipped)
-    for track in found.tracks:
-        if track.group in listed:
-            tracks.append(track._replace(fold=_LISTS[listed[track.group]]))
+def _apply_split(source: Source, splits: Path) -> Source:
+    """Assign the fold of its split list to each track; tracks in no list are skipped."""
+    list_of = _read_lists(splits)
+    tracks, skipped = [], list(source.skipped)
+    for track in source.tracks:
+        if track.group in list_of:
+            tracks.append(track._replace(fold=_LISTS[list_of[track.group]]))
         else:
             skipped.append(Skipped(track.name, f"in no split list of '{splits}'"))
-    for excerpt in sorted(listed.keys() - {track.group for track in tracks}):
-        skipped.append(Skipped(excerpt, f"in {listed[excerpt]}, but not in the source"))
+    for excerpt in sorted(list_of.keys() - {track.group for track in tracks}):
+        skipped.append(Skipped(excerpt, f"in {list_of[excerpt]}, but not in the source"))
     return Source(tracks, skipped)
 
 
-def _lists(splits: Path) -> dict[str, str]:
-    """Excerpt → the list that it stands in."""
-    found: dict[str, str] = {}
+def _read_lists(splits: Path) -> dict[str, str]:
+    """Return the name of the split list of each excerpt."""
+    list_of: dict[str, str] = {}
     for name in _LISTS:
         path = splits / name
         if not path.is_file():
@@ -101,13 +116,13 @@ def _lists(splits: Path) -> dict[str, str]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            place = f"'{path}' line {number}: '{line.strip()}'"
+            location = f"'{path}' line {number}: '{line.strip()}'"
             if not _EXCERPT.fullmatch(line.strip()):
-                raise DatasetError(f"{place} is no name such as blues/blues.00029.wav")
-            other = found.setdefault(_excerpt(line.strip()), name)
+                raise DatasetError(f"{location} is not a name such as blues/blues.00029.wav")
+            other = list_of.setdefault(_excerpt(line.strip()), name)
             if other != name:
                 raise DatasetError(
-                    f"{place} is in {other} too; an excerpt in two lists would be trained and "
-                    "tested on"
+                    f"{location} is in {other} too; an excerpt in two lists would be in the "
+                    "training and the test data"
                 )
-    return found
+    return list_of

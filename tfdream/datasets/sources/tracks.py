@@ -1,33 +1,33 @@
-"""Tracks: what a source holds, as every later step sees it."""
+"""Tracks: the audio files of a source, independent of its layout."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-# Folds of an official split: training.validate_on=next takes the one after the test fold.
+# Folds of an official split: training.validate_on=next takes the fold after the test fold.
 TEST_FOLD, VALIDATION_FOLD, TRAINING_FOLD = 0, 1, 2
 
 
 class Track(NamedTuple):
-    """One audio file."""
+    """One audio file with a label."""
 
     name: str
-    """Path relative to the source, with forward slashes: what reports call it."""
+    """Path relative to the source, with forward slashes, for reports."""
     path: Path
     label: str
     group: str
-    """Artist, album or recording: what must not be split over training and test."""
+    """Artist, album or recording: must not be split over training and test."""
     fold: int | None = None
 
 
 class Skipped(NamedTuple):
-    """A file that gave no clips, and why."""
+    """A file without clips, and the reason."""
 
     path: str
     reason: str
 
 
 class Source(NamedTuple):
-    """The tracks of a source, in a stable order, and the files that are none."""
+    """The tracks of a source in a stable order, and the files that are not tracks."""
 
     tracks: list[Track]
     skipped: list[Skipped]

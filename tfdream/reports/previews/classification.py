@@ -8,39 +8,43 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfdream import audio, figures
+from tfdream import audio
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.reports.result import render_png
+from tfdream.figures.confusion import plot_confusion
+from tfdream.figures.parts import sheet
+from tfdream.figures.spectrograms import plot_spectrograms
 from tfdream.reports.tensorboard import decode_image
 from tfdream.runs import Run
+from tfdream.training.classification import Classifier
 
 
 class ClassifierPreview:
     """Writes previews of a classifier's training to TensorBoard, beside the curves.
 
-    Called with the number of finished epochs and the confusion matrix on the validation clips, it
-    writes an image of the matrix. Before the first epoch it also writes one clip of each label: its
-    audio, its spectrogram and the model input.
+    Called with the model in training and the number of finished epochs, it writes an image of the
+    confusion matrix on the validation clips. Before the first epoch it writes one clip of each
+    label instead: its audio, its spectrogram and the model input.
 
     Args:
       run: the classifier's run.
-      sides: the clips of each label.
+      clip_sets: the clips of each label.
     """
 
-    def __init__(self, run: Run, sides: Iterable[ClipSet]) -> None:
+    def __init__(self, run: Run, clip_sets: Iterable[ClipSet]) -> None:
         self.run = run
-        self.sides = sides
+        self.clip_sets = clip_sets
         self._writer = tf.summary.create_file_writer(str(run.events_path / "clips"))
 
-    def __call__(self, epoch: int, confusion: np.ndarray | None) -> None:
+    def __call__(self, model: Classifier, epoch: int) -> None:
         """Write the preview of one epoch."""
         with self._writer.as_default(epoch):
             if epoch == 0:
                 self._write_examples()
-            if confusion is not None:
-                counts = confusion.round().astype(int).tolist()
-                image = render_png(lambda path: figures.confusion(self.run.labels, counts, path))
-                tf.summary.image("confusion of validation clips", decode_image(image))
+            elif self.run.info.validation_fold is not None:
+                counts = model.confusion.matrix().round().astype(int).tolist()
+                figure = plot_confusion(self.run.labels, counts)
+                image = decode_image(sheet.encode(figure))
+                tf.summary.image("confusion of validation clips", image)
         self._writer.flush()
 
     def _write_examples(self) -> None:
@@ -48,16 +52,18 @@ class ClassifierPreview:
         rate = self.run.sample_rate
         with tempfile.TemporaryDirectory() as folder:
             paths = []
-            for number, side in enumerate(self.sides):
-                for waveform in itertools.islice(side.waveforms(), 1):
-                    paths.append((Path(folder) / f"{number}.wav", str(side.label)))
+            for number, clip_set in enumerate(self.clip_sets):
+                for waveform in itertools.islice(clip_set.waveforms(), 1):
+                    paths.append((Path(folder) / f"{number}.wav", str(clip_set.label)))
                     audio.write(paths[-1][0], waveform, rate)
-                    tf.summary.audio(side.label, waveform[np.newaxis, :, np.newaxis], rate)
-                    self._write_input(waveform[: self.run.clip_samples], f"{side.label}, as seen")
+                    tf.summary.audio(clip_set.label, waveform[np.newaxis, :, np.newaxis], rate)
+                    self._write_input(
+                        waveform[: self.run.clip_samples], f"{clip_set.label}, model input"
+                    )
             if paths:
                 files, labels = zip(*paths, strict=True)
-                image = render_png(lambda path: figures.spectrograms(files, path, labels))
-                tf.summary.image("spectrograms", decode_image(image))
+                figure = plot_spectrograms(files, labels)
+                tf.summary.image("spectrograms", decode_image(sheet.encode(figure)))
 
     def _write_input(self, waveform: np.ndarray, name: str) -> None:
         """Write the model input if it is an image: high frequencies on top, one image a channel."""

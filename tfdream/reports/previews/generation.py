@@ -9,7 +9,7 @@ from tfdream.config import GenerateConfig
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.models.sequence import SequenceModel
 from tfdream.runs import GenerationRun
-from tfdream.signal.frontends import SpectrogramFrontend
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.training.generation import SequenceModelTraining, image_to_frames
 
 

@@ -1,146 +1,156 @@
-"""Looking at a CycleGAN while it learns: pictures, sounds, and what a classifier says of them."""
+"""TensorBoard preview of a CycleGAN in training: images, audio and the scores of a classifier."""
 
 import itertools
 import logging
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfdream import audio
 from tfdream.config import TranslateConfig
-from tfdream.datasets.unpaired import Sides
 from tfdream.errors import ConfigError
 from tfdream.evaluation.classification import Judge
 from tfdream.io.atomic import read_csv, write_csv
-from tfdream.models.gan import BidirectionalModel
 from tfdream.runs import Run, TranslationRun
 from tfdream.synthesis.translate import Translator
+from tfdream.training.cyclegan import CycleGAN
+from tfdream.training.translation import DomainPair
 
 logger = logging.getLogger(__name__)
 
 _BATCH_SIZE = 8
 _JUDGED_CLIPS = 48
-_WAYS = ("forward", "backward")
+_DIRECTIONS = ("forward", "backward")
 
 
-class Preview:
-    """Shows held-out clips of both genres, translated, in TensorBoard, and has them judged.
+class TranslationPreview:
+    """Writes translations of held-out clips of both labels to TensorBoard, and scores them.
 
-    Called with generators and the number of epochs that they learnt, it writes pictures of some
-    clips (as they are, there, there and back), the sound of their translations, and, given a
-    classifier, which of the two genres it hears rather: the share of clips that are the target's,
-    and its mean probability of the two, before and after. These go to ``judged.csv``, too, in the
-    run's folder.
+    Called with the model in training and the number of finished epochs, it writes images of some
+    clips (original, translated, translated back), the audio of their translations and, given a
+    classifier, two scores of the target label among the two labels, before and after: the share of
+    clips and the mean probability. The scores are also written to the run's ``judged.csv``.
 
     Args:
-      run: of the CycleGAN.
-      sides: held-out clips.
-      config: how pictures become sound.
-      judge: a classifier that knows both genres; None for no verdicts.
+      run: the run of the CycleGAN.
+      domains: held-out clips of both labels.
+      config: how images become audio.
+      judge: run of a classifier of both labels; None for no scores.
 
     Raises:
-      ConfigError: if the classifier does not know them.
+      ConfigError: if the classifier lacks one of the labels.
     """
 
     def __init__(
-        self, run: TranslationRun, sides: Sides, config: TranslateConfig, judge: Run | None = None
+        self,
+        run: TranslationRun,
+        domains: DomainPair,
+        config: TranslateConfig,
+        judge: Run | None = None,
     ) -> None:
         self.run = run
-        self.sides = sides
+        self.domains = domains
         self.config = config
-        self.judge = _judge(judge, run.labels) if judge else None
-        self._heard_before: dict[int, list[np.ndarray]] = {}
+        self.judge = _build_judge(judge, run.labels) if judge else None
+        self._probabilities_before: dict[int, list[np.ndarray]] = {}
 
     @cached_property
-    def _writer(self) -> Any:
-        """Opened when there is something to write: a run that starts anew is cleared before."""
+    def _writer(self) -> tf.summary.SummaryWriter:
+        """Opened on first use, after the files of a replaced run were removed."""
         return tf.summary.create_file_writer(str(self.run.events_path / "translations"))
 
-    def __call__(self, generators: BidirectionalModel, epoch: int) -> None:
-        """Show and judge."""
-        measures: dict[str, float] = {}
-        translators = [Translator(getattr(generators, way), self.run, self.config) for way in _WAYS]
+    def __call__(self, model: CycleGAN, epoch: int) -> None:
+        """Write the preview and the scores of one epoch."""
+        scores: dict[str, float] = {}
+        translators = [
+            Translator(getattr(model.generators, direction), self.run, self.config)
+            for direction in _DIRECTIONS
+        ]
         for number, (there, back) in enumerate(itertools.permutations(translators)):
             with self._writer.as_default(epoch):
-                self._show(number, there, back)
+                self._write_clips(number, there, back)
                 if self.judge is not None:
-                    measures |= self._verdicts(number, there)
+                    scores |= self._score(self.judge, number, there)
         self._writer.flush()
-        if measures:
-            self._keep(epoch, measures)
+        if scores:
+            self._write_scores(epoch, scores)
 
-    def _show(self, number: int, there: Translator, back: Translator) -> None:
+    def _write_clips(self, number: int, there: Translator, back: Translator) -> None:
+        """Write some clips of one domain: images and audio."""
         name = f"to {self.run.labels[1 - number]}"
-        clips = np.stack(list(self.sides[number].waveforms(self.run.config.training.preview_clips)))
+        count = self.run.config.training.preview_clips
+        clips = np.stack(list(self.domains[number].waveforms(count)))
         images = [there.frontend(tf.constant(clips))]
         images.append(there.imagine(images[0]))
         images.append(back.imagine(images[1]))
         beside = tf.concat(images, axis=2)[:, ::-1]  # high frequencies on top
         tf.summary.image(name, beside, max_outputs=len(clips), description="clip, there, back")
-        sound = there.translate(tf.constant(clips[..., np.newaxis]))
-        for each, waveforms in (("original", clips[..., np.newaxis]), ("translated", sound)):
+        translated = there.translate(tf.constant(clips[..., np.newaxis]))
+        for version, waveforms in (
+            ("original", clips[..., np.newaxis]),
+            ("translated", translated),
+        ):
             tf.summary.audio(
-                f"{name}, {each}", waveforms, self.run.sample_rate, max_outputs=len(clips)
+                f"{name}, {version}", waveforms, self.run.sample_rate, max_outputs=len(clips)
             )
 
-    def _verdicts(self, number: int, translator: Translator) -> dict[str, float]:
-        """Which of the two genres the judge hears rather in some clips, before and after."""
-        assert self.judge is not None
-        own, target = self.run.labels[number], self.run.labels[1 - number]
-        both = [self.judge.run.labels.index(label) for label in (own, target)]
-        clips = list(self.sides[number].waveforms(_JUDGED_CLIPS))
+    def _score(self, judge: Judge, number: int, translator: Translator) -> dict[str, float]:
+        """Compute the judge's scores of the target label, before and after translation."""
+        source, target = self.run.labels[number], self.run.labels[1 - number]
+        columns = [judge.run.labels.index(label) for label in (source, target)]
+        clips = list(self.domains[number].waveforms(_JUDGED_CLIPS))
         translated: list[np.ndarray] = []
         for start in range(0, len(clips), _BATCH_SIZE):
             batch = np.stack(clips[start : start + _BATCH_SIZE])[..., np.newaxis]
             translated += list(translator.translate(tf.constant(batch)).numpy())
-        if number not in self._heard_before:
-            self._heard_before[number] = [self._hear(clip[:, np.newaxis]) for clip in clips]
-        measures = {}
+        if number not in self._probabilities_before:
+            self._probabilities_before[number] = [
+                self._probabilities(judge, clip[:, np.newaxis]) for clip in clips
+            ]
+        scores = {}
         for when, probabilities in (
-            ("before", self._heard_before[number]),
-            ("after", [self._hear(waveform) for waveform in translated]),
+            ("before", self._probabilities_before[number]),
+            ("after", [self._probabilities(judge, waveform) for waveform in translated]),
         ):
-            of_both = np.stack(probabilities)[:, both]
+            of_both = np.stack(probabilities)[:, columns]
             of_target = of_both[:, 1] / of_both.sum(axis=1)
-            measures[f"share_to_{target}_{when}"] = float(np.mean(of_target > 0.5))
-            measures[f"probability_of_{target}_{when}"] = float(of_target.mean())
-        return measures
+            scores[f"share_to_{target}_{when}"] = float(np.mean(of_target > 0.5))
+            scores[f"probability_of_{target}_{when}"] = float(of_target.mean())
+        return scores
 
-    def _hear(self, waveform: np.ndarray) -> np.ndarray:
-        assert self.judge is not None
-        blocks = audio.resample([waveform], self.run.sample_rate, self.judge.run.sample_rate)
-        probabilities, _ = self.judge(blocks)
+    def _probabilities(self, judge: Judge, waveform: np.ndarray) -> np.ndarray:
+        blocks = audio.resample([waveform], self.run.sample_rate, judge.run.sample_rate)
+        probabilities, _ = judge(blocks)
         return probabilities
 
-    def _keep(self, epoch: int, measures: dict[str, float]) -> None:
-        """Write them down; those of this epoch or later, from a run before, are replaced."""
+    def _write_scores(self, epoch: int, scores: dict[str, float]) -> None:
+        """Write the scores of an epoch; rows of this and later epochs of an earlier run go."""
         with self._writer.as_default(epoch):
-            for name, value in measures.items():
+            for name, value in scores.items():
                 tf.summary.scalar(f"judge/{name}", value)
         self._writer.flush()
         rows = [row for row in read_judged(self.run) if row["epoch"] < epoch]
-        rows.append({"epoch": epoch, **measures})
+        rows.append({"epoch": epoch, **scores})
         write_csv(self.run.judged_path, rows)
-        told = [
-            f"{measures[f'share_to_{label}_after']:.0%} of clips heard as {label}"
+        shares = [
+            f"{scores[f'share_to_{label}_after']:.0%} of translated clips classified as {label}"
             for label in reversed(self.run.labels)
         ]
-        logger.info("after epoch %d, translated: %s", epoch, ", ".join(told))
+        logger.info("after epoch %d: %s", epoch, ", ".join(shares))
 
 
 def read_judged(run: TranslationRun) -> list[dict[str, float]]:
-    """What a watcher wrote, a row for each time; nothing if it did not."""
+    """Read the scores of a run, a row per preview; empty if it had no judge."""
     rows = read_csv(run.judged_path)
     return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 
-def _judge(run: Run, labels: list[str]) -> Judge:
-    unknown = [label for label in labels if label not in run.labels]
-    if unknown:
+def _build_judge(run: Run, labels: list[str]) -> Judge:
+    missing = [label for label in labels if label not in run.labels]
+    if missing:
         raise ConfigError(
-            f"the judge '{run.folder}' knows {', '.join(run.labels)}, but not "
-            f"{', '.join(unknown)}; give one that was trained on both genres"
+            f"the judge '{run.folder}' has the labels {', '.join(run.labels)}, but not "
+            f"{', '.join(missing)}; give one that was trained on both labels"
         )
     return Judge(run)

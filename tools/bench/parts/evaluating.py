@@ -7,10 +7,12 @@ from corpora import prepared
 from timing import Cost, compare
 
 from tfdream import config
-from tfdream.datasets import pipeline, records
+from tfdream.datasets import manifest
+from tfdream.datasets.batches import LabeledPipeline
+from tfdream.datasets.clip_set import ClipSet
 from tfdream.evaluation.classification import evaluate
 from tfdream.runs import Run
-from tfdream.training.classification import train
+from tfdream.training.train import train
 
 _FOLDS = [0, 1]
 
@@ -24,13 +26,13 @@ def measure(folder: Path) -> list[Cost]:
 
 
 def one(name: str, folder: Path, run_folder: Path, audio_seconds: float) -> Cost:
-    dataset = records.load(folder)
+    dataset = manifest.load(folder)
     settings = config.load(name, config.Experiment, ["training.epochs=1"])
     settings = settings.model_copy(update={"prepare": dataset.config})
     train(settings, folder, run_folder)
     run = Run.open(run_folder)
-    shards = dataset.fold_shards(_FOLDS)
-    batches = pipeline.evaluation_batches(folder, dataset, shards, settings, 32)
+    clips = ClipSet.from_folds(dataset, _FOLDS)
+    batches = LabeledPipeline(settings, run.frontend).evaluation(clips, 32)
     inputs = np.concatenate([inputs for inputs, _ in batches.as_numpy_iterator()])
     return compare(
         f"`{name}`, {len(inputs)} clips",

@@ -1,0 +1,366 @@
+"""`tf.data` pipelines of every task: clip sets → batches of model inputs.
+
+Records are decoded, augmented as waveforms, batched, converted by the frontend, cached or augmented
+as images, and prefetched. Every random number depends only on the seed and the number of the epoch
+or step, so that resumed training processes the same batches as uninterrupted training.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfdream.config import BaseExperiment, Experiment
+from tfdream.datasets import augmentation, feature_files, records
+from tfdream.datasets.cache import LazyCache
+from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.datasets.partition import COMPLETE, ReplicaSlice
+from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES
+from tfdream.datasets.service import Service
+from tfdream.errors import ConfigError
+from tfdream.signal.frontends import Frontend
+from tfdream.signal.frontends.features import FeatureFrontend
+
+logger = logging.getLogger(__name__)
+
+LabeledInputs = tuple[tf.Tensor, dict[str, tf.Tensor]]
+"""Inputs float32 `[batch × windows, …]`; ``label`` int64 and ``track`` string of their clips
+`[batch]`."""
+Lookup = Callable[[tf.Tensor], LabeledInputs]
+"""Graph function: clip ids int64 `[batch]` → their inputs, labels and tracks."""
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The batches of every epoch.
+
+    Attributes:
+      batch_size: clips of one batch, over all replicas.
+      steps: batches of one epoch.
+      seed: random seed of the order.
+      first_epoch: number of epochs done before.
+    """
+
+    batch_size: int
+    steps: int
+    seed: int
+    first_epoch: int = 0
+
+    @property
+    def clips(self) -> int:
+        """Clips of one epoch."""
+        return self.batch_size * self.steps
+
+    @property
+    def first_step(self) -> int:
+        """Number of batches done before."""
+        return self.first_epoch * self.steps
+
+
+class InputPipeline:
+    """Makes batches of one experiment's model inputs.
+
+    Args:
+      config: frontend, clip length, batch size, augmentation, memory limit.
+      frontend: the frontend of `config`, built once per run.
+      replica: the slice of each batch that this process computes.
+    """
+
+    def __init__(
+        self, config: BaseExperiment, frontend: Frontend, replica: ReplicaSlice = COMPLETE
+    ) -> None:
+        self.config = config
+        self.frontend = frontend
+        self.replica = replica
+
+    def shuffled(self, clip_set: ClipSet, plan: EpochPlan, cached: bool) -> tf.data.Dataset:
+        """Stream shuffled batches without end, `plan.steps` per epoch.
+
+        Where the clip set is smaller than an epoch, it is repeated in another order.
+
+        Args:
+          clip_set: the clips.
+          plan: batches and epochs.
+          cached: compute each input once and keep it in memory as float16.
+
+        Returns:
+          Inputs float32 `[batch, …]`.
+        """
+        if cached:
+            batches = _shuffled(clip_set, clip_set.interleaved_ids, None, plan)
+        else:
+            window = min(self.config.training.shuffle_clips, clip_set.clips)
+            batches = _shuffled(clip_set, clip_set.stream_ids, window, plan)
+        lookup = self._lookup(clip_set, cached)
+        return self._slice(batches, plan.batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
+
+    def ordered(self, clip_set: ClipSet, batch_size: int, count: int) -> tf.data.Dataset:
+        """Make `count` batches of the clips in order, starting over after the last clip.
+
+        Returns:
+          Inputs float32 `[batch, …]`.
+        """
+        ids = tf.data.Dataset.from_tensor_slices(clip_set.interleaved_ids)
+        batches = ids.repeat().take(count * batch_size).batch(batch_size)
+        lookup = self._lookup(clip_set, cached=False)
+        return self._slice(batches, batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
+
+    def fits_in_memory(self, clips: int) -> bool:
+        """Return whether inputs of so many clips may be cached as float16."""
+        size = clips * math.prod(self.frontend.shape(self.config.input_samples)) * 2
+        return size <= self.config.training.memory_gigabytes * 1e9
+
+    def _slice(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        return self.replica.apply(batches, batch_size)
+
+    def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
+        """Return a function from clip ids to inputs, which are cached, or computed every time."""
+        if not cached:
+            featurize = self._featurize(clip_set)
+
+            def compute_batch(ids: tf.Tensor) -> LabeledInputs:
+                return featurize(tf.map_fn(clip_set.read, ids, fn_output_signature=tf.string))
+
+            return compute_batch
+        columns = self._cached_columns(clip_set)
+
+        def lookup(ids: tf.Tensor) -> LabeledInputs:
+            values, labels, tracks = columns(ids)
+            return tf.cast(values, tf.float32), {"label": labels, "track": tracks}
+
+        return lookup
+
+    def _featurize(self, clip_set: ClipSet) -> Callable[[tf.Tensor], LabeledInputs]:
+        """Return a graph function: serialized records string `[batch]` → inputs."""
+        starts = window_starts(self.config)
+        samples = self.config.input_samples
+
+        def featurize(serialized: tf.Tensor) -> LabeledInputs:
+            clip = records.parse_batch(serialized, clip_set.dataset.config)
+            waveform = clip.pop("waveform")
+            windows = [waveform[:, start : start + samples] for start in starts]
+            return self.frontend(tf.reshape(tf.stack(windows, 1), [-1, samples])), clip
+
+        return featurize
+
+    def _cached_columns(self, clip_set: ClipSet) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
+        """Return a graph function: clip ids `[batch]` → inputs, labels and tracks from a cache.
+
+        Inputs are float16 and computed on first access; features of librosa are float32 and
+        computed now, unless they are stored.
+        """
+        if isinstance(self.frontend, FeatureFrontend):
+            stored = feature_files.load_or_compute(clip_set, self.frontend)
+            with tf.device("CPU:0"):  # where the pipeline runs
+                columns = [tf.constant(column) for column in stored]
+            return lambda ids: [tf.gather(column, ids) for column in columns]
+
+        def compute(clip_id: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            clip = records.parse(clip_set.read(clip_id), clip_set.dataset.config)
+            image = self.frontend(clip["waveform"][tf.newaxis])[0]
+            return tf.cast(image, tf.float16), clip["label"], clip["track"]
+
+        shape = self.frontend.shape(clip_set.dataset.config.clip_samples)
+        signature = [
+            tf.TensorSpec(shape, tf.float16),
+            tf.TensorSpec([], tf.int64),
+            tf.TensorSpec([], tf.string),
+        ]
+        return LazyCache(clip_set.clip_ids, compute, signature).lookup
+
+
+class LabeledPipeline(InputPipeline):
+    """Makes batches of inputs and labels for a classifier, with augmentation.
+
+    Raises:
+      ConfigError: if an augmentation of images is combined with another frontend.
+    """
+
+    config: Experiment
+
+    def __init__(
+        self,
+        config: Experiment,
+        frontend: Frontend,
+        replica: ReplicaSlice = COMPLETE,
+        service: Service | None = None,
+    ) -> None:
+        super().__init__(config, frontend, replica)
+        self.service = service
+        rate = config.prepare.sample_rate
+        self._augment_waveform = augmentation.waveform_augmentation(
+            config.training.augmentation, rate
+        )
+        self._augment_input = augmentation.input_augmentation(config.training.augmentation)
+
+    def is_cached(self, clips: int) -> bool:
+        """Return whether each input of a dataset of so many clips is computed once and cached.
+
+        Raises:
+          ConfigError: if features of librosa, which are too slow to be computed in every step,
+            would have to follow waveforms that change at random.
+        """
+        config = self.config
+        random = augmentation.changes_waveforms(config.training.augmentation) or bool(
+            config.input_seconds
+        )
+        if not self.frontend.in_graph:
+            if random:
+                raise ConfigError(
+                    f"frontend kind={config.frontend.kind} is computed once per clip and cannot be "
+                    "combined with waveforms that change at random; remove input_seconds and the "
+                    "augmentations of waveforms"
+                )
+            return True
+        return not random and self.fits_in_memory(clips)
+
+    def training(self, clip_set: ClipSet, plan: EpochPlan) -> tf.data.Dataset:
+        """Stream shuffled and augmented batches without end, `plan.steps` per epoch.
+
+        Returns:
+          Inputs float32 `[batch, …]` and labels float32 `[batch, classes]`, one-hot or mixed.
+        """
+        labels = len(clip_set.dataset.labels)
+        if self.is_cached(clip_set.dataset.clips):
+            if self.service is not None:
+                logger.info("all inputs are cached in memory; the data service is not used")
+            lookup = self._lookup(clip_set, cached=True)
+            ids = _shuffled(clip_set, clip_set.clip_ids, None, plan)
+            batches = self._slice(ids, plan.batch_size).map(lookup, **PARALLEL)
+
+            def finish(batch: Any, step: tf.Tensor, replica: ReplicaSlice) -> Any:
+                inputs, clip = batch
+                return self._augment(inputs, clip["label"], labels, self._seeds(step, replica))
+        else:
+            window = min(self.config.training.shuffle_clips, clip_set.clips)
+            window = math.ceil(window / plan.batch_size) * plan.batch_size
+            batches = _shuffled(clip_set, clip_set.stream_records, window, plan)
+
+            def finish(batch: Any, step: tf.Tensor, replica: ReplicaSlice) -> Any:
+                return self._featurize_and_augment(batch, clip_set, step, replica)
+
+            if self.service is not None:
+                remote = self.service.spread(
+                    batches, plan.first_step, plan.batch_size, finish, self.replica
+                )
+                return remote.prefetch(PREFETCHED_BATCHES)
+            batches = self._slice(batches, plan.batch_size)
+        steps = tf.data.Dataset.counter(plan.first_step)
+        return (
+            tf.data.Dataset.zip(batches, steps)
+            .map(lambda batch, step: finish(batch, step, self.replica), **PARALLEL)
+            .prefetch(PREFETCHED_BATCHES)
+        )
+
+    def evaluation(
+        self, clip_set: ClipSet, batch_size: int, repeated: bool = False, fill: bool = False
+    ) -> tf.data.Dataset:
+        """Make batches of every clip once, in the order of the records.
+
+        Args:
+          clip_set: complete shards.
+          batch_size: in clips.
+          repeated: whether the result is iterated more than once, so that caching pays.
+          fill: whether the last batch is filled up with the first clips, for replicas.
+
+        Returns:
+          `LabeledInputs`; with one window per clip unless clips are longer than the model's input.
+        """
+        count = math.ceil(clip_set.clips / batch_size)
+        cached = self.is_cached(clip_set.dataset.clips) and (repeated or not self.frontend.in_graph)
+        if cached:
+            compute, items = (
+                self._lookup(clip_set, cached=True),
+                tf.data.Dataset.range(clip_set.clips),
+            )
+        else:
+            compute, items = self._featurize(clip_set), clip_set.records()
+        if fill:
+            batches = self._slice(items.repeat().batch(batch_size).take(count), batch_size)
+        else:
+            batches = items.batch(batch_size)
+        return with_known_length(batches.map(compute, **PARALLEL), count)
+
+    def sample(self, clip_set: ClipSet, clips: int) -> tf.data.Dataset:
+        """Make batches of the inputs float32 `[batch, …]` of some clips, spread over all."""
+        ids = clip_set.clip_ids[spread(clip_set.clips, clips)]
+        lookup = self._lookup(clip_set, cached=not self.frontend.in_graph)
+        batches = tf.data.Dataset.from_tensor_slices(ids).batch(self.config.training.batch_size)
+        inputs = batches.map(lambda ids: lookup(ids)[0], **PARALLEL)
+        return inputs.prefetch(PREFETCHED_BATCHES)
+
+    def _featurize_and_augment(
+        self, serialized: tf.Tensor, clip_set: ClipSet, step: tf.Tensor, replica: ReplicaSlice
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        clip = records.parse_batch(serialized, clip_set.dataset.config)
+        seeds = self._seeds(step, replica)
+        waveform = augmentation.random_crop(clip["waveform"], self.config.input_samples, seeds[1])
+        inputs = self.frontend(self._augment_waveform(waveform, seeds[2]))
+        return self._augment(inputs, clip["label"], len(clip_set.dataset.labels), seeds)
+
+    def _augment(
+        self, inputs: tf.Tensor, label: tf.Tensor, labels: int, seeds: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._augment_input(tf.cast(inputs, tf.float32), tf.one_hot(label, labels), seeds[0])
+
+    def _seeds(self, step: tf.Tensor, replica: ReplicaSlice) -> tf.Tensor:
+        """Three random seeds int64 `[3, 2]` for one replica's part of a batch."""
+        seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
+        return tf.random.split(replica.seed(seed), 3)
+
+
+def with_known_length(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """Prefetch batches, and declare their number so that `fit` needs no extra iteration."""
+    prefetched = batches.prefetch(PREFETCHED_BATCHES)
+    return prefetched.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def window_starts(config: BaseExperiment) -> list[int]:
+    """Return where each model input starts in a clip, in samples: evenly spaced, covering it."""
+    excess = config.prepare.clip_samples - config.input_samples
+    windows = math.ceil(config.prepare.clip_samples / config.input_samples)
+    return [round(number * excess / max(1, windows - 1)) for number in range(windows)]
+
+
+def _shuffled(
+    clip_set: ClipSet,
+    source: np.ndarray | Callable[[tf.Tensor], tf.data.Dataset],
+    window: int | None,
+    plan: EpochPlan,
+) -> tf.data.Dataset:
+    """Stream batches of shuffled items without end.
+
+    `tf.data.Dataset.shuffle` accepts no seed that depends on the epoch, so windows of items are
+    shuffled as tensors.
+
+    Args:
+      clip_set: the clips.
+      source: ids of all clips, or a function from an order of the shards to a stream of ids or
+        serialized records.
+      window: number of items shuffled together; None for all.
+      plan: batches and epochs. An epoch takes as many rounds over the clips as it needs.
+    """
+    rounds = math.ceil(plan.clips / clip_set.clips)
+
+    def shuffle(items: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        return tf.random.experimental.stateless_shuffle(items, [plan.seed, number])
+
+    def shuffled_windows(number: tf.Tensor) -> tf.data.Dataset:
+        """Make the shuffled windows of one round, without what exceeds its epoch."""
+        if callable(source):
+            windows = source(shuffle(tf.range(len(clip_set.shards)), number)).batch(window)
+        else:
+            windows = tf.data.Dataset.from_tensors(source)
+        first = (number % rounds) * clip_set.clips
+        starts = tf.data.Dataset.range(first, tf.int64.max, window or clip_set.clips)
+        return tf.data.Dataset.zip(windows, starts).map(
+            lambda items, start: shuffle(items, number)[: tf.maximum(plan.clips - start, 0)]
+        )
+
+    numbers = tf.data.Dataset.range(plan.first_epoch * rounds, tf.int64.max)
+    items = numbers.flat_map(shuffled_windows).prefetch(1).unbatch()
+    return items.batch(plan.batch_size, drop_remainder=True)

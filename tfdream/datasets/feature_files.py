@@ -1,0 +1,106 @@
+"""Features of librosa for whole datasets: computed in parallel processes, one HDF5 file per shard.
+
+They take librosa far longer than a spectrogram takes TensorFlow, so they are stored below the
+dataset's folder and read from there by later runs.
+"""
+
+import hashlib
+import logging
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from tfdream.datasets import records
+from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.manifest import Shard
+from tfdream.errors import DatasetError
+from tfdream.io import archives, processes
+from tfdream.io.atomic import replacing
+from tfdream.signal import features
+from tfdream.signal.frontends.features import FeatureFrontend
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "features"
+_FORMAT = 1
+_BATCH_SIZE = 16
+
+
+class Features(NamedTuple):
+    """Features of some clips, in the order of the records."""
+
+    values: np.ndarray
+    """float32 `[clips, …]`."""
+    labels: np.ndarray
+    """int64 `[clips]`."""
+    tracks: np.ndarray
+    """bytes `[clips]`."""
+
+
+def load_or_compute(clip_set: ClipSet, frontend: FeatureFrontend) -> Features:
+    """Read the features of every clip of the shards, computing and storing what is missing.
+
+    Raises:
+      DatasetError: if they cannot be written below the dataset's folder.
+    """
+    dataset = clip_set.dataset
+    text = f"{_FORMAT} {dataset.config.sample_rate} {frontend.config.model_dump_json()}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    folder = dataset.folder / FOLDER / f"{frontend.config.kind}-{digest}"
+    paths = {shard.name: folder / f"{shard.name}.h5" for shard in clip_set.shards}
+    parts = {shard.name: _load(paths[shard.name], shard) for shard in clip_set.shards}
+    missing = [shard for shard in clip_set.shards if parts[shard.name] is None]
+    if missing:
+        clips = sum(shard.clips for shard in missing)
+        logger.info("computing the features of %d clips", clips)
+        with processes.pool(min(os.cpu_count() or 1, clips)) as pool:
+            for shard in missing:
+                computed = _compute(ClipSet(dataset, (shard,)), frontend, pool)
+                _save(paths[shard.name], shard, computed)
+                parts[shard.name] = computed
+    complete = [part for part in parts.values() if part is not None]
+    return Features(*(np.concatenate(column) for column in zip(*complete, strict=True)))
+
+
+def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExecutor) -> Features:
+    config = clip_set.dataset.config
+    compute_clip = partial(features.compute, frontend.spec, config.sample_rate)
+    values: list[np.ndarray] = []
+    labels, tracks = [], []
+    for serialized in clip_set.records().batch(_BATCH_SIZE):
+        batch = records.parse_batch(serialized, config)
+        values += pool.map(compute_clip, batch["waveform"].numpy())
+        labels.append(batch["label"])
+        tracks.append(batch["track"])
+    return Features(
+        np.stack(values)[..., np.newaxis], np.concatenate(labels), np.concatenate(tracks)
+    )
+
+
+def _save(path: Path, shard: Shard, computed: Features) -> None:
+    try:
+        with replacing(path) as temporary:
+            archives.reserve_hdf5(temporary, [column.nbytes for column in computed])
+            with h5py.File(temporary, "w") as file:
+                file.attrs["shard"] = shard.sha256
+                for name, column in computed._asdict().items():
+                    file[name] = column
+    except OSError as error:
+        raise DatasetError(f"features cannot be written to '{path}': {error}") from None
+
+
+def _load(path: Path, shard: Shard) -> Features | None:
+    """Read a file of `_save`; None if it is missing, damaged, or of another state of the shard."""
+    try:
+        archives.check_hdf5(path)
+        with h5py.File(path, "r") as file:
+            if file.attrs["shard"] != shard.sha256:
+                return None
+            return Features(*(file[name][()] for name in Features._fields))
+    except (OSError, KeyError, ValueError):
+        return None

@@ -1,0 +1,118 @@
+"""`train`: the entry point of training for every kind of experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfdream.config import BaseExperiment
+from tfdream.datasets import manifest
+from tfdream.datasets.manifest import report_corrupt_shards
+from tfdream.errors import ConfigError
+from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.training import splits
+from tfdream.training.callbacks import PreviewCallback
+from tfdream.training.classification import ClassificationTask
+from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig
+from tfdream.training.generation import GenerationTask
+from tfdream.training.session import Session
+from tfdream.training.task import PreviewFactory, Task
+from tfdream.training.translation import TranslationTask
+
+TASKS: dict[str, type[Task]] = {
+    "classify": ClassificationTask,
+    "translate": TranslationTask,
+    "generate": GenerationTask,
+}
+"""How each kind of experiment is trained, by the key `task` of its configuration."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of `train`.
+
+    Attributes:
+      test_fold: the fold that is held out; None to train on every fold.
+      force: replace a run in the folder instead of continuing it.
+      second_dataset: dataset of the second genre of a translation, if the first dataset contains
+        the first genre alone.
+      cluster: machines that train together.
+    """
+
+    test_fold: int | None = 0
+    force: bool = False
+    second_dataset: str | Path | None = None
+    cluster: ClusterConfig = SINGLE_MACHINE
+
+
+DEFAULTS = TrainOptions()
+
+
+def train(
+    config: BaseExperiment,
+    dataset: str | Path,
+    run: str | Path,
+    options: TrainOptions = DEFAULTS,
+    progress: ProgressFn = no_progress,
+    preview: PreviewFactory | None = None,
+) -> dict[str, Any]:
+    """Train a network on a dataset, or continue an interrupted training exactly.
+
+    Args:
+      config: the experiment: frontend, model and training.
+      dataset: folder that `prepare` wrote with the same sample rate and clip length.
+      run: folder of the result; a run with the same settings in it is continued.
+      options: held-out fold, second dataset, machines.
+      progress: receives the finished steps and the steps of all epochs.
+      preview: makes a function that shows the model before training and every few epochs.
+
+    Returns:
+      The JSON object of the command: run, epochs, parameters, test_fold, examples_per_second,
+      data_wait_fraction, seconds, metrics, and further keys of the task.
+
+    Raises:
+      ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit
+        together, or the loss is not finite.
+      ClusterError: if another machine stops before this one.
+    """
+    task_type = TASKS[config.task]
+    folders = [Path(dataset)]
+    if options.second_dataset is not None:
+        folders.append(Path(options.second_dataset))
+    if len(folders) > task_type.most_datasets:
+        raise ConfigError(
+            f"a second dataset ('{folders[1]}') is used by translations only; remove it, or use a "
+            "configuration with task=translate"
+        )
+    if options.cluster.data_service is not None and not task_type.uses_data_service:
+        raise ConfigError(
+            f"--data-service={options.cluster.data_service} makes batches for classifiers only; "
+            "remove it"
+        )
+    with options.cluster.joined(Path(run)) as workers:
+        datasets = [manifest.load(folder) for folder in folders]
+        for one in datasets:
+            splits.check_clips(config, one)
+        info = task_type.describe(config, datasets, options.test_fold)
+        run_folder = task_type.run_type(workers.folder, config, info)
+        session = Session(run_folder, workers, options.force, progress)
+        with report_corrupt_shards(datasets):
+            task = task_type(run_folder, datasets, workers)
+            result = _fit(task, session, preview)
+        return session.end({"run": str(run), **result})
+
+
+def _fit(task: Task, session: Session, preview: PreviewFactory | None) -> dict[str, Any]:
+    session.workers.check_batch_size(task.batch_size)
+    with session.building():
+        model, network = task.build()
+        session.begin(model)
+        if not session.history:
+            task.adapt(network)
+    if not session.finished:
+        after = []
+        if preview is not None and task.preview_sets:
+            show = preview(session.run, task.preview_sets)
+            epochs = session.run.config.training.epochs
+            after.append(PreviewCallback(show, task.preview_every, epochs))
+        session.fit(model, network, task, after)
+    return task.summary(network, session.history)
