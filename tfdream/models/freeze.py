@@ -1,10 +1,9 @@
-"""Networks as they are dreamt through: nothing in them learns, so less is computed.
+"""Inference-only copies of networks, with batch normalization folded into adjacent layers.
 
-A dream asks for an objective and its gradient with respect to the input, again and again with the
-same weights. Batch normalization, then a gain and an offset of each channel, goes into the weights
-of a neighbor; what only training needs is left out; products are done in bfloat16 if wanted.
-
-This is a package because every module beside it is an architecture.
+Gradient ascent on the input evaluates a network many times with the same weights. At inference,
+batch normalization is a gain and an offset for each channel, which are folded into the weights of
+an adjacent layer. Layers that only act in training are removed. Products can be computed in
+bfloat16.
 """
 
 from collections import defaultdict
@@ -14,14 +13,15 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers, ops, tree
+from numpy.typing import NDArray
 
 from tfdream.config import Precision
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
 
 _PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense)
-# They choose, move or add up a few values: in bfloat16 that loses no more than the products have
-# lost already. Averages, which are longer sums, stay in float32.
-_BETWEEN_PRODUCTS = (
+# These select, move or add a few values: in bfloat16 this loses no more precision than the products
+# have lost. Averages, which are longer sums, stay in float32.
+_SAME_PRECISION = (
     layers.Activation,
     layers.Add,
     layers.Concatenate,
@@ -35,7 +35,7 @@ _BETWEEN_PRODUCTS = (
     layers.ZeroPadding1D,
     layers.ZeroPadding2D,
 )
-_ONLY_IN_TRAINING = (
+_TRAINING_ONLY = (
     layers.AlphaDropout,
     layers.Dropout,
     layers.GaussianDropout,
@@ -46,28 +46,28 @@ _ONLY_IN_TRAINING = (
 
 
 def freeze(tapped: keras.Model, precision: Precision = "float32") -> keras.Model:
-    """The same activations with fewer operations, from copies of the weights that stay as they are.
+    """Build a model with the same activations and fewer operations, from copies of the weights.
 
-    Batch normalization goes into the convolution or dense layer before it if nobody else sees that
-    layer's output. Else it goes into the one behind it, unless that pads with zeros, which stand
-    for other values before the normalization than behind it. Else it remains. Dropout and noise
-    are left out. Layers of kinds not known here are shared with `tapped`.
+    Batch normalization is folded into the convolution or dense layer before it if no other layer
+    uses that layer's output. Otherwise it is folded into the one after it, unless that one pads
+    with zeros: padding is applied after the normalization. Otherwise it remains. Dropout and noise
+    are removed. Layers of other types are shared with `tapped`.
 
     Args:
-      tapped: as `models.tap` makes it.
-      precision: of convolutions, dense products and what merely passes values between them. In
-        bfloat16 an activation has three digits; normalization, averages and layers of unknown
-        kinds remain in float32.
+      tapped: model from `inspect.tap`.
+      precision: dtype of convolutions, dense layers, and layers that only pass on their values. In
+        bfloat16 an activation has three digits. Normalization, averages and layers of other types
+        remain in float32.
 
     Returns:
-      A model that takes what `tapped` takes and gives the same dict, of float32.
+      A model with the inputs of `tapped` and the same dict of outputs, float32.
     """
     if precision == "bfloat16":
         warn_of_slow_bfloat16("precision=bfloat16")
     needed = _rebuild(
         tapped,
         lambda layer, *args, **kwargs: (
-            args[0] if isinstance(layer, _ONLY_IN_TRAINING) else layer(*args, **kwargs)
+            args[0] if isinstance(layer, _TRAINING_ONLY) else layer(*args, **kwargs)
         ),
     )
     folding = _Folding(needed)
@@ -90,12 +90,14 @@ def freeze(tapped: keras.Model, precision: Precision = "float32") -> keras.Model
 
 
 class _Folding:
-    """Which batch normalizations go into which products.
+    """Selects the batch normalizations to fold, and the product that each is folded into.
+
+    A product is a convolution or a dense layer.
 
     Attributes:
-      before: the normalization of a product's input, by the product's name.
-      after: the normalization of its output, by the product's name.
-      folded: names of those normalizations.
+      before: normalization of a product's input, by the product's name.
+      after: normalization of a product's output, by the product's name.
+      folded: names of these normalizations.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -103,67 +105,67 @@ class _Folding:
         self.after: dict[str, keras.Layer] = {}
         self.folded: set[str] = set()
         self._sources: dict[str, list[keras.Layer | None]] = defaultdict(list)
-        self._viewers: dict[str, list[keras.Layer | None]] = defaultdict(list)
+        self._consumers: dict[str, list[keras.Layer | None]] = defaultdict(list)
         self._trace(model)
         for norm in model.layers:
             if type(norm) is layers.BatchNormalization:
                 self._place(norm)
 
     def _trace(self, model: keras.Model) -> None:
-        """Note for each layer who feeds it and who sees it; None is the world outside."""
-        makers: dict[int, keras.Layer] = {}
+        """Record sources and consumers of each layer; None is an input or output of the model."""
+        producers: dict[int, keras.Layer] = {}
 
         def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
             for tensor in tree.flatten((args, kwargs)):
                 if isinstance(tensor, keras.KerasTensor):
-                    self._connect(makers.get(id(tensor)), layer)
+                    self._connect(producers.get(id(tensor)), layer)
             outputs = layer(*args, **kwargs)
-            makers.update((id(output), layer) for output in tree.flatten(outputs))
+            producers.update((id(output), layer) for output in tree.flatten(outputs))
             return outputs
 
         for output in _rebuild(model, call).outputs:
-            self._connect(makers.get(id(output)), None)
+            self._connect(producers.get(id(output)), None)
 
-    def _connect(self, source: keras.Layer | None, viewer: keras.Layer | None) -> None:
-        if viewer is not None:
-            self._sources[viewer.name].append(source)
+    def _connect(self, source: keras.Layer | None, consumer: keras.Layer | None) -> None:
+        if consumer is not None:
+            self._sources[consumer.name].append(source)
         if source is not None:
-            self._viewers[source.name].append(viewer)
+            self._consumers[source.name].append(consumer)
 
     def _place(self, norm: keras.Layer) -> None:
         if len(self._sources[norm.name]) != 1 or norm.axis not in (-1, norm.output.ndim - 1):
             return
-        ahead = self._product(self._sources[norm.name])
-        behind = self._product(self._viewers[norm.name])
+        preceding = self._product(self._sources[norm.name])
+        following = self._product(self._consumers[norm.name])
         if (
-            ahead is not None
-            and len(self._viewers[ahead.name]) == 1
-            and ahead.activation is keras.activations.linear
+            preceding is not None
+            and len(self._consumers[preceding.name]) == 1
+            and preceding.activation is keras.activations.linear
         ):
-            self.after[ahead.name] = norm
+            self.after[preceding.name] = norm
             self.folded.add(norm.name)
         elif (
-            behind is not None
-            and getattr(behind, "padding", "valid") == "valid"
-            and getattr(behind, "groups", 1) == 1
+            following is not None
+            and getattr(following, "padding", "valid") == "valid"
+            and getattr(following, "groups", 1) == 1
         ):
-            self.before[behind.name] = norm
+            self.before[following.name] = norm
             self.folded.add(norm.name)
 
     def _product(self, neighbors: list[keras.Layer | None]) -> keras.Layer | None:
-        """The only neighbor, if it is a product over the last axis that is called once."""
+        """Return the only neighbor if it is a product over the last axis that is called once."""
         if len(neighbors) != 1 or neighbors[0] is None:
             return None
         layer = neighbors[0]
-        fits = (
+        foldable = (
             type(layer) in _PRODUCTS
             and getattr(layer, "data_format", "channels_last") == "channels_last"
             and len(self._sources[layer.name]) == 1
         )
-        return layer if fits else None
+        return layer if foldable else None
 
-    def weights(self, product: keras.Layer) -> list[np.ndarray]:
-        """Kernel `[…, inputs, filters]` and, if any, bias `[filters]` with what was folded in."""
+    def weights(self, product: keras.Layer) -> list[NDArray[Any]]:
+        """Return kernel `[…, inputs, filters]` and, if any, bias `[filters]` after folding."""
         before, after = self.before.get(product.name), self.after.get(product.name)
         kernel, *biases = (weight.astype(np.float64) for weight in product.get_weights())
         if before is None and after is None:
@@ -179,8 +181,8 @@ class _Folding:
         return [kernel, bias]
 
 
-def _gain_and_offset(norm: keras.Layer) -> tuple[np.ndarray, np.ndarray]:
-    """float64 `[channels]` each: at inference the normalization is gain · x + offset."""
+def _gain_and_offset(norm: keras.Layer) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return float64 `[channels]` each: at inference the output is gain · x + offset."""
     mean, variance = (
         np.asarray(weight, np.float64) for weight in (norm.moving_mean, norm.moving_variance)
     )
@@ -194,9 +196,9 @@ def _gain_and_offset(norm: keras.Layer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _copy(layer: keras.Layer, folding: _Folding, precision: Precision) -> keras.Layer:
-    """A layer of a known kind that does not learn; one of another kind as it is."""
+    """Copy a layer as not trainable; return the layer itself if its type is not supported."""
     kind = type(layer)
-    if kind in _BETWEEN_PRODUCTS:
+    if kind in _SAME_PRECISION:
         return kind.from_config({**layer.get_config(), "dtype": precision})
     fixed: dict[str, Any] = {"trainable": False}
     if kind is layers.BatchNormalization:
@@ -204,7 +206,7 @@ def _copy(layer: keras.Layer, folding: _Folding, precision: Precision) -> keras.
         weights = layer.get_weights()
     elif kind in _PRODUCTS:
         weights = folding.weights(layer)
-        # Zeros draw no random numbers, on whose order the dream may depend.
+        # Zeros use no random numbers, so that later draws do not depend on freezing.
         fixed |= {
             "dtype": precision,
             "use_bias": len(weights) == 2,
@@ -224,5 +226,5 @@ def _rebuild(
     call: Callable[..., Any],
     copy: Callable[[keras.Layer], keras.Layer] = lambda layer: layer,
 ) -> keras.Model:
-    """The model on an input that is as free, with layers made by `copy` and called by `call`."""
+    """Rebuild a model on an input of the same shape, with copies of layers, called by `call`."""
     return keras.models.clone_model(model, clone_function=copy, call_function=call)

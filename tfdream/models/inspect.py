@@ -1,102 +1,135 @@
 """Layers, convolutions and sub-networks of a Keras model."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream.errors import ConfigError, ModelError
+
+Strides = tuple[float, ...]
+"""Cells of the model's input from one cell of an activation to the next, along each axis."""
+
+
+class LayerSummary(TypedDict):
+    """Description of a layer, as `layers --json` prints it."""
+
+    name: str
+    type: str
+    output_shape: list[int | None]
 
 
 class Convolution(NamedTuple):
     """A convolution of a model.
 
     Attributes:
-      name: of the layer.
+      name: name of the layer.
       kernel: float32 `[length, inputs, filters]` or `[height, width, inputs, filters]`.
-      strides: cells of the model's input from one cell of the layer's input to the next, along
-        each axis; None behind a layer that takes the axes away.
+      strides: strides of the layer's input; None if a layer before it removes the axes.
     """
 
     name: str
-    kernel: np.ndarray
-    strides: tuple[float, ...] | None
+    kernel: NDArray[np.float32]
+    strides: Strides | None
 
 
-def layers(model: keras.Model) -> list[dict[str, Any]]:
-    """Name, type and output shape of every layer, in order: what can be dreamt on."""
+def layers(model: keras.Model) -> list[LayerSummary]:
+    """Return the name, type and output shape of every layer, in the model's order.
+
+    >>> model = keras.Sequential([keras.Input((8, 1)), keras.layers.Conv1D(4, 3, name="conv1")])
+    >>> layers(model)
+    [{'name': 'conv1', 'type': 'Conv1D', 'output_shape': [None, 6, 4]}]
+    """
     return [
-        {"name": layer.name, "type": type(layer).__name__, "output_shape": _shape(layer)}
+        {
+            "name": layer.name,
+            "type": type(layer).__name__,
+            "output_shape": list(layer.output.shape),
+        }
         for layer in model.layers
     ]
 
 
 def deepest_convolution(model: keras.Model) -> str:
-    """The name of the last convolution.
+    """Return the name of the last convolution.
 
     Raises:
       ModelError: if there is none.
+
+    >>> convolutions = [keras.layers.Conv1D(4, 3, name=name) for name in ("conv1", "conv2")]
+    >>> deepest_convolution(keras.Sequential([keras.Input((8, 1)), *convolutions]))
+    'conv2'
     """
     name: str = _convolutions(model)[-1].name
     return name
 
 
 def convolutions(model: keras.Model, names: Iterable[str] = ()) -> list[Convolution]:
-    """The convolutions of a model, in their order, with their weights.
+    """Return convolutions of a model with their weights.
 
     Args:
-      model: any.
-      names: of those that are wanted; by default all.
+      model: any model.
+      names: names of the layers; by default all convolutions in the model's order.
 
     Raises:
-      ModelError: if there is none, or one that is wanted is not among them.
+      ModelError: if there is none, or a name is not that of a convolution.
     """
-    found = _convolutions(model)
-    wanted = list(names) or [layer.name for layer in found]
-    known = {layer.name: layer for layer in found}
-    for name in wanted:
-        if name not in known:
-            raise ModelError(f"layer '{name}' is no convolution of the model: {', '.join(known)}")
+    by_name = {layer.name: layer for layer in _convolutions(model)}
+    selected = list(names) or list(by_name)
+    for name in selected:
+        if name not in by_name:
+            raise ModelError(
+                f"layer '{name}' is not a convolution of the model; use one of: "
+                f"{', '.join(by_name)}"
+            )
     strides = _strides(model)
     return [
-        Convolution(name, known[name].get_weights()[0], strides[known[name].input.name])
-        for name in wanted
+        Convolution(name, by_name[name].get_weights()[0], strides[by_name[name].input.name])
+        for name in selected
     ]
 
 
 def find_layers(model: keras.Model, names: Iterable[str]) -> list[keras.Layer]:
-    """Layers by their names.
+    """Return layers by their names.
 
     Raises:
       ModelError: if one does not exist.
     """
-    known = {layer.name: layer for layer in model.layers}
-    found = []
+    by_name = {layer.name: layer for layer in model.layers}
+    names = list(names)
     for name in names:
-        if name not in known:
+        if name not in by_name:
             raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
-        found.append(known[name])
-    return found
+    return [by_name[name] for name in names]
 
 
 def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
-    """A model from the input to the outputs of some layers, with the same weights.
+    """Build a model from the input to the outputs of some layers, with shared weights.
 
-    It computes nothing beyond the deepest of them, and takes images of any size as long as no
-    layer on the way needs the size that the model was built for; one that standardizes each row
-    needs its number of rows.
+    It computes nothing beyond the deepest of these layers. It accepts images of any size, unless a
+    layer on the way requires the size that the model was built for. A layer that standardizes each
+    row requires the number of rows.
+
+    Args:
+      model: functional model.
+      names: names of the layers.
 
     Returns:
-      A model that gives a dict of layer name → activations.
+      A model that returns a dict of layer name → activations.
 
     Raises:
       ModelError: if a layer does not exist.
+
+    >>> model = keras.Sequential([keras.Input((8, 1)), keras.layers.Conv1D(4, 3, name="conv1")])
+    >>> tap(model, ["conv1"])(np.zeros((2, 20, 1)))["conv1"].shape
+    TensorShape([2, 18, 4])
     """
     outputs = {layer.name: layer.output for layer in find_layers(model, names)}
     tapped = keras.Model(model.input, outputs)
-    fixed = any(_needs_size(layer) for layer in tapped.layers)
-    if fixed or None in model.input.shape[1:]:  # the latter says itself what it takes
+    fixed = any(_requires_size(layer) for layer in tapped.layers)
+    if fixed or None in model.input.shape[1:]:  # with None, the model specifies its free axes
         return tapped
     bound = {axis for layer in tapped.layers for axis in _bound_axes(layer)}
     last = len(model.input.shape) - 1
@@ -115,80 +148,85 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
 
 
 def check_input(tapped: keras.Model, shape: tuple[int, ...]) -> None:
-    """See that a model made by `tap` takes inputs of a shape, without the batch.
+    """Check that a model accepts inputs of a shape.
+
+    Args:
+      tapped: model from `tap`.
+      shape: shape of one input, without the batch.
 
     Raises:
-      ConfigError: if it does not.
+      ConfigError: if it does not accept them.
     """
-    taken = tapped.input.shape[1:]
-    if any(size not in (None, own) for size, own in zip(taken, shape, strict=True)):
+    accepted = tapped.input.shape[1:]
+    names = ", ".join(tapped.output)
+    if any(limit not in (None, size) for limit, size in zip(accepted, shape, strict=True)):
         raise ConfigError(
-            f"the layers {', '.join(tapped.output)} need an input of shape {tuple(taken)} and "
-            f"would see {shape}; use octaves.count=1, octaves.axes=time or the layer of a "
-            "convolution, and leave tiles.seconds out"
+            f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; use "
+            "octaves.count=1, octaves.axes=time or the layer of a convolution, and do not set "
+            "tiles.seconds"
         )
-    if not _leaves_something(tapped, shape):
+    if not _has_output(tapped, shape):
         raise ConfigError(
-            f"an input of shape {shape} is too small for the layers {', '.join(tapped.output)}; "
-            "use fewer octaves or longer tiles"
+            f"an input of shape {shape} is too small for the layers {names}; use fewer octaves or "
+            "longer tiles"
         )
 
 
-def _leaves_something(tapped: keras.Model, shape: tuple[int, ...]) -> bool:
+def _has_output(tapped: keras.Model, shape: tuple[int, ...]) -> bool:
     try:
         outputs = tapped.compute_output_shape((1, *shape))
-    except ValueError:  # pooled to less than nothing
+    except ValueError:  # pooling would give a negative size
         return False
     return all(0 not in output for output in outputs.values())
 
 
 def _convolutions(model: keras.Model) -> list[keras.Layer]:
-    found = [layer for layer in model.layers if _is_convolution(layer)]
-    if not found:
+    kinds = keras.layers.Conv1D | keras.layers.Conv2D
+    matching = [layer for layer in model.layers if isinstance(layer, kinds)]
+    if not matching:
         raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
-    return found
+    return matching
 
 
-def _strides(model: keras.Model) -> dict[str, tuple[float, ...] | None]:
-    """Cells of the input from one cell to the next, along each axis, by the name of the tensor."""
-    known: dict[str, tuple[float, ...] | None] = {}
+def _strides(model: keras.Model) -> dict[str, Strides | None]:
+    """Return the strides of each layer's output by the tensor's name; None without spatial axes."""
+    strides: dict[str, Strides | None] = {}
     for layer in model.layers:
         shape = layer.output.shape[1:-1]
         if isinstance(layer, keras.layers.InputLayer):
-            known[layer.output.name] = (1.0,) * len(shape)
+            strides[layer.output.name] = (1.0,) * len(shape)
             continue
         first = layer.input[0] if isinstance(layer.input, list) else layer.input
-        before = known.get(first.name)
+        before = strides.get(first.name)
         if before is None or len(before) != len(shape):
-            known[layer.output.name] = None
+            strides[layer.output.name] = None
             continue
-        own = getattr(layer, "strides", None)
-        if own is None:  # one of our own that makes its input shorter, or none at all
-            sizes = zip(first.shape[1:-1], shape, strict=True)
-            own = [round(size / left) if size and left else 1 for size, left in sizes]
-        own = (own,) * len(shape) if isinstance(own, int) else own
-        known[layer.output.name] = tuple(
-            each * max(1, stride) for each, stride in zip(before, own, strict=True)
+        factors = _layer_strides(layer, first.shape[1:-1], shape)
+        strides[layer.output.name] = tuple(
+            stride * max(1, factor) for stride, factor in zip(before, factors, strict=True)
         )
-    return known
+    return strides
 
 
-def _is_convolution(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D)
+def _layer_strides(
+    layer: keras.Layer, input_shape: tuple[int | None, ...], shape: tuple[int | None, ...]
+) -> tuple[int, ...]:
+    """Return the strides of one layer; without such an attribute, by the ratio of the shapes."""
+    strides: int | tuple[int, ...] | None = getattr(layer, "strides", None)
+    if strides is None:
+        sizes = zip(input_shape, shape, strict=True)
+        return tuple(round(size / left) if size and left else 1 for size, left in sizes)
+    return (strides,) * len(shape) if isinstance(strides, int) else tuple(strides)
 
 
-def _needs_size(layer: keras.Layer) -> bool:
+def _requires_size(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.Flatten | keras.layers.Reshape)
 
 
 def _bound_axes(layer: keras.Layer) -> tuple[int, ...]:
-    """The axes along which a layer has a weight for each place."""
+    """Return the axes along which a layer has a weight for each position."""
     return tuple(layer.axis) if isinstance(layer, keras.layers.Normalization) else ()
 
 
 def _listed(model: keras.Model) -> str:
     return ", ".join(layer.name for layer in model.layers)
-
-
-def _shape(layer: keras.Layer) -> list[int | None]:
-    return list(layer.output.shape)

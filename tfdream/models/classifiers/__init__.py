@@ -1,18 +1,24 @@
-"""Classifiers: one module each.
+"""Classifiers.
 
-A module has one function ``build(input_shape, classes, **options) -> keras.Model``: a functional
-model of named layers. Its last layers are ``embedding`` (features of the clip), ``logits`` and
-``probabilities`` (float32).
+Each module of this package has a function ``build(input_shape, classes, **options) ->
+keras.Model``: a functional model of named layers. Its last layers are ``embedding`` (features of
+the clip), ``logits`` and ``probabilities`` (float32). Modules are discovered by listing the
+package.
 """
 
 import keras
 
 from tfdream.config import ModelConfig
-from tfdream.models.registry import call_build, list_modules
+from tfdream.config.registry import list_modules
+from tfdream.models.registry import call_build
 
 
 def names() -> list[str]:
-    """The architectures that `build` knows."""
+    """Return the names of the architectures.
+
+    >>> "lil_data" in names()
+    True
+    """
     return list_modules(__name__)
 
 
@@ -20,12 +26,15 @@ def build(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> ke
     """Build an architecture with fresh weights.
 
     Args:
-      config: its name and options.
-      input_shape: of one clip, without the batch.
+      config: name and options.
+      input_shape: shape of one input, without the batch.
       classes: number of labels.
 
     Raises:
-      ConfigError: if the name or an option is unknown, or the input is too small for it.
+      ConfigError: if the name or an option is unknown, or the input is too small.
+
+    >>> build(ModelConfig(name="softmax"), (16, 16, 1), classes=3).output_shape
+    (None, 3)
     """
     model: keras.Model = call_build(__name__, "model", config, input_shape, classes)
     return model

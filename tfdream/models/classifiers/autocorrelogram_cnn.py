@@ -6,8 +6,8 @@ Source: "Music generation using style transfer", the classifier on autocorrelogr
 import keras
 from keras import layers
 
-# Of PyTorch's batch normalization, which the document used; its momentum of 0.1 is what Keras
-# calls 0.9.
+# Defaults of PyTorch's batch normalization, which the document used. PyTorch's momentum of 0.1 is
+# 0.9 in Keras.
 _MOMENTUM = 0.9
 _EPSILON = 1e-5
 
@@ -21,15 +21,15 @@ def build(
     dropout: float = 0.2,
     dense_units: tuple[int, int] = (128, 64),
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: lags and one channel.
+      input_shape: number of lags, and one channel.
       classes: number of labels.
-      filters: of the convolution ``conv1``.
-      kernel_size: of the convolution, which is not padded.
-      dropout: the share of its activations left out in training.
-      dense_units: of the layers ``dense`` and ``embedding``.
+      filters: filters of the convolution ``conv1``.
+      kernel_size: width of the convolution, which is not padded.
+      dropout: share of its activations dropped in training.
+      dense_units: units of the layers ``dense`` and ``embedding``.
     """
     lags = keras.Input(input_shape, name="lags")
     x = layers.Conv1D(filters, kernel_size, activation="tanh", name="conv1")(lags)

@@ -6,8 +6,8 @@ Source: "Music generation using style transfer", the classifier on features.
 import keras
 from keras import layers
 
-# PyTorch's own settings, which the document used: of its LeakyReLU, and of its batch
-# normalization, whose momentum of 0.1 is what Keras calls 0.9.
+# Defaults of PyTorch's LeakyReLU and batch normalization, which the document used. PyTorch's
+# momentum of 0.1 is 0.9 in Keras.
 _SLOPE = 0.01
 _MOMENTUM = 0.9
 _EPSILON = 1e-5
@@ -24,23 +24,23 @@ def build(
     dense_units: tuple[int, int] = (256, 64),
     standardize: bool = True,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: features and one channel.
+      input_shape: number of features, and one channel.
       classes: number of labels.
-      filters: of the convolutions ``conv1`` and ``conv2``.
-      kernel_sizes: of the convolutions, which are not padded.
-      pool_size: of the max pooling behind the first convolution.
-      dropout: the share of each convolution's activations left out in training.
-      dense_units: of the dense layers; the second one is ``embedding`` behind its activation.
-      standardize: bring every feature to mean 0 and deviation 1, as learnt from the training clips
-        (an identity until then): Hz stand beside shares of one.
+      filters: filters of the convolutions ``conv1`` and ``conv2``.
+      kernel_sizes: widths of the convolutions, which are not padded.
+      pool_size: width of the max pooling after the first convolution.
+      dropout: share of each convolution's activations dropped in training.
+      dense_units: units of the dense layers; ``embedding`` is the activation of the second one.
+      standardize: scale each feature to mean 0 and deviation 1, computed from the training clips
+        (identity before that), because features have different units.
     """
     features = keras.Input(input_shape, name="features")
     x = features
     if standardize:
-        # float32 even in mixed precision: thousands of Hz have few digits left in float16.
+        # float32 even in mixed precision: thousands of Hz have few digits in float16.
         x = layers.Normalization(axis=1, name="standardize", dtype="float32")(x)
     x = layers.Conv1D(filters[0], kernel_sizes[0], name="conv1")(x)
     x = layers.LeakyReLU(_SLOPE, name="leaky1")(x)

@@ -1,9 +1,9 @@
-"""Convolutions on the energies of learnt filters: a network for raw samples and little data.
+"""Convolutions on the energies of trained filters: a network for raw samples and little data.
 
-A strided convolution starts as a bank of mel-spaced filters and is trained like the rest; the
-logarithm of its energies is what a spectrogram would show, without a fixed transform.
+A strided convolution is initialized with a mel-spaced filter bank and trained with the other
+layers; the logarithm of its energies replaces the spectrogram.
 
-Source: Zeghidour et al., "Learning filterbanks from raw speech"; the layers are our own.
+Source: Zeghidour et al., "Learning filterbanks from raw speech"; the layers are tfdream's.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from keras import layers
 
 from tfdream.models.parts.filterbank import LogEnergy, MelGabor, UnitLevel
 
-# From one window of the filters' energies to the next, in strides.
+# Strides of the filter bank from one energy window to the next.
 _HOP = 4
-# The share of bands left out in training.
+# Share of bands dropped in training.
 _BAND_DROPOUT = 0.15
-# Of the moving statistics of the batch normalization.
+# Momentum of the moving statistics of batch normalization.
 _MOMENTUM = 0.95
 
 
@@ -32,18 +32,18 @@ def build(
     convolutions: tuple[int, ...] = (1, 2, 2),
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: samples and one channel; the weights fit any length.
+      input_shape: number of samples, and one channel; the weights do not depend on the length.
       classes: number of labels.
-      filters: in the bank, the layer ``filterbank``.
-      filter_size: of each, in samples.
-      stride: of the bank, in samples.
-      widths: filters of each stage behind it.
-      convolutions: of each stage, ``conv1``, ``conv2``, …, three frames wide, each with batch
-        normalization and ReLU; max pooling halves the length between stages.
-      dropout: the share of ``embedding`` left out in training.
+      filters: filters of the bank, the layer ``filterbank``.
+      filter_size: length of each filter in samples.
+      stride: stride of the bank in samples.
+      widths: filters of the convolutions in each stage after it.
+      convolutions: number of convolutions in each stage, ``conv1``, ``conv2``, …, three frames
+        wide, each with batch normalization and ReLU; max pooling halves the length between stages.
+      dropout: share of ``embedding`` dropped in training.
     """
     samples = keras.Input(input_shape, name="samples")
     x = UnitLevel(name="unit_level")(samples)

@@ -17,16 +17,16 @@ def build(
     dense_units: int = 48,
     dropout: float = 0.5,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
       input_shape: height, width and channels of the image.
       classes: number of labels.
-      filters: of each convolution ``conv1``, ``conv2``, …; each is followed by max pooling.
-      kernel_size: of the convolutions, which are padded with zeros.
-      pool_size: of the pooling, which drops an incomplete border.
-      dense_units: of the layer ``embedding``.
-      dropout: the share of ``embedding`` left out in training.
+      filters: filters of each convolution ``conv1``, ``conv2``, …; max pooling follows each.
+      kernel_size: size of the convolutions, which are padded with zeros.
+      pool_size: size of the pooling, which drops an incomplete border.
+      dense_units: units of the layer ``embedding``.
+      dropout: share of ``embedding`` dropped in training.
     """
     image = keras.Input(input_shape, name="image")
     x = image

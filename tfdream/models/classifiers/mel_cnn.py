@@ -1,12 +1,13 @@
-"""A small convolutional network that learns well from few recordings on a CPU.
+"""A small convolutional network for few recordings, fast on a CPU.
 
-What it has that Lil Data lacks: inputs standardized band by band, so that weak high bands count as
-much as loud low ones; batch normalization; an early stride, so that most of its work is done on few
-pixels; and a judgement that leaves time out, where dense layers on a flattened image learn each
-place anew. After the convolutions frequency is averaged, then time is summed up by its mean and its
-maximum: what lasts, and what happens once.
+It differs from Lil Data in these points: inputs are standardized for each band, so that weak high
+bands count as much as loud low ones; it has batch normalization; an early stride reduces the pixels
+that most layers process; and global pooling makes the output independent of position in time, where
+a dense layer on a flattened image has separate weights for each position. After the convolutions,
+frequency is averaged, then the mean and the maximum over time are concatenated: they represent
+sustained and single events.
 
-Source: the pooling is that of Kong et al., "PANNs", section II-A; the layers are our own.
+Source: the pooling is that of Kong et al., "PANNs", section II-A; the layers are tfdream's.
 """
 
 from typing import Any
@@ -26,18 +27,18 @@ def build(
     dropout: float = 0.3,
     momentum: float = 0.9,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
       input_shape: height, width and channels of the image.
       classes: number of labels.
-      widths: filters of each stage.
-      convolutions: of each stage, ``conv1``, ``conv2``, …, each with batch normalization and ReLU;
-        max pooling halves the image between stages.
-      kernel_size: of the convolutions, which are padded with zeros.
-      entrance: kernel size of the first one, which halves the image.
-      dropout: the share of ``embedding`` left out in training.
-      momentum: of the moving statistics of the batch normalization.
+      widths: filters of the convolutions in each stage.
+      convolutions: number of convolutions in each stage, ``conv1``, ``conv2``, …, each with batch
+        normalization and ReLU; max pooling halves the image between stages.
+      kernel_size: size of the convolutions, which are padded with zeros.
+      entrance: kernel size of the first convolution, which has a stride of 2.
+      dropout: share of ``embedding`` dropped in training.
+      momentum: momentum of the moving statistics of batch normalization.
     """
     image = keras.Input(input_shape, name="image")
     x = layers.Normalization(axis=1, name="standardize", dtype="float32")(image)
@@ -61,15 +62,15 @@ def build(
                 momentum=momentum, synchronized=True, name=f"norm{number}"
             )(x)
             x = layers.ReLU(name=f"relu{number}")(x)
-    x = _sum_up(x)
+    x = _pool(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(image, probabilities, name="mel_cnn")
 
 
-def _sum_up(x: Any) -> Any:
-    """`[batch, frequency, time, filters]` → `[batch, 2 × filters]`."""
+def _pool(x: Any) -> Any:
+    """Map `[batch, frequency, time, filters]` to `[batch, 2 × filters]`."""
     x = layers.AveragePooling2D((x.shape[1], 1), name="mean_over_frequency")(x)
     mean = layers.GlobalAveragePooling2D(name="mean_over_time")(x)
     highest = layers.GlobalMaxPooling2D(name="max_over_time")(x)

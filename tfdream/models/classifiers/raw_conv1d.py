@@ -1,4 +1,4 @@
-"""Three strided convolutions and a dense layer on the samples themselves.
+"""Three strided convolutions and a dense layer on raw samples.
 
 Source: "Music Style Classification and Transformation", section 4.2.1.
 """
@@ -6,8 +6,8 @@ Source: "Music Style Classification and Transformation", section 4.2.1.
 import keras
 from keras import layers
 
-# Of each batch normalization, which has neither gain nor offset there. The momentum is that of
-# Lasagne, which the thesis used, and of which it says nothing else.
+# Batch normalization has neither gain nor offset in the thesis. It does not state the momentum;
+# this is the default of Lasagne, which it used.
 _EPSILON = 1e-4
 _MOMENTUM = 0.9
 
@@ -21,15 +21,15 @@ def build(
     strides: tuple[int, ...] = (2, 4, 4),
     dense_units: int = 256,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: samples and one channel.
+      input_shape: number of samples, and one channel.
       classes: number of labels.
-      filters: of each convolution ``conv1``, ``conv2``, …, which is not padded.
-      kernel_sizes: of each, in samples of its input.
-      strides: of each; there is no pooling.
-      dense_units: of the layer ``embedding``.
+      filters: filters of each convolution ``conv1``, ``conv2``, …, which is not padded.
+      kernel_sizes: width of each convolution, in samples of its input.
+      strides: stride of each convolution; there is no pooling.
+      dense_units: units of the layer ``embedding``.
     """
     samples = keras.Input(input_shape, name="samples")
     x = _normalize("norm0")(samples)

@@ -1,4 +1,4 @@
-"""ResNet-18: a strided convolution and eight blocks of two, each with a way around it.
+"""ResNet-18: a strided convolution and eight residual blocks of two convolutions.
 
 Source: He et al., "Deep residual learning for image recognition", table 1; for spectrograms of
 amplitude, phase or both, "Dreaming in Music", section III-B.
@@ -20,19 +20,19 @@ def build(
     width: int = 64,
     momentum: float = 0.9,
 ) -> keras.Model:
-    """Build it.
+    """Build the model.
 
-    Its convolutions are counted along the main path, ``conv1`` … ``conv17``: conv1 is the strided
-    one at the entrance, conv13 the last at a sixteenth of the image's size. Convolutions on the way
-    around a block bear the number of the block's first: ``shortcut6``, ``shortcut10``,
-    ``shortcut14``. Each is followed by its batch normalization (``norm1`` …), each block ends
-    in ``block1`` … ``block8``.
+    Convolutions are numbered along the main path, ``conv1`` … ``conv17``: conv1 is the strided
+    convolution on the input, conv13 the last one at a sixteenth of the image's size. The
+    convolution on a block's shortcut has the number of the block's first convolution:
+    ``shortcut6``, ``shortcut10``, ``shortcut14``. Batch normalization follows each convolution
+    (``norm1`` …), and the output of a block is ``block1`` … ``block8``.
 
     Args:
-      input_shape: height, width and channels of the image; the weights fit any size.
+      input_shape: height, width and channels of the image; the weights do not depend on the size.
       classes: number of labels.
-      width: filters of the first stage; each of the others has twice as many as the one before.
-      momentum: of the moving statistics of the batch normalization.
+      width: filters of the first stage; the number doubles from stage to stage.
+      momentum: momentum of the moving statistics of batch normalization.
     """
 
     def normalize(x: Any, name: str) -> Any:
@@ -49,18 +49,18 @@ def build(
     for block in range(_STAGES * _BLOCKS):
         filters = width * 2 ** (block // _BLOCKS)
         stride = 2 if block and block % _BLOCKS == 0 else 1
-        way_around = x
+        shortcut = x
         if x.shape[-1] != filters:
-            way_around = layers.Conv2D(
-                filters, 1, stride, use_bias=False, name=f"shortcut{number}"
-            )(x)
-            way_around = normalize(way_around, f"shortcut_norm{number}")
+            shortcut = layers.Conv2D(filters, 1, stride, use_bias=False, name=f"shortcut{number}")(
+                x
+            )
+            shortcut = normalize(shortcut, f"shortcut_norm{number}")
         x = normalize(_convolve(x, filters, 3, stride, f"conv{number}"), f"norm{number}")
         x = layers.ReLU(name=f"relu{number}")(x)
         number += 1
         x = normalize(_convolve(x, filters, 3, 1, f"conv{number}"), f"norm{number}")
         number += 1
-        x = layers.Add(name=f"add{block + 1}")([x, way_around])
+        x = layers.Add(name=f"add{block + 1}")([x, shortcut])
         x = layers.ReLU(name=f"block{block + 1}")(x)
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
@@ -69,7 +69,7 @@ def build(
 
 
 def _convolve(x: Any, filters: int, kernel_size: int, stride: int, name: str) -> Any:
-    """Padded alike on all sides, which Keras's own padding is not where it strides."""
+    """Convolve with equal padding on all sides; Keras pads unequally if it strides."""
     if stride > 1:
         x = layers.ZeroPadding2D(kernel_size // 2, name=f"pad_{name}")(x)
     return layers.Conv2D(

@@ -1,4 +1,4 @@
-"""ResNet-50 as Keras has it, on gray images.
+"""ResNet-50 from Keras, on gray images.
 
 Source: He et al., "Deep residual learning for image recognition"; for spectrograms, "On the
 Generation of Music", section 5, where it overfits.
@@ -15,30 +15,29 @@ from tfdream.models.parts import imagenet
 def build(
     input_shape: tuple[int, int, int], classes: int, *, weights: str = "random"
 ) -> keras.Model:
-    """Build it; its convolutions are ``conv1_conv`` … ``conv5_block3_3_conv``.
+    """Build the model; its convolutions are ``conv1_conv`` … ``conv5_block3_3_conv``.
 
     Args:
-      input_shape: height, width and channels: one, which is repeated, or three; in [0, 1], which
-        are scaled and centered as for ImageNet.
+      input_shape: height, width and channels of images in [0, 1]. One channel is repeated to
+        three; the values are scaled and centered for ImageNet's weights.
       classes: number of labels.
-      weights: of the convolutions: ``random``, ``imagenet`` (downloaded by Keras), or the path of
-        a weights file without the dense layer.
+      weights: weights of the convolutions: ``random``, ``imagenet`` (downloaded by Keras), or the
+        path of a weights file without the dense layer.
 
     Raises:
-      ModelError: if the weights cannot be had.
+      ModelError: if the weights cannot be loaded.
     """
     image = keras.Input(input_shape, name="image")
     network = imagenet.load(
         keras.applications.ResNet50,
         weights,
-        input_tensor=imagenet.gray_to_bgr(image),
-        pooling=None,
+        imagenet.gray_to_bgr(image),
     )
     x = layers.GlobalAveragePooling2D(name="embedding")(network.output)
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
     model = keras.models.clone_model(
-        keras.Model(image, probabilities, name="resnet50"), clone_function=_mirrored
+        keras.Model(image, probabilities, name="resnet50"), clone_function=_synchronized
     )
     if weights != "random":
         *_, kernel, bias = model.get_weights()
@@ -46,8 +45,8 @@ def build(
     return model
 
 
-def _mirrored(layer: keras.Layer) -> keras.Layer:
-    """The layer anew; batch normalization so that all replicas keep the same statistics."""
+def _synchronized(layer: keras.Layer) -> keras.Layer:
+    """Return a copy of the layer; batch normalization is synchronized over replicas."""
     config: dict[str, Any] = layer.get_config()
     if isinstance(layer, layers.BatchNormalization):
         config["synchronized"] = True

@@ -1,4 +1,4 @@
-"""Softmax regression: every pixel of the image weighs for or against every class.
+"""Softmax regression: one weight for each pixel and class.
 
 Source: "On the Generation of Music", section 4, the benchmark of Lil Data.
 """
@@ -8,7 +8,7 @@ from keras import layers
 
 
 def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """Build it; ``embedding`` is the image itself.
+    """Build the model; ``embedding`` is the flattened image.
 
     Args:
       input_shape: height, width and channels of the image.

@@ -1,18 +1,23 @@
-"""Feature networks: what style is read from without training anything here.
+"""Feature networks: networks that are not trained here, for the Gram matrices of style transfer.
 
-One module each, found by listing this folder, with one function ``build(input_shape, **options) ->
-keras.Model`` on an image `[height, width, channels]`; its layers are named. The weights are random
-by the option ``seed``, or somebody else's.
+Each module of this package has a function ``build(input_shape, **options) -> keras.Model`` on an
+image `[height, width, channels]`; its layers are named. The weights are random, by the option
+``seed``, or pretrained elsewhere. Modules are discovered by listing the package.
 """
 
 import keras
 
 from tfdream.config import FeatureNetworkConfig
-from tfdream.models.registry import call_build, list_modules
+from tfdream.config.registry import list_modules
+from tfdream.models.registry import call_build
 
 
 def names() -> list[str]:
-    """The feature networks that `build` knows."""
+    """Return the names of the feature networks.
+
+    >>> names()
+    ['random_conv1d', 'random_rnn', 'vgg19']
+    """
     return list_modules(__name__)
 
 
@@ -20,8 +25,8 @@ def build(config: FeatureNetworkConfig, input_shape: tuple[int, ...]) -> keras.M
     """Build a feature network.
 
     Args:
-      config: its name and options.
-      input_shape: of one image, without the batch.
+      config: name and options.
+      input_shape: shape of one image, without the batch.
 
     Raises:
       ConfigError: if the name or an option is unknown, or the input does not fit.

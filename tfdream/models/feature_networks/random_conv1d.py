@@ -14,13 +14,13 @@ def build(
     kernel_size: int = 3,
     seed: int = 0,
 ) -> keras.Model:
-    """Build it; its layer is ``conv1``. It takes any number of frames.
+    """Build the network; its layer is ``conv1``. It accepts any number of frames.
 
     Args:
       input_shape: bins, frames and one channel.
-      filters: of the convolution, which is padded with zeros and followed by ReLU.
-      kernel_size: in frames.
-      seed: of the weights, uniform within 1/√(kernel_size · bins) as PyTorch draws them.
+      filters: filters of the convolution, which is padded with zeros and followed by ReLU.
+      kernel_size: width of the convolution in frames.
+      seed: seed of the weights, uniform in ±1/√(kernel_size · bins) as in PyTorch.
     """
     bins = input_shape[0]
     limit = (kernel_size * bins) ** -0.5

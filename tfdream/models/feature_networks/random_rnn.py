@@ -1,8 +1,8 @@
 """A recurrent layer and a linear one with random weights.
 
-As published, the sequence runs over the frequency bins, and a step's input is the bin's course
-over all frames; then the network takes no other number of frames. Over time, a step is a frame,
-and it takes any.
+As published, the sequence runs over frequency bins, and the input of a step is the bin's values in
+all frames; then the network accepts only the number of frames that it was built for. If the
+sequence runs over time, a step is a frame, and the network accepts any number of frames.
 
 Source: "Music generation using style transfer", the RNN and the BiLSTM.
 """
@@ -22,15 +22,15 @@ def build(
     features: int = 4096,
     seed: int = 0,
 ) -> keras.Model:
-    """Build it; its layers are ``recurrent`` and ``linear``.
+    """Build the network; its layers are ``recurrent`` and ``linear``.
 
     Args:
       input_shape: bins, frames and one channel.
-      cell: a simple RNN with hyperbolic tangent, or an LSTM in both directions.
-      over: what the sequence runs over.
-      units: of the recurrent layer, for each direction.
-      features: of the linear layer.
-      seed: of the weights, uniform within 1/√(inputs of the layer) as PyTorch draws them.
+      cell: simple RNN with hyperbolic tangent, or bidirectional LSTM.
+      over: axis of the sequence.
+      units: units of the recurrent layer in each direction.
+      features: units of the linear layer.
+      seed: seed of the weights, uniform in ±1/√(inputs of the layer) as in PyTorch.
     """
     bins, frames, _ = input_shape
     image = keras.Input((bins, frames if over == "frequency" else None, 1), name="image")
@@ -57,6 +57,7 @@ def build(
 
 
 def _uniform(inputs: int, seed: int, recurrent: bool) -> dict[str, keras.initializers.Initializer]:
+    """Return the initializer arguments of a layer."""
     names = ["kernel", "bias", *(["recurrent"] if recurrent else [])]
     limit = inputs**-0.5
     return {

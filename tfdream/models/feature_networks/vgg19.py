@@ -12,20 +12,18 @@ from tfdream.models.parts import imagenet
 def build(
     input_shape: tuple[int, int, int], *, weights: str = "imagenet", seed: int = 0
 ) -> keras.Model:
-    """Build it; its layers are ``block1_conv1`` … ``block5_conv4`` and the poolings.
+    """Build the network; its layers are ``block1_conv1`` … ``block5_conv4`` and pooling layers.
 
     Args:
-      input_shape: height, width and one channel, of gray values in [0, 1]; they are repeated to
-        three channels, scaled to 255 and centered as for ImageNet. Other sizes are taken too.
+      input_shape: height, width and one channel of images in [0, 1]. They are repeated to three
+        channels, scaled to 255 and centered for ImageNet's weights. The network accepts any size.
       weights: ``imagenet`` (downloaded by Keras), ``random``, or the path of a weights file.
-      seed: of random weights.
+      seed: seed of random weights.
 
     Raises:
-      ModelError: if the weights cannot be had.
+      ModelError: if the weights cannot be loaded.
     """
     image = keras.Input((None, None, input_shape[2]), name="image")
     keras.utils.set_random_seed(seed)
-    network = imagenet.load(
-        keras.applications.VGG19, weights, input_tensor=imagenet.gray_to_bgr(image)
-    )
+    network = imagenet.load(keras.applications.VGG19, weights, imagenet.gray_to_bgr(image))
     return keras.Model(image, network.output, name="vgg19")

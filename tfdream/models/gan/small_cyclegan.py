@@ -1,4 +1,4 @@
-"""A small CycleGAN for whole spectrograms: three residual blocks, one judgement for the image.
+"""A small CycleGAN for whole spectrograms: three residual blocks, one logit for each image.
 
 Source: "Music Generation Using Style Transfer", section 3.3. Its table prints 8 channels for the
 residual blocks, where the layers around them have 16.
@@ -7,8 +7,8 @@ residual blocks, where the layers around them have 16.
 import keras
 from keras import layers
 
-from tfdream.models.gan import GanNetworks
-from tfdream.models.parts.images import ReflectionPadding, translator
+from tfdream.models.gan.base import GanNetworks
+from tfdream.models.parts.images import ReflectionPadding, resnet_generator
 
 
 def build(
@@ -19,21 +19,21 @@ def build(
     discriminator_filters: int = 8,
     units: int = 512,
 ) -> GanNetworks:
-    """Build the pair.
+    """Build the networks.
 
     Args:
       input_shape: height, width and channels of the image.
-      filters: of the generator's first convolution.
+      filters: filters of the generator's first convolution.
       blocks: residual blocks of the generator.
-      discriminator_filters: of the discriminator's first convolution.
-      units: of the discriminator's dense layer.
+      discriminator_filters: filters of the discriminator's first convolution.
+      units: units of the discriminator's dense layer.
     """
-    generator = translator(input_shape, filters, blocks, "generator")
+    generator = resnet_generator(input_shape, filters, blocks)
     return GanNetworks(generator, _discriminator(input_shape, discriminator_filters, units))
 
 
 def _discriminator(input_shape: tuple[int, int, int], filters: int, units: int) -> keras.Model:
-    """Whether the image is real, float32 `[batch, 1]`; the published sigmoid is in the loss."""
+    """Build the discriminator: a logit float32 `[batch, 1]`; the loss applies the sigmoid."""
     image = keras.Input(input_shape, name="image")
     x = ReflectionPadding(1, name="conv1_reflected")(image)
     for number, (kernel_size, padding) in enumerate([(4, 1), (3, 2), (3, 2)], start=1):
@@ -44,5 +44,5 @@ def _discriminator(input_shape: tuple[int, int, int], filters: int, units: int) 
         x = layers.MaxPooling2D(3, 2, name=f"pool{number}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(units, activation="relu", name="dense")(x)
-    x = layers.Dense(1, dtype="float32", name="judgement")(x)
+    x = layers.Dense(1, dtype="float32", name="logits")(x)
     return keras.Model(image, x, name="discriminator")

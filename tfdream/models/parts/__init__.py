@@ -1,1 +1,1 @@
-"""What several architectures are made of."""
+"""Layers and sub-networks that several architectures share."""

@@ -1,4 +1,4 @@
-"""Networks of `keras.applications`, and what they expect of a gray image."""
+"""Networks of `keras.applications`, and the conversion of gray images to their input."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,67 +9,59 @@ from keras import layers
 
 from tfdream.errors import ModelError
 
-# The means of ImageNet in the order blue, green, red, which its weights were trained on.
+# Channel means of ImageNet in the order of the weights: blue, green, red.
 _MEAN = (103.939, 116.779, 123.68)
 
 
 def gray_to_bgr(image: Any) -> Any:
-    """Repeat a gray image to three channels and center it, as Keras does for VGG and ResNet.
+    """Repeat a gray image to three channels and center it as `keras.applications` does.
 
     Args:
-      image: `[batch, height, width, 1]` in [0, 1], or three channels already.
+      image: `[batch, height, width, 1]` in [0, 1], or the same with three channels.
 
     Returns:
-      `[batch, height, width, 3]`: 255 × gray, less ImageNet's mean of each channel.
+      `[batch, height, width, 3]`: 255 × gray minus ImageNet's mean of each channel.
 
     Raises:
-      ValueError: if it has another number of channels.
+      ValueError: if it has neither one nor three channels.
     """
     channels = image.shape[-1]
     if channels not in (1, 3):
-        raise ValueError(f"{channels} channels are neither one nor three")
+        raise ValueError(f"the image has {channels} channels; use one or three")
     if channels == 1:
         image = layers.Concatenate(name="repeat")([image] * 3)
     return layers.Rescaling(255.0, offset=[-mean for mean in _MEAN], name="center")(image)
 
 
-def load(application: Callable[..., keras.Model], weights: str, **arguments: Any) -> keras.Model:
-    """Build one of `keras.applications`.
+def load(
+    application: Callable[..., keras.Model], weights: str, input_tensor: keras.KerasTensor
+) -> keras.Model:
+    """Build a network of `keras.applications` without its dense layers.
 
     Args:
-      application: such as `keras.applications.VGG19`.
+      application: function such as `keras.applications.VGG19`.
       weights: ``imagenet`` (downloaded by Keras), ``random``, or the path of a weights file.
-      arguments: of the application.
+      input_tensor: centered image, see `gray_to_bgr`.
 
     Raises:
-      ModelError: if the weights cannot be had.
+      ModelError: if the weights cannot be loaded.
     """
     if weights not in ("imagenet", "random") and not Path(weights).is_file():
         raise ModelError(f"weights={weights} is neither a file nor 'imagenet' nor 'random'")
-    with _Loading(weights):
+    try:
         return application(
-            include_top=False, weights=None if weights == "random" else weights, **arguments
+            include_top=False,
+            weights=None if weights == "random" else weights,
+            input_tensor=input_tensor,
         )
-
-
-class _Loading:
-    """Says of weights that cannot be had what to do instead.
-
-    Keras raises a plain Exception where a download fails; only its context tells which.
-    """
-
-    def __init__(self, weights: str) -> None:
-        self.weights = weights
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, OSError | ValueError | KeyError) or (
-            error is not None and isinstance(error.__context__, OSError)
+    except Exception as error:
+        # Keras raises a plain Exception if a download fails; only its context has a type.
+        if not isinstance(error, OSError | ValueError | KeyError) and not isinstance(
+            error.__context__, OSError
         ):
-            reason = " ".join(str(error).split())
-            raise ModelError(
-                f"weights '{self.weights}' cannot be loaded ({reason}); "
-                "give the path of a weights file, or weights=random"
-            ) from None
+            raise
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"weights '{weights}' cannot be loaded ({reason}); "
+            "give the path of a weights file, or use weights=random"
+        ) from None

@@ -1,4 +1,4 @@
-"""Parts of networks that turn an image into another one of its size."""
+"""Parts of networks that map an image to an image of the same size."""
 
 from typing import Any
 
@@ -6,32 +6,23 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdream.models.parts.blocks import convolution
+from tfdream.models.parts.blocks import ConvolutionOptions, convolution
 
 _EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable("tfdream")
-class InstanceNormalization(layers.Layer):
-    """Every channel of every image gets mean 0 and variance 1; no weights.
-
-    Source: Ulyanov, Vedaldi and Lempitsky, "Instance normalization: the missing ingredient for fast
-    stylization".
-    """
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Images `[batch, height, width, channels]`, the same shape; moments are float32."""
-        images = tf.cast(inputs, tf.float32)
-        mean, variance = tf.nn.moments(images, axes=[1, 2], keepdims=True)
-        return tf.cast((images - mean) * tf.math.rsqrt(variance + _EPSILON), inputs.dtype)
-
-
-@keras.saving.register_keras_serializable("tfdream")
 class ReflectionPadding(layers.Layer):
-    """Images get a border that mirrors what lies within.
+    """Pads images by reflection.
 
     Args:
-      size: of the border, in pixels.
+      size: width of the border in pixels.
+
+    >>> ReflectionPadding(1)(tf.reshape(tf.range(4.0), [1, 2, 2, 1]))[0, :, :, 0].numpy()
+    array([[3., 2., 3., 2.],
+           [1., 0., 1., 0.],
+           [3., 2., 3., 2.],
+           [1., 0., 1., 0.]], dtype=float32)
     """
 
     def __init__(self, size: int, **kwargs: Any) -> None:
@@ -39,92 +30,113 @@ class ReflectionPadding(layers.Layer):
         self.size = size
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Images `[batch, height, width, channels]`, larger by twice the border."""
+        """Pad images `[batch, height, width, channels]`."""
         border = [self.size, self.size]
         return tf.pad(inputs, [[0, 0], border, border, [0, 0]], mode="REFLECT")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """What `call` makes of a shape.
+        """Return the shape of the padded images.
 
         Raises:
-          ValueError: if an image is too small to be mirrored.
+          ValueError: if an image is too small to be reflected.
         """
         batch, height, width, channels = input_shape
         if any(side is not None and side <= self.size for side in (height, width)):
-            raise ValueError(f"a border of {self.size} cannot mirror {height}x{width} pixels")
+            raise ValueError(
+                f"a border of {self.size} pixels is too large for images of {height}x{width} pixels"
+            )
         border = 2 * self.size
         return batch, height and height + border, width and width + border, channels
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "size": self.size}
 
 
-def reflected_convolution(x: Any, filters: int, kernel_size: int, name: str, **how: Any) -> Any:
-    """A convolution whose output has the size of its input, of images with mirrored borders."""
+def reflected_convolution(
+    x: Any, filters: int, kernel_size: int, name: str, options: ConvolutionOptions
+) -> Any:
+    """Apply a convolution to images padded by reflection: the output has the input's size."""
     x = ReflectionPadding(kernel_size // 2, name=f"{name}_pad")(x)
-    return convolution(x.shape[-1], filters, kernel_size, name=name, **how)(x)
+    return convolution(x.shape[-1], filters, kernel_size, name, options)(x)
+
+
+def instance_normalization(name: str) -> layers.GroupNormalization:
+    """Create a layer that scales each channel of each image to mean 0 and variance 1.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, "Instance normalization: the missing ingredient for fast
+    stylization".
+    """
+    return layers.GroupNormalization(
+        groups=-1, epsilon=_EPSILON, center=False, scale=False, name=f"{name}_norm"
+    )
 
 
 def normalize(x: Any, name: str, relu: bool = True) -> Any:
-    """Instance normalization and, unless told otherwise, ReLU."""
-    x = InstanceNormalization(name=f"{name}_norm")(x)
+    """Apply instance normalization and, unless `relu` is false, ReLU."""
+    x = instance_normalization(name)(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def halve(x: Any, filters: int, name: str, **how: Any) -> Any:
-    """A convolution of 3×3 that halves height and width, rounding up."""
+def downsample(x: Any, filters: int, name: str, options: ConvolutionOptions) -> Any:
+    """Apply a convolution of 3×3 that halves height and width, rounding up."""
     x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return normalize(layers.Conv2D(filters, 3, 2, name=name, **how)(x), name)
+    return normalize(layers.Conv2D(filters, 3, 2, name=name, **options)(x), name)
 
 
-def double(x: Any, filters: int, size: tuple[int, int], name: str, **how: Any) -> Any:
-    """The transpose of `halve`, to the size that was halved.
+def upsample(
+    x: Any, filters: int, size: tuple[int, int], name: str, options: ConvolutionOptions
+) -> Any:
+    """Apply the transpose of the convolution of `downsample`, whose input had the given size.
 
-    As torch.nn.ConvTranspose2d with padding 1, whose output_padding is 1 where the size is even.
+    This is torch.nn.ConvTranspose2d with padding=1, and output_padding=1 where the size is even.
     """
     height, width = (2 * length + 1 for length in x.shape[1:3])
-    x = layers.Conv2DTranspose(filters, 3, 2, name=name, **how)(x)
+    x = layers.Conv2DTranspose(filters, 3, 2, name=name, **options)(x)
     crop = (1, height - 1 - size[0]), (1, width - 1 - size[1])
     return normalize(layers.Cropping2D(crop, name=f"{name}_crop")(x), name)
 
 
-def residual_block(x: Any, name: str, **how: Any) -> Any:
-    """Two convolutions of 3×3, and a way around them.
+def residual_block(x: Any, name: str, options: ConvolutionOptions) -> Any:
+    """Add to an image the output of two convolutions of 3×3.
 
     Source: Johnson, Alahi and Fei-Fei, "Perceptual losses for real-time style transfer and
     super-resolution", supplementary material.
     """
     filters = x.shape[-1]
-    changed = normalize(reflected_convolution(x, filters, 3, f"{name}_conv1", **how), f"{name}_1")
-    changed = reflected_convolution(changed, filters, 3, f"{name}_conv2", **how)
-    return layers.Add(name=name)([x, normalize(changed, f"{name}_2", relu=False)])
+    residual = reflected_convolution(x, filters, 3, f"{name}_conv1", options)
+    residual = normalize(residual, f"{name}_1")
+    residual = reflected_convolution(residual, filters, 3, f"{name}_conv2", options)
+    return layers.Add(name=name)([x, normalize(residual, f"{name}_2", relu=False)])
 
 
-def translator(
-    input_shape: tuple[int, int, int], filters: int, blocks: int, name: str, **how: Any
+def resnet_generator(
+    input_shape: tuple[int, int, int],
+    filters: int,
+    blocks: int,
+    options: ConvolutionOptions | None = None,
 ) -> keras.Model:
-    """Encoder, residual blocks and decoder: images in [-1, 1] to images of the same size.
+    """Build a generator of images in [-1, 1]: encoder, residual blocks and decoder.
 
     Args:
-      input_shape: height, width and channels of the image.
-      filters: of the first convolution; the next two have twice and four times as many.
-      blocks: residual ones, at a quarter of the size.
-      name: of the model.
-      how: arguments of every convolution.
+      input_shape: height, width and channels of the image; the output has the same shape.
+      filters: filters of the first convolution; the next two have twice and four times as many.
+      blocks: number of residual blocks, at a quarter of the image's size.
+      options: arguments of every convolution.
     """
+    options = options or {}
     image = keras.Input(input_shape, name="image")
-    x = normalize(reflected_convolution(image, filters, 7, "conv1", **how), "conv1")
+    x = normalize(reflected_convolution(image, filters, 7, "conv1", options), "conv1")
     sizes = []
     for number in (2, 3):
         sizes.append(x.shape[1:3])
         filters *= 2
-        x = halve(x, filters, f"conv{number}", **how)
+        x = downsample(x, filters, f"conv{number}", options)
     for number in range(1, blocks + 1):
-        x = residual_block(x, f"block{number}", **how)
+        x = residual_block(x, f"block{number}", options)
     for number in (4, 5):
         filters //= 2
-        x = double(x, filters, sizes.pop(), f"conv{number}", **how)
-    x = reflected_convolution(x, input_shape[2], 7, "conv6", **how)
+        x = upsample(x, filters, sizes.pop(), f"conv{number}", options)
+    x = reflected_convolution(x, input_shape[2], 7, "conv6", options)
     translated = layers.Activation("tanh", dtype="float32", name="translated")(x)
-    return keras.Model(image, translated, name=name)
+    return keras.Model(image, translated, name="generator")

@@ -1,4 +1,4 @@
-"""What the processor can do."""
+"""Capabilities of the processor."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,11 @@ _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def multiplies_bfloat16(cpuinfo: Path = _CPUINFO) -> bool | None:
-    """Whether it has products of bfloat16; None where the system does not tell."""
+    """Return whether the processor multiplies bfloat16 in hardware; None if that is unknown.
+
+    Args:
+      cpuinfo: file that lists the processor's flags, as Linux has it.
+    """
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -27,13 +31,14 @@ def multiplies_bfloat16(cpuinfo: Path = _CPUINFO) -> bool | None:
 
 
 def warn_of_slow_bfloat16(setting: str) -> None:
-    """Say so where bfloat16 would be computed in many steps of float32.
+    """Log a warning if bfloat16 is emulated: neither a GPU nor the processor multiplies it.
 
     Args:
-      setting: that asks for it, such as ``precision=bfloat16``.
+      setting: setting that selects bfloat16, such as ``precision=bfloat16``.
     """
     if not tf.config.list_logical_devices("GPU") and multiplies_bfloat16() is False:
         logger.warning(
-            "this processor has no products of bfloat16: without %s it would be many times as fast",
+            "this processor does not multiply bfloat16 in hardware; without %s the computation is "
+            "many times faster",
             setting,
         )

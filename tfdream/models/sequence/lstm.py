@@ -1,7 +1,7 @@
-"""LSTM as published: from one frame of a spectrogram to all that follow.
+"""LSTM as published: predicts each frame of a spectrogram from the frames before it.
 
-Source: "On the Generation of Music", section 4. It leaves open how levels leave the LSTM, and what
-it is fitted by: here a dense layer with a sigmoid, and the mean squared error.
+Source: "On the Generation of Music", section 4. The output layer and the loss are not specified
+there; here they are a dense layer with a sigmoid, and the mean squared error.
 """
 
 from typing import Annotated
@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
-from tfdream.models.sequence import SequenceModel
+from tfdream.models.sequence.base import RecurrentSpec, SequenceModel
 
 
 def build(
@@ -19,26 +19,31 @@ def build(
     layers: Annotated[int, Field(ge=1)] = 2,
     units: Annotated[int, Field(ge=1)] = 50,
 ) -> SequenceModel:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: bands, frames and channels of a picture.
+      input_shape: bands, frames and channels of an image.
       layers: LSTM layers; 2, 3 and 4 are published.
-      units: of each.
+      units: units of each layer.
     """
-    return LSTM(input_shape[0], layers, units)
+    return LSTM(input_shape[0], RecurrentSpec(layers, units))
 
 
 class LSTM(SequenceModel):
-    """Says the mean of what may follow: a frame is its own code, and nothing is left to chance."""
+    """Predicts the mean of the next frame: a frame is its own code, and sampling is deterministic.
+
+    Args:
+      bands: values of a frame.
+      spec: parameters of the recurrent layers.
+    """
 
     temperature = 0.0
-    random = False
+    stochastic = False
 
-    def __init__(self, bands: int, depth: int, units: int) -> None:
-        super().__init__(bands, bands, depth, units)
+    def __init__(self, bands: int, spec: RecurrentSpec) -> None:
+        super().__init__(bands, bands, spec)
         self.levels = keras.layers.Dense(bands, "sigmoid", dtype="float32", name="levels")
-        self.levels.build((None, units))
+        self.levels.build((None, spec.units))
         self.built = True
 
     def encode(self, frames: tf.Tensor) -> tf.Tensor:
@@ -50,8 +55,9 @@ class LSTM(SequenceModel):
     def embed(self, codes: tf.Tensor) -> tf.Tensor:
         return codes
 
-    def nll(self, heard: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean((self.levels(heard) - codes) ** 2, axis=-1)
+    def nll(self, activations: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        """Return the mean squared error: up to constants the NLL of a Gaussian."""
+        return tf.reduce_mean((self.levels(activations) - codes) ** 2, axis=-1)
 
-    def draw(self, heard: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self.levels(heard)
+    def sample(self, activations: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.levels(activations)

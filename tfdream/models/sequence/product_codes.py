@@ -1,29 +1,32 @@
-"""LSTM over frames in product codes: what may follow is drawn, never averaged.
+"""LSTM over frames in product codes: the next frame is sampled from a distribution, not averaged.
 
-The mean of all that may follow is no music: partials smear into noise, and what hears its own means
-fades to the mean of everything. So a frame is written in a few whole numbers, each an entry of a
-codebook for some principal components, and the network says how likely each entry is, given the
-frames before and the numbers of this frame so far. Whatever is drawn is a frame like those of
-the examples, and a frame that was drawn is heard exactly as one that was analysed, so that nothing
-drifts in the long run.
+The mean of all possible next frames is not music: partials smear into noise, and a model that
+receives its own means as input fades to the overall mean. Therefore a frame is quantized to a few
+integers, each the index of an entry in a codebook for some principal components. The network
+predicts the probability of each entry, given the frames before and the integers of this frame that
+are already sampled. Every sampled frame resembles a training frame, and encoding it again gives the
+same code, so that errors do not accumulate over time.
 
 Source: Jégou, Douze and Schmid, "Product quantization for nearest neighbor search", section II;
 Graves, "Generating sequences with recurrent neural networks", section 2 (skip connections); van den
-Oord, Kalchbrenner and Kavukcuoglu, "Pixel recurrent neural networks", section 3 (one number after
-the other).
+Oord, Kalchbrenner and Kavukcuoglu, "Pixel recurrent neural networks", section 3 (conditioning each
+integer on those before).
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from pydantic import Field
 
 from tfdream.config import Count, Share
-from tfdream.models.sequence import SequenceModel
+from tfdream.models.sequence.base import RecurrentSpec, SequenceModel
 
-_ADAPTED_TO = 16384
+# Frames and k-means iterations that the codebooks are computed from.
+_EXAMPLES = 16384
 _ITERATIONS = 15
 _SMALLEST_VARIANCE = 1e-12
 
@@ -39,154 +42,180 @@ def build(
     dropout: Share = 0.2,
     input_dropout: Share = 0.1,
 ) -> SequenceModel:
-    """Build it.
+    """Build the model.
 
     Args:
-      input_shape: bands, frames and channels of a picture.
+      input_shape: bands, frames and channels of an image.
       layers: LSTM layers.
-      units: of each.
-      numbers: that a frame is written in.
-      entries: of the codebook of each number.
-      width: of the hidden layer before each number.
-      dropout: after each LSTM layer.
-      input_dropout: of what is heard of the last frame, so that it is not relied on too much.
+      units: units of each layer.
+      numbers: integers in the code of a frame.
+      entries: entries in the codebook of each integer.
+      width: units of the hidden layer before each integer.
+      dropout: share of activations dropped after each LSTM layer.
+      input_dropout: share of the last frame's embedding that is dropped, so that the network relies
+        less on it.
     """
     return ProductCodes(
         input_shape[0],
-        (numbers, entries, width),
-        depth=layers,
-        units=units,
-        dropout=dropout,
-        input_dropout=input_dropout,
+        CodeSpec(numbers, entries, width),
+        RecurrentSpec(layers, units, dropout, input_dropout, skips=True),
     )
 
 
+@dataclass(frozen=True)
+class CodeSpec:
+    """Parameters of the codes of frames.
+
+    Attributes:
+      numbers: integers in the code of a frame.
+      entries: entries in the codebook of each integer.
+      width: units of the hidden layer before each integer.
+    """
+
+    numbers: int
+    entries: int
+    width: int
+
+
 class ProductCodes(SequenceModel):
-    """Says how likely each entry of each codebook is, one number of a frame after the other.
+    """Predicts the probability of each entry of each codebook, one integer of a code after another.
 
     Args:
-      bands: of a frame.
-      sizes: numbers of a frame, entries of a codebook, width of the hidden layer.
-      **recurrent: see `SequenceModel`.
+      bands: values of a frame.
+      codes: parameters of the codes.
+      spec: parameters of the recurrent layers.
     """
 
     # Measured (docs/results.md, "Generated music"): as tonal as the collection; at 0.7 too noisy.
     temperature = 0.5
-    random = True
+    stochastic = True
 
-    def __init__(self, bands: int, sizes: tuple[int, int, int], **recurrent: Any) -> None:
-        super().__init__(bands, bands, skips=True, **recurrent)
-        self.numbers, self.entries, width = sizes
-        known = {"initializer": "zeros", "trainable": False}
-        self.center = self.add_weight(shape=(bands,), name="center", **known)
-        self.spread = self.add_weight(
-            shape=(bands,), initializer="ones", trainable=False, name="spread"
+    def __init__(self, bands: int, codes: CodeSpec, spec: RecurrentSpec) -> None:
+        super().__init__(bands, bands, spec)
+        self.numbers, self.entries = codes.numbers, codes.entries
+        adapted = {"initializer": "zeros", "trainable": False}
+        self.center = self.add_weight(shape=(bands,), name="center", **adapted)
+        self.deviation = self.add_weight(
+            shape=(bands,), initializer="ones", trainable=False, name="deviation"
         )
         self.codebooks = self.add_weight(
-            shape=(self.numbers, self.entries, bands), name="codebooks", **known
+            shape=(self.numbers, self.entries, bands), name="codebooks", **adapted
         )
         self.basis = self.add_weight(
             shape=(bands, bands), initializer="identity", trainable=False, name="basis"
         )
-        self.context = keras.layers.Dense(width, name="context")
-        self.context.build((None, self.heard_features))
-        self.so_far = keras.layers.Dense(width, use_bias=False, name="so_far")
-        self.so_far.build((None, bands))
+        self.context = keras.layers.Dense(codes.width, name="context")
+        self.context.build((None, self.output_features))
+        self.prefix = keras.layers.Dense(codes.width, use_bias=False, name="prefix")
+        self.prefix.build((None, bands))
         self.offsets = self.add_weight(
-            shape=(self.numbers, width), initializer="zeros", name="offsets"
+            shape=(self.numbers, codes.width), initializer="zeros", name="offsets"
         )
-        self.likely = self.add_weight(
-            shape=(self.numbers, width, self.entries), initializer="glorot_uniform", name="likely"
+        self.logit_kernels = self.add_weight(
+            shape=(self.numbers, codes.width, self.entries),
+            initializer="glorot_uniform",
+            name="logit_kernels",
         )
         self.built = True
 
-    def adapt(self, frames: np.ndarray, reference_db: float, seed: int) -> None:
-        """Also find principal components and codebooks.
+    def adapt(self, frames: NDArray[Any], reference_db: float, seed: int) -> None:
+        """Also compute principal components and codebooks.
 
-        Components are dealt out so that every number tells about as much (reverse water-filling).
+        Components are assigned so that all integers carry about the same information (reverse
+        water-filling).
         """
         super().adapt(frames, reference_db, seed)
         rng = np.random.default_rng(seed)
-        every = frames.reshape(-1, self.bands)
-        chosen = rng.permutation(len(every))[:_ADAPTED_TO]
-        examples = every[np.sort(chosen)].astype(np.float64)
+        flat = frames.reshape(-1, self.bands)
+        chosen = rng.permutation(len(flat))[:_EXAMPLES]
+        examples = flat[np.sort(chosen)].astype(np.float64)
         center = examples.mean(axis=0)
         variances, basis = np.linalg.eigh(np.cov((examples - center).T))
         variances, basis = np.maximum(variances[::-1], _SMALLEST_VARIANCE), basis[:, ::-1]
         components = (examples - center) @ basis
         codebooks = np.zeros(self.codebooks.shape)
-        for number, own in enumerate(_dealt(variances, self.numbers, self.entries)):
-            codebooks[number][:, own] = _codebook(components[:, own], self.entries, seed)
+        groups = _assign_components(variances, self.numbers, self.entries)
+        for number, group in enumerate(groups):
+            codebooks[number][:, group] = _codebook(components[:, group], self.entries, seed)
         self.center.assign(center)
         self.basis.assign(basis)
-        self.spread.assign(np.sqrt(variances))
+        self.deviation.assign(np.sqrt(variances))
         self.codebooks.assign(codebooks)
 
     def encode(self, frames: tf.Tensor) -> tf.Tensor:
         components = tf.matmul(frames - self.center, self.basis)
         books = tf.convert_to_tensor(self.codebooks)
-        # What lies outside of a codebook's components is the same for all of its entries.
+        # Components outside the codebook contribute the same distance to all of its entries.
         distances = tf.reduce_sum(books**2, axis=-1) - 2 * tf.einsum(
             "btc,nec->btne", components, books
         )
         return tf.argmin(distances, axis=-1, output_type=tf.int32)
 
     def decode(self, codes: tf.Tensor) -> tf.Tensor:
-        frames = tf.tensordot(self._look_up(codes), tf.transpose(self.basis), 1) + self.center
+        frames = tf.tensordot(self._lookup(codes), tf.transpose(self.basis), 1) + self.center
         return tf.clip_by_value(frames, 0.0, 1.0)
 
     def embed(self, codes: tf.Tensor) -> tf.Tensor:
-        return self._look_up(codes) / self.spread
+        return self._lookup(codes) / self.deviation
 
-    def nll(self, heard: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        # Of every entry there is, which are fewer than those that are said.
-        told = tf.gather(self._flat(self.so_far(self.codebooks / self.spread)), self._places(codes))
-        before = tf.cumsum(told, axis=-2, exclusive=True)
-        hidden = tf.nn.relu(self.context(heard)[..., tf.newaxis, :] + before + self.offsets)
-        likely = tf.einsum("btnw,nwe->btne", hidden, tf.cast(self.likely, hidden.dtype))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, tf.cast(likely, tf.float32))
+    def nll(self, activations: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        # Projected for each entry of the codebooks: there are fewer entries than codes.
+        projected = self._flat(self.prefix(self.codebooks / self.deviation))
+        before = tf.cumsum(tf.gather(projected, self._rows(codes)), axis=-2, exclusive=True)
+        hidden = tf.nn.relu(self.context(activations)[..., tf.newaxis, :] + before + self.offsets)
+        logits = tf.einsum("btnw,nwe->btne", hidden, tf.cast(self.logit_kernels, hidden.dtype))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, tf.cast(logits, tf.float32))
         return tf.reduce_mean(losses, axis=-1)
 
-    def draw(self, heard: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        hidden = self.context(heard)
-        shape = tf.concat([[self.numbers], tf.shape(heard)[:-1], [self.entries]], axis=0)
-        chance = temperature * _gumbel(shape, seed)
+    def sample(self, activations: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        hidden = self.context(activations)
+        shape = tf.concat([[self.numbers], tf.shape(activations)[:-1], [self.entries]], axis=0)
+        noise = temperature * _gumbel(shape, seed)
         codes = []
         for number in range(self.numbers):
-            likely = tf.tensordot(tf.nn.relu(hidden + self.offsets[number]), self.likely[number], 1)
-            code = tf.argmax(likely + chance[number], axis=-1, output_type=tf.int32)
-            hidden += self.so_far(tf.gather(self.codebooks[number], code) / self.spread)
+            activated = tf.nn.relu(hidden + self.offsets[number])
+            logits = tf.tensordot(activated, self.logit_kernels[number], 1)
+            code = tf.argmax(logits + noise[number], axis=-1, output_type=tf.int32)
+            hidden += self.prefix(tf.gather(self.codebooks[number], code) / self.deviation)
             codes.append(code)
         return tf.stack(codes, axis=-1)
 
-    def _look_up(self, codes: tf.Tensor) -> tf.Tensor:
-        """The components that entries stand for, together: float32 `[…, bands]`."""
-        entries = tf.gather(self._flat(tf.convert_to_tensor(self.codebooks)), self._places(codes))
+    def _lookup(self, codes: tf.Tensor) -> tf.Tensor:
+        """Return the sum of the selected codebook entries: components, float32 `[…, bands]`."""
+        entries = tf.gather(self._flat(tf.convert_to_tensor(self.codebooks)), self._rows(codes))
         return tf.reduce_sum(entries, axis=-2)
 
-    def _places(self, codes: tf.Tensor) -> tf.Tensor:
+    def _rows(self, codes: tf.Tensor) -> tf.Tensor:
+        """Return the row of each entry in the flattened codebooks."""
         return codes + tf.range(self.numbers) * self.entries
 
-    def _flat(self, of_entries: tf.Tensor) -> tf.Tensor:
-        """`[numbers, entries, …]` → `[numbers · entries, …]`."""
-        return tf.reshape(of_entries, [self.numbers * self.entries, -1])
+    def _flat(self, values: tf.Tensor) -> tf.Tensor:
+        """Reshape `[numbers, entries, …]` to `[numbers · entries, …]`."""
+        return tf.reshape(values, [self.numbers * self.entries, -1])
 
 
-def _dealt(variances: np.ndarray, numbers: int, entries: int) -> list[np.ndarray]:
-    """Which components each number is for; the last ones, below the water, are for none."""
-    wanted = numbers * np.log2(entries)
-    low, high = variances[-1] * 2.0 ** (-2 * wanted), variances[0]
+def _assign_components(
+    variances: NDArray[Any], numbers: int, entries: int
+) -> list[NDArray[np.intp]]:
+    """Return the components of each integer; components of least variance belong to none.
+
+    >>> groups = _assign_components(np.array([16.0, 4.0, 4.0, 1e-9]), numbers=2, entries=8)
+    >>> [group.tolist() for group in groups]
+    [[0], [1, 2]]
+    """
+    target_bits = numbers * np.log2(entries)
+    low, high = variances[-1] * 2.0 ** (-2 * target_bits), variances[0]
     for _ in range(100):
-        water = np.sqrt(low * high)
-        bits = np.maximum(0.5 * np.log2(variances / water), 0)
-        low, high = (water, high) if bits.sum() > wanted else (low, water)
+        water_level = np.sqrt(low * high)
+        bits = np.maximum(0.5 * np.log2(variances / water_level), 0)
+        low, high = (water_level, high) if bits.sum() > target_bits else (low, water_level)
     middles = np.cumsum(bits) - bits / 2
-    turns = np.minimum((middles / np.log2(entries)).astype(int), numbers - 1)
-    return [np.flatnonzero((turns == number) & (bits > 0)) for number in range(numbers)]
+    owners = np.minimum((middles / np.log2(entries)).astype(int), numbers - 1)
+    return [np.flatnonzero((owners == number) & (bits > 0)) for number in range(numbers)]
 
 
-def _codebook(components: np.ndarray, entries: int, seed: int) -> np.ndarray:
-    """Cluster centers `[entries, components]`; repeated, where there are too few examples."""
+def _codebook(components: NDArray[Any], entries: int, seed: int) -> NDArray[np.float64]:
+    """Return cluster centers `[entries, components]`; too few distinct examples are repeated."""
     from sklearn.cluster import KMeans
 
     if not components.shape[1]:
@@ -197,6 +226,6 @@ def _codebook(components: np.ndarray, entries: int, seed: int) -> np.ndarray:
 
 
 def _gumbel(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """What makes the largest sum with logits as likely as their softmax."""
+    """Return Gumbel noise: argmax(logits + noise) samples from the softmax of the logits."""
     uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0)
     return -tf.math.log(-tf.math.log(uniform))
