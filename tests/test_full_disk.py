@@ -7,11 +7,13 @@ import tempfile
 import numpy as np
 import pytest
 
-from tfdream import audio, figures
+from tfdream import audio
 from tfdream.datasets import records
-from tfdream.datasets.preparation.prepare import prepare
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import OutputError, TfdreamError
 from tfdream.export import export
+from tfdream.figures.parts import sheet
+from tfdream.figures.spectrograms import plot_spectrograms
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.snapshots import Snapshots
 
@@ -47,11 +49,11 @@ def test_preparing_goes_on_when_there_is_room(disk, source, experiment, dataset)
     folder = disk(200) / "dataset"
     # The shard, or the note that it is there: the command makes one line of either.
     with pytest.raises((TfdreamError, OSError), match=r"make room|No space left"):
-        prepare(source, folder, experiment.prepare, workers=1)
+        prepare(source, folder, experiment.prepare, PrepareOptions(workers=1))
     finished = left(folder)
     assert finished and not any("partial" in name for name in finished)
     disk(4096, "remount,")
-    prepare(source, folder, experiment.prepare, workers=1)
+    prepare(source, folder, experiment.prepare, PrepareOptions(workers=1))
     assert records.load(folder) == records.load(dataset)
     records.check(folder)
 
@@ -80,7 +82,7 @@ def test_audio_is_whole_or_not_there(disk, song, extension):
 def test_a_figure_is_whole_or_not_there(disk, song, extension):
     folder = disk(8)
     with pytest.raises(OSError, match="No space left"):
-        figures.spectrograms([song], folder / f"a{extension}")
+        sheet.write(plot_spectrograms([song]), folder / f"a{extension}")
     assert left(folder) == []
 
 

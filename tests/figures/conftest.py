@@ -1,16 +1,38 @@
-"""What the tests of figures share."""
+"""Helpers for the tests of figures: they inspect matplotlib's objects instead of files."""
 
 import pytest
 
-MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+class Inspected:
+    """The texts of a figure that tests look at."""
+
+    def __init__(self, figure):
+        self.figure = figure
+        self.axes = figure.get_axes()
+
+    @property
+    def titles(self):
+        return [axis.get_title() for axis in self.axes if axis.get_title()]
+
+    @property
+    def labels(self):
+        """The labels of all axes, color scales included."""
+        labels = [each for axis in self.axes for each in (axis.get_xlabel(), axis.get_ylabel())]
+        return {label for label in labels if label}
+
+    @property
+    def legend(self):
+        """The texts of all legends."""
+        legends = [*self.figure.legends, *(axis.get_legend() for axis in self.axes)]
+        return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
 
 
 @pytest.fixture(scope="session")
-def assert_picture():
-    """Sees that a file is a picture of its extension, and that nothing unfinished is beside it."""
+def inspect_figure():
+    """Render a figure, which must not raise, and return its texts."""
 
-    def check(path):
-        assert path.read_bytes().startswith(MAGIC[path.suffix])
-        assert [other.name for other in path.parent.iterdir() if "partial" in other.name] == []
+    def render(figure):
+        figure.draw_without_rendering()
+        return Inspected(figure)
 
-    return check
+    return render

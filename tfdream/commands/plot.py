@@ -87,7 +87,7 @@ def _parameter(name: str, field: "FieldInfo") -> click.Parameter:
         is_flag=kind is bool,
         multiple=repeated,
         required=field.is_required(),
-        show_default=field.default not in (None, False, ()) and not field.is_required(),
+        show_default=not field.is_required() and bool(field.default),
         metavar=mark.metavar,
         help=field.description,
         **default,

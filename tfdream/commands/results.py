@@ -80,9 +80,9 @@ class ResultOutputs:
 
             Run.open(self.judge)
         if self.figure is not None:
-            from tfdream import figures
+            from tfdream.figures.parts import sheet
 
-            figures.check_writable(self.figure)
+            sheet.check_writable(self.figure)
         if self.report is not None:
             from tfdream.reports import html
 
@@ -101,7 +101,9 @@ class ResultOutputs:
     def write(self, results: "ResultSet", events: "EventWriter") -> None:
         """Write all requested outputs."""
         if self.figure is not None:
-            results.draw(self.figure)
+            from tfdream.figures.parts import sheet
+
+            sheet.write(results.figure, self.figure)
         events.add_results(results)
         if self.report is not None:
             from tfdream.reports import html

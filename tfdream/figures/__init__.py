@@ -1,28 +1,26 @@
-"""Pictures: each function draws one figure and writes it as PNG, SVG or PDF, by the extension.
+"""Figures: each module draws one kind of figure and declares its options for `tfdream plot`.
 
-They draw what they are given, recordings and runs apart: arrays, their names and their axes.
+A module that `tfdream plot` offers holds a class `Options`, a `base.FigureOptions` whose docstring
+is the help text, and a function ``draw(options) -> base.Drawing``. The package is listed to find
+them: a new figure is one new module. The functions `plot_…` draw arrays or files and return a
+matplotlib `Figure`; `parts.sheet.write` writes it as PNG, SVG or PDF.
 """
 
-from tfdream.figures.inputs import InputAxes
-from tfdream.figures.kernels import Kernels, filters
-from tfdream.figures.learning import classes, confusion, history, per_class
-from tfdream.figures.networks import autocorrelograms, grams, octaves
-from tfdream.figures.overview import FrequencyScale
-from tfdream.figures.recordings import spectrograms
-from tfdream.figures.sheet import check_writable
+import importlib
+from types import ModuleType
 
-__all__ = [
-    "FrequencyScale",
-    "InputAxes",
-    "Kernels",
-    "autocorrelograms",
-    "check_writable",
-    "classes",
-    "confusion",
-    "filters",
-    "grams",
-    "history",
-    "octaves",
-    "per_class",
-    "spectrograms",
-]
+from tfdream.config.registry import list_modules
+
+
+def names() -> list[str]:
+    """Return the names of the figures that `tfdream plot` offers.
+
+    >>> names()[:3]
+    ['autocorrelograms', 'classes', 'filters']
+    """
+    return [name for name in list_modules(__name__) if hasattr(load(name), "Options")]
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of a figure by its name."""
+    return importlib.import_module(f"{__name__}.{name}")

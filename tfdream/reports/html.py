@@ -58,7 +58,7 @@ def write(results: ResultSet, output: str | Path) -> None:
     page = template.render(
         title=results.title,
         players=_players(results),
-        picture=_data_uri(results.picture, "image/png"),
+        picture=_data_uri(results.png, "image/png"),
         picture_text=_picture_text(results),
         results=[
             (name, interpret(result), flatten(result)) for name, result in results.results.items()

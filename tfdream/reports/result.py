@@ -1,13 +1,15 @@
 """Audio, figures and measures of a result, shared by all report formats."""
 
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tfdream import figures
+from matplotlib.figure import Figure
+
+from tfdream.figures.parts import sheet
+from tfdream.figures.spectrograms import Steps, plot_spectrograms
 
 
 @dataclass(frozen=True)
@@ -32,23 +34,16 @@ class ResultSet:
     steps: Sequence[float] = ()
     steps_label: str = "objective"
 
-    def draw(self, output: Path) -> None:
-        """Draw the spectrograms of the sounds and the curve of the steps."""
+    @cached_property
+    def figure(self) -> Figure:
+        """The spectrograms of the sounds and the curve of the steps."""
         paths, titles = list(self.sounds.values()), list(self.sounds)
-        figures.spectrograms(paths, output, titles, self.steps, self.steps_label)
+        return plot_spectrograms(paths, titles, Steps(self.steps, self.steps_label))
 
     @cached_property
-    def picture(self) -> bytes:
+    def png(self) -> bytes:
         """The figure as PNG, drawn once for all report formats."""
-        return render_png(self.draw)
-
-
-def render_png(draw: Callable[[Path], None]) -> bytes:
-    """Return the PNG that a function writes to the path it is given."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.png"
-        draw(path)
-        return path.read_bytes()
+        return sheet.encode(self.figure)
 
 
 def flatten(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

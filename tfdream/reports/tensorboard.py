@@ -59,7 +59,7 @@ class EventWriter:
         """Write spectrograms, the first minute of each sound, measures and settings."""
         if self._folder is None:
             return
-        picture = decode_image(results.picture)
+        picture = decode_image(results.png)
         settings = json.dumps(results.settings, indent=2, ensure_ascii=False)
 
         def write() -> None:

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tfdream.config import StftSpec
-from tfdream.figures.overview import Columns, FrequencyScale, read_overview
+from tfdream.figures.parts.overview import Columns, FrequencyScale, read_overview
 
 RATE = 8000
 SPEC = StftSpec(n_fft=512, hop_samples=128)

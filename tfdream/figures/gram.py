@@ -1,0 +1,115 @@
+"""Gram matrices of audio files, as a style transfer computes them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from tfdream import config
+from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
+from tfdream.figures.parts.sheet import (
+    LEVEL_MAP,
+    WIDTH_INCHES,
+    new_sheet,
+    power_to_level_db,
+    set_title,
+)
+
+# A larger Gram matrix is drawn as so many blocks along each axis.
+_MAX_BLOCKS = 400
+_RANGE_DB = 30.0
+_PANEL_INCHES = 3.6
+_MAX_TITLE_LENGTH = 40
+
+
+class Options(AudioFigureOptions):
+    """Draw the Gram matrices of AUDIO files beside each other, as a style transfer computes them.
+
+    The title gives the distance from the last file's matrix, as a share of that matrix's norm.
+    """
+
+    run: Annotated[Path | None, Option("--model", "RUN")] = Field(
+        None, description="A run folder, for a CONFIG that needs one."
+    )
+    recipe: Recipe = "transfer/recommended"
+    layers: Annotated[tuple[str, ...], Option("--layer")] = Field(
+        (), description="A layer, repeatable; by default the style layers."
+    )
+    overrides: Overrides = ()
+
+
+def draw(options: Options) -> Drawing:
+    """Draw the figure of `tfdream plot gram`."""
+    from tfdream.runs import Run
+    from tfdream.synthesis.transfer import build_audio_model, extract_grams
+
+    settings = config.load(options.recipe, config.TransferConfig, options.overrides)
+    if options.layers:
+        settings = settings.model_copy(update={"style_layers": dict.fromkeys(options.layers, 1.0)})
+    model = build_audio_model(settings, Run.open(options.run) if options.run else None)
+    grams = [extract_grams(path, model, settings) for path in options.audio]
+    matrices = [
+        {layer: gram.matrix().numpy() for layer, gram in by_layer.items()} for by_layer in grams
+    ]
+    return Drawing(plot_grams(matrices, options.names), {"layers": list(settings.style_layers)})
+
+
+def plot_grams(matrices: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]) -> Figure:
+    """Draw the Gram matrices of audio files beside each other, one layer below the other.
+
+    Colors are levels in dB below the maximum of a layer over all files. The title of each matrix
+    gives its distance from the last file's, as a share of that one's norm. With more than 400
+    features, each dot shows the mean of a block.
+
+    Args:
+      matrices: for each file, float32 `[features, features]` by layer.
+      titles: titles of the files.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style".
+    """
+    layers = list(matrices[-1])
+    figure, panels = new_sheet(
+        len(layers),
+        len(matrices),
+        height=_PANEL_INCHES * len(layers),
+        width=max(WIDTH_INCHES * 0.6, _PANEL_INCHES * len(matrices)),
+    )
+    axes = iter(panels)
+    for layer in layers:
+        target = matrices[-1][layer]
+        blocks = [_blocks(np.abs(each[layer])) for each in matrices]
+        peak = max(float(each.max()) for each in blocks)
+        norm = max(float(np.linalg.norm(target)), 1e-20)
+        for by_layer, image, title in zip(matrices, blocks, titles, strict=True):
+            axis = next(axes)
+            size = len(by_layer[layer])
+            drawn = axis.imshow(
+                # An entry is a mean of products of features, that is, a power.
+                power_to_level_db(image, peak, _RANGE_DB),
+                vmin=-_RANGE_DB,
+                vmax=0,
+                cmap=LEVEL_MAP,
+                interpolation="nearest",
+                extent=(0, size, size, 0),
+            )
+            set_title(axis, title, _MAX_TITLE_LENGTH)
+            distance = float(np.linalg.norm(by_layer[layer] - target)) / norm
+            is_target = by_layer is matrices[-1]
+            subtitle = layer if is_target else f"{layer}: distance {distance:.3g}"
+            axis.set_title(f"{axis.get_title()}\n{subtitle}", parse_math=False)
+            axis.set(xlabel="feature", ylabel="feature")
+        figure.colorbar(drawn, ax=axis, label="level / dB", pad=0.02, shrink=0.8)
+    return figure
+
+
+def _blocks(matrix: np.ndarray) -> np.ndarray:
+    """Reduce a matrix to at most 400 × 400 blocks, each the mean of its entries."""
+    count = min(len(matrix), _MAX_BLOCKS)
+    starts = np.linspace(0, len(matrix), count, endpoint=False).astype(int)
+    sizes = np.diff(starts, append=len(matrix))
+    sums = np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1)
+    means: np.ndarray = sums / np.outer(sizes, sizes)
+    return means

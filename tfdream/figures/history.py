@@ -1,0 +1,99 @@
+"""Curves of a training over its epochs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tfdream.errors import ModelError
+from tfdream.figures.base import Argument, Drawing, FigureOptions
+from tfdream.figures.parts.sheet import new_sheet, set_title
+from tfdream.io.atomic import read_csv
+
+# Panels: label of the axis → columns of the table → legends.
+_CLASSIFICATION = {
+    name: {name: "training", f"val_{name}": "validation"} for name in ("loss", "accuracy")
+}
+_TRANSLATION = {
+    **{
+        f"{role}s": {f"{role}_forward": "forward", f"{role}_backward": "backward"}
+        for role in ("generator", "discriminator")
+    },
+    "mean difference": {
+        f"{prefix}{name}": f"{name}, {kind}"
+        for name in ("cycle", "identity")
+        for prefix, kind in (("", "training"), ("val_", "validation"))
+    },
+}
+
+
+class Options(FigureOptions):
+    """Draw loss and accuracy of RUN over the epochs."""
+
+    run: Annotated[Path, Argument()]
+
+
+def draw(options: Options) -> Drawing:
+    """Draw the figure of `tfdream plot history`."""
+    return Drawing(plot_history(options.run))
+
+
+def plot_history(run_folder: str | Path) -> Figure:
+    """Draw loss and accuracy per epoch, on the training and on the validation clips.
+
+    For a translation, the figure shows the losses of generators and discriminators, the cycle and
+    identity differences, and the share of clips that a judge assigned to each genre, if there was
+    one.
+
+    Raises:
+      ModelError: if the run has no history yet, or a damaged one.
+    """
+    folder = Path(run_folder)
+    rows, judged = (_read_table(folder / f"{table}.csv") for table in ("history", "judged"))
+    if not rows:
+        raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
+    panels = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
+    figure, axes = new_sheet(len(panels) + bool(judged))
+    for axis, (label, columns) in zip(axes, panels.items(), strict=False):
+        _draw_curves(axis, label, rows, columns)
+    if judged:
+        shares = [column for column in judged[0] if column.startswith("share_to_")]
+        legends = {column: column[9:].replace("_", " ") for column in shares}
+        _draw_curves(axes[-1], "judged as", judged, legends)
+        axes[-1].set_ylim(0, 1)
+    set_title(axes[0], folder.resolve().name)
+    axes[-1].set_xlabel("epoch")
+    for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _read_table(path: Path) -> list[dict[str, float]]:
+    """Read a table with one row per epoch; empty cells become NaN."""
+    try:
+        rows = [
+            {column: float(cell or "nan") for column, cell in row.items()} for row in read_csv(path)
+        ]
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
+    if rows and "epoch" not in rows[0]:
+        raise ModelError(f"'{path}' is damaged: it has no column 'epoch'")
+    return rows
+
+
+def _draw_curves(
+    axis: Axes, label: str, rows: Sequence[Mapping[str, float]], legends: Mapping[str, str]
+) -> None:
+    """Draw the columns of a table that exist over the epochs, with their legends."""
+    epochs = [row["epoch"] for row in rows]
+    for column, legend in legends.items():
+        if column in rows[0]:
+            values = [row[column] for row in rows]
+            axis.plot(epochs, values, marker=".", label=legend.replace("$", r"\$"))
+    axis.set_ylabel(label)
+    axis.grid(alpha=0.3)
+    if axis.lines:
+        axis.legend(fontsize="small")

@@ -1,0 +1,1 @@
+"""What several figures share: the sheet, the axes of model inputs, the overview of a file."""
