@@ -1,1 +1,1 @@
-"""Judging networks and what they made."""
+"""Evaluation of classifiers, of results and of sets of audio files."""

@@ -1,6 +1,6 @@
-"""Judging a classifier: on a dataset's held-out clips, or on any audio file."""
+"""Evaluation of a classifier on a dataset, and classification of audio files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,31 +22,37 @@ _BATCH_SIZE = 16
 
 
 class Predictions(NamedTuple):
-    """What a network said of every clip."""
+    """The outputs of a classifier for the clips of a dataset.
+
+    Attributes:
+      probabilities: float32 `[clips, classes]`.
+      labels: the truth, int `[clips]`.
+      tracks: the track that each clip is from, str `[clips]`.
+    """
 
     probabilities: np.ndarray
-    """float32 `[clips, classes]`."""
     labels: np.ndarray
-    """int `[clips]`: the truth."""
     tracks: np.ndarray
-    """str `[clips]`: which track each clip is from."""
 
 
-def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None) -> dict[str, Any]:
-    """Compare a network with the truth.
+def evaluate(
+    run: Run, dataset_folder: str | Path, folds: Iterable[int] | None = None
+) -> dict[str, Any]:
+    """Evaluate a classifier on a dataset.
 
     Args:
-      run: of the network.
-      dataset_folder: with the run's labels, sample rate and clip length.
-      folds: to look at; by default the one that the run held out, or all folds of a dataset that
-        the run was not trained on.
+      run: run of the classifier.
+      dataset_folder: a dataset with the run's labels, sample rate and clip length.
+      folds: folds to evaluate on; by default the one that the run held out, or all folds of a
+        dataset that the run was not trained on.
 
     Returns:
-      The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is that
-      of the mean of its clips' probabilities) and their 95 % intervals (see `scores.intervals`),
-      macro_f1 over clips, majority_share (the accuracy of always saying the commonest label),
-      confusion over clips (rows are the truth), per_class (label, precision, recall, f1, clips),
-      per_track (path, label, predicted, its probability, clips, clips_right), clips, tracks, folds.
+      The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is the
+      maximum of the mean of its clips' probabilities) and their 95 % intervals (see
+      `scores.intervals`), macro_f1 over clips, majority_share (the accuracy of always predicting
+      the most frequent label), confusion over clips (rows are the truth), per_class (label,
+      precision, recall, f1, clips), per_track (path, label, predicted, its probability, clips,
+      clips_right), clips, tracks, folds.
 
     Raises:
       DatasetError: if the dataset does not fit the run, or is damaged.
@@ -57,25 +63,26 @@ def evaluate(run: Run, dataset_folder: Path, folds: Iterable[int] | None = None)
         folds = _held_out(run, dataset)
     chosen = sorted(set(folds))
     with report_corrupt_shards([dataset]):
-        found = predict_dataset(run, dataset, chosen)
-    return {**score(found, run.labels), "folds": chosen}
+        predictions = predict_dataset(run, dataset, chosen)
+    return {**score(predictions, run.labels), "folds": chosen}
 
 
-def score(found: Predictions, labels: list[str]) -> dict[str, Any]:
-    """Compare predictions with the truth; see `evaluate` for what it returns."""
-    guessed = found.probabilities.argmax(axis=1)
-    confusion = confusion_matrix(found.labels, guessed, labels=list(range(len(labels))))
+def score(predictions: Predictions, labels: list[str]) -> dict[str, Any]:
+    """Compute the scores of predictions; `evaluate` describes them."""
+    truth = predictions.labels
+    predicted = predictions.probabilities.argmax(axis=1)
+    confusion = confusion_matrix(truth, predicted, labels=list(range(len(labels))))
     classes = per_class(labels, confusion)
-    tracks = _per_track(found, labels)
+    tracks = _per_track(predictions, labels)
     return {
         "labels": labels,
-        "clip_accuracy": float(np.mean(guessed == found.labels)),
+        "clip_accuracy": float(np.mean(predicted == truth)),
         "track_accuracy": float(np.mean([row["predicted"] == row["label"] for row in tracks])),
         **intervals(tracks),
         "macro_f1": float(np.mean([row["f1"] for row in classes])),
-        "majority_share": float(np.bincount(found.labels).max() / len(found.labels)),
+        "majority_share": float(np.bincount(truth).max() / len(truth)),
         "confusion": confusion.tolist(),
-        "clips": len(found.labels),
+        "clips": len(truth),
         "tracks": len(tracks),
         "per_class": classes,
         "per_track": tracks,
@@ -83,16 +90,16 @@ def score(found: Predictions, labels: list[str]) -> dict[str, Any]:
 
 
 def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions:
-    """The network's probabilities for every clip of some folds."""
+    """Compute the classifier's probabilities for every clip of some folds."""
     pipeline = LabeledPipeline(run.config, run.frontend)
     batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE)
     windows = len(window_starts(run.config))
-    model = run.model  # loaded out here: inside the graph, loading would only be recorded
+    model = run.model  # loaded here, because inside the graph, loading would only be traced
     classify = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     probabilities, labels, tracks = [], [], []
     for inputs, clip in batches:
-        of_windows = classify(inputs).numpy()
-        probabilities.append(of_windows.reshape(-1, windows, len(run.labels)).mean(axis=1))
+        per_window = classify(inputs).numpy()
+        probabilities.append(per_window.reshape(-1, windows, len(run.labels)).mean(axis=1))
         labels.append(clip["label"].numpy())
         tracks.append(clip["track"].numpy().astype(str))
     return Predictions(
@@ -100,23 +107,24 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
     )
 
 
-def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
-    """Classify audio files of any length, rate and number of channels.
+def predict(run: Run, paths: Sequence[str | Path]) -> dict[str, Any]:
+    """Classify audio files of any length, sample rate and number of channels.
 
-    A file's probabilities are the mean over its clips, weighted by how much of a clip is filled.
+    The probabilities of a file are the mean over its clips, weighted by their length before
+    padding.
 
     Returns:
       The JSON object of the command: `files`, each with path, label, probabilities and seconds, or
       with path and error where the file cannot be read.
 
     Raises:
-      AudioError: if none of them can be read.
+      AudioError: if no file can be read.
     """
     judge = Judge(run)
     files: list[dict[str, Any]] = []
     for path in paths:
         try:
-            files.append({"path": str(path), **judge.hear(path)._asdict()})
+            files.append({"path": str(path), **judge.classify_file(path)._asdict()})
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
     if not any("label" in file for file in files):
@@ -124,8 +132,14 @@ def predict(run: Run, paths: list[Path]) -> dict[str, Any]:
     return {"files": files}
 
 
-class Heard(NamedTuple):
-    """What a network said of a recording."""
+class FilePrediction(NamedTuple):
+    """The output of a classifier for an audio file.
+
+    Attributes:
+      label: the most probable label.
+      probabilities: the probability of each label.
+      seconds: length of the file.
+    """
 
     label: str
     probabilities: dict[str, float]
@@ -133,10 +147,10 @@ class Heard(NamedTuple):
 
 
 class Judge:
-    """A classifier that hears recordings of any length; compiled once for all of them.
+    """Classifies audio of any length; the graph is compiled once.
 
     Args:
-      run: of its network.
+      run: run of the classifier.
     """
 
     def __init__(self, run: Run) -> None:
@@ -147,48 +161,48 @@ class Judge:
         )
 
     def __call__(self, mono: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
-        """Hear a recording.
+        """Classify mono audio.
 
         Args:
-          mono: its blocks float32 `[samples, 1]`, at the run's sample rate.
+          mono: blocks float32 `[samples, 1]`, at the run's sample rate.
 
         Returns:
-          The mean of the probabilities of its clips, `[classes]`, weighted by how much of a clip is
-          filled (zeros if there is none), and the number of its samples.
+          The mean of the clips' probabilities `[classes]`, weighted by their length before padding
+          (zeros if there are no samples), and the number of samples.
         """
         total = np.zeros(len(self.run.labels))
         samples = 0
         for batch, weights in clip_batches(mono, self.run):
-            heard = self._classify(tf.constant(batch)).numpy()
-            total += (heard * weights[:, None]).sum(axis=0)
+            probabilities = self._classify(tf.constant(batch)).numpy()
+            total += (probabilities * weights[:, None]).sum(axis=0)
             samples += int(weights.sum())
         return total / max(total.sum(), np.finfo(float).tiny), samples
 
-    def hear(self, path: Path) -> Heard:
-        """Hear an audio file of any length, rate and number of channels.
+    def classify_file(self, path: str | Path) -> FilePrediction:
+        """Classify an audio file of any length, sample rate and number of channels.
 
         Raises:
-          AudioError: if it cannot be read, or holds nothing at the run's rate.
+          AudioError: if it cannot be read, or is shorter than a sample at the run's rate.
         """
         rate, labels = self.run.sample_rate, self.run.labels
-        with audio.Reader(path) as reader:
+        with audio.Reader(Path(path)) as reader:
             share, samples = self(reader.mid(rate))
         if not samples:  # a click at a high rate may be resampled to nothing
-            raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; leave it out")
+            raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; remove it")
         probabilities = dict(zip(labels, share.tolist(), strict=True))
-        return Heard(labels[int(share.argmax())], probabilities, samples / rate)
+        return FilePrediction(labels[int(share.argmax())], probabilities, samples / rate)
 
 
 def clip_batches(mono: Iterable[np.ndarray], run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cut a recording into what a network hears at a time.
+    """Cut mono audio into batches of clips.
 
     Args:
-      mono: its blocks float32 `[samples, 1]`, at the run's sample rate.
-      run: of the network.
+      mono: blocks float32 `[samples, 1]`, at the run's sample rate.
+      run: the run whose clip length, gain and padding are used.
 
     Yields:
-      Clips float32 `[batch, samples]`, the last one filled up as in training, and how many samples
-      of each are the recording's.
+      Clips float32 `[batch, samples]`, the last one padded as in training, and the number of
+      samples of each clip before padding.
     """
     pieces: list[np.ndarray] = []
     for piece in audio.rechunk(mono, run.clip_samples):
@@ -200,20 +214,20 @@ def clip_batches(mono: Iterable[np.ndarray], run: Run) -> Iterator[tuple[np.ndar
         yield _batch(pieces, run)
 
 
-def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
-    """A row for each track: its label is that of the mean of its clips' probabilities."""
+def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, Any]]:
+    """Return a row for each track; its prediction is the maximum of the clips' mean."""
     names, first, track_of_clip, clips_of_track = np.unique(
-        found.tracks, return_index=True, return_inverse=True, return_counts=True
+        predictions.tracks, return_index=True, return_inverse=True, return_counts=True
     )
     mean = np.zeros((len(names), len(labels)))
-    np.add.at(mean, track_of_clip, found.probabilities)
+    np.add.at(mean, track_of_clip, predictions.probabilities)
     mean /= clips_of_track[:, None]
-    clip_is_right = found.probabilities.argmax(axis=1) == found.labels
+    clip_is_right = predictions.probabilities.argmax(axis=1) == predictions.labels
     right = np.bincount(track_of_clip, weights=clip_is_right, minlength=len(names))
     return [
         {
             "path": str(name),
-            "label": labels[found.labels[first[row]]],
+            "label": labels[predictions.labels[first[row]]],
             "predicted": labels[int(mean[row].argmax())],
             "probability": float(mean[row].max()),
             "clips": int(clips_of_track[row]),
@@ -224,21 +238,22 @@ def _per_track(found: Predictions, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
-    how = run.config.prepare.tail
-    filled = [cutting.fill(piece, run.clip_samples, how) for piece in pieces]
+    tail = run.config.prepare.tail
+    filled = [cutting.fill(piece, run.clip_samples, tail) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 
 def _check_fits(run: Run, dataset: Dataset) -> None:
-    wanted, found = run.config.prepare, dataset.config
-    if (wanted.sample_rate, wanted.clip_samples) != (found.sample_rate, found.clip_samples):
+    needed, given = run.config.prepare, dataset.config
+    if (needed.sample_rate, needed.clip_samples) != (given.sample_rate, given.clip_samples):
         raise DatasetError(
-            f"'{dataset.folder}' has clips of {found.clip_seconds:g} s at {found.sample_rate} Hz, the run "
-            f"wants {wanted.clip_seconds:g} s at {wanted.sample_rate} Hz"
+            f"'{dataset.folder}' has clips of {given.clip_seconds:g} s at {given.sample_rate} Hz, "
+            f"the run needs {needed.clip_seconds:g} s at {needed.sample_rate} Hz; prepare another "
+            "dataset with the run's settings"
         )
     if dataset.labels != run.labels:
         raise DatasetError(
-            f"'{dataset.folder}' has the labels {', '.join(dataset.labels)}, the run knows "
+            f"'{dataset.folder}' has the labels {', '.join(dataset.labels)}, the run has "
             f"{', '.join(run.labels)}; evaluate on a dataset of the same labels"
         )
 
@@ -249,6 +264,6 @@ def _held_out(run: Run, dataset: Dataset) -> list[int]:
     if run.info.test_fold is None:
         raise DatasetError(
             "the run was trained on every fold of this dataset, so nothing is held out; "
-            "train with --test-fold K, or say --fold K to look at what it was trained on"
+            "train with --test-fold K, or evaluate on a fold of the training data with --fold K"
         )
     return [run.info.test_fold]

@@ -1,7 +1,7 @@
-"""What a change did to a recording, measured on the two files.
+"""Measures of a changed file against its original, computed from the two files.
 
-Both are read in blocks, several times, so that memory does not grow with their length (but for a
-few numbers per frame). No network is asked, unless opinions are.
+Both are read in blocks, several times, so that memory does not grow with their length, except for
+a few numbers per frame. Measures that need a network are optional.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,80 +13,83 @@ from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import chroma_onsets, loudness, spectra
 from tfdream.evaluation.measures.pairs import Difference, FilePair, FileStats, notes
 
-_LEAST_SECONDS = spectra.N_FFT / chroma_onsets.SAMPLE_RATE
+_MIN_SECONDS = spectra.N_FFT / chroma_onsets.SAMPLE_RATE
 
 ExtraMeasure = Callable[[Path, Path], dict[str, Any]]
-"""What a network says of original and result: further measures, and perhaps `notes`."""
+"""Computes further measures of original and result, and optionally `notes`."""
 
 
-def compare(original: Path, result: Path, opinions: Iterable[ExtraMeasure] = ()) -> dict[str, Any]:
-    """Measure how far a changed recording is from what it was made of.
+def compare(
+    original: str | Path, result: str | Path, extra_measures: Iterable[ExtraMeasure] = ()
+) -> dict[str, Any]:
+    """Measure how a changed file differs from its original.
 
     Spectra have windows of 2048 samples and a hop of 512, at the original's rate and of every
     channel; chroma and onsets are those of the mid signal at 22 050 Hz. A cell is a bin of one
     frame, its level that of a sine in dB relative to full scale. A result of another rate is
     resampled; of another number of channels, the two mid signals are compared; of another length,
-    what both have. `notes` says so.
+    the common part. `notes` reports these cases.
 
     Args:
       original: any audio file.
-      result: what was made of it.
-      opinions: what networks say of both, such as `measures.textures.StyleDistance` and
-        `measures.verdicts.ClassMeasure`. They hear all of each file.
+      result: the changed file.
+      extra_measures: further measures, such as `measures.style.StyleDistance` and
+        `measures.classes.ClassMeasure`; they use the whole length of each file.
 
     Returns:
-      The JSON object of the command. A measure is None where it means nothing, as brackets say.
+      The JSON object of the command. A measure is None if it is undefined; brackets say when.
 
       log_spectral_distance_db: mean over frames of the root mean square over bins of the difference
         of the levels, which count from 80 dB below the original's loudest cell.
       spectral_convergence_db: energy of the difference of the magnitudes over the original's, at
         least −200 (None: the original is silent).
-      floor_rise_db: how much more power there is in the cells that lie 60 dB or more below the
-        original's loudest one. None of them counts as softer than −120 dB (None: no such cells).
-        They are chosen because the original is soft there, so whatever moves sound in time or
-        frequency fills them too.
-      floor_cells_share: how many cells those are, of all.
-      flatness_change_db: mean over frames of how much the spectral flatness rose, the geometric
-        over the arithmetic mean of the power of a frame's bins; white noise is at −2.5 dB, a tone
-        far below, so that a rise is noise and a fall are tones. Frames count whose loudest cell is
-        within 60 dB of the original's loudest one; bins count from −120 dB (None: no frame sounds
-        in both files).
-      content_chroma_similarity: 1 is the same harmony; mean over frames of the cosine similarity of
-        chroma vectors, tuned to 440 Hz. A frame weighs as much as its amplitude in the original, so
-        that silence does not count (None: the original is silent). Pitch classes overlap: pieces
-        that have nothing to do with each other are at 0.55 to 0.8, not at 0.
-      onset_correlation: of the envelopes of onset strength, 1 is the same rhythm (None: one of the
-        files has no onset).
-      loudness_before_lufs, loudness_after_lufs, loudness_change_lu: the integrated loudness, all
-        channels weighing the same (None: a file is shorter than 0.4 s or softer than −70 LUFS).
+      floor_rise_db: rise of the power in the cells that are 60 dB or more below the original's
+        loudest one; levels below −120 dB count as −120 dB (None: no such cells). These cells are
+        where the original is soft, so a result with sounds moved in time or frequency fills them
+        too.
+      floor_cells_share: share of these cells in all cells.
+      flatness_change_db: mean over frames of the change of the spectral flatness, the geometric
+        over the arithmetic mean of the power of a frame's bins. White noise is at −2.5 dB, a tone
+        far below, so that a rise means noise and a fall means tones. Only frames whose loudest
+        cell is within 60 dB of the original's loudest one count; levels below −120 dB count as
+        −120 dB (None: no frame is audible in both files).
+      content_chroma_similarity: mean over frames of the cosine similarity of chroma vectors, tuned
+        to 440 Hz; 1 means equal harmony. Frames are weighted by their amplitude in the original
+        (None: the original is silent). Pitch classes overlap: unrelated pieces of music are at
+        0.55 to 0.8, not at 0.
+      onset_correlation: correlation of the onset strength envelopes; 1 means equal rhythm (None:
+        one of the files has no onset).
+      loudness_before_lufs, loudness_after_lufs, loudness_change_lu: the integrated loudness with
+        equal weights of all channels (None: a file is shorter than 0.4 s or below −70 LUFS).
       difference_db: energy of the difference of the samples over the original's, at least −200
         (None: rate, channels or length differ, or the original is silent).
-      peak: the result's largest absolute sample.
-      clipped_samples: of the result, at or above full scale of 16 bits.
-      samples, sample_rate, channels: of the result.
-      compared_seconds: how much both files have.
-      The measures of the opinions.
-      notes: list of sentences.
-      assessment: list of sentences that say the same to people, see `interpretation.interpret`.
+      peak: largest absolute sample of the result.
+      clipped_samples: number of samples of the result at or above full scale of 16 bits.
+      samples, sample_rate, channels: length and format of the result.
+      compared_seconds: length of the common part.
+      The extra measures.
+      notes: list of sentences on how the files were compared.
+      assessment: list of sentences that explain the values, see `interpretation.interpret`.
 
     Raises:
-      AudioError: if a file cannot be read, or both have less than 0.1 s in common.
+      AudioError: if a file cannot be read, or the common part is shorter than 0.1 s.
 
     Source: Gray and Markel, "Distance measures for speech processing" (distance); ITU-R BS.1770-4
     (loudness); the rest is as named above.
     """
-    before, after = FileStats.of(original), FileStats.of(result)
+    original, result = Path(original), Path(result)
+    before, after = FileStats.read(original), FileStats.read(result)
     compared_seconds = min(before.seconds, after.seconds)
-    if compared_seconds < _LEAST_SECONDS:
+    if compared_seconds < _MIN_SECONDS:
         raise AudioError(
             f"'{original}' ({before.seconds:.3f} s) and '{result}' ({after.seconds:.3f} s) have "
-            f"too little in common to compare; both need {_LEAST_SECONDS:.3f} s"
+            f"too little in common to compare; use files of at least {_MIN_SECONDS:.3f} s"
         )
     pair = FilePair(original, result, mid=before.channels != after.channels)
-    scale = spectra.Scale.of(pair.original_blocks(before.sample_rate))
+    scale = spectra.Scale.from_original(pair.original_blocks(before.sample_rate))
     difference = Difference()
-    found = {
-        **spectra.measure(difference.hear(pair.blocks(before.sample_rate)), scale),
+    measures = {
+        **spectra.measure(difference.accumulate(pair.blocks(before.sample_rate)), scale),
         **chroma_onsets.measure(pair.blocks(chroma_onsets.SAMPLE_RATE, mid=True), scale),
         **_loudness(pair),
         "difference_db": difference.db() if before.shape == after.shape else None,
@@ -97,13 +100,13 @@ def compare(original: Path, result: Path, opinions: Iterable[ExtraMeasure] = ())
         "channels": after.channels,
         "compared_seconds": compared_seconds,
     }
-    said = list(notes(before, after))
-    for opinion in opinions:
-        further = opinion(original, result)
-        said += further.pop("notes", [])
-        found |= further
-    told = [sentence.text for sentence in interpret(found)]
-    return {**found, "notes": said, "assessment": told}
+    all_notes = list(notes(before, after))
+    for extra_measure in extra_measures:
+        further = extra_measure(original, result)
+        all_notes += further.pop("notes", [])
+        measures |= further
+    assessment = [finding.text for finding in interpret(measures)]
+    return {**measures, "notes": all_notes, "assessment": assessment}
 
 
 def _loudness(pair: FilePair) -> dict[str, float | None]:

@@ -1,9 +1,10 @@
-"""k-fold cross-validation: a network for each fold, judged on the clips that it never saw."""
+"""k-fold cross-validation: each fold is held out once and evaluated with its own network."""
 
 import hashlib
 import logging
+import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfdream.evaluation.classification import evaluate
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io import documents
 from tfdream.io.atomic import write_json
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.training.train import TrainOptions, train
 
@@ -29,41 +31,42 @@ _AVERAGED = ("clip_accuracy", "track_accuracy", "macro_f1")
 
 def crossvalidate(
     config: Experiment,
-    dataset_folder: Path,
-    out_folder: Path,
+    dataset_folder: str | Path,
+    out_folder: str | Path,
     folds: Iterable[int] | None = None,
     force: bool = False,
-    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    progress: ProgressFn = no_progress,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """Train a network for each fold, with that fold held out, and judge it on that fold.
+    """Train a network for each fold, with that fold held out, and evaluate it on that fold.
 
-    Each network is a run of its own, ``fold<k>`` in `out_folder`, the same as `train` with
-    `test_fold=k` writes, with its ``evaluation.json``. The same call again goes on where the last
-    one stopped: what is trained is not trained again, and judged again only where the weights are
-    others since. Nothing is chosen by a held-out fold.
+    Each network is a run in ``fold<k>`` of `out_folder`, as `train` with `test_fold=k` writes it,
+    with its ``evaluation.json``. A repeated call continues an interrupted one: finished trainings
+    are not repeated, and evaluations only if the weights have changed. No setting is chosen on a
+    held-out fold.
 
     Args:
       config: model, frontend and training.
-      dataset_folder: of at least two folds.
-      out_folder: where the runs and the result, ``crossvalidation.json``, go.
-      folds: to hold out in turn; by default all of the dataset.
-      force: start anew where `out_folder` holds runs already.
-      progress: hears the steps done, about how many there are in all folds that are not finished
-        yet, and which fold it is.
-      name: that the result gives the configuration; by default the model's.
+      dataset_folder: dataset with at least two folds.
+      out_folder: folder of the runs and of the result, ``crossvalidation.json``.
+      folds: folds to hold out in turn; by default all folds of the dataset.
+      force: replace the runs in `out_folder`.
+      progress: receives the finished steps, an estimate of the steps of all unfinished folds, and
+        the number of the fold.
+      name: name of the configuration in the result; by default the model's.
 
     Returns:
-      The JSON object of the command: config, model, dataset, parameters, epochs (of the fold that
-      had most), examples_per_second (median over the folds), seconds of training, labels, and
-      folds: a row for each. clip_accuracy, track_accuracy and macro_f1 are means over the folds,
-      …_deviation their sample deviations. From the predictions of all folds together, where every
-      clip counts alike: confusion, per_class, clips, tracks, and the 95 % intervals of both
-      accuracies (see `scores.intervals`).
+      The JSON object of the command: config, model, dataset, parameters, epochs (maximum over the
+      folds), examples_per_second (median over the folds), seconds of training, labels, and folds:
+      a row for each. clip_accuracy, track_accuracy and macro_f1 are means over the folds,
+      …_deviation their sample standard deviations. From the predictions of all folds together,
+      with equal weights of all clips: confusion, per_class, clips, tracks, and the 95 % intervals
+      of both accuracies (see `scores.intervals`).
 
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or a run do not fit.
     """
+    dataset_folder, out_folder = Path(dataset_folder), Path(out_folder)
     dataset = manifest.load(dataset_folder)
     if len(dataset.folds) < 2:
         raise DatasetError(
@@ -71,47 +74,66 @@ def crossvalidate(
             "prepare it with prepare.folds=2 or more"
         )
     chosen = sorted(set(dataset.folds if folds is None else folds))
-    dataset.fold_shards(chosen)  # a fold that is not there is refused before anything is trained
+    dataset.fold_shards(chosen)  # rejects missing folds before any training
     result_path = out_folder / RESULT
-    begun = [] if force else [fold for fold in chosen if _is_run(_run_folder(out_folder, fold))]
-    for fold in begun:
+    started = [] if force else [fold for fold in chosen if _is_run(_run_folder(out_folder, fold))]
+    for fold in started:
         _check_epochs(_run_folder(out_folder, fold), config)
-    judged, steps = {}, {}
-    # What is begun comes first: a run of other settings is refused before others are trained.
-    order = sorted(chosen, key=lambda fold: fold not in begun)
-    for place, fold in enumerate(order):
-        note = f"fold {place + 1} of {len(order)}"
-
-        def report(
-            done: int, total: int, place: int = place, fold: int = fold, note: str = note
-        ) -> None:
-            if place not in steps:  # the first step: the settings fit
-                logger.info("%s: number %d is held out", note, fold)
-                # The last result is not of these networks any more.
-                result_path.unlink(missing_ok=True)
-            steps[place] = total
-            behind = sum(steps.values()) - total
-            # The folds to come have about as many steps as this one.
-            progress(behind + done, behind + (len(order) - place) * total, note=note)
-
+    evaluated = {}
+    # Started folds come first: a run with other settings is rejected before others are trained.
+    order = sorted(chosen, key=lambda fold: fold not in started)
+    overall = _OverallProgress(order, result_path, progress)
+    for fold in order:
+        note = overall.note(fold)
         run_folder = _run_folder(out_folder, fold)
-        trained = train(config, dataset_folder, run_folder, TrainOptions(fold, force), report)
+        options = TrainOptions(test_fold=fold, force=force)
+        trained = train(config, dataset_folder, run_folder, options, overall.of_fold(fold))
         evaluation = _evaluation(Run.open(run_folder), dataset_folder, fold)
         logger.info(
             "%s: clip accuracy %.4f, track accuracy %.4f",
             *(note, evaluation["clip_accuracy"], evaluation["track_accuracy"]),
         )
-        judged[fold] = (trained, evaluation)
+        evaluated[fold] = (trained, evaluation)
 
-    assert config.model is not None  # `train` has seen to it
+    assert config.model is not None  # checked by `train`
     result = {
         "config": name or config.model.name,
         "model": config.model.name,
         "dataset": dataset_folder.resolve().name,
-        **_summary([judged[fold] for fold in chosen], chosen, dataset.labels),
+        **_summary([evaluated[fold] for fold in chosen], chosen, dataset.labels),
     }
     write_json(result_path, result)
     return result
+
+
+class _OverallProgress:
+    """Combines the progress of the folds; removes the previous result when training begins."""
+
+    def __init__(self, order: list[int], result_path: Path, progress: ProgressFn) -> None:
+        self.order = order
+        self.result_path = result_path
+        self.progress = progress
+        self.steps: dict[int, int] = {}
+
+    def note(self, fold: int) -> str:
+        """Describe the position of a fold."""
+        return f"fold {self.order.index(fold) + 1} of {len(self.order)}"
+
+    def of_fold(self, fold: int) -> ProgressFn:
+        """Return the function that receives the progress of one fold."""
+        remaining = len(self.order) - self.order.index(fold)
+
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> None:
+            if fold not in self.steps:  # the first step: the settings are accepted
+                logger.info("%s: number %d is held out", self.note(fold), fold)
+                # The previous result is not that of these networks any more.
+                self.result_path.unlink(missing_ok=True)
+            self.steps[fold] = total
+            before = sum(self.steps.values()) - total
+            # The remaining folds have about as many steps as this one.
+            self.progress(before + done, before + remaining * total, note=self.note(fold))
+
+        return report
 
 
 def _run_folder(out_folder: Path, fold: int) -> Path:
@@ -123,34 +145,34 @@ def _is_run(folder: Path) -> bool:
 
 
 def _check_epochs(run_folder: Path, config: Experiment) -> None:
-    """`train` leaves a run of more epochs as it is: the folds would not be alike."""
+    """Reject runs of more epochs, which `train` would leave as they are, unlike the others."""
     before, now = Run.open(run_folder).config.training.epochs, config.training.epochs
     if before > now:
         raise ConfigError(
-            f"'{run_folder}' was begun with training.epochs={before}, more than {now}; "
-            f"use {before} or more, name another folder, or use --force to train anew"
+            f"'{run_folder}' was started with training.epochs={before}, more than {now}; "
+            f"use {before} or more, name another folder, or use --force to start again"
         )
 
 
 def _evaluation(run: Run, dataset_folder: Path, fold: int) -> dict[str, Any]:
-    """Judge a run on a fold, or find that these very weights have been judged before."""
+    """Evaluate a run on a fold, or read the evaluation of the same weights."""
     path = run.folder / EVALUATION
-    of_what = {
+    identity = {
         "folds": [fold],
         "dataset_fingerprint": run.info.dataset_fingerprint,
         "weights_sha256": hashlib.sha256(run.weights_path.read_bytes()).hexdigest(),
         "tfdream": __version__,
     }
-    before = _read(path)
-    if of_what.items() <= before.items():
-        return before
-    evaluation = {**evaluate(run, dataset_folder, [fold]), **of_what}
+    previous = _read(path)
+    if identity.items() <= previous.items():
+        return previous
+    evaluation = {**evaluate(run, dataset_folder, [fold]), **identity}
     write_json(path, evaluation)
     return evaluation
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """An evaluation; empty where there is none, or something that is not one."""
+    """Read an evaluation; empty if there is none, or the file is damaged."""
     try:
         content = documents.read_json(path)
     except (OSError, ValueError):
@@ -159,9 +181,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _summary(
-    judged: list[tuple[dict[str, Any], dict[str, Any]]], folds: list[int], labels: list[str]
+    evaluated: list[tuple[dict[str, Any], dict[str, Any]]], folds: list[int], labels: list[str]
 ) -> dict[str, Any]:
-    trainings, evaluations = zip(*judged, strict=True)
+    trainings, evaluations = zip(*evaluated, strict=True)
     confusion = np.sum([evaluation["confusion"] for evaluation in evaluations], axis=0)
     shown = (*_AVERAGED, "clips", "tracks")
     averages: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""Measures in sentences: what figures mean, for people.
+"""Explanations of measures in sentences.
 
-Where verdicts begin and end is measured, on excerpts of 10 s of the game music that docs/results.md
-calls *music*: "codecs" are 12 of them beside their own Vorbis and MP3 at libsndfile's settings,
-which few people hear; "strangers" are 36 pairs of excerpts of different recordings.
+The thresholds are measured on excerpts of 10 s of the game music that docs/results.md calls
+*music*: "codecs" are 12 of them compared with their Vorbis and MP3 versions at libsndfile's
+settings, which few people notice; "unrelated" are 36 pairs of excerpts of different recordings.
 """
 
 import math
@@ -14,12 +14,12 @@ Result = Mapping[str, Any]
 
 
 class Finding(NamedTuple):
-    """One measure in words.
+    """The explanation of one measure.
 
     Attributes:
-      name: of the measure, as in the result that it is told of.
-      text: what it is about, the figure, and the verdict.
-      value: the figure that the verdict is of.
+      name: name of the measure in the result.
+      text: title, value and assessment.
+      value: the assessed value.
     """
 
     name: str
@@ -29,52 +29,52 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scale:
-    """A measure whose value alone makes the verdict.
+    """Ranges of a measure with the assessment of each.
 
     Attributes:
-      name: of the measure.
-      title: what people call it.
-      form: of the figure.
-      verdicts: upper end → what is said up to there, ascending.
+      name: name of the measure.
+      title: title of the measure in sentences.
+      form: format of the value.
+      ranges: upper end → assessment of values up to there, ascending.
     """
 
     name: str
     title: str
     form: str
-    verdicts: tuple[tuple[float, str], ...]
+    ranges: tuple[tuple[float, str], ...]
 
     def __call__(self, result: Result) -> Finding | None:
         value = result.get(self.name)
         if value is None:
             return None
-        text = f"{self.title}: {self.form.format(value)}; {_verdict(value, self.verdicts)}"
+        text = f"{self.title}: {self.form.format(value)}; {_assess(value, self.ranges)}"
         return Finding(self.name, text, value)
 
 
-_Teller = Callable[[Result], Finding | None]
+_Explanation = Callable[[Result], Finding | None]
 _SCALES = (
-    # Codecs: at most 5.7 dB. Strangers: at least 7.3 dB, in the median 13.7 dB.
+    # Codecs: at most 5.7 dB. Unrelated: at least 7.3 dB, in the median 13.7 dB.
     _Scale("log_spectral_distance_db", "Spectrum", "{:.1f} dB from the original", (
-        (6, "no further than a lossy codec takes it"),
-        (13.7, "clearly another sound"),
+        (6, "no more than a lossy codec changes it"),
+        (13.7, "clearly a different sound"),
         (math.inf, "as far as another piece of music"),
     )),
-    # Codecs: 1.000. Strangers: 95 % of them below 0.77, all below 0.84.
+    # Codecs: 1.000. Unrelated: 95 % of them below 0.77, all below 0.84.
     _Scale("content_chroma_similarity", "Harmony", "{:.2f} of 1", (
-        (0.77, "no nearer than other pieces of music"),
+        (0.77, "no closer than unrelated pieces of music"),
         (0.84, "little of the chords is left"),
         (0.99, "the chords are those of the original"),
         (math.inf, "unchanged"),
     )),
-    # Codecs: at least 0.99. Strangers: at most 0.13. From 0.71 on, more than half of the variance
+    # Codecs: at least 0.99. Unrelated: at most 0.13. From 0.71 on, more than half of the variance
     # of the onsets' strength is the original's.
     _Scale("onset_correlation", "Rhythm", "{:.2f} of 1", (
-        (0.13, "no nearer than other pieces of music"),
+        (0.13, "no closer than unrelated pieces of music"),
         (0.71, "some attacks are the original's"),
         (0.99, "most attacks are where they were"),
         (math.inf, "unchanged"),
     )),
-    # Codecs: 0.9 to 6.4 dB. A difference of 1 dB in level is about the least that is heard.
+    # Codecs: 0.9 to 6.4 dB. A level difference of 1 dB is about the smallest that is audible.
     _Scale("floor_rise_db", "Noise floor", "{:+.1f} dB in the soft parts", (
         (-1, "cleaner"),
         (1, "as it was"),
@@ -83,7 +83,7 @@ _SCALES = (
     )),
     # Codecs: at most +0.9 dB; down to -5.2 dB, because they empty the highest bins.
     _Scale("flatness_change_db", "Tone and noise", "{:+.1f} dB of flatness", (
-        (-5.2, "clearer tones, or a band that is gone"),
+        (-5.2, "clearer tones, or a missing band"),
         (1, "as noisy as it was"),
         (math.inf, "noisier"),
     )),
@@ -99,26 +99,27 @@ _SCALES = (
     )),
 )  # fmt: skip
 
-# Of what was asked for, how much is in the file: on the songs of docs/results.md, recipes that view
-# the sound itself keep 97 % and more, those that put back the original's phase 15 to 50 %.
-_KEPT = (
-    (0.1, "nearly all of it is lost on the way to the file"),
-    (0.9, "a part of it is lost on the way to the file"),
-    (math.inf, "the file has it"),
+# The share of the optimized change that the written file contains. On the songs of docs/results.md,
+# recipes with a canvas of samples or gains retain 97 % and more, those that restore the original's
+# phase 15 to 50 %.
+_RETAINED = (
+    (0.1, "nearly all of it is lost in the written file"),
+    (0.9, "a part of it is lost in the written file"),
+    (math.inf, "the written file has it"),
 )
 
 
 def interpret(result: Result) -> list[Finding]:
-    """Say what the figures of a result mean.
+    """Explain the measures of a result.
 
     Args:
       result: the JSON object of ``compare``, ``distance``, ``dream``, ``transfer`` or
         ``translate``, or several of them joined.
 
     Returns:
-      A sentence for each measure that is there and means something.
+      A finding for each measure that is defined.
     """
-    tellers: list[_Teller] = [
+    explanations: list[_Explanation] = [
         _interruption,
         _dream,
         _transfer,
@@ -129,12 +130,12 @@ def interpret(result: Result) -> list[Finding]:
         _sets,
         *_SCALES,
     ]
-    sentences = (tell(result) for tell in tellers)
-    return [sentence for sentence in sentences if sentence is not None]
+    findings = (explain(result) for explain in explanations)
+    return [finding for finding in findings if finding is not None]
 
 
-def _verdict(value: float, verdicts: Iterable[tuple[float, str]]) -> str:
-    return next(words for end, words in verdicts if value <= end)
+def _assess(value: float, ranges: Iterable[tuple[float, str]]) -> str:
+    return next(assessment for end, assessment in ranges if value <= end)
 
 
 def _interruption(result: Result) -> Finding | None:
@@ -146,24 +147,24 @@ def _interruption(result: Result) -> Finding | None:
 
 
 def _dream(result: Result) -> Finding | None:
-    return _asked_for(result, "objective", "Dream")
+    return _optimization(result, "objective", "Dream")
 
 
 def _transfer(result: Result) -> Finding | None:
-    return _asked_for(result, "style_loss", "Style loss")
+    return _optimization(result, "style_loss", "Style loss")
 
 
-def _asked_for(result: Result, name: str, title: str) -> Finding | None:
-    """What an optimizer reached and the file has, of a measure before, after and rendered."""
+def _optimization(result: Result, name: str, title: str) -> Finding | None:
+    """Explain a measure before and after the optimization, and of the written file."""
     names = [f"{name}_{when}" for when in ("before", "after", "rendered")]
     if not set(names) <= set(result):
         return None
     before, after, rendered = (result[each] for each in names)
     reached = after - before
-    verdict = "nothing was reached"
+    assessment = "no change was reached"
     if reached:
-        verdict = _verdict((rendered - before) / reached, _KEPT)
-    text = f"{title}: from {before:.3g} to {rendered:.3g} (asked for: {after:.3g}); {verdict}"
+        assessment = _assess((rendered - before) / reached, _RETAINED)
+    text = f"{title}: from {before:.3g} to {rendered:.3g} (optimized: {after:.3g}); {assessment}"
     return Finding(f"{name}_rendered", text, rendered)
 
 
@@ -173,14 +174,15 @@ def _translation(result: Result) -> Finding | None:
         return None
     share = 1 - error / change
     text = (
-        f"Translation: {max(share, 0):.0%} of what the generator changed in the picture is heard; "
-        f"{_verdict(share, _KEPT)}"
+        f"Translation: {max(share, 0):.0%} of the generator's change of the picture is in the "
+        f"written file; "
+        f"{_assess(share, _RETAINED)}"
     )
     return Finding("picture_error_rendered", text, error)
 
 
-# Of 30 pairs of excerpts of one recording the furthest but one; strangers begin there, too. See
-# `measures.textures`.
+# The second largest distance of 30 pairs of excerpts of one recording, and about the smallest of
+# unrelated ones; see `measures.style`.
 _SAME_STYLE = 0.18
 
 
@@ -188,16 +190,16 @@ def _style(result: Result) -> Finding | None:
     before, after = (result.get(f"style_distance_{when}") for when in ("before", "after"))
     if before is None or after is None:
         return None
-    verdict = "no nearer"
+    assessment = "no closer"
     if after < before:
         near = after <= _SAME_STYLE
-        verdict = "as near as two parts of one recording" if near else "nearer"
-    text = f"Style: {after:.2g} from the style, {before:.2g} before; {verdict}"
+        assessment = "as close as two parts of one recording" if near else "closer"
+    text = f"Style: {after:.2g} from the style, {before:.2g} before; {assessment}"
     return Finding("style_distance_after", text, after)
 
 
 def _label(result: Result) -> Finding | None:
-    """What a classifier hears."""
+    """Explain the most probable label before and after."""
     if "label_before" not in result or "label_after" not in result:
         return None
     before, after = result["label_before"], result["label_after"]
@@ -209,23 +211,23 @@ def _label(result: Result) -> Finding | None:
 
 
 def _label_of_style(result: Result) -> Finding | None:
-    """How likely a classifier finds the style's label."""
+    """Explain the probability of the style's label before and after."""
     if "label_style" not in result:
         return None
     label = result["label_style"]
     before, after = (result[f"probabilities_{when}"][label] for when in ("before", "after"))
-    verdict = "the change is heard as the style's" if after > before else "it is not heard as such"
-    text = f"Classifier on the style's {label}: {after:.0%}, {before:.0%} before; {verdict}"
+    assessment = "more probable after the change" if after > before else "not more probable"
+    text = f"Classifier on the style's {label}: {after:.0%}, {before:.0%} before; {assessment}"
     return Finding("probabilities_after", text, after)
 
 
 def _sets(result: Result) -> Finding | None:
-    """Beside halves of the sets, which look further apart for having fewer clips."""
+    """Explain the distance of sets in comparison with halves, whose bias is larger."""
     distance = result.get("frechet_distance")
     halves = [result[name] for name in ("within_a", "within_b") if result.get(name) is not None]
     if distance is None or not halves:
         return None
     inside = max(halves)
-    verdict = "they differ" if distance > inside else "no more than halves of the same set"
-    text = f"Sets: {distance:.3g} apart, halves of one at most {inside:.3g}; {verdict}"
+    assessment = "they differ" if distance > inside else "no more than halves of the same set"
+    text = f"Sets: {distance:.3g} apart, halves of one at most {inside:.3g}; {assessment}"
     return Finding("frechet_distance", text, distance)

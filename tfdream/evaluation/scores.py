@@ -1,4 +1,4 @@
-"""Scores from what folds can be pooled by: the confusion matrix, and the rows of judged tracks."""
+"""Scores of a classifier from its confusion matrix and its rows of tracks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,15 @@ _CONFIDENCE_PERCENT = 95
 
 
 def per_class(labels: Sequence[str], confusion: np.ndarray) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and the number of clips of each label; what is undefined counts as 0.
+    """Compute precision, recall, F1 and the number of clips of each label; undefined scores are 0.
 
     Args:
       labels: in the order of the matrix.
       confusion: clips `[truth, predicted]`.
+
+    >>> rock, jazz = per_class(["rock", "jazz"], np.array([[3, 1], [0, 0]]))
+    >>> rock["recall"], rock["precision"], jazz["f1"], jazz["clips"]
+    (0.75, 1.0, 0.0, 0)
     """
     right = np.diagonal(confusion)
     truth, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
@@ -31,28 +35,29 @@ def per_class(labels: Sequence[str], confusion: np.ndarray) -> list[dict[str, An
 
 
 def intervals(per_track: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, list[float]]:
-    """95 % confidence intervals of the clips' and of the tracks' accuracy.
+    """Estimate 95 % confidence intervals of the accuracy of clips and of tracks.
 
-    The clips of a track are right or wrong together, so they are far fewer independent trials than
-    their number: an interval from the number of clips would be too narrow. Here whole tracks are
-    drawn with replacement (a cluster bootstrap), and the interval is that of the percentiles.
+    The predictions for the clips of a track are correlated, so an interval from the number of clips
+    would be too narrow. Whole tracks are drawn with replacement instead (a cluster bootstrap), and
+    the interval is that of the percentiles.
 
-    It says how much the accuracy depends on which tracks were held out, not on the training's
-    seed. With few tracks it is a rough guess, and where all are right it is a point. Tracks of one
-    artist count as independent here: a dataset does not say whose they are.
+    The interval expresses the dependence on the choice of the held-out tracks, not on the random
+    seed of the training. With few tracks it is a rough estimate, and if all predictions are right,
+    its length is 0. Tracks of one artist count as independent, because a dataset does not contain
+    the artists.
 
     Args:
       per_track: rows with clips, clips_right, label and predicted.
-      seed: of the draws.
+      seed: random seed of the draws.
 
     Returns:
       clip_accuracy_interval and track_accuracy_interval, each the lower and the upper end.
     """
-    judged = [
+    outcomes = [
         (row["clips_right"], row["clips"], row["predicted"] == row["label"]) for row in per_track
     ]
-    # Tracks that are alike in this are drawn as one kind: the same draw, in a fraction of the time.
-    kinds, counts = np.unique(np.array(judged, np.int64), axis=0, return_counts=True)
+    # Equal tracks are drawn together as one kind, which saves time.
+    kinds, counts = np.unique(np.array(outcomes, np.int64), axis=0, return_counts=True)
     tracks = counts.sum()
     draws = np.random.default_rng(seed).multinomial(tracks, counts / tracks, size=_RESAMPLES)
     clips_right, clips, tracks_right = (draws @ kinds).T

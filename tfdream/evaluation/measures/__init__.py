@@ -1,1 +1,1 @@
-"""What is measured of a recording and of what was made of it, a module for each kind of measure."""
+"""Measures of a changed file against its original, one module for each kind of measure."""

@@ -1,4 +1,4 @@
-"""What the mid signal tells of harmony and rhythm, by librosa's chroma and onsets."""
+"""Similarity of harmony and rhythm, from chroma vectors and onset envelopes of the mid signal."""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,11 @@ from tfdream.evaluation.measures.levels import power_to_db
 from tfdream.evaluation.measures.spectra import N_FFT, Scale, power_spectra
 
 SAMPLE_RATE = 22050
-"""librosa's own, for which its chroma and its onsets are made."""
+"""librosa's default, which its chroma and onset parameters are designed for."""
 
 
 def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | None]:
-    """All measures of this module, of a stream `[samples, 2, 1]` at `SAMPLE_RATE`."""
+    """Compute the measures from a stream `[samples, 2, 1]` at `SAMPLE_RATE`."""
     chroma_bank = chroma_filters(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=0.0)
     mel_bank = mel_filters(sr=SAMPLE_RATE, n_fft=N_FFT, norm=None)
     similarity, weight = 0.0, 0.0
@@ -38,9 +38,10 @@ def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | Non
 
 
 def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Of vectors `[frames, …]`; 0 where one of them is."""
+    """Return the cosine similarity of vectors `[frames, …]`; 0 where one of them is 0."""
     norms = np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1)
-    return (left * right).sum(axis=-1) / np.where(norms > 0, norms, 1)
+    similarity: np.ndarray = (left * right).sum(axis=-1) / np.where(norms > 0, norms, 1)
+    return similarity
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> float | None:

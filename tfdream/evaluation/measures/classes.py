@@ -1,4 +1,4 @@
-"""What a classifier hears in a recording before and after a change."""
+"""The classes that a classifier assigns to a file before and after a change."""
 
 from pathlib import Path
 from typing import Any
@@ -8,30 +8,30 @@ from tfdream.runs import Run
 
 
 class ClassMeasure:
-    """What a classifier hears in original and result: an opinion for `modification.compare`.
+    """Classifies original and result: an `ExtraMeasure` for `compare`.
 
     Args:
-      run: of the classifier.
-      style: a recording that it hears beside them, if there is one.
+      run: run of the classifier.
+      style: audio file with the target style, which is classified too; None if there is none.
     """
 
-    def __init__(self, run: Run, style: Path | None = None) -> None:
+    def __init__(self, run: Run, style: str | Path | None = None) -> None:
         self.judge = Judge(run)
         self.style = style
 
     def __call__(self, original: Path, result: Path) -> dict[str, Any]:
-        """Judge both.
+        """Classify both files.
 
         Returns:
           probabilities_before, probabilities_after and, with a style, probabilities_style: label →
-          probability, as `classification.predict` has them; label_before, label_after, label_style:
-          the likeliest one.
+          probability, as in `classification.predict`; label_before, label_after, label_style: the
+          most probable label.
         """
-        paths = {"before": original, "after": result}
+        paths: dict[str, str | Path] = {"before": original, "after": result}
         if self.style is not None:
             paths["style"] = self.style
-        heard = {when: self.judge.hear(path) for when, path in paths.items()}
+        predictions = {when: self.judge.classify_file(path) for when, path in paths.items()}
         return {
-            **{f"label_{when}": each.label for when, each in heard.items()},
-            **{f"probabilities_{when}": each.probabilities for when, each in heard.items()},
+            **{f"label_{when}": each.label for when, each in predictions.items()},
+            **{f"probabilities_{when}": each.probabilities for when, each in predictions.items()},
         }

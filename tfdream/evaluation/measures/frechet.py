@@ -1,13 +1,14 @@
-"""The Fréchet distance of two sets of vectors, each taken for a Gaussian."""
+"""The Fréchet distance of two sets of vectors, each modeled as a Gaussian."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import qr, svdvals
 
-LEAST_ROWS = 2
-"""What a covariance takes."""
+from tfdream.io.progress import ProgressFn, no_progress
+
+MIN_ROWS = 2
+"""Minimum number of vectors for a covariance."""
 
 _SMALLEST_SHARE = 0.5
 
@@ -18,15 +19,15 @@ class Gaussian(NamedTuple):
     Attributes:
       mean: float64 `[dimensions]`.
       factor: float64 `[rank, dimensions]`, F with FᵀF the covariance. It is smaller than the
-        covariance where there are few rows, and has no root to be taken.
+        covariance if there are few rows, and makes a matrix square root unnecessary.
     """
 
     mean: np.ndarray
     factor: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> "Gaussian":
-        """That of vectors `[rows, dimensions]`, at least two."""
+    def fit(cls, rows: np.ndarray) -> "Gaussian":
+        """Fit a Gaussian to vectors `[rows, dimensions]`, at least two."""
         mean = rows.mean(axis=0, dtype=float)
         centered = (rows - mean) / np.sqrt(len(rows) - 1)
         if len(rows) <= rows.shape[1]:
@@ -35,10 +36,10 @@ class Gaussian(NamedTuple):
 
 
 def distance(left: Gaussian, right: Gaussian) -> float:
-    """‖μ − ν‖² + tr(Σ + T − 2(ΣT)^½), at least 0.
+    """Return ‖μ − ν‖² + tr(Σ + T − 2(ΣT)^½), at least 0.
 
-    With Σ = FᵀF and T = GᵀG the trace of (ΣT)^½ is the sum of the singular values of FGᵀ: no root
-    of a product that is not symmetric, and no eigenvalue that rounding makes negative.
+    With Σ = FᵀF and T = GᵀG the trace of (ΣT)^½ is the sum of the singular values of FGᵀ: this
+    avoids the square root of a non-symmetric product, and eigenvalues that rounding makes negative.
 
     Source: Dowson and Landau, "The Fréchet distance between multivariate normal distributions".
     """
@@ -49,8 +50,13 @@ def distance(left: Gaussian, right: Gaussian) -> float:
 
 
 def between(left: np.ndarray, right: np.ndarray) -> float:
-    """The distance of two sets of vectors `[rows, dimensions]`."""
-    return distance(Gaussian.of(left), Gaussian.of(right))
+    """Return the distance of two sets of vectors `[rows, dimensions]`.
+
+    >>> square = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])
+    >>> round(between(square, square + 3), 6)
+    18.0
+    """
+    return distance(Gaussian.fit(left), Gaussian.fit(right))
 
 
 def unbiased(
@@ -58,41 +64,41 @@ def unbiased(
     right: np.ndarray,
     subsets: int,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressFn = no_progress,
 ) -> float:
-    """The distance of two sets as if they were infinitely large.
+    """Estimate the distance of two sets in the limit of infinitely many rows.
 
-    The distance of finite sets is too large by about a constant over their size N, so that the line
-    through the distances of random subsets over 1/N tells at 1/N = 0 what infinitely many rows
-    would have. Sizes are the same shares of both sets, evenly spaced from half of them on; the line
-    goes through the distance of all rows, which no choice of a subset blurs.
+    The distance of finite sets is too large by about a constant over their size N. A line is fitted
+    to the distances of random subsets over 1/N and extrapolated to 1/N = 0. Subsets are the same
+    shares of both sets, evenly spaced from one half; the line is forced through the distance of all
+    rows, which does not depend on a random choice.
 
-    The line is a line only where there are clearly more rows than dimensions. With fewer it takes
-    only a part of the excess away: with a fifth as many rows as dimensions about a third. The
-    result has a deviation of its own, and where there is no difference it may fall below 0.
+    The relation is linear only if there are clearly more rows than dimensions. With fewer rows,
+    only a part of the bias is removed: with a fifth as many rows as dimensions about a third. The
+    estimate has a variance, and for equal distributions it may be negative.
 
     Args:
       left: float `[rows, dimensions]`, at least 4 rows.
-      right: likewise.
-      subsets: how many the slope is told from, at least 1.
-      rng: draws them.
-      progress: hears the subsets done, and all of them.
+      right: the other set, in the same form.
+      subsets: number of random subsets, at least 1.
+      rng: random generator for the subsets.
+      progress: receives the finished and all subsets.
 
     Source: Chong and Forsyth, "Effectively unbiased FID and Inception score and where to find
     them".
     """
-    whole = between(left, right)
+    all_rows = between(left, right)
     runs, rises = np.zeros(subsets), np.zeros(subsets)
     for number, share in enumerate(np.linspace(_SMALLEST_SHARE, 1, subsets, endpoint=False)):
         parts = [_part(rows, share, rng) for rows in (left, right)]
-        # What the sizes really are: they are whole numbers.
+        # The sizes after rounding to whole numbers.
         sizes = zip((left, right), parts, strict=True)
         runs[number] = np.mean([len(rows) / len(part) for rows, part in sizes]) - 1
-        rises[number] = between(*parts) - whole
+        rises[number] = between(*parts) - all_rows
         progress(number + 1, subsets)
-    return whole - float(runs @ rises / (runs @ runs))
+    return all_rows - float(runs @ rises / (runs @ runs))
 
 
 def _part(rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    count = max(LEAST_ROWS, round(share * len(rows)))
+    count = max(MIN_ROWS, round(share * len(rows)))
     return rows[rng.permutation(len(rows))[:count]]

@@ -5,29 +5,38 @@ import math
 import numpy as np
 
 SILENCE_DB = -120.0
-"""The noise of 16 bits in one cell of a spectrum: what lies below cannot be in most files."""
+"""Quantization noise of 16 bits in one cell of a spectrum; most files have no lower levels."""
 
-# What is equal has no error at all; JSON has no infinity.
-_LEAST_DB = -200.0
+# Equal signals have no error at all, and JSON has no infinity.
+_MIN_DB = -200.0
 
 
 def db_to_power(db: float) -> float:
-    """A power relative to that of 0 dB."""
+    """Convert dB to power.
+
+    >>> db_to_power(20)
+    100.0
+    """
     return float(10 ** (db / 10))
 
 
 def power_to_db(power: np.ndarray) -> np.ndarray:
-    """The level of powers above 0."""
-    return 10 * np.log10(power)
+    """Convert power above 0 to dB."""
+    level: np.ndarray = 10 * np.log10(power)
+    return level
 
 
 def energy(values: np.ndarray) -> float:
-    """The sum of the squares."""
+    """Return the sum of the squares."""
     return float(np.square(values).sum(dtype=float))
 
 
 def ratio_db(part: float, whole: float) -> float | None:
-    """One energy over another, at least −200 dB; None if the other is 0."""
+    """Return the ratio of two energies in dB, at least −200 dB; None if `whole` is 0.
+
+    >>> ratio_db(1, 100), ratio_db(0, 1), ratio_db(1, 0)
+    (-20.0, -200.0, None)
+    """
     if not whole:
         return None
-    return 10 * math.log10(max(part / whole, db_to_power(_LEAST_DB)))
+    return 10 * math.log10(max(part / whole, db_to_power(_MIN_DB)))

@@ -1,4 +1,4 @@
-"""Loudness as broadcasters measure it.
+"""Integrated loudness of programmes, as defined for broadcasting.
 
 Source: ITU-R BS.1770-4.
 """
@@ -14,7 +14,7 @@ from tfdream import audio
 from tfdream.evaluation.measures.levels import db_to_power
 
 SAMPLE_RATE = 48000
-"""For which the standard tells its filters."""
+"""The sample rate that the standard specifies its filters for."""
 
 _STEP_SAMPLES = 4800  # a quarter of the 0.4 s over which loudness is measured
 # "K-weighting": a shelf for the head and a high-pass, at 48 kHz. Source: tables 1 and 2.
@@ -28,30 +28,30 @@ _RELATIVE_GATE_LU = -10.0
 
 
 def integrated_lufs(blocks: Iterable[np.ndarray]) -> list[float | None]:
-    """Integrated loudness of several recordings, all channels weighing the same.
+    """Compute the integrated loudness of several signals, with equal weights of all channels.
 
     Args:
-      blocks: a stream float32 `[samples, recordings, channels]` at `SAMPLE_RATE`.
+      blocks: stream float32 `[samples, signals, channels]` at `SAMPLE_RATE`.
 
     Returns:
-      One number for each recording; None where it is shorter than 0.4 s or softer than −70 LUFS.
+      One value in LUFS for each signal; None if it is shorter than 0.4 s or below −70 LUFS.
     """
     state: np.ndarray | None = None
     steps: list[np.ndarray] = []
     for block in audio.rechunk(blocks, 16 * _STEP_SAMPLES):
         if state is None:
             state = np.zeros((len(_K_WEIGHTING), 2, *block.shape[1:]))
-        heard, state = sosfilt(_K_WEIGHTING, block, axis=0, zi=state)
-        whole = heard[: len(heard) - len(heard) % _STEP_SAMPLES]
+        weighted, state = sosfilt(_K_WEIGHTING, block, axis=0, zi=state)
+        whole = weighted[: len(weighted) - len(weighted) % _STEP_SAMPLES]
         parts = whole.reshape(-1, _STEP_SAMPLES, *block.shape[1:])
         steps.append((parts**2).mean(axis=1).sum(axis=-1))
-    if not steps:  # a click at a high rate may be resampled to nothing
+    if not steps:  # a single sample may be resampled to none
         return []
     return [_gated_lufs(powers) for powers in np.concatenate(steps).T]
 
 
 def _gated_lufs(powers: np.ndarray) -> float | None:
-    """Integrate K-weighted powers of steps of 0.1 s, `[steps]`.
+    """Integrate the K-weighted powers of steps of 0.1 s, `[steps]`.
 
     Source: annex 1: windows of 0.4 s count above −70 LUFS, and then above 10 LU below the loudness
     of those.

@@ -1,4 +1,4 @@
-"""Two recordings beside each other, read in blocks, and what their samples tell."""
+"""Streams of a pair of files, and measures of their samples."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LENGTH_TOLERANCE_SECONDS = 0.01
 
 
 class FileStats(NamedTuple):
-    """What a file holds, counted: a header may be wrong."""
+    """Format, length and peak of a file, counted from its samples because headers may be wrong."""
 
     sample_rate: int
     channels: int
@@ -26,8 +26,8 @@ class FileStats(NamedTuple):
     clipped_samples: int
 
     @classmethod
-    def of(cls, path: Path) -> "FileStats":
-        """Count it."""
+    def read(cls, path: Path) -> "FileStats":
+        """Read a whole file."""
         samples, peak, clipped = 0, 0.0, 0
         with audio.Reader(path) as reader:
             for block in reader.blocks():
@@ -39,23 +39,30 @@ class FileStats(NamedTuple):
 
     @property
     def seconds(self) -> float:
+        """Length of the file."""
         return self.samples / self.sample_rate
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Sample rate, channels and samples."""
         return self[:3]
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """Two files beside each other; `mid`, if only their mid signals can be compared."""
+    """An original and a result.
+
+    Attributes:
+      original, result: audio files.
+      mid: compare the mid signals, because the numbers of channels differ.
+    """
 
     original: Path
     result: Path
     mid: bool
 
     def blocks(self, sample_rate: int, mid: bool = False) -> Iterator[np.ndarray]:
-        """Both, at one rate, as far as both go: float32 `[samples, 2, channels]`."""
+        """Yield the common part of both files at one rate, float32 `[samples, 2, channels]`."""
         with audio.Reader(self.original) as before, audio.Reader(self.result) as after:
             streams = [
                 audio.rechunk(_stream(reader, sample_rate, mid or self.mid), audio.BLOCK_SAMPLES)
@@ -66,31 +73,31 @@ class FilePair:
                 yield np.stack([block[:length] for block in pair], axis=1)
 
     def original_blocks(self, sample_rate: int) -> Iterator[np.ndarray]:
-        """The original alone, as long as it is: float32 `[samples, channels]`."""
+        """Yield the whole original, float32 `[samples, channels]`."""
         with audio.Reader(self.original) as reader:
             yield from _stream(reader, sample_rate, self.mid)
 
 
 class Difference:
-    """Of the samples of a stream `[samples, 2, channels]`, heard as it passes by."""
+    """Energy of the difference of a stream `[samples, 2, channels]`, accumulated as it passes."""
 
     def __init__(self) -> None:
         self.error = self.energy = 0.0
 
-    def hear(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Give the stream on."""
+    def accumulate(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Add blocks to the difference and yield them unchanged."""
         for block in blocks:
             self.error += energy(block[:, 1] - block[:, 0])
             self.energy += energy(block[:, 0])
             yield block
 
     def db(self) -> float | None:
-        """Its energy over the original's."""
+        """Return the energy of the difference relative to the original's, in dB."""
         return ratio_db(self.error, self.energy)
 
 
 def notes(before: FileStats, after: FileStats) -> Iterator[str]:
-    """What had to be done to compare two files that are not alike, in sentences."""
+    """Describe how files of different format or length were compared."""
     if before.sample_rate != after.sample_rate:
         yield f"resampled from {after.sample_rate} to {before.sample_rate} Hz for the spectra"
     if before.channels != after.channels:

@@ -1,4 +1,4 @@
-"""What spectra tell: distance of levels and magnitudes, noise floor, flatness.
+"""Measures of spectra: distance of levels and magnitudes, noise floor, flatness.
 
 A cell is a bin of one frame; its level is that of a sine in dB relative to full scale.
 """
@@ -28,53 +28,58 @@ _FLOOR_DB = 60.0
 
 
 class _Measure(Protocol):
-    """Something that is told of the spectra of two files."""
+    """Accumulates one measure over the spectra of two files."""
 
     def add(self, power: np.ndarray) -> None:
-        """Take in `[frames, 2, channels, bins]`."""
+        """Add power spectra `[frames, 2, channels, bins]`."""
 
-    def told(self) -> dict[str, float | None]:
-        """What was found, by name."""
+    def result(self) -> dict[str, float | None]:
+        """Return the measures by name."""
 
 
 class Scale(NamedTuple):
-    """What levels count for, by the power of the original's loudest cell."""
+    """Thresholds of the measures, relative to the original's loudest cell.
+
+    Attributes:
+      loudest: power of that cell.
+    """
 
     loudest: float
 
     @classmethod
-    def of(cls, blocks: Iterable[np.ndarray]) -> "Scale":
-        """That of an original, a stream `[samples, …]`."""
+    def from_original(cls, blocks: Iterable[np.ndarray]) -> "Scale":
+        """Compute the scale of an original, a stream `[samples, …]`."""
         return cls(max(float(power.max()) for power in power_spectra(blocks)))
 
     @property
     def lowest(self) -> float:
-        """Levels count from this power on."""
+        """Power that lower powers are raised to."""
         return max(self.loudest * db_to_power(-_RANGE_DB), db_to_power(SILENCE_DB))
 
     @property
     def highest_of_floor(self) -> float:
-        """What is softer is the noise floor."""
+        """Cells up to this power are the noise floor."""
         return self.loudest * db_to_power(-_FLOOR_DB)
 
 
 def power_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Power spectra of a stream `[samples, …]`: float32 `[frames, …, bins]`, a sine of 1 is 1.
+    """Yield power spectra of a stream `[samples, …]`, float32 `[frames, …, bins]`.
 
-    Half a window of silence goes before and after, so that every sample counts.
+    A sine of amplitude 1 has power 1. The stream is padded with half a window of silence at both
+    ends, so that every sample counts.
     """
-    held: np.ndarray | None = None
-    for block in _between_silence(blocks):
-        held = block if held is None else np.concatenate([held, block])
-        if len(held) < N_FFT:
+    pending: np.ndarray | None = None
+    for block in _pad_with_silence(blocks):
+        pending = block if pending is None else np.concatenate([pending, block])
+        if len(pending) < N_FFT:
             continue
-        frames = sliding_window_view(held, N_FFT, axis=0)[::_HOP_SAMPLES]
+        frames = sliding_window_view(pending, N_FFT, axis=0)[::_HOP_SAMPLES]
         spectrum = rfft(frames * (2 / _WINDOW.sum() * _WINDOW))
         yield spectrum.real**2 + spectrum.imag**2
-        held = held[len(frames) * _HOP_SAMPLES :]
+        pending = pending[len(frames) * _HOP_SAMPLES :]
 
 
-def _between_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _pad_with_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     silence = None
     for block in blocks:
         if silence is None:
@@ -86,7 +91,7 @@ def _between_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | None]:
-    """All measures of this module, of a stream `[samples, 2, channels]`."""
+    """Compute the measures from a stream `[samples, 2, channels]`."""
     measures: list[_Measure] = [
         _LevelDistance(scale),
         _Convergence(),
@@ -96,11 +101,11 @@ def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | Non
     for power in power_spectra(blocks):
         for each in measures:
             each.add(power)
-    return {name: value for each in measures for name, value in each.told().items()}
+    return {name: value for each in measures for name, value in each.result().items()}
 
 
 class _LevelDistance:
-    """Mean over spectra of the root mean square of the difference of the levels."""
+    """Mean over frames of the root mean square difference of the levels."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
@@ -112,7 +117,7 @@ class _LevelDistance:
         self.sum += float(np.sqrt(squares.mean(axis=-1)).sum())
         self.spectra += squares[..., 0].size
 
-    def told(self) -> dict[str, float | None]:
+    def result(self) -> dict[str, float | None]:
         return {"log_spectral_distance_db": self.sum / self.spectra}
 
 
@@ -127,7 +132,7 @@ class _Convergence:
         self.error += energy(magnitude[:, 1] - magnitude[:, 0])
         self.energy += energy(magnitude[:, 0])
 
-    def told(self) -> dict[str, float | None]:
+    def result(self) -> dict[str, float | None]:
         return {"spectral_convergence_db": ratio_db(self.error, self.energy)}
 
 
@@ -146,7 +151,7 @@ class _Floor:
         audible = np.maximum(power, db_to_power(SILENCE_DB))
         self.powers += [audible[:, which][in_floor].sum(dtype=float) for which in (0, 1)]
 
-    def told(self) -> dict[str, float | None]:
+    def result(self) -> dict[str, float | None]:
         return {
             "floor_rise_db": ratio_db(self.powers[1], self.powers[0]),
             "floor_cells_share": self.floor_cells / self.cells,
@@ -154,23 +159,23 @@ class _Floor:
 
 
 class _Flatness:
-    """How much flatter spectra became, where both files sound.
+    """Change of the spectral flatness, over frames that are not silent in either file.
 
-    A spectrum sounds where one of its cells at least lies above the floor, and above −120 dB.
+    A frame is silent if all of its cells are in the noise floor or below −120 dB.
     """
 
     def __init__(self, scale: Scale) -> None:
         silence = db_to_power(SILENCE_DB)
-        self.sounds_from = np.array([max(scale.highest_of_floor, silence), silence])
+        self.min_power = np.array([max(scale.highest_of_floor, silence), silence])
         self.sum, self.spectra = 0.0, 0
 
     def add(self, power: np.ndarray) -> None:
-        sounds = (power.max(axis=-1) > self.sounds_from[:, np.newaxis]).all(axis=1)
-        pairs = power.swapaxes(1, 2)[sounds]
+        audible_frames = (power.max(axis=-1) > self.min_power[:, np.newaxis]).all(axis=1)
+        pairs = power.swapaxes(1, 2)[audible_frames]
         audible = np.maximum(pairs, db_to_power(SILENCE_DB))
         flatness_db = power_to_db(audible).mean(axis=-1) - power_to_db(audible.mean(axis=-1))
         self.sum += float((flatness_db[:, 1] - flatness_db[:, 0]).sum())
         self.spectra += len(pairs)
 
-    def told(self) -> dict[str, float | None]:
+    def result(self) -> dict[str, float | None]:
         return {"flatness_change_db": self.sum / self.spectra if self.spectra else None}

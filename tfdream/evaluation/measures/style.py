@@ -1,4 +1,4 @@
-"""How far the textures of recordings are from those of a style, in the ears of a random network."""
+"""Distance of a file's Gram matrices from those of a style, in a network with random weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,109 +17,110 @@ from tfdream.synthesis.transfer import GramExtractor
 
 RECIPE = "transfer/recommended"
 
-# Of the weights: far from those that people try, which are counted from 0.
+# Seed of the weights: far from the seeds of transfers, which are usually small.
 _SEED = 90210
-# A quarter of the recipe's, because everything is heard at four levels.
+# A quarter of the recipe's filters, because each file is analyzed at four levels.
 _FILTERS = 1024
-# What broadcasters bring programmes to (EBU R 128), and where around it the nearest is sought.
+# Programme loudness in broadcasting (EBU R 128), and the search range around it.
 _LEVEL_LUFS = -23.0
-_TRIED_LU = (-3.0, 0.0, 3.0)
-_MOST_LU = 6.0
+_SAMPLED_LU = (-3.0, 0.0, 3.0)
+_MAX_LU = 6.0
 
 
 class StyleDistance:
-    """The distance of original and result from a style: an opinion for `modification.compare`.
+    """Measures the distance of original and result from a style: an `ExtraMeasure` for `compare`.
 
-    It is that of the Gram matrices of the style layers of `transfer/recommended`, ‖G − S‖² over
-    ‖S‖² of the style, each over a whole recording's mid signal: 0 is the same texture. The network
-    has random weights of another seed than the recipe's, so that the judge is not what a transfer
-    was optimized for.
+    The distance is that of the Gram matrices of the style layers of `transfer/recommended`,
+    ‖G − S‖² over ‖S‖² of the style, each over the mid signal of a whole file; 0 means equal
+    matrices. The network has random weights of another seed than the recipe's, so that it is not
+    the network that a transfer was optimized for.
 
-    Volume does not count: the style is heard at −23 LUFS, a recording at the level at which it is
-    nearest, within 6 LU around that. Otherwise the distance would tell the volume first of all: a
-    style turned down by 6 dB is as far from itself (0.25) as another piece of music, and 1 LU more
-    or less still hides what a good transfer reached. How the loudness changed is a measure of its
-    own.
+    The distance does not depend on the volume: the style is analyzed at −23 LUFS, a file at the
+    level of the smallest distance, within 6 LU around that. Otherwise the volume would dominate: a
+    style attenuated by 6 dB is as far from itself (0.25) as another piece of music, and 1 LU still
+    hides the effect of a good transfer. The change of the loudness is a separate measure.
 
     On the *music* of docs/results.md, two excerpts of 10 s of one recording are 0.05 apart in the
     median, and at most 0.19; those of two recordings 0.31, and at least 0.18 (30 pairs each).
 
     Args:
-      style: any audio file, of any rate, length and number of channels.
-      seed: of the judge's weights.
+      style: any audio file, of any sample rate, length and number of channels.
+      seed: seed of the network's weights.
 
     Raises:
       AudioError: if it cannot be read, is shorter than 0.4 s or softer than −70 LUFS.
     """
 
-    def __init__(self, style: Path, seed: int = _SEED) -> None:
-        self.style = style
+    def __init__(self, style: str | Path, seed: int = _SEED) -> None:
+        self.style = Path(style)
         options = (f"network.options.seed={seed}", f"network.options.filters={_FILTERS}")
         self.config = config.load(RECIPE, TransferConfig, options)
         assert isinstance(self.config.network, FeatureNetworkConfig)
-        self.listener = FeatureNetwork.build(self.config.network)
-        self._read = GramExtractor(self.listener, self.config)
-        found = _lufs(style)
-        if found is None:
+        self.network = FeatureNetwork.build(self.config.network)
+        self._extract = GramExtractor(self.network, self.config)
+        style_lufs = _lufs(self.style)
+        if style_lufs is None:
             raise AudioError(
-                f"'{style}' has no loudness: it is shorter than 0.4 s or softer than -70 LUFS; "
-                "give another --style"
+                f"'{style}' has no loudness: it is shorter than 0.4 s or below -70 LUFS; "
+                "use another --style"
             )
-        self.textures = self._textures(style, _LEVEL_LUFS - found)
+        self.grams = self._grams(self.style, _LEVEL_LUFS - style_lufs)
 
     def __call__(self, original: Path, result: Path) -> dict[str, Any]:
-        """Judge both.
+        """Measure the distance of both files.
 
         Returns:
           style_distance_before, style_distance_after: None for a file without a loudness; notes.
         """
         return {
-            "style_distance_before": self.to(original),
-            "style_distance_after": self.to(result),
+            "style_distance_before": self.distance_of(original),
+            "style_distance_after": self.distance_of(result),
             "notes": list(self._notes(original, result)),
         }
 
-    def to(self, path: Path) -> float | None:
-        """The distance of one recording; None if it has no loudness."""
-        found = _lufs(path)
-        if found is None:
+    def distance_of(self, path: str | Path) -> float | None:
+        """Return the distance of one file; None if it has no loudness."""
+        path = Path(path)
+        lufs = _lufs(path)
+        if lufs is None:
             return None
-        tried = [self._at(path, _LEVEL_LUFS - found + louder) for louder in _TRIED_LU]
-        # Were the features linear, the distance would be a parabola over the power: its lowest
-        # point is near the nearest level, and what is returned is a distance that was heard.
-        powers = [db_to_power(louder) for louder in _TRIED_LU]
-        curve = np.polyfit(powers, tried, 2)
+        distances = [self._at(path, _LEVEL_LUFS - lufs + louder) for louder in _SAMPLED_LU]
+        # For linear features, the distance would be a parabola over the power. Its minimum is near
+        # the best level; the distance at that level is measured, not interpolated.
+        powers = [db_to_power(louder) for louder in _SAMPLED_LU]
+        curve = np.polyfit(powers, distances, 2)
         if curve[0] > 0:
-            least, most = db_to_power(-_MOST_LU), db_to_power(_MOST_LU)
-            lowest = np.clip(-curve[1] / (2 * curve[0]), least, most)
-            tried.append(self._at(path, _LEVEL_LUFS - found + float(power_to_db(lowest))))
-        return min(tried)
+            low, high = db_to_power(-_MAX_LU), db_to_power(_MAX_LU)
+            minimum = np.clip(-curve[1] / (2 * curve[0]), low, high)
+            gain_db = _LEVEL_LUFS - lufs + float(power_to_db(minimum))
+            distances.append(self._at(path, gain_db))
+        return min(distances)
 
     def _at(self, path: Path, gain_db: float) -> float:
-        """The distance of a recording that is heard louder than it is."""
-        found = self._textures(path, gain_db)
+        """Return the distance of a file amplified by a gain."""
+        grams = self._grams(path, gain_db)
         distance = energy = 0.0
         for layer, weight in self.config.style_layers.items():
-            distance += weight * float(self.textures[layer].distance_to(found[layer]))
-            energy += weight * float(self.textures[layer].square)
+            distance += weight * float(self.grams[layer].distance_to(grams[layer]))
+            energy += weight * float(self.grams[layer].square)
         return distance / energy
 
-    def _textures(self, path: Path, gain_db: float) -> dict[str, GramMatrix]:
-        return self._read(path, db_to_power(gain_db) ** 0.5)
+    def _grams(self, path: Path, gain_db: float) -> dict[str, GramMatrix]:
+        return self._extract(path, db_to_power(gain_db) ** 0.5)
 
     def _notes(self, original: Path, result: Path) -> Iterator[str]:
-        heard_seconds = self.listener.clip_samples / self.listener.sample_rate
+        clip_seconds = self.network.clip_samples / self.network.sample_rate
         for name, path in (("original", original), ("result", result), ("style", self.style)):
             info = audio.info(path)
-            if info.samples < heard_seconds * info.sample_rate:
+            if info.samples < clip_seconds * info.sample_rate:
                 yield (
                     f"the {name} ({info.samples / info.sample_rate:.2f} s) is repeated to "
-                    f"{heard_seconds:g} s for style_distance"
+                    f"{clip_seconds:g} s for style_distance"
                 )
 
 
 def _lufs(path: Path) -> float | None:
-    """Of the mid signal, which is what the judge hears."""
+    """Return the loudness of the mid signal, which is what the network analyzes."""
     with audio.Reader(path) as reader:
         mid = (block[:, np.newaxis] for block in reader.mid(loudness.SAMPLE_RATE))
         return next(iter(loudness.integrated_lufs(mid)), None)
