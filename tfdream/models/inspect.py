@@ -122,7 +122,8 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     Raises:
       ModelError: if a layer does not exist.
 
-    >>> model = keras.Sequential([keras.Input((8, 1)), keras.layers.Conv1D(4, 3, name="conv1")])
+    >>> samples = keras.Input((8, 1))
+    >>> model = keras.Model(samples, keras.layers.Conv1D(4, 3, name="conv1")(samples))
     >>> tap(model, ["conv1"])(np.zeros((2, 20, 1)))["conv1"].shape
     TensorShape([2, 18, 4])
     """

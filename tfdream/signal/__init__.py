@@ -1,1 +1,1 @@
-"""Waveforms and spectrograms: the STFT, the frontends of the networks, phase reconstruction."""
+"""Spectral analysis and synthesis: STFT, frontends, phase reconstruction, hand-made features."""

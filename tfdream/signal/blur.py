@@ -1,4 +1,4 @@
-"""Gaussian blurs of images, in the graph."""
+"""Gaussian blur of images, as TensorFlow operations."""
 
 import math
 
@@ -8,21 +8,25 @@ import tensorflow as tf
 def blur(
     image: tf.Tensor, sigmas: tuple[tf.Tensor | float, tf.Tensor | float], widest: float
 ) -> tf.Tensor:
-    """Blur images along height and width; what lies outside counts as zero.
+    """Blur images along height and width, with zeros outside of the image.
 
     Args:
       image: float32 `[batch, height, width, channels]`.
-      sigmas: standard deviations along height and width, in cells; 0 for none.
-      widest: at least as large as both; it sets how far the kernel reaches.
+      sigmas: standard deviations along height and width, in pixels; 0 disables the axis.
+      widest: upper bound of both; the kernel's radius is three times this.
+
+    >>> impulse = tf.reshape([0.0, 0.0, 1.0, 0.0, 0.0], [1, 1, 5, 1])
+    >>> blur(impulse, (0, 0.5), widest=0.5)[0, 0, :, 0].numpy().round(3)
+    array([0.   , 0.106, 0.787, 0.106, 0.   ], dtype=float32)
     """
     radius = math.ceil(3 * widest)
-    # One channel at a time: that is the convolution that is fast on a CPU.
+    # On a CPU, convolutions of single channels are the fastest.
     channels = [channel[..., tf.newaxis] for channel in tf.unstack(image, axis=3)]
     for axis, sigma in enumerate(sigmas):
         size = image.shape[1 + axis]
         if size == 1 or (isinstance(sigma, float | int) and not sigma):
             continue
-        # What lies further away than the image is large is outside of it.
+        # A radius beyond the image's size adds only zeros.
         kernel = _kernel(sigma, radius if size is None else min(radius, size), axis)
         channels = [tf.nn.conv2d(channel, kernel, 1, "SAME") for channel in channels]
     return tf.concat(channels, axis=3)

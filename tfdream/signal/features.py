@@ -1,21 +1,24 @@
-"""Hand-made features of a clip, by librosa: NumPy in, NumPy out.
+"""Hand-made features of a clip, computed by librosa from and to NumPy arrays.
 
-Without TensorFlow, and with librosa imported only where it is called, so that a process which
-computes features (see `compute`) starts quickly and stays small.
+This module does not import TensorFlow, and imports librosa on first use, so that worker processes
+that call `compute` start quickly and use little memory.
 
-Both features are of the clip's shape, not of its level: samples are scaled to a peak of 1 first.
+Features do not depend on the clip's level: samples are scaled to a peak of 1 first.
 """
 
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from tfdream import audio
 from tfdream.config import Config, Count, StftSpec
 
-# Mel-frequency cepstral coefficients: librosa's own number, which the document leaves out.
+Floats = NDArray[np.float32]
+
+# Number of mel-frequency cepstral coefficients: librosa's default; the document does not state it.
 _MFCC = 20
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _MEASURES = (
@@ -24,7 +27,7 @@ _MEASURES = (
     *(f"mfcc {number}" for number in range(_MFCC)),
 )
 _STATISTICS = ("mean", "deviation")
-# Of a running autocorrelogram, about: a page shows no more.
+# Approximate limit of columns of a running autocorrelogram: a page shows no more.
 _COLUMNS = 300
 _COLUMNS_PER_WINDOW = 10
 
@@ -44,16 +47,19 @@ class FeatureSpec(Config):
         return self
 
 
-def compute(config: FeatureSpec, sample_rate: int, samples: np.ndarray) -> np.ndarray:
-    """What a configuration names, of one clip: a function that a pool of processes can call.
+def compute(config: FeatureSpec, sample_rate: int, samples: Floats) -> Floats:
+    """Compute the features of a clip; a pool of processes can call this function.
 
     Args:
-      config: of the frontend.
+      config: kind and parameters of the features.
       sample_rate: in Hz.
       samples: float32 `[samples]`.
 
     Returns:
       float32 `[size(config)]`.
+
+    >>> compute(FeatureSpec(kind="autocorrelogram", lags=3), 8000, np.zeros(4000, np.float32))
+    array([1., 0., 0.], dtype=float32)
     """
     if config.kind == "autocorrelogram":
         return autocorrelogram(samples, sample_rate, config.lags, config.stft)
@@ -61,31 +67,37 @@ def compute(config: FeatureSpec, sample_rate: int, samples: np.ndarray) -> np.nd
 
 
 def size(config: FeatureSpec) -> int:
-    """How many numbers `compute` gives, whatever the length of the clip."""
+    """Return the number of features of a clip, which does not depend on its length.
+
+    >>> size(FeatureSpec(kind="features")), size(FeatureSpec(kind="autocorrelogram"))
+    (72, 51)
+    """
     return config.lags if config.kind == "autocorrelogram" else len(feature_names())
 
 
 def feature_names() -> list[str]:
-    """What each number of `clip_features` is, such as "mfcc 3 mean"."""
+    """Return the names of the values of `clip_features`.
+
+    >>> feature_names()[:2], feature_names()[-1]
+    (['chroma C mean', 'chroma C# mean'], 'mfcc 19 deviation')
+    """
     return [f"{measure} {statistic}" for statistic in _STATISTICS for measure in _MEASURES]
 
 
-def clip_features(
-    samples: np.ndarray, sample_rate: int, spec: StftSpec | None = None
-) -> np.ndarray:
-    """Mean and standard deviation over the frames of what `feature_names` lists.
+def clip_features(samples: Floats, sample_rate: int, spec: StftSpec | None = None) -> Floats:
+    """Compute mean and standard deviation over frames of the features in `feature_names`.
 
-    The document names the features, "compiled together to represent the data points", and not how
-    frames become one point. These two statistics are what a clip of any length can be told by.
+    The document names the features, "compiled together to represent the data points", but not how
+    frames are summarized. These two statistics are defined for clips of any length.
 
     Args:
       samples: float32 `[samples]`, at least one.
       sample_rate: in Hz.
-      spec: window and hop of the frames; librosa's own (2048, 512) without.
+      spec: window and hop of the frames; by default librosa's (2048, 512).
 
     Returns:
-      float32 `[72]`: the means of all 36 measures, then their deviations. Of silence all measures
-      are 0, but for the first MFCC, which is finite.
+      float32 `[72]`: the means of 36 measures, then their deviations. For silence, all measures
+      are 0 except the first MFCC, which is finite.
 
     Source: "Music generation using style transfer", the classifier on features.
     """
@@ -106,24 +118,26 @@ def clip_features(
         feature.mfcc(S=mel, n_mfcc=_MFCC),
     ]
     frames = np.concatenate(measures)
-    return np.concatenate([frames.mean(axis=1), frames.std(axis=1)]).astype(np.float32)
+    statistics = np.concatenate([frames.mean(axis=1), frames.std(axis=1)])
+    return np.asarray(statistics, np.float32)
 
 
 def autocorrelogram(
-    samples: np.ndarray, sample_rate: int, lags: int = 51, spec: StftSpec | None = None
-) -> np.ndarray:
-    """How much a clip's onsets repeat after 0, 1, 2, … hops: its beat, without its sound.
+    samples: Floats, sample_rate: int, lags: int = 51, spec: StftSpec | None = None
+) -> Floats:
+    """Compute the autocorrelation of a clip's onset strength: its rhythm, without its timbre.
 
     Args:
       samples: float32 `[samples]`, at least one.
       sample_rate: in Hz.
-      lags: how many. *Derived*: a convolution of width 4 makes 48 of 51, which with 32 filters are
-        the 1536 numbers that the document's dense layer takes. At 22 050 Hz they reach 1.16 s.
-      spec: window and hop of the onset envelope; librosa's own (2048, 512) without.
+      lags: number of lags, in hops. The default is derived: a convolution of width 4 maps 51 lags
+        to 48, which with 32 filters are the 1536 inputs of the document's dense layer. At 22 050 Hz
+        they extend to 1.16 s.
+      spec: window and hop of the onset envelope; by default librosa's (2048, 512).
 
     Returns:
-      float32 `[lags]`: the autocorrelation of the onset-strength envelope, over that of lag 0,
-      which hence is 1, of silence too. Lags beyond the clip are 0.
+      float32 `[lags]`: the autocorrelation divided by its value at lag 0. Lag 0 is 1, for silence
+      too; lags beyond the clip are 0.
 
     Source: "Music generation using style transfer", the classifier on autocorrelograms.
     """
@@ -134,52 +148,54 @@ def autocorrelogram(
     onsets = onset_strength(
         y=_prepare(samples, spec), sr=sample_rate, n_fft=spec.n_fft, hop_length=spec.hop_samples
     )
-    found = librosa.autocorrelate(onsets.astype(np.float64), max_size=lags)
-    found = np.pad(found, (0, lags - len(found)))
-    if found[0] <= 0:  # no onset at all: alike to nothing but itself, as a single one is
-        return np.eye(1, lags, dtype=np.float32)[0]
-    return (found / found[0]).astype(np.float32)
+    correlation = librosa.autocorrelate(onsets.astype(np.float64), max_size=lags)
+    correlation = np.pad(correlation, (0, lags - len(correlation)))
+    if correlation[0] <= 0:  # without onsets, the result is that of a single onset
+        correlation = np.eye(1, lags)[0]
+    return np.asarray(correlation / correlation[0], np.float32)
 
 
 def running_autocorrelogram(
-    path: Path, sample_rate: int, config: FeatureSpec, window_seconds: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The autocorrelograms of a recording's mid signal in its course, of windows that overlap.
+    path: str | Path, sample_rate: int, config: FeatureSpec, window_seconds: float
+) -> tuple[NDArray[np.float64], Floats]:
+    """Compute autocorrelograms of overlapping windows of a file's mid signal.
 
     Args:
-      path: any audio file, of any length.
-      sample_rate: that it is heard at, in Hz.
+      path: audio file of any length.
+      sample_rate: rate in Hz that the file is resampled to.
       config: lags, and window and hop of the onset envelope.
-      window_seconds: what one of them is of; all of a file that is shorter.
+      window_seconds: length of a window; a shorter file is one window.
 
     Returns:
-      Where columns begin and end in seconds, float64 `[columns + 1]`, each in the middle of its
-      window; and float32 `[lags, columns]`.
+      Edges of the columns in seconds, float64 `[columns + 1]`, each column in the middle of its
+      window; and the autocorrelograms, float32 `[lags, columns]`.
 
     Raises:
       AudioError: if the file cannot be read.
     """
     window = max(1, round(window_seconds * sample_rate))
-    with audio.Reader(path) as reader:
-        whole = reader.info.samples / reader.info.sample_rate * sample_rate
-        hop = max(1, round(max(window / _COLUMNS_PER_WINDOW, whole / _COLUMNS)))
-        found = []
-        heard = np.zeros(0, np.float32)
+    with audio.Reader(Path(path)) as reader:
+        total = reader.info.samples / reader.info.sample_rate * sample_rate
+        hop = max(1, round(max(window / _COLUMNS_PER_WINDOW, total / _COLUMNS)))
+        columns = []
+        pending = np.zeros(0, np.float32)
         for piece in audio.rechunk(reader.mid(sample_rate), hop):
-            heard = np.concatenate([heard, piece[:, 0]])
-            if len(heard) >= window:
-                found.append(autocorrelogram(heard[:window], sample_rate, config.lags, config.stft))
-                heard = heard[hop:]
-    if not found:
-        heard = heard if len(heard) else np.zeros(1, np.float32)  # too short for its new rate
-        found = [autocorrelogram(heard, sample_rate, config.lags, config.stft)]
-        return np.array([0, len(heard) / sample_rate]), np.stack(found, axis=1)
-    edges = np.arange(len(found) + 1) * hop + (window - hop) / 2
-    return edges / sample_rate, np.stack(found, axis=1)
+            pending = np.concatenate([pending, piece[:, 0]])
+            if len(pending) >= window:
+                columns.append(
+                    autocorrelogram(pending[:window], sample_rate, config.lags, config.stft)
+                )
+                pending = pending[hop:]
+    if not columns:
+        pending = pending if len(pending) else np.zeros(1, np.float32)  # empty after resampling
+        columns = [autocorrelogram(pending, sample_rate, config.lags, config.stft)]
+        return np.array([0, len(pending) / sample_rate]), np.stack(columns, axis=1)
+    edges = np.arange(len(columns) + 1) * hop + (window - hop) / 2
+    return edges / sample_rate, np.stack(columns, axis=1)
 
 
-def _prepare(samples: np.ndarray, spec: StftSpec) -> np.ndarray:
-    """Scaled to a peak of 1, and with silence behind it if it is shorter than a window."""
+def _prepare(samples: Floats, spec: StftSpec) -> Floats:
+    """Scale samples to a peak of 1, and pad them with zeros to the length of a window."""
     samples = np.asarray(samples, np.float32)
     peak = np.abs(samples).max()
     if peak > 0:
@@ -187,16 +203,16 @@ def _prepare(samples: np.ndarray, spec: StftSpec) -> np.ndarray:
     return np.pad(samples, (0, max(0, spec.n_fft - len(samples))))
 
 
-def _tuning(power: np.ndarray, sample_rate: int) -> float:
-    """How far the clip's A is from 440 Hz, in semitones; 0 where nothing has a pitch.
+def _tuning(power: Floats, sample_rate: int) -> float:
+    """Return the deviation of the clip's tuning from A = 440 Hz in semitones; 0 without pitches.
 
-    That is `librosa.estimate_tuning`, which warns of the latter.
+    This is `librosa.estimate_tuning` without its warning about clips that have no pitch.
     """
     import librosa
 
     pitch, strength = librosa.piptrack(S=power, sr=sample_rate)
-    voiced = pitch > 0
-    if not voiced.any():
+    pitched = pitch > 0
+    if not pitched.any():
         return 0.0
-    strong = voiced & (strength >= np.median(strength[voiced]))
+    strong = pitched & (strength >= np.median(strength[pitched]))
     return float(librosa.pitch_tuning(pitch[strong]))

@@ -1,7 +1,7 @@
-"""Resizing of images, with a gradient that costs no more than the resizing itself.
+"""Bilinear resizing of images, with a gradient as fast as the resizing itself.
 
-Bilinear, and filtered when they shrink: what `tf.image.resize` computes with ``antialias=True``, as
-products with banded matrices. Several sizes, one after the other, are one product.
+The result is that of `tf.image.resize` with ``antialias=True``, computed as products with banded
+matrices. A sequence of sizes is one product.
 """
 
 import functools
@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """Height and width."""
 
-# Rows of a resizing matrix that are multiplied together: fewer would be many small products, more
-# would multiply with zeros.
+# Rows of a resizing matrix in one product: fewer rows give many small products, more rows multiply
+# more zeros.
 _BLOCK_ROWS = 64
 
 
@@ -23,25 +24,33 @@ def resize(image: tf.Tensor, *sizes: Size) -> tf.Tensor:
     """Resize images.
 
     Args:
-      image: float32 `[batch, height, width, channels]`; its height and width are known.
-      sizes: heights and widths, one after the other.
+      image: float32 `[batch, height, width, channels]` with static height and width.
+      sizes: sizes to resize to, one after the other.
 
     Returns:
       float32 `[batch, height, width, channels]` of the last size.
+
+    >>> ramp = tf.reshape([0.0, 1.0, 2.0, 3.0], [1, 1, 4, 1])
+    >>> resize(ramp, (1, 2))[0, 0, :, 0].numpy().round(3)
+    array([0.714, 2.286], dtype=float32)
     """
-    turned = tf.transpose(image, [0, 2, 1, 3])
-    return turn(turned, *sizes)
+    return spectra_to_images(tf.transpose(image, [0, 2, 1, 3]), *sizes)
 
 
-def turn(planes: tf.Tensor, *sizes: Size) -> tf.Tensor:
-    """Turn spectra, frame by frame, into images, and resize these.
+def spectra_to_images(planes: tf.Tensor, *sizes: Size) -> tf.Tensor:
+    """Transpose spectra to images, and resize these.
 
     Args:
-      planes: float32 `[batch, width, height, channels]`; width and height are known.
-      sizes: of the image, one after the other; none to turn it only.
+      planes: float32 `[batch, frames, bins, channels]` with static frames and bins.
+      sizes: sizes of the image to resize to, one after the other; by default bins and frames.
 
     Returns:
       float32 `[batch, height, width, channels]` of the last size.
+
+    >>> spectra_to_images(tf.zeros([1, 101, 513, 1])).shape
+    TensorShape([1, 513, 101, 1])
+    >>> spectra_to_images(tf.zeros([1, 101, 513, 1]), (256, 256)).shape
+    TensorShape([1, 256, 256, 1])
     """
     width, height = planes.shape[1:3]
     widths = (width, *(size[1] for size in sizes))
@@ -52,16 +61,16 @@ def turn(planes: tf.Tensor, *sizes: Size) -> tf.Tensor:
     images = []
     for channel in tf.unstack(planes, axis=3):
         narrow = _product(channel, *along_width)
-        images.append(_turned_product(narrow, *along_height))
+        images.append(_transposed_product(narrow, *along_height))
     return tf.stack(images, axis=3)
 
 
 class _Block(NamedTuple):
-    """Neighboring rows of a matrix, without the columns where all of them are zero."""
+    """Consecutive rows of a matrix, without the columns that are zero in all of them."""
 
     start: int
     stop: int
-    weights: np.ndarray
+    weights: NDArray[np.float32]
     """float32 `[rows, stop − start]`"""
 
 
@@ -70,10 +79,12 @@ _Gradient = Callable[[tf.Tensor], tf.Tensor]
 
 
 def _product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> tf.Tensor:
-    """M·X of planes X `[batch, inputs, any]`: `[batch, outputs, any]`."""
+    """Return M·X for planes X `[batch, inputs, any]`: `[batch, outputs, any]`."""
 
-    def multiply(by: _Matrix, planes: tf.Tensor) -> tf.Tensor:
-        products = [tf.matmul(block.weights, planes[:, block.start : block.stop]) for block in by]
+    def multiply(blocks: _Matrix, planes: tf.Tensor) -> tf.Tensor:
+        products = [
+            tf.matmul(block.weights, planes[:, block.start : block.stop]) for block in blocks
+        ]
         return tf.concat(products, axis=1)
 
     @tf.custom_gradient
@@ -83,8 +94,8 @@ def _product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> tf.Tenso
     return product(planes)
 
 
-def _turned_product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> tf.Tensor:
-    """M·Xᵀ of planes X `[batch, any, inputs]`: `[batch, outputs, any]`."""
+def _transposed_product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> tf.Tensor:
+    """Return M·Xᵀ for planes X `[batch, any, inputs]`: `[batch, outputs, any]`."""
 
     @tf.custom_gradient
     def product(planes: tf.Tensor) -> tuple[tf.Tensor, _Gradient]:
@@ -92,12 +103,12 @@ def _turned_product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> t
             tf.matmul(block.weights, planes[..., block.start : block.stop], transpose_b=True)
             for block in matrix
         ]
-        return tf.concat(products, axis=1), back
+        return tf.concat(products, axis=1), gradient
 
-    def back(gradient: tf.Tensor) -> tf.Tensor:
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
         products = [
             tf.matmul(
-                gradient[:, block.start : block.stop],
+                upstream[:, block.start : block.stop],
                 block.weights,
                 transpose_a=True,
                 transpose_b=True,
@@ -109,9 +120,9 @@ def _turned_product(planes: tf.Tensor, matrix: _Matrix, transpose: _Matrix) -> t
     return product(planes)
 
 
-@functools.cache  # the same few sizes again and again
+@functools.cache  # a program uses few sizes
 def _matrices(lengths: tuple[int, ...]) -> tuple[_Matrix, _Matrix]:
-    """The matrix that changes the first length into the last, by way of all, and its transpose."""
+    """Return the matrix that resizes from length to length in turn, and its transpose."""
     with tf.init_scope():
         weights = tf.eye(lengths[0])
         for length in lengths[1:]:
@@ -120,7 +131,7 @@ def _matrices(lengths: tuple[int, ...]) -> tuple[_Matrix, _Matrix]:
     return _blocks(weights.numpy()), _blocks(weights.numpy().T)
 
 
-def _blocks(weights: np.ndarray) -> _Matrix:
+def _blocks(weights: NDArray[np.float32]) -> _Matrix:
     blocks = []
     for first in range(0, len(weights), _BLOCK_ROWS):
         rows = weights[first : first + _BLOCK_ROWS]

@@ -1,4 +1,4 @@
-"""Bands: bins of an STFT gathered as hearing does, and spread out again."""
+"""Mel bands: conversion between bins of an STFT and bands that are spaced as in hearing."""
 
 import warnings
 from typing import Annotated
@@ -10,12 +10,13 @@ from pydantic import Field
 from tfdream.config import Config, NotNegative, Positive, StftSpec
 from tfdream.errors import ConfigError
 
+# Multiplicative updates of `MelBands.to_bins`.
 _ITERATIONS = 64
 _TINY = 1e-12
 
 
 class MelSpec(Config):
-    """Mel bands that the bins of an STFT are gathered in."""
+    """Parameters of mel bands."""
 
     stft: StftSpec = StftSpec()
     bands: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -25,9 +26,23 @@ class MelSpec(Config):
 
 
 class MelBands:
-    """Triangles on the mel scale, of about the same area: power of bins ↔ power of bands.
+    """Triangular filters on the mel scale: power of bins ↔ power of bands.
 
-    Source: Slaney, "Auditory Toolbox", as librosa has it.
+    Args:
+      config: parameters of the bands.
+      sample_rate: in Hz.
+
+    Raises:
+      ConfigError: if a band has no bin, or `max_hz` is above half the sample rate.
+
+    Source: Slaney, "Auditory Toolbox", as implemented in librosa.
+
+    >>> bands = MelBands(MelSpec(stft=StftSpec(n_fft=512, hop_samples=128), bands=20), 16000)
+    >>> bands.count
+    20
+    >>> white = tf.ones([1, 1, 257])
+    >>> bool(tf.reduce_all(tf.abs(bands.from_bins(white) - 1) < 1e-5))
+    True
     """
 
     def __init__(self, config: MelSpec, sample_rate: int) -> None:
@@ -38,10 +53,10 @@ class MelBands:
         if top_hz > sample_rate / 2:
             raise ConfigError(
                 f"max_hz={config.max_hz:g} is above {sample_rate / 2:g} Hz, half the sample rate; "
-                "leave it out or lower it"
+                "lower it or omit it"
             )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of empty bands, which are refused below
+            warnings.simplefilter("ignore", UserWarning)  # empty bands are errors below
             matrix = mel(
                 sr=sample_rate,
                 n_fft=config.stft.n_fft,
@@ -52,15 +67,15 @@ class MelBands:
         empty = int((matrix.max(axis=1) == 0).sum())
         if empty:
             raise ConfigError(
-                f"{empty} of bands={config.bands} hold no bin of stft.n_fft={config.stft.n_fft}; "
-                "use fewer bands or a longer n_fft"
+                f"{empty} of bands={config.bands} contain no bin of "
+                f"stft.n_fft={config.stft.n_fft}; use fewer bands or a longer n_fft"
             )
-        # Scaled so that a band of noise is about as loud as one of its bins.
+        # Normalized so that white noise has about the same power in bands and bins.
         self.matrix = tf.constant((matrix / matrix.sum(axis=1, keepdims=True)).T, tf.float32)
-        centres_hz = mel_frequencies(config.bands + 2, fmin=config.min_hz, fmax=top_hz)[1:-1]
+        centers_hz = mel_frequencies(config.bands + 2, fmin=config.min_hz, fmax=top_hz)[1:-1]
         bins_hz = fft_frequencies(sr=sample_rate, n_fft=config.stft.n_fft)
-        between = [np.interp(bins_hz, centres_hz, band) for band in np.eye(config.bands)]
-        self._between = tf.constant(np.stack(between), tf.float32)
+        interpolated = [np.interp(bins_hz, centers_hz, band) for band in np.eye(config.bands)]
+        self._interpolation = tf.constant(np.stack(interpolated), tf.float32)
 
     @property
     def count(self) -> int:
@@ -68,27 +83,31 @@ class MelBands:
         return int(self.matrix.shape[1])
 
     def from_bins(self, power: tf.Tensor) -> tf.Tensor:
-        """float32 `[batch, frames, bins]` → `[batch, frames, bands]`."""
+        """Convert power `[batch, frames, bins]` to power `[batch, frames, bands]`."""
         return tf.matmul(power, self.matrix)
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
-        """Values of bands to values of bins, along straight lines from center to center.
+        """Interpolate values of bands linearly to bins, between the centers of the bands.
 
-        float32 `[batch, frames, bands]` → `[batch, frames, bins]`.
+        Args:
+          values: float32 `[batch, frames, bands]`, such as gains in dB.
+
+        Returns:
+          float32 `[batch, frames, bins]`.
         """
-        return tf.matmul(values, self._between)
+        return tf.matmul(values, self._interpolation)
 
     def to_bins(self, power: tf.Tensor) -> tf.Tensor:
-        """A power of bins, nowhere negative, whose bands are nearest: `[batch, frames, bins]`.
+        """Return non-negative power of bins `[batch, frames, bins]` that has given power of bands.
 
-        There are many; this one is as smooth as the bands allow.
+        The solution is not unique; the iteration starts from a smooth one.
 
         Source: Lee and Seung, "Algorithms for non-negative matrix factorization", equation 4.
         """
-        spread = tf.transpose(self.matrix)
-        bins = tf.matmul(power, spread)
-        wanted = bins
+        transposed = tf.transpose(self.matrix)
+        bins = tf.matmul(power, transposed)
+        target = bins
         for _ in range(_ITERATIONS):
-            found = tf.matmul(tf.matmul(bins, self.matrix), spread)
-            bins *= wanted / tf.maximum(found, _TINY)
+            current = tf.matmul(tf.matmul(bins, self.matrix), transposed)
+            bins *= target / tf.maximum(current, _TINY)
         return bins

@@ -1,4 +1,4 @@
-"""Phase for a magnitude: the waveform whose STFT comes nearest to it."""
+"""Phase reconstruction: waveforms whose STFT has a given magnitude."""
 
 import math
 from typing import NamedTuple
@@ -15,19 +15,19 @@ from tfdream.signal.stft import (
     waveform_to_stft,
 )
 
-# Keeps the division by a bin's own magnitude finite where the bin is empty.
+# Keeps the division by the magnitude of an empty bin finite.
 _TINY = 1e-12
 
 
 class PhaseConstraint(NamedTuple):
-    """The beginning of a waveform that is there already, and that the rest has to go on from."""
+    """The given start of a waveform, which the reconstructed rest continues."""
 
     waveform: tf.Tensor
-    """float32 `[batch, samples]`, of the whole length; what is free may be anything."""
+    """float32 `[batch, samples]` of the whole length; the values of free samples are ignored."""
     free_mask: tf.Tensor
-    """float32 `[samples]`: 0 where samples stay as they are, 1 where they are free."""
-    frames: int
-    """So many frames lie wholly in what stays: their phase is known."""
+    """float32 `[samples]`: 0 for fixed samples, 1 for free samples; values between crossfade."""
+    fixed_frames: int
+    """Number of first frames that contain fixed samples only."""
 
 
 def magnitude_to_waveform(
@@ -37,49 +37,50 @@ def magnitude_to_waveform(
     config: PhaseConfig,
     original: tf.Tensor | None = None,
     seed: int = 0,
-    held: PhaseConstraint | None = None,
+    constraint: PhaseConstraint | None = None,
 ) -> tf.Tensor:
-    """Render a magnitude: choose a phase, and mend it by Griffin–Lim.
+    """Reconstruct a waveform from a magnitude: initialize the phase, and refine it by Griffin–Lim.
 
     Args:
       magnitude: float32 `[batch, frames, bins]`.
-      spec: the transform.
-      samples: length of the result.
-      config: where the phase starts, and how often it is mended.
-      original: the original's phase, radians `[batch, frames, bins]`, for init=original.
-      seed: of what is random in the start.
-      held: what the waveform begins with; it needs a start and iterations.
+      spec: parameters of the transform.
+      samples: length of the waveform.
+      config: initial phase, and iterations of Griffin–Lim.
+      original: phase of the original, radians `[batch, frames, bins]`, for init=original.
+      seed: seed of random phases.
+      constraint: given start of the waveform; requires init=pghi or random, and iterations.
 
     Returns:
-      float32 `[batch, samples]`. Its gradient takes an integrated phase for a constant.
+      float32 `[batch, samples]`. The gradient treats an integrated phase as a constant.
 
     Raises:
-      ConfigError: if the phase starts from the original's, and that is not given.
+      ConfigError: if init=original, and `original` is not given.
     """
-    known = None
-    if held is not None:
-        known = stft_to_phase(waveform_to_stft(held.waveform, spec))[:, : held.frames]
+    fixed_phase = None
+    if constraint is not None:
+        stft = waveform_to_stft(constraint.waveform, spec)
+        fixed_phase = stft_to_phase(stft)[:, : constraint.fixed_frames]
     if config.init == "random":
         phase = random_phase(magnitude, seed)
-        if known is not None:
-            phase = tf.concat([known, phase[:, known.shape[1] :]], axis=1)
+        if fixed_phase is not None:
+            phase = tf.concat([fixed_phase, phase[:, fixed_phase.shape[1] :]], axis=1)
     elif config.init == "pghi":
-        phase = _integrated_phase(magnitude, spec, seed, known)
+        phase = _integrated_phase(magnitude, spec, seed, fixed_phase)
     elif original is not None:
         phase = original
     else:
         raise ConfigError(
-            "phase.init=original needs the phase of an original, and there is none; "
+            "phase.init=original requires the phase of an original, and there is none; "
             "use init=pghi or random"
         )
-    if config.iterations == 0 and held is None:
+    if config.iterations == 0 and constraint is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
     iterations, momentum = config.iterations, config.momentum
-    return griffin_lim(magnitude, spec, samples, iterations, momentum, phase, held=held)
+    return griffin_lim(magnitude, spec, samples, iterations, momentum, phase, constraint=constraint)
 
 
 def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:
-    """Radians from −π to π, of the shape of `magnitude`."""
+    """Return uniformly distributed phases from −π to π in the shape of `magnitude`."""
     return tf.random.stateless_uniform(
         tf.shape(magnitude), seed=[seed, 0], minval=-math.pi, maxval=math.pi
     )
@@ -93,20 +94,18 @@ def griffin_lim(
     iterations: int = 32,
     momentum: float = 0.99,
     phase: tf.Tensor | None = None,
-    seed: int = 0,
-    held: PhaseConstraint | None = None,
+    constraint: PhaseConstraint | None = None,
 ) -> tf.Tensor:
     """Find a waveform with the given STFT magnitude by alternating projections.
 
     Args:
       magnitude: float32 `[batch, frames, bins]`.
-      spec: the transform.
-      samples: length of the result.
-      iterations: projections; each costs an STFT and its inverse.
+      spec: parameters of the transform.
+      samples: length of the waveform.
+      iterations: number of projections; each takes an STFT and its inverse.
       momentum: 0 for the plain algorithm, 0.99 for the fast one.
-      phase: radians `[batch, frames, bins]` to start from; random without.
-      seed: of the random phase.
-      held: what the waveform begins with: a third projection, after the other two.
+      phase: initial phase in radians `[batch, frames, bins]`; by default `random_phase`.
+      constraint: given start of the waveform: a third projection, after the other two.
 
     Returns:
       float32 `[batch, samples]`.
@@ -114,26 +113,26 @@ def griffin_lim(
     Source: Perraudin, Balazs and Søndergaard, "A fast Griffin–Lim algorithm", algorithm 2.
     """
     if phase is None:
-        phase = random_phase(magnitude, seed)
+        phase = random_phase(magnitude)
 
-    def begin(waveform: tf.Tensor) -> tf.Tensor:
-        if held is None:
+    def constrain(waveform: tf.Tensor) -> tf.Tensor:
+        if constraint is None:
             return waveform
-        return held.waveform + held.free_mask * (waveform - held.waveform)
+        return constraint.waveform + constraint.free_mask * (waveform - constraint.waveform)
 
-    start = begin(stft_to_waveform(to_complex(magnitude, phase), spec, samples))
+    initial = constrain(stft_to_waveform(to_complex(magnitude, phase), spec, samples))
 
     def project(step: tf.Tensor, waveform: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        # The STFT is linear: looking ahead in samples is the same, and they are fewer.
+        # The STFT is linear, so that momentum can be applied to samples, which are fewer than bins.
         ahead = waveform_to_stft(waveform + momentum * (waveform - last), spec)
         scale = magnitude * tf.math.rsqrt(stft_to_power(ahead) + _TINY**2)
-        wanted = tf.complex(scale * tf.math.real(ahead), scale * tf.math.imag(ahead))
-        return step + 1, begin(stft_to_waveform(wanted, spec, samples)), waveform
+        target = tf.complex(scale * tf.math.real(ahead), scale * tf.math.imag(ahead))
+        return step + 1, constrain(stft_to_waveform(target, spec, samples)), waveform
 
     _, waveform, _ = tf.while_loop(
         lambda step, *_: step < iterations,
         project,
-        (tf.constant(0), start, tf.zeros_like(start)),
+        (tf.constant(0), initial, tf.zeros_like(initial)),
     )
     return waveform
 
@@ -141,36 +140,44 @@ def griffin_lim(
 def spectral_error(
     waveform: tf.Tensor, magnitude: tf.Tensor, spec: StftSpec
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """How far the STFT of a waveform is from a wanted magnitude.
+    """Return the energy of the difference between a waveform's magnitude and a target.
 
     Args:
       waveform: float32 `[batch, samples]`.
-      magnitude: float32 `[batch, frames, bins]`, wanted.
-      spec: the transform.
+      magnitude: float32 `[batch, frames, bins]`, the target.
+      spec: parameters of the transform.
 
     Returns:
-      Energies of the error and of the wanted magnitude, both float32 `[batch]`; see `energy_db`.
+      Energies of the error and of the target, float32 `[batch]` each; see `energy_db`.
     """
     error = tf.abs(waveform_to_stft(waveform, spec)) - magnitude
     axes = [1, 2]
     return tf.reduce_sum(error**2, axes), tf.reduce_sum(magnitude**2, axes)
 
 
-def energy_db(error: float, wanted: float) -> float:
-    """Spectral convergence in dB, 10·log10(error / wanted): lower is better, at least −200."""
-    return 10 * math.log10(max(error / max(wanted, _TINY), 1e-20))
+def energy_db(error: float, target: float) -> float:
+    """Return the spectral convergence 10·log10(error / target) in dB, at least −200.
+
+    Args:
+      error: energy of the error.
+      target: energy of the target.
+
+    >>> energy_db(error=5.0, target=50.0)
+    -10.0
+    """
+    return 10 * math.log10(max(error / max(target, _TINY), 1e-20))
 
 
 def _integrated_phase(
-    magnitude: tf.Tensor, spec: StftSpec, seed: int, known: tf.Tensor | None
+    magnitude: tf.Tensor, spec: StftSpec, seed: int, fixed_phase: tf.Tensor | None
 ) -> tf.Tensor:
     from tfdream.signal.pghi import integrate_phase
 
-    # Without state: the same magnitude has the same phase.
-    found = tf.numpy_function(
-        lambda values, *known: integrate_phase(values, spec, seed, *known),
-        [magnitude] if known is None else [magnitude, known],
+    # Stateless: the same magnitude has the same phase.
+    phase = tf.numpy_function(
+        lambda values, *fixed: integrate_phase(values, spec, seed, *fixed),
+        [magnitude] if fixed_phase is None else [magnitude, fixed_phase],
         tf.float32,
         stateful=False,
     )
-    return tf.ensure_shape(found, magnitude.shape)
+    return tf.ensure_shape(phase, magnitude.shape)

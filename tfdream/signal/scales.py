@@ -1,50 +1,62 @@
-"""Scales of level: how loud a cell of an STFT is, as a number that networks take.
-
-A scale turns power into level and back into magnitude, and levels into the channel of an image.
-"""
+"""Level scales: conversions between the power of an STFT, levels and image channels."""
 
 import abc
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfdream.config import StftSpec
 from tfdream.signal.stft import db_to_magnitude, power_to_db
 
-# A clip whose loudest bin lies under this is silence: its image is black, not noise made visible.
+# A clip whose loudest bin is below this counts as silence: its image is black, not amplified noise.
 SILENCE_DB = -100.0
-# Under the root of a magnitude, which has no derivative at zero.
+# Added to the power, because its square root has no finite derivative at zero.
 _TINY_POWER = 1e-10
 
 
+_Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
 class Scale(abc.ABC):
-    """Levels are float32 `[batch, frames, bins]`, references float32 `[batch, 1, 1]`."""
+    """Converts power to levels, and levels to magnitudes and image channels.
+
+    Levels are float32 `[batch, frames, bins]`, references float32 `[batch, 1, 1]`.
+    """
 
     @abc.abstractmethod
     def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
-        """Power of an STFT → level."""
+        """Convert the power of an STFT to levels."""
 
     @abc.abstractmethod
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
-        """Level → magnitude of an STFT."""
+        """Convert levels to the magnitude of an STFT."""
 
     @abc.abstractmethod
     def reference(self, level: tf.Tensor) -> tf.Tensor:
-        """What the levels of a clip are measured against."""
+        """Return the reference level of each clip."""
 
     @abc.abstractmethod
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        """Level → channel of an image."""
+        """Convert levels to a channel of an image."""
 
     @abc.abstractmethod
     def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        """Channel of an image → magnitude, as far as the image tells."""
+        """Convert a channel of an image to magnitudes; clipped levels are lost."""
 
 
 class Decibels(Scale):
-    """dB below the clip's loudest bin, `top_db` of them scaled to [0, 1]; black is silence.
+    """Levels in dB; the channel maps `top_db` below the clip's loudest bin to [0, 1].
+
+    Args:
+      spec: STFT of the power.
+      top_db: range of the channel; lower levels map to 0.
 
     Source: "Dreaming in Music", section III-A.
+
+    >>> scale = Decibels(StftSpec(n_fft=256, hop_samples=64), top_db=80.0)
+    >>> level = scale.power_to_level(tf.constant([[[4096.0, 40.96, 0.0]]]))
+    >>> scale.level_to_channel(level, scale.reference(level)).numpy().round(3)
+    array([[[1.  , 0.75, 0.  ]]], dtype=float32)
     """
 
     def __init__(self, spec: StftSpec, top_db: float) -> None:
@@ -63,29 +75,32 @@ class Decibels(Scale):
 
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
-        def channel(level: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, Any]:
-            shown = tf.clip_by_value(
+        def channel(level: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, _Gradient]:
+            values = tf.clip_by_value(
                 level * (1 / self.top_db) + (1 - reference / self.top_db), 0, 1
             )
 
             def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                down = tf.where(shown > 0, upstream * (1 / self.top_db), 0.0)
+                down = tf.where(values > 0, upstream * (1 / self.top_db), 0.0)
                 return down, -tf.reduce_sum(down, axis=[1, 2], keepdims=True)
 
-            return shown, gradient
+            return values, gradient
 
-        # Half of the passes over the levels that the gradient of its steps would take.
+        # This takes half of the passes over the levels that automatic differentiation takes.
         return channel(level, reference)
 
     def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        shown = self.level_to_magnitude((channel - 1) * self.top_db + reference)
-        return tf.where(channel > 0, shown, 0.0)
+        magnitude = self.level_to_magnitude((channel - 1) * self.top_db + reference)
+        return tf.where(channel > 0, magnitude, 0.0)
 
 
 class Log1p(Scale):
-    """ln(1 + magnitude), without a reference: silence is 0, and loud is as loud as it is.
+    """Levels ln(1 + magnitude), which are the channel: it does not depend on a reference.
 
     Source: Ulyanov and Lebedev, "Audio texture synthesis and style transfer".
+
+    >>> Log1p().level_to_magnitude(tf.math.log1p([[[3.0]]])).numpy().round(3)
+    array([[[3.]]], dtype=float32)
     """
 
     def power_to_level(self, power: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The short-time Fourier transform and its exact inverse, in the graph.
+"""The short-time Fourier transform and its exact inverse, as TensorFlow operations.
 
 Waveforms are float32 `[batch, samples]`, STFTs complex64 `[batch, frames, bins]`. Frames are
 centered: the signal is padded by reflection, so that frame k is centered on sample k · hop.
@@ -10,35 +10,43 @@ import math
 import numpy as np
 import scipy.signal
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
 
-# Squared windows below this hardly reach a sample at all: at hops near half a window, the last few
-# samples of a signal. They fade out, where dividing by nearly nothing would amplify rounding.
+# Sums of squared windows below this occur at hops near half a window, for the last few samples of a
+# signal. These samples fade out: division by a smaller number would amplify rounding errors.
 _SMALLEST_OVERLAP = 1e-4
 _EMPTY_POWER = 1e-20
 
 
 def waveform_to_stft(waveform: tf.Tensor, spec: StftSpec) -> tf.Tensor:
-    """Analyse a batch of waveforms.
+    """Compute the STFT of a batch of waveforms.
 
     Args:
-      waveform: float32 `[batch, samples]`, more than half of `n_fft` samples.
-      spec: the transform.
+      waveform: float32 `[batch, samples]` of more than `n_fft` / 2 samples.
+      spec: parameters of the transform.
 
     Returns:
       complex64 `[batch, frames, bins]`.
 
     Raises:
       ConfigError: if the waveform is too short to be padded by reflection.
+
+    >>> waveform = tf.cos(2 * math.pi * 16 / 256 * tf.range(1000.0))[tf.newaxis]
+    >>> stft = waveform_to_stft(waveform, StftSpec(n_fft=256, hop_samples=64))
+    >>> stft.shape
+    TensorShape([1, 16, 129])
+    >>> int(tf.argmax(tf.abs(stft[0, 8])))
+    16
     """
     samples = waveform.shape[1]
     half = spec.n_fft // 2
     if samples is not None and samples <= half:
         raise ConfigError(
             f"a waveform of {samples} samples is too short for n_fft={spec.n_fft}; "
-            f"give more than {half} samples or a smaller n_fft"
+            f"use more than {half} samples or a smaller n_fft"
         )
     padded = tf.pad(waveform, [[0, 0], [half, half]], mode="REFLECT")
     return tf.signal.stft(
@@ -51,52 +59,58 @@ def waveform_to_stft(waveform: tf.Tensor, spec: StftSpec) -> tf.Tensor:
 
 
 def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor:
-    """Invert an STFT: the waveform whose STFT is nearest in the least-squares sense.
+    """Return the waveform whose STFT is nearest to a given one in the least-squares sense.
 
-    Windowed overlap-add over the sum of squared windows, so that an unchanged STFT gives back its
-    waveform, to the edges (up to a hop of four tenths of n_fft; up to half of it, but for the last
-    samples).
+    The windowed overlap-add is divided by the sum of squared windows, so that an unmodified STFT
+    gives its waveform, including the edges. With a hop above 0.4 n_fft the last samples fade out.
 
     Args:
       stft: complex64 `[batch, frames, bins]`.
-      spec: the transform.
-      samples: length of the result.
+      spec: parameters of the transform.
+      samples: length of the waveform.
 
     Returns:
       float32 `[batch, samples]`.
 
     Source: Griffin and Lim, "Signal estimation from modified short-time Fourier transform",
     equation 6.
+
+    >>> spec, waveform = StftSpec(n_fft=256, hop_samples=64), tf.sin(tf.range(1000.0))[tf.newaxis]
+    >>> inverse = stft_to_waveform(waveform_to_stft(waveform, spec), spec, samples=1000)
+    >>> bool(tf.reduce_max(tf.abs(inverse - waveform)) < 1e-5)
+    True
     """
     window = _window(spec.n_fft)
     pieces = tf.signal.irfft(stft, fft_length=[spec.n_fft]) * window
     total = tf.signal.overlap_and_add(pieces, spec.hop_samples)
     half = spec.n_fft // 2
     frames = stft.shape[1] or spec.frames(samples)
-    waveform = total[:, half : half + samples] * _evenness(spec, frames, samples)
+    waveform = total[:, half : half + samples] * _overlap_add_normalizer(spec, frames, samples)
     missing = samples - tf.shape(waveform)[1]
     return tf.ensure_shape(tf.pad(waveform, [[0, 0], [0, missing]]), [None, samples])
 
 
-@functools.cache  # the same for every clip and every step
-def _evenness(spec: StftSpec, frames: int, samples: int) -> np.ndarray:
-    """What makes overlapping squared windows add to one: float32 `[samples]`, or fewer."""
+@functools.cache  # equal for all clips and steps
+def _overlap_add_normalizer(spec: StftSpec, frames: int, samples: int) -> NDArray[np.float32]:
+    """Return the inverse of the sum of squared windows: float32 `[samples]`, or fewer."""
     squares = scipy.signal.get_window("hann", spec.n_fft).astype(np.float64) ** 2
     overlap = np.zeros((frames - 1) * spec.hop_samples + spec.n_fft)
     for frame in range(frames):
         start = frame * spec.hop_samples
         overlap[start : start + spec.n_fft] += squares
     inside = overlap[spec.n_fft // 2 :][:samples]
-    return (1 / np.maximum(inside, _SMALLEST_OVERLAP)).astype(np.float32)
+    normalizer: NDArray[np.float32] = (1 / np.maximum(inside, _SMALLEST_OVERLAP)).astype(np.float32)
+    return normalizer
 
 
 def low_pass(waveform: tf.Tensor, start: float = 0.92, end: float = 0.98) -> tf.Tensor:
-    """Remove what resampling to another rate and back would not keep.
+    """Remove the frequencies that resampling to another rate and back removes.
 
     Args:
       waveform: float32 `[batch, samples]`.
-      start, end: where the filter begins to fall and where nothing is left, as shares of half the
-        sample rate. The defaults are measured: up and down again by soxr in high quality.
+      start: upper end of the passband, as a share of half the sample rate. The default is measured
+        on soxr's high quality, up and down again.
+      end: lower end of the stopband, likewise.
 
     Returns:
       float32 `[batch, samples]`.
@@ -109,12 +123,12 @@ def low_pass(waveform: tf.Tensor, start: float = 0.92, end: float = 0.98) -> tf.
 
 
 def stft_to_power(stft: tf.Tensor) -> tf.Tensor:
-    """re² + im², differentiable everywhere (the absolute value is not, at zero)."""
+    """Return the squared magnitude, which is differentiable at zero, unlike the magnitude."""
     return tf.math.real(stft) ** 2 + tf.math.imag(stft) ** 2
 
 
 def stft_to_phase(stft: tf.Tensor) -> tf.Tensor:
-    """The angle in radians, −π to π; 0 where a bin is empty and has no phase to differentiate."""
+    """Return the phase in radians, −π to π; empty bins have phase 0 and a gradient of zero."""
     empty = stft_to_power(stft) < _EMPTY_POWER
     real = tf.where(empty, 1.0, tf.math.real(stft))
     imaginary = tf.where(empty, 0.0, tf.math.imag(stft))
@@ -122,18 +136,28 @@ def stft_to_phase(stft: tf.Tensor) -> tf.Tensor:
 
 
 def power_to_db(power: tf.Tensor, spec: StftSpec) -> tf.Tensor:
-    """Power of an STFT bin in dB; a sine of full scale has 0 dB. Digital silence has −200 dB."""
-    full_scale = (spec.n_fft / 4) ** 2  # a sine's peak: half its amplitude × the window's sum
+    """Convert the power of an STFT to dB relative to a full-scale sine; silence has −200 dB.
+
+    >>> spec = StftSpec(n_fft=256, hop_samples=64)
+    >>> power_to_db(tf.constant([64.0**2, 6.4**2, 0.0]), spec).numpy().round(3)
+    array([   0.,  -20., -200.], dtype=float32)
+    """
+    full_scale = (spec.n_fft / 4) ** 2  # peak of a sine: half its amplitude × the window's sum
     return 10 / math.log(10) * tf.math.log(tf.maximum(power / full_scale, 1e-20))
 
 
 def db_to_magnitude(level_db: tf.Tensor, spec: StftSpec) -> tf.Tensor:
-    """The inverse of `power_to_db`, as magnitude."""
+    """Convert dB to the magnitude of an STFT; the inverse of `power_to_db`.
+
+    >>> magnitude = db_to_magnitude(tf.constant(-20.0), StftSpec(n_fft=256, hop_samples=64))
+    >>> round(float(magnitude), 3)
+    6.4
+    """
     return tf.exp(math.log(10) / 20 * level_db) * (spec.n_fft / 4)
 
 
 def to_complex(magnitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
-    """Magnitude and phase in radians → complex64 of the same shape."""
+    """Combine magnitude and phase in radians to complex64 of the same shape."""
     return tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
 
 

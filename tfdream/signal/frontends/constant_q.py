@@ -5,9 +5,9 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.config import ImageFrontendConfig
-from tfdream.signal.constant_q import LIKE_BINS_OF, ConstantQ, ConstantQSpec
+from tfdream.signal.constant_q import REFERENCE_STFT, ConstantQ, ConstantQSpec
 from tfdream.signal.frontends.base import Frontend
-from tfdream.signal.images import Size, turn
+from tfdream.signal.images import Size, spectra_to_images
 from tfdream.signal.scales import Decibels
 
 
@@ -26,13 +26,13 @@ class ConstantQFrontend(Frontend):
     def __init__(self, config: ConstantQFrontendConfig, sample_rate: int) -> None:
         self.config = config
         self.transform = ConstantQ(config, sample_rate)
-        self.scale = Decibels(LIKE_BINS_OF, config.top_db)
+        self.scale = Decibels(REFERENCE_STFT, config.top_db)
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         level = self.scale.power_to_level(self.transform.waveform_to_power(waveform))
         channel = self.scale.level_to_channel(level, self.scale.reference(level))
         sizes = [each for each in (self.config.size, size) if each is not None]
-        return turn(channel[..., tf.newaxis], *sizes)
+        return spectra_to_images(channel[..., tf.newaxis], *sizes)
 
     def shape(self, samples: int) -> tuple[int, ...]:
         size = self.config.size or (self.config.bands, self.config.frames(samples))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfdream.config import PhaseConfig, StftImageConfig
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends.base import Frontend
-from tfdream.signal.images import Size, resize, turn
+from tfdream.signal.images import Size, resize, spectra_to_images
 from tfdream.signal.mel import MelBands
 from tfdream.signal.phase import magnitude_to_waveform
 from tfdream.signal.scales import Decibels, Log1p
@@ -188,7 +188,7 @@ class SpectrogramFrontend(Frontend):
 
     def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
         sizes = [each for each in (self.config.size, size) if each is not None]
-        return turn(channels, *sizes)
+        return spectra_to_images(channels, *sizes)
 
     def _from_image(self, image: tf.Tensor, samples: int) -> tf.Tensor:
         if self.config.size:
