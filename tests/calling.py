@@ -1,4 +1,4 @@
-"""Commands, called as a user calls them, and what they leave."""
+"""Helpers that call commands as a user does."""
 
 import json
 
@@ -8,32 +8,32 @@ from click.testing import CliRunner
 
 from tfdream.cli import main
 
-# Commands do the same step by step; to build graphs takes longer than a few steps.
+# Eager execution gives the same results; tracing graphs takes longer than a few steps.
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
 FEW_STEPS = ("--set", "optimizer.steps=2", "--set", "tiles.overlap_seconds=0.05")
 
 
 def invoke(*arguments):
-    """What a command answers, whatever it is."""
+    """Run a command and return its exit code and output."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def no_number(text):
-    raise AssertionError(f"{text} is no JSON")
+    raise AssertionError(f"{text} is not JSON")
 
 
 def answer(*arguments):
-    """The JSON object of a command that succeeds."""
+    """Run a command that succeeds and return its JSON object."""
     result = invoke(*arguments, "--json")
     assert result.exit_code == 0, result.stderr
-    # Nothing but the object goes to standard output.
+    # Standard output contains only the object.
     (line,) = result.stdout.splitlines()
     return json.loads(line, parse_constant=no_number)
 
 
 def refusal(*arguments):
-    """The message of a command that fails as it should."""
+    """Run a command that fails as intended and return its message."""
     result = invoke(*arguments)
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
@@ -43,8 +43,10 @@ def refusal(*arguments):
 
 
 def commands(group=main, prefix=()):
-    """The names of all commands, each as words."""
-    for name, command in group.commands.items():
+    """Yield the names of all commands, each as a tuple of words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*prefix, name))
         else:
@@ -52,12 +54,12 @@ def commands(group=main, prefix=()):
 
 
 def names(folder):
-    """What lies in a folder."""
+    """Return the sorted names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def dream(trained, *arguments, steps=1):
-    """The words of a short dream."""
+    """Return the arguments of a short dream."""
     return (
         *("dream", *arguments, "--model", trained[0]),
         *("--set", f"optimizer.steps={steps}", "--set", "tiles.overlap_seconds=0.05"),

@@ -20,15 +20,15 @@ import numpy as np
 import tensorflow as tf
 loaded = tf.saved_model.load(sys.argv[1])
 waveform = tf.constant(np.load(sys.argv[2]))
-answer = loaded.signatures["serving_default"](waveform=waveform)
-about = loaded.signatures["describe"]()
+outputs = loaded.signatures["serving_default"](waveform=waveform)
+metadata = loaded.signatures["describe"]()
 print(json.dumps({
     "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"tfdream", "tensorflow_io"}),
-    "probabilities": answer["probabilities"].numpy().tolist(),
-    "embedding": list(answer["embedding"].shape),
-    "labels": [label.decode() for label in about["labels"].numpy()],
-    "sample_rate": int(about["sample_rate"]),
-    "clip_samples": int(about["clip_samples"]),
+    "probabilities": outputs["probabilities"].numpy().tolist(),
+    "embedding": list(outputs["embedding"].shape),
+    "labels": [label.decode() for label in metadata["labels"].numpy()],
+    "sample_rate": int(metadata["sample_rate"]),
+    "clip_samples": int(metadata["clip_samples"]),
 }))
 """
 
@@ -39,7 +39,7 @@ def exported(run, tmp_path_factory):
     return folder, export(run, folder)
 
 
-def test_the_result_is_what_the_command_promises(run, exported):
+def test_result_has_the_documented_keys(run, exported):
     folder, result = exported
     assert result["path"] == str(folder)
     assert 0 <= result["max_abs_difference"] < 1e-5  # float32, rounded by another graph
@@ -47,7 +47,7 @@ def test_the_result_is_what_the_command_promises(run, exported):
     assert result["clip_samples"] == 8000
 
 
-def test_tensorflow_alone_gives_the_probabilities_of_the_run(run, exported, tmp_path):
+def test_tensorflow_alone_computes_the_probabilities_of_the_run(run, exported, tmp_path):
     rng = np.random.default_rng(0)
     levels = np.array([[1.0], [0.1], [1e-3], [0.0], [1.0]])
     waveform = (levels * rng.uniform(-1, 1, (5, run.clip_samples))).astype(np.float32)
@@ -60,17 +60,17 @@ def test_tensorflow_alone_gives_the_probabilities_of_the_run(run, exported, tmp_
         text=True,
         cwd=tmp_path,
     )
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["foreign"] == []
-    assert found["labels"] == run.labels
-    assert (found["sample_rate"], found["clip_samples"]) == (8000, 8000)
-    assert found["embedding"] == [5, 16]
+    output = json.loads(done.stdout.splitlines()[-1])
+    assert output["foreign"] == []
+    assert output["labels"] == run.labels
+    assert (output["sample_rate"], output["clip_samples"]) == (8000, 8000)
+    assert output["embedding"] == [5, 16]
     probabilities = run.model(run.frontend(tf.constant(waveform)), training=False)
     # float32, rounded by another graph in another process.
-    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5)
+    np.testing.assert_allclose(output["probabilities"], probabilities, atol=1e-5)
 
 
-def test_weights_are_saved_once_and_nothing_of_the_optimizer(run, exported):
+def test_weights_are_saved_once_without_the_optimizer(run, exported):
     saved = tf.train.load_checkpoint(str(exported[0] / "variables/variables"))
     sizes = saved.get_variable_to_shape_map()
     weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]
@@ -80,11 +80,11 @@ def test_weights_are_saved_once_and_nothing_of_the_optimizer(run, exported):
     assert run.model.count_params() <= count <= run.model.count_params() + states
 
 
-def test_nothing_half_written_is_left(exported):
+def test_no_temporary_files_are_left(exported):
     assert [path.name for path in exported[0].parent.iterdir()] == ["model"]
 
 
-def test_what_exists_is_replaced_with_force_only(run, tmp_path):
+def test_existing_savedmodel_is_replaced_with_force_only(run, tmp_path):
     folder = tmp_path / "model"
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_text("old")
@@ -95,25 +95,25 @@ def test_what_exists_is_replaced_with_force_only(run, tmp_path):
     assert compare(ExportedClassifier(run), folder) < 1e-5
 
 
-def test_the_folder_we_are_in_is_not_replaced(run, tmp_path, monkeypatch):
+def test_current_folder_is_not_replaced(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=r"'\.' is there and is no SavedModel"):
+    with pytest.raises(ModelError, match=r"'\.' exists and is not a SavedModel"):
         export(run, Path(), force=True)
 
 
-@pytest.mark.parametrize("there", ["", "mine", "saved_model.pb mine", "mine/saved_model.pb"])
-def test_what_is_no_savedmodel_is_not_replaced_even_with_force(run, tmp_path, there):
-    names = there.split() or ["model"]
+@pytest.mark.parametrize("content", ["", "mine", "saved_model.pb mine", "mine/saved_model.pb"])
+def test_other_content_is_not_replaced_even_with_force(run, tmp_path, content):
+    names = content.split() or ["model"]
     for name in names:
-        path = tmp_path / ("model" if there else "") / name
+        path = tmp_path / ("model" if content else "") / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("precious")
-    with pytest.raises(ModelError, match="model' is there and is no SavedModel"):
+    with pytest.raises(ModelError, match="model' exists and is not a SavedModel"):
         export(run, tmp_path / "model", force=True)
     assert path.read_text() == "precious"
 
 
-def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_path):
+def test_export_of_another_network_differs(run, exported, trained, tmp_path):
     shutil.copytree(trained[0], tmp_path / "run")
     other = Run.open(tmp_path / "run")
     weights = [weight + 0.1 for weight in other.model.get_weights()]
@@ -121,7 +121,7 @@ def test_an_export_of_another_network_is_noticed(run, exported, trained, tmp_pat
     assert compare(ExportedClassifier(other), exported[0]) > 1e-3
 
 
-def test_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
+def test_failed_export_leaves_no_files(run, tmp_path, monkeypatch):
     monkeypatch.setattr("tfdream.export.compare", lambda *_: float("nan"))
     with pytest.raises(ModelError, match="differs from the run by nan; nothing was written"):
         export(run, tmp_path / "model")
@@ -137,16 +137,17 @@ import numpy as np
 import tensorflow as tf
 loaded = tf.saved_model.load(sys.argv[1])
 waveform = tf.constant(np.load(sys.argv[2]))
-ways = {"forward": "serving_default", "backward": "backward"}
+directions = {"forward": "serving_default", "backward": "backward"}
 np.savez(sys.argv[3], **{
-    way: loaded.signatures[name](waveform=waveform)["waveform"] for way, name in ways.items()
+    direction: loaded.signatures[name](waveform=waveform)["waveform"]
+    for direction, name in directions.items()
 })
-about = loaded.signatures["describe"]()
+metadata = loaded.signatures["describe"]()
 print(json.dumps({
     "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"tfdream", "tensorflow_io"}),
-    "labels": [label.decode() for label in about["labels"].numpy()],
-    "sample_rate": int(about["sample_rate"]),
-    "clip_samples": int(about["clip_samples"]),
+    "labels": [label.decode() for label in metadata["labels"].numpy()],
+    "sample_rate": int(metadata["sample_rate"]),
+    "clip_samples": int(metadata["clip_samples"]),
 }))
 """
 
@@ -157,7 +158,7 @@ def exported_translation(translation_run, tmp_path_factory):
     return folder, export(translation_run, folder)
 
 
-def test_a_translation_is_exported_in_both_directions(exported_translation, translation_run):
+def test_translation_is_exported_in_both_directions(exported_translation, translation_run):
     folder, result = exported_translation
     assert result["path"] == str(folder)
     assert 0 <= result["max_abs_difference"] < 1e-4  # float32, sixteen times as loud at most
@@ -166,7 +167,9 @@ def test_a_translation_is_exported_in_both_directions(exported_translation, tran
 
 
 @pytest.mark.slow
-def test_tensorflow_alone_translates_as_the_run(exported_translation, translation_run, tmp_path):
+def test_tensorflow_alone_computes_the_translation_of_the_run(
+    exported_translation, translation_run, tmp_path
+):
     rng = np.random.default_rng(0)
     samples = translation_run.clip_samples
     waveform = (np.array([[0.3], [0.01], [0.0]]) * rng.uniform(-1, 1, (3, samples))).astype("f4")
@@ -181,26 +184,26 @@ def test_tensorflow_alone_translates_as_the_run(exported_translation, translatio
         text=True,
         cwd=tmp_path,
     )
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told == {
+    metadata = json.loads(done.stdout.splitlines()[-1])
+    assert metadata == {
         "foreign": [],
         "labels": ["noise", "tones"],
         "sample_rate": 8000,
         "clip_samples": samples,
     }
     config = load("translate/recommended", TranslateConfig)
-    with np.load(tmp_path / "translated.npz") as found:
-        for way in ("forward", "backward"):
+    with np.load(tmp_path / "translated.npz") as translated:
+        for direction in ("forward", "backward"):
             translator = Translator(
-                getattr(translation_run.generators, way), translation_run, config
+                getattr(translation_run.generators, direction), translation_run, config
             )
-            wanted = translator.translate(tf.constant(waveform[..., np.newaxis]))[..., 0]
-            np.testing.assert_allclose(found[way], wanted, atol=1e-4)
-            assert np.abs(wanted - waveform).max() > 0.01
-        assert np.abs(found["forward"] - found["backward"]).max() > 0.01
+            expected = translator.translate(tf.constant(waveform[..., np.newaxis]))[..., 0]
+            np.testing.assert_allclose(translated[direction], expected, atol=1e-4)
+            assert np.abs(expected - waveform).max() > 0.01
+        assert np.abs(translated["forward"] - translated["backward"]).max() > 0.01
 
 
-def test_generators_are_saved_once_and_no_discriminator(exported_translation, translation_run):
+def test_generators_are_saved_once_without_discriminators(exported_translation, translation_run):
     saved = tf.train.load_checkpoint(str(exported_translation[0] / "variables/variables"))
     sizes = saved.get_variable_to_shape_map()
     weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]

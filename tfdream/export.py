@@ -1,4 +1,4 @@
-"""SavedModels that take waveforms and need nothing but TensorFlow to run."""
+"""SavedModels that take waveforms and need only TensorFlow to run."""
 
 import abc
 import shutil
@@ -17,18 +17,23 @@ from tfdream.runs import GenerationRun, Run, RunFolder, TranslationRun
 from tfdream.synthesis.translate import Translator
 
 _CHECKED_CLIPS = 4
-_PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
-"""Of a SavedModel."""
+_MAX_DIFFERENCE = 1e-4  # graph rewriting may round differently, by parts in 10⁶
+_SAVED_MODEL_PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
 
-
-Answers = dict[str, tf.Tensor]
+Outputs = dict[str, tf.Tensor]
 
 
 class Exported(tf.Module, abc.ABC):
-    """What a SavedModel holds: functions of waveforms, and what there is to know about them."""
+    """The functions and the metadata of a SavedModel.
+
+    `keras.export.ExportArchive` would not make this shorter: it needs the same functions, and
+    ``describe``, which has no input, traced beforehand.
+
+    Attributes:
+      compared: name of the output that is compared with the run's after reloading.
+    """
 
     compared: str
-    """The answer that is compared with the run's after reloading."""
 
     def __init__(self, run: RunFolder) -> None:
         super().__init__()
@@ -37,15 +42,15 @@ class Exported(tf.Module, abc.ABC):
         self.rate = run.sample_rate
 
     @abc.abstractmethod
-    def functions(self) -> dict[str, Callable[[tf.Tensor], Answers]]:
-        """By the names of their signatures: waveforms float32 `[batch, clip_samples]` → answers."""
+    def functions(self) -> dict[str, Callable[[tf.Tensor], Outputs]]:
+        """Return functions of waveforms float32 `[batch, clip_samples]`, by signature name."""
 
     def signatures(self) -> dict[str, Any]:
-        """What can be called: the functions, and ``describe``."""
+        """Return all signatures: the functions, and ``describe``."""
         waveform = tf.TensorSpec([None, self.clip_samples], tf.float32, name="waveform")
 
         @tf.function(input_signature=[])
-        def describe() -> Answers:
+        def describe() -> Outputs:
             return {
                 "labels": tf.constant(self.label_names),
                 "sample_rate": tf.constant(self.rate),
@@ -60,7 +65,7 @@ class Exported(tf.Module, abc.ABC):
 
 
 class ExportedClassifier(Exported):
-    """Waveforms to probabilities; frontend, network and labels in one, without the optimizer."""
+    """A classifier with its frontend and labels: waveforms to probabilities."""
 
     compared = "probabilities"
 
@@ -74,77 +79,82 @@ class ExportedClassifier(Exported):
         )
         self.weights = self.network.variables
 
-    def functions(self) -> dict[str, Callable[[tf.Tensor], Answers]]:
-        """``serving_default`` gives probabilities and embedding."""
+    def functions(self) -> dict[str, Callable[[tf.Tensor], Outputs]]:
+        """Return ``serving_default``, which computes probabilities and embedding."""
 
-        def classify(waveform: tf.Tensor) -> Answers:
+        def classify(waveform: tf.Tensor) -> Outputs:
             return dict(self.network(self.frontend(waveform), training=False))
 
         return {"serving_default": classify}
 
 
 class ExportedTranslation(Exported):
-    """Waveforms to waveforms, in both directions, by gains on the STFT."""
+    """A translation with its frontend: waveforms to waveforms, in both directions."""
 
     compared = "waveform"
 
     def __init__(self, run: TranslationRun) -> None:
         super().__init__(run)
         config = load("translate/recommended", TranslateConfig)
-        self.ways = {
-            way: Translator(getattr(run.generators, way), run, config)
-            for way in ("forward", "backward")
+        self.translators = {
+            direction: Translator(getattr(run.generators, direction), run, config)
+            for direction in ("forward", "backward")
         }
         self.weights = run.generators.variables
 
-    def functions(self) -> dict[str, Callable[[tf.Tensor], Answers]]:
-        """``serving_default`` translates to the second genre, ``backward`` to the first."""
+    def functions(self) -> dict[str, Callable[[tf.Tensor], Outputs]]:
+        """Return ``serving_default``, to the second genre, and ``backward``, to the first."""
 
-        def translate(way: str) -> Callable[[tf.Tensor], Answers]:
-            def give(waveform: tf.Tensor) -> Answers:
-                changed = self.ways[way].translate(waveform[..., tf.newaxis])
-                return {"waveform": changed[..., 0]}
+        def translate_by(translator: Translator) -> Callable[[tf.Tensor], Outputs]:
+            def translate(waveform: tf.Tensor) -> Outputs:
+                return {"waveform": translator.translate(waveform[..., tf.newaxis])[..., 0]}
 
-            return give
+            return translate
 
-        return {"serving_default": translate("forward"), "backward": translate("backward")}
+        return {
+            "serving_default": translate_by(self.translators["forward"]),
+            "backward": translate_by(self.translators["backward"]),
+        }
 
 
-def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
+def export(run: RunFolder, folder: str | Path, force: bool = False) -> dict[str, Any]:
     """Write a run's networks as a SavedModel, and compare it with the run after reloading.
 
     The signature ``serving_default`` takes ``waveform`` float32 `[batch, clip_samples]` at the
-    run's sample rate. Of a classifier, it gives ``probabilities`` `[batch, classes]` and
-    ``embedding`` `[batch, units]`; of a translation, ``waveform`` in the second genre, and the
-    signature ``backward`` in the first. ``describe`` gives labels, sample_rate and clip_samples.
+    run's sample rate. For a classifier, it returns ``probabilities`` `[batch, classes]` and
+    ``embedding`` `[batch, units]`; for a translation, ``waveform`` in the second genre, and the
+    signature ``backward`` one in the first. ``describe`` returns labels, sample_rate and
+    clip_samples.
 
     Args:
-      run: of the networks.
-      folder: of the SavedModel.
-      force: replace it if it exists.
+      run: run of a classifier or a translation.
+      folder: folder of the SavedModel.
+      force: replace an existing SavedModel.
 
     Returns:
       The JSON object of the command: path, max_abs_difference, labels, sample_rate, clip_samples.
 
     Raises:
-      ModelError: if `folder` exists, holds something else than a SavedModel or cannot be written,
-        the frontend is no part of a graph, the run is of a generator, or the reloaded model answers
-        differently.
+      ModelError: if `folder` exists, contains anything but a SavedModel or cannot be written, the
+        frontend cannot be part of a graph, the run is that of a sequence model, or the outputs of
+        the reloaded model differ.
     """
+    folder = Path(folder)
     check_output(folder, force, ModelError)
-    if folder.exists() and not _may_go(folder):
+    if folder.exists() and not _is_replaceable(folder):
         raise ModelError(
-            f"'{folder}' is there and is no SavedModel, so it is not replaced; name another folder"
+            f"'{folder}' exists and is not a SavedModel, so it is not replaced; name another folder"
         )
     if not run.frontend.in_graph:
         raise ModelError(
-            f"the run '{run.folder}' hears frontend.kind={run.config.frontend.kind}, which librosa "
-            "computes and a SavedModel cannot hold; export one of frontend.kind=raw or amplitude"
+            f"frontend.kind={run.config.frontend.kind} of the run '{run.folder}' is computed by "
+            "librosa and cannot be part of a SavedModel; export a run with frontend.kind=raw or "
+            "amplitude"
         )
     if isinstance(run, GenerationRun):
         raise ModelError(
-            f"the run '{run.folder}' is one of a generator, which goes on alone and takes no "
-            "clips; use tfdream generate, or export a classifier or a translation"
+            f"the run '{run.folder}' is that of a sequence model, which takes no clips; use "
+            "tfdream generate, or export a classifier or a translation"
         )
     exported: Exported
     if isinstance(run, TranslationRun):
@@ -158,10 +168,12 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
         try:
             tf.saved_model.save(exported, str(temporary), signatures=exported.signatures())
         except tf.errors.OpError as error:
-            reason = " ".join(error.message.split()).rpartition("}} ")[2]  # behind the graph's node
+            reason = " ".join(error.message.split()).rpartition("}} ")[
+                2
+            ]  # after the name of a graph node
             raise ModelError(f"'{folder}' cannot be written: {reason}") from None
         difference = compare(exported, temporary)
-        if not difference <= 1e-4:  # graph rewriting may round differently, by parts in 10⁶
+        if not difference <= _MAX_DIFFERENCE:
             raise ModelError(
                 f"the reloaded model differs from the run by {difference:.2g}; nothing was written"
             )
@@ -176,18 +188,18 @@ def export(run: RunFolder, folder: Path, force: bool = False) -> dict[str, Any]:
     }
 
 
-def _may_go(folder: Path) -> bool:
-    """Whether what is there holds nothing but a SavedModel."""
-    if not folder.is_dir() or folder.is_symlink() or not folder.name:  # the one we are in
+def _is_replaceable(folder: Path) -> bool:
+    """Return whether a folder contains only a SavedModel, or nothing."""
+    if not folder.is_dir() or folder.is_symlink() or not folder.name:  # the current folder
         return False
-    found = {path.name for path in folder.iterdir()}
-    return not found or ("saved_model.pb" in found and found <= _PARTS)
+    names = {path.name for path in folder.iterdir()}
+    return not names or ("saved_model.pb" in names and names <= _SAVED_MODEL_PARTS)
 
 
 def compare(exported: Exported, folder: Path) -> float:
-    """The largest difference of answers between what was exported and the SavedModel.
+    """Return the largest absolute difference of the outputs of a run and its SavedModel.
 
-    On noise of different levels and silence, which every network takes.
+    The inputs are noise at different levels, and silence.
     """
     rng = np.random.default_rng(0)
     samples = exported.clip_samples
@@ -197,7 +209,7 @@ def compare(exported: Exported, folder: Path) -> float:
     loaded = tf.saved_model.load(str(folder))
     differences = []
     for name, function in exported.functions().items():
-        there = loaded.signatures[name](waveform=waveform)[exported.compared]
-        here = function(waveform)[exported.compared]
-        differences.append(float(tf.reduce_max(tf.abs(there - here))))
+        reloaded = loaded.signatures[name](waveform=waveform)[exported.compared]
+        original = function(waveform)[exported.compared]
+        differences.append(float(tf.reduce_max(tf.abs(reloaded - original))))
     return max(differences)

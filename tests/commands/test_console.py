@@ -8,18 +8,18 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from tfdream.commands.console import command, printable
+from tfdream.commands.console import command, format_result, printable
 from tfdream.errors import AudioError
 
 
-def told(error):
-    """What a command says that meets an error, and its exit code."""
+def message_of(error):
+    """Return the message and the exit code of a command that raises an error."""
 
-    @command("meet")
-    def meet():
+    @command("fail")
+    def fail():
         raise error
 
-    done = CliRunner().invoke(meet)
+    done = CliRunner().invoke(fail)
     assert isinstance(done.exception, SystemExit)
     (line,) = done.stderr.splitlines()
     return line, done.exit_code
@@ -28,11 +28,11 @@ def told(error):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(errno.ENOSPC, "x", "out.wav"), "'out.wav': No space left on device; make room"),
+        (OSError(errno.ENOSPC, "x", "out.wav"), "'out.wav': No space left on device; free some"),
         (PermissionError(errno.EACCES, "x", "out.wav"), "'out.wav': Permission denied"),
         (OSError(errno.ENAMETOOLONG, "x", "a" * 300), "File name too long"),
         (OSError("HDF5 says\nso"), "Error: HDF5 says so"),
-        (MemoryError("of 3 TB"), "no room is left in memory or on the disk (of 3 TB)"),
+        (MemoryError("of 3 TB"), "no space is left in memory or on the disk (of 3 TB)"),
         (tf.errors.ResourceExhaustedError(None, None, "No space"), "on the disk (No space)"),
         (
             tf.errors.ResourceExhaustedError(None, None, "{{node a}} a; No space"),
@@ -41,24 +41,24 @@ def told(error):
         (AudioError("'a\nb\x1b[31m.wav' is empty"), r"Error: 'a\nb\x1b[31m.wav' is empty"),
     ],
 )
-def test_what_the_system_refuses_is_one_line(error, line):
-    text, code = told(error)
+def test_system_errors_are_reported_in_one_line(error, line):
+    text, code = message_of(error)
     assert text.startswith("Error: ")
     assert line in text
     assert code == 1
 
 
-def test_an_error_of_ours_is_not_taken_for_one_of_the_system():
-    @command("stumble")
-    def stumble():
+def test_programming_errors_are_not_caught():
+    @command("fail")
+    def fail():
         raise ZeroDivisionError
 
-    assert isinstance(CliRunner().invoke(stumble).exception, ZeroDivisionError)
+    assert isinstance(CliRunner().invoke(fail).exception, ZeroDivisionError)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 @pytest.mark.parametrize("arguments", [["configs"], ["configs", "--json"], ["--help"]])
-def test_a_result_that_nobody_takes_is_one_line(arguments):
+def test_unwritable_standard_output_is_reported_in_one_line(arguments):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "tfdream", *arguments],
@@ -72,12 +72,12 @@ def test_a_result_that_nobody_takes_is_one_line(arguments):
     assert line.startswith("Error: the result cannot be written to standard output: No space left")
 
 
-def test_what_can_be_printed_is_left_as_it_is():
+def test_printable_text_is_unchanged():
     assert printable("Müller 🎵 [red] $HOME.wav") == "Müller 🎵 [red] $HOME.wav"
 
 
-def test_what_ends_a_service_cleans_up(tmp_path):
-    """SIGTERM, which comes without a word from who stops a container or a job."""
+def test_sigterm_cleans_up(tmp_path):
+    """Containers and jobs are stopped with SIGTERM."""
     script = (
         "import os, signal, pathlib\n"
         "from tfdream.commands.console import command\n"
@@ -93,3 +93,37 @@ def test_what_ends_a_service_cleans_up(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
     assert done.returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_become_a_table_with_a_header():
+    rows = [
+        {"path": "[red] a very long name.wav", "label": "rock", "probability": 0.98765},
+        {"path": "b\n.wav", "label": "jazz", "probability": 12345.6},
+    ]
+    lines = list(format_result({"files": rows, "notes": [], "empty": {}}))
+    assert lines == [
+        "files:",
+        "  path                        label  probability",
+        "  [red] a very long name.wav  rock   0.9877",
+        "  b\\n.wav                     jazz   12346",
+        "notes: ",
+        "empty:",
+    ]
+
+
+def test_rows_with_different_keys_have_no_header():
+    rows = [{"path": "a", "label": "rock"}, {"path": "b", "error": "is empty", "more": 1}]
+    assert list(format_result({"files": rows})) == ["files:", "  a  rock", "  b  is empty  1"]
+    assert list(format_result({"matrix": [[3, 1], [0, 12]]})) == ["matrix:", "  3  1", "  0  12"]
+
+
+def test_long_rows_are_not_wrapped_where_output_is_not_a_terminal():
+    lines = list(format_result({"files": [{"path": "x" * 500, "label": "rock"}]}))
+    assert len(lines) == 3
+
+
+def test_texts_are_listed_line_by_line():
+    result = {"labels": ["noise", "tones"], "notes": ["first note", "second note"]}
+    assert list(format_result(result)) == [
+        *("labels: noise, tones", "notes:", "  first note", "  second note")
+    ]

@@ -1,4 +1,4 @@
-"""Ctrl-C, and signals from outside."""
+"""Ctrl-C, and signals of other processes."""
 
 import json
 import signal
@@ -17,19 +17,19 @@ from tfdream.commands.console import interruptible
 
 MAIN_THREAD = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(),
-    reason="only the main thread hears signals",
+    reason="only the main thread receives signals",
 )
 
 
 @pytest.fixture
 def ctrl_c(monkeypatch):
-    """Presses Ctrl-C as a step is reported: the third one of each call of a command."""
+    """Send SIGINT when the third step of a command is reported."""
 
     @contextmanager
     def bar(description, unit):
         steps = 0
 
-        def report(done, total, note=""):
+        def report(done, total, value=0.0, note=""):
             nonlocal steps
             steps += 1
             if steps == 3:
@@ -41,22 +41,22 @@ def ctrl_c(monkeypatch):
 
 
 def interrupted(*arguments):
-    """The JSON object of a command that was stopped, and what it said to people."""
-    result = invoke(*arguments, "--json")
-    assert result.exit_code == 130, result.output
-    told = json.loads(result.stdout, parse_constant=no_number)
-    assert told["interrupted"] is True
-    return told
+    """Run a command that is stopped and return its JSON object."""
+    call = invoke(*arguments, "--json")
+    assert call.exit_code == 130, call.output
+    result = json.loads(call.stdout, parse_constant=no_number)
+    assert result["interrupted"] is True
+    return result
 
 
 @EAGERLY
 @MAIN_THREAD
-def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
+def test_ctrl_c_writes_the_finished_part_of_a_dream(trained, song, tmp_path, ctrl_c):
     before = signal.getsignal(signal.SIGINT)
-    as_it_comes = ("--bits", 32, "--set", "normalize=limit")  # the whole would get softer otherwise
-    told = interrupted(*dream(trained, song, tmp_path / "out.wav", *as_it_comes, steps=5))
+    no_normalization = ("--bits", 32, "--set", "normalize=limit")  # or all samples would change
+    result = interrupted(*dream(trained, song, tmp_path / "out.wav", *no_normalization, steps=5))
     assert signal.getsignal(signal.SIGINT) is before
-    assert (told["steps"], told["changed_seconds"]) == (3, 1.0)
+    assert (result["steps"], result["changed_seconds"]) == (3, 1.0)
     original, _ = soundfile.read(song, dtype="float32")
     changed, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
     assert np.array_equal(changed[8000:], original[8000:])
@@ -65,29 +65,29 @@ def test_ctrl_c_keeps_what_is_dreamt(trained, song, tmp_path, ctrl_c):
 
 @EAGERLY
 @MAIN_THREAD
-def test_ctrl_c_keeps_what_is_translated(translation, song, tmp_path, ctrl_c):
-    told = interrupted(
+def test_ctrl_c_writes_the_finished_part_of_a_translation(translation, song, tmp_path, ctrl_c):
+    result = interrupted(
         *("translate", song, tmp_path / "out.wav", "--model", translation[0], "--bits", 32),
         *("--set", "tiles.overlap_seconds=0.05", "--set", "normalize=limit"),
     )
-    assert told["changed_seconds"] == pytest.approx(0.95 + 0.95 + 1)
+    assert result["changed_seconds"] == pytest.approx(0.95 + 0.95 + 1)
     original, _ = soundfile.read(song, dtype="float32")
     changed, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
-    rest = round(8000 * told["changed_seconds"])
+    rest = round(8000 * result["changed_seconds"])
     assert np.array_equal(changed[rest:], original[rest:])
     assert not np.array_equal(changed[:8000], original[:8000])
 
 
 @MAIN_THREAD
 @pytest.mark.slow
-def test_ctrl_c_ends_a_folder_and_the_next_call_goes_on(
+def test_ctrl_c_stops_a_folder_and_the_next_call_continues(
     trained, album, tmp_path, ctrl_c, monkeypatch
 ):
     (album / "bad.wav").unlink()
     output = tmp_path / "out"
-    told = interrupted(*dream(trained, album, output, steps=2))
-    # One is whole; the other was stopped at its first step.
-    assert ["interrupted" in each for each in told["files"]] == [False, True]
+    result = interrupted(*dream(trained, album, output, steps=2))
+    # One file is complete; the other was stopped at its first step.
+    assert ["interrupted" in each for each in result["files"]] == [False, True]
     monkeypatch.undo()
     again = answer(*dream(trained, album, output, steps=2))
     assert again["kept"] == [str(output / "b.wav")]
@@ -97,11 +97,11 @@ def test_ctrl_c_ends_a_folder_and_the_next_call_goes_on(
 
 @MAIN_THREAD
 @pytest.mark.slow
-def test_ctrl_c_ends_the_layers(trained, album, tmp_path, ctrl_c):
+def test_ctrl_c_stops_a_dream_of_several_layers(trained, album, tmp_path, ctrl_c):
     layers = [word for layer in ("conv1", "conv2", "embedding") for word in ("--layer", layer)]
     source, output = album / "b.wav", tmp_path / "{layer}.wav"
-    told = interrupted(*dream(trained, source, output, *layers, steps=2))
-    assert [each["objective"] for each in told["files"]] == [
+    result = interrupted(*dream(trained, source, output, *layers, steps=2))
+    assert [each["objective"] for each in result["files"]] == [
         "layer_norm(conv1)",
         "layer_norm(conv2)",
     ]
@@ -113,16 +113,16 @@ def test_ctrl_c_ends_the_layers(trained, album, tmp_path, ctrl_c):
 
 @EAGERLY
 @MAIN_THREAD
-def test_a_second_ctrl_c_gives_it_up(trained, song, tmp_path, monkeypatch):
+def test_second_ctrl_c_cancels(trained, song, tmp_path, monkeypatch):
     @contextmanager
-    def impatient(description, unit):
-        def report(done, total, note=""):
+    def bar(description, unit):
+        def report(done, total, value=0.0, note=""):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
         yield report
 
-    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", impatient)
+    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", bar)
     result = invoke(*dream(trained, song, tmp_path / "out.wav"))
     assert result.exit_code == 130
     assert "Interrupted." in result.stderr
@@ -131,33 +131,33 @@ def test_a_second_ctrl_c_gives_it_up(trained, song, tmp_path, monkeypatch):
 
 
 @MAIN_THREAD
-def test_an_end_is_asked_for_by_the_first_ctrl_c_and_made_by_the_second():
+def test_first_ctrl_c_requests_a_stop_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGINT)
-    with interruptible() as asked:
-        assert not asked()
+    with interruptible() as stop_requested:
+        assert not stop_requested()
         signal.raise_signal(signal.SIGINT)
-        assert asked()
+        assert stop_requested()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_beside_the_main_thread_nobody_asks():
-    found = []
+def test_other_threads_have_no_stop_requests():
+    requests = []
 
     def work():
-        with interruptible() as asked:
-            found.append(asked())
+        with interruptible() as stop_requested:
+            requests.append(stop_requested())
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [False]
+    assert requests == [False]
 
 
 @pytest.mark.slow
-def test_a_signal_from_outside_keeps_what_is_dreamt(trained, song, tmp_path):
-    """A process of its own, which gets SIGINT as soon as it has begun to write."""
+def test_sigint_of_another_process_writes_the_finished_part(trained, song, tmp_path):
+    """The command runs in its own process, which receives SIGINT once it writes."""
     output = tmp_path / "out.wav"
     arguments = dream(trained, song, output, "--json", steps=1_000_000)
     process = subprocess.Popen(
@@ -173,13 +173,13 @@ def test_a_signal_from_outside_keeps_what_is_dreamt(trained, song, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    told = json.loads(stdout)
-    assert told["interrupted"] is True
+    result = json.loads(stdout)
+    assert result["interrupted"] is True
     assert soundfile.info(output).frames == soundfile.info(song).frames
     assert names(tmp_path) == ["out.wav", "out.wav.json"]
 
 
-def test_ctrl_c_is_said_and_leaves_130(source, tmp_path, monkeypatch):
+def test_ctrl_c_is_reported_with_exit_code_130(source, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 

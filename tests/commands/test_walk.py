@@ -1,4 +1,4 @@
-"""A walk through all commands, on tiny networks and sounds."""
+"""All commands in sequence, on tiny networks and sounds."""
 
 import json
 
@@ -7,7 +7,7 @@ import soundfile
 from calling import EAGERLY, FEW_STEPS, answer, invoke, refusal
 from markupsafe import escape
 
-# What tools outside rely on.
+# The keys that other tools rely on.
 KEYS = {
     "prepare": {"tracks", "clips", "audio_seconds", "skipped", "wall_seconds"},
     "train": {"run", "epochs", "examples_per_second", "data_wait_fraction", "metrics"},
@@ -43,11 +43,11 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
-    """What each command answered, one building on the other, and the folder they wrote to."""
+    """The results of all commands, each using the output of others, and their folder."""
     folder = tmp_path_factory.mktemp("walk")
     dataset, run, song = folder / "dataset", folder / "run", source / "tones/0.wav"
-    with step_by_step():  # whose graphs take longer than what they do
-        answers = {
+    with step_by_step():  # tracing graphs takes longer than a few steps
+        results = {
             "prepare": answer(
                 "prepare", source, dataset, "--config", experiment_path, "--workers", 1
             ),
@@ -86,28 +86,28 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
                 *("--model", run, "--report", folder / "compared.html"),
             ),
         }
-    answers["export"] = answer("export", run, folder / "saved_model")
-    return answers, folder
+    results["export"] = answer("export", run, folder / "saved_model")
+    return results, folder
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_the_answer_has_the_keys_that_tools_rely_on(walk, name):
-    assert KEYS[name] <= set(walk[0][name])
+def test_results_have_the_documented_keys(walk):
+    for name, keys in KEYS.items():
+        assert keys <= set(walk[0][name]), name
 
 
-def test_the_answers_fit_together(walk):
-    answers, folder = walk
-    assert (answers["prepare"]["tracks"], answers["prepare"]["clips"]) == (12, 37)
-    assert (answers["train"]["epochs"], answers["train"]["test_fold"]) == (1, 1)
-    assert answers["evaluate"]["folds"] == [1]
-    assert [entry.get("label") for entry in answers["predict"]["files"]][2] is None
-    assert "error" in answers["predict"]["files"][2]
-    assert "conv2" in [layer["name"] for layer in answers["layers"]["layers"]]
-    assert answers["dream"]["objective"] == "layer_norm(conv1)"
-    assert answers["translate"]["direction"] == "tones to noise"
-    assert answers["export"]["max_abs_difference"] < 1e-5
-    assert answers["analyse"]["shape"] == [129, 126, 1]
-    assert answers["invert"]["samples"] == 8000
+def test_results_are_consistent(walk):
+    results, folder = walk
+    assert (results["prepare"]["tracks"], results["prepare"]["clips"]) == (12, 37)
+    assert (results["train"]["epochs"], results["train"]["test_fold"]) == (1, 1)
+    assert results["evaluate"]["folds"] == [1]
+    assert [entry.get("label") for entry in results["predict"]["files"]][2] is None
+    assert "error" in results["predict"]["files"][2]
+    assert "conv2" in [layer["name"] for layer in results["layers"]["layers"]]
+    assert results["dream"]["objective"] == "layer_norm(conv1)"
+    assert results["translate"]["direction"] == "tones to noise"
+    assert results["export"]["max_abs_difference"] < 1e-5
+    assert results["analyse"]["shape"] == [129, 126, 1]
+    assert results["invert"]["samples"] == 8000
     sidecar = json.loads((folder / "dream.flac.json").read_text())
     assert sidecar["config"]["seed"] == 7
     assert soundfile.info(folder / "dream.flac").subtype == "PCM_16"
@@ -116,7 +116,7 @@ def test_the_answers_fit_together(walk):
     assert soundfile.info(folder / "translated.flac").subtype == "PCM_16"
 
 
-def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
+def test_all_requested_files_are_written_and_no_others(walk):
     assert {path.name for path in walk[1].iterdir()} == {
         *("dataset", "run", "saved_model", "dream.flac", "dream.flac.json", "song.npz", "song.wav"),
         *("confusion.svg", "dream.png", "history.pdf", "spectrograms.png", "folds", "classes.png"),
@@ -125,73 +125,73 @@ def test_every_file_is_where_it_was_asked_for_and_nothing_else_is(walk):
     }
 
 
-def test_pages_tell_how_to_make_it_again(walk):
-    answers, folder = walk
+def test_reports_contain_command_and_settings(walk):
+    results, folder = walk
     dream, compared = ((folder / name).read_text() for name in ("dream.html", "compared.html"))
     assert f"--model {folder / 'run'} --layer conv1" in dream
     assert "&#34;seed&#34;: 7" in dream
     assert dream.count("<audio") == 2
     assert compared.count("<audio") == 3
-    assert all(escape(sentence) in compared for sentence in answers["compare"]["assessment"])
+    assert all(escape(text) in compared for text in results["compare"]["assessment"])
     assert list((folder / "events").glob("events.*"))
 
 
 @EAGERLY
-def test_without_json_people_are_told_the_same(walk):
+def test_text_output_has_the_same_values_as_json(walk):
     result = invoke("evaluate", walk[1] / "run", walk[1] / "dataset")
     assert result.exit_code == 0
-    told = walk[0]["evaluate"]
+    values = walk[0]["evaluate"]
     assert "labels: noise, tones" in result.stdout
-    assert f"clips: {told['clips']}" in result.stdout
-    assert f"clip_accuracy: {told['clip_accuracy']:.4g}" in result.stdout
+    assert f"clips: {values['clips']}" in result.stdout
+    assert f"clip_accuracy: {values['clip_accuracy']:.4g}" in result.stdout
     lines = [line.split() for line in result.stdout.splitlines()]
     head = lines.index(["label", "precision", "recall", "f1", "clips"])
-    assert [lines[head + 1][0], lines[head + 2][0]] == told["labels"]
-    assert lines[head + 2][4] == str(told["per_class"][1]["clips"])
-    # A line for each of a thousand tracks would hide the rest.
-    assert "per_track" in told
+    assert [lines[head + 1][0], lines[head + 2][0]] == values["labels"]
+    assert lines[head + 2][4] == str(values["per_class"][1]["clips"])
+    # A line for each track would hide the rest.
+    assert "per_track" in values
     assert "tones/" not in result.stdout
 
 
 @EAGERLY
-def test_a_second_call_goes_on_or_does_nothing(walk, source, experiment_path):
-    answers, folder = walk
+def test_second_call_continues_or_does_nothing(walk, source, experiment_path):
+    results, folder = walk
     dataset, run = folder / "dataset", folder / "run"
     again = answer("prepare", source, dataset, "--config", experiment_path)
-    assert again | {"wall_seconds": 0} == answers["prepare"] | {"wall_seconds": 0}
+    assert again | {"wall_seconds": 0} == results["prepare"] | {"wall_seconds": 0}
     once = ("train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1)
-    assert answer(*once) == answers["train"]
+    assert answer(*once) == results["train"]
     folds = ("--epochs", 1, "--fold", 0, "--fold", 2)
     call = ("crossvalidate", experiment_path, dataset, folder / "folds", *folds)
-    assert answer(*call) == answers["crossvalidate"]
+    assert answer(*call) == results["crossvalidate"]
 
 
 @pytest.mark.slow
 @EAGERLY
-def test_crossvalidation_goes_on_by_the_same_call(walk, experiment_path):
-    answers, folder = walk
-    assert answers["crossvalidate"]["config"] == "tiny"
-    assert [row["fold"] for row in answers["crossvalidate"]["folds"]] == [0, 2]
+def test_crossvalidation_is_continued_by_the_same_call(walk, experiment_path):
+    results, folder = walk
+    assert results["crossvalidate"]["config"] == "tiny"
+    assert [row["fold"] for row in results["crossvalidate"]["folds"]] == [0, 2]
     written = {path: path.stat().st_mtime_ns for path in folder.glob("folds/*/*.weights.h5")}
     assert len(written) == 4
     call = ("crossvalidate", experiment_path, folder / "dataset", folder / "folds", "--epochs", 1)
-    assert answer(*call, "--fold", 0, "--fold", 2) == answers["crossvalidate"]
+    assert answer(*call, "--fold", 0, "--fold", 2) == results["crossvalidate"]
     result = invoke(*call)
     assert result.exit_code == 0
-    # What was there is told again, and only the fold that was missing is trained.
+    # Existing folds are reported again, and only the missing fold is trained.
     assert result.stderr.count("epoch 1/1") == 1
     assert "fold 3 of 3: number 1 is held out" in result.stderr
     assert {path: path.stat().st_mtime_ns for path in written} == written
     lines = [line.split() for line in result.stdout.splitlines()]
     head = lines.index(["fold", "clip_accuracy", "track_accuracy", "macro_f1", "clips", "tracks"])
     assert [line[0] for line in lines[head + 1 : head + 4]] == ["0", "1", "2"]
-    # A fold is a run like any other.
-    judged = answer("evaluate", folder / "folds/fold1", folder / "dataset")
-    assert f"{judged['clip_accuracy']:.4g}" == lines[head + 2][1]
+    # A fold is an ordinary run.
+    evaluation = answer("evaluate", folder / "folds/fold1", folder / "dataset")
+    assert f"{evaluation['clip_accuracy']:.4g}" == lines[head + 2][1]
     assert "--force" in refusal(*call, "--set", "training.seed=3")
 
 
-def test_commands_are_listed_in_the_order_of_the_work():
+def test_commands_are_listed_in_the_order_of_their_use():
     lines = invoke("--help").stdout
     places = [lines.index(f"  {name} ") for name in KEYS if name != "export"]
     assert places == sorted(places)

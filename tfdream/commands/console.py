@@ -1,17 +1,21 @@
-"""How commands speak: the result on standard output, everything else on standard error."""
+"""Command output, errors and progress.
+
+Results go to standard output, everything else to standard error.
+"""
 
 import errno
 import functools
-import itertools
+import io
 import json
 import logging
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,14 +27,15 @@ from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
 
-# What a shell reports of a program that Ctrl-C, or a service that stops it, ended.
+# Exit codes of programs that are ended by Ctrl-C, or by a service manager.
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _ARGUMENTS = "tfdream.arguments"
+_UNLIMITED_COLUMNS = 100_000
 
 
 class OrderedGroup(click.Group):
-    """Commands in the order of the work, not of the alphabet; it knows what it was called with."""
+    """A group that lists its commands in the order of the work and records its arguments."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -40,97 +45,102 @@ class OrderedGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command; a result that standard output does not take is told, too."""
+        """Run a command; report if its result cannot be written to standard output."""
         try:
             return super().main(*args, **extra)
-        except OSError as error:  # commands tell their own, and click is silent on a closed pipe
-            with Path(os.devnull).open("w") as nowhere:  # Python would try again when it ends
+        except OSError as error:  # commands handle theirs, and click ignores closed pipes
+            with Path(os.devnull).open("w") as nowhere:  # Python flushes again at exit
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
-            _give_up(f"the result cannot be written to standard output: {_of_the_system(error)}")
+            _fail(
+                f"the result cannot be written to standard output: {_describe_system_error(error)}"
+            )
 
 
 def command_line() -> str:
-    """The command that is running, as a line for a shell."""
+    """Return the running command as a line for a shell."""
     return shlex.join(["tfdream", *click.get_current_context().meta[_ARGUMENTS]])
 
 
 def command(
-    name: str | None = None, only_json: Collection[str] = ()
+    name: str | None = None,
+    only_json: Collection[str] = (),
+    cls: type[click.Command] = click.Command,
 ) -> Callable[[Callable[..., Result]], click.Command]:
-    """A command with --json; its result is printed, its errors become one line.
+    """Make a command with --json; its result is printed, its errors become one line.
 
     Args:
-      name: by default the function's.
-      only_json: keys of the result that are too long for people.
+      name: name of the command; by default the function's.
+      only_json: keys of the result that are printed with --json only.
+      cls: class of the command.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
         def run(as_json: bool, **arguments: Any) -> None:
             try:
-                with log_to_stderr(), _tidy_when_terminated():
+                with log_to_stderr(), _exit_on_sigterm():
                     result = function(**arguments)
             except TfdreamError as error:
-                _give_up(str(error))
-            except _refusals() as error:
-                _give_up(_of_the_system(error))
+                _fail(str(error))
+            except _system_errors() as error:
+                _fail(_describe_system_error(error))
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(_INTERRUPTED)
             if as_json:
                 click.echo(json.dumps(result))
             else:
-                short = {key: value for key, value in result.items() if key not in only_json}
-                click.echo("\n".join(told(short)))
+                shown = {key: value for key, value in result.items() if key not in only_json}
+                click.echo("\n".join(format_result(shown)))
             if result.get("interrupted"):
                 sys.exit(_INTERRUPTED)
 
         option = click.option(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
         )
-        return click.command(name)(option(run))
+        return click.command(name, cls=cls)(option(run))
 
     return decorate
 
 
 def printable(text: str) -> str:
-    """One line that leaves the terminal alone, whatever names are in it: ``\\n`` for a new line."""
+    """Escape characters that would control the terminal: ``\\n`` for a new line."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
 
 
-def _give_up(message: str) -> NoReturn:
+def _fail(message: str) -> NoReturn:
     click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(1)
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """What the system refuses, as Python says it and, where it is loaded, TensorFlow."""
+def _system_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions for exhausted resources, of TensorFlow too if it is loaded."""
     tensorflow = sys.modules.get("tensorflow")
-    of_tensorflow = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
-    return (OSError, MemoryError, *of_tensorflow)
+    further = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
+    return (OSError, MemoryError, *further)
 
 
-def _of_the_system(error: Exception) -> str:
-    """What the system says: a full disk, a missing permission, a name that is too long."""
+def _describe_system_error(error: Exception) -> str:
+    """Return the message of an error such as a full disk or a missing permission."""
     reason = " ".join(str(error).split())
     if not isinstance(error, OSError):
-        reason = reason.rpartition("}} ")[2]  # behind the node of TensorFlow's graph
+        reason = reason.rpartition("}} ")[2]  # after the name of a graph node
         return (
-            f"no room is left in memory or on the disk ({reason}); make room, or use a smaller "
-            "batch, clip or image. What was finished before is kept"
+            f"no space is left in memory or on the disk ({reason}); free some, or use a smaller "
+            "batch, clip or image. Finished files are complete"
         )
     if error.errno:
         reason = os.strerror(error.errno)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        reason += "; make room and call again: what was finished before is kept"
+        reason += "; free some space and run the command again: finished files are complete"
     return f"'{error.filename}': {reason}" if error.filename else reason
 
 
 class _ConsoleHandler(logging.Handler):
-    """Prints what the library logs, above a progress bar if there is one."""
+    """Prints log records, above the progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _console().print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
@@ -138,7 +148,7 @@ class _ConsoleHandler(logging.Handler):
 
 @contextmanager
 def log_to_stderr() -> Iterator[None]:
-    """Show what the library logs while a command runs."""
+    """Print the log of the library to standard error while a command runs."""
     handler = _ConsoleHandler()
     logger = logging.getLogger("tfdream")
     logger.setLevel(logging.INFO)
@@ -151,39 +161,39 @@ def log_to_stderr() -> Iterator[None]:
 
 @contextmanager
 def interruptible(
-    answer: str = "Stopping: what is done will be written. Ctrl-C again gives it up.",
+    message: str = "Stopping: the finished part will be written. Ctrl-C again cancels.",
 ) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C ask for an end instead of making one; the second one makes it.
+    """Turn the first Ctrl-C into a request to stop; the second one interrupts.
 
     Args:
-      answer: what is said to the first.
+      message: printed at the first Ctrl-C.
 
     Yields:
-      A function that tells whether an end was asked for.
+      A function that returns whether a stop is requested.
     """
-    asked = False
+    requested = False
 
-    def ask(*_: object) -> None:
-        nonlocal asked
-        if asked:
+    def request(*_: object) -> None:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
-        _console().print(answer)
+        requested = True
+        _console().print(message)
 
-    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
-        yield lambda: asked
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+        yield lambda: requested
         return
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, request)
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def _tidy_when_terminated() -> Iterator[None]:
-    """Let what a service sends to end us clean up after us, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+def _exit_on_sigterm() -> Iterator[None]:
+    """Clean up after SIGTERM, as after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
         return
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
@@ -195,7 +205,12 @@ def _tidy_when_terminated() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(description: str, unit: str) -> Iterator[ProgressFn]:
-    """A bar on standard error with the time left; nothing where that is not a terminal."""
+    """Show a progress bar on standard error if that is a terminal.
+
+    Args:
+      description: name of the work.
+      unit: unit of the steps.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -233,42 +248,57 @@ def _console() -> Any:
     return Console(stderr=True)
 
 
-def told(value: Any, indent: str = "") -> Iterator[str]:
-    """A result in lines for people."""
-    for name, entry in value.items():
+def format_result(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Format a result for people, line by line: nested objects indented, lists of rows as tables.
+
+    >>> rows = [{"label": "rock", "recall": 0.98765}, {"label": "jazz", "recall": 1.0}]
+    >>> print("\\n".join(format_result({"clips": 12, "per_class": rows})))
+    clips: 12
+    per_class:
+      label  recall
+      rock   0.9877
+      jazz   1
+    """
+    for name, entry in result.items():
         if isinstance(entry, dict):
             yield f"{indent}{name}:"
-            yield from told(entry, indent + "  ")
+            yield from format_result(entry, indent + "  ")
         elif isinstance(entry, list) and entry and isinstance(entry[0], dict | list):
             yield f"{indent}{name}:"
-            yield from _told_rows(entry, indent + "  ")
+            yield from _format_table(entry, indent + "  ")
         elif isinstance(entry, list) and any(" " in str(each) for each in entry):
             yield f"{indent}{name}:"
             yield from (f"{indent}  {each}" for each in entry)
         else:
-            yield f"{indent}{name}: {_told_cell(entry)}"
+            yield f"{indent}{name}: {_format_cell(entry)}"
 
 
-def _told_rows(rows: list[Any], indent: str) -> Iterator[str]:
-    """A table, with a head where all rows have the same names."""
-    table = [
-        [_told_cell(cell) for cell in (row.values() if isinstance(row, dict) else row)]
-        for row in rows
-    ]
-    if all(isinstance(row, dict) and list(row) == list(rows[0]) for row in rows):
-        table.insert(0, list(rows[0]))
-    columns = itertools.zip_longest(*table, fillvalue="")
-    widths = [max(len(cell) for cell in column) for column in columns]
-    for cells in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
-        yield indent + line.rstrip()
+def _format_table(rows: list[Any], indent: str) -> Iterator[str]:
+    """Format rows as a table, with a header if all rows have the same keys."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    header = all(isinstance(row, dict) and list(row) == list(rows[0]) for row in rows)
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0))
+    width = max(len(row) for row in rows)
+    for name in list(rows[0]) if header else [""] * width:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        cells = row.values() if isinstance(row, dict) else row
+        table.add_row(*(Text(_format_cell(cell)) for cell in cells))
+    terminal = sys.stdout.isatty()
+    columns = shutil.get_terminal_size().columns if terminal else _UNLIMITED_COLUMNS
+    text = io.StringIO()
+    Console(file=text, width=columns - len(indent), color_system=None).print(table)
+    yield from (f"{indent}{line.rstrip()}" for line in text.getvalue().splitlines())
 
 
-def _told_cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_told_cell(entry)}" for name, entry in value.items())
+        return ", ".join(f"{name} {_format_cell(entry)}" for name, entry in value.items())
     if isinstance(value, list):
-        return ", ".join(_told_cell(entry) for entry in value)
+        return ", ".join(_format_cell(entry) for entry in value)
     return printable(str(value))

@@ -1,4 +1,4 @@
-"""The command that watches."""
+"""The command that starts TensorBoard."""
 
 import time
 from pathlib import Path
@@ -16,24 +16,24 @@ from tfdream.commands.console import Result, command, interruptible
     type=click.IntRange(0, 65535),
     default=6006,
     show_default=True,
-    help="0 takes any that is free.",
+    help="Port of the server; 0 takes any free port.",
 )
 @click.option(
     "--host",
     default="localhost",
     show_default=True,
-    help="Which of this machine's addresses answers; 0.0.0.0 for all, so that others can look.",
+    help="Address that the server binds to; 0.0.0.0 makes it accessible to other machines.",
 )
 def monitor(folder: Path, port: int, host: str) -> Result:
-    """Start TensorBoard on FOLDER: a run, a folder of runs, or what --tensorboard wrote.
+    """Start TensorBoard on FOLDER: a run, a folder of runs, or a folder given to --tensorboard.
 
-    Ctrl-C ends it.
+    Ctrl-C ends the server.
     """
     from tfdream.reports.tensorboard import serve
 
     url = serve(folder, host, port)
-    click.echo(f"TensorBoard is at {url} (Ctrl-C ends it)", err=True)
-    with interruptible("Ending TensorBoard.") as asked:
-        while not asked():
+    click.echo(f"TensorBoard is at {url} (Ctrl-C ends the server)", err=True)
+    with interruptible("Ending TensorBoard.") as stop_requested:
+        while not stop_requested():
             time.sleep(0.2)
     return {"url": url, "folder": str(folder)}

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Types and options that several commands share."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from tfdream.io.atomic import is_unicode
 
 
 class _Path(click.Path):
-    """A path that can be written down, in a sidecar or on the screen.
+    """A path that is not empty and valid Unicode, so that sidecars can contain it.
 
-    An empty one is a variable of a shell that was not set: nobody means the folder we are in.
+    An empty path is usually an unset shell variable, and not meant as the current folder.
     """
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:
             self.fail("the path is empty", param, ctx)
         if not is_unicode(Path(value)):
@@ -26,9 +26,11 @@ class _Path(click.Path):
 
 
 class Number(click.FloatRange):
-    """A number within a range; not NaN or infinity, which Python also reads."""
+    """A finite number within a range; Python's `float` accepts NaN and infinity, too."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
@@ -37,9 +39,9 @@ class Number(click.FloatRange):
 
 PATH = _Path(path_type=Path)
 
-force = click.option("--force", is_flag=True, help="Replace what is there already.")
+force = click.option("--force", is_flag=True, help="Replace existing output.")
 epochs = click.option(
-    "--epochs", type=click.IntRange(1), help="The same as --set training.epochs=N."
+    "--epochs", type=click.IntRange(1), help="Number of epochs; short for --set training.epochs=N."
 )
 overriding = click.option(
     "--set",
@@ -51,7 +53,7 @@ overriding = click.option(
 model = click.option(
     "--model", "run", required=True, type=PATH, metavar="RUN", help="A run folder."
 )
-seed = click.option("--seed", type=int, help="The same as --set seed=N.")
+seed = click.option("--seed", type=int, help="Random seed; short for --set seed=N.")
 bits = click.option(
     "--bits",
     type=click.Choice(["16", "24", "32"]),
@@ -61,7 +63,7 @@ bits = click.option(
 
 
 def recipe(default: str) -> Callable[[Any], Any]:
-    """The option that names a recipe."""
+    """Return the option for the recipe."""
     return click.option(
         "--config",
         "name",
@@ -72,8 +74,12 @@ def recipe(default: str) -> Callable[[Any], Any]:
 
 
 def as_overrides(**settings: Any) -> list[str]:
-    """The options that were given, as --set would say it: JSON is YAML too."""
+    """Convert given options to overrides in the form of --set.
+
+    >>> as_overrides(seed=7, mix=None)
+    ['seed=7']
+    """
     return [f"{key}={json.dumps(value)}" for key, value in settings.items() if value is not None]
 
 
-figure = click.option("--figure", type=PATH, help="Also draw a PNG, SVG or PDF here.")
+figure = click.option("--figure", type=PATH, help="Also draw a figure here (PNG, SVG or PDF).")

@@ -130,12 +130,12 @@ class ResultOutputs:
         if not self:
             return
         from tfdream.reports.result import ResultSet
-        from tfdream.synthesis.rendering.process import read_sidecar
+        from tfdream.synthesis.rendering import sidecar
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
         measure = self._measure(originals)
         measured = {name: {**result, **measure(outputs[name])} for name, result in results.items()}
-        settings = read_sidecar(next(iter(outputs.values())))
+        settings = sidecar.read(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
         self.write(

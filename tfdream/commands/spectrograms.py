@@ -1,4 +1,4 @@
-"""Commands between sound and the pictures of it that networks see."""
+"""Commands that convert audio to spectrogram images and back."""
 
 from pathlib import Path
 
@@ -11,14 +11,19 @@ from tfdream.commands.console import Result, command
 @command("analyse")
 @click.argument("audio", type=options.PATH)
 @click.argument("output", type=options.PATH)
-@click.option("--config", "name", required=True, help="Name or path; its clips and frontend.")
-@click.option("--start", type=options.Number(0), default=0.0, help="Where the clip begins, in s.")
+@click.option(
+    "--config",
+    "name",
+    required=True,
+    help="Name or path of the experiment whose frontend and clip length are used.",
+)
+@click.option("--start", type=options.Number(0), default=0.0, help="Start of the clip, in seconds.")
 @options.overriding
 @options.force
 def analyze(
     audio: Path, output: Path, name: str, start: float, overrides: tuple[str, ...], force: bool
 ) -> Result:
-    """Save one clip of AUDIO as the spectrogram that a network sees (npz)."""
+    """Save the spectrogram image of one clip of AUDIO, as a model input (npz)."""
     from tfdream import config
     from tfdream.synthesis import inversion
 
@@ -34,23 +39,23 @@ def analyze(
     type=click.Choice(["pghi", "random"]),
     default="pghi",
     show_default=True,
-    help="Where it starts: integrated from the magnitude, or anywhere.",
+    help="Initial phase: integrated from the magnitude (pghi), or random.",
 )
 @click.option(
     "--iterations",
     type=click.IntRange(0),
     default=100,
     show_default=True,
-    help="Of Griffin–Lim from there.",
+    help="Griffin–Lim iterations.",
 )
 @click.option(
     "--momentum",
     type=options.Number(0, 1, max_open=True),
     default=0.99,
     show_default=True,
-    help="Of Griffin–Lim; 0 is the plain one.",
+    help="Momentum of the Griffin–Lim iterations; 0 for the original algorithm.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is random in it.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @options.bits
 @options.force
 def invert(
@@ -63,12 +68,12 @@ def invert(
     bits: int | None,
     force: bool,
 ) -> Result:
-    """Turn a saved SPECTROGRAM (of `tfdream analyse`) back into sound.
+    """Convert a SPECTROGRAM saved by `tfdream analyse` to audio.
 
-    A phase that the spectrogram shows is used as it is.
+    If the image contains the phase, that phase is used.
     """
     from tfdream.config import PhaseConfig
     from tfdream.synthesis.inversion import invert
 
-    found = PhaseConfig(init=phase, iterations=iterations, momentum=momentum)
-    return invert(spectrogram, output, found, seed, force, bits)
+    settings = PhaseConfig(init=phase, iterations=iterations, momentum=momentum)
+    return invert(spectrogram, output, settings, seed, force, bits)

@@ -111,13 +111,13 @@ def dream(
     with (
         progress_bar("dreaming", "steps") as progress,
         outputs.event_writer() as events,
-        interruptible() as asked,
+        interruptible() as stop_requested,
     ):
 
         def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             events.add_step(value)
             progress(done, total, note=f"objective {value:.4g}")
-            return asked()
+            return stop_requested()
 
         how["progress"] = report
         if by_layer:
@@ -188,13 +188,13 @@ def transfer(
     with (
         progress_bar("transferring", "steps") as progress,
         outputs.event_writer() as events,
-        interruptible() as asked,
+        interruptible() as stop_requested,
     ):
 
         def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             events.add_step(-value, "loss")
             progress(done, total, note=f"loss {-value:.3g}")
-            return asked()
+            return stop_requested()
 
         result = transfer(content, style, output, settings, network, force, bits, report)
         outputs.measure_and_write(
@@ -246,12 +246,12 @@ def translate(
     with (
         progress_bar("translating", "tiles") as progress,
         outputs.event_writer() as events,
-        interruptible() as asked,
+        interruptible() as stop_requested,
     ):
 
         def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             progress(done, total)
-            return asked()
+            return stop_requested()
 
         network = TranslationRun.open(run)
         result = translate(source, output, network, settings, to, force, bits, report)
@@ -315,12 +315,12 @@ def generate(
     with (
         progress_bar("generating", "frames") as progress,
         outputs.event_writer() as events,
-        interruptible() as asked,
+        interruptible() as stop_requested,
     ):
 
         def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
             progress(done, total)
-            return asked()
+            return stop_requested()
 
         network = GenerationRun.open(run)
         result = generate(output, network, settings, seconds, prompt, force, bits, report)
