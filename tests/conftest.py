@@ -1,8 +1,8 @@
-"""A tiny world: twelve recordings, the dataset made of them, and networks that have learnt it.
+"""Shared fixtures: twelve tracks, the dataset made from them, and networks trained on it.
 
-TensorFlow has one logical CPU here, as on the machine of most users. Two devices would change
-everything at once (every graph built twice, sums in another order), so they have a test of their
-own, in a process of its own: tests/training/test_fit.py.
+TensorFlow has one logical CPU here, as on most machines. Two devices build every graph twice and
+sum in another order, so tests of several devices and machines start processes: see
+tests/training/conftest.py.
 """
 
 import fcntl
@@ -60,7 +60,7 @@ def noise(rng, samples):
 
 
 def tones(rng, samples):
-    """A chord, and a trace of noise so that no bin is empty."""
+    """A chord with a little noise, so that no bin is empty."""
     seconds = np.arange(samples) / RATE
     chord = np.sin(2 * np.pi * rng.uniform(200, 3000, (3, 1)) * seconds).mean(axis=0)
     return rng.uniform(0.1, 0.5) * chord + 1e-3 * rng.standard_normal(samples)
@@ -68,39 +68,38 @@ def tones(rng, samples):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """Makes what is expensive once for all processes of pytest-xdist: the others wait for it.
+    """A function that builds an expensive folder once for all processes of pytest-xdist.
 
-    Called with a name and a function that fills a folder, it gives the folder, and what the
-    function returned.
+    Called with a name and a function that fills a folder, it returns the folder and what the
+    function returned. The other processes wait for the first.
     """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
 
     def make(name, fill):
-        folder, answer = root / "shared" / name, root / "shared" / f"{name}.json"
+        folder, stored = root / "shared" / name, root / "shared" / f"{name}.json"
         folder.parent.mkdir(exist_ok=True)
         with (root / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not answer.exists():
-                result = fill(folder)
-                answer.write_text(json.dumps(result))
-        return folder, json.loads(answer.read_text())
+            if not stored.exists():
+                stored.write_text(json.dumps(fill(folder)))
+        return folder, json.loads(stored.read_text())
 
     return make
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
-    """Six tracks of noise and six of tones: three clips each, but for one that has four."""
+    """Six tracks of noise and six of tones: three clips each, and one track with four."""
     folder = tmp_path_factory.mktemp("source")
     rng = np.random.default_rng(0)
-    for sound in (noise, tones):
-        (folder / sound.__name__).mkdir()
+    for generate in (noise, tones):
+        (folder / generate.__name__).mkdir()
         for number in range(TRACKS_PER_LABEL):
-            seconds = 4.3 if sound is noise and number == 0 else 3.3
-            path = folder / sound.__name__ / f"{number}.wav"
-            soundfile.write(path, sound(rng, round(seconds * RATE)), RATE, "PCM_16")
+            seconds = 4.3 if generate is noise and number == 0 else 3.3
+            path = folder / generate.__name__ / f"{number}.wav"
+            soundfile.write(path, generate(rng, round(seconds * RATE)), RATE, "PCM_16")
     return folder
 
 
@@ -124,16 +123,19 @@ def experiment(configure):
 
 @pytest.fixture(scope="session")
 def dataset(source, experiment, once):
-    """A prepared folder, not to be changed."""
-    from tfdream.datasets.preparation.prepare import prepare
+    """A prepared dataset folder; tests do not change it."""
+    from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 
-    return once("dataset", lambda folder: prepare(source, folder, experiment.prepare, workers=1))[0]
+    def fill(folder):
+        return prepare(source, folder, experiment.prepare, PrepareOptions(workers=1))
+
+    return once("dataset", fill)[0]
 
 
 @pytest.fixture(scope="session")
 def trained(dataset, experiment, once):
-    """A run folder of two epochs, not to be changed, and what `train` returned."""
-    from tfdream.training.classification import train
+    """A classifier's run folder after two epochs, and the result of `train`; tests do not change it."""
+    from tfdream.training.train import train
 
     return once("trained", lambda folder: train(experiment, dataset, folder))
 
@@ -147,13 +149,13 @@ def run(trained):
 
 @pytest.fixture(scope="session")
 def song(source):
-    """A recording of tones, mono at the network's rate."""
+    """A file of tones, mono at the network's sample rate."""
     return source / "tones" / "0.wav"
 
 
 @pytest.fixture(scope="session")
 def step_by_step():
-    """A context without graphs: to build that of four networks takes longer than a few steps."""
+    """A context without graphs: building those of four networks takes longer than a few steps."""
     import tensorflow as tf
 
     @contextmanager
@@ -169,7 +171,7 @@ def step_by_step():
 
 @pytest.fixture
 def eagerly(step_by_step):
-    """For tests in which the graph does not matter."""
+    """Runs a test without graphs, where they do not matter."""
     with step_by_step():
         yield
 
@@ -189,22 +191,22 @@ def configure_translation(translation_path):
 
 @pytest.fixture(scope="session")
 def translation(dataset, configure_translation, run, step_by_step, once):
-    """The folder of a CycleGAN of two epochs, judged by a classifier; and what training returned.
+    """A CycleGAN's run folder after two epochs, with previews scored by `run`, and the result.
 
-    Not to be changed.
+    Tests do not change it.
     """
-    from tfdream.reports.previews.translation import Preview
-    from tfdream.training.translation import train_translation
+    from tfdream.reports.previews.translation import TranslationPreview
+    from tfdream.training.train import train
 
-    how = TranslateConfig(tiles={"overlap_seconds": 0.05})
+    settings = TranslateConfig(tiles={"overlap_seconds": 0.05})
 
     def fill(folder):
         with step_by_step():
-            return train_translation(
+            return train(
                 configure_translation(),
                 dataset,
                 folder,
-                watcher=lambda own, sides: Preview(own, sides, how, judge=run),
+                preview=lambda opened, sets: TranslationPreview(opened, sets, settings, run),
             )
 
     return once("translation", fill)
@@ -226,27 +228,27 @@ def generation_path(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def configure_generation(generation_path):
-    """The tiny generator's experiment, with overrides."""
+    """The tiny sequence model's experiment, with overrides."""
     return lambda *overrides: config.load(str(generation_path), GenerationExperiment, overrides)
 
 
 @pytest.fixture(scope="session")
 def generation(dataset, configure_generation, once):
-    """The folder of a generator of two epochs, watched; and what training returned.
+    """A sequence model's run folder after two epochs, with previews, and the result.
 
-    Not to be changed.
+    Tests do not change it.
     """
-    from tfdream.reports.previews.generation import Preview
-    from tfdream.training.generation import train_generation
+    from tfdream.reports.previews.generation import GenerationPreview
+    from tfdream.training.train import train
 
-    how = GenerateConfig(phase={"init": "pghi", "iterations": 2})
+    settings = GenerateConfig(phase={"init": "pghi", "iterations": 2})
 
     def fill(folder):
-        return train_generation(
+        return train(
             configure_generation(),
             dataset,
             folder,
-            watcher=lambda own, side: Preview(own, side, how),
+            preview=lambda opened, sets: GenerationPreview(opened, sets[0], settings),
         )
 
     return once("generation", fill)

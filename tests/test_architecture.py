@@ -1,18 +1,17 @@
-"""The shape of the package, read from its sources."""
+"""The structure of the package, read from its source files."""
 
 import ast
 import configparser
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfdream"
 
-# Units that may import those of the lines above, and none of their own line or below.
+# Each unit may import those of the lines above, and none of its own line or below.
 ORDER = [
     ["__init__"],
     ["errors"],
@@ -30,64 +29,68 @@ ORDER = [
     ["cli"],
     ["__main__"],
 ]
+MOST_LINES = 400
+MOST_PERSONIFICATIONS = 60
 RANK = {unit: rank for rank, units in enumerate(ORDER) for unit in units}
 SOURCES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-each_module = pytest.mark.parametrize("module", SOURCES)
 
 
 def unit(module):
-    """The file or folder right below tfdream that a module belongs to."""
+    """Return the file or folder directly below tfdream that a module belongs to."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
+def parse(module):
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+TREES = {module: parse(module) for module in SOURCES}
+
+
 def imports(module):
-    """The package's own modules that a module imports, at once or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+    """Return the modules of this package that a module imports, also inside functions."""
+    names = set()
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: a relative import in line {node.lineno}"
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in SOURCES else node.module for name in names}
-    return {name for name in found if name.split(".")[0] == "tfdream"}
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in SOURCES else node.module for name in members}
+    return {name for name in names if name.split(".")[0] == "tfdream"}
 
 
-@each_module
-def test_a_module_has_its_place_in_the_order(module):
-    assert unit(module) in RANK, f"give '{unit(module)}' a line in ORDER"
+def test_every_module_has_a_rank():
+    missing = {unit(module) for module in SOURCES} - set(RANK)
+    assert not missing, f"add {missing} to ORDER"
 
 
-@each_module
-def test_imports_go_one_way(module):
-    own = unit(module)
-    for imported in imports(module):
-        other = unit(imported)
-        if other == own:
-            continue
-        assert RANK[other] < RANK[own], f"{module} imports {imported}"
+def test_imports_go_one_way():
+    violations = [
+        f"{module} imports {imported}"
+        for module in SOURCES
+        for imported in imports(module)
+        if unit(imported) != unit(module) and RANK[unit(imported)] >= RANK[unit(module)]
+    ]
+    assert not violations
 
 
-def test_no_module_imports_itself_in_a_circle():
+def test_no_import_cycles():
     graph = {module: imports(module) - {module} for module in SOURCES}
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
-def test_the_reader_of_imports_sees_them():
-    """Else the tests above would hold of anything."""
+def test_the_import_reader_works():
     assert "tfdream.errors" in imports("tfdream.config.loading")
-    assert "tfdream.audio" in imports(
-        "tfdream.datasets.sources.folders"
-    )  # from tfdream import audio
+    assert "tfdream.audio" in imports("tfdream.evaluation.classification")  # from tfdream import x
     assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 
-@pytest.mark.parametrize("module", ["tfdream", "tfdream.cli"])
-def test_the_command_line_answers_before_heavy_libraries_are_loaded(module):
-    script = f"import sys, {module}; print(*sys.modules)"
+def test_the_command_line_imports_no_heavy_libraries():
+    script = "import sys, tfdream.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
     ).stdout.split()
@@ -95,57 +98,114 @@ def test_the_command_line_answers_before_heavy_libraries_are_loaded(module):
     assert not heavy & set(loaded)
 
 
-def setup_cfg():
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    return parser
+def test_settings_import_no_tensorflow():
+    """Worker processes of `prepare` unpickle settings; they must start fast."""
+    script = "import sys, tfdream.config, tfdream.datasets.preparation.cutting; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert not {"tensorflow", "keras"} & set(loaded)
 
 
-def test_every_package_and_config_is_installed():
-    options = setup_cfg()
+def test_every_package_and_data_file_is_installed():
+    options = configparser.ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
     assert options["options"]["packages"] == "find:"
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     assert all((folder / "__init__.py").is_file() for folder in folders)
     patterns = options["options.package_data"]["tfdream"].replace(",", " ").split()
     installed = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
-    data = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".py"}
-    assert installed == {path for path in data if path.suffix != ".pyc"}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file()}
+    assert installed == {path for path in files if path.suffix not in (".py", ".pyc")}
 
 
-@each_module
-def test_a_module_fits_on_a_few_screens(module):
-    lines = SOURCES[module].read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 400, f"{module} has {len(lines)} lines: a noun is missing"
+def test_modules_are_short():
+    lengths = {
+        module: len(path.read_text(encoding="utf-8").splitlines())
+        for module, path in SOURCES.items()
+    }
+    long = {module: lines for module, lines in lengths.items() if lines > MOST_LINES}
+    assert not long, "split these modules by concept"
 
 
-@each_module
-def test_no_module_catches_everything(module):
-    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ExceptHandler):
-            caught = ast.unparse(node.type) if node.type else "everything"
-            assert caught not in ("everything", "Exception", "BaseException"), (
-                f"{module}: except {caught} in line {node.lineno}"
-            )
+def test_no_module_catches_every_exception():
+    broad = [
+        f"{module}: line {node.lineno}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+    ]
+    assert not broad
 
 
-# What runs code that a file holds; and `yaml.load`, which does so with some loaders.
+# Calls that run code from a file; `yaml.load` does so with some loaders.
 RUNS_CODE = {"eval", "exec", "__import__", "load_model", "Lambda", "system", "unsafe_load"}
 READERS = {"yaml.load": "tfdream.io.documents", "tf.saved_model.load": "tfdream.export"}
+UNSAFE_MODULES = {"pickle", "dill", "marshal", "shelve", "joblib"}
 
 
-@each_module
-def test_no_module_runs_what_it_reads(module):
-    tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imported = {alias.name for alias in node.names} | {getattr(node, "module", None)}
-            assert not imported & {"pickle", "dill", "marshal", "shelve", "joblib"}
-        if not isinstance(node, ast.Call):
-            continue
-        called = ast.unparse(node.func)
-        assert called.split(".")[-1] not in RUNS_CODE, f"{module}: {called} in line {node.lineno}"
-        assert READERS.get(called, module) == module, f"{module}: {called} in line {node.lineno}"
-        pickles = [each.value for each in node.keywords if each.arg == "allow_pickle"]
-        assert all(ast.unparse(value) == "False" for value in pickles)
-        if called in ("np.load", "numpy.load"):
-            assert pickles, f"{module}: np.load without allow_pickle=False in line {node.lineno}"
+def test_no_module_runs_code_from_files():
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                assert not imported & UNSAFE_MODULES, module
+            elif isinstance(node, ast.Call):
+                check_call(module, node)
+
+
+def check_call(module, node):
+    called, place = ast.unparse(node.func), f"{module}: line {node.lineno}"
+    assert called.split(".")[-1] not in RUNS_CODE, place
+    assert READERS.get(called, module) == module, place
+    pickles = [each.value for each in node.keywords if each.arg == "allow_pickle"]
+    assert all(ast.unparse(value) == "False" for value in pickles), place
+    if called in ("np.load", "numpy.load"):
+        assert pickles, f"{place}: np.load without allow_pickle=False"
+
+
+PERSONIFYING = [
+    "hear",
+    "hears",
+    "heard",
+    "hearing",
+    "heed",
+    "heeds",
+    "heeded",
+    "tell",
+    "tells",
+    "told",
+    "telling",
+    "want",
+    "wants",
+    "wanted",
+    "know",
+    "knows",
+    "voice",
+    "voices",
+    "say",
+    "says",
+    "said",
+    "saying",
+    "climb",
+    "climbs",
+    "climbing",
+    "mend",
+    "mends",
+    "mended",
+    "fare",
+    "fares",
+]
+
+
+def test_prose_avoids_personification():
+    """A network has activations and outputs; it does not hear, say or know."""
+    pattern = re.compile(rf"\b(?:{'|'.join(PERSONIFYING)})\b", re.IGNORECASE)
+    places = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.yaml")]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert len(places) < MOST_PERSONIFICATIONS, "\n".join(places)

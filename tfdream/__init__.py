@@ -1,3 +1,3 @@
-"""Classify, dream and change recorded music with the networks that hear it."""
+"""Classify, dream, transfer and generate music with neural networks."""
 
 __version__ = "0.1.0"

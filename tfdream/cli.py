@@ -1,7 +1,7 @@
 """The command line: all commands in one group.
 
-What a command returns is printed for people, or with ``--json`` as one JSON object on the last line
-of standard output; everything else goes to standard error.
+The result of a command is printed as text, or with ``--json`` as one JSON object on the last line
+of standard output. Progress and messages go to standard error.
 """
 
 import logging
@@ -27,23 +27,23 @@ from tfdream.commands.console import OrderedGroup
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tfdream")
 def main() -> None:
-    """Classify, dream and change recorded music with the networks that hear it.
+    """Classify, dream, transfer and generate music with neural networks.
 
     \b
     tfdream prepare my_music dataset --config lil_data
     tfdream train lil_data dataset run
     tfdream evaluate run dataset
-    tfdream dream song.flac dreamt.flac --model run
+    tfdream dream song.flac dream.flac --model run
 
-    CONFIG is a packaged name (see `tfdream configs`) or a path to a YAML file.
+    CONFIG is the name of a packaged configuration (see `tfdream configs`) or a path to a YAML file.
     """
-    # TensorFlow reads this when it is first imported, and is silent below errors.
+    # TensorFlow reads this variable on import; 3 shows errors only.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # What other projects want of a shell: ours is TensorFlow, and figures go to files.
+    # Settings of other projects in the shell's environment must not change these.
     os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
-    # TensorFlow's Python half warns of graphs that are traced for one octave after the other.
+    # TensorFlow warns of repeated tracing, which is intended: every octave has its own shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # TensorBoard imports what setuptools no longer wants to be imported.
+    # TensorBoard imports pkg_resources, which is deprecated.
     warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 

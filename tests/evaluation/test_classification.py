@@ -6,7 +6,7 @@ import soundfile
 from sklearn.metrics import precision_recall_fscore_support
 
 from tfdream.datasets import records
-from tfdream.datasets.preparation.prepare import prepare
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation import classification
 from tfdream.evaluation.classification import Predictions, evaluate, predict, predict_dataset, score
@@ -86,7 +86,7 @@ def test_figures_of_merit_by_hand(run, dataset, monkeypatch):
 
 @pytest.mark.parametrize("change", ["prepare.sample_rate=16000", "prepare.clip_seconds=0.5"])
 def test_a_dataset_of_other_clips_is_refused(run, source, configure, tmp_path, change):
-    prepare(source, tmp_path, configure(change).prepare, workers=1)
+    prepare(source, tmp_path, configure(change).prepare, PrepareOptions(workers=1))
     with pytest.raises(DatasetError, match=r"has clips of .* the run wants 1 s at 8000 Hz"):
         evaluate(run, tmp_path)
 
@@ -94,14 +94,16 @@ def test_a_dataset_of_other_clips_is_refused(run, source, configure, tmp_path, c
 def test_a_dataset_of_other_labels_is_refused(run, source, experiment, tmp_path):
     shutil.copytree(source, tmp_path / "source")
     (tmp_path / "source/tones").rename(tmp_path / "source/drones")
-    prepare(tmp_path / "source", tmp_path / "dataset", experiment.prepare, workers=1)
+    prepare(
+        tmp_path / "source", tmp_path / "dataset", experiment.prepare, PrepareOptions(workers=1)
+    )
     with pytest.raises(DatasetError, match=r"drones, noise, the run knows noise, tones"):
         evaluate(run, tmp_path / "dataset")
 
 
 def test_all_of_a_dataset_that_was_not_trained_on_is_judged(run, source, configure, tmp_path):
     config = configure("prepare.seed=5", "prepare.folds=2").prepare
-    prepare(source, tmp_path, config, workers=1)
+    prepare(source, tmp_path, config, PrepareOptions(workers=1))
     result = evaluate(run, tmp_path)
     assert (result["folds"], result["clips"]) == ([0, 1], 37)
 

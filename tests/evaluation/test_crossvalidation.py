@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from tfdream.datasets import records
-from tfdream.datasets.preparation.prepare import prepare
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.evaluation import crossvalidation
 from tfdream.evaluation.classification import predict_dataset
@@ -51,7 +51,7 @@ def settings(configure):
 @pytest.fixture(scope="module")
 def grouped(albums, settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("grouped") / "dataset"
-    prepare(albums[0], folder, settings.prepare, workers=1)
+    prepare(albums[0], folder, settings.prepare, PrepareOptions(workers=1))
     return folder
 
 
@@ -329,7 +329,7 @@ def test_a_fold_that_is_not_there_is_refused_first(settings, grouped, tmp_path):
 
 def test_a_dataset_of_one_fold_is_refused(configure, albums, tmp_path):
     config = configure("prepare.folds=1", "training.validate_on=none")
-    prepare(albums[0], tmp_path / "one", config.prepare, workers=1)
+    prepare(albums[0], tmp_path / "one", config.prepare, PrepareOptions(workers=1))
     with pytest.raises(DatasetError, match=r"has one fold.*prepare\.folds=2"):
         crossvalidate(config, tmp_path / "one", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Commands that make and list what networks learn from."""
+"""Commands that list configurations and create datasets."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, progress_bar
+from tfdream.commands.layouts import LayoutCommand
 
 
 @command()
@@ -18,61 +19,58 @@ def configs() -> Result:
 
 @command()
 @click.argument("folder", type=options.PATH)
-@click.option("--tracks", type=click.IntRange(1), default=12, show_default=True, help="Per style.")
+@click.option(
+    "--tracks", type=click.IntRange(1), default=12, show_default=True, help="Tracks per style."
+)
 @click.option(
     "--seconds",
     type=options.Number(0, min_open=True),
     default=30.0,
     show_default=True,
-    help="Of each track.",
+    help="Duration of each track, in seconds.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Other seeds, other songs.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Random seed; every seed gives other tracks.",
+)
 def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
-    """Compose a small corpus of four styles into FOLDER, to try things on."""
+    """Compose a demo corpus of four musical styles into FOLDER."""
     from tfdream.corpus.styles import STYLES, write_corpus
 
     paths = write_corpus(folder, tracks, seconds, 44100, seed)
     return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
 
 
-@command()
+@command(cls=LayoutCommand)
 @click.argument("source", type=options.PATH)
 @click.argument("dataset", type=options.PATH)
-@click.option("--config", "name", required=True, help="Name or path; its section 'prepare'.")
 @click.option(
-    "--layout",
-    type=click.Choice(["auto", "folder", "csv", "gtzan", "fma"]),
-    default="auto",
-    show_default=True,
-    help="How SOURCE tells labels: a sub-folder each, a CSV manifest, or as GTZAN or FMA come.",
-)
-@click.option(
-    "--splits",
-    type=options.PATH,
-    metavar="FOLDER",
-    help="GTZAN's filtered split: train_filtered.txt, valid_filtered.txt and test_filtered.txt.",
-)
-@click.option(
-    "--subset",
-    type=click.Choice(["small", "medium", "large", "full"]),
-    help="Of FMA; by default that of its only audio folder.",
+    "--config",
+    "name",
+    required=True,
+    help="Name or path of a configuration; its section 'prepare' is used.",
 )
 @click.option(
     "--deal-folds",
     is_flag=True,
-    help="Ignore the folds that SOURCE states; deal out prepare.folds of them, by group.",
+    help="Ignore the folds that SOURCE specifies; assign prepare.folds folds by group.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes; by default one per processor.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of processes; by default one per processor."
+)
 @click.option(
     "--runner",
     default="local",
     show_default=True,
-    help="Our own processes, or a runner of Apache Beam: direct, flink, spark, dataflow, …",
+    help="Local processes, or a runner of Apache Beam: direct, flink, spark, dataflow, …",
 )
 @click.option(
     "--beam-options",
     metavar="OPTIONS",
-    help="For Beam, such as '--direct_num_workers=2 --direct_running_mode=multi_processing'.",
+    help="Beam's options, such as '--direct_num_workers=2 --direct_running_mode=multi_processing'.",
 )
 @options.overriding
 @options.force
@@ -81,8 +79,7 @@ def prepare(
     dataset: Path,
     name: str,
     layout: str,
-    splits: Path | None,
-    subset: str | None,
+    layout_options: dict[str, object],
     deal_folds: bool,
     workers: int | None,
     runner: str,
@@ -90,37 +87,43 @@ def prepare(
     overrides: tuple[str, ...],
     force: bool,
 ) -> Result:
-    """Cut the recordings of SOURCE into the clips of DATASET.
+    """Cut the tracks of SOURCE into clips and write them to the folder DATASET.
 
     SOURCE is a folder with one sub-folder per label, or a CSV manifest (path, label, and optionally
     group and fold), or a folder with a manifest.csv, or GTZAN (genres_original/blues/…) or FMA
-    (fma_metadata/tracks.csv and fma_small/000/…) as they come. Interrupted, the same call goes on;
-    repeated, it does nothing. Files that cannot be used are listed with their reasons.
+    (fma_metadata/tracks.csv and fma_small/000/…) as downloaded. The same call resumes after an
+    interruption, and does nothing if DATASET is complete. Files that are not usable are listed with
+    their reasons.
 
-    Folds keep the tracks of a group together: those of an artist, as far as SOURCE names them. An
-    official split is test fold 0, validation fold 1 and training fold 2, for train --test-fold 0
-    --set training.validate_on=next.
+    A fold contains all tracks of a group, such as an artist, if SOURCE specifies groups. In an
+    official split, test is fold 0, validation fold 1 and training fold 2; use it with train
+    --test-fold 0 --set training.validate_on=next.
     """
     from tfdream import config
     from tfdream.datasets.preparation.beam import Beam
-    from tfdream.datasets.preparation.prepare import prepare
-    from tfdream.datasets.sources.find import SourceOptions
+    from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+    from tfdream.datasets.sources.find import select_layout
 
     settings = config.load_experiment(name, overrides).prepare
     if runner == "local" and beam_options:
         raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
-    beam = None if runner == "local" else Beam(runner, beam_options or "")
-    source_options = SourceOptions(layout, splits, subset, deal_folds)
+    run_options = PrepareOptions(
+        layout=select_layout(source, layout, layout_options),
+        ignore_folds=deal_folds,
+        workers=workers,
+        beam=None if runner == "local" else Beam(runner, beam_options or ""),
+        force=force,
+    )
     with progress_bar("preparing", "tracks") as progress:
-        return prepare(source, dataset, settings, source_options, workers, beam, force, progress)
+        return prepare(source, dataset, settings, run_options, progress)
 
 
 @command()
 @click.argument("dataset", type=options.PATH)
 def check(dataset: Path) -> Result:
-    """Read every byte of DATASET and compare it with what `prepare` wrote.
+    """Verify the checksums of all files of DATASET.
 
-    Training notices damage where it reads it; this finds all of it, beforehand.
+    Training detects damage when it reads the damaged record; this command reads all records.
     """
     from tfdream.datasets import manifest
 

@@ -1,8 +1,8 @@
-"""The tf.data service: other machines that make the batches that training takes.
+"""The tf.data service: batches for training that are computed on other machines.
 
-A dispatcher knows the machines, each of which runs a worker. Every worker goes through the same
-stream of batches, still encoded, and makes every n-th of them; who trains reads from all in turn.
-So the batches are those that one process would make, in the same order.
+A dispatcher registers the machines, each of which runs a worker. Every worker iterates over the
+same stream of encoded batches and computes every n-th of them; the trainers read from all workers
+in turn. The batches and their order are therefore the same as in a single process.
 """
 
 import logging
@@ -10,7 +10,8 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.data.experimental import service as tf_service
@@ -22,30 +23,33 @@ from tfdream.errors import ClusterError, ConfigError
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 _LOST = "the data service lost a batch"
 _REMEDY = (
-    f"{_LOST}: one of its workers ended or was started again; start dispatcher and workers anew, "
-    "then the training, which goes on after the last finished epoch"
+    f"{_LOST}: one of its workers ended or was restarted; restart dispatcher and workers, then the "
+    "training, which resumes after the last finished epoch"
 )
-# Batches that came before their turn: more, and one must be lost.
-_MOST_WAITING = 64
+# Batches that arrived early; if there are more, an expected one must be lost.
+_MAX_EARLY_BATCHES = 64
 _PREFIX = "grpc://"
 _HINT = tf.data.experimental.SHARD_HINT
-_EACH_ITS_OWN = tf_service.ShardingPolicy.HINT
-# Tells how many workers there are: the distance of a worker's first two elements.
+_SHARD_BY_HINT = tf_service.ShardingPolicy.HINT
+# Elements to determine the number of workers: the difference of a worker's first two elements.
 _PROBE = 1 << 16
 
 Server = Any
 """`tf.data.experimental.service.DispatchServer` or `WorkerServer`."""
+Compute = Callable[[Any, tf.Tensor, ReplicaSlice], Any]
+"""Graph function: part of a batch, number of its step, its slice → elements of the result."""
 
 
-class Service(NamedTuple):
-    """A running service.
+@dataclass(frozen=True)
+class Service:
+    """A running data service.
 
     Attributes:
-      address: of its dispatcher, as ``grpc://host:port``.
-      job: the same for all processes that train together, and for no others.
+      address: address of its dispatcher, as ``grpc://host:port``.
+      job: name that is equal for all processes of one training, and different for others.
     """
 
     address: str
@@ -56,168 +60,167 @@ class Service(NamedTuple):
         batches: tf.data.Dataset,
         first_step: int,
         batch_size: int,
-        make: Callable[[Any, tf.Tensor, ReplicaSlice], Any],
-        portion: ReplicaSlice,
+        compute: Compute,
+        replica: ReplicaSlice,
     ) -> tf.data.Dataset:
-        """Have the batches of an endless stream made elsewhere.
+        """Compute the batches of an endless stream on the workers.
 
         Args:
-          batches: what is cheap to come by: every worker goes through all of it.
-          first_step: the number of the first batch.
-          batch_size: of them.
-          make: makes of a part of a batch, the number of the step, and of which portion it is, what
-            is wanted.
-          portion: which parts this process reads.
+          batches: a stream that is cheap to produce; every worker iterates over all of it.
+          first_step: number of the first batch.
+          batch_size: size of each batch.
+          compute: converts a part of a batch to the result.
+          replica: the parts that this process reads.
 
         Returns:
-          What was made of them, in the order of the batches.
+          The results of `compute`, in the order of the batches.
         """
-        self._await_workers()
+        self._wait_for_workers()
 
         def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
-            def cut(index: tf.Tensor) -> tuple[Any, ...]:
-                return step, index, ReplicaSlice(index, portion.count).slice(batch, batch_size)
+            def slice_part(index: tf.Tensor) -> tuple[Any, ...]:
+                return step, index, ReplicaSlice(index, replica.count).slice(batch, batch_size)
 
-            return tf.data.Dataset.range(portion.count).map(cut)
+            return tf.data.Dataset.range(replica.count).map(slice_part)
 
         def finish(step: tf.Tensor, index: tf.Tensor, part: Any) -> tuple[tf.Tensor, Any]:
-            return step, make(part, step, ReplicaSlice(index, portion.count))
+            return step, compute(part, step, ReplicaSlice(index, replica.count))
 
         steps = tf.data.Dataset.counter(first_step)
-        made = (
+        results = (
             tf.data.Dataset.zip(steps, batches)
             .shard(_HINT, _HINT)
             .flat_map(parts)
             .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
-        read = made.apply(
+        received = results.apply(
             tf_service.distribute(
-                _EACH_ITS_OWN,
+                _SHARD_BY_HINT,
                 self.address,
                 self.job,
-                consumer_index=portion.index,
-                num_consumers=portion.count,
+                consumer_index=replica.index,
+                num_consumers=replica.count,
             )
         )
 
         return tf.data.Dataset.from_generator(
-            lambda: _in_order(read, first_step), output_signature=read.element_spec[1]
+            lambda: _sort_by_step(received, first_step), output_signature=received.element_spec[1]
         )
 
-    def _await_workers(self) -> None:
-        """Wait until all have joined: who comes later has no batches of its own."""
+    def _wait_for_workers(self) -> None:
+        """Wait until all workers are registered: a worker that joins later gets no batches."""
         logger.info("waiting for the workers of the data service")
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
-        seen: set[int] = set()
-        for numbers in probe.apply(tf_service.distribute(_EACH_ITS_OWN, self.address)):
+        indices: set[int] = set()
+        for numbers in probe.apply(tf_service.distribute(_SHARD_BY_HINT, self.address)):
             first, second = numbers.numpy().tolist()
-            seen.add(first)
-            if len(seen) == second - first:
+            indices.add(first)
+            if len(indices) == second - first:
                 break
 
 
-def _in_order(read: tf.data.Dataset, first_step: int) -> Iterator[Any]:
-    """What was made, by the number of its step.
+def _sort_by_step(received: tf.data.Dataset, first_step: int) -> Iterator[Any]:
+    """Yield results in the order of their steps.
 
-    A worker makes its own batches in order and leaves none out, but the dispatcher may deal out
-    more turns to one worker than to another at the beginning: what is early waits.
+    A worker computes its own batches in order without gaps, but in the beginning the dispatcher may
+    read from one worker more often than from another. Early results are stored until their turn.
 
     Args:
-      read: pairs of a step and what was made for it.
-      first_step: the first one's number.
+      received: pairs of a step and its result.
+      first_step: number of the first step.
     """
-    waiting: dict[int, Any] = {}
+    early: dict[int, Any] = {}
     expected = first_step
-    for number, made in _until_lost(read):
+    for number, result in _raise_lost_worker(received):
         step = int(number)
-        # A worker that was started again begins again; one that is gone is waited for in vain.
-        if step < expected or step in waiting or len(waiting) > _MOST_WAITING:
+        # A restarted worker starts from the first step; a missing worker leaves a gap.
+        if step < expected or step in early or len(early) > _MAX_EARLY_BATCHES:
             raise ClusterError(_REMEDY)
-        waiting[step] = made
-        while expected in waiting:
-            yield waiting.pop(expected)
+        early[step] = result
+        while expected in early:
+            yield early.pop(expected)
             expected += 1
 
 
-def _until_lost(read: tf.data.Dataset) -> Iterator[Any]:
+def _raise_lost_worker(received: tf.data.Dataset) -> Iterator[Any]:
     try:
-        yield from read
+        yield from received
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
         raise ClusterError(_REMEDY) from None
 
 
 @contextmanager
 def report_lost_batches() -> Iterator[None]:
-    """Tell of a worker that died while its batches were read, in one line.
+    """Convert TensorFlow's error about a lost worker inside the block to a one-line error.
 
     Raises:
-      ClusterError: if one did.
+      ClusterError: if a worker ended while its batches were read.
     """
     try:
         yield
     except tf.errors.OpError as error:
-        # TensorFlow passes on what a generator raised as the last lines of a page.
-        line = next((one for one in error.message.splitlines() if _LOST in one), None)
+        # TensorFlow appends the error of a generator to a long message.
+        line = next((line for line in error.message.splitlines() if _LOST in line), None)
         if line is None:
             raise
         raise ClusterError(line[line.index(_LOST) :]) from None
 
 
 def new_job() -> str:
-    """A name that no other job has."""
+    """Return a unique job name."""
     return uuid.uuid4().hex
 
 
 def start_dispatcher(port: int, workers: list[str]) -> Server:
-    """Start the process that knows the workers.
+    """Start the dispatcher, which registers the workers.
 
     Args:
-      port: that it listens on; 0 takes any that is free.
-      workers: the machine of each worker that will join, as often as there are workers on it.
+      port: port of the dispatcher; 0 selects a free one.
+      workers: host name of each worker that will join, repeated for several workers on a host.
 
     Returns:
       A server; its `target` is the address.
 
     Raises:
-      ConfigError: if the port is taken.
+      ConfigError: if the port is in use.
     """
     addresses = [worker if ":" in worker else f"{worker}:%port%" for worker in workers]
     config = tf_service.DispatcherConfig(port=port, worker_addresses=addresses)
-    return _started(lambda: tf_service.DispatchServer(config), port)
+    return _start(lambda: tf_service.DispatchServer(config), port)
 
 
 def start_worker(dispatcher: str, host: str, port: int) -> Server:
-    """Start a process that makes batches.
+    """Start a worker, which computes batches.
 
     Args:
-      dispatcher: its address, as ``grpc://host:port``.
-      host: as those who train reach this machine, and as the dispatcher knows it.
-      port: that it listens on; 0 takes any that is free.
+      dispatcher: address of the dispatcher, as ``grpc://host:port``.
+      host: name of this machine, as the trainers reach it and the dispatcher lists it.
+      port: port of the worker; 0 selects a free one.
 
     Raises:
-      ConfigError: if the port is taken.
+      ConfigError: if the port is in use.
     """
     address = check_address(dispatcher).removeprefix(_PREFIX)
     _load_decoders()
     config = tf_service.WorkerConfig(address, f"{host}:%port%", port)
-    return _started(lambda: tf_service.WorkerServer(config), port)
+    return _start(lambda: tf_service.WorkerServer(config), port)
 
 
 def check_address(address: str) -> str:
-    """A dispatcher's address, if one answers there.
+    """Return a dispatcher's address after checking that the dispatcher accepts connections.
 
     Raises:
-      ConfigError: if it does not look like one.
-      ClusterError: if nobody answers, for which TensorFlow would wait.
+      ConfigError: if it is not an address.
+      ClusterError: if no connection is possible; TensorFlow would wait indefinitely.
     """
     host, _, port = address.removeprefix(_PREFIX).rpartition(":")
     if not address.startswith(_PREFIX) or not host or not port.isdecimal():
         raise ConfigError(
-            f"'{address}' is not the address of a dispatcher; give one like grpc://host:5050, as "
-            "tfdream data-worker --dispatcher prints it"
+            f"'{address}' is not the address of a dispatcher; use one like grpc://host:5050, which "
+            "tfdream data-worker --dispatcher prints"
         )
     try:
-        socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
+        socket.create_connection((host, int(port)), _TIMEOUT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
             f"no dispatcher answers at '{address}' ({error}); start one with tfdream data-worker "
@@ -226,20 +229,20 @@ def check_address(address: str) -> str:
     return address
 
 
-def _started(start: Callable[[], Server], port: int) -> Server:
+def _start(start: Callable[[], Server], port: int) -> Server:
     try:
         return start()
     except (tf.errors.OpError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"port {port} cannot be used ({reason}); choose another --port") from None
+        raise ConfigError(f"port {port} is not available ({reason}); use another --port") from None
 
 
 def _load_decoders() -> None:
-    """Load tensorflow-io's operations, if it is here: graphs from elsewhere may use them."""
+    """Load tensorflow-io's operations, if installed: graphs of the trainers may contain them."""
     flac = PrepareConfig(codec="flac")
     if not records.decodes(flac.codec):
         return
-    # Its library is loaded when one of them is first put into a graph.
+    # The library is loaded when one of its operations is first added to a graph.
     tf.function(lambda encoded: records.decode(encoded, flac)).get_concrete_function(
         tf.TensorSpec([], tf.string)
     )

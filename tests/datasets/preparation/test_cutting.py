@@ -21,7 +21,7 @@ def settings(**changes):
 
 
 def counting(seconds):
-    """Samples that tell their own position."""
+    """Samples whose values are their positions."""
     return np.arange(1, round(seconds * RATE) + 1, dtype=np.int16)
 
 
@@ -40,7 +40,7 @@ def counted(tmp_path):
     return write(tmp_path / "counted.wav", counting(2.6))
 
 
-def test_clips_are_the_consecutive_samples_to_the_bit(counted):
+def test_clips_are_exact_consecutive_slices(counted):
     first, second = cut(counted, settings())
     assert np.array_equal(np.concatenate([first, second]), counting(2.0))
 
@@ -69,32 +69,32 @@ def test_the_only_clip_is_filled_however_short(tmp_path, tail):
     assert np.array_equal(clip[:80], counting(0.01))
 
 
-def test_a_track_without_a_whole_clip_is_an_error_that_names_the_way_out(tmp_path):
+def test_a_track_shorter_than_a_clip_is_an_error_with_a_remedy(tmp_path):
     path = write(tmp_path / "short.wav", counting(0.5))
     with pytest.raises(AudioError, match=r"0\.50 s .* clip_seconds=1; use tail=zeros"):
         cutting.cut(path, settings())
 
 
 @pytest.mark.parametrize(("most", "count"), [(1, 1), (2, 2), (9, 2)])
-def test_a_track_gives_no_more_clips_than_allowed(counted, most, count):
+def test_the_number_of_clips_of_a_track_is_limited(counted, most, count):
     assert len(cutting.cut(counted, settings(max_clips_per_track=most))) == count
 
 
-def test_trims_leave_out_the_start_and_the_end(counted):
+def test_trims_remove_the_start_and_the_end(counted):
     trimmed = settings(skip_start_seconds=0.5, skip_end_seconds=0.4, tail="zeros", min_fill=0)
-    heard = np.concatenate(cut(counted, trimmed))
-    wanted = counting(2.6)[round(0.5 * RATE) : round(2.2 * RATE)]
-    assert np.array_equal(heard[: len(wanted)], wanted)
-    assert not heard[len(wanted) :].any()
+    samples = np.concatenate(cut(counted, trimmed))
+    expected = counting(2.6)[round(0.5 * RATE) : round(2.2 * RATE)]
+    assert np.array_equal(samples[: len(expected)], expected)
+    assert not samples[len(expected) :].any()
 
 
 @pytest.mark.parametrize("trims", [(2.0, 0.0), (0.0, 2.0), (1.3, 1.3), (9.0, 9.0)])
-def test_trims_may_leave_too_little(counted, trims):
+def test_trims_that_leave_too_little_are_an_error(counted, trims):
     with pytest.raises(AudioError, match="between the trims"):
         cutting.cut(counted, settings(skip_start_seconds=trims[0], skip_end_seconds=trims[1]))
 
 
-def test_gain_scales_and_never_wraps_around(tmp_path):
+def test_gain_scales_and_clips(tmp_path):
     path = write(tmp_path / "loud.wav", np.repeat(np.int16([1000, 30000, -30000]), 3000))
     (halved,) = cut(path, settings(gain=0.5))
     (doubled,) = cut(path, settings(gain=2.0))
@@ -111,18 +111,18 @@ def test_channels_are_averaged(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [11025, 44100, 48000])
-def test_other_rates_give_as_many_seconds(tmp_path, rate):
+def test_clips_of_other_rates_have_the_same_duration(tmp_path, rate):
     tone = np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) * 16000
     path = write(tmp_path / "tone.wav", tone.astype(np.int16), rate)
     first, second = cut(path, settings(tail="zeros"))
     seconds = np.arange(RATE) / RATE
-    for clip in (first, second):  # 440 whole turns a second: both clips begin at phase 0
+    for clip in (first, second):  # 440 periods per second: both clips begin at phase 0
         inside = slice(200, -200)  # 25 ms, off the ends, where the resampler rings
-        wanted = 16000 * np.sin(2 * np.pi * 440 * seconds[inside])
-        assert np.abs(clip[inside] - wanted).max() < 16  # -60 dB
+        expected = 16000 * np.sin(2 * np.pi * 440 * seconds[inside])
+        assert np.abs(clip[inside] - expected).max() < 16  # -60 dB
 
 
-def test_flac_holds_the_samples_of_pcm16(counted):
+def test_flac_is_lossless(counted):
     for pcm, flac in zip(
         cut(counted, settings()), cutting.cut(counted, settings(codec="flac")), strict=True
     ):
@@ -136,11 +136,11 @@ def track(path):
     return Track(path.name, path, "label", path.name)
 
 
-def test_what_cannot_be_cut_is_skipped_with_its_reason(counted):
+def test_unusable_files_are_skipped_with_a_reason(counted):
     folder = counted.parent
     (folder / "text.wav").write_text("not audio")
     empty = write(folder / "empty.wav", counting(0))
-    found = list(
+    results = list(
         cutting.cut_all(
             [
                 track(counted),
@@ -153,42 +153,42 @@ def test_what_cannot_be_cut_is_skipped_with_its_reason(counted):
             workers=1,
         )
     )
-    assert [result[0].name for result in found] == [
+    assert [track.name for track, _ in results] == [
         "counted.wav",
         "text.wav",
         "gone.wav",
         "empty.wav",
         "short.wav",
     ]
-    assert len(found[0][1]) == 2
-    reasons = [skipped.reason for _, skipped in found[1:]]
+    assert len(results[0][1]) == 2
+    reasons = [skipped.reason for _, skipped in results[1:]]
     for reason, words in zip(
         reasons, ["cannot be decoded", "does not exist", "0 samples", "clip_seconds"], strict=True
     ):
         assert words in reason
-        assert str(folder) not in reason  # a report is read on other machines
+        assert str(folder) not in reason  # reports are read on other machines
 
 
 class Deadly(PosixPath):
-    """A path that kills the process that receives it, as a decoder's crash would."""
+    """A path that crashes the process that unpickles it, like a damaged file may do."""
 
     def __reduce__(self):
         return os._exit, (1,)
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_only_loses_its_file(counted):
+def test_a_crash_skips_only_its_file(counted):
     other = write(counted.parent / "other.wav", counting(1.5))
     tracks = [track(counted), track(Deadly("deadly.wav")), track(other), track(counted)]
-    found = list(cutting.cut_all(tracks, settings(), workers=2))
-    assert [known.name for known, _ in found] == [known.name for known in tracks]
-    assert found[1][1] == Skipped("deadly.wav", "the decoder crashed on it")
-    assert found[0][1] == found[3][1] == cutting.cut(counted, settings())
-    assert found[2][1] == cutting.cut(other, settings())
+    results = list(cutting.cut_all(tracks, settings(), workers=2))
+    assert [one.name for one, _ in results] == [one.name for one in tracks]
+    assert results[1][1] == Skipped("deadly.wav", "the decoder crashed on it")
+    assert results[0][1] == results[3][1] == cutting.cut(counted, settings())
+    assert results[2][1] == cutting.cut(other, settings())
 
 
-def test_processes_that_cannot_start_are_an_error_and_no_file_is_blamed(counted, tmp_path):
-    # Spawned processes run the script again, up to a guard that this one lacks.
+def test_workers_that_cannot_start_are_an_error_and_no_file_is_skipped(counted, tmp_path):
+    # Spawned processes run the script again; this one lacks the guard against that.
     script = tmp_path / "unguarded.py"
     script.write_text(
         "from pathlib import Path\n"
@@ -203,6 +203,6 @@ def test_processes_that_cannot_start_are_an_error_and_no_file_is_blamed(counted,
     )
     assert done.returncode
     assert done.stdout == ""
-    # The processes that did not start may have their say behind it.
+    # Messages of the processes that did not start may follow.
     (error,) = re.findall(r"(?m)^tfdream\.errors\.DatasetError.*", done.stderr)
     assert "__main__" in error

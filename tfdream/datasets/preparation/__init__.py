@@ -1,1 +1,1 @@
-""""""
+"""From a source of tracks to a dataset folder."""

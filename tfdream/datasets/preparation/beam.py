@@ -1,38 +1,42 @@
-"""Shards written by a runner of Apache Beam: on this machine, or on a cluster that sees its files.
+"""Shards written by Apache Beam, on this machine or on a cluster with a shared file system.
 
-An element of the pipeline is a planned shard. Whoever writes it notes it in the journal, so that an
-interrupted pipeline goes on with the shards that it lacks.
+An element of the pipeline is a planned shard. The worker that writes it records it in the journal,
+so that the next call after an interruption writes the missing shards only.
 """
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from tfdream.datasets.preparation import cutting, shards
 from tfdream.datasets.preparation.journal import Journal
-from tfdream.datasets.preparation.shards import Order, PlannedShard
+from tfdream.datasets.preparation.shards import PlannedShard, ShardContext
 from tfdream.errors import ConfigError
 
 
-class Beam(NamedTuple):
-    """How Beam is asked."""
+@dataclass(frozen=True)
+class Beam:
+    """A runner of Apache Beam and its options.
+
+    Attributes:
+      runner: Beam's name of the runner, such as ``direct``, ``flink`` or ``dataflow``.
+      options: Beam's pipeline options, in the syntax of a command line.
+    """
 
     runner: str
-    """As Beam names it, such as ``direct``, ``flink`` or ``dataflow``."""
     options: str = ""
-    """Beam's own, as on a command line."""
 
     def check(self) -> None:
-        """See that it can be asked.
+        """Check that the runner is available.
 
         Raises:
-          ConfigError: if it is not installed, or has no such runner.
+          ConfigError: if Beam is not installed or does not have this runner.
         """
         if find_spec("apache_beam") is None:
             raise ConfigError(
-                f"--runner {self.runner} needs Apache Beam, which is not installed; use "
+                f"--runner {self.runner} requires Apache Beam, which is not installed; use "
                 "pip install -e '.[beam]', or --runner local"
             )
         from apache_beam.runners.runner import create_runner
@@ -41,27 +45,29 @@ class Beam(NamedTuple):
             create_runner(self.runner)
         except (ValueError, ImportError, AttributeError) as error:
             reason = " ".join(str(error).split())
-            raise ConfigError(f"--runner {self.runner} cannot be used: {reason}") from None
+            raise ConfigError(f"--runner {self.runner} is not available: {reason}") from None
 
-    def write(self, planned: Sequence[PlannedShard], order: Order, journal: Journal) -> None:
-        """Write shards, each by itself, and note them in the journal.
+    def write(
+        self, planned: Sequence[PlannedShard], context: ShardContext, journal: Journal
+    ) -> None:
+        """Write shards in parallel and record them in the journal.
 
         Args:
-          planned: which.
-          order: what they are parts of; its folder is the same one wherever Beam works.
-          journal: of the dataset.
+          planned: the shards to write.
+          context: settings of the dataset; all workers access its folder at the same path.
+          journal: the journal of the dataset.
         """
         import apache_beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
         options = PipelineOptions(shlex.split(self.options))
         with apache_beam.Pipeline(self.runner, options) as pipeline:
-            # Reshuffled, or Beam would keep all of them on the worker that lists them.
-            spread = pipeline | apache_beam.Create(planned) | apache_beam.Reshuffle()
-            _ = spread | apache_beam.Map(partial(_write, order, journal))
+            # Without Reshuffle, Beam would process all shards on the worker that lists them.
+            distributed = pipeline | apache_beam.Create(planned) | apache_beam.Reshuffle()
+            _ = distributed | apache_beam.Map(partial(_write, context, journal))
 
 
-def _write(order: Order, journal: Journal, planned: PlannedShard) -> None:
-    # One track after the other: Beam has as many processes as it was told to have.
-    cut = cutting.cut_all(planned.tracks, order.config, workers=1)
-    journal.add(shards.write(planned, cut, order))
+def _write(context: ShardContext, journal: Journal, planned: PlannedShard) -> None:
+    # Beam runs parallel processes itself; a shard's tracks are cut one after the other.
+    results = cutting.cut_all(planned.tracks, context.config, workers=1)
+    journal.add(shards.write(planned, results, context))

@@ -1,6 +1,6 @@
-"""Clips: fixed-length pieces of a track, cut and encoded without TensorFlow.
+"""Clips: fixed-length pieces of tracks, decoded and encoded in worker processes.
 
-This is what the worker processes of `prepare` run; they start fast because nothing here imports
+The worker processes of `prepare` run this module. They start fast, because it does not import
 TensorFlow.
 """
 
@@ -17,62 +17,73 @@ import numpy as np
 import soundfile
 
 from tfdream import audio
+from tfdream.audio import Samples
 from tfdream.config import PrepareConfig
 from tfdream.datasets.sources.tracks import Skipped, Track
 from tfdream.errors import AudioError, DatasetError
 from tfdream.io import processes
 
-_FULL_SCALE = 32768  # as libsndfile has it, so that 16-bit sources are kept to the bit
+_FULL_SCALE = 32768  # libsndfile's, so that 16-bit sources are preserved exactly
 
 
-def cut(path: Path, config: PrepareConfig) -> list[bytes]:
+def cut(path: str | Path, config: PrepareConfig) -> list[bytes]:
     """Decode, mix to mono, resample, trim and cut one file.
 
     Args:
-      path: the file.
-      config: the rules.
+      path: an audio file.
+      config: clip length, trims and codec.
 
     Returns:
-      The clips in order, each `config.clip_samples` long and encoded by `config.codec`.
+      The clips in order, each of `config.clip_samples` samples, encoded with `config.codec`.
 
     Raises:
       AudioError: if the file is empty, cannot be decoded or is too short for a single clip.
     """
     clips: list[bytes] = []
     rate, size = config.sample_rate, config.clip_samples
-    heard = 0
+    samples = 0
     with audio.Reader(path) as reader:
-        mono = reader.mid(rate)
+        mid = reader.mid(rate)
         start, end = config.skip_start_seconds * rate, config.skip_end_seconds * rate
-        for piece in audio.rechunk(audio.trim(mono, round(start), round(end)), size):
-            heard += len(piece)
-            if len(piece) < size and not _worth_filling(len(piece), bool(clips), config):
+        for piece in audio.rechunk(audio.trim(mid, round(start), round(end)), size):
+            samples += len(piece)
+            if len(piece) < size and not _keeps_tail(len(piece), bool(clips), config):
                 break
             clips.append(encode(fill(piece[:, 0], size, config.tail), config))
             if len(clips) == config.max_clips_per_track:
                 break
     if not clips:
         raise AudioError(
-            f"{heard / rate:.2f} s between the trims are shorter than clip_seconds="
-            f"{config.clip_seconds:g}; use tail=zeros or tail=repeat to fill it up"
+            f"{samples / rate:.2f} s between the trims are shorter than clip_seconds="
+            f"{config.clip_seconds:g}; use tail=zeros or tail=repeat to fill the clip"
         )
     return clips
 
 
-def fill(piece: np.ndarray, samples: int, how: str) -> np.ndarray:
-    """Bring the last piece of a track to a length: by repeating it, or with zeros."""
-    if how == "repeat":
+def fill(piece: Samples, samples: int, tail: str) -> Samples:
+    """Extend the last piece of a track to a length.
+
+    Args:
+      piece: float `[at most samples]`.
+      samples: length of the result.
+      tail: ``repeat`` repeats the piece; otherwise zeros are appended.
+
+    >>> fill(np.array([1.0, 2.0]), 5, "repeat")
+    array([1., 2., 1., 2., 1.])
+    """
+    if tail == "repeat":
         return np.resize(piece, samples)
     return np.pad(piece, (0, samples - len(piece)))
 
 
-def _worth_filling(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
+def _keeps_tail(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
+    """Return whether the last, incomplete clip is filled rather than dropped."""
     enough = samples >= config.min_fill * config.clip_samples
     return config.tail != "drop" and (enough or not has_clips)
 
 
-def encode(samples: np.ndarray, config: PrepareConfig) -> bytes:
-    """float `[samples]` in [−1, 1] → 16-bit FLAC or PCM, scaled by `config.gain`."""
+def encode(samples: Samples, config: PrepareConfig) -> bytes:
+    """Encode float `[samples]` in [−1, 1] as 16-bit FLAC or PCM, scaled by `config.gain`."""
     scaled = np.round(samples * config.gain * _FULL_SCALE)
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
     if config.codec == "pcm16":
@@ -85,53 +96,53 @@ def encode(samples: np.ndarray, config: PrepareConfig) -> bytes:
 def cut_all(
     tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[tuple[Track, list[bytes] | Skipped]]:
-    """Cut tracks in parallel processes; results come in the order of `tracks`.
+    """Cut tracks in parallel processes; results are in the order of `tracks`.
 
-    A file that makes a decoder crash its process is skipped like any other damaged one: the
-    processes are started again, and the file is tried once more on its own.
+    A file that crashes the decoder and its process is skipped like any other damaged file: the
+    processes are restarted, and the file is decoded once more in its own process.
 
     Raises:
-      DatasetError: if no process can be started at all.
+      DatasetError: if worker processes cannot be started.
     """
-    return zip(tracks, _each(_cut_or_skip, tracks, config, workers), strict=True)
+    return zip(tracks, _map_tracks(_cut_or_skip, tracks, config, workers), strict=True)
 
 
 def count_all(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> Iterator[int]:
-    """How many clips `cut_all` will make of each track, by its header; 0 where that is damaged.
+    """Estimate the clips of each track from its header; 0 if the header is damaged.
 
     Raises:
-      DatasetError: if no process can be started at all.
+      DatasetError: if worker processes cannot be started.
     """
-    for counted in _each(_count, tracks, config, workers):
-        yield 0 if isinstance(counted, Skipped) else counted
+    for count in _map_tracks(_count, tracks, config, workers):
+        yield 0 if isinstance(count, Skipped) else count
 
 
 Result = TypeVar("Result")
 Work = Callable[[Track, PrepareConfig], Result]
 
 
-def _each(
+def _map_tracks(
     work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[Result | Skipped]:
-    """What `work` makes of each track, in order; see `cut_all`."""
-    # Idle processes would only cost their start.
+    """Apply `work` to each track, in order; see `cut_all`."""
+    # More processes would take longer to start than they save.
     workers = min(workers, len(tracks) // 2)
     if workers <= 1:
         for track in tracks:
             yield work(track, config)
         return
-    waiting = deque(tracks)
-    while waiting:
+    pending = deque(tracks)
+    while pending:
         try:
-            for result in _in_pool(work, waiting, config, workers):
-                waiting.popleft()
+            for result in _map_in_pool(work, pending, config, workers):
+                pending.popleft()
                 yield result
         except BrokenProcessPool:
-            yield _alone(work, waiting.popleft(), config)
+            yield _run_isolated(work, pending.popleft(), config)
 
 
-def _alone(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
-    """Do it in a process of its own, which the file may crash."""
+def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
+    """Process a track in its own process, which the file may crash."""
     with processes.pool(1) as pool:
         try:
             pool.submit(os.getpid).result()
@@ -146,13 +157,13 @@ def _alone(work: Work[Result], track: Track, config: PrepareConfig) -> Result | 
             return Skipped(track.name, "the decoder crashed on it")
 
 
-def _in_pool(
+def _map_in_pool(
     work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[Result]:
     running: deque[Future[Result]] = deque()
     pool = processes.pool(workers)
     try:
-        for track in list(tracks):  # the caller takes from it what is done
+        for track in list(tracks):  # the caller removes finished tracks from it
             running.append(pool.submit(work, track, config))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
@@ -171,11 +182,11 @@ def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
 
 def _count(track: Track, config: PrepareConfig) -> int:
     try:
-        found = audio.info(track.path)
+        header = audio.info(track.path)
     except AudioError:
         return 0
     skipped_seconds = config.skip_start_seconds + config.skip_end_seconds
-    heard = max(0.0, found.samples / found.sample_rate - skipped_seconds) * config.sample_rate
-    whole, rest = divmod(round(heard), config.clip_samples)
-    clips = whole + (rest > 0 and _worth_filling(rest, whole > 0, config))
+    seconds = max(0.0, header.samples / header.sample_rate - skipped_seconds)
+    clips, rest = divmod(round(seconds * config.sample_rate), config.clip_samples)
+    clips += rest > 0 and _keeps_tail(rest, clips > 0, config)
     return min(clips, config.max_clips_per_track or clips)

@@ -1,7 +1,7 @@
-"""The journal of an unfinished dataset: which of its shards are written.
+"""The journal of an unfinished dataset: it lists the shards that are written.
 
-It is a folder with a file for every shard, each of which appears whole, so that shards may be
-finished by several processes, on several machines, and in any order.
+The journal is a folder with one file per shard. Each file is written atomically, so that shards may
+be finished by several processes, on several machines, and in any order.
 """
 
 import json
@@ -17,38 +17,42 @@ FOLDER = ".journal"
 
 
 class Journal:
-    """The finished shards of `folder`, which is going to hold the dataset of `fingerprint`.
+    """The finished shards of an unfinished dataset.
+
+    Args:
+      folder: folder of the dataset.
+      fingerprint: digest of its settings and source.
 
     Raises:
-      DatasetError: if another dataset was begun there.
+      DatasetError: if the folder has the journal of a dataset with another fingerprint.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder = folder.absolute() / FOLDER
-        owner = self.folder / "fingerprint"
-        if owner.exists() and owner.read_text(encoding="utf-8") != fingerprint:
-            raise other_settings(folder)
-        write_text(owner, fingerprint)
+        path = self.folder / "fingerprint"
+        if path.exists() and path.read_text(encoding="utf-8") != fingerprint:
+            raise settings_differ(folder)
+        write_text(path, fingerprint)
 
     def add(self, written: WrittenShard) -> None:
-        """Note a finished shard."""
+        """Record a finished shard."""
         write_text(self.folder / f"{written.number:05d}.json", written.model_dump_json())
 
     def read(self) -> list[WrittenShard]:
-        """The finished shards, in their order."""
-        found = (json.loads(path.read_bytes()) for path in self.folder.glob("[0-9]*.json"))
-        shards = [validate(content, WrittenShard, f"'{self.folder}'") for content in found]
+        """Return the finished shards, by number."""
+        entries = (json.loads(path.read_bytes()) for path in self.folder.glob("[0-9]*.json"))
+        shards = [validate(entry, WrittenShard, f"'{self.folder}'") for entry in entries]
         return sorted(shards, key=lambda written: written.number)
 
 
-def clear(folder: Path) -> None:
-    """Remove the journal of `folder`, if there is one: its dataset is finished, or given up."""
+def remove_journal(folder: Path) -> None:
+    """Remove the journal of a dataset that is finished or discarded."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
-def other_settings(folder: Path) -> DatasetError:
-    """What is wrong with a folder that holds another dataset, or a part of one."""
+def settings_differ(folder: Path) -> DatasetError:
+    """Return the error for a folder with another dataset, finished or not."""
     return DatasetError(
-        f"'{folder}' holds a dataset of other settings or another state of the source; "
-        "name another folder or use --force to replace it"
+        f"'{folder}' contains a dataset with other settings or another state of the source; "
+        "use another folder, or --force to replace it"
     )

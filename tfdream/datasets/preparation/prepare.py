@@ -1,8 +1,9 @@
 """`prepare`: from a source to a dataset folder, in parallel, resumable and repeatable.
 
-Which track goes into which shard is planned first. Then tracks are decoded in parallel processes
-and written in the order of the plan, or Apache Beam writes whole shards. The journal knows those
-that are finished, so that an interrupted call makes the others; the result is the same to the byte.
+The distribution of tracks over shards is planned first. Then parallel processes decode the tracks,
+and the shards are written in the order of the plan; alternatively, Apache Beam writes them. The
+journal lists the finished shards, so that a call after an interruption writes the others. The
+resulting bytes are the same in every case.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,138 +20,151 @@ from tfdream.config import PrepareConfig
 from tfdream.datasets import manifest, records
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.preparation import cutting, shards
-from tfdream.datasets.preparation import journal as journals
 from tfdream.datasets.preparation.beam import Beam
-from tfdream.datasets.preparation.journal import Journal
-from tfdream.datasets.preparation.shards import Order, PlannedShard, WrittenShard
-from tfdream.datasets.sources import find
-from tfdream.datasets.sources.find import NO_OPTIONS, SourceOptions
-from tfdream.datasets.sources.tracks import Skipped, Track
+from tfdream.datasets.preparation.journal import Journal, remove_journal, settings_differ
+from tfdream.datasets.preparation.shards import ShardContext, WrittenShard
+from tfdream.datasets.sources.base import Layout
+from tfdream.datasets.sources.find import AUTO, read_source
+from tfdream.datasets.sources.folds import assign_folds
+from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn, no_progress
 
 
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How `prepare` reads a source and runs; the clips do not depend on `workers` and `beam`.
+
+    Attributes:
+      layout: layout of the source, such as ``GtzanLayout(splits="lists")``, its name, or ``auto``.
+      ignore_folds: ignore the folds that the source specifies, and assign folds by group.
+      workers: number of processes; by default one per processor.
+      beam: writes the shards instead of local processes.
+      force: replace an existing dataset.
+    """
+
+    layout: Layout | str = AUTO
+    ignore_folds: bool = False
+    workers: int | None = None
+    beam: Beam | None = None
+    force: bool = False
+
+
+DEFAULT_OPTIONS = PrepareOptions()
+
+
 def prepare(
-    source: Path,
-    folder: Path,
+    source: str | Path,
+    dataset: str | Path,
     config: PrepareConfig,
-    options: SourceOptions = NO_OPTIONS,
-    workers: int | None = None,
-    beam: Beam | None = None,
-    force: bool = False,
+    options: PrepareOptions = DEFAULT_OPTIONS,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Write the dataset of `source` to `folder`, or go on writing it, or find it done.
+    """Write the dataset of a source, or complete it after an interruption.
+
+    If the dataset is complete, nothing is written.
 
     Args:
-      source: see `sources.read`.
-      folder: the dataset.
+      source: see `read_source`.
+      dataset: folder of the dataset.
       config: clip rules, codec and folds.
-      options: the layout of the source, and what belongs to that.
-      workers: processes; by default one per processor.
-      beam: writes the shards in the place of our own processes; then `progress` hears of the end
-        alone.
-      force: start anew where `folder` holds a dataset already.
-      progress: hears how far it is.
+      options: layout of the source, processes, and whether to replace an existing dataset.
+      progress: receives the number of finished tracks; with Beam, only at the end.
 
     Returns:
       The JSON object of the command: tracks, clips, audio_seconds, skipped, wall_seconds, …
 
     Raises:
-      ConfigError: if Beam cannot be asked.
-      DatasetError: if the source yields nothing, `folder` holds a dataset of other settings, or
-        nothing here could decode the codec.
+      ConfigError: if Beam is not available.
+      DatasetError: if the source has no clips, the folder contains a dataset with other settings,
+        or this installation cannot decode the codec.
     """
     started = time.perf_counter()
+    folder = Path(dataset)
     records.check_codec(config)
-    if beam:
-        beam.check()
-    found = find.read(source, options)
-    tracks = find.assign_folds(found.tracks, config.folds, config.seed)
-    labels = sorted({track.label for track in tracks})
+    if options.beam:
+        options.beam.check()
+    tracks, skipped = read_source(source, options.layout, options.ignore_folds)
+    tracks = assign_folds(tracks, config.folds, config.seed)
     fingerprint = _fingerprint(tracks, config)
-    if force:
-        _clear(folder)
+    if options.force:
+        _remove_dataset(folder)
     if (folder / manifest.MANIFEST).exists():
-        dataset = manifest.load(folder)
-        if dataset.fingerprint != fingerprint:
-            raise journals.other_settings(folder)
+        result = manifest.load(folder)
+        if result.fingerprint != fingerprint:
+            raise settings_differ(folder)
     else:
-        journal = Journal(folder, fingerprint)
-        workers = workers or os.cpu_count() or 1
-        done = {written.number for written in journal.read()}
-        plan = shards.plan(tracks, config, workers)
-        missing = [planned for planned in plan if planned.number not in done]
-        order = Order(folder.absolute(), labels, config)
-        if beam:
-            beam.write(missing, order, journal)
-            progress(len(tracks), len(tracks))
-        else:
-            waiting = sum(len(planned.tracks) for planned in missing)
-            for planned, written in _write(missing, order, workers):
-                journal.add(written)
-                waiting -= len(planned.tracks)
-                progress(len(tracks) - waiting, len(tracks))
-        dataset = _describe(
-            folder, journal.read(), tracks, found.skipped, labels, config, fingerprint
-        )
-        if not dataset.clips:
-            journals.clear(folder)
-            reasons = "; ".join(f"{path}: {reason}" for path, reason in dataset.skipped[:3])
-            raise DatasetError(f"no file of '{source}' gave a clip ({reasons})")
-        write_json(folder / manifest.MANIFEST, dataset.model_dump(mode="json"))
-        journals.clear(folder)
+        context = ShardContext(folder.absolute(), sorted({track.label for track in tracks}), config)
+        written = _write_missing(tracks, context, Journal(folder, fingerprint), options, progress)
+        result = _describe(written, Source(tracks, skipped), context, fingerprint)
+        if not result.clips:
+            remove_journal(folder)
+            reasons = "; ".join(f"{path}: {reason}" for path, reason in result.skipped[:3])
+            raise DatasetError(f"no file of '{source}' has a clip ({reasons})")
+        write_json(folder / manifest.MANIFEST, result.model_dump(mode="json"))
+        remove_journal(folder)
     return {
         "dataset": str(folder),
-        "tracks": dataset.tracks,
-        "clips": dataset.clips,
-        "audio_seconds": round(dataset.clips * config.clip_seconds, 3),
-        "clips_per_label": dataset.clips_per_label,
-        "shards": len(dataset.shards),
-        "skipped": [{"path": path, "reason": reason} for path, reason in dataset.skipped],
+        "tracks": result.tracks,
+        "clips": result.clips,
+        "audio_seconds": round(result.clips * config.clip_seconds, 3),
+        "clips_per_label": result.clips_per_label,
+        "shards": len(result.shards),
+        "skipped": [{"path": path, "reason": reason} for path, reason in result.skipped],
         "wall_seconds": round(time.perf_counter() - started, 3),
     }
 
 
-def _write(
-    missing: list[PlannedShard], order: Order, workers: int
-) -> Iterator[tuple[PlannedShard, WrittenShard]]:
-    """Cut in parallel processes, and write one shard after the other."""
-    tracks = [track for planned in missing for track in planned.tracks]
-    cut = cutting.cut_all(tracks, order.config, workers)
+def _write_missing(
+    tracks: list[Track],
+    context: ShardContext,
+    journal: Journal,
+    options: PrepareOptions,
+    progress: ProgressFn,
+) -> list[WrittenShard]:
+    """Write the shards that the journal does not list; return all shards."""
+    workers = options.workers or os.cpu_count() or 1
+    finished = {written.number for written in journal.read()}
+    plan = shards.plan(tracks, context.config, workers)
+    missing = [planned for planned in plan if planned.number not in finished]
+    if options.beam:
+        options.beam.write(missing, context, journal)
+        progress(len(tracks), len(tracks))
+        return journal.read()
+    members = [track for planned in missing for track in planned.tracks]
+    results = cutting.cut_all(members, context.config, workers)
+    remaining = len(members)
     for planned in missing:
-        yield planned, shards.write(planned, islice(cut, len(planned.tracks)), order)
+        journal.add(shards.write(planned, islice(results, len(planned.tracks)), context))
+        remaining -= len(planned.tracks)
+        progress(len(tracks) - remaining, len(tracks))
+    return journal.read()
 
 
 def _describe(
-    folder: Path,
-    finished: list[WrittenShard],
-    tracks: list[Track],
-    unread: list[Skipped],
-    labels: list[str],
-    config: PrepareConfig,
-    fingerprint: str,
+    written: list[WrittenShard], source: Source, context: ShardContext, fingerprint: str
 ) -> Dataset:
-    written = [one.shard for one in finished if one.shard]
-    label_of = {track.name: track.label for track in tracks}
+    label_of = {track.name: track.label for track in source.tracks}
+    listed = [one.shard for one in written if one.shard]
     per_label: Counter[str] = Counter()
-    for shard in written:
+    for shard in listed:
         for name, count in shard.tracks.items():
             per_label[label_of[name]] += count
-    skipped = [pair for one in finished for pair in one.skipped]
+    skipped = [pair for one in written for pair in one.skipped]
     return Dataset(
-        folder=folder,
+        folder=context.folder,
         fingerprint=fingerprint,
-        config=config,
-        labels=labels,
-        clips_per_label={label: per_label[label] for label in labels},
-        shards=written,
-        skipped=sorted([*map(tuple, unread), *skipped]),
+        config=context.config,
+        labels=context.labels,
+        clips_per_label={label: per_label[label] for label in context.labels},
+        shards=listed,
+        skipped=sorted([*map(tuple, source.skipped), *skipped]),
     )
 
 
 def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
+    """Return a digest of the settings and the tracks, with the size of each file."""
     digest = hashlib.sha256(config.model_dump_json().encode())
     for track in tracks:
         size = track.path.stat().st_size if track.path.is_file() else -1
@@ -159,8 +173,8 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
     return digest.hexdigest()
 
 
-def _clear(folder: Path) -> None:
-    journals.clear(folder)
+def _remove_dataset(folder: Path) -> None:
+    remove_journal(folder)
     for pattern in (manifest.MANIFEST, "fold*-*.tfrecord"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -1,22 +1,25 @@
-"""Shards: which tracks go into which, known before any of them is cut, and how one is written.
+"""Shards: planning which tracks go into which shard, and writing one shard.
 
-Whoever writes a shard, and in whatever order, the bytes are the same.
+The bytes of a shard do not depend on the process that writes it, or on the order of writing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream.config import Config, PrepareConfig
-from tfdream.datasets.manifest import Shard, write_shard
+from tfdream.datasets import records
+from tfdream.datasets.manifest import Shard, file_sha256
 from tfdream.datasets.preparation import cutting
 from tfdream.datasets.sources.tracks import Skipped, Track
 
 
 class PlannedShard(NamedTuple):
-    """One that is to be written."""
+    """A shard to be written."""
 
     number: int
     fold: int
@@ -24,22 +27,22 @@ class PlannedShard(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """File name."""
         return f"fold{self.fold}-{self.number:05d}.tfrecord"
 
 
 class WrittenShard(Config):
-    """What became of a planned one."""
+    """The result of writing a planned shard."""
 
     number: int
     shard: Shard | None
-    """None if none of its tracks gave a clip."""
+    """None if none of its tracks has a clip."""
     skipped: list[tuple[str, str]]
     """Files and reasons."""
 
 
-class Order(NamedTuple):
-    """What all shards of a dataset have in common."""
+class ShardContext(NamedTuple):
+    """The settings that all shards of a dataset share."""
 
     folder: Path
     labels: list[str]
@@ -47,66 +50,94 @@ class Order(NamedTuple):
 
 
 def plan(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> list[PlannedShard]:
-    """Deal tracks out to shards of one fold each, with about `config.shard_clips` clips.
+    """Distribute tracks over shards of one fold each, with about `config.shard_clips` clips.
 
-    Tracks are shuffled, so that every shard holds a mixture of labels, and stay whole. How many
-    clips one will give is read in its header.
+    Tracks are shuffled, so that every shard has a mixture of labels, and are not split. The number
+    of clips of a track is estimated from its header.
 
     Args:
-      tracks: with their folds.
-      config: clip rules and the size of shards.
+      tracks: tracks with folds.
+      config: clip length and shard size.
       workers: processes that read headers.
 
     Returns:
-      The shards in the order of their folds.
+      The shards, sorted by fold.
     """
     shuffled = np.random.default_rng(config.seed).permutation(len(tracks))
-    ordered = sorted((tracks[number] for number in shuffled), key=lambda track: track.fold or 0)
+    ordered = sorted((tracks[index] for index in shuffled), key=lambda track: track.fold or 0)
     expected = np.array(list(cutting.count_all(ordered, config, workers)))
     folds = np.array([track.fold or 0 for track in ordered])
     planned: list[PlannedShard] = []
     for fold in np.unique(folds):
-        (places,) = np.nonzero(folds == fold)
-        for part in _parts(expected[places], config.shard_clips):
-            own = [ordered[place] for place in places[part]]
-            planned.append(PlannedShard(len(planned), int(fold), own))
+        (indices,) = np.nonzero(folds == fold)
+        for part in _split(expected[indices], config.shard_clips):
+            members = [ordered[index] for index in indices[part]]
+            planned.append(PlannedShard(len(planned), int(fold), members))
     return planned
 
 
 def write(
-    planned: PlannedShard, cut: Iterable[tuple[Track, list[bytes] | Skipped]], order: Order
+    planned: PlannedShard,
+    results: Iterable[tuple[Track, list[bytes] | Skipped]],
+    context: ShardContext,
 ) -> WrittenShard:
-    """Write one shard, whole or not at all.
+    """Write one shard completely or not at all.
 
     Args:
-      planned: which one.
-      cut: its tracks and their clips, or why there are none, as of `clips.cut_all`.
-      order: what it is part of.
+      planned: the shard.
+      results: its tracks with their clips, or the reason why they have none; see
+        `cutting.cut_all`.
+      context: folder, labels and settings of the dataset.
+
+    Raises:
+      DatasetError: if the disk is full.
     """
     skipped: list[tuple[str, str]] = []
+    clips_of: Counter[str] = Counter()
+    label_of: dict[str, int] = {}
 
-    def found() -> Iterator[tuple[str, int, bytes]]:
-        for track, result in cut:
+    def clips() -> Iterator[tuple[str, int, bytes]]:
+        for track, result in results:
             if isinstance(result, Skipped):
                 skipped.append((result.path, result.reason))
-            else:
-                label = order.labels.index(track.label)
-                yield from ((track.name, label, encoded) for encoded in result)
+                continue
+            label = context.labels.index(track.label)
+            for encoded in result:
+                clips_of[track.name] += 1
+                label_of[track.name] = label
+                yield track.name, label, encoded
 
-    shard = write_shard(order.folder, planned.name, planned.fold, found())
-    if not shard.clips:
-        (order.folder / planned.name).unlink()
-    return WrittenShard(
-        number=planned.number, shard=shard if shard.clips else None, skipped=skipped
+    path = context.folder / planned.name
+    records.write(path, clips())
+    if not clips_of:
+        path.unlink()
+        return WrittenShard(number=planned.number, shard=None, skipped=skipped)
+    shard = Shard(
+        name=planned.name,
+        fold=planned.fold,
+        clips=clips_of.total(),
+        bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        tracks=dict(clips_of),
+        track_labels=list(label_of.values()),
     )
+    return WrittenShard(number=planned.number, shard=shard, skipped=skipped)
 
 
-def _parts(expected: np.ndarray, shard_clips: int) -> list[np.ndarray]:
-    """The places of each shard's tracks, given the clips that are expected of each track."""
+def _split(expected: NDArray[Any], shard_clips: int) -> list[NDArray[np.intp]]:
+    """Split the tracks of a fold into shards.
+
+    Args:
+      expected: int `[tracks]`, the expected number of clips of each track.
+      shard_clips: the target number of clips of a shard.
+
+    Returns:
+      The indices of each shard's tracks.
+    """
     total = max(1, expected.sum())
-    wanted = max(1, round(total / shard_clips))
-    # A track belongs where its middle lies when the clips of all are laid end to end.
+    count = max(1, round(total / shard_clips))
+    # With the clips of all tracks laid end to end, a track belongs to the shard of its middle.
     middles = np.cumsum(expected) - expected / 2
-    numbers = np.minimum(middles * wanted // total, wanted - 1)
-    places = np.split(np.arange(len(expected)), np.nonzero(np.diff(numbers))[0] + 1)
-    return [part for part in places if len(part)]
+    numbers = np.minimum(middles * count // total, count - 1)
+    parts = np.split(np.arange(len(expected)), np.nonzero(np.diff(numbers))[0] + 1)
+    return [part for part in parts if len(part)]

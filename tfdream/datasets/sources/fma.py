@@ -113,9 +113,7 @@ def _select_folder(source: Path, subset: str | None) -> tuple[Path, str]:
     if subset is None:
         if len(available) != 1:
             names = " and ".join(f"fma_{name}" for name in available) or "none of FMA's folders"
-            raise DatasetError(
-                f"source '{source}' has {names}; use --subset {', '.join(SUBSETS)}"
-            )
+            raise DatasetError(f"source '{source}' has {names}; use --subset {', '.join(SUBSETS)}")
         return source / f"fma_{available[0]}", available[0]
     large_enough = SUBSETS[SUBSETS.index(subset) :]
     for name in available:

@@ -7,7 +7,7 @@ from timing import Cost, compare
 
 from tfdream import config
 from tfdream.corpus.styles import write_corpus
-from tfdream.datasets.preparation.prepare import prepare
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 
 _SECONDS = 30.0
 
@@ -18,7 +18,9 @@ def measure(folder: Path) -> list[Cost]:
     settings = config.load("lil_data", config.Experiment).prepare.model_copy(update={"folds": 2})
     cost = compare(
         "recordings to shards",
-        lambda: prepare(folder / "songs", folder / "dataset", settings, workers=1, force=True),
+        lambda: prepare(
+            folder / "songs", folder / "dataset", settings, PrepareOptions(workers=1, force=True)
+        ),
         "librosa.load of the same files",
         lambda: [librosa.load(song, sr=settings.sample_rate) for song in songs],
         rounds=3,
