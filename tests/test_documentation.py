@@ -1,5 +1,6 @@
-"""What the documentation names exists: files, sections, commands, options, configurations."""
+"""The documentation names existing files, sections, commands, options and configurations."""
 
+import configparser
 import re
 import shlex
 from pathlib import Path
@@ -12,65 +13,106 @@ from tfdream import config
 from tfdream.cli import main
 
 PROJECT = Path(__file__).parents[1]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
-README = PAGES[0].read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (
+        *(PROJECT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+        *sorted((PROJECT / "docs").rglob("*.md")),
+    )
+}
+EACH_PAGE = pytest.mark.parametrize("page", PAGES)
+
+
+def without_code(text):
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
 def anchors(page):
-    """The sections of a page, as links name them."""
-    titles = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    """Return the anchors of the sections of a page."""
+    titles = re.findall(r"(?m)^#+ (.+)$", without_code(PAGES[page]))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def calls():
-    """Every call of tfdream in an example, as words."""
-    for page in PAGES:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+def example_calls():
+    """Yield the arguments of every call of tfdream in the examples."""
+    for text in PAGES.values():
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 if line.startswith("tfdream "):
                     yield shlex.split(line.replace("…", ""), comments=True)[1:]
 
 
-def found(words, command=main):
-    """The command that words call, and what is left of them."""
-    while isinstance(command, click.Group):
-        command, words = command.commands[words[0]], words[1:]
+@EACH_PAGE
+def test_links_have_targets(page):
+    for target in re.findall(r"\]\(([^)]+)\)", without_code(PAGES[page])):
+        if target.startswith("https://"):
+            continue
+        path, _, section = target.partition("#")
+        linked = (PROJECT / page).parent / path if path else PROJECT / page
+        assert linked.exists(), target
+        name = linked.resolve().relative_to(PROJECT).as_posix()
+        assert not section or section in anchors(name), target
+
+
+@EACH_PAGE
+def test_named_files_exist(page):
+    pattern = r"\b(?:tools|tests|examples|tfdream)/[\w/]+\.(?:py|sh|yaml|ipynb)\b"
+    for name in re.findall(pattern, without_code(PAGES[page])):
+        assert (PROJECT / name).is_file(), name
+
+
+def split_call(words):
+    """Return the command that words call, and its arguments."""
+    command = main
+    while isinstance(command, click.Group) and not words[0].startswith("-"):
+        command, words = command.get_command(click.Context(command), words[0]), words[1:]
     return command, words
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)]+)\)", prose):
-        path, _, section = target.partition("#")
-        linked = page.parent / path if path else page
-        assert linked.is_file(), target
-        assert not section or section in anchors(linked), target
+def option_names(command):
+    names = {"--help"}
+    for parameter in command.get_params(click.Context(command)):
+        names |= {*parameter.opts, *parameter.secondary_opts}
+    return names
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_scripts_that_are_named_exist(page):
-    for script in re.findall(r"\btools/[\w/]+\.(?:py|sh)\b", page.read_text(encoding="utf-8")):
-        assert (PROJECT / script).is_file(), script
+def test_examples_use_existing_commands_and_options():
+    for words in example_calls():
+        command, arguments = split_call(words)
+        options = {word for word in arguments if re.fullmatch(r"--?[a-z][\w-]*", word)}
+        assert options <= option_names(command), words
 
 
-@pytest.mark.parametrize("words", [*calls()], ids=" ".join)
-def test_examples_call_what_there_is(words):
-    command, words = found(words)
-    known = {option for parameter in command.params for option in parameter.opts}
-    known |= {option for parameter in command.params for option in parameter.secondary_opts}
-    asked = {word for word in words if re.fullmatch(r"--?[a-z][\w-]*", word)}
-    assert asked <= known
+def test_option_tables_name_existing_options():
+    available = set().union(*(option_names(split_call([*words, "-"])[0]) for words in commands()))
+    for row in re.findall(r"(?m)^\| `([^|]+) \|", PAGES["docs/steering.md"]):
+        assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", row)) <= available, row
 
 
-def test_every_command_is_told_of():
-    rows = "\n".join(re.findall(r"(?m)^\| `tfdream .*$", README))
-    missing = [name for name in map(" ".join, commands()) if f"`tfdream {name}" not in rows]
-    assert not missing
+def test_readme_lists_every_command_and_is_short():
+    rows = "\n".join(re.findall(r"(?m)^\| `tfdream .*$", PAGES["README.md"]))
+    assert not [name for name in map(" ".join, commands()) if f"`tfdream {name}" not in rows]
+    assert len(PAGES["README.md"].splitlines()) <= 200
 
 
-def test_every_configuration_is_told_of():
-    rows = README.partition("## Configurations")[2].partition("## ")[0]
-    names = re.findall(r"`([^`]+)`", rows)
+def test_every_configuration_is_described():
+    names = re.findall(r"`([^`]+)`", PAGES["docs/configurations.md"])
     endings = tuple(name.removeprefix("…") for name in names if name.startswith("…"))
     assert not [n for n in config.names() if n not in names and not n.endswith(endings)]
+
+
+def test_every_dependency_has_a_reason():
+    settings = configparser.ConfigParser()
+    settings.read(PROJECT / "setup.cfg")
+    extras = settings["options.extras_require"].values()
+    lines = "\n".join([settings["options"]["install_requires"], *extras]).split("\n")
+    names = {match.group() for line in lines if (match := re.match(r"[\w-]+(\[and-cuda\])?", line))}
+    documented = set(re.findall(r"[\w-]+(?:\[and-cuda\])?", PAGES["docs/dependencies.md"]))
+    assert names - {"tfdream"} <= documented
+
+
+def test_every_package_has_a_reference_page():
+    modules = (PROJECT / "tfdream").iterdir()
+    packages = {path.stem for path in modules if (path / "__init__.py").is_file()}
+    modules = {"errors", "export", "runs"}
+    assert {f"docs/api/{name}.md" for name in packages | modules} <= PAGES.keys()

@@ -25,7 +25,7 @@ step "Export the network" export "$demo/run" "$demo/saved_model" --force
 
 cat <<END
 
-Listen:  $demo/new/strings/strings-01.flac   (before)
+Audio:   $demo/new/strings/strings-01.flac   (before)
          $demo/dream.flac   (after; settings and measures in dream.flac.json)
 Figures: $demo/dream.png, $demo/confusion.png, $demo/training.png
 Curves:  .venv/bin/tensorboard --logdir $demo/run
