@@ -75,11 +75,11 @@ def drawing(shapes):
 
 def test_sections_are_those_that_the_modules_define(shapes):
     assert list_modules("shapes") == ["circle", "square"]
-    found = sections("shapes", shapes.Shape)
-    assert list(found) == ["circle", "disc", "square"]
-    assert found["circle"] is found["disc"]
+    available = sections("shapes", shapes.Shape)
+    assert list(available) == ["circle", "disc", "square"]
+    assert available["circle"] is available["disc"]
     assert list(sections("shapes", shapes.RoundShape)) == ["circle", "disc"]
-    assert module_of(found["square"](kind="square")).__name__ == "shapes.square"
+    assert module_of(available["square"](kind="square")).__name__ == "shapes.square"
 
 
 def test_a_mapping_is_validated_by_the_section_of_its_kind(drawing):

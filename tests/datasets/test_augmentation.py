@@ -1,56 +1,54 @@
-"""Contracts of every augmentation that a configuration may name, and the physics of each."""
+"""Contracts of all augmentations, and the physics of each."""
 
 import functools
-from typing import get_args
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from extensions import extension
 
-from tfdream.config import (
-    AugmentationConfig,
-    ImageAugmentationConfig,
-    InputAugmentationConfig,
-    WaveformAugmentationConfig,
-)
-from tfdream.datasets import augmentation as augment
+from tfdream.config import AugmentationConfig, Experiment, validate
+from tfdream.config.registry import sections
+from tfdream.datasets import augmentation
 from tfdream.errors import ConfigError
 
+PACKAGE = "tfdream.datasets.augmentation"
 RATE = 8000
 BATCH = 6
 SEED = [3, 1]
 
-CLASSES = {
-    get_args(config.model_fields["kind"].annotation)[0]: config
-    for config in get_args(get_args(AugmentationConfig)[0])
-}
-of_waveforms = [
-    kind for kind, found in CLASSES.items() if issubclass(found, WaveformAugmentationConfig)
-]
-of_inputs = [kind for kind, found in CLASSES.items() if issubclass(found, InputAugmentationConfig)]
-of_images = [kind for kind, found in CLASSES.items() if issubclass(found, ImageAugmentationConfig)]
+SECTIONS = sections(PACKAGE, AugmentationConfig)
+OF_WAVEFORMS = [kind for kind, section in SECTIONS.items() if section.changes_waveforms]
+OF_INPUTS = [kind for kind in SECTIONS if kind not in OF_WAVEFORMS]
+OF_IMAGES = [kind for kind, section in SECTIONS.items() if section.needs_images]
 
 
 def config(kind, **settings):
-    return CLASSES[kind](kind=kind, **settings)
+    return SECTIONS[kind](kind=kind, **settings)
 
 
 def change(kind, values, seed=SEED, **settings):
-    """What a single augmentation of waveforms or inputs makes of values, as an array."""
+    """Apply a single augmentation to waveforms or inputs."""
     apply = compiled(kind, tuple(settings.items()))
     return apply(tf.constant(values), labels(len(values)), tf.constant(seed))[0].numpy()
 
 
 @functools.cache
 def compiled(kind, settings):
-    """As in a pipeline, and faster than step by step; built once for all values of a shape."""
+    """Build the graph of an augmentation once for all values of a shape."""
     return tf.function(composed([config(kind, **dict(settings))]))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _release_graphs():
+    yield
+    compiled.cache_clear()
+
+
 def composed(configs):
-    """(values, labels, seed) → (values, labels), for both domains one after the other."""
-    on_waveforms = augment.waveform_augmentation(configs, RATE)
-    on_inputs = augment.input_augmentation(configs)
+    """Compose augmentations of both domains: (values, labels, seed) → (values, labels)."""
+    on_waveforms = augmentation.waveform_augmentation(configs, RATE)
+    on_inputs = augmentation.input_augmentation(configs)
 
     def apply(values, labels, seed=SEED):
         values, labels = tf.convert_to_tensor(values), tf.convert_to_tensor(labels)
@@ -76,16 +74,16 @@ def images(batch=BATCH, height=40, width=50, channels=1):
 
 
 def example_of(kind):
-    return waveforms() if kind in of_waveforms else images()
+    return waveforms() if kind in OF_WAVEFORMS else images()
 
 
 def tone(samples, hertz):
-    """Of amplitude 1, `[1, samples]`."""
+    """A sine of amplitude 1, `[1, samples]`."""
     return np.sin(2 * np.pi * hertz / RATE * np.arange(samples)).astype(np.float32)[None]
 
 
 def pitch(waveform):
-    """The loudest frequency in Hz, to about half a cycle per length."""
+    """Return the loudest frequency in Hz, to about half a cycle per length."""
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
     return spectrum.argmax() * RATE / len(waveform)
 
@@ -93,21 +91,42 @@ def pitch(waveform):
 # Contracts
 
 
-@pytest.fixture(params=CLASSES)
+@pytest.fixture(params=SECTIONS)
 def kind(request):
     return request.param
 
 
-def test_each_kind_has_a_function_of_its_name(kind):
-    assert getattr(augment, kind).__name__ == kind
+EXTRA = """
+from typing import Literal
+from tfdream.config import WaveformAugmentationConfig
+
+class InvertConfig(WaveformAugmentationConfig):
+    kind: Literal["invert"]
+
+def augment(waveform, seed, config, sample_rate):
+    return -waveform
+"""
 
 
-def test_shapes_and_types_are_kept(kind):
-    if kind in of_waveforms:
+def test_a_placed_module_is_an_augmentation(tmp_path):
+    settings = {"frontend": {"kind": "raw"}, "training": {"augmentation": [{"kind": "invert"}]}}
+    with extension(PACKAGE, tmp_path, "invert", EXTRA):
+        assert "invert" in sections(PACKAGE, AugmentationConfig)
+        configs = validate(settings, Experiment, "it").training.augmentation
+        assert augmentation.changes_waveforms(configs)
+        result, _ = composed(configs)(waveforms(), labels(BATCH))
+        assert np.array_equal(result, -waveforms())
+        settings["training"]["augmentation"] = [{"kind": "echo"}]
+        with pytest.raises(ConfigError, match=r"kind='echo' is not one of: .*gain, .*invert"):
+            validate(settings, Experiment, "it")
+
+
+def test_shapes_and_types_do_not_change(kind):
+    if kind in OF_WAVEFORMS:
         shapes = [waveforms(), waveforms(1, 1)]
     else:
         shapes = [images(), images(channels=2), images(1, 2, 2)]
-        if kind not in of_images:
+        if kind not in OF_IMAGES:
             shapes.append(noise(BATCH, 72, 1))
     for values in shapes:
         mixed, mixed_labels = composed([config(kind)])(values, labels(len(values)), SEED)
@@ -116,7 +135,7 @@ def test_shapes_and_types_are_kept(kind):
         assert np.isfinite(mixed).all()
 
 
-def test_the_seed_decides(kind):
+def test_the_result_follows_from_the_seed(kind):
     values = example_of(kind)
     first = change(kind, values)
     assert np.array_equal(first, change(kind, values))
@@ -125,27 +144,27 @@ def test_the_seed_decides(kind):
     assert not np.array_equal(first, values)
 
 
-# Examples mixed with their like stay: mixup has a test of its own weights below.
-@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "mixup"])
-def test_every_example_has_draws_of_its_own(kind):
+# Blends of equal examples are equal: mixup has a test of its weights below.
+@pytest.mark.parametrize("kind", [kind for kind in SECTIONS if kind != "mixup"])
+def test_every_example_has_its_own_draws(kind):
     alike = np.repeat(example_of(kind)[:1], BATCH, axis=0)
     changed = change(kind, alike)
     assert len({example.tobytes() for example in changed}) > BATCH / 2  # a mask may be empty twice
 
 
-def test_a_pipeline_does_the_same_without_knowing_its_batch(kind):
+def test_a_pipeline_of_unknown_batch_size_gives_the_same(kind):
     values = example_of(kind)
     apply = composed([config(kind)])
     batches = tf.data.Dataset.from_tensor_slices((values, labels(BATCH))).batch(BATCH)
     batches = batches.map(lambda values, labels: apply(values, labels, SEED))
     assert [spec.shape[0] for spec in batches.element_spec] == [None, None]
     assert batches.element_spec[0].shape[1:] == values.shape[1:]
-    found, _ = next(iter(batches))
-    # The graph's optimizer may order products anew: parts in 10⁷.
-    np.testing.assert_allclose(found, change(kind, values), atol=1e-6)
+    result, _ = next(iter(batches))
+    # The graph's optimizer may reorder products: parts in 10⁷.
+    np.testing.assert_allclose(result, change(kind, values), atol=1e-6)
 
 
-def test_a_seed_may_be_a_tensor_of_64_bits(kind):
+def test_seeds_have_64_bits(kind):
     values = example_of(kind)
     seed = tf.constant([2**32 - 1, 2**40], tf.int64)
     assert not np.array_equal(change(kind, values, seed=seed), change(kind, values))
@@ -162,24 +181,24 @@ def test_gradients_reach_the_values_and_are_finite(kind):
     assert np.abs(gradient).max() > 0
 
 
-def test_silence_stays_finite_and_of_waveforms_silent(kind):
+def test_silence_gives_finite_inputs_and_silent_waveforms(kind):
     changed = change(kind, np.zeros_like(example_of(kind)))
     assert np.isfinite(changed).all()
-    assert kind in of_inputs or not changed.any()
+    assert kind in OF_INPUTS or not changed.any()
 
 
-@pytest.mark.parametrize("kind", of_inputs)
+@pytest.mark.parametrize("kind", OF_INPUTS)
 def test_labels_stay_distributions(kind):
-    _, found = composed([config(kind)])(images(), labels(BATCH), SEED)
-    np.testing.assert_allclose(tf.reduce_sum(found, axis=1), 1, atol=1e-6)
-    assert (found.numpy() >= 0).all()
-    assert kind == "mixup" or np.array_equal(found, labels(BATCH))
+    _, changed = composed([config(kind)])(images(), labels(BATCH), SEED)
+    np.testing.assert_allclose(tf.reduce_sum(changed, axis=1), 1, atol=1e-6)
+    assert (changed.numpy() >= 0).all()
+    assert SECTIONS[kind].changes_labels == (not np.array_equal(changed, labels(BATCH)))
 
 
 # Composition
 
 
-def test_one_more_at_the_end_changes_nothing_before_it():
+def test_an_appended_augmentation_does_not_affect_those_before_it():
     gain, shift = config("gain"), config("time_shift")
     alone, _ = composed([gain])(waveforms(), labels(BATCH))
     followed, _ = composed([gain, shift])(waveforms(), labels(BATCH))
@@ -187,34 +206,34 @@ def test_one_more_at_the_end_changes_nothing_before_it():
     np.testing.assert_array_equal(np.sort(alone, axis=1), np.sort(followed, axis=1))
 
 
-def test_the_same_one_twice_draws_twice():
+def test_a_repeated_augmentation_draws_again():
     once, _ = composed([config("gain")])(waveforms(), labels(BATCH))
     twice, _ = composed([config("gain")] * 2)(waveforms(), labels(BATCH))
     assert not np.allclose(twice / waveforms(), (once / waveforms()) ** 2, rtol=1e-3)
 
 
-def test_each_domain_passes_the_other_over():
+def test_each_domain_skips_the_augmentations_of_the_other():
     both = [config("gain"), config("brightness")]
-    gained = augment.waveform_augmentation(both, RATE)(tf.constant(waveforms()), SEED)
+    gained = augmentation.waveform_augmentation(both, RATE)(tf.constant(waveforms()), SEED)
     assert np.array_equal(gained, change("gain", waveforms()))
-    brighter, _ = augment.input_augmentation(both)(tf.constant(images()), labels(BATCH), SEED)
+    brighter, _ = augmentation.input_augmentation(both)(tf.constant(images()), labels(BATCH), SEED)
     assert np.ptp(brighter - images(), axis=(1, 2, 3)).max() < 1e-6  # an offset, and no factor
 
 
-def test_waveforms_are_changed_if_one_changes_them():
-    for kind in CLASSES:
-        assert augment.of_waveforms([config(kind)]) == (kind in of_waveforms)
-    assert augment.of_waveforms([config("gain"), config("mixup")])
-    assert not augment.of_waveforms(())
+def test_waveforms_change_if_one_augmentation_changes_them():
+    for kind in SECTIONS:
+        assert augmentation.changes_waveforms([config(kind)]) == (kind in OF_WAVEFORMS)
+    assert augmentation.changes_waveforms([config("gain"), config("mixup")])
+    assert not augmentation.changes_waveforms(())
 
 
-def test_nothing_asked_is_nothing_done():
-    values, found = composed(())(images(), labels(BATCH))
+def test_no_augmentation_changes_nothing():
+    values, unchanged = composed(())(images(), labels(BATCH))
     assert np.array_equal(values, images())
-    assert np.array_equal(found, labels(BATCH))
+    assert np.array_equal(unchanged, labels(BATCH))
 
 
-# Of waveforms
+# Waveforms
 
 
 def test_gain_is_uniform_in_db():
@@ -229,22 +248,22 @@ def test_gain_is_uniform_in_db():
     )
 
 
-def test_a_shift_moves_samples_in_a_circle_and_loses_none():
+def test_a_time_shift_is_circular():
     values = waveforms()
     for before, after in zip(values, change("time_shift", values), strict=True):
         (shift,) = np.flatnonzero(after == before[0])
         assert np.array_equal(after, np.roll(before, shift))
 
 
-@pytest.mark.parametrize(("seconds", "farthest"), [(0.001, 8), (0.0101, 81), (None, 100), (9, 100)])
-def test_a_shift_goes_no_farther_than_asked(seconds, farthest):
+def test_a_time_shift_is_limited():
     impulse = np.zeros((2000, 200), np.float32)
     impulse[:, 100] = 1
-    places = change("time_shift", impulse, seconds=seconds).argmax(axis=1)
-    assert np.abs(places - 100).max() == farthest
+    for seconds, farthest in ((0.001, 8), (0.0101, 81), (None, 100), (9, 100)):
+        places = change("time_shift", impulse, seconds=seconds).argmax(axis=1)
+        assert np.abs(places - 100).max() == farthest
 
 
-def test_noise_has_the_snr_asked_for_in_loud_and_soft_examples():
+def test_noise_has_the_requested_snr_in_loud_and_soft_examples():
     values = waveforms(20, 20_000) * np.geomspace(1e-4, 1, 20, dtype=np.float32)[:, None]
     added = change("noise", values, min_snr_db=10, max_snr_db=30) - values
     snr_db = 10 * np.log10(np.mean(values**2, axis=1) / np.mean(added**2, axis=1))
@@ -268,18 +287,18 @@ def test_noise_is_white():
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
 def test_speed_multiplies_the_pitch_and_divides_the_length(factor):
     samples = 8000
-    found = change("speed", tone(samples, 500), min_factor=factor, max_factor=factor)[0]
-    heard = min(samples, round(samples / factor))
-    assert pitch(found[:heard]) == pytest.approx(500 * factor, abs=RATE / heard)
-    assert not found[heard + 1 :].any()
-    assert np.abs(found[heard - 20 : heard - 1]).max() > 0.1
+    result = change("speed", tone(samples, 500), min_factor=factor, max_factor=factor)[0]
+    length = min(samples, round(samples / factor))
+    assert pitch(result[:length]) == pytest.approx(500 * factor, abs=RATE / length)
+    assert not result[length + 1 :].any()
+    assert np.abs(result[length - 20 : length - 1]).max() > 0.1
 
 
 def test_speed_is_drawn_between_its_bounds():
-    found = change(
+    result = change(
         "speed", np.repeat(tone(8000, 1000), 100, axis=0), min_factor=0.8, max_factor=1.25
     )
-    pitches = [pitch(one[:6400]) for one in found]  # as long as the shortest one
+    pitches = [pitch(waveform[:6400]) for waveform in result]  # the length of the shortest one
     assert 800 - 1 < min(pitches) < 820
     assert 1220 < max(pitches) < 1250 + 1
 
@@ -290,90 +309,92 @@ def test_speed_one_changes_nothing():
 
 
 @pytest.mark.parametrize(("share_of_rate", "error_db"), [(1 / 20, -68), (1 / 5, -30)])
-def test_speed_reads_between_samples_as_well_as_promised(share_of_rate, error_db):
-    """Also late in a clip of two million samples."""
+def test_the_interpolation_error_of_speed_is_as_documented(share_of_rate, error_db):
+    """At the start and at the end of a clip of two million samples."""
     samples, factor = 2**21, 1.0123
     values = tone(samples, share_of_rate * RATE)
-    found = change("speed", values, min_factor=factor, max_factor=factor)[0]
+    result = change("speed", values, min_factor=factor, max_factor=factor)[0]
     ideal = tone(samples, share_of_rate * RATE * factor)[0]
     end = int(samples / factor)
     for part in (slice(100, 10_000), slice(end - 10_000, end - 100)):
-        error = found[part] - ideal[part] * (found[part] @ ideal[part]) / (
+        error = result[part] - ideal[part] * (result[part] @ ideal[part]) / (
             ideal[part] @ ideal[part]
         )
         assert 10 * np.log10(np.mean(error**2) / np.mean(ideal[part] ** 2)) < error_db
 
 
-def test_a_crop_is_a_piece_of_its_example_from_anywhere():
-    count, samples, kept = 500, 40, 25
+def test_a_crop_is_a_piece_of_its_example_from_a_random_position():
+    count, samples, length = 500, 40, 25
     values = np.arange(count * samples, dtype=np.float32).reshape(count, samples)
-    crop = tf.function(lambda seed: augment.random_crop(tf.constant(values), kept, seed))
-    found = crop(SEED).numpy()
-    assert np.array_equal(found, found[:, :1] + np.arange(kept))
-    starts = found[:, 0] - values[:, 0]
-    assert set(starts) == set(range(samples - kept + 1))
-    assert np.array_equal(found, crop(SEED))
-    assert not np.array_equal(found, crop([5, 5]))
+    crop = tf.function(lambda seed: augmentation.random_crop(tf.constant(values), length, seed))
+    result = crop(SEED).numpy()
+    assert np.array_equal(result, result[:, :1] + np.arange(length))
+    starts = result[:, 0] - values[:, 0]
+    assert set(starts) == set(range(samples - length + 1))
+    assert np.array_equal(result, crop(SEED))
+    assert not np.array_equal(result, crop([5, 5]))
 
 
 def test_a_crop_of_the_whole_is_the_whole():
-    assert np.array_equal(augment.random_crop(tf.constant(waveforms()), 1000, SEED), waveforms())
+    assert np.array_equal(
+        augmentation.random_crop(tf.constant(waveforms()), 1000, SEED), waveforms()
+    )
 
 
-def test_a_crop_of_a_pipeline_has_a_known_length():
+def test_a_crop_in_a_pipeline_has_a_static_length():
     batches = tf.data.Dataset.from_tensor_slices(waveforms()).batch(4)
-    batches = batches.map(lambda values: augment.random_crop(values, 300, SEED))
+    batches = batches.map(lambda values: augmentation.random_crop(values, 300, SEED))
     assert batches.element_spec.shape.as_list() == [None, 300]
     assert [len(batch) for batch in batches] == [4, 2]
 
 
-def test_a_crop_longer_than_the_clip_is_refused():
+def test_a_crop_longer_than_the_clip_is_an_error():
     with pytest.raises(ConfigError, match=r"1001 samples .*1000"):
-        augment.random_crop(tf.constant(waveforms()), 1001, SEED)
+        augmentation.random_crop(tf.constant(waveforms()), 1001, SEED)
 
 
-# Of inputs
+# Model inputs
 
 
-def test_roll_moves_columns_in_a_circle():
+def test_roll_is_circular_along_time():
     values = images(channels=2)
     for before, after in zip(values, change("roll", values), strict=True):
         shift = np.flatnonzero((after == before[:, :1]).all(axis=(0, 2))).item()
         assert np.array_equal(after, np.roll(before, shift, axis=1))
 
 
-@pytest.mark.parametrize(("share", "farthest"), [(0.1, 5), (0.5, 25), (1.0, 25)])
-def test_roll_goes_no_farther_than_its_share(share, farthest):
+def test_roll_is_limited_to_its_share():
     impulse = np.zeros((1000, 1, 50, 1), np.float32)
     impulse[:, :, 25] = 1
-    places = change("roll", impulse, share=share).argmax(axis=2)
-    assert np.abs(places - 25).max() == farthest
+    for share, farthest in ((0.1, 5), (0.5, 25), (1.0, 25)):
+        places = change("roll", impulse, share=share).argmax(axis=2)
+        assert np.abs(places - 25).max() == farthest
 
 
 each_mask = pytest.mark.parametrize(("kind", "axis"), [("frequency_mask", 1), ("time_mask", 2)])
 
 
 def black(kind, axis, **settings):
-    """Which rows or columns are masked, `[batch, size]`, having checked that the others are not."""
+    """Return the masked rows or columns `[batch, size]`; check that the others are unchanged."""
     values = images(2000, 40, 40, 2)
     changed = change(kind, values, **settings)
     others = tuple({1, 2, 3} - {axis})
     masked = (changed == 0).all(axis=others)
-    kept = ~np.expand_dims(masked, others)
-    np.testing.assert_array_equal(changed, values * kept)
+    unmasked = ~np.expand_dims(masked, others)
+    np.testing.assert_array_equal(changed, values * unmasked)
     return masked
 
 
 @each_mask
-@pytest.mark.parametrize(("width", "widest"), [(0.001, 1), (0.1, 4), (0.5, 20), (0.999, 40)])
-def test_a_mask_is_no_wider_than_its_share(kind, axis, width, widest):
-    masked = black(kind, axis, width=width)
-    assert set(masked.sum(axis=1)) == set(range(widest + 1))
-    assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 1  # in one piece
+def test_a_mask_is_no_wider_than_its_share(kind, axis):
+    for width, widest in ((0.001, 1), (0.1, 4), (0.5, 20), (0.999, 40)):
+        masked = black(kind, axis, width=width)
+        assert set(masked.sum(axis=1)) == set(range(widest + 1))
+        assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 1  # in one piece
 
 
 @each_mask
-def test_masks_are_as_many_as_asked(kind, axis):
+def test_the_number_of_masks_is_as_requested(kind, axis):
     masked = np.pad(black(kind, axis, width=0.1, count=3), [(0, 0), (1, 0)])
     assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 3
     assert masked.sum(axis=1).max() == 3 * 4
@@ -384,13 +405,13 @@ def test_masks_are_distributed_as_those_of_tensorflow_io(kind, axis):
     tfio = pytest.importorskip("tensorflow_io")
     draws, size, width = 4000, 30, 0.3
     theirs = {"frequency_mask": tfio.audio.freq_mask, "time_mask": tfio.audio.time_mask}[kind]
-    # Of theirs, the width is below `param`, frequency comes second, and there is one a call.
+    # In tfio, the width is below `param`, frequency is the second axis, and a call makes one mask.
     param = round(width * size) + 1
     one = tf.ones([1, size] if kind == "frequency_mask" else [size, 1])
 
     @tf.function
     def draw():
-        # Beside each other, steps would take their numbers in any order.
+        # Parallel steps would draw in any order.
         steps = tf.map_fn(
             lambda _: theirs(one, param),
             tf.range(draws),
@@ -402,31 +423,31 @@ def test_masks_are_distributed_as_those_of_tensorflow_io(kind, axis):
     tf.random.set_seed(0)
     shape = [draws, 1, 1, 1]
     shape[axis] = size
-    found = change(kind, np.ones(shape, np.float32), width=width).reshape(draws, size)
-    for masked in (found == 0, draw().numpy() == 0):
+    changed = change(kind, np.ones(shape, np.float32), width=width).reshape(draws, size)
+    for masked in (changed == 0, draw().numpy() == 0):
         widths = np.bincount(masked.sum(axis=1), minlength=param) / draws
         deviation = np.sqrt(1 / param * (1 - 1 / param) / draws)
         np.testing.assert_allclose(widths, 1 / param, atol=4 * deviation)
-        # What the formulas of tfio make of each place, and the deviation of as many draws of it.
+        # Probability of each position by the formulas of tfio, and the deviation of its estimate.
         expected = np.array(
             [
-                np.mean([starts_over(place, own, size) / (size - own) for own in range(param)])
+                np.mean([starts_over(place, wide, size) / (size - wide) for wide in range(param)])
                 for place in range(size)
             ]
         )
         deviation = np.sqrt(expected * (1 - expected) / draws)
-        # The last place is never masked: a start is below size − width.
+        # The last position is never masked: a start is below size − width.
         assert expected[-1] == 0
         assert (np.abs(masked.mean(axis=0) - expected) <= 4 * deviation).all()
 
 
 def starts_over(place, width, size):
-    """Of the starts 0 … size − width − 1, those whose mask covers a place."""
+    """Count the starts in 0 … size − width − 1 whose mask covers a position."""
     return sum(start <= place < start + width for start in range(size - width))
 
 
 def test_mixup_blends_inputs_and_labels_alike():
-    """Each example is told by its label, so that both have to come out the same."""
+    """Inputs equal to their labels stay equal to them."""
     batch = 1000
     identity = np.eye(batch, dtype=np.float32)
     apply = composed([config("mixup", alpha=0.4)])
@@ -465,7 +486,7 @@ def test_brightness_is_one_offset_per_image():
     ],
 )
 def test_stretch_scales_one_axis_about_a_point_of_the_image(settings, axis):
-    """Interpolation is exact on a ramp: where it was stretched shows by how much and from where."""
+    """Interpolation is exact on a ramp, which reveals the factor and the center."""
     shape = [300, 3, 3, 1]
     shape[axis] = 60
     ramp = np.ones(shape, np.float32)
@@ -474,7 +495,7 @@ def test_stretch_scales_one_axis_about_a_point_of_the_image(settings, axis):
     np.testing.assert_allclose(changed, changed[:, :, :1] * np.ones(3), rtol=1e-5)
     slopes = []
     for line in changed[:, :, 0]:
-        inner = np.flatnonzero(line > 1)  # what was read between samples of the ramp
+        inner = np.flatnonzero(line > 1)  # positions between samples of the ramp
         slope, offset = np.polyfit(inner[1:-1], line[inner[1:-1]] - 1, 1)
         assert np.abs(np.polyval([slope, offset], inner[1:-1]) + 1 - line[inner[1:-1]]).max() < 1e-3
         assert -0.01 < offset / (1 - slope) < 59.01 or abs(1 - slope) < 0.01
@@ -513,22 +534,22 @@ def test_an_equalizer_is_a_curve_through_its_knots_and_leaves_black_alone():
     )
 
 
-def test_curves_deviate_as_asked():
+def test_equalizer_curves_have_the_requested_deviation():
     changed = change("equalizer", np.ones((2000, 2, 1, 1), np.float32), deviation=0.2, knots=2)
     assert np.std(changed[:, 0] - 1) == pytest.approx(0.2, rel=0.1)  # of 2000 draws: 1.6 %
 
 
-def test_input_noise_stays_below_its_deviation():
-    found = np.std(
+def test_the_deviation_of_input_noise_is_limited():
+    deviations = np.std(
         change("input_noise", np.zeros((200, 40, 50, 1), np.float32), deviation=0.1), (1, 2, 3)
     )
-    assert 0.09 < found.max() < 0.105  # a deviation estimated from 2000 values: 1.6 %
-    assert found.min() < 0.01
-    assert found.mean() == pytest.approx(0.05, rel=0.15)  # the mean of 200 draws: 4 %
+    assert 0.09 < deviations.max() < 0.105  # a deviation estimated from 2000 values: 1.6 %
+    assert deviations.min() < 0.01
+    assert deviations.mean() == pytest.approx(0.05, rel=0.15)  # the mean of 200 draws: 4 %
 
 
 @pytest.mark.parametrize("kind", ["time_mask", "frequency_mask"])
-def test_a_mask_may_be_as_bright_as_the_image(kind):
+def test_masks_are_filled_with_the_mean_on_request(kind):
     image = images(batch=20)
     changed = change(kind, image, fill="mean", width=0.5)
     for before, after in zip(image, changed, strict=True):
@@ -537,7 +558,7 @@ def test_a_mask_may_be_as_bright_as_the_image(kind):
     assert (changed != image).any()
 
 
-def test_a_filter_is_short_and_keeps_the_level():
+def test_a_filter_is_short_and_preserves_the_power():
     click = np.zeros((30, 100), np.float32)
     click[:, 50] = 1
     changed = change("filter", click, taps=4)
@@ -549,13 +570,13 @@ def test_a_filter_is_short_and_keeps_the_level():
 
 
 def test_a_filter_is_the_same_for_all_of_an_example():
-    """Convolution: what it makes of a sum is the sum of what it makes, but for the level."""
+    """Convolution is linear: the filtered sum is the sum of the filtered parts, up to a gain."""
     values = waveforms(1, 400)
     first, last = values.copy(), values.copy()
     first[:, 200:], last[:, :200] = 0, 0
     whole, early, late = (change("filter", part)[0] for part in (values, first, last))
     level = [np.sqrt((part**2).mean()) for part in (values, first, last)]
     parts = np.stack([early / level[1], late / level[2]], axis=1)
-    found, residual, *_ = np.linalg.lstsq(parts, whole / level[0], rcond=None)
+    weights, residual, *_ = np.linalg.lstsq(parts, whole / level[0], rcond=None)
     assert residual[0] < 1e-6 * len(whole)
-    assert (found > 0).all()
+    assert (weights > 0).all()

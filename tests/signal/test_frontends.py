@@ -133,6 +133,20 @@ def test_images_are_in_0_to_1():
             assert image.max() <= 1 + 1e-6, name  # the phase's π in float32
 
 
+def test_sections_describe_the_axes_of_their_outputs():
+    for name, frontend in frontends():
+        config, shape = CONFIGS[name], frontend.shape(SAMPLES)
+        spacings = config.spacings(shape, SAMPLES, RATE)
+        assert len(spacings) == len(shape) - 1, name
+        assert all(size > 0 and unit for size, unit in spacings), name
+        if config.gives_images:
+            frequencies_hz = config.frequencies_hz(RATE)
+            assert config.size or len(frequencies_hz) == shape[0], name
+            assert (np.diff(frequencies_hz) > 0).all(), name
+            assert frequencies_hz[-1] <= RATE / 2, name
+            assert len(config.channels) == shape[-1], name
+
+
 def test_sections_state_their_largest_number_of_values():
     for name, frontend in frontends():
         config = CONFIGS[name]

@@ -4,12 +4,22 @@ The sections themselves are in the modules of `tfdream.signal.frontends`, beside
 """
 
 import math
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, Positive
 from tfdream.config.registry import Registered
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Quantity = Literal["level", "phase", "log_magnitude"]
+"""What an image channel shows: level in dB from -top_db to 0, phase from −π to π, both scaled to
+[0, 1], or log(1 + magnitude)."""
+Spacing = tuple[float, str]
+"""Distance of neighboring values along an axis, and its unit."""
 
 
 class StftSpec(Config):
@@ -53,6 +63,18 @@ class FrontendConfig(Config):
         """Return the largest number of values that one clip takes while it is computed."""
         return samples
 
+    def spacings(
+        self, shape: tuple[int, ...], samples: int, sample_rate: int
+    ) -> tuple[Spacing, ...]:
+        """Return the spacing along each axis of an output, without batch and channels.
+
+        Args:
+          shape: shape of the output.
+          samples: length of the waveform.
+          sample_rate: sample rate of the waveform, in Hz.
+        """
+        return ((1 / sample_rate, "s"),)
+
 
 class ImageFrontendConfig(FrontendConfig):
     """Base of the sections of frontends that give images."""
@@ -63,9 +85,31 @@ class ImageFrontendConfig(FrontendConfig):
     size: tuple[Count, Count] | None = None
     """Height and width that the image is resized to; null leaves it at its full resolution."""
 
+    logarithmic: ClassVar[bool] = False
+    """Whether the frequency axis is approximately logarithmic."""
+
+    @property
+    def channels(self) -> tuple[Quantity, ...]:
+        """Quantity that each channel shows."""
+        return ("level",)
+
     def cells(self, samples: int) -> int:
         """Return the number of time-frequency cells of a clip at full resolution."""
         raise NotImplementedError
+
+    def frequencies_hz(self, sample_rate: int) -> "NDArray[np.float64]":
+        """Return the frequencies of the rows at full resolution, ascending."""
+        raise NotImplementedError
+
+    def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
+        """Return the spacing of the rows of an image with a number of rows."""
+        raise NotImplementedError
+
+    def spacings(
+        self, shape: tuple[int, ...], samples: int, sample_rate: int
+    ) -> tuple[Spacing, ...]:
+        rows, columns = shape[:2]
+        return self.row_spacing(rows, sample_rate), (samples / sample_rate / columns, "s")
 
     def values(self, samples: int) -> int:
         return max(math.prod(self.size or ()), self.cells(samples))
@@ -76,13 +120,16 @@ class StftImageConfig(ImageFrontendConfig):
 
     stft: StftSpec = StftSpec()
 
-    @property
-    def shows_levels_only(self) -> bool:
-        """Whether the image has one channel: levels in dB, scaled to [0, 1]."""
-        return False
-
     def cells(self, samples: int) -> int:
         return self.stft.bins * self.stft.frames(samples)
+
+    def frequencies_hz(self, sample_rate: int) -> "NDArray[np.float64]":
+        import numpy as np
+
+        return np.linspace(0, sample_rate / 2, self.stft.bins)
+
+    def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
+        return sample_rate / 2000 / rows, "kHz"
 
 
 AnyFrontend = Annotated[FrontendConfig, Registered("tfdream.signal.frontends")]

@@ -43,7 +43,7 @@ class GenerationExperiment(BaseExperiment):
 
     @model_validator(mode="after")
     def _frames_are_levels(self) -> "GenerationExperiment":
-        if not self.frontend.shows_levels_only:
+        if self.frontend.channels != ("level",):
             raise ValueError(
                 f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
                 "generation needs; use amplitude or mel"

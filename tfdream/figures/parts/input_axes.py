@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from tfdream.config import FrontendConfig
+from tfdream.config import FrontendConfig, ImageFrontendConfig
 from tfdream.figures.parts.sheet import ANGLE_MAP, LEVEL_MAP, round_hz
 from tfdream.figures.parts.units import Channel, Spacing
-from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
-from tfdream.signal.frontends.features import FeatureFrontendConfig
-from tfdream.signal.frontends.mel import MelFrontendConfig
-from tfdream.signal.frontends.raw import RawFrontendConfig
 
 
 @dataclass(frozen=True)
@@ -36,53 +33,34 @@ class InputAxes:
 
     def spacings(self, shape: tuple[int, ...]) -> tuple[Spacing, ...]:
         """Return the spacing along each axis of an input shape, without batch and channels."""
-        if isinstance(self.config, RawFrontendConfig):
-            return (Spacing(1 / self.sample_rate, "s"),)
-        if isinstance(self.config, FeatureFrontendConfig):
-            if self.config.kind == "features":
-                return (Spacing(1, "features"),)
-            return (Spacing(self.config.stft.hop_samples / self.sample_rate, "s"),)
-        height, width = shape[:2]
-        time = Spacing(self.seconds / width, "s")
-        if isinstance(self.config, ConstantQFrontendConfig):
-            return Spacing(self.config.octaves / height, "octaves"), time
-        if isinstance(self.config, MelFrontendConfig):
-            return Spacing(self.config.bands / height, "mel bands"), time
-        return Spacing(self.sample_rate / 2000 / height, "kHz"), time
+        spacings = self.config.spacings(shape, self.samples, self.sample_rate)
+        return tuple(Spacing(*spacing) for spacing in spacings)
 
     @property
-    def frequencies_hz(self) -> np.ndarray:
-        """Frequencies of the image rows at the STFT's resolution, ascending."""
-        if isinstance(self.config, ConstantQFrontendConfig):
-            octave = np.arange(self.config.bands) / self.config.bands_per_octave
-            return self.config.min_hz * 2.0**octave
-        if isinstance(self.config, MelFrontendConfig):
-            from librosa import mel_frequencies
-
-            top_hz = self.config.max_hz or self.sample_rate / 2
-            count = self.config.bands + 2
-            centers_hz: np.ndarray = mel_frequencies(count, fmin=self.config.min_hz, fmax=top_hz)
-            return centers_hz[1:-1]
-        assert not isinstance(self.config, RawFrontendConfig | FeatureFrontendConfig)
-        return np.linspace(0, self.sample_rate / 2, self.config.stft.bins)
+    def frequencies_hz(self) -> NDArray[np.float64]:
+        """Frequencies of the image rows at full resolution, ascending."""
+        return self._image.frequencies_hz(self.sample_rate)
 
     @property
     def channels(self) -> list[Channel]:
         """The channels of an input image."""
-        assert not isinstance(self.config, RawFrontendConfig | FeatureFrontendConfig)
-        kind, top_db = self.config.kind, self.config.top_db
-        level = Channel("level / dB", -top_db, 0, LEVEL_MAP)
-        phase = Channel("phase / °", -180, 180, ANGLE_MAP)
-        if kind == "log1p":
-            return [Channel("log(1 + magnitude)", 0, 1, LEVEL_MAP, unbounded=True)]
-        return [level] * (kind != "phase") + [phase] * (kind in ("phase", "amplitude_phase"))
+        by_quantity = {
+            "level": Channel("level / dB", -self._image.top_db, 0, LEVEL_MAP),
+            "phase": Channel("phase / °", -180, 180, ANGLE_MAP),
+            "log_magnitude": Channel("log(1 + magnitude)", 0, 1, LEVEL_MAP, unbounded=True),
+        }
+        return [by_quantity[quantity] for quantity in self._image.channels]
+
+    @property
+    def _image(self) -> ImageFrontendConfig:
+        assert isinstance(self.config, ImageFrontendConfig)
+        return self.config
 
     def draw_frequencies(self, axis: Axes) -> None:
         """Set ticks in Hz on the vertical axis of an image that extends from 0 to 1."""
         frequencies = self.frequencies_hz
-        logarithmic = isinstance(self.config, ConstantQFrontendConfig | MelFrontendConfig)
         positions = (np.arange(len(frequencies)) + 0.5) / len(frequencies)
-        if logarithmic:
+        if self._image.logarithmic:
             ticks = round_hz(frequencies, positions)
         else:
             even = np.array(MaxNLocator(5).tick_values(0, frequencies[-1]))

@@ -1,10 +1,13 @@
 """The constant-Q transform as a gray image."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import ImageFrontendConfig
+from tfdream.config.frontends import Spacing
 from tfdream.signal.constant_q import REFERENCE_STFT, ConstantQ, ConstantQSpec
 from tfdream.signal.frontends.base import Frontend
 from tfdream.signal.images import Size, spectra_to_images
@@ -15,9 +18,17 @@ class ConstantQFrontendConfig(ImageFrontendConfig, ConstantQSpec):
     """A gray image of levels in bands at equal musical intervals, in dB below the loudest band."""
 
     kind: Literal["constant_q"]
+    logarithmic: ClassVar[bool] = True
 
     def cells(self, samples: int) -> int:
         return self.bands * self.frames(samples)
+
+    def frequencies_hz(self, sample_rate: int) -> NDArray[np.float64]:
+        octaves = np.arange(self.bands) / self.bands_per_octave
+        return self.min_hz * 2.0**octaves
+
+    def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
+        return self.octaves / rows, "octaves"
 
 
 class ConstantQFrontend(Frontend):

@@ -4,8 +4,10 @@ from typing import Literal
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import FrontendConfig
+from tfdream.config.frontends import Spacing
 from tfdream.signal import features
 from tfdream.signal.features import FeatureSpec
 from tfdream.signal.frontends.base import Frontend
@@ -19,6 +21,13 @@ class FeatureFrontendConfig(FrontendConfig, FeatureSpec):
 
     def values(self, samples: int) -> int:
         return self.stft.bins * self.stft.frames(samples)
+
+    def spacings(
+        self, shape: tuple[int, ...], samples: int, sample_rate: int
+    ) -> tuple[Spacing, ...]:
+        if self.kind == "features":
+            return ((1, "features"),)
+        return ((self.stft.hop_samples / sample_rate, "s"),)
 
 
 class FeatureFrontend(Frontend):
@@ -43,11 +52,11 @@ class FeatureFrontend(Frontend):
     def shape(self, samples: int) -> tuple[int, ...]:
         return features.size(self.spec), 1
 
-    def compute(self, samples: np.ndarray) -> np.ndarray:
+    def compute(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return features `[features]` of a clip float32 `[samples]`, without TensorFlow."""
         return features.compute(self.spec, self.sample_rate, samples)
 
-    def _compute_batch(self, waveforms: np.ndarray) -> np.ndarray:
+    def _compute_batch(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
         values = [self.compute(samples) for samples in waveforms]
         return np.array(values, np.float32).reshape(len(values), *self.shape(0))
 

@@ -1,8 +1,12 @@
 """Levels in mel bands as a gray image."""
 
-from typing import Literal
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfdream.config import StftImageConfig
+from tfdream.config.frontends import Spacing
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.mel import MelBands, MelSpec
 
@@ -11,10 +15,19 @@ class MelFrontendConfig(StftImageConfig, MelSpec):
     """A gray image of the levels in mel bands, in dB below the clip's loudest band."""
 
     kind: Literal["mel"]
+    logarithmic: ClassVar[bool] = True
 
-    @property
-    def shows_levels_only(self) -> bool:
-        return True
+    def frequencies_hz(self, sample_rate: int) -> NDArray[np.float64]:
+        from librosa import mel_frequencies
+
+        top_hz = self.max_hz or sample_rate / 2
+        centers_hz: NDArray[np.float64] = mel_frequencies(
+            self.bands + 2, fmin=self.min_hz, fmax=top_hz
+        )
+        return centers_hz[1:-1]
+
+    def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
+        return self.bands / rows, "mel bands"
 
 
 def build(config: MelFrontendConfig, sample_rate: int) -> SpectrogramFrontend:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from tfdream.config import PhaseConfig, StftImageConfig
+from tfdream.config.frontends import Quantity
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends.base import Frontend
 from tfdream.signal.images import Size, resize, spectra_to_images
@@ -35,8 +36,14 @@ class SpectrogramFrontendConfig(StftImageConfig):
     kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
 
     @property
-    def shows_levels_only(self) -> bool:
-        return self.kind == "amplitude"
+    def channels(self) -> tuple[Quantity, ...]:
+        by_kind: dict[str, tuple[Quantity, ...]] = {
+            "amplitude": ("level",),
+            "phase": ("phase",),
+            "amplitude_phase": ("level", "phase"),
+            "log1p": ("log_magnitude",),
+        }
+        return by_kind[self.kind]
 
 
 class ImageMetadata(NamedTuple):
@@ -67,9 +74,10 @@ class SpectrogramFrontend(Frontend):
         self.config = config
         self.spec = config.stft
         self.bands = bands
-        self.shows_level = config.kind != "phase"
-        self.shows_phase = config.kind in ("phase", "amplitude_phase")
-        self.scale = Log1p() if config.kind == "log1p" else Decibels(config.stft, config.top_db)
+        self.shows_level = config.channels != ("phase",)
+        self.shows_phase = "phase" in config.channels
+        logarithm = "log_magnitude" in config.channels
+        self.scale = Log1p() if logarithm else Decibels(config.stft, config.top_db)
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
