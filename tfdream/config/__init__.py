@@ -15,15 +15,12 @@ from tfdream.config.augmentation import (
 )
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
 from tfdream.config.canvases import (
+    AnyCanvas,
+    AnyLevelCanvas,
     CanvasConfig,
-    GainCanvasConfig,
-    LogMagnitudeCanvasConfig,
-    LogMagnitudePhaseCanvasConfig,
+    LevelCanvasConfig,
     MaskConfig,
-    MixtureCanvasConfig,
-    PhaseCanvasConfig,
     PhaseConfig,
-    WaveformCanvasConfig,
 )
 from tfdream.config.classification import Experiment, TrainingConfig
 from tfdream.config.experiments import load_experiment, validate_experiment
@@ -68,7 +65,9 @@ from tfdream.config.translation import (
 
 __all__ = [
     "AnyAugmentation",
+    "AnyCanvas",
     "AnyFrontend",
+    "AnyLevelCanvas",
     "AugmentationConfig",
     "BaseExperiment",
     "BaseTrainingConfig",
@@ -79,7 +78,6 @@ __all__ = [
     "Experiment",
     "FeatureNetworkConfig",
     "FrontendConfig",
-    "GainCanvasConfig",
     "GaussianSmoothingConfig",
     "GenerateConfig",
     "GenerationExperiment",
@@ -87,17 +85,14 @@ __all__ = [
     "ImageAugmentationConfig",
     "ImageFrontendConfig",
     "LaplacianSmoothingConfig",
-    "LogMagnitudeCanvasConfig",
-    "LogMagnitudePhaseCanvasConfig",
+    "LevelCanvasConfig",
     "MaskConfig",
-    "MixtureCanvasConfig",
     "ModelConfig",
     "NetworkConfig",
     "Normalization",
     "NotNegative",
     "OctavesConfig",
     "OptimizerConfig",
-    "PhaseCanvasConfig",
     "PhaseConfig",
     "Positive",
     "Precision",
@@ -118,7 +113,6 @@ __all__ = [
     "TranslationExperiment",
     "TranslationTrainingConfig",
     "WaveformAugmentationConfig",
-    "WaveformCanvasConfig",
     "describe",
     "load",
     "load_experiment",

@@ -1,118 +1,73 @@
-"""Settings of what is optimized when audio is changed, and of which parts of it may change."""
+"""Settings of canvases, of phase reconstruction, and of masks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, NotNegative, Positive, Share
+from tfdream.config.base import Config, NotNegative, Share
 from tfdream.config.frontends import StftSpec
+from tfdream.config.registry import Registered
 
 Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
-"""dB below the loudest cell."""
+"""Level in dB relative to the loudest cell."""
 
 
 class PhaseConfig(Config):
-    """The phase of a magnitude: where it starts, and how often Griffin–Lim mends it from there."""
+    """Phase reconstruction of a magnitude: initial phase, and Griffin–Lim iterations."""
 
     init: Literal["original", "pghi", "random"] = "original"
-    """The original's, integrated from the magnitude (phase gradient heap integration), or none."""
+    """Initial phase: the original's, integrated from the magnitude (PGHI), or random."""
     iterations: Annotated[int, Field(ge=0)] = 32
-    """Of Griffin–Lim; with 0 the start is the phase."""
+    """Griffin–Lim iterations; 0 uses the initial phase as it is."""
     momentum: Share = 0.99
-    """Of Griffin–Lim: 0 for the plain algorithm, 0.99 for the fast one."""
+    """Momentum of Griffin–Lim: 0 is the original algorithm, 0.99 the fast one."""
 
 
-class StftGainsConfig(Config):
-    """What canvases with gains on the original's STFT have."""
+class CanvasConfig(Config):
+    """Base of all canvas sections.
+
+    The sections themselves are in the modules of `tfdream.synthesis.canvases`, beside their code.
+    """
 
     kind: str
-    bound_db: Positive = 8.0
-    """No cell gets louder or softer than this: the strength of the change."""
-    blur_seconds: NotNegative = 0.0
-    """Standard deviation of a blur of the gains in time: rough gains spill into silent cells."""
-    blur_hz: NotNegative = 0.0
-    """And in frequency."""
-    boost_above_db: Below | None = None
-    """Cells softer than this, below the tile's loudest, get softer at most: no hiss comes up."""
-    stft: StftSpec = StftSpec()
+    adds_sound: ClassVar[bool] = True
+    """Whether the canvas can render sound that is unrelated to the original."""
 
 
-class GainCanvasConfig(StftGainsConfig):
-    """Bounded gains on the original's STFT."""
+class LevelCanvasConfig(CanvasConfig):
+    """Base of the sections of canvases that apply gains in dB, as translations need them."""
 
-    kind: Literal["gains"]
+    def with_stft(self, stft: StftSpec) -> "LevelCanvasConfig":
+        """Return this section for gains on a given STFT.
 
-
-class MixtureCanvasConfig(StftGainsConfig):
-    """Bounded gains on the original's STFT, and new sound within limits that follow its level."""
-
-    kind: Literal["mixture"]
-    added_db: Annotated[float, Field(le=20, allow_inf_nan=False)] = -20.0
-    """The most that is added to a cell, relative to the loudest cell of its neighborhood."""
-    neighborhood_seconds: NotNegative = 0.05
-    """How far the neighborhood of a cell reaches in time, to either side."""
-    neighborhood_hz: NotNegative = 100.0
-    """How far it reaches in frequency."""
+        Raises:
+          ConfigError: if the section sets another STFT.
+        """
+        return self
 
 
-class WaveformCanvasConfig(Config):
-    """The samples themselves."""
-
-    kind: Literal["waveform"]
-    bound: Positive | None = None
-    """The largest absolute sample; 1 is full scale, without a bound if null."""
-
-
-class LogMagnitudeCanvasConfig(Config):
-    """The STFT's log magnitude, rendered with a phase found afterwards."""
-
-    kind: Literal["log_magnitude"]
-    headroom_db: float | None = 0.0
-    """How far levels may rise above the loudest of the original; without a bound if null."""
-    phase: PhaseConfig = PhaseConfig()
-
-
-class PhaseCanvasConfig(Config):
-    """The STFT's phase; the magnitude stays the original's."""
-
-    kind: Literal["phase"]
-
-
-class LogMagnitudePhaseCanvasConfig(Config):
-    """The STFT's log magnitude and its phase, both."""
-
-    kind: Literal["log_magnitude_phase"]
-    headroom_db: float | None = 0.0
-    """How far levels may rise above the loudest of the original; without a bound if null."""
-
-
-CanvasConfig = Annotated[
-    GainCanvasConfig
-    | MixtureCanvasConfig
-    | WaveformCanvasConfig
-    | LogMagnitudeCanvasConfig
-    | PhaseCanvasConfig
-    | LogMagnitudePhaseCanvasConfig,
-    Field(discriminator="kind"),
-]
+AnyCanvas = Annotated[CanvasConfig, Registered("tfdream.synthesis.canvases")]
+"""A field of any canvas."""
+AnyLevelCanvas = Annotated[LevelCanvasConfig, Registered("tfdream.synthesis.canvases")]
+"""A field of any canvas that applies gains in dB."""
 
 Range = tuple[NotNegative, NotNegative]
 Point = tuple[NotNegative, Annotated[float, Field(ge=0, le=1)]]
 
 
 class MaskConfig(Config):
-    """Which parts of a recording change, and how much; everything, unless it is limited here."""
+    """Limits the change to parts of a recording; by default everything may change."""
 
     frequency_hz: Range | None = None
-    """Only from the first to the second of these frequencies."""
+    """Change only this range of frequencies."""
     time_seconds: Range | None = None
-    """Only from the first to the second of these times."""
+    """Change only this range of times."""
     protect_above_db: Below | None = None
-    """Cells louder than this, below the tile's loudest, stay as they are."""
+    """Cells above this level, relative to the tile's loudest, are not changed."""
     protect_below_db: Below | None = None
-    """Cells softer than this, below the tile's loudest, stay as they are."""
+    """Cells below this level, relative to the tile's loudest, are not changed."""
     strength: tuple[Point, ...] = ()
-    """Times in seconds and the strength there, 0 to 1; in between it is interpolated."""
+    """Pairs of time in seconds and strength from 0 to 1, interpolated linearly."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "MaskConfig":
@@ -122,12 +77,15 @@ class MaskConfig(Config):
         for name, limits in (
             ("frequency_hz", self.frequency_hz),
             ("time_seconds", self.time_seconds),
-            ("the spared levels", levels_db),
+            ("protect_below_db to protect_above_db", levels_db),
         ):
             if limits is not None and limits[0] >= limits[1]:
                 low, high = limits
-                raise ValueError(f"{name} from {low:g} to {high:g} leaves nothing to change")
+                raise ValueError(
+                    f"{name} from {low:g} to {high:g} leaves nothing to change; "
+                    "use a higher second value"
+                )
         times = [time for time, _ in self.strength]
         if times != sorted(times):
-            raise ValueError("the times of strength do not rise; put them in order")
+            raise ValueError("the times of strength are not ascending; put them in order")
         return self

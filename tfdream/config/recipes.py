@@ -1,29 +1,29 @@
-"""Settings of how recordings are changed: optimizer, octaves, tiles, recipes."""
+"""Settings of the recipes that modify recordings: optimizer, octaves, tiles, dream, transfer."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
-from tfdream.config.canvases import CanvasConfig, GainCanvasConfig, MaskConfig
+from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
 from tfdream.config.frontends import AnyFrontend
 
 
 class GaussianSmoothingConfig(Config):
-    """A cascade: the mean of three blurs of the gradient, of half, once and twice a width.
+    """The mean of three Gaussian blurs of the gradient, of half, once and twice a width.
 
     Source: Aleksa Gordić's and ProGamerGov's Deep Dreams in PyTorch.
     """
 
     kind: Literal["gaussian"]
     sigma: Positive = 0.5
-    """Of the middle blur at the first step, in cells of the canvas."""
+    """Standard deviation of the middle blur at the first step, in cells of the canvas."""
     growth: NotNegative = 2.0
-    """How much wider it is at the last step."""
+    """Increase of the width up to the last step, relative to the first one."""
 
 
 class LaplacianSmoothingConfig(Config):
-    """A pyramid: every scale of the gradient gets the same strength, so that coarse shapes count.
+    """A Laplacian pyramid of the gradient, every level normalized to the same strength.
 
     Source: Mordvintsev, Olah and Tyka, "Inceptionism", TensorFlow's DeepDream notebook.
     """
@@ -38,42 +38,43 @@ SmoothingConfig = Annotated[
 
 
 class OptimizerConfig(Config):
-    """How `ascend` climbs: normalized gradient steps, Adam, or L-BFGS-B."""
+    """Optimizer of `ascend`: normalized gradient steps, Adam, or L-BFGS-B."""
 
     kind: Literal["gradient", "adam", "lbfgs"] = "adam"
     steps: Count = 20
-    """Steps per octave; L-BFGS-B takes a few more evaluations than steps."""
+    """Steps per octave; L-BFGS-B needs a few more evaluations than steps."""
     step_size: Positive = 1.5
-    """In the canvas's own unit: dB for gains, the frontend's level, full scale for samples."""
+    """Step size in the canvas's unit: dB of gains, level of the frontend, full scale of samples."""
     tolerance: NotNegative = 0.0
-    """Stop when `patience` steps together gain less than this share of the objective."""
+    """Stop when the last `patience` steps increased the objective by less than this share of it."""
     patience: Count = 20
     jitter_seconds: NotNegative = 0.0
-    """Each step sees the sound shifted in time, circularly, by up to this much."""
+    """Largest random circular shift in time of the network's input in each step."""
     smoothing: SmoothingConfig | None = None
-    """Of the gradient, before each step."""
+    """Smoothing of the gradient before each step."""
 
     @model_validator(mode="after")
     def _has_steps_to_vary(self) -> "OptimizerConfig":
         if self.kind == "lbfgs" and (self.jitter_seconds or self.smoothing):
             raise ValueError(
-                "kind=lbfgs needs the true gradient of one function; use kind=adam or gradient "
-                "with jitter_seconds or smoothing"
+                "kind=lbfgs needs the exact gradient of a fixed function; use kind=adam or "
+                "kind=gradient with jitter_seconds or smoothing"
             )
         return self
 
 
 Precision = Literal["float32", "bfloat16"]
-"""Of the network's products; sums and the canvas are always float32."""
+"""Precision of the network's products; sums and the canvas are always float32."""
 
 
 Normalization = Literal["limit", "loudness"] | Annotated[float, Field(gt=0, le=1)]
-"""How loud a file gets: as it comes, and softer only where it would pass full scale; or all of it
-softer, where it would be louder than the original; or with this largest sample."""
+"""Output level. ``limit`` attenuates only passages that would exceed full scale; ``loudness``
+attenuates the whole file where it would be louder than the original; a number scales the file to
+that largest sample."""
 
 
 class OctavesConfig(Config):
-    """Scales of the view: the image is shrunk by scale^k, the smallest first."""
+    """Scales of the view: the image is reduced by scale^k, the smallest size first."""
 
     count: Count = 1
     scale: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.4
@@ -81,69 +82,70 @@ class OctavesConfig(Config):
 
 
 class TilesConfig(Config):
-    """How a recording of any length is cut for the network, and joined again."""
+    """Division of a recording into tiles for the network."""
 
     seconds: Positive | None = None
-    """Length of a tile; without, the length of the clips that the model was trained on."""
+    """Length of a tile; null is the length of the clips that the model was trained on."""
     overlap_seconds: NotNegative = 0.5
     batch: Count = 1
-    """Tiles changed at a time."""
+    """Number of tiles that are optimized together."""
 
 
 class RenderConfig(Config):
-    """What all recipes share: how a recording is cut, and what becomes of the change."""
+    """Settings of every recipe: mask, tiles, and rendering of the change."""
 
     mask: MaskConfig = MaskConfig()
     tiles: TilesConfig = TilesConfig()
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """How much of the change is kept: 0 is the original."""
+    """Share of the change in the output: 0 is the original."""
     normalize: Normalization = "limit"
 
 
 class Recipe(RenderConfig):
-    """What recipes share that optimize: what, and how."""
+    """Settings of the recipes that optimize: canvas, octaves, optimizer."""
 
-    canvas: CanvasConfig = GainCanvasConfig(kind="gains")
+    canvas: AnyCanvas = Field({"kind": "gains"}, validate_default=True)
     octaves: OctavesConfig = OctavesConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     repeats: Count = 1
-    """How often the result is changed again."""
+    """Number of passes; each further pass modifies the result of the previous one."""
     precision: Precision = "float32"
     seed: Seed = 0
 
 
 class DreamConfig(Recipe):
-    """What `dream` maximizes, on what, and how."""
+    """Settings of `dream`.
+
+    >>> DreamConfig(objective="layer_norm(conv3)").optimizer.kind
+    'adam'
+    """
 
     packaged_in: ClassVar[str] = "dream"
     objective: str = "layer_norm()"
     init: Literal["original", "noise"] = "original"
+    """Initial sound of the canvas."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DreamConfig":
-        _check_init(self.init, "original", self.canvas.kind)
+        _check_init(self.init, "original", self.canvas)
         return self
 
 
-# Canvases that hold to the original, and cannot hold another sound.
-_KEEPS_TO_THE_ORIGINAL = ("gains", "mixture", "phase")
-
-
-def _check_init(init: str, harmless: str, kind: str) -> None:
-    if init != harmless and kind in _KEEPS_TO_THE_ORIGINAL:
+def _check_init(init: str, unrestricted: str, canvas: CanvasConfig) -> None:
+    if init != unrestricted and not canvas.adds_sound:
         raise ValueError(
             f"init={init} needs a canvas that can add sound; use canvas={{kind: waveform}}"
         )
 
 
 class RunNetworkConfig(Config):
-    """The network of a run, with its frontend and clip length."""
+    """The model of a run, with its frontend and clip length."""
 
     kind: Literal["run"]
 
 
 class FeatureNetworkConfig(Config):
-    """A network that was not trained here: its architecture, and what it listens through."""
+    """A feature network that is not a run: architecture, frontend, and length of its input."""
 
     kind: Literal["features"]
     name: str
@@ -157,28 +159,32 @@ NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discrim
 
 
 class TransferConfig(Recipe):
-    """What `transfer` takes over from the style, what it keeps of the content, and how."""
+    """Settings of `transfer`: layers of style and content, their weights, and the optimization."""
 
     packaged_in: ClassVar[str] = "transfer"
     network: NetworkConfig
     style_layers: dict[str, NotNegative]
-    """Weight λ of each layer whose Gram matrix makes the style."""
+    """Weight λ of each layer whose Gram matrix represents the style."""
     content_layers: dict[str, NotNegative] = Field(default_factory=dict)
-    """Weight of each layer whose activations make the content."""
+    """Weight of each layer whose activations represent the content."""
     style_weight: NotNegative = 1.0
     content_weight: NotNegative = 0.0
     style_strength: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Instead of the two weights: 0 keeps the content, 1 heeds the style alone. Each side then
-    counts as a share: of the style distance at the start, and of the content's own energy."""
+    """Replaces the two weights: 0 preserves the content, 1 uses the style alone. Both losses are
+    then relative: to the initial style distance, and to the energy of the content's activations."""
     gram: Literal["channels", "time"] = "channels"
     gram_normalization: Literal["gatys", "mse"] = "gatys"
     init: Literal["content", "style", "noise"] = "content"
+    """Initial sound of the canvas."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TransferConfig":
         if not self.style_layers:
             raise ValueError("style_layers names no layer; give one with its weight")
-        _check_init(self.init, "content", self.canvas.kind)
+        _check_init(self.init, "content", self.canvas)
         if self.style_strength is not None and not self.content_layers and self.style_strength < 1:
-            raise ValueError("style_strength below 1 needs content_layers to keep")
+            raise ValueError(
+                f"style_strength={self.style_strength:g} preserves content, but content_layers is "
+                "empty; name a layer, or use style_strength=1"
+            )
         return self
