@@ -1,8 +1,7 @@
-"""Commands that change recordings."""
+"""Commands that change or generate audio."""
 
 import math
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,21 +16,21 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 @options.recipe("dream/recommended")
 @click.option(
     "--objective",
-    help="What to maximize, such as 'layer_norm(conv3)'; by default the recipe's.",
+    help="Objective to maximize, such as 'layer_norm(conv3)'; by default the recipe's.",
 )
 @click.option(
     "--layer",
     "layers",
     multiple=True,
-    help="The same as --objective 'layer_norm(LAYER)'. Repeatable: they add up; where OUTPUT has "
-    "{layer} in its name, each has a file of its own.",
+    help="Short for --objective 'layer_norm(LAYER)'. Repeatable: the norms are added; if the name "
+    "of OUTPUT contains {layer}, one file is written for each layer.",
 )
-@click.option("--guide", type=options.PATH, help="A recording, for objectives that heed one.")
+@click.option("--guide", type=options.PATH, help="Audio file for guided objectives.")
 @click.option(
     "--from",
     "init",
     type=click.Choice(["original", "noise"]),
-    help="What to start from; by default the recipe's.",
+    help="Initial sound; by default the recipe's.",
 )
 @click.option(
     "--start",
@@ -39,18 +38,23 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
     type=options.Number(0),
     default=0.0,
     metavar="S",
-    help="Take only a part of AUDIO, from here on.",
+    help="Start of the part of AUDIO to process, in seconds.",
 )
 @click.option(
-    "--seconds", type=options.Number(0, min_open=True), metavar="S", help="And only so much."
+    "--seconds",
+    type=options.Number(0, min_open=True),
+    metavar="S",
+    help="Duration to process, in seconds.",
 )
-@click.option("--mix", type=options.Number(0, 1), help="0 is the original, 1 the dream.")
-@click.option("--repeats", type=click.IntRange(1), help="How often the result is dreamt again.")
+@click.option(
+    "--mix", type=options.Number(0, 1), help="Share of the change: 0 is the original, 1 the dream."
+)
+@click.option("--repeats", type=click.IntRange(1), help="Number of passes over the file.")
 @click.option(
     "--save-every",
     type=click.IntRange(1),
     metavar="N",
-    help="Also write what it is like every N steps.",
+    help="Also write the intermediate result after every N steps.",
 )
 @options.seed
 @options.overriding
@@ -69,21 +73,26 @@ def dream(
     repeats: int | None,
     seed: int | None,
     overrides: tuple[str, ...],
+    start_seconds: float,
+    seconds: float | None,
+    save_every: int | None,
+    bits: int | None,
     outputs: ResultOutputs,
-    **how: Any,
+    force: bool,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg).
 
-    The file keeps its length, sample rate and channels. OUTPUT.json records the settings and what
-    was measured on the written file. Several recordings, or a folder of them, go into the folder
-    OUTPUT; what is there already, of the same settings, is kept.
+    Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
+    measures of the written file. Several audio files, or folders, are written into the folder
+    OUTPUT; existing outputs of the same settings are not computed again.
 
-    Ctrl-C ends the dream where it is and writes what is done; the rest stays as it was.
+    Ctrl-C stops the dream and writes the current result; the rest stays unchanged.
     """
     from tfdream import audio, config
     from tfdream.runs import Run
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.ascent.expressions import layer_norms
+    from tfdream.synthesis.rendering.options import RenderOptions
 
     if len(paths) < 2:
         raise click.UsageError("name AUDIO and OUTPUT")
@@ -93,20 +102,22 @@ def dream(
     into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
     if into_folder and audio.is_writable(output.suffix.lower()) and not output.is_dir():
         raise click.UsageError(
-            f"'{output}' is named like a file; several AUDIO, or a folder, go into a folder"
+            f"OUTPUT '{output}' has the extension of a file; several AUDIO, or a folder, need a "
+            "folder"
         )
     by_layer = dreams.LAYER in output.name
     if outputs and into_folder:
         raise click.UsageError(
-            "--figure, --report and --tensorboard go with one AUDIO and one OUTPUT file"
+            "--figure, --report and --tensorboard need one AUDIO and one OUTPUT file"
         )
     if by_layer and (into_folder or not layers):
-        raise click.UsageError(f"{dreams.LAYER} in OUTPUT goes with one AUDIO file and --layer")
+        raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
     outputs.check()
     given = options.as_overrides(
         objective=layer_norms(layers) or objective, init=init, mix=mix, repeats=repeats, seed=seed
     )
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
+    render = RenderOptions(bits, force, start_seconds, seconds, save_every)
     network = Run.open(run)
     with (
         progress_bar("dreaming", "steps") as progress,
@@ -119,23 +130,22 @@ def dream(
             progress(done, total, note=f"objective {value:.4g}")
             return stop_requested()
 
-        how["progress"] = report
         if by_layer:
             result = dreams.dream_layers(
-                sources[0], output, network, settings, layers, guide, **how
+                sources[0], output, network, settings, layers, guide, render, report
             )
         elif into_folder:
             dreamer = dreams.Dreamer(network, settings, guide)
-            result = dreams.dream_folder(sources, output, dreamer, **how)
+            result = dreams.dream_folder(sources, output, dreamer, render, report)
         else:
-            result = dreams.dream(sources[0], output, network, settings, guide, **how)
-        dreamt = result.get("files", [result])
+            result = dreams.dream(sources[0], output, network, settings, guide, render, report)
+        dreams_written = result.get("files", [result])
         if outputs:
-            with audio.excerpt(sources[0], how["start_seconds"], how["seconds"]) as original:
+            with audio.excerpt(sources[0], start_seconds, seconds) as original:
                 outputs.measure_and_write(
                     f"A dream of {sources[0].name}",
                     {"before": original},
-                    {f"after: {each['objective']}": each for each in dreamt},
+                    {f"after: {each['objective']}": each for each in dreams_written},
                     events,
                 )
     return result
@@ -146,13 +156,17 @@ def dream(
 @click.argument("style", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @click.option(
-    "--model", "run", type=options.PATH, metavar="RUN", help="A run folder, for CONFIGs of one."
+    "--model",
+    "run",
+    type=options.PATH,
+    metavar="RUN",
+    help="A run folder, if CONFIG has network.kind=run.",
 )
 @options.recipe("transfer/recommended")
 @click.option(
     "--style-strength",
     type=options.Number(0, 1),
-    help="0 keeps the content, 1 heeds the style alone; by default the recipe's.",
+    help="0 preserves the content, 1 uses the style alone; by default the recipe's.",
 )
 @options.seed
 @options.overriding
@@ -174,17 +188,19 @@ def transfer(
 ) -> Result:
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg).
 
-    The file keeps CONTENT's length, sample rate and channels. OUTPUT.json records the settings and
-    what was measured on the written file. FIGURE shows content, style and output, and the loss.
+    OUTPUT has CONTENT's length, sample rate and channels. OUTPUT.json contains the settings and the
+    measures of the written file. FIGURE shows content, style, output and the loss.
     """
     from tfdream import config
     from tfdream.runs import Run
+    from tfdream.synthesis.rendering.options import RenderOptions
     from tfdream.synthesis.transfer import transfer
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load(name, config.TransferConfig, (*overrides, *given))
     outputs.check()
     network = Run.open(run) if run else None
+    render = RenderOptions(bits, force)
     with (
         progress_bar("transferring", "steps") as progress,
         outputs.event_writer() as events,
@@ -196,7 +212,7 @@ def transfer(
             progress(done, total, note=f"loss {-value:.3g}")
             return stop_requested()
 
-        result = transfer(content, style, output, settings, network, force, bits, report)
+        result = transfer(content, style, output, settings, network, render, report)
         outputs.measure_and_write(
             f"{content.name} in the style of {style.name}",
             {"content": content, STYLE: style},
@@ -212,8 +228,14 @@ def transfer(
 @click.argument("output", type=options.PATH)
 @options.model
 @options.recipe("translate/recommended")
-@click.option("--to", metavar="LABEL", help="The genre to translate to; by default RUN's second.")
-@click.option("--mix", type=options.Number(0, 1), help="0 is the original, 1 the translation.")
+@click.option(
+    "--to", metavar="LABEL", help="The genre to translate to; by default the second one of RUN."
+)
+@click.option(
+    "--mix",
+    type=options.Number(0, 1),
+    help="Share of the change: 0 is the original, 1 the translation.",
+)
 @options.overriding
 @options.bits
 @result_options()
@@ -232,16 +254,19 @@ def translate(
 ) -> Result:
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
 
-    The file keeps its length, sample rate and channels. OUTPUT.json records the settings and what
-    was measured on the written file. Ctrl-C writes what is done; the rest stays as it was.
+    Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
+    measures of the written file. Ctrl-C stops and writes the current result; the rest stays
+    unchanged.
     """
     from tfdream import config
     from tfdream.runs import TranslationRun
+    from tfdream.synthesis.rendering.options import RenderOptions
     from tfdream.synthesis.translate import translate
 
     settings = config.load(
         name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
     )
+    render = RenderOptions(bits, force)
     outputs.check()
     with (
         progress_bar("translating", "tiles") as progress,
@@ -254,7 +279,7 @@ def translate(
             return stop_requested()
 
         network = TranslationRun.open(run)
-        result = translate(source, output, network, settings, to, force, bits, report)
+        result = translate(source, output, network, settings, to, render, report)
         outputs.measure_and_write(
             f"{source.name}, {result['direction']}",
             {"before": source},
@@ -274,13 +299,13 @@ def translate(
     default=30.0,
     show_default=True,
     metavar="S",
-    help="How much is generated, after the prompt if there is one.",
+    help="Duration of the generated audio, without the prompt, in seconds.",
 )
-@click.option("--prompt", type=options.PATH, metavar="AUDIO", help="A recording to go on from.")
+@click.option("--prompt", type=options.PATH, metavar="AUDIO", help="Audio file to continue.")
 @click.option(
     "--temperature",
     type=options.Number(0),
-    help="How much is left to chance: 0 takes what is likeliest; by default what RUN is made for.",
+    help="Sampling temperature: 0 takes the most likely frame; by default that of the model.",
 )
 @options.seed
 @options.overriding
@@ -300,17 +325,20 @@ def generate(
     outputs: ResultOutputs,
     force: bool,
 ) -> Result:
-    """Generate music with RUN, from nothing or from where a recording ends, into OUTPUT.
+    """Generate audio with the sequence model of RUN, with or without a prompt, into OUTPUT.
 
-    OUTPUT (wav, flac or ogg) then is the recording, sample by sample, and what follows, at its rate
-    and with its channels. OUTPUT.json records the settings. Ctrl-C writes what is done.
+    With a prompt, OUTPUT (wav, flac or ogg) is the prompt, sample by sample, and its continuation,
+    at the prompt's rate and channels. OUTPUT.json contains the settings. Ctrl-C stops and writes
+    the finished part.
     """
     from tfdream import config
     from tfdream.runs import GenerationRun
     from tfdream.synthesis.generate import generate
+    from tfdream.synthesis.rendering.options import OutputOptions
 
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
+    file_format = OutputOptions(bits, force)
     outputs.check()
     with (
         progress_bar("generating", "frames") as progress,
@@ -323,7 +351,7 @@ def generate(
             return stop_requested()
 
         network = GenerationRun.open(run)
-        result = generate(output, network, settings, seconds, prompt, force, bits, report)
-        made = "generated" if prompt is None else "prompt and what follows"
-        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {made: result}, events)
+        result = generate(output, network, settings, seconds, prompt, file_format, report)
+        title = "generated" if prompt is None else "prompt and continuation"
+        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {title: result}, events)
     return result

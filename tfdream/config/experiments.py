@@ -1,6 +1,7 @@
 """Loading experiments of any task; their key `task` selects the schema."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from tfdream.config.classification import Experiment
@@ -18,7 +19,7 @@ _SCHEMAS: dict[str, type[BaseExperiment]] = {
 }
 
 
-def load_experiment(name_or_path: str, overrides: Iterable[str] = ()) -> BaseExperiment:
+def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> BaseExperiment:
     """Read the configuration of an experiment of any task; see `load`.
 
     >>> type(load_experiment("small_cyclegan")).__name__

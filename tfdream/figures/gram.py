@@ -13,6 +13,7 @@ from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides,
 from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     WIDTH_INCHES,
+    FloatArray,
     new_sheet,
     power_to_level_db,
     set_title,
@@ -44,7 +45,8 @@ class Options(AudioFigureOptions):
 def draw(options: Options) -> Drawing:
     """Draw the figure of `tfdream plot gram`."""
     from tfdream.runs import Run
-    from tfdream.synthesis.transfer import build_audio_model, extract_grams
+    from tfdream.synthesis.ascent.gram import extract_grams
+    from tfdream.synthesis.transfer import build_audio_model
 
     settings = config.load(options.recipe, config.TransferConfig, options.overrides)
     if options.layers:
@@ -57,7 +59,7 @@ def draw(options: Options) -> Drawing:
     return Drawing(plot_grams(matrices, options.names), {"layers": list(settings.style_layers)})
 
 
-def plot_grams(matrices: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]) -> Figure:
+def plot_grams(matrices: Sequence[Mapping[str, FloatArray]], titles: Sequence[str]) -> Figure:
     """Draw the Gram matrices of audio files beside each other, one layer below the other.
 
     Colors are levels in dB below the maximum of a layer over all files. The title of each matrix
@@ -105,11 +107,11 @@ def plot_grams(matrices: Sequence[Mapping[str, np.ndarray]], titles: Sequence[st
     return figure
 
 
-def _blocks(matrix: np.ndarray) -> np.ndarray:
+def _blocks(matrix: FloatArray) -> FloatArray:
     """Reduce a matrix to at most 400 × 400 blocks, each the mean of its entries."""
     count = min(len(matrix), _MAX_BLOCKS)
     starts = np.linspace(0, len(matrix), count, endpoint=False).astype(int)
     sizes = np.diff(starts, append=len(matrix))
     sums = np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1)
-    means: np.ndarray = sums / np.outer(sizes, sizes)
+    means: FloatArray = sums / np.outer(sizes, sizes)
     return means

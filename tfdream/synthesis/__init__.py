@@ -1,1 +1,1 @@
-"""Changing music: a canvas, an objective, and the one loop that joins them."""
+"""Changing audio with neural networks: dream, transfer, translate and generate."""

@@ -1,4 +1,4 @@
-"""Listeners: a network with the frontend that it listens through."""
+"""Audio models: a network together with the frontend that computes its input."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,34 +8,32 @@ import keras
 from tfdream.config import FeatureNetworkConfig
 from tfdream.models import feature_networks
 from tfdream.signal import frontends
-from tfdream.signal.frontends import (
-    Frontend,
-)
+from tfdream.signal.frontends import Frontend
 
 
 class AudioModel(Protocol):
-    """What a recipe needs to know of a network; a run is one."""
+    """The interface that recipes need from a network; a `Run` implements it."""
 
     @property
     def model(self) -> keras.Model:
-        """From the frontend's output on."""
+        """The network on the frontend's output."""
 
     @property
     def frontend(self) -> Frontend:
-        """From the waveform to the model's input."""
+        """The frontend, from the waveform to the model's input."""
 
     @property
     def sample_rate(self) -> int:
-        """In Hz."""
+        """Sample rate of the waveforms, in Hz."""
 
     @property
     def clip_samples(self) -> int:
-        """The length that the model was trained on, or that suits it."""
+        """Length of the clips that the model was trained on, or that suits it."""
 
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A feature network, which was not trained here."""
+    """A network of `models.feature_networks`, with random or pretrained weights."""
 
     model: keras.Model
     frontend: Frontend
@@ -44,7 +42,7 @@ class FeatureNetwork:
 
     @classmethod
     def build(cls, config: FeatureNetworkConfig) -> "FeatureNetwork":
-        """Build what a configuration describes."""
+        """Build the network and frontend of a configuration."""
         frontend = frontends.build(config.frontend, config.sample_rate)
         samples = round(config.clip_seconds * config.sample_rate)
         model = feature_networks.build(config, frontend.shape(samples))

@@ -1,6 +1,7 @@
-"""`dream`: let a network hear more of what it hears in a recording already."""
+"""`dream`: change a file so that an objective of a network's activations rises."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +13,30 @@ from tfdream.models import inspect
 from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
-from tfdream.synthesis.rendering.batch import change_each, destinations, recordings
-from tfdream.synthesis.rendering.process import (
-    check_output,
-    claimed,
-    process_file,
-    write_sidecar,
-)
-from tfdream.synthesis.rendering.snapshots import numbered, snapshot_steps
+from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.batch import FileTask, destinations, process_each, recordings
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.process import check_outputs, process_file
+from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid
-from tfdream.synthesis.tile_optimizer import TileOptimizer, build_tile_optimizer, noise
+from tfdream.synthesis.tile_optimizer import (
+    TileOptimizer,
+    build_tile_optimizer,
+    noise,
+    total_steps,
+)
 
 LAYER = "{layer}"
-"""What stands for the layer in the names of outputs of `dream_layers`."""
+"""Placeholder of the layer in the output names of `dream_layers`."""
 
 
 class Dreamer:
-    """A network and what it is to dream of; compiled once, for any number of recordings.
+    """A network and a recipe, compiled once for any number of files.
 
     Args:
       run: the network.
       config: objective, canvas, octaves, optimizer and tiles.
-      guide: a recording, for objectives that heed one.
+      guide: audio file of a guided objective.
 
     Raises:
       AudioError, ConfigError, ModelError: if the settings do not fit the network.
@@ -41,29 +44,33 @@ class Dreamer:
     Source: "Dreaming in Music", section III-C.
     """
 
-    def __init__(self, run: Run, config: DreamConfig, guide: Path | None = None) -> None:
+    def __init__(self, run: Run, config: DreamConfig, guide: str | Path | None = None) -> None:
         self.run = run
         self.config = config
-        self.guide = guide
+        self.guide = guide and Path(guide)
         self.objective = parse(config.objective, inspect.deepest_convolution(run.model), run.labels)
-        inspect.find_layers(run.model, self.objective.layers)  # refuses one that is not there
+        inspect.find_layers(run.model, self.objective.layers)  # raises for a missing layer
         if self.objective.guided and guide is None:
             raise ConfigError(
-                f"objective '{self.objective.name}' needs a guide; give a recording with --guide"
+                f"objective '{self.objective.name}' needs a guide; give one with --guide"
             )
         if guide is not None and not self.objective.guided:
             raise ConfigError(
-                f"objective '{self.objective.name}' heeds no guide; leave it out, or use an "
-                "objective such as guide_match()"
+                f"objective '{self.objective.name}' does not use a guide; remove --guide, or use "
+                "an objective such as guide_match()"
             )
         grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
         self._guide = read_guide(guide, run.sample_rate, grid.samples) if guide else None
-        self._retouches: dict[bool, TileOptimizer] = {}
+        self._optimizers: dict[bool, TileOptimizer] = {}
 
-    def retouch(self, resampled: bool) -> TileOptimizer:
-        """How tiles are changed; `resampled` if the recording has another rate than the network."""
-        if resampled not in self._retouches:
-            self._retouches[resampled] = build_tile_optimizer(
+    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
+        """Return the tile optimizer for files.
+
+        Args:
+          resampled: whether the files have another sample rate than the network.
+        """
+        if resampled not in self._optimizers:
+            self._optimizers[resampled] = build_tile_optimizer(
                 self.run,
                 self.config,
                 lambda size: (self.objective, {"objective": self.objective}),
@@ -71,143 +78,139 @@ class Dreamer:
                 noise if self.config.init == "noise" else None,
                 self._guide,
             )
-        return self._retouches[resampled]
+        return self._optimizers[resampled]
 
     def __call__(
         self,
-        source: Path,
-        output: Path,
-        *,
-        start_seconds: float = 0.0,
-        seconds: float | None = None,
-        force: bool = False,
-        bits: int | None = None,
-        save_every: int | None = None,
+        source: str | Path,
+        output: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
         progress: ProgressFn = no_progress,
     ) -> dict[str, Any]:
-        """Change a recording so that the objective rises, and measure the written file.
+        """Change a file so that the objective rises, and measure the written file.
 
         Args:
           source: any audio file, of any length.
-          output: wav, flac or ogg, by its extension; of the source's rate and channels. Beside it
-            goes a sidecar, ``<output>.json``, with all settings and measures.
-          start_seconds, seconds: the part of the source that is dreamt and written; all, if None.
-          force: overwrite `output`.
-          bits: of the output, see `audio.Writer`.
-          save_every: also write what it is like every so many steps, beside `output`.
-          progress: receives finished and all steps; if it returns True, the rest is unchanged.
+          output: wav, flac or ogg, by its extension; with the source's rate and channels. Its
+            sidecar ``<output>.json`` contains all settings and measures.
+          options: part of the source, format, snapshots, and whether to overwrite.
+          progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
         Returns:
-          The JSON object of the command: objective_before, objective_after (as the optimizer left
-          it), objective_rendered (of the written file), and what `recording.process_file` adds.
+          The JSON object of the command: objective_before, objective_after (for the optimized
+          view), objective_rendered (for the written file), and the result of `process_file`.
 
         Raises:
           AudioError, ConfigError: if the file or the settings do not fit.
         """
-        resampled = audio.info(source).sample_rate != self.run.sample_rate
-        retouch = self.retouch(resampled)
-        kept = snapshot_steps(save_every, retouch.steps)
-        for path in (output, *(numbered(output, step, retouch.steps) for step in kept)):
-            check_output(path, bits, force, (source, self.guide))
-        making = self.making(source, start_seconds=start_seconds, seconds=seconds, bits=bits)
-        with claimed(output), audio.excerpt(source, start_seconds, seconds) as original:
+        source, output = Path(source), Path(output)
+        optimizer = self.tile_optimizer(audio.info(source).sample_rate != self.run.sample_rate)
+        check_outputs(output, options, total_steps(self.config), (source, self.guide))
+        with sidecar.claim(output):
             result = process_file(
-                original, output, retouch, bits, self.config.normalize, save_every, progress
+                source, output, optimizer, self.config.normalize, options, progress
             )
             result["objective"] = self.objective.name
-            write_sidecar(output, making, result)
+            sidecar.write(output, self.provenance(source, options), result)
         return result
 
-    def making(
-        self,
-        source: Path,
-        *,
-        start_seconds: float = 0.0,
-        seconds: float | None = None,
-        bits: int | None = None,
-        **_: Any,
-    ) -> dict[str, Any]:
-        """What decides how a recording's dream sounds; arguments as for a call."""
+    def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
+        """Return the inputs and settings that determine the dream of a file."""
         return {
             "command": "dream",
             "source": str(source),
-            "start_seconds": start_seconds,
-            "seconds": seconds,
             "guide": self.guide and str(self.guide),
             "run": self.run.describe(),
             "config": self.config.model_dump(mode="json"),
-            "bits": bits,
+            **options.settings(),
         }
 
 
 def dream(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     run: Run,
     config: DreamConfig,
-    guide: Path | None = None,
-    **options: Any,
+    guide: str | Path | None = None,
+    options: RenderOptions = DEFAULT_RENDER,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Dream one recording; see `Dreamer`, whose call takes the options."""
-    return Dreamer(run, config, guide)(source, output, **options)
+    """Dream one file; see `Dreamer` and its call.
+
+    Args:
+      source: any audio file, of any length.
+      output: wav, flac or ogg, by its extension.
+      run: the network.
+      config: objective, canvas, octaves, optimizer and tiles.
+      guide: audio file of a guided objective.
+      options: part of the source, format, snapshots, and whether to overwrite.
+      progress: receives finished and all steps; if it returns True, the rest stays unchanged.
+
+    Returns:
+      The JSON object of the command.
+    """
+    return Dreamer(run, config, guide)(source, output, options, progress)
 
 
 def dream_folder(
-    sources: Iterable[Path], folder: Path, dreamer: Dreamer, force: bool = False, **options: Any
+    sources: Iterable[str | Path],
+    folder: str | Path,
+    dreamer: Dreamer,
+    options: RenderOptions = DEFAULT_RENDER,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Dream recordings, and those in folders, into a folder; see `batch.change_each`.
+    """Dream files, and those in folders, into a folder; see `batch.process_each`.
 
     Args:
       sources: files and folders.
-      folder: where they go, under their own names.
-      dreamer: the dream.
-      force: keep nothing of what is there.
-      options: of a dreamer's call.
+      folder: folder of the outputs, which have the names of their sources.
+      dreamer: network and recipe.
+      options: options of each file; `force` computes existing outputs again.
+      progress: receives the progress of each file.
     """
 
-    def change(source: Path, output: Path, replace: bool) -> dict[str, Any]:
-        return dreamer(source, output, force=replace, **options)
+    def process(source: Path, output: Path, replaces: bool) -> dict[str, Any]:
+        return dreamer(source, output, replace(options, force=replaces), progress)
 
-    outputs = destinations(recordings(sources, folder), folder)
-    return change_each(outputs, change, lambda source: dreamer.making(source, **options), force)
+    task = FileTask(process, lambda source: dreamer.provenance(source, options))
+    return process_each(destinations(recordings(sources, folder), folder), task, options.force)
 
 
 def dream_layers(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     run: Run,
     config: DreamConfig,
     layers: Iterable[str],
-    guide: Path | None = None,
-    force: bool = False,
-    bits: int | None = None,
-    **options: Any,
+    guide: str | Path | None = None,
+    options: RenderOptions = DEFAULT_RENDER,
+    progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Dream a recording once for each layer.
+    """Dream a file once for each layer.
 
     Args:
       source: any audio file.
-      output: with ``{layer}`` in its name.
+      output: path with ``{layer}`` in its name.
       run: the network.
-      config: of all; its objective is replaced.
-      layers: whose norm is maximized.
-      guide, force, bits, options: see `Dreamer` and its call.
+      config: the recipe; its objective is replaced by the norm of each layer.
+      layers: names of the layers.
+      guide, options, progress: as for `dream`.
 
     Returns:
-      files: the results; interrupted, if one was: then it is the last.
+      files: the results; interrupted, if the last one was interrupted.
     """
+    output = Path(output)
     outputs = {
         layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
         for layer in layers
     }
-    inspect.find_layers(run.model, layers)  # refuses one that is not there, before the work
+    inspect.find_layers(run.model, outputs)  # raises for a missing layer before the work begins
     for path in outputs.values():
-        check_output(path, bits, force, (source, guide))
+        sidecar.check_output(path, options.bits, options.force, (source, guide))
     result: dict[str, Any] = {"files": []}
     for layer, path in outputs.items():
-        own = config.model_copy(update={"objective": layer_norms([layer])})
-        dreamer = Dreamer(run, own, guide)
-        result["files"].append(dreamer(source, path, force=force, bits=bits, **options))
+        recipe = config.model_copy(update={"objective": layer_norms([layer])})
+        result["files"].append(dream(source, path, run, recipe, guide, options, progress))
         if "interrupted" in result["files"][-1]:
             result["interrupted"] = True
             break

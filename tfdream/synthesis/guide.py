@@ -1,4 +1,4 @@
-"""Guides: recordings whose features a dream brings out."""
+"""Guides: audio files whose features a dream increases."""
 
 from pathlib import Path
 
@@ -9,21 +9,21 @@ from tfdream.errors import AudioError
 from tfdream.synthesis.tile_optimizer import Guide
 
 
-def read_guide(path: Path, sample_rate: int, samples: int) -> Guide:
-    """A guide that runs along with the recording, from the start and again when it ends.
+def read_guide(path: str | Path, sample_rate: int, samples: int) -> Guide:
+    """Read a guide that is aligned with the processed file and repeats when it ends.
 
-    It is held in memory, as a mid signal at the network's rate.
+    It is stored in memory, as a mid signal at the network's sample rate.
 
     Args:
       path: any audio file.
-      sample_rate: of the network, in Hz.
-      samples: of a tile.
+      sample_rate: sample rate of the network in Hz.
+      samples: length of a tile.
 
     Returns:
-      Where tiles begin, in samples → float32 `[batch, samples]`.
+      A function of the starts of tiles in samples; it returns float32 `[batch, samples]`.
 
     Raises:
-      AudioError: if it cannot be read, or holds nothing at that rate.
+      AudioError: if the file cannot be read, or is empty at that sample rate.
     """
     with audio.Reader(path) as reader:
         blocks = list(reader.mid(sample_rate))
@@ -34,7 +34,8 @@ def read_guide(path: Path, sample_rate: int, samples: int) -> Guide:
     signal = np.concatenate(blocks)[:, 0]
 
     def waveforms(starts: np.ndarray) -> np.ndarray:
-        places = starts[:, np.newaxis] + np.arange(samples)
-        return signal[places % len(signal)]
+        indices = starts[:, np.newaxis] + np.arange(samples)
+        tiles: np.ndarray = signal[indices % len(signal)]
+        return tiles
 
     return waveforms

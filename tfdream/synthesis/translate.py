@@ -1,4 +1,4 @@
-"""`translate`: a recording of one genre as a CycleGAN's generator has it in the other."""
+"""`translate`: a recording translated to another genre by the generator of a CycleGAN."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdream.config import GainCanvasConfig, TranslateConfig
+from tfdream.config import TranslateConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import TranslationRun
@@ -17,25 +17,22 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.process import (
-    OnStep,
-    check_output,
-    process_file,
-    write_sidecar,
-)
+from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.process import Measures, OnStep, check_outputs, process_file
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 
 class Translator:
-    """A generator, and what its change of the picture does to the sound.
+    """Applies a generator's change of an image to audio; a `rendering.process.TileProcessor`.
 
-    The generator sees the (resized) picture of a tile. What it changes there, in dB, is brought
-    back to the full resolution of the STFT and given to a canvas: to gains on the original, or to
-    its log magnitude. So what the picture does not show is kept.
+    The generator's input is the (resized) image of a tile. Its change of the image, in dB, is
+    resized to the full resolution of the STFT and applied by a canvas: as gains on the original, or
+    to its log magnitude. So detail that the image does not show is preserved.
 
     Args:
-      generator: from images float32 `[batch, height, width, 1]` in [−1, 1] to such.
-      run: whose frontend and clips it was trained on.
+      generator: maps images float32 `[batch, height, width, 1]` in [−1, 1] to such images.
+      run: provides the frontend and clip length of the training.
       config: canvas, mask, mix.
 
     Raises:
@@ -46,174 +43,172 @@ class Translator:
         self, generator: keras.Model, run: TranslationRun, config: TranslateConfig
     ) -> None:
         frontend = run.frontend
-        assert isinstance(frontend, SpectrogramFrontend)
+        assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
         self.generator = generator
         self.frontend = frontend
-        self.config = _on_stft_of(frontend, config)
+        canvas = config.canvas.with_stft(frontend.spec)
+        self.config = config.model_copy(update={"canvas": canvas})
         self.samples = run.clip_samples
         self.sample_rate = run.sample_rate
         mask = Mask.build(config.mask, run.sample_rate)
         self.canvas = canvases.build(
-            self.config.canvas, CanvasSpec(frontend, self.samples, run.sample_rate, mask)
+            canvas, CanvasSpec(frontend, self.samples, run.sample_rate, mask)
         )
 
     @cached_property
     def grid(self) -> TileGrid:
-        """Of the tiles of a recording.
+        """Positions of the tiles.
 
         Raises:
-          ConfigError: if the generator does not take them.
+          ConfigError: if the generator cannot process tiles of the configured length.
         """
         grid = TileGrid.build(self.config.tiles, self.samples, self.sample_rate)
         if grid.samples != self.samples:
             raise ConfigError(
-                f"tiles.seconds={self.config.tiles.seconds:g}: the generator takes clips of "
-                f"{self.samples / self.sample_rate:g} s alone; leave it out"
+                f"tiles.seconds={self.config.tiles.seconds:g}: the generator processes only clips "
+                f"of {self.samples / self.sample_rate:g} s; remove it"
             )
         return grid
 
     @property
     def steps(self) -> int:
-        """For each batch of tiles."""
+        """Number of steps for each batch of tiles."""
         return 1
 
-    def imagine(self, image: tf.Tensor) -> tf.Tensor:
-        """Images float32 `[batch, height, width, 1]` in [0, 1] → as the other genre has them."""
-        return (self.generator(2 * image - 1, training=False) + 1) / 2
+    def translate_images(self, images: tf.Tensor) -> tf.Tensor:
+        """Translate images float32 `[batch, height, width, 1]` in [0, 1]; the same shape."""
+        return (self.generator(2 * images - 1, training=False) + 1) / 2
 
     def translate(self, channels: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Translate clips.
 
         Args:
-          channels: float32 `[batch, samples, channels]` at the run's rate; the generator hears
-            their mean.
-          start_seconds: where each begins in its recording, for the mask.
+          channels: float32 `[batch, samples, channels]` at the run's rate; the generator's input
+            is the image of their mean.
+          start_seconds: start of each clip in its file, for the mask.
 
         Returns:
-          The same shape.
+          The translated channels, of the same shape.
         """
         return self._translate(channels, start_seconds)[0]
 
     def _translate(
         self, channels: tf.Tensor, start_seconds: tf.Tensor | float
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """The same, and measures of each clip."""
+        """Return the translated channels, and the measures of each clip."""
         waveform = tf.reduce_mean(channels, axis=2)
         image = self.frontend(waveform)
-        change = self.imagine(image) - image
+        change = self.translate_images(image) - image
         context = self.canvas.analyze(waveform, start_seconds)
         gain_db = self.frontend.change_to_gain_db(change, self.samples)
-        values = self.canvas.values_of_gains(gain_db, context)
+        values = self.canvas.gains_to_values(gain_db, context)
         changed = self.canvas.render_channels(values, context, channels)
-        measures = {"picture_change": _size(change), **self.canvas.inconsistency(values, context)}
+        measures = {
+            "picture_change": _mean_absolute(change),
+            **self.canvas.inconsistency(values, context),
+        }
         return channels + self.config.mix * (changed - channels), measures
 
-    def change(
-        self, tiles: Tiles, on_step: OnStep = lambda value, sound: None, climb: bool = True
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Translate tiles; see `recording.TileProcessor`."""
-        if not climb:
+    def process(
+        self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
+    ) -> tuple[np.ndarray, Measures]:
+        """Translate tiles; see `rendering.process.TileProcessor`."""
+        if not apply:
             return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         changed, measures = self._compiled(tf.constant(tiles.channels), seconds)
-        channels = changed.numpy()
+        channels: np.ndarray = changed.numpy()
         on_step(0.0, lambda: channels)
         return channels, {name: value.numpy() for name, value in measures.items()}
 
-    def compare(self, original: Tiles, changed: Tiles) -> dict[str, np.ndarray]:
-        """How far the picture of a written file is from what the generator made."""
+    def compare(self, original: Tiles, changed: Tiles) -> Measures:
+        """Measure how far the image of a written file is from the generator's output."""
         error = self._picture_error(tf.constant(original.waveforms), tf.constant(changed.waveforms))
         return {"picture_error": error.numpy()}
 
     @cached_property
     def _compiled(self) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
-        return tf.function(self._translate, reduce_retracing=True, autograph=False)
+        compiled: Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]] = tf.function(
+            self._translate, reduce_retracing=True, autograph=False
+        )
+        return compiled
 
     @cached_property
     def _picture_error(self) -> Callable[..., tf.Tensor]:
         def error(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
-            return _size(self.frontend(after) - self.imagine(self.frontend(before)))
+            target = self.translate_images(self.frontend(before))
+            return _mean_absolute(self.frontend(after) - target)
 
-        return tf.function(error, reduce_retracing=True, autograph=False)
+        compiled: Callable[..., tf.Tensor] = tf.function(
+            error, reduce_retracing=True, autograph=False
+        )
+        return compiled
 
 
-def _size(difference: tf.Tensor) -> tf.Tensor:
-    """Mean absolute difference of each image."""
+def _mean_absolute(difference: tf.Tensor) -> tf.Tensor:
+    """Return the mean absolute difference of each image."""
     return tf.reduce_mean(tf.abs(difference), axis=[1, 2, 3])
 
 
-def _on_stft_of(frontend: SpectrogramFrontend, config: TranslateConfig) -> TranslateConfig:
-    """Gains lie on the frontend's STFT."""
-    canvas = config.canvas
-    if not isinstance(canvas, GainCanvasConfig) or canvas.stft == frontend.spec:
-        return config
-    if "stft" in canvas.model_fields_set:
-        raise ConfigError(
-            "canvas.stft: the gains of a translation lie on the STFT of the run's frontend; leave "
-            "it out"
-        )
-    return config.model_copy(update={"canvas": canvas.model_copy(update={"stft": frontend.spec})})
-
-
 def direction(run: TranslationRun, to: str | None) -> str:
-    """The direction that leads to a genre, the second one if None: ``forward`` or ``backward``.
+    """Return the direction to a genre, ``forward`` or ``backward``; None is the second genre.
 
     Raises:
-      ConfigError: if the run does not know it.
+      ConfigError: if the run does not have the genre.
     """
     first, second = run.labels
     if to in (None, second):
         return "forward"
     if to == first:
         return "backward"
-    raise ConfigError(f"the run translates to {first} and to {second}, not to '{to}'")
+    raise ConfigError(f"to='{to}' is not a genre of the run; use {first} or {second}")
 
 
 def translate(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     run: TranslationRun,
     config: TranslateConfig,
     to: str | None = None,
-    force: bool = False,
-    bits: int | None = None,
+    options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Translate a recording, and measure the written file.
+    """Translate a file, and measure the written file.
 
     Args:
       source: any audio file, of any length.
-      output: wav, flac or ogg, by its extension; of the source's rate, length and channels. Beside
-        it goes a sidecar, ``<output>.json``.
-      run: of a CycleGAN.
+      output: wav, flac or ogg, by its extension; with the source's rate and channels. Its sidecar
+        is ``<output>.json``.
+      run: run of a CycleGAN.
       config: canvas, tiles, mix.
-      to: the genre to translate to; the run's second one, if None.
-      force: overwrite `output`.
-      bits: of the output, see `audio.Writer`.
-      progress: receives finished and all steps; if it returns True, the rest is unchanged.
+      to: the target genre; None is the second genre of the run.
+      options: part of the source, format, and whether to overwrite.
+      progress: receives finished and all batches of tiles; if it returns True, the rest stays
+        unchanged.
 
     Returns:
-      The JSON object of the command: direction, picture_change (mean absolute difference of what
-      the generator made and what it saw, 1 is all of the picture's range), picture_error_rendered
-      (of what it made and the picture of the written file), and what
-      `recording.process_file` adds.
+      The JSON object of the command: direction, picture_change (mean absolute difference of the
+      generator's output and input, relative to the range of the image), picture_error_rendered (of
+      the image of the written file and the generator's output), and the result of `process_file`.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
     """
-    check_output(output, bits, force, (source,))
+    source, output = Path(source), Path(output)
     way = direction(run, to)
     translator = Translator(getattr(run.generators, way), run, config)
-    result = process_file(source, output, translator, bits, config.normalize, progress=progress)
+    check_outputs(output, options, translator.steps, (source,))
     first, second = run.labels if way == "forward" else reversed(run.labels)
-    result["direction"] = f"{first} to {second}"
-    making = {
-        "command": "translate",
-        "source": str(source),
-        "run": run.describe(),
-        "direction": result["direction"],
-        "config": translator.config.model_dump(mode="json"),
-        "bits": bits,
-    }
-    write_sidecar(output, making, result)
+    with sidecar.claim(output):
+        result = process_file(source, output, translator, config.normalize, options, progress)
+        result["direction"] = f"{first} to {second}"
+        provenance = {
+            "command": "translate",
+            "source": str(source),
+            "run": run.describe(),
+            "direction": result["direction"],
+            "config": translator.config.model_dump(mode="json"),
+            **options.settings(),
+        }
+        sidecar.write(output, provenance, result)
     return result

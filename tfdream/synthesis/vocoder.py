@@ -1,6 +1,6 @@
-"""Frames to sound, piece by piece: each piece goes on from the samples of the one before."""
+"""Streaming vocoder: frames to samples, chunk by chunk, each continuing the samples before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -9,22 +9,22 @@ from tfdream.config import PhaseConfig
 from tfdream.signal.frontends.spectrogram import ImageMetadata, SpectrogramFrontend
 from tfdream.signal.phase import PhaseConstraint, energy_db, magnitude_to_waveform, spectral_error
 
-# So much of what was heard is kept, in windows of the STFT: enough for the phase to go on from.
-_KEPT_WINDOWS = 2
+# Length of the context that the phase reconstruction continues, in windows of the STFT.
+_CONTEXT_WINDOWS = 2
 
 
 class StreamingVocoder:
-    """Turns the frames of a generator into samples that go on from each other.
+    """Renders the frames of a sequence model as one continuous waveform.
 
-    A frame is centered on its own sample. The last half window of a piece has too few frames over it
-    to be finished: it is made again with the next piece, held to the samples before.
+    A frame is centered on its first sample. The last half window of a chunk overlaps too few frames
+    to be final: it is rendered again with the next chunk, constrained to the samples before.
 
     Args:
-      frontend: whose frames they are.
-      reference_db: the level of 1 in them.
-      phase: how it is found.
-      joint_samples: over so many samples what was heard goes over into what is new.
-      seed: of what is random in the phase.
+      frontend: the frontend of the frames.
+      reference_db: level in dB of the value 1 in the frames.
+      phase: phase reconstruction.
+      crossfade_samples: length of the crossfade from earlier samples to new ones.
+      seed: random seed of the phase reconstruction.
     """
 
     def __init__(
@@ -32,78 +32,90 @@ class StreamingVocoder:
         frontend: SpectrogramFrontend,
         reference_db: float,
         phase: PhaseConfig,
-        joint_samples: int,
+        crossfade_samples: int,
         seed: int,
     ) -> None:
         self.frontend = frontend
         self.spec = frontend.spec
         self.reference_db = tf.fill([1, 1, 1], reference_db)
         self.phase = phase
-        self.joint_samples = joint_samples
+        self.crossfade_samples = crossfade_samples
         self.seed = seed
-        self.frames = np.zeros((0, frontend.shape(0)[0]), np.float32)
-        self.heard = np.zeros(0, np.float32)
-        self.error_energy = self.wanted_energy = 0.0
+        self._frames = np.zeros((0, frontend.shape(0)[0]), np.float32)
+        self._waveform = np.zeros(0, np.float32)
+        self._error_energy = self._target_energy = 0.0
 
     @property
     def margin_frames(self) -> int:
-        """Frames that a piece needs beyond its last finished sample."""
+        """Number of frames that a chunk needs beyond its last final sample."""
         return -(-self.spec.n_fft // (2 * self.spec.hop_samples)) + 1
 
-    def hear(self, frames: np.ndarray, waveform: np.ndarray) -> None:
-        """Go on from a recording: its frames, and its samples, which may be a few more."""
-        first = max(0, len(waveform) - _KEPT_WINDOWS * self.spec.n_fft) // self.spec.hop_samples
-        self.frames = frames[first:]
-        self.heard = waveform[first * self.spec.hop_samples :]
-
-    def say(self, frames: np.ndarray) -> np.ndarray:
-        """The next samples of the sound.
+    def prime(self, frames: np.ndarray, waveform: np.ndarray) -> None:
+        """Set the context that the next chunk continues.
 
         Args:
-          frames: float32 `[frames, bands]`, `margin_frames` of them or more.
+          frames: float32 `[frames, bands]`.
+          waveform: the samples of these frames, and possibly a few more, float32 `[samples]`.
+        """
+        hop = self.spec.hop_samples
+        first = max(0, len(waveform) - _CONTEXT_WINDOWS * self.spec.n_fft) // hop
+        self._frames = frames[first:]
+        self._waveform = waveform[first * hop :]
+
+    def synthesize(self, frames: np.ndarray) -> np.ndarray:
+        """Render the next chunk.
+
+        Args:
+          frames: float32 `[frames, bands]`, at least `margin_frames`.
 
         Returns:
-          float32 `[samples]`. The first ones are the last `joint_samples` of what was heard before,
-          which go over into what is new; the last `joint_samples` are left for the next time.
+          float32 `[samples]`. The first `crossfade_samples` crossfade from the context to the new
+          samples; the last `crossfade_samples` are returned with the next chunk, or by `finish`.
         """
-        frames = np.concatenate([self.frames, frames])
+        frames = np.concatenate([self._frames, frames])
         samples = (len(frames) - 1) * self.spec.hop_samples
         image = tf.constant(frames.T[np.newaxis, :, :, np.newaxis])
-        remainder = ImageMetadata(self.reference_db, magnitude=None, phase=None)
-        magnitude = self.frontend.image_to_magnitude(image, remainder, samples)
+        metadata = ImageMetadata(self.reference_db, magnitude=None, phase=None)
+        magnitude = self.frontend.image_to_magnitude(image, metadata, samples)
         waveform = magnitude_to_waveform(
-            magnitude, self.spec, samples, self.phase, seed=self.seed, held=self._held(samples)
+            magnitude,
+            self.spec,
+            samples,
+            self.phase,
+            seed=self.seed,
+            constraint=self._constraint(samples),
         )
-        error, wanted = spectral_error(waveform, magnitude, self.spec)
-        self.error_energy += float(error[0])
-        self.wanted_energy += float(wanted[0])
-        start = max(0, len(self.heard) - self.joint_samples)
-        finished = waveform[0, : samples - self.spec.n_fft // 2].numpy()
-        self.hear(frames, finished)
-        return finished[start : len(finished) - self.joint_samples]
+        error, target = spectral_error(waveform, magnitude, self.spec)
+        self._error_energy += float(error[0])
+        self._target_energy += float(target[0])
+        start = max(0, len(self._waveform) - self.crossfade_samples)
+        final: np.ndarray = waveform[0, : samples - self.spec.n_fft // 2].numpy()
+        self.prime(frames, final)
+        return final[start : len(final) - self.crossfade_samples]
 
-    def end(self) -> np.ndarray:
-        """The samples that were left: float32 `[joint_samples]`, or fewer."""
-        return self.heard[len(self.heard) - min(self.joint_samples, len(self.heard)) :]
+    def finish(self) -> np.ndarray:
+        """Return the remaining samples: float32 `[crossfade_samples]`, or fewer."""
+        count = min(self.crossfade_samples, len(self._waveform))
+        return self._waveform[len(self._waveform) - count :]
+
+    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Render chunks of frames to the last sample, as blocks `[samples, 1]`."""
+        for frames in chunks:
+            yield self.synthesize(frames)[:, np.newaxis]
+        yield self.finish()[:, np.newaxis]
 
     def convergence_db(self) -> float:
-        """How far the sound's spectrum is from its frames, over all pieces."""
-        return energy_db(self.error_energy, self.wanted_energy)
+        """Return the spectral convergence in dB of all chunks so far."""
+        return energy_db(self._error_energy, self._target_energy)
 
-    def _held(self, samples: int) -> PhaseConstraint | None:
-        if not len(self.heard):
+    def _constraint(self, samples: int) -> PhaseConstraint | None:
+        """Return the constraint of a chunk of `samples` samples to the context."""
+        if not len(self._waveform):
             return None
-        stays = len(self.heard) - self.joint_samples
-        free_mask = np.clip((np.arange(samples) - stays) / self.joint_samples, 0, 1)
-        whole = (stays - self.spec.n_fft // 2) // self.spec.hop_samples + 1
-        waveform = np.pad(self.heard, (0, samples - len(self.heard)))
+        fixed = len(self._waveform) - self.crossfade_samples
+        free_mask = np.clip((np.arange(samples) - fixed) / self.crossfade_samples, 0, 1)
+        frames = (fixed - self.spec.n_fft // 2) // self.spec.hop_samples + 1
+        waveform = np.pad(self._waveform, (0, samples - len(self._waveform)))
         return PhaseConstraint(
-            tf.constant(waveform[np.newaxis]), tf.constant(free_mask, tf.float32), max(0, whole)
+            tf.constant(waveform[np.newaxis]), tf.constant(free_mask, tf.float32), max(0, frames)
         )
-
-
-def joined(pieces: Iterator[np.ndarray], voice: StreamingVocoder) -> Iterator[np.ndarray]:
-    """The samples `[samples, 1]` of pieces of frames, to the last one."""
-    for frames in pieces:
-        yield voice.say(frames)[:, np.newaxis]
-    yield voice.end()[:, np.newaxis]

@@ -30,11 +30,11 @@ from tfdream.synthesis.rendering.tiles import Tiles, mid_tiles
 from tfdream.synthesis.tile_optimizer import TileOptimizer, octave_sizes
 
 
-def bare(dreamer: Dreamer, retouch: TileOptimizer) -> Callable[[], None]:
+def bare(dreamer: Dreamer, optimizer: TileOptimizer) -> Callable[[], None]:
     """Return a function that computes value and gradient at the network's input once per step."""
     run, objective = dreamer.run, dreamer.objective
     network = inspect.tap(run.model, sorted(objective.layers))
-    shape = run.frontend.shape(retouch.grid.samples)
+    shape = run.frontend.shape(optimizer.grid.samples)
 
     @tf.function(reduce_retracing=True)
     def evaluate(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -60,16 +60,16 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
     for precision in ("float32", "bfloat16"):
         recipe = config.load(name, config.DreamConfig, (*overrides, f"precision={precision}"))
         dreamer = Dreamer(run, recipe)
-        retouch = dreamer.retouch(resampled=False)
+        optimizer = dreamer.tile_optimizer(resampled=False)
         with audio.Reader(source) as reader:
-            tiles = next(mid_tiles(reader, run.sample_rate, retouch.grid))
+            tiles = next(mid_tiles(reader, run.sample_rate, optimizer.grid))
         one = Tiles(*(part[:1] for part in tiles))
         if not ways:
-            ways["gradient evaluations, float32"] = bare(dreamer, retouch)
-        ways[f"{name}, {precision}"] = lambda retouch=retouch, one=one: retouch.change(one)
+            ways["gradient evaluations, float32"] = bare(dreamer, optimizer)
+        ways[f"{name}, {precision}"] = lambda optimizer=optimizer, one=one: optimizer.process(one)
     seconds = interleaved(ways, rounds)
     first = next(iter(seconds.values()))
-    print(f"| {retouch.steps} steps on a tile | seconds | ratio to gradient evaluations |")
+    print(f"| {optimizer.steps} steps on a tile | seconds | ratio to gradient evaluations |")
     print("|---|---:|---:|")
     for way, times in seconds.items():
         print(f"| {way} | {statistics.median(times):.1f} | {beside(times, first):.2f} |")

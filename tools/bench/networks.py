@@ -64,33 +64,33 @@ def operations(network: keras.Model, shape: tuple[int, ...]) -> float:
     return float(profile.total_float_ops)
 
 
-class AscentConfig(NamedTuple):
+class InitialState(NamedTuple):
     """The initial state of a transfer on one tile."""
 
-    slope: CompiledObjective
+    compiled: CompiledObjective
     start: tf.Tensor
     """Canvas values of the content."""
-    surroundings: dict[str, object]
+    arguments: dict[str, object]
     """Context and precomputed targets, as the compiled objective takes them."""
 
     def gradient(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return value and gradient at the given values."""
-        return self.slope.gradient(values, **self.surroundings)
+        return self.compiled.value_and_gradient(values, **self.arguments)
 
     @property
     def view(self) -> tf.Tensor:
         """Model input of the content."""
-        return self.slope.view(self.start, self.surroundings["context"])
+        return self.compiled.view(self.start, self.arguments["context"])
 
 
 def transfer_ascent(
     recipe: config.TransferConfig, audio_model: AudioModel, content: np.ndarray, style: np.ndarray
-) -> AscentConfig:
+) -> InitialState:
     """Prepare the transfer of one tile, float32 `[1, samples]`, to a style of the same shape."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "style.wav"
         audio.write(path, style.T, audio_model.sample_rate, 32)
-        slope = style_tile_optimizer(path, audio_model, recipe, resampled=False).slope
-    context = slope.canvas.analyze(tf.constant(content), tf.constant([0.0]))
-    surroundings = {"context": context, "memory": slope.precompute(context)}
-    return AscentConfig(slope, slope.canvas.start(context), surroundings)
+        compiled = style_tile_optimizer(path, audio_model, recipe, resampled=False).compiled
+    context = compiled.canvas.analyze(tf.constant(content), tf.constant([0.0]))
+    arguments = {"context": context, "targets": compiled.precompute(context)}
+    return InitialState(compiled, compiled.canvas.start(context), arguments)

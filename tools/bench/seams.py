@@ -16,6 +16,7 @@ import numpy as np
 from tfdream import audio, config
 from tfdream.runs import Run
 from tfdream.synthesis.dream import dream
+from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid
 
 
@@ -42,7 +43,8 @@ def main(
     for way, length in (("whole", seconds), ("tiles", tile)):
         recipe = config.load(name, config.DreamConfig, (*overrides, f"tiles.seconds={length}"))
         output = folder / f"{way}.wav"
-        dream(source, output, network, recipe, seconds=seconds, force=True, bits=32)
+        options = RenderOptions(bits=32, force=True, seconds=seconds)
+        dream(source, output, network, recipe, options=options)
         sounds[way], rate = audio.read(output)
     with audio.excerpt(source, 0.0, seconds) as part:
         original, _ = audio.read(part)

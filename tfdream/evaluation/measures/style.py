@@ -11,9 +11,8 @@ from tfdream.config import FeatureNetworkConfig, TransferConfig
 from tfdream.errors import AudioError
 from tfdream.evaluation.measures import loudness
 from tfdream.evaluation.measures.levels import db_to_power, power_to_db
-from tfdream.synthesis.ascent.gram import GramMatrix
+from tfdream.synthesis.ascent.gram import GramExtractor, GramMatrix
 from tfdream.synthesis.audio_model import FeatureNetwork
-from tfdream.synthesis.transfer import GramExtractor
 
 RECIPE = "transfer/recommended"
 

@@ -82,8 +82,8 @@ class TranslationPreview:
         count = self.run.config.training.preview_clips
         clips = np.stack(list(self.domains[number].waveforms(count)))
         images = [there.frontend(tf.constant(clips))]
-        images.append(there.imagine(images[0]))
-        images.append(back.imagine(images[1]))
+        images.append(there.translate_images(images[0]))
+        images.append(back.translate_images(images[1]))
         beside = tf.concat(images, axis=2)[:, ::-1]  # high frequencies on top
         tf.summary.image(name, beside, max_outputs=len(clips), description="clip, there, back")
         translated = there.translate(tf.constant(clips[..., np.newaxis]))

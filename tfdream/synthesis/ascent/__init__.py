@@ -1,1 +1,1 @@
-""""""
+"""Gradient ascent on objectives of a network's activations."""

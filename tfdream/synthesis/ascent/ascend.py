@@ -1,8 +1,9 @@
-"""The one optimization loop: a canvas's values climb an objective of what a network sees."""
+"""The optimization loop: change a canvas's values so that an objective of activations rises."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -15,26 +16,42 @@ from tfdream.synthesis.ascent.objectives import INPUT, Activations, Objective, R
 from tfdream.synthesis.ascent.transforms import shift, smoothing
 from tfdream.synthesis.canvases import Canvas, Context
 
-Step = Callable[[float, tf.Tensor], bool | None]
-"""Hears the objective before a step, summed over the batch, and the values after it; True stops."""
 
-# Keeps a division finite where nothing pulls in any direction.
+class StepFn(Protocol):
+    """Callback after each optimization step."""
+
+    def __call__(self, value: float, values: tf.Tensor) -> bool | None:
+        """Receive the result of a step.
+
+        Args:
+          value: the objective before the step, summed over the batch.
+          values: the canvas values after the step.
+
+        Returns:
+          True to stop the optimization with these values.
+        """
+
+
+ValueAndGradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Canvas values `[batch, …]` → objective float32 `[batch]`, and its gradient of their shape."""
+
+# Keeps quotients finite where the gradient is zero.
 _TINY = 1e-12
 _ADAM_DECAYS = (0.9, 0.999)
 _LBFGS_CORRECTIONS = 20
 
 
 class CompiledObjective:
-    """An objective as a function of a canvas's values, with its gradient, compiled.
+    """An objective as a compiled function of a canvas's values, with its gradient.
 
     Args:
-      canvas: whose values are asked for.
-      network: from the model's input to a dict of activations, as `models.inspect.tap` makes it; None if
-        the objective looks at the input alone.
-      objective: of those activations.
+      canvas: the canvas whose values are optimized.
+      network: maps the model's input to a dict of activations, as made by `models.inspect.tap`;
+        None if the objective uses only the input.
+      objective: the function of the activations that is maximized.
       measured: further objectives by name, which `measure` evaluates.
-      size: to resize the view to, an octave; None for the view as it is.
-      judge: the network that measures, if the one that is climbed is less precise.
+      size: size of an octave, to which the view is resized; None for the view as it is.
+      judge: network used for measuring, if `network` is of lower precision.
     """
 
     def __init__(
@@ -52,25 +69,34 @@ class CompiledObjective:
         self.objective = objective
         self.measured = measured
         self.size = size
-        # Without autograph, whose errors are pages long; nothing here branches on a tensor.
-        self.gradient = tf.function(self._gradient, reduce_retracing=True, autograph=False)
+        # Without autograph, whose tracebacks are pages long; nothing here branches on a tensor.
+        self.value_and_gradient = tf.function(
+            self._value_and_gradient, reduce_retracing=True, autograph=False
+        )
         self.precompute = tf.function(self._precompute, reduce_retracing=True, autograph=False)
         self.measure = tf.function(self._measure, reduce_retracing=True, autograph=False)
 
-    def _hear(self, network: keras.Model | None, image: tf.Tensor) -> Activations:
-        """A model input → the activations that objectives look at."""
+    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """Return the model's input for the values of the canvas."""
+        return self.canvas.view(values, context, self.size)
+
+    def _activations(self, network: keras.Model | None, image: tf.Tensor) -> Activations:
+        """Return all activations for a model input."""
         activations = {} if network is None else dict(network(image, training=False))
         return {**activations, INPUT: image}
 
-    def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        """What the network sees of a canvas."""
-        return self.canvas.view(values, context, self.size)
+    def _guide_activations(
+        self, network: keras.Model | None, guide: tf.Tensor | None
+    ) -> Activations | None:
+        if guide is None:
+            return None
+        return self._activations(network, self.canvas.frontend(guide, self.size))
 
-    def _gradient(
+    def _value_and_gradient(
         self,
         values: tf.Tensor,
         context: Context,
-        memory: Targets,
+        targets: Targets,
         jitter: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -78,95 +104,104 @@ class CompiledObjective:
             image = self.view(values, context)
             if jitter is not None:
                 image = shift(image, jitter)
-            value = self.objective.value(self._hear(self.network, image), memory)
-        # Examples of a batch do not touch each other: the sum's gradient is each one's own.
+            value = self.objective.value(self._activations(self.network, image), targets)
+        # Examples of a batch are independent: the gradient of the sum contains each one's gradient.
         return value, tape.gradient(value, values)
 
     def _precompute(self, context: Context, guide: tf.Tensor | None = None) -> Targets:
-        """What the objective keeps of the original, and of a guide's waveform."""
-        original = self._hear(self.network, self.view(self.canvas.start(context), context))
-        return self.objective.precompute(Reference(original, self._hear_guide(self.network, guide)))
+        """Return the objective's targets for the original and the waveforms of a guide."""
+        image = self.view(self.canvas.start(context), context)
+        original = self._activations(self.network, image)
+        guided = self._guide_activations(self.network, guide)
+        return self.objective.precompute(Reference(original, guided))
 
     def _measure(
         self, image: tf.Tensor, original: tf.Tensor, guide: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """The measured objectives of a model input, given that of the original."""
-        activations = self._hear(self.judge, image)
-        scene = Reference(self._hear(self.judge, original), self._hear_guide(self.judge, guide))
+        """Evaluate the measured objectives for a model input, given that of the original."""
+        activations = self._activations(self.judge, image)
+        reference = Reference(
+            self._activations(self.judge, original), self._guide_activations(self.judge, guide)
+        )
         return {
-            name: objective.value(activations, objective.precompute(scene))
+            name: objective.value(activations, objective.precompute(reference))
             for name, objective in self.measured.items()
         }
 
-    def _hear_guide(
-        self, network: keras.Model | None, guide: tf.Tensor | None
-    ) -> Activations | None:
-        if guide is None:
-            return None
-        return self._hear(network, self.canvas.frontend(guide, self.size))
-
 
 @dataclass(frozen=True)
-class AscentConfig:
-    """How to climb.
+class AscentOptions:
+    """Settings and random state of an ascent.
 
     Attributes:
-      config: the optimizer, how many steps and how wide, and when it is enough.
-      tile_seconds: length of the view, of which jitter is a share.
-      rng: of the jitter.
+      optimizer: algorithm, steps, step size and stopping criterion.
+      tile_seconds: length of the view; jitter is a share of it.
+      rng: random numbers for the jitter.
     """
 
-    config: OptimizerConfig
+    optimizer: OptimizerConfig
     tile_seconds: float
     rng: np.random.Generator
 
     def jitter(self) -> dict[str, tf.Tensor]:
-        """By how much of its width the next view is shifted; nothing if it is not."""
-        reach = self.config.jitter_seconds / self.tile_seconds
-        if not reach:
+        """Draw the argument `jitter` of the next evaluation; empty if there is no jitter."""
+        limit = self.optimizer.jitter_seconds / self.tile_seconds
+        if not limit:
             return {}
-        return {"jitter": tf.constant(self.rng.uniform(-reach, reach), tf.float32)}
+        return {"jitter": tf.constant(self.rng.uniform(-limit, limit), tf.float32)}
 
 
 def ascend(
-    slope: CompiledObjective,
+    compiled: CompiledObjective,
     values: tf.Tensor,
     context: Context,
-    memory: Targets,
-    climb: AscentConfig,
-    on_step: Step = lambda value, values: None,
+    targets: Targets,
+    options: AscentOptions,
+    on_step: StepFn = lambda value, values: None,
 ) -> tf.Tensor:
-    """Change `values` so that the objective rises.
+    """Change canvas values so that the objective rises.
 
     Args:
-      slope: canvas, network and objective.
-      values: float32 `[batch, …]` where it begins.
-      context: the canvas's, of the original.
-      memory: the objective's, of the original and the guide.
-      climb: how, and how far.
+      compiled: canvas, network and objective.
+      values: initial values, float32 `[batch, …]`.
+      context: the canvas's context of the original.
+      targets: the objective's targets, from the original and the guide.
+      options: the optimizer and its random state.
       on_step: called after every step.
 
     Returns:
       The new values.
     """
 
-    def gradient(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return slope.gradient(values, context=context, memory=memory, **climb.jitter())
+    def value_and_gradient(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        value, gradient = compiled.value_and_gradient(
+            values, context=context, targets=targets, **options.jitter()
+        )
+        return value, gradient
 
-    bound = slope.canvas.bound
-    kinds = {"gradient": _normalized_gradient, "adam": _adam, "lbfgs": _lbfgs}
-    return kinds[climb.config.kind](gradient, values, bound, climb.config, on_step)
+    problem = _Problem(value_and_gradient, compiled.canvas.bound, options.optimizer, on_step)
+    return _OPTIMIZERS[options.optimizer.kind](problem, values)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The function that an optimizer maximizes, its constraint, settings and callback."""
+
+    value_and_gradient: ValueAndGradient
+    bound: float | None
+    config: OptimizerConfig
+    on_step: StepFn
 
 
 class _Plateau:
-    """Sees when climbing no longer pays."""
+    """Detects that the objective no longer rises."""
 
     def __init__(self, config: OptimizerConfig) -> None:
         self.tolerance = config.tolerance
         self.recent: deque[float] = deque(maxlen=config.patience + 1)
 
     def reached(self, value: float) -> bool:
-        """Whether the last `patience` steps gained less than the tolerance, in all."""
+        """Return whether the last `patience` steps together gained less than the tolerance."""
         if not self.tolerance:
             return False
         self.recent.append(value)
@@ -174,102 +209,80 @@ class _Plateau:
         return full and value - self.recent[0] < self.tolerance * abs(self.recent[0])
 
 
-Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-
-
-def _normalized_gradient(
-    gradient: Gradient,
-    values: tf.Tensor,
-    bound: float | None,
-    config: OptimizerConfig,
-    on_step: Step,
-) -> tf.Tensor:
-    """Steps along the gradient over its mean absolute value, as image dreams do."""
+def _normalized_gradient(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
+    """Step along the gradient divided by its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
 
-    def update(step: int, slope: tf.Tensor) -> tf.Tensor:
-        return slope * (config.step_size / (tf.reduce_mean(tf.abs(slope), axes, True) + _TINY))
+    def update(step: int, gradient: tf.Tensor) -> tf.Tensor:
+        size = tf.reduce_mean(tf.abs(gradient), axes, True) + _TINY
+        return gradient * (problem.config.step_size / size)
 
-    return _step_by_step(update, gradient, values, bound, config, on_step)
+    return _step_by_step(update, problem, values)
 
 
-def _adam(
-    gradient: Gradient,
-    values: tf.Tensor,
-    bound: float | None,
-    config: OptimizerConfig,
-    on_step: Step,
-) -> tf.Tensor:
+def _adam(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
 
-    def update(step: int, slope: tf.Tensor) -> tf.Tensor:
+    def update(step: int, gradient: tf.Tensor) -> tf.Tensor:
         nonlocal first, second
-        first = first_decay * first + (1 - first_decay) * slope
-        second = second_decay * second + (1 - second_decay) * slope**2
+        first = first_decay * first + (1 - first_decay) * gradient
+        second = second_decay * second + (1 - second_decay) * gradient**2
         unbiased = tf.sqrt(second / (1 - second_decay**step)) + 1e-8
-        return first * (config.step_size / (1 - first_decay**step)) / unbiased
+        return first * (problem.config.step_size / (1 - first_decay**step)) / unbiased
 
-    return _step_by_step(update, gradient, values, bound, config, on_step)
+    return _step_by_step(update, problem, values)
 
 
 def _step_by_step(
-    update: Callable[[int, tf.Tensor], tf.Tensor],
-    gradient: Gradient,
-    values: tf.Tensor,
-    bound: float | None,
-    config: OptimizerConfig,
-    on_step: Step,
+    update: Callable[[int, tf.Tensor], tf.Tensor], problem: _Problem, values: tf.Tensor
 ) -> tf.Tensor:
-    """Steps by what `update` makes of the number of the step and the slope."""
+    """Add to the values what `update` computes from the step number and the smoothed gradient."""
+    config = problem.config
     plateau = _Plateau(config)
     smooth = smoothing(config.smoothing)
     for step in range(1, config.steps + 1):
-        value, slope = gradient(values)
-        values += update(step, smooth(slope, step / config.steps))
-        if bound is not None:
-            values = tf.clip_by_value(values, -bound, bound)
+        value, gradient = problem.value_and_gradient(values)
+        values += update(step, smooth(gradient, step / config.steps))
+        if problem.bound is not None:
+            values = tf.clip_by_value(values, -problem.bound, problem.bound)
         total = float(tf.reduce_sum(value))
-        if on_step(total, values) or plateau.reached(total):
+        if problem.on_step(total, values) or plateau.reached(total):
             break
     return values
 
 
-def _lbfgs(
-    gradient: Gradient,
-    values: tf.Tensor,
-    bound: float | None,
-    config: OptimizerConfig,
-    on_step: Step,
-) -> tf.Tensor:
-    """SciPy's L-BFGS-B on all examples together.
+def _lbfgs(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
+    """Run SciPy's L-BFGS-B on all examples together.
 
-    Values are divided by step_size · √(their number): its first step has unit length, which is then
-    `step_size` for each value on average. The objective is divided by its first value. Its
-    tolerances are off; it ends after `steps` steps, or where no direction climbs any more.
+    Values are divided by step_size · √(number of values): the first step of L-BFGS-B has unit
+    length, which then is `step_size` for each value on average. The objective is divided by its
+    first value. SciPy's tolerances are off; it ends after `steps` steps, or when its line search
+    finds no increase.
     """
+    config, bound = problem.config, problem.bound
     shape = values.shape
     start = values.numpy().ravel().astype(np.float64)
     scale = config.step_size * np.sqrt(start.size)
-    first = max(abs(float(tf.reduce_sum(gradient(values)[0]))), _TINY)
+    first = max(abs(float(tf.reduce_sum(problem.value_and_gradient(values)[0]))), _TINY)
     plateau = _Plateau(config)
 
-    def descent(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = gradient(unscaled(scaled))
-        down = slope.numpy().ravel().astype(np.float64) * (-scale / first)
-        return -float(tf.reduce_sum(value)) / first, down
+    def loss_and_gradient(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = problem.value_and_gradient(unscaled(scaled))
+        descent = gradient.numpy().ravel().astype(np.float64) * (-scale / first)
+        return -float(tf.reduce_sum(value)) / first, descent
 
-    def unscaled(found: np.ndarray) -> tf.Tensor:
-        return tf.constant((found * scale).reshape(shape), tf.float32)
+    def unscaled(scaled: np.ndarray) -> tf.Tensor:
+        return tf.constant((scaled * scale).reshape(shape), tf.float32)
 
     def step(intermediate_result: OptimizeResult) -> None:
         total = -float(intermediate_result.fun) * first
-        if on_step(total, unscaled(intermediate_result.x)) or plateau.reached(total):
+        if problem.on_step(total, unscaled(intermediate_result.x)) or plateau.reached(total):
             raise StopIteration
 
     result = minimize(
-        descent,
+        loss_and_gradient,
         start / scale,
         jac=True,
         method="L-BFGS-B",
@@ -284,3 +297,10 @@ def _lbfgs(
         },
     )
     return unscaled(result.x)
+
+
+_OPTIMIZERS: dict[str, Callable[[_Problem, tf.Tensor], tf.Tensor]] = {
+    "gradient": _normalized_gradient,
+    "adam": _adam,
+    "lbfgs": _lbfgs,
+}

@@ -9,110 +9,105 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdream.errors import ConfigError
-from tfdream.synthesis.ascent import objectives
-from tfdream.synthesis.ascent.objectives import Objective, quoted
+from tfdream.synthesis.ascent.objectives import Objective, functions
+from tfdream.synthesis.ascent.objectives.base import quoted
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
 }
+_TYPE_NAMES = {int: "an integer", float: "a number"}
 
-# Letters of an expression that a message repeats.
-_SHOWN = 200
-
-
-def functions() -> dict[str, Callable[..., Objective]]:
-    """The objectives by name."""
-    return {
-        name: function
-        for name, function in inspect.getmembers(objectives, inspect.isfunction)
-        if function.__annotations__.get("return") is Objective and not name.startswith("_")
-    }
+# Longest expression that a message repeats completely, in characters.
+_MAX_SHOWN = 200
 
 
 def layer_norms(layers: Iterable[str]) -> str:
-    """The expression of the norms of some layers, added."""
+    """Return the expression of the sum of the norms of some layers.
+
+    >>> layer_norms(["conv1", "block 2"])
+    "layer_norm(conv1) + layer_norm('block 2')"
+    """
     return " + ".join(f"layer_norm({quoted(layer)})" for layer in layers)
 
 
 def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Objective:
-    """Read an objective from text.
+    """Build an objective from text.
 
     Args:
-      expression: calls of the functions here, joined by + and −, scaled by numbers with *. Names of
-        layers and labels stand as they are, in quotes if they are no words:
-        ``2*layer_norm(conv3) + class_logit('hip hop')``.
-      default_layer: for calls that leave their layer out: ``layer_norm()``.
-      labels: of the network, in its order.
+      expression: calls of the functions of `objectives`, joined by + and −, scaled by numbers with
+        *. Names of layers and labels are written as they are, and in quotes if they are not
+        identifiers: ``2*layer_norm(conv3) + class_logit('hip hop')``.
+      default_layer: the layer of calls without one: ``layer_norm()``.
+      labels: the labels of the network, in its order.
 
     Raises:
-      ConfigError: naming what it does not understand.
+      ConfigError: naming the part that is not valid.
+
+    >>> parse("layer_norm() - 0.01*total_variation()", default_layer="conv3").layers
+    frozenset({'conv3'})
     """
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-        result = _Reader(expression, default_layer, labels).read(tree)
+        result = _Evaluator(expression, default_layer, labels).evaluate(tree)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        shown = expression if len(expression) < _SHOWN else f"{expression[:_SHOWN]}…"
-        raise ConfigError(f"objective '{shown}' cannot be read; {_example()}") from None
+        shown = expression if len(expression) < _MAX_SHOWN else f"{expression[:_MAX_SHOWN]}…"
+        raise ConfigError(f"objective '{shown}' cannot be parsed; {_example()}") from None
     if not isinstance(result, Objective):
         raise ConfigError(f"objective '{expression}' is only a number; {_example()}")
     return result
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads the syntax tree of an expression."""
+class _Evaluator:
+    """Evaluates the syntax tree of an expression."""
 
     expression: str
     default_layer: str
     labels: Sequence[str]
 
-    def read(self, node: ast.expr) -> Objective | float:
+    def evaluate(self, node: ast.expr) -> Objective | float:
         match node:
             case ast.Constant(value=int() | float() as number):
                 return float(number)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.read(operand)
+                return -self.evaluate(operand)
             case ast.BinOp(left=left, op=operation, right=right):
-                sides = self.read(left), self.read(right)
+                operands = self.evaluate(left), self.evaluate(right)
                 if type(operation) in _OPERATORS:
                     with suppress(TypeError):  # a product of two objectives, a number added to one
-                        return _OPERATORS[type(operation)](*sides)
+                        result: Objective | float = _OPERATORS[type(operation)](*operands)
+                        return result
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
                 return self._call(name, arguments, keywords)
         text = ast.unparse(node)
-        raise ConfigError(
-            f"objective '{self.expression}': '{text}' is not understood; {_example()}"
-        )
+        raise ConfigError(f"objective '{self.expression}': '{text}' is not valid; {_example()}")
 
     def _call(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Objective:
-        known = functions()
-        if name not in known:
-            raise ConfigError(f"objective '{name}' is not one of: {', '.join(known)}")
-        values = [_argument(argument) for argument in arguments]
-        named: dict[str, Any] = {given.arg or "**": _argument(given.value) for given in keywords}
-        signature = inspect.signature(known[name])
+        available = functions()
+        if name not in available:
+            raise ConfigError(f"objective '{name}' is not one of: {', '.join(available)}")
+        positional = [_argument(argument) for argument in arguments]
+        named: dict[str, Any] = {each.arg or "**": _argument(each.value) for each in keywords}
+        signature = inspect.signature(available[name])
         parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
-        if parameters[:1] == ["layer"] and not values and "layer" not in named:
+        usage = f"objective {name}({', '.join(parameters)})"
+        if parameters[:1] == ["layer"] and not positional and "layer" not in named:
             named["layer"] = self.default_layer
         if "labels" in signature.parameters:
             named["labels"] = self.labels
         try:
-            bound = signature.bind(*values, **named)
+            bound = signature.bind(*positional, **named)
         except TypeError as error:
-            raise ConfigError(f"objective {name}({', '.join(parameters)}): {error}") from None
+            raise ConfigError(f"{usage}: {error}") from None
         for parameter, value in bound.arguments.items():
             kind = signature.parameters[parameter].annotation
-            if kind is str:  # a layer's name may look like a number
+            if kind is str:  # a name may consist of digits
                 bound.arguments[parameter] = str(value)
-            elif kind in (int, float) and not isinstance(value, int | kind):
-                kinds = {int: "a whole number", float: "a number"}
-                raise ConfigError(
-                    f"objective {name}({', '.join(parameters)}): {parameter}={value} is not "
-                    f"{kinds[kind]}"
-                )
-        return known[name](*bound.args, **bound.kwargs)
+            elif kind in _TYPE_NAMES and not isinstance(value, int | kind):
+                raise ConfigError(f"{usage}: {parameter}={value} is not {_TYPE_NAMES[kind]}")
+        return available[name](*bound.args, **bound.kwargs)
 
 
 def _argument(node: ast.expr) -> str | float:

@@ -1,36 +1,41 @@
-"""Style: how a layer's features go together, whatever the place, as their Gram matrix."""
+"""Style as Gram matrices: products of a layer's features, averaged over all positions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
-from tfdream.errors import ConfigError
-from tfdream.synthesis.ascent.objectives import (
-    Activations,
-    Objective,
-    Reference,
-    Targets,
-    positions,
-)
+from tfdream import audio
+from tfdream.config import TransferConfig
+from tfdream.models import inspect
+from tfdream.signal.images import Size
+from tfdream.synthesis.ascent.objectives.base import Activations, Objective, Targets, positions
+from tfdream.synthesis.audio_model import AudioModel
 
 Over = Literal["channels", "time"]
-_TINY = 1e-12
+"""The axis that the features of a Gram matrix lie on."""
+GramNormalization = Literal["gatys", "mse"]
 
 
 @dataclass(frozen=True)
 class GramMatrix:
     """The Gram matrix G = BᵀB / positions of a layer's activations B `[positions, features]`.
 
-    Where there are fewer positions than features, B itself is kept instead: it is smaller, and the
-    distance to it is cheaper (see `distance`).
+    If there are fewer positions than features, B is stored instead: it is smaller, and the distance
+    to it is cheaper (see `distance`).
 
     Attributes:
-      rows: float32 `[positions, features]`, or None.
-      gram: float32 `[features, features]`, or None if `rows` is there.
-      positions: of all tiles that it was read from.
+      rows: B, float32 `[positions, features]`, or None if `gram` is stored.
+      gram: G, float32 `[features, features]`, or None if `rows` are stored.
+      positions: number of positions of all tiles.
       square: ‖G‖², float32.
+
+    >>> gram = GramMatrix.from_tiles([tf.constant([[[1.0, 0.0], [1.0, 2.0]]])], "channels")
+    >>> gram.matrix().numpy().tolist()
+    [[1.0, 1.0], [1.0, 2.0]]
     """
 
     rows: tf.Tensor | None
@@ -39,45 +44,46 @@ class GramMatrix:
     square: tf.Tensor
 
     @classmethod
-    def read(cls, tiles: Iterable[tf.Tensor], over: Over) -> "GramMatrix":
-        """Read it from the activations `[1, …]` of one tile after the other."""
-        reader = GramAccumulator(over)
+    def from_tiles(cls, tiles: Iterable[tf.Tensor], over: Over) -> "GramMatrix":
+        """Compute the Gram matrix of the activations `[1, …]` of several tiles."""
+        accumulator = GramAccumulator(over)
         for activations in tiles:
-            reader.add(activations)
-        return reader.texture()
+            accumulator.add(activations)
+        return accumulator.result()
 
     def distance(self, activations: tf.Tensor) -> tf.Tensor:
-        """‖AᵀA/P − G‖² of activations A `[batch, P, features]`: float32 `[batch]`.
+        """Return ‖AᵀA/P − G‖² of activations A `[batch, P, features]`: float32 `[batch]`.
 
-        With fewer positions than features, by the products of positions with positions:
+        With fewer positions than features it is computed from products of positions:
         ‖AᵀA/P − BᵀB/Q‖² = ‖AAᵀ‖²/P² − 2‖ABᵀ‖²/(PQ) + ‖BBᵀ‖²/Q².
         """
-        positions = activations.shape[1]
-        own = tf.cast(activations, tf.float32)
-        if self.rows is None or positions > own.shape[2]:
+        count = activations.shape[1]
+        features = tf.cast(activations, tf.float32)
+        if self.rows is None or count > features.shape[2]:
             target = self.matrix()
-            difference = tf.matmul(own, own, transpose_a=True) / positions - target
+            difference = tf.matmul(features, features, transpose_a=True) / count - target
             return tf.reduce_sum(difference**2, axis=[1, 2])
-        itself = tf.reduce_sum(tf.matmul(own, own, transpose_b=True) ** 2, axis=[1, 2])
-        across = tf.reduce_sum(tf.linalg.matmul(own, self.rows, transpose_b=True) ** 2, axis=[1, 2])
-        return itself / positions**2 - 2 * across / (positions * self.positions) + self.square
+        inner = tf.reduce_sum(tf.matmul(features, features, transpose_b=True) ** 2, axis=[1, 2])
+        cross = tf.linalg.matmul(features, self.rows, transpose_b=True)
+        across = tf.reduce_sum(cross**2, axis=[1, 2])
+        return inner / count**2 - 2 * across / (count * self.positions) + self.square
 
     def distance_to(self, other: "GramMatrix") -> tf.Tensor:
-        """‖G − H‖² of another texture H, float32; what rounding takes below 0 is 0."""
+        """Return ‖G − H‖² of another Gram matrix H, float32; never negative through rounding."""
         for target, rows in ((self, other.rows), (other, self.rows)):
             if rows is not None:
                 return tf.maximum(target.distance(rows[tf.newaxis])[0], 0)
         return tf.reduce_sum((self.matrix() - other.matrix()) ** 2)
 
     def matrix(self) -> tf.Tensor:
-        """G itself, float32 `[features, features]`."""
+        """Return G, float32 `[features, features]`."""
         if self.gram is not None:
             return self.gram
         return tf.matmul(self.rows, self.rows, transpose_a=True) / self.positions
 
 
 class GramAccumulator:
-    """Gathers a texture from one tile after the other, so that several layers share a pass."""
+    """Accumulates the Gram matrix of one layer tile by tile."""
 
     def __init__(self, over: Over) -> None:
         self.over = over
@@ -86,19 +92,19 @@ class GramAccumulator:
         self._positions = 0
 
     def add(self, activations: tf.Tensor) -> None:
-        """Take in the activations `[1, …]` of a tile."""
-        found = flatten(activations, self.over)[0]
-        self._positions += found.shape[0]
-        self._rows.append(found)
-        if self._gram is None and self._positions <= found.shape[1]:
+        """Add the activations `[1, …]` of a tile."""
+        features = flatten(activations, self.over)[0]
+        self._positions += features.shape[0]
+        self._rows.append(features)
+        if self._gram is None and self._positions <= features.shape[1]:
             return
         for rows in self._rows:
             product = tf.matmul(rows, rows, transpose_a=True)
             self._gram = product if self._gram is None else self._gram + product
         self._rows = []
 
-    def texture(self) -> GramMatrix:
-        """The texture of all tiles so far."""
+    def result(self) -> GramMatrix:
+        """Return the Gram matrix of all tiles so far."""
         if self._gram is not None:
             gram = self._gram / self._positions
             return GramMatrix(None, gram, self._positions, tf.reduce_sum(gram**2))
@@ -107,11 +113,81 @@ class GramAccumulator:
         return GramMatrix(rows, None, self._positions, energy / self._positions**2)
 
 
-def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
-    """Activations `[batch, (height,) width, channels]` → `[batch, positions, features]`.
+class GramExtractor:
+    """Computes Gram matrices of audio files; its graph is compiled once for all files.
 
-    Over channels, every place in the image is a position; over time, every channel at every
-    height is one, and the moments are the features.
+    Args:
+      audio_model: network and frontend.
+      config: names the style layers and the axis of the Gram matrices.
+      size: size of an octave, to which the view is resized; None for the view as it is.
+    """
+
+    def __init__(
+        self, audio_model: AudioModel, config: TransferConfig, size: Size | None = None
+    ) -> None:
+        self.audio_model = audio_model
+        self.config = config
+        network = inspect.tap(audio_model.model, sorted(config.style_layers))
+        if size is not None:
+            inspect.check_input(network, (*size, network.input.shape[-1]))
+
+        @tf.function(reduce_retracing=True)
+        def activations(tile: tf.Tensor) -> Activations:
+            return dict(network(audio_model.frontend(tile, size), training=False))
+
+        self._activations = activations
+
+    def __call__(self, path: str | Path, gain: float = 1.0) -> dict[str, GramMatrix]:
+        """Return the Gram matrices of a whole file, by layer.
+
+        Args:
+          path: any audio file.
+          gain: factor of its samples.
+        """
+        accumulators = {
+            layer: GramAccumulator(self.config.gram) for layer in self.config.style_layers
+        }
+        for tile in full_tiles(path, self.audio_model, self.config):
+            activations = self._activations(tf.constant(tile * np.float32(gain)))
+            for layer, tensor in activations.items():
+                accumulators[layer].add(tensor)
+        return {layer: accumulator.result() for layer, accumulator in accumulators.items()}
+
+
+def extract_grams(
+    path: str | Path, audio_model: AudioModel, config: TransferConfig, size: Size | None = None
+) -> dict[str, GramMatrix]:
+    """Return the Gram matrices of a whole file, by layer; see `GramExtractor`."""
+    return GramExtractor(audio_model, config, size)(path)
+
+
+def full_tiles(
+    path: str | Path, audio_model: AudioModel, config: TransferConfig
+) -> Iterator[np.ndarray]:
+    """Yield full tiles `[1, samples]` that cover a file; a file shorter than a tile is repeated."""
+    samples = audio_model.clip_samples
+    if config.tiles.seconds is not None:
+        samples = round(config.tiles.seconds * audio_model.sample_rate)
+    previous: np.ndarray | None = None
+    with audio.Reader(path) as reader:
+        for piece in audio.rechunk(reader.mid(audio_model.sample_rate), samples):
+            tile = piece[:, 0]
+            if len(tile) < samples:
+                # The last tile ends with the file and overlaps the previous one.
+                tile = (
+                    np.resize(tile, samples)
+                    if previous is None
+                    else np.concatenate([previous, tile])[-samples:]
+                )
+            yield tile[np.newaxis]
+            previous = tile
+
+
+def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
+    """Reshape activations `[batch, (height,) width, channels]` to `[batch, positions, features]`.
+
+    Over channels, every place in the image is a position and the channels are the features. Over
+    time, every channel at every height is a position and the times are the features.
     """
     if over == "channels":
         return positions(activations)
@@ -121,56 +197,27 @@ def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
 
 
 def style(
-    layer: str, weight: float, texture: GramMatrix, over: Over, normalize: Literal["gatys", "mse"]
+    layer: str, weight: float, target: GramMatrix, over: Over, normalization: GramNormalization
 ) -> Objective:
-    """The distance of a layer's Gram matrix from a texture; give it a minus sign.
+    """Return the distance of a layer's Gram matrix from a target, as an objective to negate.
 
     Args:
-      layer: whose activations are looked at.
+      layer: the layer.
       weight: λ.
-      texture: of the style.
-      over: what the Gram matrix is over, as in the texture.
-      normalize: ``gatys`` for λ/(2·n_h·n_w·n_c)² ΣΣ (Gram_S − Gram_G)², where the Gram matrices are
-        sums over n_h·n_w positions (taken as means here, so that lengths may differ); ``mse`` for λ
+      target: Gram matrix of the style.
+      over: axis of the Gram matrix, as in the target.
+      normalization: ``gatys`` for λ/(2·n_h·n_w·n_c)² ΣΣ (Gram_S − Gram_G)², where the Gram matrices
+        are sums over n_h·n_w positions (here means, so that lengths may differ); ``mse`` for λ
         times the mean square of the difference of Gram matrices, each over its positions.
 
     Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equations 3 to 5; "On
     the Generation of Music", section 4; "Music generation using style transfer", baseline CNN.
     """
 
-    def value(activations: Activations, memory: Targets) -> tf.Tensor:
-        own = flatten(activations[layer], over)
-        features = own.shape[2]
-        scale = 1 / (2 * features) ** 2 if normalize == "gatys" else 1 / features**2
-        return weight * scale * texture.distance(own)
+    def value(activations: Activations, targets: Targets) -> tf.Tensor:
+        rows = flatten(activations[layer], over)
+        features = rows.shape[2]
+        scale = 1 / (2 * features) ** 2 if normalization == "gatys" else 1 / features**2
+        return weight * scale * target.distance(rows)
 
     return Objective(f"{weight:g}*style({layer})", frozenset({layer}), value)
-
-
-def relative(objective: Objective, to: Callable[[tf.Tensor], tf.Tensor]) -> Objective:
-    """An objective as a share of what it is for the original's activations, changed by `to`."""
-
-    def precompute(scene: Reference) -> Targets:
-        memory = objective.precompute(scene)
-        changed = {name: to(activations) for name, activations in scene.original.items()}
-        return memory, objective.value(changed, memory)
-
-    def value(activations: Activations, memory: Targets) -> tf.Tensor:
-        inner, whole = memory
-        return objective.value(activations, inner) / tf.maximum(whole, _TINY)
-
-    return Objective(f"relative({objective.name})", objective.layers, value, precompute)
-
-
-def total(objectives: Iterable[Objective]) -> Objective:
-    """The sum of objectives.
-
-    Raises:
-      ConfigError: if there are none.
-    """
-    result: Objective | None = None
-    for objective in objectives:
-        result = objective if result is None else result + objective
-    if result is None:
-        raise ConfigError("no layer has a weight; name at least one")
-    return result

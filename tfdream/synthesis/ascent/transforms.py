@@ -1,4 +1,4 @@
-"""What steadies an ascent: shifts of the view, and smoother gradients."""
+"""Regularization of an ascent: shifts of the view and smoothing of the gradient."""
 
 import functools
 from collections.abc import Callable
@@ -9,21 +9,24 @@ from tfdream.config import GaussianSmoothingConfig, LaplacianSmoothingConfig, Sm
 from tfdream.signal.blur import blur
 
 Smoothing = Callable[[tf.Tensor, float], tf.Tensor]
-"""A gradient `[batch, …]` and how much of the ascent is done, 0 to 1 → a smoother gradient."""
+"""A gradient `[batch, …]` and the finished share of the ascent, 0 to 1 → a smoother gradient."""
 
 _TINY = 1e-12
-# A pyramid's levels are blurred by this much, in cells, before every other one is left out.
+# Standard deviation of the blur before a pyramid level is subsampled by 2, in cells.
 _PYRAMID_SIGMA = 1.0
-# Blurs of a cascade, as multiples of its width.
+# Standard deviations of a cascade's blurs, as multiples of its sigma.
 _CASCADE = (0.5, 1.0, 2.0)
 
 
 def shift(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """Roll a model's input in time.
+    """Roll a model's input circularly along time.
 
     Args:
       image: float32 `[batch, (height,) width, channels]`.
-      share: of its width, −1 to 1.
+      share: shift as a share of the width, −1 to 1.
+
+    >>> shift(tf.reshape(tf.range(4.0), (1, 4, 1)), tf.constant(0.25)).numpy().ravel().tolist()
+    [3.0, 0.0, 1.0, 2.0]
     """
     axis = image.shape.rank - 2
     width = tf.cast(tf.shape(image)[axis], tf.float32)
@@ -32,10 +35,10 @@ def shift(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
 
 @functools.cache  # a compiled function for each configuration, not for each ascent
 def smoothing(config: SmoothingConfig | None) -> Smoothing:
-    """The smoothing that a configuration names; the gradient as it is, without.
+    """Return the smoothing of a configuration; without one, gradients stay unchanged.
 
     Gradients `[batch, samples]` are smoothed along time, `[batch, frames, bins]` and
-    `[batch, frames, bins, parts]` along time and frequency, each part by itself.
+    `[batch, frames, bins, parts]` along time and frequency, each part separately.
     """
     if isinstance(config, GaussianSmoothingConfig):
         return _on_images(_Cascade(config))
@@ -45,6 +48,8 @@ def smoothing(config: SmoothingConfig | None) -> Smoothing:
 
 
 class _Cascade:
+    """The mean of several Gaussian blurs, which widen during the ascent."""
+
     def __init__(self, config: GaussianSmoothingConfig) -> None:
         self.config = config
 
@@ -56,6 +61,8 @@ class _Cascade:
 
 
 class _Pyramid:
+    """A Laplacian pyramid whose levels are normalized to the same strength."""
+
     def __init__(self, config: LaplacianSmoothingConfig) -> None:
         self.levels = config.levels
 
@@ -63,16 +70,16 @@ class _Pyramid:
         details = []
         for _ in range(self.levels - 1):
             coarse = _blurred(image)[:, ::2, ::2]
-            details.append(image - _enlarged(coarse, image))
+            details.append(image - _upsampled(coarse, image))
             image = coarse
-        merged = _leveled(image)
+        merged = _normalized(image)
         for detail in reversed(details):
-            merged = _enlarged(merged, detail) + _leveled(detail)
+            merged = _upsampled(merged, detail) + _normalized(detail)
         return merged
 
 
 def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing:
-    """Let what smooths images `[batch, height, width, channels]` smooth gradients of any rank."""
+    """Extend a smoothing of images `[batch, height, width, channels]` to gradients of any rank."""
 
     @tf.function
     def on_gradient(gradient: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
@@ -88,8 +95,8 @@ def _blurred(image: tf.Tensor) -> tf.Tensor:
     return blur(image, (_PYRAMID_SIGMA, _PYRAMID_SIGMA), _PYRAMID_SIGMA)
 
 
-def _enlarged(coarse: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Twice the size, that of `like`, each coarse cell where it was taken from."""
+def _upsampled(coarse: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Upsample by 2 to the size of `like`; each coarse cell returns to where it was taken from."""
     for axis in (1, 2):
         if like.shape[axis] == 1:
             continue
@@ -102,7 +109,7 @@ def _enlarged(coarse: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return _blurred(coarse[:, : shape[1], : shape[2]])
 
 
-def _leveled(image: tf.Tensor) -> tf.Tensor:
-    """Over its root mean square, for each example."""
+def _normalized(image: tf.Tensor) -> tf.Tensor:
+    """Divide each example by its root mean square."""
     square = tf.reduce_mean(image**2, axis=[1, 2, 3], keepdims=True)
     return image / (tf.sqrt(square) + _TINY)

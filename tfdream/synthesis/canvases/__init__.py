@@ -1,48 +1,35 @@
-"""Canvases: what is optimized when audio is changed.
+"""Canvases: the parametrizations of audio that recipes optimize.
 
-A canvas has no state. `analyze` makes a context of the original, `start` the values that stand for
-it unchanged; `view` turns values into what the network sees, differentiably, and `render` into
-what a listener hears. Waveforms are float32 `[batch, samples]` at the model's sample rate.
+Each module of this package is a canvas: a section (a `CanvasConfig` with its kind) and a function
+``build(config, spec)``. Modules are discovered by listing the package.
 
-Canvases differ in how far the view is from the sound. Samples, gains and mixtures are viewed
-through the rendered waveform: what is optimized is what is heard. Level and phase are viewed as
-they are; a level gets its phase afterwards, and loses what no phase can give it.
+A canvas has no state. `analyze` computes a context from the original and `start` the values that
+represent it unchanged; `view` turns values into the model's input, differentiably, and `render`
+into a waveform. Waveforms are float32 `[batch, samples]` at the model's sample rate.
+
+Samples, gains and mixtures are viewed through the rendered waveform: the optimized view is that of
+the written sound. Levels and phases are viewed directly; a level gets its phase in `render`, and
+the parts of it that no waveform can have are lost.
 """
 
-from tfdream.config import CanvasConfig, GainCanvasConfig, MixtureCanvasConfig, WaveformCanvasConfig
+from tfdream.config import CanvasConfig
+from tfdream.config.registry import module_of
 from tfdream.errors import ConfigError
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context
-from tfdream.synthesis.canvases.gains import Gains, Mixture
-from tfdream.synthesis.canvases.spectrogram import Spectrogram
-from tfdream.synthesis.canvases.waveform import Waveform
 
-__all__ = [
-    "Canvas",
-    "Context",
-    "Gains",
-    "Mixture",
-    "Spectrogram",
-    "Surroundings",
-    "Waveform",
-    "build",
-]
+__all__ = ["Canvas", "CanvasSpec", "Context", "build"]
 
 
-def build(config: CanvasConfig, surroundings: CanvasSpec) -> Canvas:
-    """The canvas that a configuration names.
+def build(config: CanvasConfig, spec: CanvasSpec) -> Canvas:
+    """Build the canvas of a section.
 
     Raises:
-      ConfigError: if the canvas does not go with the frontend, or nothing does.
+      ConfigError: if the frontend is not differentiable, or does not fit the canvas.
     """
-    if not surroundings.frontend.in_graph:
+    if not spec.frontend.in_graph:
         raise ConfigError(
-            "the network hears hand-made features, which have no gradient back to the sound; "
-            "use one of frontend.kind=mel, constant_q, amplitude or raw"
+            "frontend.kind=features computes hand-made features, which have no gradient with "
+            "respect to the waveform; use frontend.kind=mel, constant_q, amplitude or raw"
         )
-    if isinstance(config, MixtureCanvasConfig):
-        return Mixture(config, surroundings)
-    if isinstance(config, GainCanvasConfig):
-        return Gains(config, surroundings)
-    if isinstance(config, WaveformCanvasConfig):
-        return Waveform(config, surroundings)
-    return Spectrogram(config, surroundings)
+    canvas: Canvas = module_of(config).build(config, spec)
+    return canvas

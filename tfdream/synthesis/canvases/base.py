@@ -1,74 +1,78 @@
-"""What every canvas is."""
+"""The interface of all canvases."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tfdream.config import CanvasConfig
 from tfdream.errors import ConfigError
-from tfdream.signal.frontends import (
-    Frontend,
-)
+from tfdream.signal.frontends import Frontend
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.images import Size
 from tfdream.signal.phase import spectral_error
 from tfdream.signal.stft import low_pass
 from tfdream.synthesis.canvases.masks import Mask
 
-Context = dict[str, tf.Tensor]
-"""What a canvas keeps of the original: tensors by name, so that one graph serves every tile."""
+Context: TypeAlias = dict[str, tf.Tensor]
+"""A canvas's data of the original: tensors by name, so that one graph serves every tile."""
 
 
 class CanvasSpec(NamedTuple):
-    """What a canvas lies in."""
+    """Parameters shared by all canvases."""
 
     frontend: Frontend
-    """Through which the network looks at it."""
+    """The frontend of the network."""
     samples: int
-    """Of a tile."""
+    """Length of a tile."""
     sample_rate: int
-    """In Hz."""
+    """Sample rate of the tile in Hz."""
     mask: Mask | None = None
-    """How much of each part may change; everything, without."""
+    """Weights of the change; without a mask everything may change."""
     resampled: bool = False
-    """Whether the change goes into a file of another rate."""
+    """Whether the change is added to a file of another sample rate."""
 
 
 class Canvas(abc.ABC):
-    """What is optimized. Values are float32 `[batch, …]`."""
+    """A parametrization of changed audio, whose values float32 `[batch, …]` are optimized.
 
-    def __init__(self, config: Any, surroundings: CanvasSpec) -> None:
+    Args:
+      config: the section of the canvas.
+      spec: frontend, length, sample rate and mask.
+    """
+
+    def __init__(self, config: CanvasConfig, spec: CanvasSpec) -> None:
         self.config = config
-        self.frontend = surroundings.frontend
-        self.samples = surroundings.samples
-        self.sample_rate = surroundings.sample_rate
-        self.mask = surroundings.mask
-        self.resampled = surroundings.resampled
+        self.frontend = spec.frontend
+        self.samples = spec.samples
+        self.sample_rate = spec.sample_rate
+        self.mask = spec.mask
+        self.resampled = spec.resampled
 
     @property
     def bound(self) -> float | None:
-        """The largest absolute value that its values may take."""
+        """Largest absolute value that the values may take; None without a bound."""
         return None
 
     @abc.abstractmethod
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
-        """What the other methods need of the original.
+        """Compute the context of the original, which the other methods need.
 
         Args:
           waveform: float32 `[batch, samples]`.
-          start_seconds: where each begins in its recording, float32 `[batch]` or one for all.
+          start_seconds: start of each example in its file, float32 `[batch]` or one for all.
         """
 
     @abc.abstractmethod
     def start(self, context: Context) -> tf.Tensor:
-        """The values that leave the original as it is."""
+        """Return the values that leave the original unchanged."""
 
-    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
-        """The values that change the original by gains in dB, as far as the canvas lets them.
+    def gains_to_values(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        """Return the values that apply gains in dB to the original, within the canvas's bounds.
 
         Args:
           gain_db: float32 `[batch, frames, bins]` of the canvas's STFT.
-          context: of the original.
+          context: context of the original.
 
         Raises:
           ConfigError: if the canvas has no levels.
@@ -79,34 +83,34 @@ class Canvas(abc.ABC):
 
     @abc.abstractmethod
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        """The waveform, `[batch, samples]`."""
+        """Return the waveform, `[batch, samples]`."""
 
     def render_channels(
         self, values: tf.Tensor, context: Context, channels: tf.Tensor
     ) -> tf.Tensor:
-        """The channels of a recording whose mid signal is the original.
+        """Apply the change of the mid signal to all channels.
 
-        All get the same change, unless a canvas knows better.
+        By default, the difference of the waveforms is added to every channel.
 
         Args:
-          values, context: of the mid signal.
+          values, context: values and context of the mid signal.
           channels: float32 `[batch, samples, channels]`.
 
         Returns:
-          The same shape.
+          The changed channels, of the same shape.
         """
         change = self.render(values, context) - context["waveform"]
         return channels + change[..., tf.newaxis]
 
     def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
-        """The model's input; that of the rendered waveform, unless a canvas knows better.
+        """Return the model's input; by default, that of the rendered waveform.
 
-        Where the change will be resampled to the file's own rate, its highest frequencies are left
-        out of the view, as they will be of the file.
+        If the change will be resampled to the file's sample rate, the highest frequencies, which
+        resampling removes from the file, are removed from the view as well.
 
         Args:
-          values, context: of the canvas.
-          size: to resize an image to, an octave; None for the view as it is.
+          values, context: values and context of the canvas.
+          size: size of an octave, to which an image is resized; None for the view as it is.
         """
         changed = self.render(values, context)
         if self.resampled:
@@ -115,33 +119,33 @@ class Canvas(abc.ABC):
         return self.frontend(changed, size)
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor | None:
-        """The magnitude that the view wants the sound to have, `[batch, frames, bins]`.
+        """Return the target magnitude of the waveform, `[batch, frames, bins]`.
 
-        In the STFT of a spectrogram frontend. None where it is that of the rendered waveform, which
-        is what the view looks at unless a canvas knows better.
+        It is a magnitude of the frontend's STFT. None if the view is that of the rendered waveform,
+        as it is by default: then every waveform has its target magnitude.
         """
         return None
 
     def inconsistency(self, values: tf.Tensor, context: Context) -> dict[str, tf.Tensor]:
-        """What the sound lacks of the magnitude that the view wants it to have.
+        """Return the energies of the waveform's spectral error and of its target magnitude.
 
         Returns:
-          ``error_energy`` and ``wanted_energy``, `[batch]` or `[1]`; nothing where the view is of
-          no spectrogram.
+          ``error_energy`` and ``target_energy``, `[batch]` or `[1]`; empty if the view is not a
+          spectrogram.
         """
         if not isinstance(self.frontend, SpectrogramFrontend):
             return {}
-        # Where the view is of the sound itself, nothing is lost.
+        # A view of the rendered waveform is consistent.
         error, energy = tf.zeros([1]), tf.ones([1])
-        wanted = self.magnitude(values, context)
-        if wanted is not None:
+        target = self.magnitude(values, context)
+        if target is not None:
             rendered = self.render(values, context)
-            error, energy = spectral_error(rendered, wanted, self.frontend.spec)
-        return {"error_energy": error, "wanted_energy": energy}
+            error, energy = spectral_error(rendered, target, self.frontend.spec)
+        return {"error_energy": error, "target_energy": energy}
 
 
 def masked(change: tf.Tensor, context: Context) -> tf.Tensor:
-    """A change `[batch, frames, bins(, parts)]`, as far as the context's mask lets it through."""
+    """Multiply a change `[batch, frames, bins(, parts)]` by the context's mask, if it has one."""
     if "mask" not in context:
         return change
     mask = context["mask"]

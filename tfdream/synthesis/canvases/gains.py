@@ -1,33 +1,65 @@
-"""Canvases on the original's STFT, whose phase they keep: what it has, more or less of it."""
+"""Bounded gains on the original's STFT."""
 
 import math
+from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import GainCanvasConfig, MixtureCanvasConfig
+from tfdream.config import CanvasConfig, LevelCanvasConfig, NotNegative, Positive, StftSpec
+from tfdream.config.canvases import Below
+from tfdream.errors import ConfigError
 from tfdream.signal.blur import blur
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 from tfdream.synthesis.canvases.masks import louder
 
 
+class StftGainsConfig(CanvasConfig):
+    """Base of the sections of canvases with gains on the original's STFT."""
+
+    adds_sound = False
+    bound_db: Positive = 8.0
+    """Largest gain and attenuation of a cell: the strength of the change."""
+    blur_seconds: NotNegative = 0.0
+    """Standard deviation of a blur of the gains in time: rough gains spill into silent cells."""
+    blur_hz: NotNegative = 0.0
+    """Standard deviation of a blur of the gains in frequency."""
+    boost_above_db: Below | None = None
+    """Cells softer than this level relative to the tile's loudest are not amplified: no hiss."""
+    stft: StftSpec = StftSpec()
+
+
+class GainCanvasConfig(StftGainsConfig, LevelCanvasConfig):
+    """Bounded gains on the original's STFT."""
+
+    kind: Literal["gains"]
+
+    def with_stft(self, stft: StftSpec) -> "GainCanvasConfig":
+        if self.stft == stft:
+            return self
+        if "stft" in self.model_fields_set:
+            raise ConfigError(
+                "canvas.stft: the gains of a translation use the STFT of the run's frontend; "
+                "remove it"
+            )
+        return self.model_copy(update={"stft": stft})
+
+
 class Gains(Canvas):
     """A bounded gain, in dB, for every cell of the original's STFT.
 
-    The values pass through a hyperbolic tangent, so that no gain exceeds the bound. It can bring
-    forward and hold back what the music has, and add nothing that it has not.
+    The values pass through a hyperbolic tangent, so that no gain exceeds the bound. Gains amplify
+    and attenuate the cells of the original and add nothing new; they keep its phase.
     """
 
-    config: GainCanvasConfig | MixtureCanvasConfig
+    config: StftGainsConfig
 
-    def __init__(
-        self, config: GainCanvasConfig | MixtureCanvasConfig, surroundings: CanvasSpec
-    ) -> None:
-        super().__init__(config, surroundings)
-        spec, rate = config.stft, self.sample_rate
+    def __init__(self, config: StftGainsConfig, spec: CanvasSpec) -> None:
+        super().__init__(config, spec)
+        stft, rate = config.stft, self.sample_rate
         self.blurred = (
-            config.blur_seconds * rate / spec.hop_samples,
-            config.blur_hz * spec.n_fft / rate,
+            config.blur_seconds * rate / stft.hop_samples,
+            config.blur_hz * stft.n_fft / rate,
         )
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
@@ -42,8 +74,8 @@ class Gains(Canvas):
     def start(self, context: Context) -> tf.Tensor:
         return tf.zeros(tf.shape(context["stft"]))
 
-    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
-        return gain_db  # which the hyperbolic tangent then bounds
+    def gains_to_values(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
+        return gain_db  # bounded by the hyperbolic tangent when it is rendered
 
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         changed = self._changed(context["stft"], values, context)
@@ -52,8 +84,8 @@ class Gains(Canvas):
     def render_channels(
         self, values: tf.Tensor, context: Context, channels: tf.Tensor
     ) -> tf.Tensor:
-        # The same gains for each: what is on the left alone stays there, and the mean of the
-        # channels is what `render` makes of their mean.
+        # All channels get the same gains: a channel that is silent stays silent, and the mean of
+        # the channels is what `render` returns for their mean.
         changed = []
         for channel in tf.unstack(channels, axis=-1):
             stft = self._changed(waveform_to_stft(channel, self.config.stft), values, context)
@@ -61,7 +93,7 @@ class Gains(Canvas):
         return tf.stack(changed, axis=-1)
 
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
-        """An STFT with the gains."""
+        """Return an STFT with the gains applied."""
         gain = self._gain(values, context)
         return tf.complex(gain * tf.math.real(stft), gain * tf.math.imag(stft))
 
@@ -75,44 +107,6 @@ class Gains(Canvas):
         return tf.exp(math.log(10) / 20 * masked(gain_db, context))
 
 
-class Mixture(Gains):
-    """Bounded gains, and beside them new sound: a complex number added to each cell of the STFT.
-
-    What is added stays below a limit that follows the music: so many dB under the loudest cell near
-    by. Beside a partial or around an attack there is room for new ones; where the recording is
-    silent, there is none.
-    """
-
-    config: MixtureCanvasConfig
-
-    def __init__(self, config: MixtureCanvasConfig, surroundings: CanvasSpec) -> None:
-        super().__init__(config, surroundings)
-        self.neighborhood = _cells(config, self.sample_rate)
-
-    def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
-        context = super().analyze(waveform, start_seconds)
-        loudest = tf.nn.max_pool2d(
-            tf.abs(context["stft"])[..., tf.newaxis], self.neighborhood, strides=1, padding="SAME"
-        )[..., 0]
-        return {**context, "limit": loudest * 10 ** (self.config.added_db / 20)}
-
-    def start(self, context: Context) -> tf.Tensor:
-        return tf.zeros([*tf.unstack(tf.shape(context["stft"])), 3])
-
-    def values_of_gains(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
-        return tf.pad(gain_db[..., tf.newaxis], [[0, 0], [0, 0], [0, 0], [0, 2]])  # nothing added
-
-    def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
-        # In the gains' unit, so that one step size suits both.
-        added = values[..., 1:] / self.config.bound_db
-        share = added / tf.sqrt(1 + tf.reduce_sum(added**2, axis=-1, keepdims=True))
-        addition = masked(context["limit"][..., tf.newaxis] * share, context)
-        gained = super()._changed(stft, values[..., 0], context)
-        return gained + tf.complex(addition[..., 0], addition[..., 1])
-
-
-def _cells(config: MixtureCanvasConfig, sample_rate: int) -> tuple[int, int]:
-    """The neighborhood of a cell, in frames and bins."""
-    frames = round(config.neighborhood_seconds * sample_rate / config.stft.hop_samples)
-    bins = round(config.neighborhood_hz * config.stft.n_fft / sample_rate)
-    return 2 * frames + 1, 2 * bins + 1
+def build(config: GainCanvasConfig, spec: CanvasSpec) -> Gains:
+    """Build the canvas of a section."""
+    return Gains(config, spec)

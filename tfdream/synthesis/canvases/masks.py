@@ -1,4 +1,4 @@
-"""Masks: which parts of a recording may change, and how much."""
+"""Masks: weights that limit a change to parts of a file."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfdream.config import MaskConfig, StftSpec
 from tfdream.signal.stft import power_to_db, stft_to_power
 
-# How wide the borders of a mask are: what changes fades into what does not.
+# Widths of the transitions between weights 0 and 1.
 _EDGE_OCTAVES = 1 / 6
 _EDGE_SECONDS = 0.05
 _EDGE_DB = 6.0
@@ -16,11 +16,11 @@ _TINY = 1e-6
 
 
 class Mask:
-    """Weights from 0 (stays as it is) to 1 (changes freely) for the cells of an STFT.
+    """Weights from 0 (unchanged) to 1 (changes freely) for the cells of an STFT.
 
     Args:
-      config: the limits.
-      sample_rate: of the waveforms, in Hz.
+      config: limits of frequency, time and level, and the strength over time.
+      sample_rate: sample rate of the waveforms in Hz.
     """
 
     def __init__(self, config: MaskConfig, sample_rate: int) -> None:
@@ -29,18 +29,18 @@ class Mask:
 
     @classmethod
     def build(cls, config: MaskConfig, sample_rate: int) -> "Mask | None":
-        """The mask that a configuration describes; None if it lets everything through."""
+        """Build the mask of a configuration; None if it has no limits."""
         return None if config == MaskConfig() else cls(config, sample_rate)
 
     def __call__(
         self, stft: tf.Tensor, spec: StftSpec, start_seconds: tf.Tensor | float
     ) -> tf.Tensor:
-        """The weights.
+        """Compute the weights of an STFT's cells.
 
         Args:
-          stft: of the original, complex64 `[batch, frames, bins]`.
+          stft: STFT of the original, complex64 `[batch, frames, bins]`.
           spec: the transform.
-          start_seconds: where each example begins in its recording, `[batch]` or one for all.
+          start_seconds: start of each example in its file, `[batch]` or one for all.
 
         Returns:
           float32 `[batch, frames, bins]`.
@@ -71,7 +71,7 @@ class Mask:
         return weight
 
     def _strength(self, seconds: tf.Tensor) -> tf.Tensor:
-        """The strength at some times: straight lines from point to point."""
+        """Interpolate the strength linearly at given times in seconds."""
         points = self.config.strength
         strength = tf.fill(tf.shape(seconds), points[0][1])
         for (time, now), (later, then) in itertools.pairwise(points):
@@ -81,12 +81,12 @@ class Mask:
 
 
 def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:
-    """1 where an STFT is louder than a threshold below its loudest cell, 0 where it is softer.
+    """Return weights that are 1 for cells louder than a threshold and 0 for softer ones.
 
     Args:
       stft: complex64 `[batch, frames, bins]`.
       spec: the transform.
-      threshold_db: where it is a half.
+      threshold_db: level relative to the loudest cell at which the weight is ½.
 
     Returns:
       float32 of the same shape.
@@ -97,7 +97,7 @@ def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:
 
 
 def _rise(distance: tf.Tensor) -> tf.Tensor:
-    """From 0 to 1 along a line, a half at the border itself."""
+    """Rise linearly from 0 to 1, through ½ at distance 0."""
     return tf.clip_by_value(0.5 + distance, 0.0, 1.0)
 
 

@@ -1,17 +1,27 @@
-"""The samples as a canvas."""
+"""The samples of the waveform."""
+
+from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import StftSpec, WaveformCanvasConfig
+from tfdream.config import CanvasConfig, Positive, StftSpec
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
-from tfdream.synthesis.canvases.base import Canvas, Context, masked
+from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 
-# In which a mask takes parts of a change away.
+# The STFT in which a mask removes parts of a change.
 _MASK_STFT = StftSpec(n_fft=2048, hop_samples=512)
 
 
+class WaveformCanvasConfig(CanvasConfig):
+    """The samples of the waveform."""
+
+    kind: Literal["waveform"]
+    bound: Positive | None = None
+    """Largest absolute sample, 1 at full scale; null removes the bound."""
+
+
 class Waveform(Canvas):
-    """The samples themselves. It can put sound where there was none."""
+    """The samples themselves; unlike gains, they can add sound where the original is silent."""
 
     config: WaveformCanvasConfig
 
@@ -35,3 +45,8 @@ class Waveform(Canvas):
         original = context["waveform"]
         change = masked(waveform_to_stft(values - original, _MASK_STFT), context)
         return original + stft_to_waveform(change, _MASK_STFT, self.samples)
+
+
+def build(config: WaveformCanvasConfig, spec: CanvasSpec) -> Waveform:
+    """Build the canvas of a section."""
+    return Waveform(config, spec)

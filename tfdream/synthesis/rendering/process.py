@@ -1,271 +1,240 @@
-"""A recording changed: tile by tile, written, and measured as a listener gets it."""
+"""Processing of a file: change its tiles, write the output, and measure the written file."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tfdream import audio
 from tfdream.config import Normalization
 from tfdream.errors import AudioError, ConfigError
-from tfdream.io import documents
-from tfdream.io.atomic import check_output_file, naming_errors, temporary_path, write_json
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.runs import versions
 from tfdream.signal.phase import energy_db
-from tfdream.synthesis.rendering.snapshots import Snapshots, numbered
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.sidecar import check_output
+from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
 
-Sound = Callable[[], np.ndarray]
-"""Gives the tiles' channels as they are at the moment."""
-OnStep = Callable[[float, Sound], bool | None]
-"""Hears the objective of each step; True stops, and keeps what is done."""
+RenderFn = Callable[[], np.ndarray]
+"""Returns the channels of the tiles at the current step, float32 `[batch, samples, channels]`."""
+OnStep = Callable[[float, RenderFn], bool | None]
+"""Receives the objective of each step; returns True to stop with the current result."""
+Measures = dict[str, np.ndarray]
+"""Measures by name, one number for each tile."""
 
 _REMEDY = "use a smaller optimizer.step_size, or another canvas"
+# Measures that only enter `spectral_convergence_db`.
+_ENERGIES = ("error_energy", "target_energy")
 
 
 class TileProcessor(Protocol):
-    """What becomes of the tiles of a recording."""
+    """Interface for processing the tiles of a file."""
 
     @property
     def sample_rate(self) -> int:
-        """Of the tiles, in Hz."""
+        """Sample rate of the tiles in Hz."""
 
     @property
     def grid(self) -> TileGrid:
-        """Where they lie."""
+        """Positions of the tiles."""
 
     @property
     def steps(self) -> int:
-        """For each batch of tiles, at most."""
+        """Largest number of steps for each batch of tiles."""
 
-    def change(
-        self, tiles: Tiles, on_step: OnStep = ..., climb: bool = ...
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Change tiles, unless `climb` is false; tell `on_step` of every step.
+    def process(
+        self, tiles: Tiles, on_step: OnStep = ..., apply: bool = ...
+    ) -> tuple[np.ndarray, Measures]:
+        """Change tiles and measure the change.
+
+        Args:
+          tiles: tiles of the original.
+          on_step: called after every step.
+          apply: if False, the tiles are only measured and stay unchanged.
 
         Returns:
-          The changed channels, and measures of each tile by name.
+          The changed channels, and the measures of each tile.
         """
 
-    def compare(self, original: Tiles, changed: Tiles) -> dict[str, np.ndarray]:
-        """Measures of tiles of the written file, beside those that they were made of."""
+    def compare(self, original: Tiles, changed: Tiles) -> Measures:
+        """Measure tiles of the written file, compared with those of the original."""
+
+
+def check_outputs(
+    output: Path, options: RenderOptions, steps: int, inputs: Iterable[str | Path | None]
+) -> None:
+    """Check that an output and all its snapshots can be written; see `sidecar.check_output`.
+
+    Args:
+      output: the audio file.
+      options: bits, force, and the steps of the snapshots.
+      steps: largest number of steps for each tile.
+      inputs: files that no output must replace; None is ignored.
+    """
+    inputs = list(inputs)
+    numbers = snapshot_steps(options.save_every, steps)
+    for path in (output, *(numbered(output, step, steps) for step in numbers)):
+        check_output(path, options.bits, options.force, inputs)
 
 
 def process_file(
     source: Path,
     output: Path,
-    changer: TileProcessor,
-    bits: int | None = None,
+    processor: TileProcessor,
     normalize: Normalization = "limit",
-    save_every: int | None = None,
+    options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Change a file and measure what was written.
+    """Change a file, or a part of it, and measure the written file.
 
     Args:
       source: any audio file.
-      output: to be written.
-      changer: how its tiles are changed.
-      bits: of the output, see `audio.Writer`.
-      normalize: of the output, see `config.Normalization`.
-      save_every: also write what it is like every so many steps, beside `output`.
-      progress: receives finished and all steps; if it returns True, the rest is unchanged.
+      output: the file to write.
+      processor: changes the tiles.
+      normalize: level of the output, see `config.Normalization`.
+      options: bits, part of the source, and snapshots; `force` is checked by the caller.
+      progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
     Returns:
-      Every measure of the tiles, and `_rendered` those of the written file (means over the tiles,
-      weighted by how much of a tile is signal), spectral_convergence_db, steps, audio_seconds,
-      compute_seconds, and what was written: sample_rate, channels, samples, peak; snapshots, if
-      there are; interrupted and changed_seconds, if it was stopped.
+      Every measure of the tiles, and with the suffix `_rendered` those of the written file (means
+      over the tiles, weighted by their share of signal), spectral_convergence_db, steps,
+      audio_seconds, compute_seconds, and the properties of the output: sample_rate, channels,
+      samples, peak; snapshots, if there are any; interrupted and changed_seconds, if stopped.
     """
-    started = time.perf_counter()
-    rate, grid = changer.sample_rate, changer.grid
-    total = batches_in(source, rate, grid) * changer.steps
-    measures = _Measures()
-    gain = _level_gain(normalize, source)
-    done = 0
-    stopped_at: float | None = None
+    with audio.excerpt(source, options.start_seconds, options.seconds) as original:
+        return _Job(original, output, processor, options, progress).run(normalize)
 
-    def change(tiles: Tiles) -> np.ndarray:
-        if not tiles.weights.any():  # a click at a high rate may be resampled to nothing
-            raise AudioError(f"'{source}' is shorter than a sample at {rate} Hz; leave it out")
-        first = done
 
-        def on_step(value: float, sound: Sound) -> bool:
-            nonlocal done, stopped_at
-            done += 1
-            if snapshots.wanted(done - first):
-                snapshots.keep(sound())
-            if progress(min(done, total), total, value):
-                stopped_at = float(tiles.starts[-1] + grid.samples) / rate
-            return stopped_at is not None
+class WeightedMeans:
+    """Weighted means of measures over all tiles."""
 
-        changed, heard = changer.change(tiles, on_step, climb=stopped_at is None)
-        measures.add(heard, tiles.weights)
+    def __init__(self) -> None:
+        self.weight = 0.0
+        self.sums: dict[str, float] = {}
+
+    def add(self, measures: Measures, weights: np.ndarray) -> None:
+        """Add the measures of tiles.
+
+        Raises:
+          ConfigError: if one is NaN or infinite.
+        """
+        self.weight += float(weights.sum())
+        for name, values in measures.items():
+            if not np.isfinite(values).all():
+                raise ConfigError(f"{name} is NaN or infinite; {_REMEDY}")
+            self.sums[name] = self.sums.get(name, 0.0) + float((values * weights).sum())
+
+    def means(self) -> dict[str, float]:
+        """Return the weighted mean of each measure, without the energies."""
+        return {
+            name: total / self.weight for name, total in self.sums.items() if name not in _ENERGIES
+        }
+
+    def convergence_db(self) -> float | None:
+        """Return the spectral convergence in dB; None if the view is not a spectrogram."""
+        error, target = (self.sums.get(name) for name in _ENERGIES)
+        if error is None or target is None:
+            return None
+        return energy_db(error, target)
+
+
+@dataclass
+class _Job:
+    """The processing of one file."""
+
+    source: Path
+    output: Path
+    processor: TileProcessor
+    options: RenderOptions
+    progress: ProgressFn
+    measures: WeightedMeans = field(default_factory=WeightedMeans)
+    total: int = 0
+    done: int = 0
+    stopped_at_seconds: float | None = None
+
+    def run(self, normalize: Normalization) -> dict[str, Any]:
+        started = time.perf_counter()
+        rate, grid = self.processor.sample_rate, self.processor.grid
+        self.total = batches_in(self.source, rate, grid) * self.processor.steps
+        gain = _normalizing_gain(normalize, self.source)
+        bits = self.options.bits
+        paths = []
+        with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
+
+            def change(tiles: Tiles) -> np.ndarray:
+                return self._change(tiles, snapshots)
+
+            written = change_file(self.source, self.output, rate, grid, change, bits, gain)
+            for step, replay in snapshots.replays():
+                paths.append(numbered(self.output, step, self.processor.steps))
+                change_file(self.source, paths[-1], rate, grid, replay, bits, gain)
+        audio_seconds = written.samples / written.sample_rate
+        result = {
+            "output": str(self.output),
+            **self.measures.means(),
+            "spectral_convergence_db": self.measures.convergence_db(),
+            **_measure_file(self.processor, self.source, self.output),
+            "steps": self.done,
+            "audio_seconds": audio_seconds,
+            "compute_seconds": round(time.perf_counter() - started, 3),
+            **written._asdict(),
+        }
+        if paths:
+            result["snapshots"] = [str(path) for path in paths]
+        if self.stopped_at_seconds is not None:
+            changed_seconds = min(self.stopped_at_seconds, audio_seconds)
+            result |= {"interrupted": True, "changed_seconds": changed_seconds}
+        return result
+
+    def _change(self, tiles: Tiles, snapshots: Snapshots) -> np.ndarray:
+        """Process a batch of tiles, unless the job was stopped before."""
+        rate = self.processor.sample_rate
+        if not tiles.weights.any():  # a very short file at a high rate may be resampled to nothing
+            raise AudioError(f"'{self.source}' is shorter than a sample at {rate} Hz; remove it")
+        first = self.done
+
+        def on_step(value: float, render: RenderFn) -> bool:
+            self.done += 1
+            if snapshots.includes(self.done - first):
+                snapshots.add(render())
+            if self.progress(min(self.done, self.total), self.total, value):
+                end = tiles.starts[-1] + self.processor.grid.samples
+                self.stopped_at_seconds = float(end) / rate
+            return self.stopped_at_seconds is not None
+
+        apply = self.stopped_at_seconds is None
+        changed, measures = self.processor.process(tiles, on_step, apply)
+        self.measures.add(measures, tiles.weights)
         if not np.isfinite(changed).all():
-            raise ConfigError(f"the changed sound is not a number; {_REMEDY}")
+            raise ConfigError(f"the changed audio contains NaN or infinite values; {_REMEDY}")
         snapshots.finish(changed)
         return changed
 
-    with Snapshots(save_every, changer.steps) as snapshots:
-        written = change_file(source, output, rate, grid, change, bits, gain)
-        paths = []
-        for number, replay in snapshots.replays():
-            paths.append(numbered(output, number, changer.steps))
-            change_file(source, paths[-1], rate, grid, replay, bits, gain)
-    audio_seconds = written.samples / written.sample_rate
-    result = {
-        "output": str(output),
-        **measures.means(),
-        "spectral_convergence_db": measures.convergence_db(),
-        **_measure_file(changer, source, output),
-        "steps": done,
-        "audio_seconds": audio_seconds,
-        "compute_seconds": round(time.perf_counter() - started, 3),
-        **written._asdict(),
-    }
-    if paths:
-        result["snapshots"] = [str(path) for path in paths]
-    if stopped_at is not None:
-        result |= {"interrupted": True, "changed_seconds": min(stopped_at, audio_seconds)}
-    return result
 
-
-def _level_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
+def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
     """Return the gain that a recipe's `normalize` requires."""
     if normalize == "limit":
         return None
     if normalize == "loudness":
         original = audio.loudness(source)
 
-        def match(found: audio.Loudness) -> float:
-            if not found.peak:
+        def match(written: audio.Loudness) -> float:
+            if not written.peak:
                 return 1.0
-            same = math.sqrt(original.mean_square / found.mean_square)
-            return min(1.0, same, max(original.peak, audio.CEILING) / found.peak)
+            same = math.sqrt(original.mean_square / written.mean_square)
+            return min(1.0, same, max(original.peak, audio.CEILING) / written.peak)
 
         return match
-    return lambda found: normalize / found.peak if found.peak else 1.0
+    return lambda written: normalize / written.peak if written.peak else 1.0
 
 
-def _measure_file(changer: TileProcessor, source: Path, changed: Path) -> dict[str, float]:
-    """The measures of a written file, tile by tile beside the file it was made of."""
-    measures = _Measures()
-    for original, tiles in tile_pairs(source, changed, changer.sample_rate, changer.grid):
-        measures.add(changer.compare(original, tiles), original.weights)
+def _measure_file(processor: TileProcessor, source: Path, changed: Path) -> dict[str, float]:
+    """Return the measures of a written file, compared with its source tile by tile."""
+    measures = WeightedMeans()
+    for original, tiles in tile_pairs(source, changed, processor.sample_rate, processor.grid):
+        measures.add(processor.compare(original, tiles), original.weights)
     return {f"{name}_rendered": value for name, value in measures.means().items()}
-
-
-def check_output(
-    output: Path, bits: int | None, force: bool, inputs: Iterable[Path | None] = ()
-) -> None:
-    """See that `output` and its sidecar may be written, before the work begins.
-
-    Args:
-      output: the file.
-      bits: of its samples, see `audio.Writer`.
-      force: whether it may be replaced.
-      inputs: what it is made of, as far as given, which may not be replaced by it.
-
-    Raises:
-      AudioError: if it exists, can never be written, or its extension is none that we write.
-    """
-    check_output_file(output, force, AudioError)
-    is_ours = "command" in read_sidecar(output)
-    check_output_file(_sidecar(output), force or is_ours, AudioError)
-    audio.check_writable(output, bits)
-    for path in inputs:
-        if path is not None and path.resolve() == output.resolve():
-            raise AudioError(f"output '{output}' would replace what it is made of; name another")
-
-
-@contextmanager
-def claimed(output: Path) -> Iterator[None]:
-    """Note that `output` is ours until its sidecar says so: we may be killed between the two.
-
-    The note is the sidecar's own temporary file, so that the finished sidecar takes its place.
-    """
-    note = temporary_path(_sidecar(output))
-    with naming_errors(output):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.touch()
-    try:
-        yield
-    finally:
-        if output.exists() and not _sidecar(output).exists():
-            with suppress(OSError):  # what met the sidecar has removed its temporary file, too
-                note.touch()
-        else:
-            note.unlink(missing_ok=True)
-
-
-def made(output: Path, making: dict[str, Any]) -> Literal["whole", "interrupted"] | None:
-    """Whether `output` is there already, made in the same way."""
-    if not output.is_file():
-        return None
-    if temporary_path(_sidecar(output)).is_file():
-        return "interrupted"
-    sidecar = read_sidecar(output)
-    if sidecar.get("result") is None:
-        return None
-    result = sidecar.pop("result")
-    sidecar.pop("versions", None)
-    if sidecar != json.loads(json.dumps(making)):
-        return None
-    return "interrupted" if "interrupted" in result else "whole"
-
-
-def read_sidecar(output: Path) -> dict[str, Any]:
-    """What `write_sidecar` wrote; nothing where that is missing or damaged."""
-    try:
-        content = documents.read_json(_sidecar(output))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def write_sidecar(output: Path, making: dict[str, Any], result: dict[str, Any]) -> None:
-    """Write ``<output>.json``: what it takes to make `output` again, and its measures.
-
-    Args:
-      output: the file.
-      making: command, inputs and settings.
-      result: the JSON object of the command.
-    """
-    write_json(_sidecar(output), {**making, "result": result, "versions": versions()})
-
-
-def _sidecar(output: Path) -> Path:
-    return output.with_name(output.name + ".json")
-
-
-class _Measures:
-    """Weighted sums over tiles."""
-
-    def __init__(self) -> None:
-        self.weight = 0.0
-        self.sums: dict[str, float] = {}
-
-    def add(self, heard: dict[str, np.ndarray], weights: np.ndarray) -> None:
-        self.weight += float(weights.sum())
-        for name, values in heard.items():
-            if not np.isfinite(values).all():
-                raise ConfigError(f"{name} is not a number; {_REMEDY}")
-            self.sums[name] = self.sums.get(name, 0.0) + float((values * weights).sum())
-
-    def means(self) -> dict[str, float]:
-        return {
-            name: total / self.weight
-            for name, total in self.sums.items()
-            if name not in ("error_energy", "wanted_energy")
-        }
-
-    def convergence_db(self) -> float | None:
-        if "wanted_energy" not in self.sums:
-            return None
-        return energy_db(self.sums["error_energy"], self.sums["wanted_energy"])

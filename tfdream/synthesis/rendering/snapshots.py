@@ -1,4 +1,4 @@
-"""What a recording is like on the way: a file every so many steps."""
+"""Snapshots: intermediate results of a file after every n steps."""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from tfdream.io.atomic import naming_errors
-from tfdream.synthesis.rendering.tiles import Change, Tiles
+from tfdream.synthesis.rendering.tiles import TileFn, Tiles
 
 
 class Snapshots:
-    """Keeps what tiles are like at some steps, on disk, until all tiles are there.
+    """Stores intermediate results of tiles on disk until all tiles are finished.
 
     Use as a context manager.
 
     Args:
-      every: steps between snapshots; None keeps nothing.
-      steps: of each tile, at most.
+      every: steps between snapshots; None stores nothing.
+      steps: largest number of steps for each tile.
     """
 
     def __init__(self, every: int | None, steps: int) -> None:
         self.numbers = snapshot_steps(every, steps)
         self._folder = tempfile.TemporaryDirectory()
-        self._tile: list[np.ndarray] = []
+        self._current: list[np.ndarray] = []
 
     def __enter__(self) -> "Snapshots":
         return self
@@ -31,51 +31,57 @@ class Snapshots:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def wanted(self, step: int) -> bool:
-        """Whether a tile is to be kept after this step, counted from 1."""
+    def includes(self, step: int) -> bool:
+        """Return whether the result of this step, counted from 1, is stored."""
         return step in self.numbers
 
-    def keep(self, channels: np.ndarray) -> None:
-        """Keep what the tiles at hand are like now."""
-        self._tile.append(channels)
+    def add(self, channels: np.ndarray) -> None:
+        """Store an intermediate result of the current tiles, `[batch, samples, channels]`."""
+        self._current.append(channels)
 
     def finish(self, channels: np.ndarray) -> None:
-        """Go on to the next tiles; these ended like this, perhaps early."""
-        kept = [*self._tile, *[channels] * len(self.numbers)]
-        for number, tiles in zip(self.numbers, kept, strict=False):
-            path = self._path(number)
+        """Finish the current tiles; their final result stands for the steps not reached."""
+        results = [*self._current, *[channels] * len(self.numbers)]
+        for step, result in zip(self.numbers, results, strict=False):
+            path = self._path(step)
             with naming_errors(path), path.open("ab") as file:
-                file.write(np.ascontiguousarray(tiles, np.float32).tobytes())
-        self._tile = []
+                file.write(np.ascontiguousarray(result, np.float32).tobytes())
+        self._current = []
 
-    def replays(self) -> Iterator[tuple[int, Change]]:
-        """For each kept step its number, and what was made of the tiles, in their order."""
-        for number in self.numbers:
-            yield number, self._replay(number)
+    def replays(self) -> Iterator[tuple[int, TileFn]]:
+        """Yield each stored step and a function that returns its results, tile by tile."""
+        for step in self.numbers:
+            yield step, self._replay(step)
 
-    def _replay(self, number: int) -> Change:
-        position = 0
+    def _replay(self, step: int) -> TileFn:
+        offset = 0
 
         def replay(tiles: Tiles) -> np.ndarray:
-            nonlocal position
+            nonlocal offset
             shape = tiles.channels.shape
-            stored = np.fromfile(
-                self._path(number), np.float32, tiles.channels.size, offset=position
-            )
-            position += stored.nbytes
+            stored = np.fromfile(self._path(step), np.float32, tiles.channels.size, offset=offset)
+            offset += stored.nbytes
             return stored.reshape(shape)
 
         return replay
 
-    def _path(self, number: int) -> Path:
-        return Path(self._folder.name) / str(number)
+    def _path(self, step: int) -> Path:
+        return Path(self._folder.name) / str(step)
 
 
 def snapshot_steps(every: int | None, steps: int) -> list[int]:
-    """The steps that are kept, counted from 1."""
+    """Return the steps, counted from 1, whose results are stored.
+
+    >>> snapshot_steps(every=6, steps=20)
+    [6, 12, 18]
+    """
     return list(range(every, steps + 1, every)) if every else []
 
 
 def numbered(output: Path, step: int, steps: int) -> Path:
-    """Where the snapshot of a step goes: ``song.flac`` → ``song-020.flac``."""
+    """Return the path of the snapshot of a step.
+
+    >>> numbered(Path("song.flac"), step=20, steps=100).name
+    'song-020.flac'
+    """
     return output.with_name(f"{output.stem}-{step:0{len(str(steps))}}{output.suffix}")

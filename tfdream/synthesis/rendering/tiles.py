@@ -1,10 +1,9 @@
-"""Recordings of any length, rate and number of channels, changed by what knows only clips.
+"""Tiles: processing of audio files of any length, rate and channels by a model of fixed length.
 
-A file is resampled to the model's rate and cut into overlapping tiles, whose mid signal the model
-hears. What changed in each tile (the difference, not the tile) is cross-faded with its neighbors,
-resampled to the file's own rate and added to the original. So the stereo image, the rate, the
-length and all that lies above the model's band stay as they are. Everything is a stream of blocks:
-memory does not grow with the file's length.
+A file is resampled to the model's rate and cut into overlapping tiles; the model's input is their
+mid signal. The difference of each tile is cross-faded with its neighbors, resampled to the file's
+rate and added to the original. So stereo image, rate, length, and everything above the model's
+band are preserved. Everything is a stream of blocks: memory does not grow with the file's length.
 """
 
 import math
@@ -21,32 +20,36 @@ from tfdream.errors import ConfigError
 
 
 class Tiles(NamedTuple):
-    """Pieces of a recording."""
+    """A batch of tiles of a file."""
 
     channels: np.ndarray
-    """float32 `[batch, samples, channels]`; that of a shorter recording is filled up with zeros."""
+    """float32 `[batch, samples, channels]`; a file shorter than a tile is padded with zeros."""
     weights: np.ndarray
-    """float `[batch]`: the share of each that is signal, and not only there for the rest."""
+    """float `[batch]`: share of each tile that is new signal, neither padding nor skipped."""
     starts: np.ndarray
-    """int `[batch]`: where each begins, in samples."""
+    """int `[batch]`: start of each tile, in samples."""
     skips: np.ndarray
-    """int `[batch]`: how many of the first samples of each only lead up to what follows them."""
+    """int `[batch]`: number of first samples that belong to earlier tiles and are not used."""
 
     @property
     def waveforms(self) -> np.ndarray:
-        """The mid signal, float32 `[batch, samples]`."""
+        """Mid signal of the tiles, float32 `[batch, samples]`."""
         return self.channels.mean(axis=2)
 
 
-Change = Callable[[Tiles], np.ndarray]
-"""Tiles → what shall become of their channels, the same shape."""
+TileFn = Callable[[Tiles], np.ndarray]
+"""Tiles → their changed channels, of the same shape."""
 
 
 @dataclass(frozen=True)
 class TileGrid:
-    """Where tiles lie: every `hop` samples, neighbors sharing `overlap` samples.
+    """Positions of tiles: one every `hop` samples, neighbors share `overlap` samples.
 
-    The last one ends where the recording ends, however much it shares: it is as full as the others.
+    The last tile ends with the file, so it can overlap its neighbor further.
+
+    >>> grid = TileGrid(samples=1000, overlap=200)
+    >>> grid.hop, grid.count(2500)
+    (800, 3)
     """
 
     samples: int
@@ -55,15 +58,15 @@ class TileGrid:
 
     @property
     def hop(self) -> int:
-        """Samples from the start of a tile to that of the next."""
+        """Samples from the start of a tile to that of the next one."""
         return self.samples - self.overlap
 
     @classmethod
     def build(cls, config: TilesConfig, clip_samples: int, sample_rate: int) -> "TileGrid":
-        """The grid that a configuration describes.
+        """Build the grid of a configuration.
 
         Raises:
-          ConfigError: if more than half of a tile overlaps.
+          ConfigError: if the overlap is more than half of a tile.
         """
         samples = clip_samples
         if config.seconds is not None:
@@ -77,33 +80,33 @@ class TileGrid:
         return cls(samples, overlap, config.batch)
 
     def count(self, samples: int) -> int:
-        """Tiles that cover a signal of `samples` samples."""
+        """Return the number of tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
     def cut(self, blocks: Iterable[np.ndarray], channels: int = 1) -> Iterator[Tiles]:
         """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
         tiles: list[np.ndarray] = []
-        before = np.zeros((0, channels), np.float32)
-        held = before
+        previous = np.zeros((0, channels), np.float32)
+        buffer = previous
         done = 0
         for block in blocks:
-            held = np.concatenate([held, block])
-            while len(held) > self.samples:
-                before = held[: self.samples]
-                tiles.append(before)
-                held = held[self.hop :]
+            buffer = np.concatenate([buffer, block])
+            while len(buffer) > self.samples:
+                previous = buffer[: self.samples]
+                tiles.append(previous)
+                buffer = buffer[self.hop :]
                 if len(tiles) == self.batch:
                     yield self._stack(tiles, done)
                     done += len(tiles)
                     tiles = []
-        missing = self.samples - len(held)
-        if len(before):
-            tiles.append(np.concatenate([before[self.hop - missing : self.hop], held]))
+        missing = self.samples - len(buffer)
+        if len(previous):
+            tiles.append(np.concatenate([previous[self.hop - missing : self.hop], buffer]))
         else:
-            tiles.append(np.pad(held, ((0, missing), (0, 0))))
+            tiles.append(np.pad(buffer, ((0, missing), (0, 0))))
         last = self._stack(tiles, done)
-        last.weights[-1] = len(held) / self.samples
-        if len(before):
+        last.weights[-1] = len(buffer) / self.samples
+        if len(previous):
             last.starts[-1] -= missing
             last.skips[-1] = missing
         yield last
@@ -116,14 +119,14 @@ class TileGrid:
 
 
 def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
-    """The tiles of a file's mid signal at another sample rate, as `TileGrid.cut` gives them."""
+    """Cut a file's mid signal at another sample rate into tiles; see `TileGrid.cut`."""
     return grid.cut(reader.mid(sample_rate))
 
 
 def tile_pairs(
-    source: Path, changed: Path, sample_rate: int, grid: TileGrid
+    source: str | Path, changed: str | Path, sample_rate: int, grid: TileGrid
 ) -> Iterator[tuple[Tiles, Tiles]]:
-    """The tiles of two files' mid signals, beside each other."""
+    """Yield pairs of tiles of two files' mid signals."""
     with audio.Reader(source) as before, audio.Reader(changed) as after:
         yield from zip(
             mid_tiles(before, sample_rate, grid),
@@ -132,51 +135,51 @@ def tile_pairs(
         )
 
 
-def batches_in(source: Path, sample_rate: int, grid: TileGrid) -> int:
-    """How many batches of tiles a file will be cut into, as far as its header can tell."""
+def batches_in(source: str | Path, sample_rate: int, grid: TileGrid) -> int:
+    """Return the number of batches of tiles of a file, according to its header."""
     info = audio.info(source)
     tiles = grid.count(math.ceil(info.samples * sample_rate / info.sample_rate))
     return -(-tiles // grid.batch)
 
 
 def channel_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterator[Tiles]:
-    """The same of all its channels."""
+    """Cut all channels of a file at another sample rate into tiles; see `TileGrid.cut`."""
     return grid.cut(reader.resampled(sample_rate), reader.info.channels)
 
 
 def change_file(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     sample_rate: int,
     grid: TileGrid,
-    change: Change,
+    change: TileFn,
     bits: int | None = None,
     gain: audio.Gain | None = None,
 ) -> audio.Written:
-    """Change a file through its tiles.
+    """Change a file tile by tile.
 
     Args:
       source: any audio file.
-      output: to be written; its extension chooses the format.
-      sample_rate: of the tiles, in Hz.
-      grid: of the tiles.
-      change: from a batch of tiles to what shall become of them.
-      bits, gain: of the output, see `audio.write_blocks`.
+      output: the file to write; its extension selects the format.
+      sample_rate: sample rate of the tiles in Hz.
+      grid: positions of the tiles.
+      change: computes the changed channels of a batch of tiles.
+      bits, gain: format and level of the output, see `audio.write_blocks`.
 
     Returns:
-      What was written.
+      The properties of the written file.
     """
     with audio.Reader(source) as original, audio.Reader(source) as again:
         info = original.info
         changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
-        at_own_rate = audio.resample(changes, sample_rate, info.sample_rate)
-        merged = _merge(original.blocks(), at_own_rate)
+        at_file_rate = audio.resample(changes, sample_rate, info.sample_rate)
+        merged = _merge(original.blocks(), at_file_rate)
         return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
 
 
-def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iterator[np.ndarray]:
-    """Yield what changed, cross-faded, as blocks `[samples, channels]`."""
-    # Rising and falling halves of a raised cosine add to one.
+def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[np.ndarray]:
+    """Yield the cross-faded change as blocks `[samples, channels]`."""
+    # The rising and falling halves of a raised cosine add up to 1.
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)))[
         :, None
     ].astype(np.float32)
@@ -195,14 +198,14 @@ def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: Change) -> Iter
 
 
 def _merge(blocks: Iterable[np.ndarray], changes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Add a stream to another one of the same channels, which sets the length."""
-    held: np.ndarray | None = None
+    """Add a stream of changes to blocks of the same channels, which determine the length."""
+    buffer: np.ndarray | None = None
     for block in blocks:
-        held = block[:0] if held is None else held
-        while len(held) < len(block):
+        buffer = block[:0] if buffer is None else buffer
+        while len(buffer) < len(block):
             more = next(changes, None)
-            if more is None:  # resampling there and back may lose a last sample
-                more = np.zeros((len(block) - len(held), block.shape[1]), np.float32)
-            held = np.concatenate([held, more])
-        yield block + held[: len(block)]
-        held = held[len(block) :]
+            if more is None:  # resampling to the tiles' rate and back can lose the last sample
+                more = np.zeros((len(block) - len(buffer), block.shape[1]), np.float32)
+            buffer = np.concatenate([buffer, more])
+        yield block + buffer[: len(block)]
+        buffer = buffer[len(block) :]

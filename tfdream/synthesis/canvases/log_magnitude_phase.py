@@ -1,0 +1,40 @@
+"""The log magnitude and the phase of the frontend's STFT."""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from tfdream.config import CanvasConfig
+from tfdream.synthesis.canvases.base import CanvasSpec, Context
+from tfdream.synthesis.canvases.spectrogram import Spectrogram
+
+
+class LogMagnitudePhaseCanvasConfig(CanvasConfig):
+    """The STFT's log magnitude and its phase, both."""
+
+    kind: Literal["log_magnitude_phase"]
+    headroom_db: float | None = 0.0
+    """Limit of the levels above the loudest of the original; null removes the limit."""
+
+
+class LogMagnitudePhase(Spectrogram):
+    """Level and phase of every cell of the frontend's STFT, `[batch, frames, bins, 2]`."""
+
+    changes_level = True
+    changes_phase = True
+    config: LogMagnitudePhaseCanvasConfig
+
+    @property
+    def headroom_db(self) -> float | None:
+        return self.config.headroom_db
+
+    def start(self, context: Context) -> tf.Tensor:
+        return tf.stack([context["level"], context["phase"] / self.phase_unit], axis=-1)
+
+    def split(self, values: tf.Tensor, context: Context) -> tuple[tf.Tensor, tf.Tensor]:
+        return values[..., 0], values[..., 1] * self.phase_unit
+
+
+def build(config: LogMagnitudePhaseCanvasConfig, spec: CanvasSpec) -> LogMagnitudePhase:
+    """Build the canvas of a section."""
+    return LogMagnitudePhase(config, spec)

@@ -1,0 +1,106 @@
+"""Prompts: audio files that `generate` continues."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfdream import audio
+from tfdream.errors import AudioError
+from tfdream.runs import GenerationRun
+from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The end of an audio file, as input of a sequence model.
+
+    Attributes:
+      path: the file.
+      info: its rate, channels and number of samples (counted, not read from the header).
+      model_samples: number of samples of the whole file at the model's rate.
+      ending: the last samples at the model's rate, at most a clip, float32 `[samples]`.
+      gains: gain of each channel relative to the mid signal, float32 `[channels]`, so that the
+        continuation has the balance of the prompt.
+    """
+
+    path: Path
+    info: audio.AudioInfo
+    model_samples: int
+    ending: np.ndarray
+    gains: np.ndarray
+
+    @classmethod
+    def read(cls, path: str | Path, run: GenerationRun, crossfade_seconds: float) -> "Prompt":
+        """Read a file of any length, rate and number of channels.
+
+        Raises:
+          AudioError: if it cannot be read, or is too short to be continued.
+        """
+        path = Path(path)
+        rate, longest = run.sample_rate, run.clip_samples
+        with audio.Reader(path) as reader:
+            info = reader.info
+            tail, samples = _last_samples(reader.blocks(), longest * info.sample_rate // rate + 1)
+            ending, model_samples = _last_samples(reader.mid(rate), longest)
+        frontend = run.frontend
+        assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
+        minimum = frontend.spec.n_fft + math.ceil(crossfade_seconds * rate)
+        if model_samples <= minimum:
+            raise AudioError(
+                f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
+                f"than {minimum / rate:.3f} s"
+            )
+        mid = tail.mean(axis=1)
+        energy = float(mid @ mid)
+        gains = mid @ tail / energy if energy else np.ones(info.channels, np.float32)
+        return cls(path, info._replace(samples=samples), model_samples, ending[:, 0], gains)
+
+    def continuation(
+        self, sound: Iterator[np.ndarray], crossfade_samples: int, model_rate: int
+    ) -> Iterator[np.ndarray]:
+        """Convert generated sound to the prompt's rate and channels, and crossfade its start.
+
+        Args:
+          sound: blocks `[samples, 1]` at the model's rate; they start with the crossfade.
+          crossfade_samples: length of the crossfade at the model's rate.
+          model_rate: sample rate of the model in Hz.
+
+        Yields:
+          float32 `[samples, channels]`, from the start of the crossfade on.
+        """
+        rate = self.info.sample_rate
+        # Resampling starts at a position that has a sample at both rates, before the crossfade.
+        common = math.gcd(rate, model_rate)
+        unit = model_rate // common
+        begin = self.model_samples - len(self.ending)
+        first = -(-begin // unit) * unit
+        lead = self.ending[first - begin : len(self.ending) - crossfade_samples, np.newaxis]
+        resampled = audio.resample(itertools.chain([lead], sound), model_rate, rate)
+        length = round(crossfade_samples * rate / model_rate)
+        start = self.info.samples - length
+        with audio.Reader(self.path) as reader:
+            ending = np.concatenate(list(audio.trim(reader.blocks(), start, 0)))
+        done = 0
+        for block in audio.trim(resampled, start - first // unit * (rate // common), 0):
+            channels = block * self.gains.astype(np.float32)
+            original = ending[done : done + len(block)]
+            count = len(original)
+            if count:
+                fade = ((np.arange(count) + done + 0.5) / length).astype(np.float32)[:, np.newaxis]
+                channels[:count] = original + fade * (channels[:count] - original)
+            done += len(block)
+            yield channels
+
+
+def _last_samples(blocks: Iterator[np.ndarray], longest: int) -> tuple[np.ndarray, int]:
+    """Return the last samples of a stream, at most `longest`, and its total length."""
+    tail = np.zeros((0, 1), np.float32)
+    total = 0
+    for block in blocks:  # empty, if a very short file is resampled to nothing
+        tail = np.concatenate([tail, block])[-longest:] if total else block[-longest:]
+        total += len(block)
+    return tail, total

@@ -1,0 +1,48 @@
+"""Options of a call that renders a file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Options of an output file.
+
+    Attributes:
+      bits: bits per sample, see `audio.Writer`; None for the default of the format.
+      force: overwrite an existing output.
+    """
+
+    bits: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class RenderOptions(OutputOptions):
+    """Options for rendering a changed audio file.
+
+    Attributes:
+      bits: bits per sample, see `audio.Writer`; None for the default of the format.
+      force: overwrite an existing output.
+      start_seconds: start of the part of the source that is processed and written.
+      seconds: length of that part; None extends it to the end.
+      save_every: also write the intermediate result after every this many steps, beside the output.
+
+    >>> RenderOptions(bits=24, seconds=10.0).start_seconds
+    0.0
+    """
+
+    start_seconds: float = 0.0
+    seconds: float | None = None
+    save_every: int | None = None
+
+    def settings(self) -> dict[str, object]:
+        """Return the options that determine the samples of the output, for the sidecar."""
+        return {
+            "start_seconds": self.start_seconds,
+            "seconds": self.seconds,
+            "bits": self.bits,
+        }
+
+
+DEFAULT_OUTPUT = OutputOptions()
+DEFAULT_RENDER = RenderOptions()
