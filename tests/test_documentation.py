@@ -89,6 +89,28 @@ def test_option_tables_name_existing_options():
         assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", row)) <= available, row
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "schema"),
+    [
+        ("A dream", "dream/recommended", config.DreamConfig),
+        ("A transfer", "transfer/recommended", config.TransferConfig),
+        ("A translation", "translate/recommended", config.TranslateConfig),
+    ],
+)
+def test_option_tables_name_existing_settings(section, name, schema):
+    rows = PAGES["docs/steering.md"].partition(f"## {section}\n")[2].partition("\n## ")[0]
+    number = 0
+    for span in re.findall(r"`([^`]+)`", rows):
+        words = shlex.split(span)
+        for setting in (word for word in words if re.match(r"[a-z][a-z_.]+=", word)):
+            number += 1
+            if words[0] == "train":
+                config.load("recommended_cyclegan", config.TranslationExperiment, [setting])
+            else:
+                config.load(name, schema, [setting])
+    assert number
+
+
 def test_readme_lists_every_command_and_is_short():
     rows = "\n".join(re.findall(r"(?m)^\| `tfdream .*$", PAGES["README.md"]))
     assert not [name for name in map(" ".join, commands()) if f"`tfdream {name}" not in rows]
