@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from sklearn.metrics import precision_recall_fscore_support
 
-from tfdream.datasets import records
+from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation import classification
@@ -21,60 +21,59 @@ def held_out(run, dataset):
     return evaluate(run, dataset)
 
 
-def test_the_held_out_fold_is_judged_by_default(run, dataset, held_out):
-    found = records.load(dataset)
-    shards = found.fold_shards([0])
+def test_held_out_fold_is_evaluated_by_default(run, dataset, held_out):
+    shards = manifest.load(dataset).fold_shards([0])
     assert held_out["folds"] == [0] == [run.info.test_fold]
     assert held_out["clips"] == sum(shard.clips for shard in shards)
     assert held_out["tracks"] == sum(len(shard.tracks) for shard in shards)
 
 
-def test_noise_and_tones_are_told_apart(held_out):
+def test_noise_and_tones_are_distinguished(held_out):
     assert held_out["labels"] == ["noise", "tones"]
     assert held_out["clip_accuracy"] > 0.8
     assert held_out["track_accuracy"] > 0.7  # three of four
     assert held_out["macro_f1"] > 0.8
 
 
-def test_the_confusion_counts_every_clip_once(held_out):
+def test_confusion_counts_every_clip_once(held_out):
     confusion = np.array(held_out["confusion"])
     assert confusion.sum() == held_out["clips"]
     assert np.trace(confusion) / confusion.sum() == pytest.approx(held_out["clip_accuracy"])
     assert confusion.sum(axis=1).max() / confusion.sum() == held_out["majority_share"]
 
 
-def test_chosen_folds_are_looked_at(run, dataset):
+def test_given_folds_are_evaluated(run, dataset):
     everything = evaluate(run, dataset, [2, 0, 1, 0])
     assert everything["folds"] == [0, 1, 2]
     assert (everything["clips"], everything["tracks"]) == (37, 12)
     assert np.array(everything["confusion"]).sum(axis=1).tolist() == [19, 18]
 
 
-def test_a_fold_that_is_not_there_is_refused(run, dataset):
+def test_missing_folds_are_rejected(run, dataset):
     with pytest.raises(DatasetError, match="fold 5 is not in the dataset"):
         evaluate(run, dataset, [5])
 
 
-def test_probabilities_are_those_of_the_network(run, dataset):
-    found = predict_dataset(run, dataset, records.load(dataset), [1])
-    assert found.probabilities.shape == (len(found.labels), 2)
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-6)  # float32
+def test_probabilities_and_labels_have_their_order(run, dataset):
+    predictions = predict_dataset(run, manifest.load(dataset), [1])
+    assert predictions.probabilities.shape == (len(predictions.labels), 2)
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)  # float32
     labels = ["noise", "tones"]
-    assert [labels[label] for label in found.labels] == [
-        track.split("/")[0] for track in found.tracks
+    assert [labels[label] for label in predictions.labels] == [
+        track.split("/")[0] for track in predictions.tracks
     ]
 
 
-def test_figures_of_merit_by_hand(run, dataset, monkeypatch):
-    # Track a: wrong in two clips of three, but right in their mean. Track b: the other way round.
+def test_scores_of_an_example(run, dataset, monkeypatch):
+    # Track a: wrong in two clips of three, but right in their mean. Track b: the reverse.
     chance = {"a": [0.9, 0.4, 0.4], "b": [0.95, 0.4, 0.4], "c": [0.2]}
     truth = {"a": 0, "b": 1, "c": 1}
     first = np.concatenate(list(chance.values()))
     tracks = np.array([name for name in chance for _ in chance[name]])
-    said = Predictions(
+    predictions = Predictions(
         np.stack([first, 1 - first], axis=1), np.array([truth[name] for name in tracks]), tracks
     )
-    monkeypatch.setattr(classification, "predict_dataset", lambda *_: said)
+    monkeypatch.setattr(classification, "predict_dataset", lambda *_: predictions)
     result = evaluate(run, dataset)
     assert result["confusion"] == [[1, 2], [1, 3]]
     assert result["clip_accuracy"] == pytest.approx(4 / 7)
@@ -85,48 +84,48 @@ def test_figures_of_merit_by_hand(run, dataset, monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["prepare.sample_rate=16000", "prepare.clip_seconds=0.5"])
-def test_a_dataset_of_other_clips_is_refused(run, source, configure, tmp_path, change):
+def test_datasets_of_other_clips_are_rejected(run, source, configure, tmp_path, change):
     prepare(source, tmp_path, configure(change).prepare, PrepareOptions(workers=1))
-    with pytest.raises(DatasetError, match=r"has clips of .* the run wants 1 s at 8000 Hz"):
+    with pytest.raises(DatasetError, match=r"has clips of .* the run needs 1 s at 8000 Hz"):
         evaluate(run, tmp_path)
 
 
-def test_a_dataset_of_other_labels_is_refused(run, source, experiment, tmp_path):
+def test_datasets_of_other_labels_are_rejected(run, source, experiment, tmp_path):
     shutil.copytree(source, tmp_path / "source")
     (tmp_path / "source/tones").rename(tmp_path / "source/drones")
     prepare(
         tmp_path / "source", tmp_path / "dataset", experiment.prepare, PrepareOptions(workers=1)
     )
-    with pytest.raises(DatasetError, match=r"drones, noise, the run knows noise, tones"):
+    with pytest.raises(DatasetError, match=r"drones, noise, the run has noise, tones"):
         evaluate(run, tmp_path / "dataset")
 
 
-def test_all_of_a_dataset_that_was_not_trained_on_is_judged(run, source, configure, tmp_path):
+def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_path):
     config = configure("prepare.seed=5", "prepare.folds=2").prepare
     prepare(source, tmp_path, config, PrepareOptions(workers=1))
     result = evaluate(run, tmp_path)
     assert (result["folds"], result["clips"]) == ([0, 1], 37)
 
 
-def test_a_run_that_held_nothing_out_is_not_judged_on_what_it_knows(run, dataset):
-    greedy = Run(run.folder, run.config, run.info.model_copy(update={"test_fold": None}))
+def test_runs_without_held_out_fold_need_a_fold(run, dataset):
+    full = Run(run.folder, run.config, run.info.model_copy(update={"test_fold": None}))
     with pytest.raises(DatasetError, match="nothing is held out"):
-        evaluate(greedy, dataset)
-    assert evaluate(greedy, dataset, [1])["folds"] == [1]
+        evaluate(full, dataset)
+    assert evaluate(full, dataset, [1])["folds"] == [1]
 
 
 # Classes, tracks and intervals
 
 
-def guesses(right_per_track):
-    """The score of tracks of two labels in turn, of whose five clips so many are right."""
+def score_tracks(right_per_track):
+    """Score tracks with two alternating labels and five clips, of which so many are right."""
     clips = np.arange(len(right_per_track) * 5)
     track = clips // 5
     truth = track % 2
     right = clips % 5 < np.array(right_per_track)[track]
-    said = np.where(right, truth, 1 - truth)
+    predicted = np.where(right, truth, 1 - truth)
     names = np.array([f"{number:05}" for number in track])
-    return score(Predictions(np.eye(2)[said] * 0.8 + 0.1, truth, names), ["a", "b"])
+    return score(Predictions(np.eye(2)[predicted] * 0.8 + 0.1, truth, names), ["a", "b"])
 
 
 def width(interval):
@@ -136,23 +135,23 @@ def width(interval):
 INTERVALS = ("clip_accuracy_interval", "track_accuracy_interval")
 
 
-def test_the_numbers_of_a_class_are_those_of_scikit_learn():
+def test_scores_of_classes_equal_those_of_scikit_learn():
     rng = np.random.default_rng(0)
-    labels = ["a", "b", "c", "never said", "never there"]
+    labels = ["a", "b", "c", "never predicted", "never true"]
     truth = rng.integers(0, 4, 200)
-    said = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 5, 200))
-    said[said == 3] = 0
-    result = score(Predictions(np.eye(5)[said], truth, truth.astype(str)), labels)
-    wanted = precision_recall_fscore_support(truth, said, labels=range(5), zero_division=0.0)
-    for row, *numbers in zip(result["per_class"], labels, *wanted, strict=True):
+    predicted = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 5, 200))
+    predicted[predicted == 3] = 0
+    result = score(Predictions(np.eye(5)[predicted], truth, truth.astype(str)), labels)
+    expected = precision_recall_fscore_support(truth, predicted, labels=range(5), zero_division=0.0)
+    for row, *numbers in zip(result["per_class"], labels, *expected, strict=True):
         assert list(row) == ["label", "precision", "recall", "f1", "clips"]
         assert list(row.values()) == [numbers[0], *(pytest.approx(n) for n in numbers[1:])]
-    assert result["macro_f1"] == pytest.approx(wanted[2].mean())
+    assert result["macro_f1"] == pytest.approx(expected[2].mean())
 
 
-def test_every_track_has_a_row(held_out, dataset):
+def test_each_track_has_a_row(held_out, dataset):
     rows = {row["path"]: row for row in held_out["per_track"]}
-    shards = records.load(dataset).fold_shards([0])
+    shards = manifest.load(dataset).fold_shards([0])
     assert {path: row["clips"] for path, row in rows.items()} == {
         track: clips for shard in shards for track, clips in shard.tracks.items()
     }
@@ -164,12 +163,12 @@ def test_every_track_has_a_row(held_out, dataset):
     assert right / held_out["tracks"] == held_out["track_accuracy"]
 
 
-def test_the_row_of_a_track_by_hand():
+def test_track_rows_of_an_example():
     # Two clips of three are wrong, but the mean of their probabilities is right.
     first = np.array([0.9, 0.4, 0.4, 0.2])
     tracks = np.array(["x", "x", "x", "y"])
-    said = Predictions(np.stack([first, 1 - first], axis=1), np.zeros(4, int), tracks)
-    x, y = score(said, ["a", "b"])["per_track"]
+    predictions = Predictions(np.stack([first, 1 - first], axis=1), np.zeros(4, int), tracks)
+    x, y = score(predictions, ["a", "b"])["per_track"]
     assert x["probability"] == pytest.approx(1.7 / 3)
     assert y["probability"] == pytest.approx(0.8)
     del x["probability"], y["probability"]
@@ -178,10 +177,10 @@ def test_the_row_of_a_track_by_hand():
 
 
 @pytest.mark.parametrize("name", INTERVALS)
-def test_the_interval_holds_the_accuracy_and_is_wider_for_fewer_tracks(name):
+def test_interval_contains_the_accuracy_and_narrows_with_more_tracks(name):
     widths = []
     for tracks in (10, 40, 160, 640):
-        result = guesses([5, 0, 4, 2, 5] * (tracks // 5))
+        result = score_tracks([5, 0, 4, 2, 5] * (tracks // 5))
         low, high = result[name]
         assert 0 <= low < result[name.removesuffix("_interval")] < high <= 1
         widths.append(high - low)
@@ -190,14 +189,14 @@ def test_the_interval_holds_the_accuracy_and_is_wider_for_fewer_tracks(name):
 
 
 @pytest.mark.parametrize("name", INTERVALS)
-def test_perfect_and_hopeless_predictions_leave_no_doubt(name):
-    assert guesses([5] * 8)[name] == [1, 1]
-    assert guesses([0] * 8)[name] == [0, 0]
+def test_intervals_of_all_right_and_all_wrong_predictions_are_points(name):
+    assert score_tracks([5] * 8)[name] == [1, 1]
+    assert score_tracks([0] * 8)[name] == [0, 0]
 
 
-def test_clips_of_a_track_are_no_independent_trials():
-    together = guesses([5, 5, 5, 0] * 10)  # tracks are right or wrong as a whole
-    spread = guesses([4, 4, 4, 3] * 10)  # the same clips, but tracks hardly differ
+def test_clips_of_a_track_are_not_independent():
+    together = score_tracks([5, 5, 5, 0] * 10)  # tracks are right or wrong as a whole
+    spread = score_tracks([4, 4, 4, 3] * 10)  # the same clips, but tracks hardly differ
     assert together["clip_accuracy"] == spread["clip_accuracy"] == 0.75
     # As 40 trials, not as 200: 2 × 1.96 × √(0.75 × 0.25 / 40).
     assert width(together["clip_accuracy_interval"]) == pytest.approx(0.268, rel=0.1)
@@ -205,7 +204,7 @@ def test_clips_of_a_track_are_no_independent_trials():
     assert width(spread["clip_accuracy_interval"]) == pytest.approx(0.268 / 5, rel=0.1)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
+def test_coverage_of_the_interval_is_about_95_percent():
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(300):
@@ -222,8 +221,8 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.90 <= covered / 300 <= 0.99
 
 
-def test_the_interval_is_the_same_every_time():
-    rows = guesses([5, 3, 4, 1] * 5)["per_track"]
+def test_interval_is_deterministic():
+    rows = score_tracks([5, 3, 4, 1] * 5)["per_track"]
     assert intervals(rows) == intervals(rows[::-1]) != intervals(rows, seed=1)
 
 
@@ -241,43 +240,43 @@ def tone(rate, seconds, channels=1):
     return np.stack([wave] * channels, axis=1)
 
 
-@pytest.mark.parametrize(
-    ("rate", "channels", "seconds"),
-    [(8000, 1, 3.0), (44100, 2, 2.5), (11025, 3, 1.0), (48000, 1, 20.0), (8000, 1, 0.2)],
-)
-def test_any_file_has_probabilities_that_sum_to_one(run, tmp_path, rate, channels, seconds):
-    path = tmp_path / "tone.wav"
-    soundfile.write(path, tone(rate, seconds, channels), rate)
-    entry = only(run, path)
-    assert entry["path"] == str(path)
-    assert list(entry["probabilities"]) == run.labels
-    assert sum(entry["probabilities"].values()) == pytest.approx(1)
-    assert entry["probabilities"][entry["label"]] == max(entry["probabilities"].values())
-    assert entry["seconds"] == pytest.approx(seconds, abs=2 / rate + 1 / RATE)  # the resampler's
+def test_probabilities_of_any_file_sum_to_one(run, tmp_path):
+    cases = [(8000, 1, 3.0), (44100, 2, 2.5), (11025, 3, 1.0), (48000, 1, 20.0), (8000, 1, 0.2)]
+    for rate, channels, seconds in cases:
+        path = tmp_path / "tone.wav"
+        soundfile.write(path, tone(rate, seconds, channels), rate)
+        entry = only(run, path)
+        assert entry["path"] == str(path)
+        assert list(entry["probabilities"]) == run.labels
+        assert sum(entry["probabilities"].values()) == pytest.approx(1)
+        assert entry["probabilities"][entry["label"]] == max(entry["probabilities"].values())
+        assert entry["seconds"] == pytest.approx(
+            seconds, abs=2 / rate + 1 / RATE
+        )  # the resampler's
 
 
-@pytest.mark.parametrize("samples", [1, 2, 5])
-def test_a_file_shorter_than_a_sample_of_the_network_is_answered(run, tmp_path, samples):
+def test_files_shorter_than_a_sample_are_handled(run, tmp_path):
     path = tmp_path / "click.wav"
-    soundfile.write(path, np.full(samples, 0.5), 48000)
-    try:
-        assert sum(only(run, path)["probabilities"].values()) == pytest.approx(1)
-    except AudioError as error:
-        assert "shorter than a sample at 8000 Hz" in str(error)
+    for samples in (1, 2, 5):
+        soundfile.write(path, np.full(samples, 0.5), 48000)
+        try:
+            assert sum(only(run, path)["probabilities"].values()) == pytest.approx(1)
+        except AudioError as error:
+            assert "shorter than a sample at 8000 Hz" in str(error)
 
 
-def test_the_rate_and_the_channels_of_a_file_hardly_matter(run, tmp_path):
-    found = []
+def test_sample_rate_and_channels_hardly_matter(run, tmp_path):
+    probabilities = []
     for rate, channels in [(8000, 1), (8000, 2), (44100, 2)]:
         path = tmp_path / f"{rate}-{channels}.wav"
         soundfile.write(path, tone(rate, 3.0, channels), rate, "FLOAT")
-        found.append(only(run, path)["probabilities"]["tones"])
-    assert found[1] == pytest.approx(found[0], abs=1e-6)
-    # An image of 80 dB shows what the resampler leaves near the file's ends.
-    assert found[2] == pytest.approx(found[0], abs=0.1)
+        probabilities.append(only(run, path)["probabilities"]["tones"])
+    assert probabilities[1] == pytest.approx(probabilities[0], abs=1e-6)
+    # A range of 80 dB includes the resampler's transients at the file's ends.
+    assert probabilities[2] == pytest.approx(probabilities[0], abs=0.1)
 
 
-def test_an_incomplete_clip_counts_by_what_it_holds(run, source, tmp_path):
+def test_incomplete_clips_are_weighted_by_their_length(run, source, tmp_path):
     samples, _ = soundfile.read(source / "noise/1.wav")
     parts = {
         "whole": samples[:RATE],
@@ -292,13 +291,13 @@ def test_an_incomplete_clip_counts_by_what_it_holds(run, source, tmp_path):
     assert chance["both"] == pytest.approx(0.8 * chance["whole"] + 0.2 * chance["rest"], abs=1e-6)
 
 
-def test_a_file_is_judged_alike_in_any_company(run, source, song):
+def test_prediction_does_not_depend_on_other_files(run, source, song):
     alone = only(run, song)
     _, together = predict(run, [source / "noise/0.wav", song])["files"]
     assert together == alone
 
 
-def test_what_cannot_be_read_is_reported_and_the_rest_is_answered(run, song, tmp_path):
+def test_unreadable_files_are_reported_and_others_classified(run, song, tmp_path):
     (tmp_path / "text.wav").write_text("none")
     entries = predict(run, [tmp_path / "text.wav", song, tmp_path / "gone.wav"])["files"]
     assert [entry["path"] for entry in entries] == [
@@ -311,6 +310,6 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_answered(run, song, tmp
     assert "does not exist" in entries[2]["error"]
 
 
-def test_nothing_that_can_be_read_is_an_error(run, tmp_path):
+def test_no_readable_file_is_an_error(run, tmp_path):
     with pytest.raises(AudioError, match=r"a\.wav' does not exist"):
         predict(run, [tmp_path / "a.wav", tmp_path / "b.wav"])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from tfdream import audio
@@ -15,6 +16,7 @@ from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset, report_corrupt_shards
 from tfdream.datasets.preparation import cutting
 from tfdream.errors import AudioError, DatasetError
+from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.runs import Run
 
@@ -30,9 +32,9 @@ class Predictions(NamedTuple):
       tracks: the track that each clip is from, str `[clips]`.
     """
 
-    probabilities: np.ndarray
-    labels: np.ndarray
-    tracks: np.ndarray
+    probabilities: FloatArray
+    labels: NDArray[np.integer[Any]]
+    tracks: NDArray[np.str_]
 
 
 def evaluate(
@@ -160,7 +162,7 @@ class Judge:
             lambda waveform: model(frontend(waveform), training=False), reduce_retracing=True
         )
 
-    def __call__(self, mono: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
+    def __call__(self, mono: Iterable[FloatArray]) -> tuple[FloatArray, int]:
         """Classify mono audio.
 
         Args:
@@ -193,7 +195,7 @@ class Judge:
         return FilePrediction(labels[int(share.argmax())], probabilities, samples / rate)
 
 
-def clip_batches(mono: Iterable[np.ndarray], run: Run) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Cut mono audio into batches of clips.
 
     Args:
@@ -204,7 +206,7 @@ def clip_batches(mono: Iterable[np.ndarray], run: Run) -> Iterator[tuple[np.ndar
       Clips float32 `[batch, samples]`, the last one padded as in training, and the number of
       samples of each clip before padding.
     """
-    pieces: list[np.ndarray] = []
+    pieces: list[FloatArray] = []
     for piece in audio.rechunk(mono, run.clip_samples):
         pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
         if len(pieces) == _BATCH_SIZE:
@@ -237,7 +239,7 @@ def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, An
     ]
 
 
-def _batch(pieces: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
+def _batch(pieces: list[FloatArray], run: Run) -> tuple[FloatArray, FloatArray]:
     tail = run.config.prepare.tail
     filled = [cutting.fill(piece, run.clip_samples, tail) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.errors import AudioError, ModelError
 from tfdream.evaluation.classification import clip_batches
 from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import frechet
+from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.runs import Run
@@ -36,8 +38,8 @@ class Embedded(NamedTuple):
       skipped: rows of path and reason.
     """
 
-    clips: np.ndarray
-    file_index: np.ndarray
+    clips: FloatArray
+    file_index: NDArray[np.integer[Any]]
     paths: list[Path]
     skipped: list[dict[str, str]]
 
@@ -69,12 +71,12 @@ class Embedder:
 
         self._embed = embed
 
-    def read(self, path: str | Path) -> np.ndarray:
+    def read(self, path: str | Path) -> FloatArray:
         """Return the embeddings of a file's clips, float32 `[clips, dimensions]`.
 
         A shorter last clip is left out, unless it is the only one.
         """
-        embeddings: list[np.ndarray] = []
+        embeddings: list[FloatArray] = []
         with audio.Reader(Path(path)) as reader:
             for clips, filled in clip_batches(reader.mid(self.run.sample_rate), self.run):
                 whole = filled == self.run.clip_samples
@@ -93,7 +95,7 @@ class Embedder:
         Raises:
           AudioError: if no file can be read.
         """
-        clips: list[np.ndarray] = []
+        clips: list[FloatArray] = []
         read: list[Path] = []
         skipped: list[dict[str, str]] = []
         files = recordings([path])
@@ -201,7 +203,7 @@ def within(embedded: Embedded, rng: np.random.Generator) -> float | None:
     return float(np.mean(distances)) if distances else None
 
 
-def _halves(embedded: Embedded, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _halves(embedded: Embedded, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
     """Yield masks of the clips in the first half, bool `[clips]`; several files stay whole."""
     clip_numbers = np.arange(len(embedded.clips))
     units = embedded.file_index if len(embedded.paths) > 1 else clip_numbers

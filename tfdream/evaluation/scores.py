@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _RESAMPLES = 2000
 _CONFIDENCE_PERCENT = 95
 
 
-def per_class(labels: Sequence[str], confusion: np.ndarray) -> list[dict[str, Any]]:
+def per_class(labels: Sequence[str], confusion: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
     """Compute precision, recall, F1 and the number of clips of each label; undefined scores are 0.
 
     Args:

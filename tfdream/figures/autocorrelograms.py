@@ -10,7 +10,7 @@ from pydantic import Field
 from tfdream import config
 from tfdream.errors import ConfigError
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
-from tfdream.figures.parts.sheet import VALUE_MAP, add_color_bar, new_sheet, set_title
+from tfdream.figures.parts.sheet import VALUE_MAP, FloatArray, add_color_bar, new_sheet, set_title
 
 
 class Options(AudioFigureOptions):
@@ -43,7 +43,7 @@ def draw(options: Options) -> Drawing:
 
 
 def plot_autocorrelograms(
-    images: Sequence[tuple[np.ndarray, np.ndarray]], lag_seconds: float, titles: Sequence[str]
+    images: Sequence[tuple[FloatArray, FloatArray]], lag_seconds: float, titles: Sequence[str]
 ) -> Figure:
     """Draw the autocorrelation of onsets over time, one file below the other.
 

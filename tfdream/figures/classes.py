@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from tfdream.figures.base import Argument, Drawing, FigureOptions
 from tfdream.figures.parts.sheet import VALUE_MAP, new_sheet, shorten
@@ -31,7 +32,10 @@ def draw(options: Options) -> Drawing:
 
 
 def plot_classes(
-    labels: Sequence[str], folds: Sequence[int], clips: np.ndarray, tracks: np.ndarray
+    labels: Sequence[str],
+    folds: Sequence[int],
+    clips: NDArray[np.integer[Any]],
+    tracks: NDArray[np.integer[Any]],
 ) -> Figure:
     """Draw the number of clips and tracks of each class as bars, stacked by fold.
 

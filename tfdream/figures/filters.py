@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from pydantic import Field
 
 from tfdream.figures.base import Argument, Drawing, FigureOptions, Option
@@ -15,6 +16,7 @@ from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     ORANGE,
     WIDTH_INCHES,
+    FloatArray,
     new_figure,
     power_to_level_db,
 )
@@ -67,7 +69,7 @@ class Kernels(NamedTuple):
     """
 
     layer: str
-    weights: np.ndarray
+    weights: FloatArray
     spacings: tuple[Spacing, ...]
 
     @classmethod
@@ -107,14 +109,14 @@ def plot_filters(kernels: Sequence[Kernels]) -> Figure:
     return figure
 
 
-def strongest(weights: np.ndarray) -> list[tuple[int, np.ndarray]]:
+def strongest(weights: FloatArray) -> list[tuple[int, FloatArray]]:
     """Return at most eight filters in order: number, and kernel of the strongest input."""
     energy = (weights**2).sum(axis=tuple(range(weights.ndim - 2)))  # [inputs, filters]
     largest = np.sort(np.argsort(-energy.sum(axis=0), kind="stable")[:_MAX_FILTERS])
     return [(int(one), weights[..., energy[:, one].argmax(), one]) for one in largest]
 
 
-def response_db(kernel: np.ndarray, spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
+def response_db(kernel: FloatArray, spacing: Spacing) -> tuple[FloatArray, FloatArray]:
     """Return frequencies in cycles per unit and gains in dB of a kernel `[length]`."""
     points = max(_POINTS, len(kernel))
     gain = np.abs(np.fft.rfft(kernel, points))
@@ -133,7 +135,7 @@ def _heading(kernels: Kernels, shown: int) -> str:
 
 
 def _draw_lines(
-    part: Any, grid: np.ndarray, kernels: Kernels, shown: Sequence[tuple[int, np.ndarray]]
+    part: Any, grid: NDArray[np.object_], kernels: Kernels, shown: Sequence[tuple[int, FloatArray]]
 ) -> None:
     (spacing,) = kernels.spacings
     largest = max(float(np.abs(kernel).max()) for _, kernel in shown) or 1.0
@@ -153,7 +155,7 @@ def _draw_lines(
 
 
 def _draw_images(
-    part: Any, grid: np.ndarray, kernels: Kernels, shown: Sequence[tuple[int, np.ndarray]]
+    part: Any, grid: NDArray[np.object_], kernels: Kernels, shown: Sequence[tuple[int, FloatArray]]
 ) -> None:
     height, width = kernels.spacings
     largest = max(float(np.abs(kernel).max()) for _, kernel in shown) or 1.0
@@ -188,15 +190,15 @@ def _draw_images(
     )
 
 
-def _response_image(kernel: np.ndarray) -> np.ndarray:
+def _response_image(kernel: FloatArray) -> FloatArray:
     """Return the squared gain of a kernel `[height, width]` over modulation frequencies."""
     points = [max(_IMAGE_POINTS, size) for size in kernel.shape]
     gain = np.abs(np.fft.fft2(kernel, points)) ** 2
-    shifted: np.ndarray = np.fft.fftshift(gain, axes=1)
+    shifted: FloatArray = np.fft.fftshift(gain, axes=1)
     return shifted[: points[0] // 2 + 1]
 
 
-def _label(grid: np.ndarray, above: tuple[str, str], below: tuple[str, str]) -> None:
+def _label(grid: NDArray[np.object_], above: tuple[str, str], below: tuple[str, str]) -> None:
     """Label the leftmost axes of both rows; the others are the same, which saves drawing time."""
     for row, (horizontal, vertical) in zip(grid, (above, below), strict=True):
         for other in row[1:]:

@@ -11,7 +11,14 @@ from pydantic import Field
 
 from tfdream import config
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
-from tfdream.figures.parts.sheet import BLUE, WIDTH_INCHES, add_color_bar, new_sheet, set_title
+from tfdream.figures.parts.sheet import (
+    BLUE,
+    WIDTH_INCHES,
+    FloatArray,
+    add_color_bar,
+    new_sheet,
+    set_title,
+)
 from tfdream.figures.parts.units import Channel
 
 if TYPE_CHECKING:
@@ -52,7 +59,7 @@ def draw(options: Options) -> Drawing:
 
 
 def plot_octaves(
-    views: Sequence[Sequence[np.ndarray]],
+    views: Sequence[Sequence[FloatArray]],
     titles: Sequence[str],
     axes: "InputAxes",
     start_seconds: float = 0.0,
@@ -99,7 +106,7 @@ def plot_octaves(
 
 def _draw_image(
     axis: Axes,
-    image: np.ndarray,
+    image: FloatArray,
     channel: Channel,
     highest: float,
     axes: "InputAxes",
@@ -120,7 +127,7 @@ def _draw_image(
     add_color_bar(axis, drawn, channel.label)
 
 
-def _draw_line(axis: Axes, values: np.ndarray, axes: "InputAxes", start_seconds: float) -> None:
+def _draw_line(axis: Axes, values: FloatArray, axes: "InputAxes", start_seconds: float) -> None:
     spacing = axes.spacings(())[0].size
     times = start_seconds + spacing * np.arange(len(values))
     axis.plot(times, values, color=BLUE, linewidth=0.6)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorboard import program
 
 from tfdream import audio
@@ -127,7 +128,7 @@ def _markdown_code(text: str) -> str:
     return textwrap.indent(text, "    ")
 
 
-def _beginning(path: Path) -> tuple[np.ndarray, int]:
+def _beginning(path: Path) -> tuple[NDArray[np.floating[Any]], int]:
     """Return the first minute of a file, float32 `[samples, channels]`, and its sample rate."""
     with audio.Reader(path) as reader:
         length = round(_MAX_SOUND_SECONDS * reader.info.sample_rate)

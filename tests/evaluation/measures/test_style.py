@@ -13,7 +13,7 @@ RATE = 22050
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Bright noise that comes and goes, a chord, and half of each."""
+    """Amplitude-modulated bright noise, a chord, and mixtures of both."""
     folder = tmp_path_factory.mktemp("files")
     rng = np.random.default_rng(0)
     times = np.arange(2 * RATE) / RATE
@@ -29,43 +29,43 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(files):
-    """A judge with few filters, whose tiles are those of the recipe."""
+def measure(files):
+    """The measure with few filters, and the tiles of the recipe."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(style, "_FILTERS", 64)
         return StyleDistance(files("noise"))
 
 
-def test_it_is_zero_for_the_style_itself_at_any_volume(judge, files):
-    assert judge.to(files("noise")) == pytest.approx(0, abs=1e-4)
-    assert judge.to(files("soft")) == pytest.approx(0, abs=1e-4)
+def test_distance_of_the_style_itself_is_zero_at_any_volume(measure, files):
+    assert measure.distance_of(files("noise")) == pytest.approx(0, abs=1e-4)
+    assert measure.distance_of(files("soft")) == pytest.approx(0, abs=1e-4)
 
 
-def test_it_falls_as_the_style_is_mixed_in(judge, files):
-    told = judge(files("chord"), files("both"))
-    assert 0.01 < told["style_distance_after"] < told["style_distance_before"]
-    assert told["notes"][0] == "the original (2.00 s) is repeated to 10 s for style_distance"
-    json.dumps(told, allow_nan=False)
+def test_distance_decreases_as_the_style_is_mixed_in(measure, files):
+    result = measure(files("chord"), files("both"))
+    assert 0.01 < result["style_distance_after"] < result["style_distance_before"]
+    assert result["notes"][0] == "the original (2.00 s) is repeated to 10 s for style_distance"
+    json.dumps(result, allow_nan=False)
 
 
-def test_silence_has_no_distance(judge, files):
-    told = judge(files("noise"), files("silence"))
-    assert told["style_distance_after"] is None
-    assert told["style_distance_before"] is not None
-    with pytest.raises(AudioError, match=r"silence.*no loudness.*give another --style"):
+def test_silence_has_no_distance(measure, files):
+    result = measure(files("noise"), files("silence"))
+    assert result["style_distance_after"] is None
+    assert result["style_distance_before"] is not None
+    with pytest.raises(AudioError, match=r"silence.*no loudness.*use another --style"):
         StyleDistance(files("silence"))
 
 
-def test_the_judge_is_not_the_recipe(judge):
+def test_seed_differs_from_the_recipe(measure):
     from tfdream import config
     from tfdream.config import TransferConfig
 
     recipe = config.load(style.RECIPE, TransferConfig)
-    assert judge.config.network.options["seed"] != recipe.network.options["seed"]
-    assert judge.config.network.frontend == recipe.network.frontend
+    assert measure.config.network.options["seed"] != recipe.network.options["seed"]
+    assert measure.config.network.frontend == recipe.network.frontend
 
 
 @pytest.mark.slow
-def test_rate_and_channels_do_not_matter(judge, files):
-    # Samples that are held twice have images above 11 kHz, which the judge does not hear.
-    assert judge.to(files("stereo")) < 0.05
+def test_sample_rate_and_channels_do_not_matter(measure, files):
+    # Repeated samples have aliases above 11 kHz, which the network's sample rate excludes.
+    assert measure.distance_of(files("stereo")) < 0.05

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import qr, svdvals
 
+from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.io.progress import ProgressFn, no_progress
 
 MIN_ROWS = 2
@@ -22,11 +23,11 @@ class Gaussian(NamedTuple):
         covariance if there are few rows, and makes a matrix square root unnecessary.
     """
 
-    mean: np.ndarray
-    factor: np.ndarray
+    mean: FloatArray
+    factor: FloatArray
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> "Gaussian":
+    def fit(cls, rows: FloatArray) -> "Gaussian":
         """Fit a Gaussian to vectors `[rows, dimensions]`, at least two."""
         mean = rows.mean(axis=0, dtype=float)
         centered = (rows - mean) / np.sqrt(len(rows) - 1)
@@ -49,7 +50,7 @@ def distance(left: Gaussian, right: Gaussian) -> float:
     return float(max(means + variances - 2 * common, 0.0))
 
 
-def between(left: np.ndarray, right: np.ndarray) -> float:
+def between(left: FloatArray, right: FloatArray) -> float:
     """Return the distance of two sets of vectors `[rows, dimensions]`.
 
     >>> square = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])
@@ -60,8 +61,8 @@ def between(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def unbiased(
-    left: np.ndarray,
-    right: np.ndarray,
+    left: FloatArray,
+    right: FloatArray,
     subsets: int,
     rng: np.random.Generator,
     progress: ProgressFn = no_progress,
@@ -99,6 +100,7 @@ def unbiased(
     return all_rows - float(runs @ rises / (runs @ runs))
 
 
-def _part(rows: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def _part(rows: FloatArray, share: float, rng: np.random.Generator) -> FloatArray:
     count = max(MIN_ROWS, round(share * len(rows)))
-    return rows[rng.permutation(len(rows))[:count]]
+    part: FloatArray = rows[rng.permutation(len(rows))[:count]]
+    return part

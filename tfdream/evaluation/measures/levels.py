@@ -1,8 +1,12 @@
 """Power and energy in dB."""
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
 
 SILENCE_DB = -120.0
 """Quantization noise of 16 bits in one cell of a spectrum; most files have no lower levels."""
@@ -20,13 +24,13 @@ def db_to_power(db: float) -> float:
     return float(10 ** (db / 10))
 
 
-def power_to_db(power: np.ndarray) -> np.ndarray:
+def power_to_db(power: FloatArray) -> FloatArray:
     """Convert power above 0 to dB."""
-    level: np.ndarray = 10 * np.log10(power)
+    level: FloatArray = 10.0 * np.log10(power)
     return level
 
 
-def energy(values: np.ndarray) -> float:
+def energy(values: FloatArray) -> float:
     """Return the sum of the squares."""
     return float(np.square(values).sum(dtype=float))
 

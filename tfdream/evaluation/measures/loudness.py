@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import sosfilt
 
 from tfdream import audio
-from tfdream.evaluation.measures.levels import db_to_power
+from tfdream.evaluation.measures.levels import FloatArray, db_to_power
 
 SAMPLE_RATE = 48000
 """The sample rate that the standard specifies its filters for."""
@@ -27,7 +27,7 @@ _GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 
 
-def integrated_lufs(blocks: Iterable[np.ndarray]) -> list[float | None]:
+def integrated_lufs(blocks: Iterable[FloatArray]) -> list[float | None]:
     """Compute the integrated loudness of several signals, with equal weights of all channels.
 
     Args:
@@ -36,8 +36,8 @@ def integrated_lufs(blocks: Iterable[np.ndarray]) -> list[float | None]:
     Returns:
       One value in LUFS for each signal; None if it is shorter than 0.4 s or below −70 LUFS.
     """
-    state: np.ndarray | None = None
-    steps: list[np.ndarray] = []
+    state: FloatArray | None = None
+    steps: list[FloatArray] = []
     for block in audio.rechunk(blocks, 16 * _STEP_SAMPLES):
         if state is None:
             state = np.zeros((len(_K_WEIGHTING), 2, *block.shape[1:]))
@@ -50,7 +50,7 @@ def integrated_lufs(blocks: Iterable[np.ndarray]) -> list[float | None]:
     return [_gated_lufs(powers) for powers in np.concatenate(steps).T]
 
 
-def _gated_lufs(powers: np.ndarray) -> float | None:
+def _gated_lufs(powers: FloatArray) -> float | None:
     """Integrate the K-weighted powers of steps of 0.1 s, `[steps]`.
 
     Source: annex 1: windows of 0.4 s count above −70 LUFS, and then above 10 LU below the loudness

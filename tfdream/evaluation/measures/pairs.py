@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfdream import audio
-from tfdream.evaluation.measures.levels import energy, ratio_db
+from tfdream.evaluation.measures.levels import FloatArray, energy, ratio_db
 
 # The largest sample that 16 bits hold; a limiter stays below.
 _FULL_SCALE = 1 - 2.0**-15
@@ -61,7 +61,7 @@ class FilePair:
     result: Path
     mid: bool
 
-    def blocks(self, sample_rate: int, mid: bool = False) -> Iterator[np.ndarray]:
+    def blocks(self, sample_rate: int, mid: bool = False) -> Iterator[FloatArray]:
         """Yield the common part of both files at one rate, float32 `[samples, 2, channels]`."""
         with audio.Reader(self.original) as before, audio.Reader(self.result) as after:
             streams = [
@@ -72,7 +72,7 @@ class FilePair:
                 length = min(map(len, pair))
                 yield np.stack([block[:length] for block in pair], axis=1)
 
-    def original_blocks(self, sample_rate: int) -> Iterator[np.ndarray]:
+    def original_blocks(self, sample_rate: int) -> Iterator[FloatArray]:
         """Yield the whole original, float32 `[samples, channels]`."""
         with audio.Reader(self.original) as reader:
             yield from _stream(reader, sample_rate, self.mid)
@@ -84,7 +84,7 @@ class Difference:
     def __init__(self) -> None:
         self.error = self.energy = 0.0
 
-    def accumulate(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def accumulate(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         """Add blocks to the difference and yield them unchanged."""
         for block in blocks:
             self.error += energy(block[:, 1] - block[:, 0])
@@ -111,5 +111,5 @@ def notes(before: FileStats, after: FileStats) -> Iterator[str]:
         yield "no difference_db: it needs the same rate, channels and number of samples"
 
 
-def _stream(reader: audio.Reader, sample_rate: int, mid: bool) -> Iterator[np.ndarray]:
+def _stream(reader: audio.Reader, sample_rate: int, mid: bool) -> Iterator[FloatArray]:
     return reader.mid(sample_rate) if mid else reader.resampled(sample_rate)

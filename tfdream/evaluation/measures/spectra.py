@@ -13,6 +13,7 @@ from scipy.signal.windows import hann
 
 from tfdream.evaluation.measures.levels import (
     SILENCE_DB,
+    FloatArray,
     db_to_power,
     energy,
     power_to_db,
@@ -30,7 +31,7 @@ _FLOOR_DB = 60.0
 class _Measure(Protocol):
     """Accumulates one measure over the spectra of two files."""
 
-    def add(self, power: np.ndarray) -> None:
+    def add(self, power: FloatArray) -> None:
         """Add power spectra `[frames, 2, channels, bins]`."""
 
     def result(self) -> dict[str, float | None]:
@@ -47,7 +48,7 @@ class Scale(NamedTuple):
     loudest: float
 
     @classmethod
-    def from_original(cls, blocks: Iterable[np.ndarray]) -> "Scale":
+    def from_original(cls, blocks: Iterable[FloatArray]) -> "Scale":
         """Compute the scale of an original, a stream `[samples, …]`."""
         return cls(max(float(power.max()) for power in power_spectra(blocks)))
 
@@ -62,13 +63,13 @@ class Scale(NamedTuple):
         return self.loudest * db_to_power(-_FLOOR_DB)
 
 
-def power_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def power_spectra(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
     """Yield power spectra of a stream `[samples, …]`, float32 `[frames, …, bins]`.
 
     A sine of amplitude 1 has power 1. The stream is padded with half a window of silence at both
     ends, so that every sample counts.
     """
-    pending: np.ndarray | None = None
+    pending: FloatArray | None = None
     for block in _pad_with_silence(blocks):
         pending = block if pending is None else np.concatenate([pending, block])
         if len(pending) < N_FFT:
@@ -79,7 +80,7 @@ def power_spectra(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         pending = pending[len(frames) * _HOP_SAMPLES :]
 
 
-def _pad_with_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _pad_with_silence(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
     silence = None
     for block in blocks:
         if silence is None:
@@ -90,7 +91,7 @@ def _pad_with_silence(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield silence
 
 
-def measure(blocks: Iterable[np.ndarray], scale: Scale) -> dict[str, float | None]:
+def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | None]:
     """Compute the measures from a stream `[samples, 2, channels]`."""
     measures: list[_Measure] = [
         _LevelDistance(scale),
@@ -111,7 +112,7 @@ class _LevelDistance:
         self.scale = scale
         self.sum, self.spectra = 0.0, 0
 
-    def add(self, power: np.ndarray) -> None:
+    def add(self, power: FloatArray) -> None:
         levels_db = power_to_db(np.maximum(power, self.scale.lowest))
         squares = (levels_db[:, 1] - levels_db[:, 0]) ** 2
         self.sum += float(np.sqrt(squares.mean(axis=-1)).sum())
@@ -127,7 +128,7 @@ class _Convergence:
     def __init__(self) -> None:
         self.error = self.energy = 0.0
 
-    def add(self, power: np.ndarray) -> None:
+    def add(self, power: FloatArray) -> None:
         magnitude = np.sqrt(power)
         self.error += energy(magnitude[:, 1] - magnitude[:, 0])
         self.energy += energy(magnitude[:, 0])
@@ -144,7 +145,7 @@ class _Floor:
         self.cells = self.floor_cells = 0
         self.powers = np.zeros(2)
 
-    def add(self, power: np.ndarray) -> None:
+    def add(self, power: FloatArray) -> None:
         in_floor = power[:, 0] <= self.scale.highest_of_floor
         self.cells += in_floor.size
         self.floor_cells += int(np.count_nonzero(in_floor))
@@ -169,7 +170,7 @@ class _Flatness:
         self.min_power = np.array([max(scale.highest_of_floor, silence), silence])
         self.sum, self.spectra = 0.0, 0
 
-    def add(self, power: np.ndarray) -> None:
+    def add(self, power: FloatArray) -> None:
         audible_frames = (power.max(axis=-1) > self.min_power[:, np.newaxis]).all(axis=1)
         pairs = power.swapaxes(1, 2)[audible_frames]
         audible = np.maximum(pairs, db_to_power(SILENCE_DB))

@@ -15,6 +15,7 @@ import scipy.signal
 
 from tfdream import audio
 from tfdream.config import StftSpec
+from tfdream.figures.parts.sheet import FloatArray
 
 # About the dots of a sheet: finer columns would be left out at random in drawing.
 _COLUMNS = 1100
@@ -35,7 +36,7 @@ class FrequencyScale(NamedTuple):
     max_hz: float | None = None
     linear: bool = False
 
-    def edges_hz(self, sample_rate: int) -> np.ndarray:
+    def edges_hz(self, sample_rate: int) -> FloatArray:
         """Return the edges of the spectrogram's rows, ascending: float64 `[rows + 1]`.
 
         >>> FrequencyScale(linear=True).edges_hz(8000)[[0, -1]].tolist()
@@ -60,12 +61,12 @@ class Overview(NamedTuple):
     """
 
     seconds: float
-    sample_edges: np.ndarray
-    lowest: np.ndarray
-    highest: np.ndarray
-    frame_edges: np.ndarray
-    edges_hz: np.ndarray
-    power: np.ndarray
+    sample_edges: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    frame_edges: FloatArray
+    edges_hz: FloatArray
+    power: FloatArray
 
 
 def read_overview(path: str | Path, spec: StftSpec, scale: FrequencyScale) -> Overview:
@@ -85,7 +86,7 @@ def read_overview(path: str | Path, spec: StftSpec, scale: FrequencyScale) -> Ov
         edges_hz = scale.edges_hz(rate)
         first_bins = np.rint(edges_hz * spec.n_fft / rate).astype(int)
 
-        def mid_blocks() -> Iterator[np.ndarray]:
+        def mid_blocks() -> Iterator[FloatArray]:
             for block in audio.mid(reader.blocks()):
                 extremes.add(np.concatenate([-block, block], axis=1))
                 yield block[:, 0]
@@ -128,7 +129,7 @@ class Columns:
         self.width = 1
         self._largest = np.full((2 * limit, rows), -np.inf, np.float32)
 
-    def add(self, vectors: np.ndarray) -> None:
+    def add(self, vectors: FloatArray) -> None:
         """Append vectors, float `[vectors, rows]`."""
         while self.count + len(vectors) > len(self._largest) * self.width:
             self._halve()
@@ -139,7 +140,7 @@ class Columns:
         np.maximum(columns, np.maximum.reduceat(vectors, starts), out=columns)
         self.count += len(vectors)
 
-    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+    def joined(self) -> tuple[FloatArray, FloatArray]:
         """Return the columns `[columns, rows]`, and the numbers of the vectors at their edges."""
         filled = -(-self.count // self.width)
         ends = np.arange(filled + 1)
@@ -154,7 +155,7 @@ class Columns:
         self.width *= 2
 
 
-def _frame_powers(blocks: Iterable[np.ndarray], spec: StftSpec) -> Iterator[np.ndarray]:
+def _frame_powers(blocks: Iterable[FloatArray], spec: StftSpec) -> Iterator[FloatArray]:
     """Convert blocks of samples `[samples]` to batches of frames' power `[frames, bins]`."""
     window = scipy.signal.get_window("hann", spec.n_fft).astype(np.float32) / (spec.n_fft / 4)
     silence = np.zeros(spec.n_fft // 2, np.float32)

@@ -4,14 +4,18 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from tfdream.errors import ConfigError
 from tfdream.io.atomic import check_output_file, write_bytes
+
+FloatArray = NDArray[np.floating[Any]]
 
 _FORMATS = (".png", ".svg", ".pdf")
 _DOTS_PER_INCH = 150
@@ -120,7 +124,7 @@ def add_color_bar(axis: Axes, drawn: ScalarMappable, label: str) -> None:
     axis.figure.colorbar(drawn, ax=axis, label=label, pad=0.01)
 
 
-def round_hz(frequencies_hz: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def round_hz(frequencies_hz: FloatArray, positions: FloatArray) -> FloatArray:
     """Return round frequencies for the ticks of a logarithmic axis, as far as there is room.
 
     Args:
@@ -141,13 +145,13 @@ def round_hz(frequencies_hz: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def power_to_level_db(
-    power: np.ndarray, reference: float, range_db: float = RANGE_DB
-) -> np.ndarray:
+    power: FloatArray, reference: float, range_db: float = RANGE_DB
+) -> FloatArray:
     """Convert power to dB relative to a reference, limited to `range_db` below it.
 
     >>> power_to_level_db(np.array([1.0, 0.1, 0.0]), reference=1.0, range_db=60).round(6).tolist()
     [0.0, -10.0, -60.0]
     """
     share = power / max(reference, 1e-20)
-    level: np.ndarray = 10 * np.log10(np.maximum(share, 10 ** (-range_db / 10)))
+    level: FloatArray = 10 * np.log10(np.maximum(share, 10 ** (-range_db / 10)))
     return level
