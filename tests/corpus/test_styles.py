@@ -28,17 +28,17 @@ def song(**changes):
 
 
 def beat_strength(samples):
-    """The best autocorrelation of the onset curve at a beat of 118 to 142 bpm."""
+    """Return the maximum autocorrelation of the onset curve for a beat of 118 to 142 bpm."""
     _, _, spectra = signal.stft(samples.mean(axis=1), RATE, nperseg=1024, noverlap=768)
     rises = np.diff(np.log1p(1000 * np.abs(spectra)), axis=1).clip(0).mean(axis=0)
-    onsets = rises - np.convolve(rises, np.full(63, 1 / 63), "same")  # without what takes a second
+    onsets = rises - np.convolve(rises, np.full(63, 1 / 63), "same")  # without slow changes
     similarity = np.correlate(onsets, onsets, "full")[len(onsets) - 1 :] / (onsets @ onsets)
     lag_seconds = np.arange(len(onsets)) * 256 / RATE
     return similarity[(lag_seconds > 60 / 142) & (lag_seconds < 60 / 118)].max()
 
 
 def timbre(samples):
-    """Mean level of five bands between the fades, and how much it moves from frame to frame."""
+    """Return the mean level of five bands between the fades, and its change from frame to frame."""
     mid = samples[RATE // 2 : -RATE // 2].mean(axis=1)
     hz, _, spectra = signal.stft(mid, RATE, nperseg=1024, boundary=None)
     band = np.digitize(hz, [150, 600, 2000, 5000])
@@ -61,7 +61,7 @@ def test_a_song_is_finite_stereo_and_normalized(style, seconds, sample_rate):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_seed_decides(style):
+def test_the_song_depends_on_the_seed(style):
     first = compose(style, 5, 2.0, RATE)
     assert np.array_equal(first, compose(style, 5, 2.0, RATE))
     other = compose(style, 6, 2.0, RATE)
@@ -82,21 +82,21 @@ def test_a_song_is_the_same_in_another_process():
     assert output == compose("chiptune", 3, 0.5, RATE).tobytes()
 
 
-def test_techno_has_a_beat_and_ambient_has_none():
+def test_only_techno_has_a_beat():
     techno = [beat_strength(compose("techno", seed, 6.0, RATE)) for seed in range(4)]
     ambient = [beat_strength(compose("ambient", seed, 6.0, RATE)) for seed in range(4)]
     assert min(techno) > 0.5 > max(ambient)
 
 
-def test_a_few_songs_teach_the_styles():
-    """Of five known songs of each style, the one nearest in timbre tells the style of a new one."""
+def test_styles_differ_in_timbre():
+    """The nearest of five training songs of each style has the same style as a test song."""
     songs = np.array(
         [[timbre(compose(style, seed, 4.0, RATE)) for seed in range(10)] for style in STYLES]
     )
-    known = songs[:, :5].reshape(-1, songs.shape[-1])
+    train = songs[:, :5].reshape(-1, songs.shape[-1])
     for number, new_songs in enumerate(songs[:, 5:]):
-        nearest = np.linalg.norm(new_songs[:, None] - known, axis=2).argmin(axis=1)
-        # Chance is 0.25; such plain features may miss one song, a network should not.
+        nearest = np.linalg.norm(new_songs[:, None] - train, axis=2).argmin(axis=1)
+        # Chance is 0.25; these simple features may misclassify one song, a network should not.
         assert (nearest // 5 == number).mean() >= 0.8
     assert songs.std(axis=1).max(axis=1).min() > 0.2  # 2 dB of a band between songs of a style
 
@@ -108,14 +108,14 @@ def test_degrees_are_pitches_of_the_mode():
     assert semitones == pytest.approx({0: 4, 5: 3})  # the thirds of major and minor
 
 
-def test_a_placed_sound_keeps_its_power_and_is_cut_at_the_end():
+def test_panning_preserves_power_and_sounds_are_cut_at_the_end():
     mix = song().silence()
     song().place(mix, np.ones(RATE, np.float32), beat=15, gain=0.5, pan=0.3)
     assert not mix[:, : round(7.5 * RATE)].any()
     np.testing.assert_allclose((mix[:, round(7.5 * RATE) :] ** 2).sum(axis=0), 0.25, rtol=1e-5)
 
 
-def test_an_oscillator_has_no_aliases():
+def test_an_oscillator_has_no_aliasing():
     """A saw of 1 kHz at 16 kHz has seven harmonics and nothing else."""
     hz = np.full(RATE, 1000, np.float32)
     spectrum = np.abs(np.fft.rfft(oscillate(1j / np.arange(1, 100)[None], hz, RATE))) / (RATE / 2)
@@ -125,7 +125,7 @@ def test_an_oscillator_has_no_aliases():
     assert spectrum.max() < 1e-3  # the table's 8192 steps leave about -70 dB
 
 
-def test_a_melody_is_one_voice():
+def test_a_melody_is_monophonic():
     notes = list(melody(song(), 0, 7))
     ends = [beat + beats for beat, beats, _ in notes]
     assert all(end <= beat for end, (beat, _, _) in zip(ends, notes[1:], strict=False))
@@ -137,7 +137,7 @@ def test_a_melody_is_one_voice():
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "expected"),
     [
         ({"style": "polka"}, "style='polka'.*ambient"),
         ({"seconds": 0.0}, "seconds=0.0"),
@@ -147,9 +147,9 @@ def test_a_melody_is_one_voice():
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_what_cannot_be_composed_is_named(changes, named):
+def test_invalid_arguments_are_named(changes, expected):
     arguments = {"style": "techno", "seed": 0, "seconds": 1.0, "sample_rate": RATE}
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=expected):
         compose(**(arguments | changes))
 
 
@@ -157,7 +157,7 @@ def test_a_corpus_is_a_folder_for_each_style(tmp_path):
     paths = write_corpus(tmp_path / "corpus", 2, 0.5, RATE, seed=3)
     expected = [f"{style}/{style}-{number}.flac" for style in STYLES for number in ("01", "02")]
     assert [path.relative_to(tmp_path / "corpus").as_posix() for path in paths] == expected
-    assert sorted(tmp_path.rglob("*.*")) == sorted(paths)  # no temporary file stays
+    assert sorted(tmp_path.rglob("*.*")) == sorted(paths)  # no temporary file is left
     for path in paths:
         header = soundfile.info(path)
         assert (header.format, header.subtype) == ("FLAC", "PCM_16")

@@ -1,1 +1,1 @@
-""""""
+"""The composer of the demo corpus."""

@@ -1,8 +1,8 @@
-"""The embedded demo corpus: four musical styles, composed and synthesised from a seed.
+"""The demo corpus: songs in four musical styles, composed and synthesized from a seed.
 
-A song draws its tempo, key and chords; a style places notes on its grid of beats, adds a room, and
-the mix is mastered. All but a style's rules comes from the seed, so that two songs of one style
-share a manner and no notes.
+Tempo, key and chords of a song are random; a style places notes on the grid of beats and adds
+reverb, and the mix is mastered. Everything except the rules of the style depends on the seed, so
+that two songs of a style have the same character and different notes.
 """
 
 import math
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tfdream import audio
+from tfdream.audio import Samples
 from tfdream.corpus.instruments import (
     BEATS_PER_BAR,
     MIN_SAMPLE_RATE,
@@ -38,8 +39,8 @@ from tfdream.errors import ConfigError
 # Styles
 
 
-def ambient(song: Song) -> np.ndarray:
-    """Slowly swelling chords, wind and a few bells in a very large room."""
+def ambient(song: Song) -> Samples:
+    """Compose slowly swelling chords, wind and a few bells with a long reverb."""
     rng, rate = song.rng, song.sample_rate
     mix = song.silence()
     bright_hz, bell_density = rng.uniform(300, 1000), rng.uniform(0.03, 0.3)
@@ -60,8 +61,8 @@ def ambient(song: Song) -> np.ndarray:
     return reverb(song, mix, rng.uniform(3.0, 5.0), 1.0)
 
 
-def acid_line(song: Song) -> np.ndarray:
-    """A bar of bass sixteenths, accents and slides, sawed through a sweeping resonant low-pass."""
+def acid_line(song: Song) -> Samples:
+    """Compose a bass line of sixteenths: a sawtooth through a sweeping resonant low-pass filter."""
     rng, steps = song.rng, len(SIXTEENTHS)
     tones = rng.choice((-14, -14, -14, -13, -12, -10, -8, -7, -4), steps) + rng.choice((0, 7))
     pitches = np.array([song.hertz(tone) for tone in tones], np.float32)
@@ -79,12 +80,13 @@ def acid_line(song: Song) -> np.ndarray:
     spectra = -1j / harmonic / np.hypot(1 - ratio**2, ratio / rng.uniform(2, 7))
     rows = 12 + 12 * np.log2(np.clip(cutoff_hz / hz, 0.5, 127))
     gate = np.minimum(within / 0.003, (0.25 * song.beat_seconds - within) / 0.01).clip(0, 1)
-    voice = oscillate(spectra, hz, song.sample_rate, rows) * accents[slot] * gate
-    return np.tanh(rng.uniform(0.6, 2.5) * voice)
+    line = oscillate(spectra, hz, song.sample_rate, rows) * accents[slot] * gate
+    saturated: Samples = np.tanh(rng.uniform(0.6, 2.5) * line)
+    return saturated
 
 
-def techno(song: Song) -> np.ndarray:
-    """Four to the floor: kick, hats, clap, an acid line and chord stabs, ducked by the kick."""
+def techno(song: Song) -> Samples:
+    """Compose kick, hats, clap, a bass line and chord stabs, with ducking by the kick."""
     rng, rate = song.rng, song.sample_rate
     drums, synths = song.silence(), song.silence()
     time, fall = clock(0.35, rate), rng.uniform(0.02, 0.05)
@@ -104,14 +106,15 @@ def techno(song: Song) -> np.ndarray:
     stab = struck(0.4, 0.1, rate) * pad(song, chord, 0.4, rng.uniform(800, 2500))
     song.loop(synths, stab, 0.25 * (rng.random(64) < 0.12))
     song.place(synths, acid_line(song), 0, rng.uniform(0.5, 1.0))
-    song.place(synths, synths[::-1], 0.75, rng.uniform(0.2, 0.6))  # an echo from the other side
+    song.place(synths, synths[::-1], 0.75, rng.uniform(0.2, 0.6))  # an echo in the other channel
     _, within = song.grid(1)
     ducking = np.exp(within * (-1 / 0.1)) * np.minimum(within / 0.004, 1)
-    return drums + reverb(song, synths, 1.2, 0.3) * (1 - rng.uniform(0.5, 0.9) * ducking)
+    mix: Samples = drums + reverb(song, synths, 1.2, 0.3) * (1 - rng.uniform(0.5, 0.9) * ducking)
+    return mix
 
 
-def chiptune(song: Song) -> np.ndarray:
-    """A console of the eighties: two pulse waves, a stepped triangle and held noise."""
+def chiptune(song: Song) -> Samples:
+    """Compose for a game console of the 1980s: two pulse waves, a stepped triangle and noise."""
     rng, rate = song.rng, song.sample_rate
     harmonic = np.arange(1, 400)
     stairs = np.round(7.5 - 7.5 * np.abs(np.linspace(-2, 2, 4096, endpoint=False))) / 7.5
@@ -119,17 +122,18 @@ def chiptune(song: Song) -> np.ndarray:
     lead, chord = np.sin(np.pi * rng.choice((0.125, 0.25, 0.5), (2, 1)) * harmonic) / harmonic
     fade_seconds = rng.uniform(0.1, 0.5)
 
-    def tone(spectrum: np.ndarray, degree: int, beats: float) -> np.ndarray:
+    def tone(spectrum: Samples, degree: int, beats: float) -> Samples:
         seconds = beats * song.beat_seconds
         time = clock(seconds, rate)
         vibrato = 0.006 * np.clip(8 * time - 1.6, 0, 1) * np.sin(2 * np.pi * 6.5 * time)
         wave = oscillate(spectrum[None], song.hertz(degree) * (1 + vibrato), rate)
         return struck(seconds, fade_seconds * (1 + beats), rate) * wave
 
-    def hiss(clock_hz: float, decay_seconds: float) -> np.ndarray:
+    def hiss(clock_hz: float, decay_seconds: float) -> Samples:
         gain = struck(4 * decay_seconds, decay_seconds, rate)
-        held = (clock(4 * decay_seconds, rate) * clock_hz).astype(np.intp)
-        return gain * rng.choice((-1.0, 1.0), held[-1] + 1)[held]
+        index = (clock(4 * decay_seconds, rate) * clock_hz).astype(np.intp)
+        sound: Samples = gain * rng.choice((-1.0, 1.0), index[-1] + 1)[index]
+        return sound
 
     mix, echo_beats = song.silence(), rng.choice((0.5, 0.75))
     for beat, beats, degree in melody(song, 3, 13):
@@ -148,15 +152,15 @@ def chiptune(song: Song) -> np.ndarray:
     return mix
 
 
-def strings(song: Song) -> np.ndarray:
-    """A chamber ensemble: a tune over voices that move to the nearest tone of each chord."""
+def strings(song: Song) -> Samples:
+    """Compose for strings: a melody over parts that move to the nearest tone of each chord."""
     rng, rate = song.rng, song.sample_rate
     resonances_hz = rng.uniform((250, 450, 900, 2200), (320, 650, 1500, 3500))[:, None]
     bright_hz = rng.uniform(2500, 6000)
     mix = song.silence()
 
     def desk(degree: int, beat: float, beats: float, gain: float, pan: float) -> None:
-        """Two players, a little apart in pitch, time and place; the vibrato sets in late."""
+        """Add a note of two players with slightly different pitch, onset and pan, and vibrato."""
         time = clock(beats * song.beat_seconds + 0.1, rate)
         swell = edges(len(time), round(rng.uniform(0.04, 0.08) * rate), round(0.15 * rate))
         partial_hz = song.hertz(degree) * np.arange(1, 150)
@@ -172,7 +176,7 @@ def strings(song: Song) -> np.ndarray:
     for beat, beats, degree in melody(song, 7, 18):
         desk(degree, beat, beats, 1.4, -0.5)
     inner = {-0.1: 2, 0.2: -3}  # the degrees where second violin and viola start, by their seats
-    long, short = rng.choice((1, 2)), rng.choice((4, 8))  # strokes in a bar
+    long, short = rng.choice((1, 2)), rng.choice((4, 8))  # notes in a bar
     strokes = dict(zip(inner, rng.permutation((long, short)), strict=True))
     for bar in range(song.bars):
         beat, root = bar * BEATS_PER_BAR, song.chord(bar)
@@ -190,7 +194,7 @@ def strings(song: Song) -> np.ndarray:
 
 # The corpus: for each style its composer, tempo range in beats per minute, and modes
 
-Style = tuple[Callable[[Song], np.ndarray], tuple[float, float], tuple[str, ...]]
+Style = tuple[Callable[[Song], Samples], tuple[float, float], tuple[str, ...]]
 COMPOSERS: dict[str, Style] = {
     "ambient": (ambient, (42, 66), ("major", "lydian", "dorian")),
     "techno": (techno, (120, 140), ("minor", "phrygian", "dorian")),
@@ -200,29 +204,32 @@ COMPOSERS: dict[str, Style] = {
 STYLES = tuple(COMPOSERS)
 
 
-def compose(style: str, seed: int, seconds: float, sample_rate: int) -> np.ndarray:
-    """Compose, play and master a song; the same arguments give the same samples.
+def compose(style: str, seed: int, seconds: float, sample_rate: int) -> Samples:
+    """Compose, synthesize and master a song; the result depends only on the arguments.
 
     Args:
       style: one of `STYLES`.
-      seed: 0 or more; each one is another song.
-      seconds: length.
+      seed: 0 or more; every seed is another song.
+      seconds: duration.
       sample_rate: in Hz.
 
     Returns:
-      float32 `[samples, 2]` whose peak is at `PEAK_DBFS`.
+      float32 `[samples, 2]` with a peak of `PEAK_DBFS`.
 
     Raises:
-      ConfigError: if the style is unknown or a number is out of range.
+      ConfigError: if the style does not exist or a number is out of range.
+
+    >>> compose("strings", seed=0, seconds=0.5, sample_rate=8000).shape
+    (4000, 2)
     """
     if style not in COMPOSERS:
-        raise ConfigError(f"style={style!r} is unknown; choose one of {', '.join(STYLES)}")
+        raise ConfigError(f"style={style!r} is not one of: {', '.join(STYLES)}")
     if seed < 0:
         raise ConfigError(f"seed={seed} is negative; use 0 or more")
     if sample_rate < MIN_SAMPLE_RATE:
         raise ConfigError(f"sample_rate={sample_rate} Hz is too low; use {MIN_SAMPLE_RATE} or more")
     if not MIN_SECONDS <= seconds < math.inf:
-        raise ConfigError(f"seconds={seconds} is no length of a song; use {MIN_SECONDS} or more")
+        raise ConfigError(f"seconds={seconds} is not a valid duration; use {MIN_SECONDS} or more")
     play, tempo_bpm, modes = COMPOSERS[style]
     rng = np.random.default_rng([seed, *style.encode()])
     song = Song(
@@ -238,20 +245,27 @@ def compose(style: str, seed: int, seconds: float, sample_rate: int) -> np.ndarr
 
 
 def write_corpus(
-    folder: Path, tracks_per_style: int, seconds: float, sample_rate: int, seed: int
+    folder: str | Path, tracks_per_style: int, seconds: float, sample_rate: int, seed: int
 ) -> list[Path]:
-    """Write `folder/<style>/<style>-<nn>.flac`, 16 bit, in place of what is there.
+    """Write songs to `folder/<style>/<style>-<nn>.flac`, 16 bit; existing files are replaced.
 
-    Every track is a song of its own, also over corpora of different seeds.
+    All songs are different, also between corpora of different seeds.
+
+    Args:
+      folder: the corpus.
+      tracks_per_style: number of songs of each style.
+      seconds: duration of each song.
+      sample_rate: in Hz.
+      seed: random seed.
 
     Returns:
       The paths, style by style.
 
     Raises:
-      ConfigError: if there is no track to write, or a number is out of range.
+      ConfigError: if a number is out of range.
     """
     if tracks_per_style < 1:
-        raise ConfigError(f"tracks_per_style={tracks_per_style} is no corpus; use 1 or more")
+        raise ConfigError(f"tracks_per_style={tracks_per_style} is out of range; use 1 or more")
     if seed < 0:
         raise ConfigError(f"seed={seed} is negative; use 0 or more")
     paths = []
@@ -259,7 +273,7 @@ def write_corpus(
         for number in range(1, tracks_per_style + 1):
             song_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
             song = compose(style, song_seed, seconds, sample_rate)
-            path = folder / style / f"{style}-{number:02d}.flac"
+            path = Path(folder) / style / f"{style}-{number:02d}.flac"
             with audio.Writer(path, sample_rate, channels=song.shape[1], bits=16) as writer:
                 writer.write(song)
             paths.append(path)
