@@ -42,7 +42,8 @@ def plot_classes(
     Args:
       labels: names of the classes.
       folds: numbers of the folds.
-      clips, tracks: int `[folds, labels]`.
+      clips: number of clips, int `[folds, labels]`.
+      tracks: number of tracks, int `[folds, labels]`.
 
     Source: "Dreaming in Music", its class distribution.
     """

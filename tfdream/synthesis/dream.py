@@ -194,7 +194,9 @@ def dream_layers(
       run: the network.
       config: the recipe; its objective is replaced by the norm of each layer.
       layers: names of the layers.
-      guide, options, progress: as for `dream`.
+      guide: as for `dream`.
+      options: as for `dream`.
+      progress: as for `dream`.
 
     Returns:
       files: the results; interrupted, if the last one was interrupted.

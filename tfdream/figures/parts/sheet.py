@@ -89,8 +89,10 @@ def new_sheet(
     """Return a figure with axes in rows and columns, and the axes row by row.
 
     Args:
-      rows, columns: number of axes.
-      height, width: size of the figure in inches; the default height is 2.6 for each row.
+      rows: rows of axes.
+      columns: columns of axes.
+      height: height of the figure in inches; by default 2.6 for each row.
+      width: width of the figure in inches.
       heights: height of each row in inches, instead of `height`.
     """
     total = height or (sum(heights) if heights else _ROW_INCHES * rows)

@@ -93,7 +93,8 @@ class Canvas(abc.ABC):
         By default, the difference of the waveforms is added to every channel.
 
         Args:
-          values, context: values and context of the mid signal.
+          values: values of the mid signal.
+          context: context of the mid signal.
           channels: float32 `[batch, samples, channels]`.
 
         Returns:
@@ -109,7 +110,8 @@ class Canvas(abc.ABC):
         resampling removes from the file, are removed from the view as well.
 
         Args:
-          values, context: values and context of the canvas.
+          values: values of the canvas.
+          context: context of the canvas.
           size: size of an octave, to which an image is resized; None for the view as it is.
         """
         changed = self.render(values, context)

@@ -164,7 +164,8 @@ def change_file(
       sample_rate: sample rate of the tiles in Hz.
       grid: positions of the tiles.
       change: computes the changed channels of a batch of tiles.
-      bits, gain: format and level of the output, see `audio.write_blocks`.
+      bits: bits per sample of the output, see `audio.write_blocks`.
+      gain: level of the output, see `audio.write_blocks`.
 
     Returns:
       The properties of the written file.

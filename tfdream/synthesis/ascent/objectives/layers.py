@@ -60,7 +60,8 @@ def unit(layer: str, index: int, time: float = 0.5, frequency: float = 0.5) -> O
     Args:
       layer: a convolution.
       index: number of the channel.
-      time, frequency: the position, from 0 (start, lowest) to 1; only images have a frequency.
+      time: position in time, from 0 (start) to 1.
+      frequency: position in frequency, from 0 (lowest) to 1; only images have one.
 
     Raises:
       ConfigError: if an argument is out of range.
