@@ -12,7 +12,7 @@ from tfdream.corpus.styles import write_corpus
 from tfdream.datasets.preparation.prepare import prepare
 from tfdream.export import export
 from tfdream.runs import Run
-from tfdream.training.classification import train
+from tfdream.training.train import train
 
 _BATCH = 8
 

@@ -13,7 +13,7 @@ from timing import Cost, compare
 from tfdream import config
 from tfdream.models import sequence
 from tfdream.signal import frontends
-from tfdream.training.classification import fit_model
+from tfdream.training.classification import build_classifier
 from tfdream.training.generation import SequenceModelTraining, image_to_frames
 
 _BATCH = 4
@@ -36,7 +36,7 @@ def measure(folder: Path) -> list[Cost]:
 
 def _classifier(name: str, settings: config.Experiment) -> Cost:
     network, shape = classifier(name)
-    model = fit_model(network, settings.training, _STEPS_PER_EPOCH)
+    model = build_classifier(network, settings.training, _STEPS_PER_EPOCH)
     inputs = tf.random.stateless_uniform([_BATCH, *shape], [0, 0])
     labels = tf.one_hot(np.arange(_BATCH), model.output.shape[-1])
     return _cost(name, model, (inputs, labels), 3 * _BATCH * operations(network, shape))
