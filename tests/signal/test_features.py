@@ -1,4 +1,4 @@
-"""Hand-made features: what physics says of them, their frontend, and what refuses it."""
+"""Hand-made features: physical properties, their frontend, and commands that reject it."""
 
 import multiprocessing
 import pickle
@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from tfdream.config import (
     DreamConfig,
@@ -50,134 +52,138 @@ def noise(samples, seed=0):
     return np.random.default_rng(seed).uniform(-0.5, 0.5, samples).astype(np.float32)
 
 
-def named(samples, rate=RATE, **settings):
-    return dict(zip(feature_names(), clip_features(samples, rate, **settings), strict=True))
+def named_features(samples, rate=RATE):
+    return dict(zip(feature_names(), clip_features(samples, rate), strict=True))
 
 
-def of(kind, samples):
+def computed(kind, samples):
     return compute(FeatureFrontendConfig(kind=kind), RATE, samples)
 
 
 # Statistics of a clip
 
 
-def test_every_number_has_a_name_of_its_own():
+def test_every_feature_has_a_distinct_name():
     assert len(set(feature_names())) == len(feature_names()) == 2 * (12 + 4 + 20)
     assert clip_features(noise(5000), RATE).shape == (len(feature_names()),)
 
 
-@pytest.mark.parametrize("hz", [500, 1000, 4000])
-def test_a_tone_has_its_centre_at_its_frequency(hz):
-    # A tone that has begun before and goes on, but for the clip's own ends.
-    found = named(tone(hz, seconds=10))
-    assert found["centroid_hz mean"] == pytest.approx(hz, abs=BIN_HZ)
-    assert found["rolloff_hz mean"] == pytest.approx(hz, abs=2 * BIN_HZ)  # the window's main lobe
+def test_the_centroid_of_a_tone_is_its_frequency():
+    for hz in (500, 1000, 4000):
+        result = named_features(tone(hz, seconds=10))  # long, so that the edges count little
+        assert result["centroid_hz mean"] == pytest.approx(hz, abs=BIN_HZ)
+        assert result["rolloff_hz mean"] == pytest.approx(hz, abs=2 * BIN_HZ)  # the main lobe
 
 
-def test_noise_is_broader_than_a_tone():
-    found = named(noise(2 * RATE))
-    assert found["centroid_hz mean"] == pytest.approx(RATE / 4, rel=0.02)
-    # Of what is even from 0 Hz to half the rate: its width over the square root of 12.
-    assert found["bandwidth_hz mean"] == pytest.approx(RATE / 2 / 12**0.5, rel=0.02)
-    assert found["rolloff_hz mean"] == pytest.approx(0.85 * RATE / 2, rel=0.02)
-    assert named(tone(1000))["bandwidth_hz mean"] < 0.1 * found["bandwidth_hz mean"]
+def test_noise_has_a_larger_bandwidth_than_a_tone():
+    result = named_features(noise(2 * RATE))
+    assert result["centroid_hz mean"] == pytest.approx(RATE / 4, rel=0.02)
+    # The deviation of a uniform distribution is its width divided by the square root of 12.
+    assert result["bandwidth_hz mean"] == pytest.approx(RATE / 2 / 12**0.5, rel=0.02)
+    assert result["rolloff_hz mean"] == pytest.approx(0.85 * RATE / 2, rel=0.02)
+    assert named_features(tone(1000))["bandwidth_hz mean"] < 0.1 * result["bandwidth_hz mean"]
 
 
-@pytest.mark.parametrize(("hz", "pitch"), [(440, "A"), (261.63, "C"), (739.99, "F#"), (880, "A")])
 @pytest.mark.parametrize("detuned", [1.0, 2 ** (0.3 / 12)])
-def test_a_tone_is_of_its_pitch_class(hz, pitch, detuned):
-    """Also on an instrument that is tuned 30 cents higher."""
-    found = named(tone(hz * detuned))
-    chroma = {name: value for name, value in found.items() if name.startswith("chroma")}
-    means = {name: value for name, value in chroma.items() if name.endswith("mean")}
-    assert max(means, key=means.get) == f"chroma {pitch} mean"
+def test_a_tone_has_its_pitch_class(detuned):
+    """This includes tones of an instrument that is tuned 30 cents higher."""
+    for hz, pitch in [(440, "A"), (261.63, "C"), (739.99, "F#"), (880, "A")]:
+        result = named_features(tone(hz * detuned))
+        chroma = {name: value for name, value in result.items() if name.startswith("chroma")}
+        means = {name: value for name, value in chroma.items() if name.endswith("mean")}
+        assert max(means, key=means.get) == f"chroma {pitch} mean"
 
 
-@pytest.mark.parametrize("rate", [8000, 22050, 44100])
-@pytest.mark.parametrize("hz", [100.5, 1000.5])
-def test_a_tone_crosses_zero_twice_a_period(hz, rate):
-    found = named(tone(hz, seconds=20, rate=rate), rate)
-    # The frames at the ends reach half a window over them, where nothing crosses.
-    assert found["zero_crossing_rate mean"] == pytest.approx(2 * hz / rate, rel=0.02)
+def test_a_tone_crosses_zero_twice_a_period():
+    for rate, hz in [(8000, 100.5), (22050, 1000.5), (44100, 100.5)]:
+        result = named_features(tone(hz, seconds=20, rate=rate), rate)
+        # The first and last frames extend half a window beyond the clip, without crossings.
+        assert result["zero_crossing_rate mean"] == pytest.approx(2 * hz / rate, rel=0.02)
 
 
-def test_what_changes_has_deviations():
-    steady = named(tone(1000, seconds=6))
-    changing = named(np.concatenate([tone(1000, seconds=3), tone(3000, seconds=3)]))
+def test_changes_within_a_clip_appear_in_deviations():
+    steady = named_features(tone(1000, seconds=6))
+    changing = named_features(np.concatenate([tone(1000, seconds=3), tone(3000, seconds=3)]))
     assert changing["centroid_hz mean"] == pytest.approx(2000, rel=0.02)
-    # Half the frames 1000 Hz under the mean, half of them above it.
+    # Half of the frames are 1000 Hz below the mean, half 1000 Hz above.
     assert changing["centroid_hz deviation"] == pytest.approx(1000, rel=0.02)
     assert steady["centroid_hz deviation"] < 200
 
 
-def test_silence_has_no_features_but_a_finite_level():
-    found = named(np.zeros(RATE, np.float32))
-    assert np.isfinite(list(found.values())).all()
-    assert {name for name, value in found.items() if value} == {"mfcc 0 mean"}
+def test_silence_has_only_one_feature_other_than_0():
+    result = named_features(np.zeros(RATE, np.float32))
+    assert np.isfinite(list(result.values())).all()
+    assert {name for name, value in result.items() if value} == {"mfcc 0 mean"}
 
 
 # The autocorrelogram
 
 
 @pytest.mark.parametrize("bpm", [90, 120, 180])
-def test_clicks_repeat_after_a_beat(bpm):
-    found = autocorrelogram(clicks(bpm), RATE)
+def test_the_autocorrelation_of_clicks_peaks_after_a_beat(bpm):
+    result = autocorrelogram(clicks(bpm), RATE)
     beat = 60 / bpm / HOP_SECONDS
-    searched = np.arange(8, 1.5 * beat).astype(int)  # behind the click itself, before two beats
-    assert searched[found[searched].argmax()] == pytest.approx(beat, abs=1)
+    searched = np.arange(8, 1.5 * beat).astype(int)  # after the click itself, before two beats
+    assert searched[result[searched].argmax()] == pytest.approx(beat, abs=1)
 
 
 def test_a_lag_is_a_hop():
     spec = StftSpec(n_fft=1024, hop_samples=256)
-    found = autocorrelogram(clicks(120), RATE, lags=100, spec=spec)
+    result = autocorrelogram(clicks(120), RATE, lags=100, spec=spec)
     searched = np.arange(16, 60)
-    assert searched[found[searched].argmax()] == pytest.approx(0.5 * RATE / 256, abs=1)
+    assert searched[result[searched].argmax()] == pytest.approx(0.5 * RATE / 256, abs=1)
 
 
-def test_lag_0_is_the_measure_of_the_others():
+def test_values_are_relative_to_lag_0():
     for samples in (clicks(120), noise(RATE), tone(1000), np.zeros(RATE)):
-        found = autocorrelogram(samples, RATE)
-        assert found[0] == 1
-        assert (np.abs(found) <= 1).all()
+        result = autocorrelogram(samples, RATE)
+        assert result[0] == 1
+        assert (np.abs(result) <= 1).all()
 
 
-def test_lags_beyond_the_clip_are_empty():
-    found = autocorrelogram(noise(10 * 512), RATE, lags=51)
-    assert found[:5].all()
-    assert not found[11:].any()  # it has 11 frames
+def test_lags_beyond_the_clip_are_0():
+    result = autocorrelogram(noise(10 * 512), RATE, lags=51)
+    assert result[:5].all()
+    assert not result[11:].any()  # it has 11 frames
 
 
 # Both
 
 
 @each_kind
-@pytest.mark.parametrize("gain", [0.5, 1e-3, 3.0])
-def test_the_level_changes_nothing(kind, gain):
+def test_features_do_not_depend_on_the_level(kind):
     samples = noise(2 * RATE) * clicks(120, 2) + 0.1 * tone(440)
-    found, wanted = of(kind, gain * samples), of(kind, samples)
-    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)  # float32
+    expected = computed(kind, samples)
+    for gain in (0.5, 1e-3, 3.0):
+        scaled = computed(kind, gain * samples)
+        np.testing.assert_allclose(scaled, expected, rtol=1e-3, atol=1e-3)  # float32
 
 
 @each_kind
-@pytest.mark.parametrize("samples", [1, 2, 511, 2047, 2048, 2049])
-def test_any_length_will_do(kind, samples):
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(samples=st.integers(1, 2049))
+@example(samples=1)
+@example(samples=511)
+@example(samples=2047)
+@example(samples=2048)
+def test_clips_of_any_length_have_features(kind, samples):
     for clip in (noise(samples), np.zeros(samples, np.float32), np.ones(samples, np.float32)):
-        found = of(kind, clip)
-        assert found.shape == (features.size(FeatureFrontendConfig(kind=kind)),)
-        assert found.dtype == np.float32
-        assert np.isfinite(found).all()
+        result = computed(kind, clip)
+        assert result.shape == (features.size(FeatureFrontendConfig(kind=kind)),)
+        assert result.dtype == np.float32
+        assert np.isfinite(result).all()
 
 
 @pytest.mark.slow
-def test_the_same_samples_have_the_same_features_in_any_process():
+def test_features_are_equal_in_other_processes():
     work = [(FeatureFrontendConfig(kind=kind), RATE, noise(RATE)) for kind in KINDS]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         elsewhere = pool.starmap(compute, work)
-    for arguments, found in zip(work, elsewhere, strict=True):
-        np.testing.assert_array_equal(found, compute(*arguments))
+    for arguments, result in zip(work, elsewhere, strict=True):
+        np.testing.assert_array_equal(result, compute(*arguments))
 
 
-def test_features_need_no_tensorflow_and_librosa_only_when_called():
+def test_features_do_not_import_tensorflow_and_import_librosa_on_first_use():
     script = (
         "import sys, numpy; from tfdream.signal.features import clip_features\n"
         "assert 'librosa' not in sys.modules\n"
@@ -190,7 +196,7 @@ def test_features_need_no_tensorflow_and_librosa_only_when_called():
     assert not {"tensorflow", "keras"} & set(loaded)
 
 
-def test_lags_do_not_go_with_features():
+def test_lags_are_an_error_with_features():
     with pytest.raises(ConfigError, match="lags belong to kind=autocorrelogram"):
         validate({"kind": "features", "lags": 7}, FeatureFrontendConfig, "it")
     config = FeatureFrontendConfig(kind="features")
@@ -209,13 +215,13 @@ def batch(clips=3, samples=5000):
     return np.stack([noise(samples, seed) for seed in range(clips)])
 
 
-def test_a_batch_is_its_clips_one_by_one(frontend):
+def test_clips_of_a_batch_are_independent(frontend):
     waveforms = batch()
-    found = frontend(tf.constant(waveforms))
-    assert found.shape == (3, *frontend.shape(waveforms.shape[1]))
-    assert found.dtype == tf.float32
-    wanted = [frontend.compute(samples) for samples in waveforms]
-    np.testing.assert_array_equal(found[..., 0], wanted)
+    result = frontend(tf.constant(waveforms))
+    assert result.shape == (3, *frontend.shape(waveforms.shape[1]))
+    assert result.dtype == tf.float32
+    expected = [frontend.compute(samples) for samples in waveforms]
+    np.testing.assert_array_equal(result[..., 0], expected)
 
 
 def test_a_batch_may_be_empty(frontend):
@@ -223,39 +229,39 @@ def test_a_batch_may_be_empty(frontend):
 
 
 @pytest.mark.parametrize("signature", [[2, 5000], [None, 5000], [None, None]])
-def test_a_graph_knows_the_shape(frontend, signature):
+def test_a_graph_has_the_static_shape(frontend, signature):
     shapes = []
 
     @tf.function(input_signature=[tf.TensorSpec(signature, tf.float32)])
     def call(waveform):
-        found = frontend(waveform)
-        shapes.append(found.shape.as_list())
-        return found
+        result = frontend(waveform)
+        shapes.append(result.shape.as_list())
+        return result
 
-    found = call(tf.constant(batch(2)))
+    result = call(tf.constant(batch(2)))
     assert shapes == [[signature[0], *frontend.shape(5000)]]
-    np.testing.assert_array_equal(found, frontend(tf.constant(batch(2))))
+    np.testing.assert_array_equal(result, frontend(tf.constant(batch(2))))
 
 
-def test_the_frontend_travels_to_other_processes(frontend):
+def test_the_frontend_can_be_pickled(frontend):
     again = pickle.loads(pickle.dumps(frontend))
     np.testing.assert_array_equal(again.compute(noise(99)), frontend.compute(noise(99)))
 
 
-def test_the_sample_rate_counts():
+def test_frequencies_are_proportional_to_the_sample_rate():
     config = FeatureFrontendConfig(kind="features")
     centroid = feature_names().index("centroid_hz mean")
     slow, fast = (build(config, rate).compute(noise(5000))[centroid] for rate in (8000, 16000))
     assert fast == pytest.approx(2 * slow)
 
 
-# What needs a gradient or an image
+# Commands that require a gradient or an image
 
 
 @pytest.fixture(
     scope="module", params=[("features", "feature_cnn"), ("autocorrelogram", "autocorrelogram_cnn")]
 )
-def heard(request, run, configure, tmp_path_factory):
+def feature_run(request, run, configure, tmp_path_factory):
     """A run on features, with fresh weights."""
     kind, name = request.param
     changes = (f"frontend={{kind: {kind}}}", f"model={{name: {name}}}")
@@ -266,35 +272,35 @@ def heard(request, run, configure, tmp_path_factory):
     return Run.open(folder)
 
 
-def test_a_run_on_features_listens_at_its_own_rate(heard):
-    assert heard.frontend.sample_rate == heard.sample_rate != RATE
-    inputs = heard.frontend(tf.constant(batch(2, heard.clip_samples)))
-    assert heard.model(inputs, training=False).shape == (2, len(heard.labels))
+def test_a_run_on_features_uses_its_sample_rate(feature_run):
+    assert feature_run.frontend.sample_rate == feature_run.sample_rate != RATE
+    inputs = feature_run.frontend(tf.constant(batch(2, feature_run.clip_samples)))
+    assert feature_run.model(inputs, training=False).shape == (2, len(feature_run.labels))
 
 
-def test_there_is_no_dream_of_features(heard, song, tmp_path):
+def test_dreams_with_features_are_an_error(feature_run, song, tmp_path):
     with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=mel"):
-        dream(song, tmp_path / "new.wav", heard, DreamConfig())
+        dream(song, tmp_path / "new.wav", feature_run, DreamConfig())
     assert not list(tmp_path.iterdir())
 
 
-def test_there_is_no_transfer_by_features(heard, song, tmp_path):
+def test_transfers_with_features_are_an_error(feature_run, song, tmp_path):
     layers = "style_layers={conv1: 1}"
     config = load("transfer/lil_data", TransferConfig, [layers, "content_layers={}"])
     with pytest.raises(ConfigError, match=r"hand-made features.*no gradient.*frontend\.kind=mel"):
-        transfer(song, song, tmp_path / "new.wav", config, heard)
+        transfer(song, song, tmp_path / "new.wav", config, feature_run)
     assert not list(tmp_path.iterdir())
 
 
-def test_features_are_not_exported(heard, tmp_path):
-    kind = heard.config.frontend.kind
-    with pytest.raises(ModelError, match=rf"frontend\.kind={kind}.*SavedModel cannot hold"):
-        export(heard, tmp_path / "new")
+def test_exporting_features_is_an_error(feature_run, tmp_path):
+    kind = feature_run.config.frontend.kind
+    with pytest.raises(ModelError, match=rf"frontend\.kind={kind}.*cannot be part of a SavedModel"):
+        export(feature_run, tmp_path / "new")
     assert not list(tmp_path.iterdir())
 
 
-def test_features_are_no_spectrogram(heard, song, tmp_path):
-    kind = heard.config.frontend.kind
-    with pytest.raises(ConfigError, match=rf"frontend\.kind={kind} gives no spectrogram"):
-        analyze(song, tmp_path / "new.npz", heard.config)
+def test_spectrograms_of_features_are_an_error(feature_run, song, tmp_path):
+    kind = feature_run.config.frontend.kind
+    with pytest.raises(ConfigError, match=rf"frontend\.kind={kind} does not give a spectrogram"):
+        analyze(song, tmp_path / "new.npz", feature_run.config)
     assert not list(tmp_path.iterdir())

@@ -31,18 +31,18 @@ def test_a_tone_is_brightest_in_the_band_around_it(frequency_hz):
     image = frontends.build(config(bands=40), RATE)(tone(frequency_hz))
     assert image.shape == (1, 40, SPEC.frames(RATE // 2), 1)
     brightest = int(tf.argmax(image[0, :, 10, 0]))
-    centres_hz = mel_frequencies(42, fmin=0, fmax=RATE / 2)[1:-1]
-    assert brightest == np.abs(centres_hz - frequency_hz).argmin()
+    centers_hz = mel_frequencies(42, fmin=0, fmax=RATE / 2)[1:-1]
+    assert brightest == np.abs(centers_hz - frequency_hz).argmin()
 
 
-def test_a_band_of_flat_power_is_as_loud_as_its_bins():
+def test_white_power_is_equal_in_bands_and_bins():
     bands = MelBands(config(bands=40), RATE).from_bins(tf.ones([1, 1, SPEC.bins]))
     np.testing.assert_allclose(bands, 1, rtol=1e-5)  # float32
 
 
 @pytest.mark.parametrize("limits", [{}, {"min_hz": 500, "max_hz": 2000}])
-def test_the_same_of_all_bands_is_the_same_of_all_bins(limits):
-    """Also of bins that lie beyond all bands."""
+def test_a_constant_over_bands_is_a_constant_over_bins(limits):
+    """This includes bins outside of all bands."""
     bands = MelBands(config(bands=20, **limits), RATE)
     spread = bands.spread(tf.constant([[[3.0] * 20], [[-1.0] * 20]]))
     assert spread.shape == (2, 1, SPEC.bins)
@@ -50,16 +50,16 @@ def test_the_same_of_all_bands_is_the_same_of_all_bins(limits):
     np.testing.assert_allclose(spread[1], -1, rtol=1e-5)
 
 
-def test_values_of_bands_are_joined_by_straight_lines():
-    """Of the frequency in Hz, from one band's center to the next."""
+def test_values_of_bands_are_interpolated_linearly():
+    """Interpolation is linear in Hz between the centers of the bands."""
     from librosa import fft_frequencies, mel_frequencies
 
     bands = MelBands(config(bands=24), RATE)
     values = np.random.default_rng(0).normal(0, 10, 24)
-    centres_hz = mel_frequencies(26, fmin=0, fmax=RATE / 2)[1:-1]
-    wanted = np.interp(fft_frequencies(sr=RATE, n_fft=SPEC.n_fft), centres_hz, values)
+    centers_hz = mel_frequencies(26, fmin=0, fmax=RATE / 2)[1:-1]
+    expected = np.interp(fft_frequencies(sr=RATE, n_fft=SPEC.n_fft), centers_hz, values)
     spread = bands.spread(tf.constant(values[np.newaxis, np.newaxis], tf.float32))
-    np.testing.assert_allclose(spread[0, 0], wanted, atol=1e-3)
+    np.testing.assert_allclose(spread[0, 0], expected, atol=1e-3)
 
 
 def test_one_band_spreads_to_the_bins_around_it_alone():
@@ -73,41 +73,41 @@ def test_one_band_spreads_to_the_bins_around_it_alone():
     assert 0 < spread.max() <= 1
 
 
-def test_limits_leave_out_what_lies_beyond():
+def test_limits_exclude_other_frequencies():
     limited = frontends.build(config(bands=20, min_hz=500, max_hz=2000), RATE)
     inside, outside = (
         float(tf.reduce_max(limited.bands.from_bins(power(hz)))) for hz in (1000, 6000)
     )
-    assert outside < 1e-4 * inside  # what the window's side lobes leave
+    assert outside < 1e-4 * inside  # side lobes of the window
 
 
 def power(frequency_hz):
     return stft_to_power(waveform_to_stft(tone(frequency_hz), SPEC))
 
 
-def test_bins_that_are_found_for_bands_have_these_bands():
+def test_bins_computed_from_bands_have_these_bands():
     rng = np.random.default_rng(0)
     bands = MelBands(config(bands=32), RATE)
-    wanted = bands.from_bins(tf.constant(rng.exponential(1, (2, 3, SPEC.bins)), tf.float32))
-    bins = bands.to_bins(wanted)
+    expected = bands.from_bins(tf.constant(rng.exponential(1, (2, 3, SPEC.bins)), tf.float32))
+    bins = bands.to_bins(expected)
     assert float(tf.reduce_min(bins)) >= 0
-    # What 64 multiplicative steps leave between overlapping bands.
-    np.testing.assert_allclose(bands.from_bins(bins), wanted, rtol=0.05)
+    # Residual of 64 multiplicative updates between overlapping bands.
+    np.testing.assert_allclose(bands.from_bins(bins), expected, rtol=0.05)
 
 
-def test_silence_has_no_bins():
+def test_silent_bands_give_silent_bins():
     bands = MelBands(config(bands=32), RATE)
     assert not bands.to_bins(tf.zeros([1, 2, 32])).numpy().any()
 
 
-def test_an_image_of_mel_bands_becomes_sound_with_the_same_image():
+def test_inverting_a_mel_image_gives_a_waveform_with_the_same_image():
     rng = np.random.default_rng(0)
     frontend = frontends.build(config(bands=40), RATE)
     waveform = tone(440) + tf.constant(0.01 * rng.standard_normal((1, RATE // 2)), tf.float32)
-    image, remainder = frontend.analyze(waveform)
-    heard = frontend(frontend.invert(image, remainder, RATE // 2))
-    # A tone spreads over its whole band, so that only the bands' levels are kept: 3 of 80 dB.
-    assert float(tf.reduce_mean(tf.abs(heard - image))) < 3 / 80
+    image, metadata = frontend.analyze(waveform)
+    inverted = frontend(frontend.invert(image, metadata, RATE // 2))
+    # A tone is spread over its band, so that only the level of the band is preserved: 3 of 80 dB.
+    assert float(tf.reduce_mean(tf.abs(inverted - image))) < 3 / 80
 
 
 def test_the_gradient_reaches_the_samples():
@@ -121,11 +121,11 @@ def test_the_gradient_reaches_the_samples():
     assert np.abs(gradient).max() > 0
 
 
-def test_bands_without_a_bin_are_refused():
-    with pytest.raises(ConfigError, match=r"of bands=400 hold no bin of stft.n_fft=1024"):
+def test_bands_without_a_bin_are_an_error():
+    with pytest.raises(ConfigError, match=r"of bands=400 contain no bin of stft.n_fft=1024"):
         frontends.build(config(bands=400), RATE)
 
 
-def test_a_limit_above_half_the_rate_is_refused():
+def test_a_limit_above_half_the_rate_is_an_error():
     with pytest.raises(ConfigError, match=r"max_hz=9000 is above 8000 Hz"):
         frontends.build(config(max_hz=9000), RATE)

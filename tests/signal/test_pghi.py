@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numba
@@ -24,19 +25,19 @@ def stft(samples, spec):
 
 
 def analyzed(samples, spec):
-    """Magnitude, and the phase that is found for it, both `[frames, bins]`."""
+    """Return the magnitude and the phase estimated from it, both `[frames, bins]`."""
     magnitude = np.abs(stft(samples, spec))
     return magnitude[0], integrate_phase(magnitude, spec)[0]
 
 
 def turns_apart(one, other):
-    """The distance of two angles in turns, 0 to 0.5."""
+    """Return the distance of two angles in turns, 0 to 0.5."""
     turns = (one - other) / (2 * math.pi)
     return np.abs(turns - np.round(turns))
 
 
 def melody():
-    """Notes of decaying partials with vibrato, a click at each onset, and some noise."""
+    """Return notes of decaying partials with vibrato, a click at each onset, and some noise."""
     rng = np.random.default_rng(0)
     samples = rng.normal(0, 1e-3, SAMPLES)
     for onset, hz in zip(range(0, SAMPLES, 1500), (220, 330, 277, 440), strict=True):
@@ -49,35 +50,35 @@ def melody():
     return samples
 
 
-# The gradients that physics knows. A twentieth of a turn is what a Hann window differs from a
-# Gaussian, near the maximum.
+# Gradients that follow from physics. Near the maximum, a Hann window differs from a Gaussian by a
+# twentieth of a turn.
 
 
 @each_spec
 @pytest.mark.parametrize("hz", [440.0, 1000.0, 2512.3])
-def test_a_tone_turns_by_its_frequency_from_frame_to_frame(spec, hz):
+def test_the_phase_of_a_tone_advances_by_its_frequency(spec, hz):
     magnitude, phase = analyzed(np.sin(2 * np.pi * hz * SECONDS), spec)
     middle = len(phase) // 2
     loudest = magnitude[middle].argmax()
-    found = phase[middle + 1, loudest] - phase[middle, loudest]
+    estimated = phase[middle + 1, loudest] - phase[middle, loudest]
     expected = 2 * np.pi * hz * spec.hop_samples / RATE
-    assert turns_apart(found, expected) < 0.05
+    assert turns_apart(estimated, expected) < 0.05
 
 
 @each_spec
-def test_a_tone_alternates_from_bin_to_bin(spec):
-    """By half a turn each: it is the same on both sides of the window, whose start counts."""
+def test_the_phase_of_a_tone_alternates_between_bins(spec):
+    """It differs by half a turn, because phases refer to the start of the window."""
     magnitude, phase = analyzed(np.sin(2 * np.pi * 1000 * SECONDS), spec)
     middle = len(phase) // 2
     loudest = magnitude[middle].argmax()
-    found = np.diff(phase[middle, loudest - 1 : loudest + 2])
-    np.testing.assert_allclose(turns_apart(found, math.pi), 0, atol=0.01)
+    estimated = np.diff(phase[middle, loudest - 1 : loudest + 2])
+    np.testing.assert_allclose(turns_apart(estimated, math.pi), 0, atol=0.01)
 
 
 @each_spec
 @pytest.mark.parametrize("offset", [-15, 0, 15])
-def test_an_impulse_turns_by_its_place_in_the_window_from_bin_to_bin(spec, offset):
-    frame = 20  # the nearest one: others could follow from it along time
+def test_the_phase_of_an_impulse_follows_from_its_position_in_the_window(spec, offset):
+    frame = 20  # the nearest frame; others may be integrated from it along time
     samples = np.zeros(SAMPLES)
     samples[frame * spec.hop_samples + offset] = 1
     _, phase = analyzed(samples, spec)
@@ -87,24 +88,28 @@ def test_an_impulse_turns_by_its_place_in_the_window_from_bin_to_bin(spec, offse
 
 @each_spec
 @pytest.mark.parametrize("hz_per_second", [-2000.0, 2000.0])
-def test_a_chirp_turns_by_its_momentary_frequency(spec, hz_per_second):
+def test_the_phase_of_a_chirp_advances_by_its_instantaneous_frequency(spec, hz_per_second):
     start_hz = 2000 - hz_per_second * SECONDS[-1] / 2
     cycles = (start_hz + hz_per_second / 2 * SECONDS) * SECONDS
     magnitude, phase = analyzed(np.sin(2 * np.pi * cycles), spec)
     inside = range(5, len(phase) - 6)
     loudest = magnitude.argmax(axis=1)
-    found = [phase[frame + 1, loudest[frame]] - phase[frame, loudest[frame]] for frame in inside]
-    # At a bin beside the ridge a chirp's phase is curved; so is that of the true STFT.
+    estimated = [
+        phase[frame + 1, loudest[frame]] - phase[frame, loudest[frame]] for frame in inside
+    ]
+    # In bins beside the ridge a chirp's phase is curved, as in the true STFT.
     true = np.angle(stft(np.sin(2 * np.pi * cycles), spec)[0])
     expected = [true[frame + 1, loudest[frame]] - true[frame, loudest[frame]] for frame in inside]
-    assert turns_apart(np.array(found), np.array(expected)).max() < 0.05
+    assert turns_apart(estimated, np.array(expected)).max() < 0.05
     hz = start_hz + hz_per_second * (np.array(inside) + 0.5) * spec.hop_samples / RATE
-    assert np.median(turns_apart(np.array(found), 2 * np.pi * hz * spec.hop_samples / RATE)) < 0.05
+    assert (
+        np.median(turns_apart(np.array(estimated), 2 * np.pi * hz * spec.hop_samples / RATE)) < 0.05
+    )
 
 
 @each_spec
-def test_sounds_apart_are_found_each_for_itself(spec):
-    """Silence between them leaves their distance open, and nothing else."""
+def test_separated_sounds_are_integrated_independently(spec):
+    """Only the phase difference between them is undetermined."""
     samples = np.sin(2 * np.pi * 1000 * SECONDS)
     samples[2000:4000] = 0
     _, phase = analyzed(samples, spec)
@@ -112,27 +117,27 @@ def test_sounds_apart_are_found_each_for_itself(spec):
     for second in (0.12, 0.63):
         frame = round(second * RATE / spec.hop_samples)
         tone_bin = round(1000 * spec.n_fft / RATE)
-        found = phase[frame + 1, tone_bin] - phase[frame, tone_bin]
-        assert turns_apart(found, expected) < 0.05
+        estimated = phase[frame + 1, tone_bin] - phase[frame, tone_bin]
+        assert turns_apart(estimated, expected) < 0.05
 
 
-# The sound
+# Waveforms
 
 
 @each_spec
-def test_it_comes_nearer_than_ten_rounds_of_griffin_lim(spec):
+def test_the_error_is_lower_than_after_ten_iterations_of_griffin_lim(spec):
     magnitude = tf.constant(np.abs(stft(melody(), spec)))
 
     def error_db(waveform):
-        error, wanted = spectral_error(waveform, magnitude, spec)
-        return energy_db(float(error[0]), float(wanted[0]))
+        error, target = spectral_error(waveform, magnitude, spec)
+        return energy_db(float(error[0]), float(target[0]))
 
     def rendered(phase):
         return stft_to_waveform(to_complex(magnitude, phase), spec, SAMPLES)
 
-    found = error_db(rendered(tf.constant(integrate_phase(magnitude.numpy(), spec))))
-    assert found < error_db(rendered(random_phase(magnitude))) - 10  # dB
-    assert found < error_db(griffin_lim(magnitude, spec, SAMPLES, 10, momentum=0.0)) - 2
+    estimated = error_db(rendered(tf.constant(integrate_phase(magnitude.numpy(), spec))))
+    assert estimated < error_db(rendered(random_phase(magnitude))) - 10  # dB
+    assert estimated < error_db(griffin_lim(magnitude, spec, SAMPLES, 10, momentum=0.0)) - 2
 
 
 # Contracts
@@ -147,7 +152,7 @@ def test_the_phase_is_within_half_a_turn(spec):
     assert np.abs(phase).max() <= np.float32(math.pi)
 
 
-def test_a_batch_is_its_clips_one_by_one():
+def test_clips_of_a_batch_are_independent():
     spec = SPECS[0]
     clips = [melody(), melody()[::-1], np.zeros(SAMPLES)]
     magnitude = np.abs(np.concatenate([stft(clip, spec) for clip in clips]))
@@ -157,14 +162,14 @@ def test_a_batch_is_its_clips_one_by_one():
         np.testing.assert_array_equal(together[number], alone[0])
 
 
-def test_loudness_does_not_matter():
+def test_the_phase_does_not_depend_on_the_level():
     magnitude = np.abs(stft(melody(), SPECS[0]))
     louder = integrate_phase(64 * magnitude, SPECS[0])
-    # A power of two, so that nothing is rounded but the logarithm.
+    # With a power of two only the logarithm is rounded.
     assert turns_apart(louder, integrate_phase(magnitude, SPECS[0])).max() < 1e-4
 
 
-def test_the_seed_decides_what_is_too_soft_and_nothing_else():
+def test_the_seed_affects_only_cells_below_the_tolerance():
     magnitude = np.abs(stft(melody(), SPECS[0]))
     first, again, other = (
         integrate_phase(magnitude, SPECS[0], seed=seed, tolerance=1e-3) for seed in (1, 1, 2)
@@ -176,19 +181,18 @@ def test_the_seed_decides_what_is_too_soft_and_nothing_else():
     np.testing.assert_array_equal(first[~soft], other[~soft])
 
 
-@pytest.mark.parametrize("frames", [0, 1, 2, 5])
-@pytest.mark.parametrize("level", [0.0, 1.0])
-def test_silence_and_few_frames_are_finite(frames, level):
-    magnitude = np.full([2, frames, SPECS[0].bins], level, np.float32)
-    phase = integrate_phase(magnitude, SPECS[0])
-    assert phase.shape == magnitude.shape
-    assert np.isfinite(phase).all()
+def test_silence_and_few_frames_are_finite():
+    for frames, level in itertools.product((0, 1, 2, 5), (0.0, 1.0)):
+        magnitude = np.full([2, frames, SPECS[0].bins], level, np.float32)
+        phase = integrate_phase(magnitude, SPECS[0])
+        assert phase.shape == magnitude.shape
+        assert np.isfinite(phase).all()
 
 
-def test_no_clip_has_no_phase():
+def test_an_empty_batch_has_an_empty_phase():
     assert integrate_phase(np.zeros([0, 7, 129], np.float32), SPECS[0]).shape == (0, 7, 129)
 
 
-def test_it_compiles_where_no_folder_can_be_written(monkeypatch):
+def test_compilation_without_a_writable_folder(monkeypatch):
     monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
     assert pghi._compiled(lambda number: number + 1)(1) == 2
