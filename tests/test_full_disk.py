@@ -1,4 +1,4 @@
-"""On a disk that is full indeed: a small one in memory, which takes the right to mount it."""
+"""Tests on a full disk: a small one in memory; mounting it requires the rights of root."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfdream import audio
-from tfdream.datasets import records
+from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import OutputError, TfdreamError
 from tfdream.export import export
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("mount"), re
 
 @pytest.fixture
 def disk(tmp_path):
-    """A function that makes a disk of so many KiB, or changes its size."""
+    """A function that mounts a disk of a size in KiB, or changes its size."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -33,7 +33,7 @@ def disk(tmp_path):
             capture_output=True,
         )
         if done.returncode:
-            pytest.skip("to mount a small disk takes the rights of root")
+            pytest.skip("mounting a disk requires the rights of root")
         return folder
 
     yield mount
@@ -45,21 +45,21 @@ def left(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_preparing_goes_on_when_there_is_room(disk, source, experiment, dataset):
+def test_preparing_resumes_after_space_is_freed(disk, source, experiment, dataset):
     folder = disk(200) / "dataset"
-    # The shard, or the note that it is there: the command makes one line of either.
-    with pytest.raises((TfdreamError, OSError), match=r"make room|No space left"):
+    # Either the shard or its journal entry does not fit.
+    with pytest.raises((TfdreamError, OSError), match=r"free some space|No space left"):
         prepare(source, folder, experiment.prepare, PrepareOptions(workers=1))
     finished = left(folder)
     assert finished and not any("partial" in name for name in finished)
     disk(4096, "remount,")
     prepare(source, folder, experiment.prepare, PrepareOptions(workers=1))
-    assert records.load(folder) == records.load(dataset)
-    records.check(folder)
+    assert manifest.load(folder).model_dump() == manifest.load(dataset).model_dump()
+    manifest.check(folder)
 
 
-def test_weights_are_whole_or_not_there(disk, run):
-    """HDF5 would take the process down, so that room is made sure of before."""
+def test_weights_are_complete_or_missing(disk, run):
+    """HDF5 would abort the process, so that space is reserved first."""
     elsewhere = Run(disk(40), run.config, run.info)
     with pytest.raises(OSError, match="No space left"):
         elsewhere.save_weights(run.model)
@@ -70,7 +70,7 @@ def test_weights_are_whole_or_not_there(disk, run):
 
 
 @pytest.mark.parametrize("extension", [".wav", ".flac", ".ogg"])
-def test_audio_is_whole_or_not_there(disk, song, extension):
+def test_audio_is_complete_or_missing(disk, song, extension):
     folder = disk(8)
     samples, rate = audio.read(song)
     with pytest.raises(OutputError):
@@ -79,14 +79,14 @@ def test_audio_is_whole_or_not_there(disk, song, extension):
 
 
 @pytest.mark.parametrize("extension", [".png", ".svg", ".pdf"])
-def test_a_figure_is_whole_or_not_there(disk, song, extension):
+def test_a_figure_is_complete_or_missing(disk, song, extension):
     folder = disk(8)
     with pytest.raises(OSError, match="No space left"):
         sheet.write(plot_spectrograms([song]), folder / f"a{extension}")
     assert left(folder) == []
 
 
-def test_what_waits_in_the_temporary_folder_names_it(disk, song, monkeypatch):
+def test_a_full_temporary_folder_is_named(disk, song, monkeypatch):
     folder = disk(8)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with (
@@ -100,7 +100,7 @@ def test_what_waits_in_the_temporary_folder_names_it(disk, song, monkeypatch):
     assert left(folder) == []
 
 
-def test_an_export_is_whole_or_not_there(disk, run):
+def test_an_export_is_complete_or_missing(disk, run):
     folder = disk(60)
     with pytest.raises(TfdreamError, match="cannot be written"):
         export(run, folder / "saved")
