@@ -290,7 +290,7 @@ def test_more_epochs_are_evaluated_again(copy, finished, settings, configure, gr
 def test_other_settings_are_rejected_before_training(copy, configure, grouped, calls, change):
     shutil.rmtree(copy / "fold0")
     other = configure("training.validate_on=none", change)
-    with pytest.raises(ConfigError, match=r"fold1' holds a run of other settings.*--force"):
+    with pytest.raises(ConfigError, match=r"fold1' contains a run with other settings.*--force"):
         crossvalidate(other, grouped, copy)
     assert calls == ([], [])
     assert not (copy / "fold0").exists()

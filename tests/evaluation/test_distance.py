@@ -99,4 +99,4 @@ def test_command(run, source, tmp_path):
 def test_runs_of_translations_are_rejected(command, run, configure_translation, song, tmp_path):
     TranslationRun(tmp_path, configure_translation(), run.info).create()
     message = refusal(command, song, song, "--model", tmp_path)
-    assert "is one of a translation" in message
+    assert "is a translation" in message
