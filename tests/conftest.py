@@ -42,7 +42,8 @@ frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}, size: [32, 32]}
 model:
   name: cyclegan
   options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
-training: {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, preview_every: 2, seed: 9}
+training:
+  {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, preview_every: 2, seed: 9}
 """
 
 GENERATION = """
@@ -51,7 +52,8 @@ prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
 frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
 label: tones
 model: {name: lstm, options: {units: 6, layers: 2}}
-training: {epochs: 2, batch_size: 4, learning_rate: 0.01, preview_every: 2, preview_clips: 1, seed: 9}
+training:
+  {epochs: 2, batch_size: 4, learning_rate: 0.01, preview_every: 2, preview_clips: 1, seed: 9}
 """
 
 
@@ -134,7 +136,10 @@ def dataset(source, experiment, once):
 
 @pytest.fixture(scope="session")
 def trained(dataset, experiment, once):
-    """A classifier's run folder after two epochs, and the result of `train`; tests do not change it."""
+    """A classifier's run folder after two epochs, and the result of `train`.
+
+    Tests do not change it.
+    """
     from tfdream.training.train import train
 
     return once("trained", lambda folder: train(experiment, dataset, folder))
