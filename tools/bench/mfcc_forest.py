@@ -25,9 +25,7 @@ def clip_features(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
 
 
-def fold_features(
-    dataset: Dataset, folds: list[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fold_features(dataset: Dataset, folds: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     features, labels, tracks = [], [], []
     for serialized in ClipSet.from_folds(dataset, folds).records().batch(64):
         batch = records.parse_batch(serialized, dataset.config)
