@@ -170,6 +170,6 @@ def test_force_replaces_what_is_there(trained, song, tmp_path):
     assert "--force" in refusal(*arguments)
     answer(*arguments, "--force")
     assert output.read_bytes() != song.read_bytes()
-    assert "would replace what it is made of" in refusal(
+    assert "would replace its own input" in refusal(
         "dream", output, output, "--model", trained[0], "--force"
     )

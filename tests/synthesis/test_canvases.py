@@ -499,14 +499,16 @@ def test_what_moves_must_be_seen(kind, parts, shown, waveform):
         seen = canvas.view(canvas.start(context), context)
         assert seen.shape == (2, *canvas.frontend.shape(SAMPLES))
         return
-    missing = "spectrograms" if shown == "raw" else f"which the model does not see.*{shown}"
+    missing = (
+        "spectrograms" if shown == "raw" else f"which is not part of the model's input.*{shown}"
+    )
     with pytest.raises(ConfigError, match=rf"canvas.kind={kind['kind']} .*{missing}.*kind=gains"):
         build(kind, frontend(shown))
 
 
 def test_a_frontend_without_a_gradient_has_no_canvas():
     config = validate({"frontend": {"kind": "features"}}, Shown, "test").frontend
-    with pytest.raises(ConfigError, match="no gradient back to the sound"):
+    with pytest.raises(ConfigError, match="no gradient with respect to the waveform"):
         build(GAINS, frontends.build(config, RATE))
 
 
@@ -542,7 +544,7 @@ def test_nothing_asked_for_leaves_the_original_as_it_is(kind, waveform):
     context = canvas.analyze(waveform)
     values = canvas.start(context)
     cells = values.shape[:3]
-    found = canvas.values_of_gains(tf.zeros(cells), context)
+    found = canvas.gains_to_values(tf.zeros(cells), context)
     assert found.shape == values.shape
     np.testing.assert_allclose(found, values, atol=1e-5)
 
@@ -554,7 +556,7 @@ def test_a_sound_gets_as_much_louder_as_is_asked_for(kind, waveform, gain_db):
     canvas = build(kind if kind is not OLD_PHASE else OLD_PHASE | {"headroom_db": None})
     context = canvas.analyze(waveform)
     cells = canvas.start(context).shape[:3]
-    rendered = canvas.render(canvas.values_of_gains(tf.fill(cells, gain_db), context), context)
+    rendered = canvas.render(canvas.gains_to_values(tf.fill(cells, gain_db), context), context)
     wanted_db = gain_db if kind is OLD_PHASE else 6 * np.tanh(gain_db / 6)
     np.testing.assert_allclose(
         rendered, waveform * 10 ** (wanted_db / 20), atol=1e-4 * float(tf.reduce_max(waveform))
@@ -564,7 +566,7 @@ def test_a_sound_gets_as_much_louder_as_is_asked_for(kind, waveform, gain_db):
 def test_no_level_rises_above_the_headroom(waveform):
     canvas = build(OLD_PHASE)
     context = canvas.analyze(waveform)
-    raised = canvas.values_of_gains(tf.fill(context["level"].shape, 12.0), context)
+    raised = canvas.gains_to_values(tf.fill(context["level"].shape, 12.0), context)
     loudest = np.abs(waveform_to_stft(waveform, STFT)).max(axis=(1, 2))
     found = canvas.magnitude(raised, context).numpy().max(axis=(1, 2))
     np.testing.assert_allclose(found, loudest, rtol=1e-4)
@@ -579,10 +581,10 @@ def test_what_is_black_rises_from_where_black_begins(waveform):
     level = context["level"]
     black = tf.reduce_max(level) - canvas.frontend.config.top_db
     gain_db = tf.fill(level.shape, 10.0)
-    raised = canvas.values_of_gains(gain_db, context)
+    raised = canvas.gains_to_values(gain_db, context)
     np.testing.assert_allclose(raised, np.maximum(level, black) + 10, rtol=1e-5)
     assert np.any(level < black)
-    lowered = canvas.values_of_gains(-gain_db, context)
+    lowered = canvas.gains_to_values(-gain_db, context)
     np.testing.assert_allclose(lowered, level - 10, rtol=1e-5)
     seen = canvas.view(raised, context) - canvas.frontend(tone)
     shown = canvas.frontend(tone).numpy() < 0.8
@@ -594,10 +596,10 @@ def test_a_canvas_without_levels_alone_takes_no_gains(kind, waveform):
     canvas = build(kind)
     context = canvas.analyze(waveform)
     with pytest.raises(ConfigError, match=rf"kind={kind['kind']} has no levels .*log_magnitude"):
-        canvas.values_of_gains(tf.zeros((2, 1, 1)), context)
+        canvas.gains_to_values(tf.zeros((2, 1, 1)), context)
 
 
 def test_levels_that_are_not_in_db_take_no_gains(waveform):
     canvas = build(OLD_PHASE, frontend("log1p"))
     with pytest.raises(ConfigError, match="has no levels"):
-        canvas.values_of_gains(tf.zeros((2, 1, 1)), canvas.analyze(waveform))
+        canvas.gains_to_values(tf.zeros((2, 1, 1)), canvas.analyze(waveform))

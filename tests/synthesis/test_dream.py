@@ -10,6 +10,7 @@ from tfdream.config import DreamConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError, TfdreamError
 from tfdream.models import inspect
 from tfdream.synthesis.dream import Dreamer, dream
+from tfdream.synthesis.rendering.options import RenderOptions
 
 RATE = 8000
 # Of the clips' length, with a short overlap: where tiles fade into each other, no one dreams alone.
@@ -147,7 +148,7 @@ def test_what_gains_bring_forward_stays_on_its_side(run, tmp_path):
     left, right = (0.2 * np.sin(2 * np.pi * hz * seconds) for hz in (500, 1500))
     path = tmp_path / "both.wav"
     soundfile.write(path, np.stack([left, right], axis=1), RATE, "FLOAT")
-    dream(path, tmp_path / "out.wav", run, recipe(), bits=32)
+    dream(path, tmp_path / "out.wav", run, recipe(), options=RenderOptions(bits=32))
     spectra = np.abs(np.fft.rfft(read(tmp_path / "out.wav") * np.hanning(RATE)[:, None], axis=0))
     assert np.abs(read(tmp_path / "out.wav") - read(path)).max() > 0.01
     # A gain of 8 dB on one side and −8 dB on the other; of the other side's tone there is nothing
@@ -300,7 +301,7 @@ def test_what_keeps_to_the_original_cannot_start_from_noise(kind):
 
 
 def test_what_the_network_does_not_see_cannot_move(run, song, tmp_path):
-    words = r"canvas.kind=phase changes the phase, which the model does not see"
+    words = r"canvas.kind=phase changes the phase, which is not part of the model's input"
     refused(run, song, tmp_path / "out.wav", ConfigError, words, canvas={"kind": "phase"})
 
 
@@ -364,7 +365,7 @@ def test_mix_goes_from_the_original_to_the_dream(run, song, dreamt, tmp_path):
 def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
     output = tmp_path / "out.wav"
     config = recipe(optimizer={"steps": 3})
-    result = dream(song, output, run, config, start_seconds=0.5, seconds=1.2)
+    result = dream(song, output, run, config, options=RenderOptions(start_seconds=0.5, seconds=1.2))
     part = read(song)[4000 : 4000 + 9600]
     assert read(output).shape == part.shape
     assert result["audio_seconds"] == pytest.approx(1.2)
@@ -381,19 +382,19 @@ def test_a_part_is_dreamt_like_a_file_of_it(run, song, tmp_path):
 @pytest.mark.slow
 def test_a_part_ends_with_the_recording(run, song, tmp_path, start, seconds, samples):
     config = recipe(optimizer={"steps": 1})
-    where = {"start_seconds": start, "seconds": seconds}
-    assert dream(song, tmp_path / "out.wav", run, config, **where)["samples"] == samples
+    where = RenderOptions(start_seconds=start, seconds=seconds)
+    assert dream(song, tmp_path / "out.wav", run, config, options=where)["samples"] == samples
 
 
 def test_a_part_behind_the_end_is_refused(run, song, tmp_path):
     with pytest.raises(AudioError, match=r"start=9 s is beyond the end of '.*song.wav' \(1.88 s\)"):
-        dream(song, tmp_path / "out.wav", run, recipe(), start_seconds=9.0)
+        dream(song, tmp_path / "out.wav", run, recipe(), options=RenderOptions(start_seconds=9.0))
     assert written(tmp_path) == []
 
 
 def test_a_part_too_short_for_the_network_names_the_recording(run, concert, tmp_path):
     with pytest.raises(AudioError, match=r"concert\.wav'.* shorter than a sample at 8000 Hz"):
-        dream(concert, tmp_path / "out.wav", run, recipe(), seconds=1e-5)
+        dream(concert, tmp_path / "out.wav", run, recipe(), options=RenderOptions(seconds=1e-5))
 
 
 # Several recordings, and what they look like on the way
@@ -415,7 +416,7 @@ def test_one_dreamer_dreams_of_many(run, song, concert, dreamt, tmp_path):
 def test_every_few_steps_there_is_a_file(run, song, tmp_path):
     config = recipe(optimizer={"steps": 6})
     output = tmp_path / "out.wav"
-    result = dream(song, output, run, config, save_every=2)
+    result = dream(song, output, run, config, options=RenderOptions(save_every=2))
     names = ["out-2.wav", "out-4.wav", "out-6.wav"]
     assert result["snapshots"] == [str(tmp_path / name) for name in names]
     assert written(tmp_path) == [*names, "out.wav", "out.wav.json"]
@@ -429,7 +430,9 @@ def test_every_few_steps_there_is_a_file(run, song, tmp_path):
 @pytest.mark.slow
 def test_snapshots_count_through_octaves_and_keep_the_rate_and_channels(run, concert, tmp_path):
     config = recipe(octaves={"count": 2}, repeats=2, optimizer={"steps": 5}, normalize=0.5)
-    result = dream(concert, tmp_path / "out.flac", run, config, save_every=10)
+    result = dream(
+        concert, tmp_path / "out.flac", run, config, options=RenderOptions(save_every=10)
+    )
     assert written(tmp_path) == [
         *("concert.wav", "out-10.flac", "out-20.flac", "out.flac", "out.flac.json"),
     ]
@@ -444,7 +447,7 @@ def test_snapshots_overwrite_nothing_without_force(run, song, tmp_path):
     shutil.copy(song, precious)
     config = recipe(optimizer={"steps": 2})
     with pytest.raises(AudioError, match="--force"):
-        dream(precious, tmp_path / "out.wav", run, config, save_every=2)
+        dream(precious, tmp_path / "out.wav", run, config, options=RenderOptions(save_every=2))
     assert written(tmp_path) == ["out-2.wav"]
     assert precious.read_bytes() == song.read_bytes()
 
@@ -491,7 +494,14 @@ def test_a_dream_that_is_not_stopped_says_nothing_of_it(dreamt):
 
 @pytest.mark.slow
 def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
-    result = dream(song, tmp_path / "out.wav", run, recipe(), save_every=5, progress=stop_at(7))
+    result = dream(
+        song,
+        tmp_path / "out.wav",
+        run,
+        recipe(),
+        options=RenderOptions(save_every=5),
+        progress=stop_at(7),
+    )
     assert result["snapshots"] == [str(tmp_path / "out-05.wav"), str(tmp_path / "out-10.wav")]
     # Of the second, no more was there.
     assert np.array_equal(read(tmp_path / "out-10.wav"), read(tmp_path / "out.wav"))
@@ -582,9 +592,13 @@ def refused(run, source, output, error, words, **changes):
     ("changes", "error", "words"),
     [
         ({"objective": "layer_norm(conv7)"}, ModelError, "'conv7' is not in the model.*conv2"),
-        ({"objective": "layer_norm("}, ConfigError, "cannot be read"),
+        ({"objective": "layer_norm("}, ConfigError, "cannot be parsed"),
         ({"objective": "class_logit(jazz)"}, ConfigError, "labels are noise, tones"),
-        ({"objective": "channel(conv1, 4)"}, ConfigError, "channel 4 of conv1: it has 4, from 0"),
+        (
+            {"objective": "channel(conv1, 4)"},
+            ConfigError,
+            "conv1 has no channel index=4: it has 4, from 0",
+        ),
         ({"objective": "guide_dot(conv1)"}, ConfigError, "needs a guide; .*--guide"),
         ({"octaves": {"count": 30}}, ConfigError, "octaves.count=30 .*use fewer"),
         ({"octaves": {"count": 13}}, ConfigError, r"\(2, 2, 1\) is too small .* fewer octaves"),
@@ -620,7 +634,9 @@ def test_a_recipe_that_does_not_fit_is_refused(run, song, tmp_path, changes, err
 
 
 def test_a_guide_that_nobody_heeds_is_refused(run, song, tmp_path):
-    with pytest.raises(ConfigError, match=r"'layer_norm\(conv2\)' heeds no guide; leave it out"):
+    with pytest.raises(
+        ConfigError, match=r"'layer_norm\(conv2\)' does not use a guide; remove --guide"
+    ):
         dream(song, tmp_path / "out.wav", run, recipe(), song)
     assert written(tmp_path) == []
 
@@ -639,7 +655,7 @@ def test_a_format_that_cannot_be_written_is_refused_at_once(run, song, tmp_path,
 
 def test_bits_that_do_not_fit_are_refused_at_once(run, song, tmp_path):
     with pytest.raises(AudioError, match=r"bits=32 is not available for \.flac"):
-        dream(song, tmp_path / "out.flac", run, recipe(), bits=32)
+        dream(song, tmp_path / "out.flac", run, recipe(), options=RenderOptions(bits=32))
 
 
 def test_a_missing_recording_is_refused(run, tmp_path):
@@ -657,7 +673,7 @@ def test_what_exists_is_replaced_with_force_only(run, song, tmp_path):
     output.write_text("precious")
     refused(run, song, output, AudioError, "--force")
     assert output.read_text() == "precious"
-    dream(song, output, run, recipe(optimizer={"steps": 1}), force=True)
+    dream(song, output, run, recipe(optimizer={"steps": 1}), options=RenderOptions(force=True))
     assert written(tmp_path) == ["out.wav", "out.wav.json"]
     assert len(read(output)) == len(read(song))
 

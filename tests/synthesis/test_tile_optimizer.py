@@ -4,11 +4,12 @@ import soundfile
 
 from tfdream.config import DreamConfig, OctavesConfig, validate
 from tfdream.errors import ConfigError
-from tfdream.synthesis.ascent.objectives import content, layer_norm
+from tfdream.synthesis.ascent.objectives.layers import layer_norm
+from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.tile_optimizer import build_tile_optimizer, noise, octave_sizes
 
-# What a retouch does is the same step by step; to build its graph takes longer than a few steps.
+# What a optimizer does is the same step by step; to build its graph takes longer than a few steps.
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 RATE = 8000
@@ -66,21 +67,21 @@ def test_octaves_shrink_the_view_the_smallest_first(config, sizes):
 def test_octaves_need_something_to_shrink():
     with pytest.raises(ConfigError, match=r"count=9 .*leaves nothing of an image of 100×126"):
         octave_sizes((100, 126, 1), OctavesConfig(count=9, scale=2.0))
-    with pytest.raises(ConfigError, match=r"needs a model that sees images"):
+    with pytest.raises(ConfigError, match=r"needs a model with images as input"):
         octave_sizes((8000, 1), OctavesConfig(count=2))
     assert octave_sizes((8000, 1), OctavesConfig()) == [None]
 
 
 @pytest.mark.slow
 def test_there_are_steps_for_each_octave_and_repeat(run, tiles):
-    retouch = build(
+    optimizer = build(
         run, octaves={"count": 3, "scale": 1.2}, optimizer={"steps": 2}, repeats=2, canvas=GAINS
     )
     heard = []
-    retouch.change(tiles, lambda value, sound: heard.append(value))
-    assert len(heard) == retouch.steps == 12
-    assert [slope.size for slope in retouch.octaves][-1] is None
-    assert retouch.slope is retouch.octaves[-1]
+    optimizer.process(tiles, lambda value, sound: heard.append(value))
+    assert len(heard) == optimizer.steps == 12
+    assert [compiled.size for compiled in optimizer.octaves][-1] is None
+    assert optimizer.compiled is optimizer.octaves[-1]
 
 
 # Changes
@@ -89,7 +90,7 @@ def test_there_are_steps_for_each_octave_and_repeat(run, tiles):
 @CANVASES
 @pytest.mark.slow
 def test_a_change_is_heard_in_every_channel(run, tiles, canvas):
-    changed, heard = build(run, **climbing(canvas)).change(tiles)
+    changed, heard = build(run, **climbing(canvas)).process(tiles)
     assert changed.shape == tiles.channels.shape
     assert changed.dtype == np.float32
     assert (heard["objective_after"] > heard["objective_before"]).all()
@@ -103,7 +104,7 @@ def test_a_change_is_heard_in_every_channel(run, tiles, canvas):
 
 def test_gains_leave_a_silent_channel_silent(run, tiles):
     left_alone = tiles.channels * np.array([1, 0], np.float32)
-    changed, _ = build(run, **climbing(GAINS)).change(of(left_alone, tiles))
+    changed, _ = build(run, **climbing(GAINS)).process(of(left_alone, tiles))
     assert np.abs(changed[..., 0] - left_alone[..., 0]).max() > 1e-3
     assert np.abs(changed[..., 1]).max() < 1e-7
 
@@ -111,18 +112,18 @@ def test_gains_leave_a_silent_channel_silent(run, tiles):
 @CANVASES
 def test_the_mean_of_the_changed_channels_is_what_was_optimized(run, tiles, canvas):
     mono = tiles.waveforms[..., np.newaxis]
-    together, _ = build(run, **climbing(canvas)).change(tiles)
-    alone, _ = build(run, **climbing(canvas)).change(of(mono, tiles))
+    together, _ = build(run, **climbing(canvas)).process(tiles)
+    alone, _ = build(run, **climbing(canvas)).process(of(mono, tiles))
     # Channel by channel through an STFT and back, in float32.
     np.testing.assert_allclose(together.mean(axis=2), alone[..., 0], atol=1e-5)
 
 
 def test_without_a_climb_the_tiles_stay_and_are_measured(run, tiles):
-    retouch = build(run, **climbing(GAINS))
-    changed, heard = retouch.change(tiles, climb=False)
+    optimizer = build(run, **climbing(GAINS))
+    changed, heard = optimizer.process(tiles, apply=False)
     assert np.array_equal(changed, tiles.channels)
     np.testing.assert_allclose(heard["objective_after"], heard["objective_before"], rtol=1e-6)
-    _, climbed = retouch.change(tiles)
+    _, climbed = optimizer.process(tiles)
     np.testing.assert_allclose(climbed["objective_before"], heard["objective_before"], rtol=1e-6)
 
 
@@ -130,10 +131,10 @@ def test_without_a_climb_the_tiles_stay_and_are_measured(run, tiles):
 @pytest.mark.slow
 def test_repeats_change_the_result_again(run, tiles, canvas):
     settings = climbing(canvas)
-    twice, heard = build(run, **settings, repeats=2).change(tiles)
+    twice, heard = build(run, **settings, repeats=2).process(tiles)
     once = build(run, **settings)
-    first, before = once.change(tiles)
-    again, after = once.change(of(first, tiles))
+    first, before = once.process(tiles)
+    again, after = once.process(of(first, tiles))
     np.testing.assert_allclose(heard["objective_before"], before["objective_before"], rtol=1e-6)
     # Between the two the result is rendered, in float32; steps follow its gradient.
     np.testing.assert_allclose(heard["objective_after"], after["objective_after"], rtol=1e-3)
@@ -148,7 +149,7 @@ def test_repeats_let_gains_exceed_their_bound(run, tiles):
     settings = climbing(GAINS | {"bound_db": 3.0}, steps=20, step_size=3.0)
     norms = []
     for repeats in (1, 2):
-        changed, _ = build(run, **settings, repeats=repeats).change(tiles)
+        changed, _ = build(run, **settings, repeats=repeats).process(tiles)
         norms.append(np.linalg.norm(changed) / np.linalg.norm(tiles.channels))
     assert norms[0] < 10 ** (3 / 20)
     assert norms[1] < 10 ** (6 / 20)
@@ -162,8 +163,8 @@ def test_repeats_remember_the_original(run, tiles):
     rounds = []
     for objective in (plain, far):
         values = []
-        retouch = build(run, objective, **climbing(WAVEFORM), repeats=2)
-        retouch.change(tiles, lambda value, sound, heard=values: heard.append(value))
+        optimizer = build(run, objective, **climbing(WAVEFORM), repeats=2)
+        optimizer.process(tiles, lambda value, sound, heard=values: heard.append(value))
         rounds.append(values)
     # The first step is heard before it is made: there is no distance yet.
     assert rounds[1][0] == pytest.approx(rounds[0][0], rel=1e-5)
@@ -175,8 +176,8 @@ def test_repeats_remember_the_original(run, tiles):
 @pytest.mark.parametrize("mix", [0.25])
 @pytest.mark.slow
 def test_mix_is_how_much_of_the_change_is_kept(run, tiles, canvas, mix):
-    whole, seen = build(run, **climbing(canvas)).change(tiles)
-    some, heard = build(run, **climbing(canvas), mix=mix).change(tiles)
+    whole, seen = build(run, **climbing(canvas)).process(tiles)
+    some, heard = build(run, **climbing(canvas), mix=mix).process(tiles)
     wanted = tiles.channels + mix * (whole - tiles.channels)
     np.testing.assert_allclose(some, wanted, atol=1e-6)  # float32
     if not mix:
@@ -188,11 +189,13 @@ def test_mix_is_how_much_of_the_change_is_kept(run, tiles, canvas, mix):
 @pytest.mark.slow
 def test_jitter_follows_the_seed_and_the_place(run, tiles):
     settings = climbing(WAVEFORM, jitter_seconds=0.1)
-    first, again, other = (build(run, **settings, seed=seed).change(tiles)[0] for seed in (1, 1, 2))
+    first, again, other = (
+        build(run, **settings, seed=seed).process(tiles)[0] for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     elsewhere = tiles._replace(starts=tiles.starts + 5)
-    moved, _ = build(run, **settings, seed=1).change(elsewhere)
+    moved, _ = build(run, **settings, seed=1).process(elsewhere)
     assert not np.array_equal(first, moved)
 
 
@@ -206,17 +209,17 @@ def test_who_hears_the_steps_can_stop_and_what_is_done_is_kept(run, tiles, kind,
         "octaves": {"count": 2, "scale": 1.2},
         "repeats": 2,
     }
-    retouch = build(run, **settings)
+    optimizer = build(run, **settings)
     sounds = []
-    retouch.change(tiles, lambda value, sound: sounds.append(sound()))
-    assert len(sounds) == retouch.steps
+    optimizer.process(tiles, lambda value, sound: sounds.append(sound()))
+    assert len(sounds) == optimizer.steps
     heard = []
 
     def encode_prompt(value, sound):
         heard.append(value)
         return len(heard) == stop
 
-    changed, measures = retouch.change(tiles, encode_prompt)
+    changed, measures = optimizer.process(tiles, encode_prompt)
     assert len(heard) == stop
     np.testing.assert_allclose(changed, sounds[stop - 1], atol=1e-6)
     assert np.isfinite(measures["objective_after"]).all()
@@ -224,17 +227,17 @@ def test_who_hears_the_steps_can_stop_and_what_is_done_is_kept(run, tiles, kind,
 
 @CANVASES
 def test_the_sound_of_the_last_step_is_the_result(run, tiles, canvas):
-    retouch = build(run, **climbing(canvas), mix=0.7)
+    optimizer = build(run, **climbing(canvas), mix=0.7)
     sounds = []
-    changed, _ = retouch.change(tiles, lambda value, sound: sounds.append(sound()))
+    changed, _ = optimizer.process(tiles, lambda value, sound: sounds.append(sound()))
     assert np.array_equal(sounds[-1], changed)
     assert not np.array_equal(sounds[0], changed)
 
 
 def test_a_mask_follows_the_place_of_the_tiles(run, tiles):
     """Only the second half of the recording's second second may change."""
-    retouch = build(run, **climbing(GAINS), mask={"time_seconds": [1.5, 9.0]})
-    changed, _ = retouch.change(tiles)
+    optimizer = build(run, **climbing(GAINS), mask={"time_seconds": [1.5, 9.0]})
+    changed, _ = optimizer.process(tiles)
     difference = np.abs(changed - tiles.channels)
     # Through an STFT and back, in float32; a window of 64 ms and an edge of 25 ms beside the limit.
     assert difference[0].max() < 1e-5
@@ -249,7 +252,7 @@ def test_a_guide_is_asked_for_where_the_tiles_are(run, tiles):
         asked.append(starts.tolist())
         return np.ones((len(starts), RATE), np.float32)
 
-    build(run, guide=guide, **climbing(WAVEFORM)).change(tiles)
+    build(run, guide=guide, **climbing(WAVEFORM)).process(tiles)
     assert asked
     assert all(starts == [0, RATE] for starts in asked)
 
@@ -267,11 +270,11 @@ def test_noise_is_as_loud_as_what_it_stands_for(tiles):
 
 def test_a_start_from_noise_forgets_the_original_on_request(run, tiles):
     settings = climbing(WAVEFORM, steps=1)
-    changed, heard = build(run, start=noise, **settings).change(tiles)
+    changed, heard = build(run, start=noise, **settings).process(tiles)
     mono = tiles._replace(channels=changed).waveforms
     for before, after in zip(tiles.waveforms, mono, strict=True):
         # Independent of the original: 8000 samples correlate by 1/√8000 at random.
         assert abs(np.corrcoef(before, after)[0, 1]) < 0.1
-    original, _ = build(run, **settings).change(tiles, climb=False)
+    original, _ = build(run, **settings).process(tiles, apply=False)
     assert np.array_equal(original, tiles.channels)
     assert np.isfinite(heard["objective_after"]).all()

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfdream.config import TransferConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
-from tfdream.synthesis import transfer as module
+from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
-from tfdream.synthesis.transfer import extract_grams, transfer
+from tfdream.synthesis.transfer import transfer
 
 # To build a graph takes longer than a few steps.
 EAGERLY = pytest.mark.usefixtures("eagerly")
@@ -219,7 +219,7 @@ def test_a_short_style_is_repeated_and_a_missing_one_said(files, tmp_path):
 def test_style_tiles_are_full_and_end_with_the_recording(files):
     config = recipe()
     listener = FeatureNetwork.build(config.network)
-    tiles = list(module._style_tiles(files / "style.wav", listener, config))
+    tiles = list(full_tiles(files / "style.wav", listener, config))
     whole = read(files / "style.wav")[:, 0]
     assert [tile.shape for tile in tiles] == [(1, CLIP)] * 2
     np.testing.assert_array_equal(tiles[-1][0], whole[-CLIP:])

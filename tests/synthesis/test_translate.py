@@ -11,6 +11,7 @@ from tfdream.config import TranslateConfig, load, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.models.gan import BidirectionalModel
 from tfdream.runs import Run, TranslationRun
+from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
 from tfdream.synthesis.translate import Translator, translate
 
@@ -18,6 +19,7 @@ from tfdream.synthesis.translate import Translator, translate
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
 RATE = 8000
+FLOAT = RenderOptions(bits=32)
 TOP_DB = 80
 BINS = 129
 # Of clips of a second: where tiles fade into each other, no one is translated alone.
@@ -153,7 +155,7 @@ def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, son
 
 @EAGERLY
 def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
-    translate(noise, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    translate(noise, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
     gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
     # Frames share their samples, and bins their windows' main lobes of four bins.
     np.testing.assert_allclose(gain_db[44:77], 12, atol=0.5)
@@ -164,7 +166,7 @@ def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
 @pytest.mark.parametrize("gain_db", [60, -60])
 def test_no_gain_is_beyond_the_bound(pictures, noise, tmp_path, gain_db):
     config = recipe(canvas={"kind": "gains", "bound_db": 24})
-    translate(noise, tmp_path / "out.wav", pictures(raising(gain_db)), config, bits=32)
+    translate(noise, tmp_path / "out.wav", pictures(raising(gain_db)), config, options=FLOAT)
     found_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[44:77, 0]
     np.testing.assert_allclose(found_db, 24 * np.tanh(gain_db / 24), atol=1)
 
@@ -178,8 +180,8 @@ def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_pat
     path = write(tmp_path / "tone.wav", tone + hiss)
     change = pictures(raising(20))
     canvas = {"kind": "gains", "bound_db": 200, "boost_above_db": -60}
-    translate(path, tmp_path / "spared.wav", change, recipe(canvas=canvas), bits=32)
-    translate(path, tmp_path / "raised.wav", change, recipe(**WIDE), bits=32)
+    translate(path, tmp_path / "spared.wav", change, recipe(canvas=canvas), options=FLOAT)
+    translate(path, tmp_path / "raised.wav", change, recipe(**WIDE), options=FLOAT)
     before, spared, raised = (
         levels_db(read(each))[44:77].mean()
         for each in (path, tmp_path / "spared.wav", tmp_path / "raised.wav")
@@ -192,7 +194,7 @@ def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_pat
 def test_the_published_recipe_sets_levels_and_keeps_the_phase(pictures, noise, tmp_path):
     config = load("translate/published", TranslateConfig, ["tiles.overlap_seconds=0.05"])
     change = pictures(raising(-10))
-    translate(noise, tmp_path / "out.wav", change, config, bits=32)
+    translate(noise, tmp_path / "out.wav", change, config, options=FLOAT)
     gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
     np.testing.assert_allclose(gain_db[44:77], -10, atol=0.5)
 
@@ -217,7 +219,7 @@ def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
 def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
     samples = read(noise)
     path = write(tmp_path / "left.wav", np.concatenate([samples, 0 * samples], axis=1))
-    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
     found = read(tmp_path / "out.wav")
     assert not found[:, 1].any()
     gain_db = levels_db(found)[44:77, 0] - levels_db(samples)[44:77, 0]
@@ -229,7 +231,7 @@ def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
     """A third of the noise on the right: so it stays, in the band that changes too."""
     samples = read(noise)
     path = write(tmp_path / "placed.wav", np.concatenate([samples, samples / 3], axis=1))
-    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), bits=32)
+    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
     found = read(tmp_path / "out.wav")
     np.testing.assert_allclose(found[:, 1], found[:, 0] / 3, atol=1e-6)
     assert np.abs(found - read(path)).max() > 0.01
@@ -245,7 +247,7 @@ def test_silence_stays_silent(translation_run, tmp_path):
 
 @EAGERLY
 def test_without_the_mix_it_is_the_original(translation_run, noise, tmp_path):
-    translate(noise, tmp_path / "out.wav", translation_run, recipe(mix=0), bits=32)
+    translate(noise, tmp_path / "out.wav", translation_run, recipe(mix=0), options=FLOAT)
     assert np.array_equal(read(tmp_path / "out.wav"), read(noise))
 
 
@@ -253,7 +255,7 @@ def test_without_the_mix_it_is_the_original(translation_run, noise, tmp_path):
 def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
     change = pictures(raising(12))
     for mix in (1, 0.5):
-        translate(noise, tmp_path / f"{mix}.wav", change, recipe(mix=mix, **WIDE), bits=32)
+        translate(noise, tmp_path / f"{mix}.wav", change, recipe(mix=mix, **WIDE), options=FLOAT)
     whole, half = (read(tmp_path / f"{mix}.wav") - read(noise) for mix in (1, 0.5))
     np.testing.assert_allclose(half, whole / 2, atol=1e-6)
 
@@ -261,7 +263,7 @@ def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
 @EAGERLY
 def test_a_mask_limits_the_change(pictures, noise, tmp_path):
     config = recipe(mask={"time_seconds": [1.2, 2]}, **WIDE)
-    translate(noise, tmp_path / "out.wav", pictures(raising(12)), config, bits=32)
+    translate(noise, tmp_path / "out.wav", pictures(raising(12)), config, options=FLOAT)
     change = np.abs(read(tmp_path / "out.wav") - read(noise))
     assert change[: round(1.1 * RATE)].max() < 1e-6
     assert change[round(1.3 * RATE) :].max() > 0.01
@@ -271,7 +273,7 @@ def test_a_mask_limits_the_change(pictures, noise, tmp_path):
 def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_path):
     """What gets brighter as a whole gets louder as a whole, and the fine structure stays."""
     small = pictures(lambda image: image + 2 * 6 / TOP_DB, size=(20, 30))
-    translate(noise, tmp_path / "out.wav", small, recipe(**WIDE), bits=32)
+    translate(noise, tmp_path / "out.wav", small, recipe(**WIDE), options=FLOAT)
     np.testing.assert_allclose(read(tmp_path / "out.wav"), 2 * read(noise), rtol=0.01, atol=1e-5)
 
 
@@ -282,7 +284,7 @@ def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_
 def test_each_direction_has_its_generator(pictures, noise, tmp_path):
     run = pictures(raising(12), raising(-12))
     for to, way, gain_db in (("tones", "noise to tones", 12), ("noise", "tones to noise", -12)):
-        result = translate(noise, tmp_path / f"{to}.wav", run, recipe(**WIDE), to, bits=32)
+        result = translate(noise, tmp_path / f"{to}.wav", run, recipe(**WIDE), to, options=FLOAT)
         assert result["direction"] == way
         found_db = levels_db(read(tmp_path / f"{to}.wav")) - levels_db(read(noise))
         np.testing.assert_allclose(found_db[44:77], gain_db, atol=0.5)
@@ -290,7 +292,8 @@ def test_each_direction_has_its_generator(pictures, noise, tmp_path):
 
 @EAGERLY
 def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_path):
-    with pytest.raises(ConfigError, match=r"translates to noise and to tones, not to 'jazz'"):
+    message = r"to='jazz' is not a genre of the run; use noise or tones"
+    with pytest.raises(ConfigError, match=message):
         translate(noise, tmp_path / "out.wav", identity, recipe(), "jazz")
     assert list(tmp_path.iterdir()) == []
 
@@ -298,7 +301,7 @@ def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_p
 @EAGERLY
 def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
     config = recipe(tiles={"seconds": 0.5, "overlap_seconds": 0.05})
-    with pytest.raises(ConfigError, match=r"tiles.seconds=0.5.*clips of 1 s alone"):
+    with pytest.raises(ConfigError, match=r"tiles.seconds=0.5.*only clips of 1 s"):
         translate(noise, tmp_path / "out.wav", identity, config)
     assert list(tmp_path.iterdir()) == []
 
@@ -308,7 +311,7 @@ def test_what_exists_is_replaced_with_force_only(identity, noise, tmp_path):
     (tmp_path / "out.wav").write_text("precious")
     with pytest.raises(AudioError, match="--force"):
         translate(noise, tmp_path / "out.wav", identity, recipe())
-    translate(noise, tmp_path / "out.wav", identity, recipe(), force=True)
+    translate(noise, tmp_path / "out.wav", identity, recipe(), options=RenderOptions(force=True))
     assert len(read(tmp_path / "out.wav")) == 2 * RATE
 
 
@@ -334,7 +337,9 @@ def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
         return True
 
     change = pictures(raising(12))
-    result = translate(noise, tmp_path / "out.wav", change, recipe(**WIDE), bits=32, progress=stop)
+    result = translate(
+        noise, tmp_path / "out.wav", change, recipe(**WIDE), options=FLOAT, progress=stop
+    )
     before, after = read(noise), read(tmp_path / "out.wav")
     assert heard == [(1, 3)]
     assert (result["interrupted"], result["changed_seconds"]) == (True, 1.0)

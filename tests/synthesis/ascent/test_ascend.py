@@ -8,7 +8,6 @@ from tfdream.config import (
     ModelConfig,
     OptimizerConfig,
     StftSpec,
-    WaveformCanvasConfig,
     validate,
 )
 from tfdream.models import classifiers, inspect
@@ -16,9 +15,12 @@ from tfdream.signal import frontends
 from tfdream.signal.frontends.raw import RawFrontend
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontendConfig
 from tfdream.synthesis import canvases
-from tfdream.synthesis.ascent.ascend import AscentConfig, CompiledObjective, ascend
-from tfdream.synthesis.ascent.objectives import INPUT, Objective, content, layer_norm
+from tfdream.synthesis.ascent.ascend import AscentOptions, CompiledObjective, ascend
+from tfdream.synthesis.ascent.objectives import INPUT, Objective
+from tfdream.synthesis.ascent.objectives.layers import layer_norm
+from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.canvases import CanvasSpec
+from tfdream.synthesis.canvases.waveform import WaveformCanvasConfig
 
 KINDS = pytest.mark.parametrize("kind", ["gradient", "adam", "lbfgs"])
 SIZE = 50
@@ -28,7 +30,7 @@ RATE = 8000
 def quadratic(optimum, curvature):
     """−Σ curvature · (x − optimum)², as a function of the samples."""
 
-    def value(activations, memory):
+    def value(activations, targets):
         return -tf.reduce_sum(curvature * (activations[INPUT][..., 0] - optimum) ** 2, axis=1)
 
     return Objective("quadratic()", frozenset(), value)
@@ -50,17 +52,17 @@ def hill():
     return CompiledObjective(canvas, None, quadratic(optimum, curvature), {}), optimum
 
 
-def value_at(slope, values, context):
-    value, _ = slope.gradient(values, context, slope.precompute(context))
+def value_at(compiled, values, context):
+    value, _ = compiled.value_and_gradient(values, context, compiled.precompute(context))
     return value.numpy()
 
 
-def climb(slope, start, on_step=lambda value, values: None, seed=0, **settings):
-    context = slope.canvas.analyze(start)
-    how = AscentConfig(
+def climb(compiled, start, on_step=lambda value, values: None, seed=0, **settings):
+    context = compiled.canvas.analyze(start)
+    how = AscentOptions(
         OptimizerConfig(**settings), start.shape[1] / RATE, np.random.default_rng(seed)
     )
-    return ascend(slope, start, context, slope.precompute(context), how, on_step)
+    return ascend(compiled, start, context, compiled.precompute(context), how, on_step)
 
 
 class Steps(list):
@@ -87,21 +89,21 @@ class Steps(list):
     ],
 )
 def test_the_top_of_a_quadratic_hill_is_found(hill, settings, tolerance):
-    slope, optimum = hill
-    found = climb(slope, tf.zeros((2, SIZE)), **settings)
+    compiled, optimum = hill
+    found = climb(compiled, tf.zeros((2, SIZE)), **settings)
     assert found.dtype == tf.float32
     np.testing.assert_allclose(found, optimum, atol=tolerance)
 
 
 def test_a_gradient_step_has_the_asked_size_on_average(hill):
-    slope, _ = hill
-    moved = climb(slope, tf.zeros((2, SIZE)), kind="gradient", steps=1, step_size=0.03)
+    compiled, _ = hill
+    moved = climb(compiled, tf.zeros((2, SIZE)), kind="gradient", steps=1, step_size=0.03)
     np.testing.assert_allclose(tf.reduce_mean(tf.abs(moved), axis=1), [0.03, 0.03], rtol=1e-5)
 
 
 def test_the_first_step_of_adam_has_the_asked_size_everywhere(hill):
-    slope, _ = hill
-    moved = climb(slope, tf.zeros((2, SIZE)), kind="adam", steps=1, step_size=0.03)
+    compiled, _ = hill
+    moved = climb(compiled, tf.zeros((2, SIZE)), kind="adam", steps=1, step_size=0.03)
     np.testing.assert_allclose(tf.abs(moved), np.full((2, SIZE), 0.03), rtol=1e-4)
 
 
@@ -117,9 +119,9 @@ def test_examples_climb_on_their_own(listening, noise, kind):
 
 @KINDS
 def test_every_step_is_told(hill, kind):
-    slope, _ = hill
+    compiled, _ = hill
     steps = Steps()
-    found = climb(slope, tf.zeros((2, SIZE)), kind=kind, steps=7, step_size=0.01, on_step=steps)
+    found = climb(compiled, tf.zeros((2, SIZE)), kind=kind, steps=7, step_size=0.01, on_step=steps)
     assert len(steps) == 7
     assert steps[-1][0] > steps[0][0]
     np.testing.assert_array_equal(steps[-1][1], found)
@@ -127,20 +129,20 @@ def test_every_step_is_told(hill, kind):
 
 @KINDS
 def test_who_hears_the_steps_may_end_them_and_keeps_what_is_done(hill, kind):
-    slope, _ = hill
+    compiled, _ = hill
     start = tf.zeros((2, SIZE))
     settings = {"kind": kind, "steps": 7, "step_size": 0.01}
     whole, stopped = Steps(), Steps(last=3)
-    climb(slope, start, on_step=whole, **settings)
-    found = climb(slope, start, on_step=stopped, **settings)
+    climb(compiled, start, on_step=whole, **settings)
+    found = climb(compiled, start, on_step=stopped, **settings)
     assert len(stopped) == 3
     np.testing.assert_array_equal(found, whole[2][1])
 
 
 @KINDS
 def test_the_top_is_not_left(hill, kind):
-    slope, optimum = hill
-    found = climb(slope, optimum, kind=kind, steps=3, step_size=1e-3)
+    compiled, optimum = hill
+    found = climb(compiled, optimum, kind=kind, steps=3, step_size=1e-3)
     np.testing.assert_allclose(found, optimum, atol=5e-3)
 
 
@@ -148,7 +150,7 @@ def test_the_top_is_not_left(hill, kind):
 def test_a_plain_is_crossed_without_a_number_that_is_none(kind):
     canvas = waveform_canvas(RawFrontend(), SIZE)
     flat = Objective(
-        "flat()", frozenset(), lambda seen, memory: 0 * tf.reduce_sum(seen[INPUT], [1, 2])
+        "flat()", frozenset(), lambda seen, targets: 0 * tf.reduce_sum(seen[INPUT], [1, 2])
     )
     found = climb(CompiledObjective(canvas, None, flat, {}), tf.ones((2, SIZE)), kind=kind, steps=3)
     assert np.array_equal(found, np.ones((2, SIZE)))
@@ -179,10 +181,10 @@ def noise():
 @KINDS
 @pytest.mark.parametrize("size", [None, pytest.param((92, 45), marks=pytest.mark.slow)])
 def test_the_objective_of_every_example_rises(listening, noise, kind, size):
-    slope = CompiledObjective(listening.canvas, listening.network, listening.objective, {}, size)
-    context = slope.canvas.analyze(noise)
-    values = climb(slope, noise, kind=kind, steps=5, step_size=1e-3)
-    assert (value_at(slope, values, context) > value_at(slope, noise, context)).all()
+    compiled = CompiledObjective(listening.canvas, listening.network, listening.objective, {}, size)
+    context = compiled.canvas.analyze(noise)
+    values = climb(compiled, noise, kind=kind, steps=5, step_size=1e-3)
+    assert (value_at(compiled, values, context) > value_at(compiled, noise, context)).all()
 
 
 @pytest.mark.parametrize(
@@ -196,29 +198,29 @@ def test_a_network_of_level_and_phase_is_climbed_on_what_it_sees(noise, canvas):
     keras.utils.set_random_seed(0)
     stft = StftSpec(n_fft=256, hop_samples=64)
     config = SpectrogramFrontendConfig(kind="amplitude_phase", stft=stft)
-    surroundings = CanvasSpec(frontends.build(config, RATE), 4000, RATE)
+    spec = CanvasSpec(frontends.build(config, RATE), 4000, RATE)
     chosen = validate({"canvas": {"kind": canvas}}, DreamConfig, "test").canvas
-    built = canvases.build(chosen, surroundings)
+    built = canvases.build(chosen, spec)
     model = classifiers.build(
         ModelConfig(name="lil_data", options={"filters": [4, 8], "dense_units": 8}),
         built.frontend.shape(4000),
         2,
     )
-    slope = CompiledObjective(built, inspect.tap(model, ["conv2"]), layer_norm("conv2"), {})
+    compiled = CompiledObjective(built, inspect.tap(model, ["conv2"]), layer_norm("conv2"), {})
     context = built.analyze(noise)
     start = tf.identity(built.start(context))
     # Far enough to make up for phases that go beyond a half turn, where the picture jumps.
-    how = AscentConfig(OptimizerConfig(steps=40, step_size=0.5), 0.5, np.random.default_rng(0))
-    values = ascend(slope, start, context, slope.precompute(context), how)
-    assert (value_at(slope, values, context) > value_at(slope, start, context)).all()
+    how = AscentOptions(OptimizerConfig(steps=40, step_size=0.5), 0.5, np.random.default_rng(0))
+    values = ascend(compiled, start, context, compiled.precompute(context), how)
+    assert (value_at(compiled, values, context) > value_at(compiled, start, context)).all()
 
 
 def test_an_octave_is_seen_in_its_size(listening, noise):
-    slope = CompiledObjective(
+    compiled = CompiledObjective(
         listening.canvas, listening.network, listening.objective, {}, (92, 45)
     )
-    context = slope.canvas.analyze(noise)
-    assert slope.view(noise, context).shape == (2, 92, 45, 1)
+    context = compiled.canvas.analyze(noise)
+    assert compiled.view(noise, context).shape == (2, 92, 45, 1)
     assert listening.view(noise, context).shape == (2, 129, 63, 1)
 
 
@@ -230,27 +232,27 @@ def test_the_same_climb_twice_ends_at_the_same_bits(listening, noise, kind):
 
 def test_the_gradient_is_the_slope(listening, noise):
     context = listening.canvas.analyze(noise)
-    value, slope = listening.gradient(noise, context, listening.precompute(context))
+    value, compiled = listening.value_and_gradient(noise, context, listening.precompute(context))
     # A step along the gradient, small enough for the hill to be straight.
-    step = 1e-5 * slope / tf.reduce_max(tf.abs(slope))
+    step = 1e-5 * compiled / tf.reduce_max(tf.abs(compiled))
     rise = value_at(listening, noise + step, context) - value
-    np.testing.assert_allclose(rise, tf.reduce_sum(slope * step, axis=1), rtol=0.1)
+    np.testing.assert_allclose(rise, tf.reduce_sum(compiled * step, axis=1), rtol=0.1)
 
 
 @KINDS
 def test_climbing_ends_where_it_no_longer_pays(hill, kind):
-    slope, optimum = hill
+    compiled, optimum = hill
     steps = Steps()
     settings = {"steps": 500, "step_size": 0.01, "tolerance": 1e-3, "patience": 5}
-    climb(slope, optimum + 1, kind=kind, on_step=steps, **settings)
+    climb(compiled, optimum + 1, kind=kind, on_step=steps, **settings)
     assert 5 < len(steps) < 500
 
 
 def test_what_is_measured_is_what_was_asked_for(listening, noise):
     measured = {"loud": layer_norm("conv2"), "changed": content("conv2")}
-    slope = CompiledObjective(listening.canvas, listening.network, listening.objective, measured)
+    compiled = CompiledObjective(listening.canvas, listening.network, listening.objective, measured)
     image = listening.canvas.frontend(noise)
-    found = slope.measure(image, image)
+    found = compiled.measure(image, image)
     assert set(found) == set(measured)
     context = listening.canvas.analyze(noise)
     np.testing.assert_allclose(found["loud"], value_at(listening, noise, context), rtol=1e-5)
@@ -276,7 +278,7 @@ def test_jitter_follows_its_seed(listening, noise, kind):
 
 def test_jitter_shifts_by_up_to_its_share_of_the_tile():
     config = OptimizerConfig(jitter_seconds=0.05)
-    how = AscentConfig(config, tile_seconds=0.5, rng=np.random.default_rng(0))
+    how = AscentOptions(config, tile_seconds=0.5, rng=np.random.default_rng(0))
     shares = [float(how.jitter()["jitter"]) for _ in range(200)]
     assert max(np.abs(shares)) <= 0.1
     # Of 200 even draws some come near either end.

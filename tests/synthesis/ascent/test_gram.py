@@ -3,8 +3,10 @@ import pytest
 import tensorflow as tf
 
 from tfdream.errors import ConfigError
-from tfdream.synthesis.ascent.gram import GramMatrix, flatten, relative, style, total
-from tfdream.synthesis.ascent.objectives import Reference, content
+from tfdream.synthesis.ascent.gram import GramMatrix, flatten, style
+from tfdream.synthesis.ascent.objectives import Reference
+from tfdream.synthesis.ascent.objectives.base import relative, total
+from tfdream.synthesis.ascent.objectives.original import content
 
 
 def activations(shape, seed=0):
@@ -14,8 +16,8 @@ def activations(shape, seed=0):
 
 def value(objective, found, original=None):
     original = {"layer": tf.constant(found if original is None else original)}
-    memory = objective.precompute(Reference(original))
-    return objective.value({"layer": tf.constant(found)}, memory).numpy()
+    targets = objective.precompute(Reference(original))
+    return objective.value({"layer": tf.constant(found)}, targets).numpy()
 
 
 def published_style_loss(style_image, image, weight):
@@ -31,7 +33,7 @@ def published_style_loss(style_image, image, weight):
 @pytest.mark.parametrize("shape", [(3, 5, 64), (9, 11, 8)])
 def test_the_gatys_loss_is_the_published_formula(shape):
     wanted, own = activations((1, *shape), 1), activations((2, *shape), 2)
-    texture = GramMatrix.read([tf.constant(wanted)], "channels")
+    texture = GramMatrix.from_tiles([tf.constant(wanted)], "channels")
     objective = style("layer", 0.3, texture, "channels", "gatys")
     expected = [published_style_loss(wanted[0], image, 0.3) for image in own]
     np.testing.assert_allclose(value(objective, own), expected, rtol=1e-4)
@@ -40,7 +42,7 @@ def test_the_gatys_loss_is_the_published_formula(shape):
 @pytest.mark.parametrize("shape", [(20, 64), (99, 8)])
 def test_the_mse_loss_is_the_published_formula(shape):
     wanted, own = activations((1, *shape), 1), activations((1, *shape), 2)
-    texture = GramMatrix.read([tf.constant(wanted)], "channels")
+    texture = GramMatrix.from_tiles([tf.constant(wanted)], "channels")
     grams = [
         rows.T.astype(np.float64) @ rows.astype(np.float64) / len(rows)
         for rows in (wanted[0], own[0])
@@ -58,7 +60,7 @@ def test_the_content_loss_is_the_published_formula():
 
 def test_both_ways_to_the_distance_have_the_same_gradient():
     wanted, own = activations((1, 30, 64), 1), tf.constant(activations((1, 20, 64), 2))
-    kept = GramMatrix.read([tf.constant(wanted)], "channels")
+    kept = GramMatrix.from_tiles([tf.constant(wanted)], "channels")
     gram = tf.matmul(kept.rows, kept.rows, transpose_a=True) / kept.positions
     summed = GramMatrix(None, gram, kept.positions, tf.reduce_sum(gram**2))
     gradients = []
@@ -75,8 +77,8 @@ def test_both_ways_to_the_distance_have_the_same_gradient():
 def test_a_texture_read_in_tiles_is_that_of_the_whole(features):
     whole = activations((1, 60, features), 3)
     tiles = [tf.constant(whole[:, start : start + 20]) for start in (0, 20, 40)]
-    together = GramMatrix.read([tf.constant(whole)], "channels")
-    in_tiles = GramMatrix.read(tiles, "channels")
+    together = GramMatrix.from_tiles([tf.constant(whole)], "channels")
+    in_tiles = GramMatrix.from_tiles(tiles, "channels")
     own = tf.constant(activations((1, 30, features), 4))
     np.testing.assert_allclose(
         in_tiles.distance(own).numpy(), together.distance(own).numpy(), rtol=1e-4
@@ -85,7 +87,7 @@ def test_a_texture_read_in_tiles_is_that_of_the_whole(features):
 
 def test_a_recording_has_no_distance_from_its_own_texture():
     own = tf.constant(activations((1, 40, 64), 5))
-    texture = GramMatrix.read([own], "channels")
+    texture = GramMatrix.from_tiles([own], "channels")
     # The difference of numbers as large as ‖G‖², in float32.
     assert abs(float(texture.distance(own)[0])) < 1e-5 * float(texture.square)
 
@@ -97,14 +99,14 @@ def test_over_channels_places_do_not_matter_and_over_time_channels_do_not():
         ("channels", own[:, :, rng.permutation(6)]),
         ("time", own[..., rng.permutation(8)]),
     ):
-        texture = GramMatrix.read([tf.constant(own)], over)
+        texture = GramMatrix.from_tiles([tf.constant(own)], over)
         distance = texture.distance(flatten(tf.constant(shuffled), over))
         assert abs(float(distance[0])) < 1e-5 * float(texture.square)
 
 
 def test_a_relative_objective_is_one_where_it_began():
     own, wanted = activations((2, 20, 8), 1), activations((1, 20, 8), 2)
-    texture = GramMatrix.read([tf.constant(wanted)], "channels")
+    texture = GramMatrix.from_tiles([tf.constant(wanted)], "channels")
     objective = relative(style("layer", 3, texture, "channels", "mse"), to=tf.identity)
     np.testing.assert_allclose(value(objective, own), [1, 1], rtol=1e-5)
     silence = relative(content("layer"), to=tf.zeros_like)

@@ -230,8 +230,8 @@ def test_more_levels_than_an_image_has_scales_are_no_harm(levels):
     ],
     ids=str,
 )
-def test_what_changes_from_step_to_step_does_not_go_with_lbfgs(unsteady):
-    with pytest.raises(ConfigError, match=r"kind=lbfgs .*use kind=adam or gradient"):
+def test_lbfgs_rejects_jitter_and_smoothing(unsteady):
+    with pytest.raises(ConfigError, match=r"kind=lbfgs .*use kind=adam or kind=gradient"):
         validate({"optimizer": {"kind": "lbfgs", **unsteady}}, DreamConfig, "test")
     for kind in ("adam", "gradient"):
         config = validate({"optimizer": {"kind": kind, **unsteady}}, DreamConfig, "test").optimizer

@@ -171,7 +171,7 @@ def test_silence_has_weights_too():
         ({"frequency_hz": [900, 300]}, "frequency_hz from 900 to 300 leaves nothing"),
         ({"time_seconds": [2, 2]}, "time_seconds from 2 to 2 leaves nothing"),
         ({"protect_above_db": -50, "protect_below_db": -20}, "from -20 to -50 leaves nothing"),
-        ({"strength": [[1, 0], [0.5, 1]]}, "strength do not rise"),
+        ({"strength": [[1, 0], [0.5, 1]]}, "strength are not ascending"),
         ({"strength": [[1, 1.5]]}, "strength"),
         ({"time_seconds": [-1, 2]}, "time_seconds"),
     ],
@@ -267,13 +267,13 @@ def test_values_outside_have_no_gradient_and_those_inside_have_one(kind, wavefor
     with tf.GradientTape() as tape:
         tape.watch(values)
         brightness = tf.reduce_sum(canvas.view(values, context) ** 2)
-    slope = tape.gradient(brightness, values).numpy()
-    assert np.isfinite(slope).all()
-    seconds = np.linspace(0, SAMPLES / RATE, slope.shape[1])
+    compiled = tape.gradient(brightness, values).numpy()
+    assert np.isfinite(compiled).all()
+    seconds = np.linspace(0, SAMPLES / RATE, compiled.shape[1])
     edge = 0.01 + EDGE_SECONDS / 2 + (HALF_WINDOW if kind == "waveform" else 0)
     outside = (seconds < 0.4 - edge) | (seconds > 0.6 + edge)
-    assert np.abs(slope[:, outside]).max() == 0
-    for inside in slope[:, (seconds > 0.45) & (seconds < 0.55)]:
+    assert np.abs(compiled[:, outside]).max() == 0
+    for inside in compiled[:, (seconds > 0.45) & (seconds < 0.55)]:
         assert np.abs(inside).max() > 0
 
 

@@ -2,9 +2,10 @@ import pytest
 from calling import names
 
 from tfdream.errors import AudioError
-from tfdream.synthesis.rendering.process import check_output, claimed, made, write_sidecar
+from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.sidecar import check_output
 
-MAKING = {"command": "dream"}
+PROVENANCE = {"command": "dream"}
 
 
 @pytest.mark.parametrize("name", ["song.wav", "link.wav", "folder/../song.wav"])
@@ -12,7 +13,7 @@ def test_an_output_never_replaces_what_it_is_made_of(tmp_path, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "song.wav").write_text("precious")
     (tmp_path / "link.wav").symlink_to("song.wav")
-    with pytest.raises(AudioError, match="would replace what it is made of"):
+    with pytest.raises(AudioError, match="would replace its own input"):
         check_output(tmp_path / name, None, True, (None, tmp_path / "song.wav"))
     check_output(tmp_path / "new.wav", None, False, (None, tmp_path / "song.wav"))
 
@@ -22,7 +23,7 @@ def test_the_sidecar_has_to_find_its_place_too(tmp_path):
     check_output(longest, None, False)
     with pytest.raises(AudioError, match=r"\.wav\.json' has a name of 256 bytes"):
         check_output(longest.with_name(f"a{longest.name}"), None, False)
-    write_sidecar(tmp_path / "b.wav", MAKING, {})
+    sidecar.write(tmp_path / "b.wav", PROVENANCE, {})
     check_output(tmp_path / "b.wav", None, False)  # somebody moved the file that belongs to it
     (tmp_path / "c.wav.json").write_text('{"mine": 1}')
     with pytest.raises(AudioError, match=r"c\.wav\.json' exists already; .*--force"):
@@ -37,12 +38,12 @@ def test_an_output_is_claimed_until_its_sidecar_is_there(tmp_path, there):
     output = tmp_path / "a.wav"
     if there:
         output.touch()
-    assert made(output, MAKING) is None  # it may be anybody's
-    with claimed(output):
+    assert sidecar.status(output, PROVENANCE) is None  # it may be anybody's
+    with sidecar.claim(output):
         output.touch()
-        assert made(output, MAKING) == "interrupted"
-        write_sidecar(output, MAKING, {})
-    assert made(output, MAKING) == "whole"
+        assert sidecar.status(output, PROVENANCE) == "interrupted"
+        sidecar.write(output, PROVENANCE, {})
+    assert sidecar.status(output, PROVENANCE) == "complete"
     assert names(tmp_path) == ["a.wav", "a.wav.json"]
 
 
@@ -51,17 +52,17 @@ def test_what_ends_between_an_output_and_its_sidecar_is_known_as_ours(tmp_path, 
         raise OSError("full")
 
     output = tmp_path / "a.wav"
-    with pytest.raises(SystemExit), claimed(output):
+    with pytest.raises(SystemExit), sidecar.claim(output):
         output.touch()
         raise SystemExit
-    assert made(output, MAKING) == "interrupted"
+    assert sidecar.status(output, PROVENANCE) == "interrupted"
     monkeypatch.setattr("tfdream.io.atomic.write_bytes", fail)
-    with pytest.raises(OSError, match="full"), claimed(output):
-        write_sidecar(output, MAKING, {})
-    assert made(output, MAKING) == "interrupted"
+    with pytest.raises(OSError, match="full"), sidecar.claim(output):
+        sidecar.write(output, PROVENANCE, {})
+    assert sidecar.status(output, PROVENANCE) == "interrupted"
 
 
 def test_what_ends_before_the_output_leaves_no_claim(tmp_path):
-    with pytest.raises(KeyboardInterrupt), claimed(tmp_path / "a.wav"):
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(tmp_path / "a.wav"):
         raise KeyboardInterrupt
     assert names(tmp_path) == []

@@ -33,14 +33,14 @@ def sound(value, batch=1, channels=2):
 def test_every_so_many_steps_are_kept(every, steps, numbers):
     snapshots = Snapshots(every, steps)
     assert snapshots.numbers == numbers
-    assert [step for step in range(steps + 5) if snapshots.wanted(step)] == numbers
+    assert [step for step in range(steps + 5) if snapshots.includes(step)] == numbers
 
 
 def test_what_was_kept_is_replayed_step_by_step_and_tile_by_tile():
     with Snapshots(2, 4) as snapshots:
         for tile in range(3):
-            snapshots.keep(sound(10 * tile + 2))
-            snapshots.keep(sound(10 * tile + 4))
+            snapshots.add(sound(10 * tile + 2))
+            snapshots.add(sound(10 * tile + 4))
             snapshots.finish(sound(10 * tile + 9))
         for number, replay in snapshots.replays():
             for tile in range(3):
@@ -50,7 +50,7 @@ def test_what_was_kept_is_replayed_step_by_step_and_tile_by_tile():
 def test_tiles_that_ended_early_stay_as_they_were_then():
     """At a plateau, or when somebody stopped: later snapshots have what is there."""
     with Snapshots(2, 6) as snapshots:
-        snapshots.keep(sound(2))
+        snapshots.add(sound(2))
         snapshots.finish(sound(3))
         snapshots.finish(sound(7))
         values = {
@@ -64,7 +64,7 @@ def test_tiles_that_ended_early_stay_as_they_were_then():
 def test_batches_may_differ_in_size(channels):
     with Snapshots(1, 1) as snapshots:
         for value, batch in ((1, 3), (2, 2)):
-            snapshots.keep(sound(value, batch, channels))
+            snapshots.add(sound(value, batch, channels))
             snapshots.finish(sound(0, batch, channels))
         ((number, replay),) = snapshots.replays()
         assert number == 1
@@ -76,7 +76,7 @@ def test_sound_of_any_type_and_order_is_kept_as_it_is():
     rng = np.random.default_rng(0)
     wild = rng.normal(0, 3, (1, 2, SAMPLES)).transpose(0, 2, 1)  # float64, not contiguous
     with Snapshots(1, 1) as snapshots:
-        snapshots.keep(wild)
+        snapshots.add(wild)
         snapshots.finish(wild)
         ((_, replay),) = snapshots.replays()
         np.testing.assert_array_equal(replay(tiles()), wild.astype(np.float32))
@@ -84,7 +84,7 @@ def test_sound_of_any_type_and_order_is_kept_as_it_is():
 
 def test_nothing_is_kept_without_a_number():
     with Snapshots(None, 100) as snapshots:
-        assert not snapshots.wanted(100)
+        assert not snapshots.includes(100)
         snapshots.finish(sound(1))
         assert list(snapshots.replays()) == []
 

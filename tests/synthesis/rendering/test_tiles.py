@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import block_lengths, stream
 
 from tfdream import audio
 from tfdream.config import TilesConfig
@@ -21,7 +24,7 @@ def write(path, samples, rate=RATE):
 
 
 def changed(path, change, grid=GRID):
-    """What a change of its tiles makes of a file, exactly: float32 in, float32 out."""
+    """Change the tiles of a file and return its samples, without rounding: float32."""
     output = path.with_name("changed.wav")
     written = change_file(path, output, RATE, grid, change, bits=32)
     samples, rate = soundfile.read(output, dtype="float32", always_2d=True)
@@ -40,27 +43,23 @@ def unchanged(tiles):
 
 # The grid
 
+GRIDS = [GRID, TileGrid(1000, 0), TileGrid(1000, 500, batch=2), TileGrid(7, 3, batch=64)]
 LENGTHS = [1, 199, 200, 201, 999, 1000, 1001, 1799, 1800, 1801, 5000, 70000]
-GRIDS = pytest.mark.parametrize(
-    "grid", [GRID, TileGrid(1000, 0), TileGrid(1000, 500, batch=2), TileGrid(7, 3, batch=64)]
-)
+lengths = st.one_of(st.sampled_from(LENGTHS), st.integers(1, 6000))
+grids = st.sampled_from(GRIDS)
 
 
-@GRIDS
-@pytest.mark.parametrize("samples", LENGTHS)
-@pytest.mark.parametrize("block", [137, 65536])
-def test_as_many_tiles_are_cut_as_are_counted(grid, samples, block):
+@given(grids, lengths, block_lengths)
+def test_cut_yields_as_many_tiles_as_count_returns(grid, samples, blocks):
     signal = noise(samples).astype(np.float32)
-    blocks = (signal[start : start + block] for start in range(0, samples, block))
-    batches = list(grid.cut(blocks))
+    batches = list(grid.cut(stream(signal, blocks)))
     assert sum(len(tiles.waveforms) for tiles in batches) == grid.count(samples)
     assert all(len(tiles.waveforms) <= grid.batch for tiles in batches)
     assert all(tiles.waveforms.shape[1] == grid.samples for tiles in batches)
 
 
-@GRIDS
-@pytest.mark.parametrize("samples", LENGTHS)
-def test_tiles_are_the_signal(grid, samples):
+@given(grids, lengths)
+def test_tiles_contain_the_signal(grid, samples):
     signal = noise(samples, 2).astype(np.float32)
     padded = np.pad(signal, ((0, max(0, grid.samples - samples)), (0, 0)))
     tiles, weights, starts, skips = (
@@ -70,11 +69,11 @@ def test_tiles_are_the_signal(grid, samples):
     for start, tile in zip(starts, tiles, strict=True):
         assert np.array_equal(tile, padded[start : start + grid.samples])
     assert (weights[:-1] == 1).all()
-    # The last weight is its share of new signal: no sample is missed, and none invented.
+    # The last weight is its share of new signal: the weights add up to the length.
     assert weights[-1] * grid.samples == pytest.approx(samples - (len(tiles) - 1) * grid.hop)
 
 
-def test_the_last_tile_ends_with_the_recording():
+def test_the_last_tile_ends_with_the_file():
     signal = np.arange(1900, dtype=np.float32)[:, None]
     (tiles,) = TileGrid(1000, 200, batch=3).cut([signal])
     assert tiles.starts.tolist() == [0, 800, 900]
@@ -82,7 +81,7 @@ def test_the_last_tile_ends_with_the_recording():
     assert np.array_equal(tiles.channels[2], signal[900:])
 
 
-def test_a_recording_shorter_than_a_tile_is_filled_up_with_zeros():
+def test_a_file_shorter_than_a_tile_is_padded_with_zeros():
     (tiles,) = GRID.cut([np.ones((300, 1), np.float32)])
     assert tiles.channels[0, :, 0].sum() == 300
     assert (tiles.starts, tiles.skips) == ([0], [0])
@@ -94,7 +93,7 @@ def test_a_grid_follows_its_configuration():
     assert TileGrid.build(TilesConfig(overlap_seconds=0.1), 4000, RATE) == TileGrid(4000, 800, 1)
 
 
-def test_an_overlap_of_half_a_tile_is_the_most():
+def test_an_overlap_of_more_than_half_a_tile_is_an_error():
     assert TileGrid.build(TilesConfig(overlap_seconds=0.25), 4000, RATE).hop == 2000
     with pytest.raises(ConfigError, match=r"tiles.overlap_seconds=0.3 is more than half .* 0.5 s"):
         TileGrid.build(TilesConfig(overlap_seconds=0.3), 4000, RATE)
@@ -103,45 +102,46 @@ def test_an_overlap_of_half_a_tile_is_the_most():
 # Files
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 44100])
-@pytest.mark.parametrize("channels", [1, 2, 5])
-@pytest.mark.parametrize("samples", [1, 2, 999, 1801, 30011])
-def test_no_change_gives_back_the_samples_to_the_bit(tmp_path, rate, channels, samples):
+@given(
+    st.sampled_from([8000, 11025, 44100]),
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from([1, 2, 999, 1801, 30011]),
+)
+def test_without_a_change_the_samples_are_identical(tmp_path, rate, channels, samples):
     path = write(tmp_path / "file.wav", noise(samples, channels), rate)
     assert np.array_equal(changed(path, unchanged), original(path))
 
 
-@pytest.mark.parametrize("bits", [16, 24])
-def test_no_change_keeps_a_16_bit_file(tmp_path, bits):
+def test_without_a_change_a_16_bit_file_is_identical(tmp_path):
     pcm = np.random.default_rng(0).integers(-30000, 30000, (3000, 2), np.int16)
     soundfile.write(tmp_path / "file.flac", pcm, 44100, "PCM_16")
-    change_file(tmp_path / "file.flac", tmp_path / "out.flac", RATE, GRID, unchanged, bits)
-    assert np.array_equal(soundfile.read(tmp_path / "out.flac", dtype="int16")[0], pcm)
+    for bits in (16, 24):
+        change_file(tmp_path / "file.flac", tmp_path / "out.flac", RATE, GRID, unchanged, bits)
+        assert np.array_equal(soundfile.read(tmp_path / "out.flac", dtype="int16")[0], pcm)
 
 
-@GRIDS
-@pytest.mark.parametrize("samples", [1, 1000, 1001, 9999])
+@given(grids, st.sampled_from([1, 1000, 1001, 9999]))
 def test_an_added_constant_has_no_seam(tmp_path, grid, samples):
     path = write(tmp_path / "file.wav", noise(samples, 2))
     added = changed(path, lambda tiles: tiles.channels + np.float32(0.125), grid) - original(path)
     np.testing.assert_allclose(added, 0.125, atol=1e-6)  # float32
 
 
-@GRIDS
-def test_an_added_ramp_has_no_seam(tmp_path, grid):
+def test_an_added_ramp_has_no_seam(tmp_path):
     samples = 9999
     path = write(tmp_path / "file.wav", noise(samples))
-    ramp = np.linspace(0, 0.4, samples + grid.samples, dtype=np.float32)
+    for grid in GRIDS:
+        ramp = np.linspace(0, 0.4, samples + grid.samples, dtype=np.float32)
 
-    def add_ramp(tiles):
-        there = [ramp[start : start + grid.samples] for start in tiles.starts]
-        return tiles.channels + np.stack(there)[..., np.newaxis]
+        def add_ramp(tiles, grid=grid, ramp=ramp):
+            parts = [ramp[start : start + grid.samples] for start in tiles.starts]
+            return tiles.channels + np.stack(parts)[..., np.newaxis]
 
-    added = changed(path, add_ramp, grid) - original(path)
-    np.testing.assert_allclose(added[:, 0], ramp[:samples], atol=1e-6)  # float32
+        added = changed(path, add_ramp, grid) - original(path)
+        np.testing.assert_allclose(added[:, 0], ramp[:samples], atol=1e-6)  # float32
 
 
-def test_neighbors_that_disagree_are_cross_faded(tmp_path):
+def test_different_neighbors_are_cross_faded(tmp_path):
     path = write(tmp_path / "file.wav", noise(1800))
     heights = iter([0.0, 0.3])
     grid = TileGrid(1000, 200, batch=1)
@@ -154,46 +154,46 @@ def test_neighbors_that_disagree_are_cross_faded(tmp_path):
     assert np.diff(added).min() > -1e-6
 
 
-@pytest.mark.parametrize("rate", [11025, 44100])
-def test_a_change_is_brought_to_the_rate_of_the_file(tmp_path, rate):
-    path = write(tmp_path / "file.wav", noise(rate, 2), rate)
-
+def test_a_change_is_resampled_to_the_rate_of_the_file(tmp_path):
     def add_tone(tiles):
         tone = 0.1 * np.sin(2 * np.pi * 440 / RATE * np.arange(RATE, dtype=np.float32))
         return tiles.channels + tone[:, np.newaxis]
 
-    added = changed(path, add_tone, TileGrid(RATE, 0)) - original(path)
-    wanted = 0.1 * np.sin(2 * np.pi * 440 / rate * np.arange(rate))
-    inside = slice(rate // 50, -rate // 50)  # 20 ms, off the ends, where the resampler rings
-    np.testing.assert_allclose(added[inside, 0], wanted[inside], atol=2e-4)  # −54 dB of the tone
+    for rate in (11025, 44100):
+        path = write(tmp_path / "file.wav", noise(rate, 2), rate)
+        added = changed(path, add_tone, TileGrid(RATE, 0)) - original(path)
+        expected = 0.1 * np.sin(2 * np.pi * 440 / rate * np.arange(rate))
+        inside = slice(rate // 50, -rate // 50)  # without 20 ms at each end: the resampler rings
+        # −54 dB relative to the tone.
+        np.testing.assert_allclose(added[inside, 0], expected[inside], atol=2e-4)
 
 
-def test_the_mid_signal_is_heard(tmp_path):
+def test_waveforms_are_the_mid_signal(tmp_path):
     path = write(tmp_path / "file.wav", noise(5000, 3), 44100)
-    heard = []
+    batches = []
 
     def change(tiles):
-        heard.append(tiles)
+        batches.append(tiles)
         return tiles.channels
 
     changed(path, change)
     with audio.Reader(path) as reader:
-        for seen, mono in zip(heard, mid_tiles(reader, RATE, GRID), strict=True):
-            np.testing.assert_array_equal(seen.starts, mono.starts)
-            np.testing.assert_array_equal(seen.weights, mono.weights)
-            assert seen.channels.shape == (*mono.waveforms.shape, 3)
+        for tiles, mono in zip(batches, mid_tiles(reader, RATE, GRID), strict=True):
+            np.testing.assert_array_equal(tiles.starts, mono.starts)
+            np.testing.assert_array_equal(tiles.weights, mono.weights)
+            assert tiles.channels.shape == (*mono.waveforms.shape, 3)
             # The mean before resampling, and after it: float32.
-            np.testing.assert_allclose(seen.waveforms, mono.waveforms, atol=1e-6)
+            np.testing.assert_allclose(tiles.waveforms, mono.waveforms, atol=1e-6)
 
 
-def test_channels_change_on_their_own(tmp_path):
+def test_channels_change_independently(tmp_path):
     path = write(tmp_path / "file.wav", noise(5000, 3))
     factors = np.array([1.0, -1.0, 0.5], np.float32)
     after = changed(path, lambda tiles: tiles.channels * factors)
     np.testing.assert_allclose(after, original(path) * factors, atol=1e-6)  # float32
 
 
-def test_opposite_channels_are_silence_to_the_network(tmp_path):
+def test_opposite_channels_have_a_silent_mid_signal(tmp_path):
     left = noise(5000)
     path = write(tmp_path / "file.wav", np.concatenate([left, -left], axis=1))
 
@@ -204,32 +204,32 @@ def test_opposite_channels_are_silence_to_the_network(tmp_path):
     assert np.array_equal(changed(path, change), original(path))
 
 
-def test_what_lies_above_the_band_of_the_network_stays(tmp_path):
+def test_frequencies_above_the_band_of_the_network_are_preserved(tmp_path):
     seconds = np.arange(44100) / 44100
     high = 0.25 * np.sin(2 * np.pi * 12_000 * seconds)[:, np.newaxis]
     path = write(tmp_path / "file.wav", high, 44100)
-    kept = changed(path, lambda tiles: 0 * tiles.channels)
+    result = changed(path, lambda tiles: 0 * tiles.channels)
     inside = slice(2000, -2000)
-    np.testing.assert_allclose(kept[inside], original(path)[inside], atol=1e-4)  # −68 dB of it
+    np.testing.assert_allclose(result[inside], original(path)[inside], atol=1e-4)  # −68 dB of it
 
 
-def test_a_change_too_loud_is_limited_without_clipping(tmp_path):
+def test_a_loud_change_is_limited_without_clipping(tmp_path):
     path = write(tmp_path / "file.wav", noise(4000))
     loud = changed(path, lambda tiles: 4 * tiles.channels)
     assert 0.9 < np.abs(loud).max() < 1
-    assert (np.abs(loud) > 0.998).mean() < 0.1  # clipped, half of the noise would be there
+    assert (np.abs(loud) > 0.998).mean() < 0.1  # with clipping it would be half of the noise
 
 
-def test_weights_add_up_to_the_seconds_of_signal(tmp_path):
+def test_weights_add_up_to_the_length_of_the_signal(tmp_path):
     path = write(tmp_path / "file.wav", noise(1800))
-    found = []
+    weights = []
 
     def change(tiles):
-        found.extend(tiles.weights)
+        weights.extend(tiles.weights)
         return tiles.channels
 
     changed(path, change, TileGrid(1000, 0))
-    assert found == [1, 0.8]
+    assert weights == [1, 0.8]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ConfigError("no")])
@@ -244,7 +244,7 @@ def test_an_interrupted_change_leaves_nothing(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_gain_scales_the_whole_and_limits_nothing(tmp_path):
+def test_a_gain_scales_the_whole_file_without_limiting(tmp_path):
     path = write(tmp_path / "file.wav", noise(4000, 2))
     output = tmp_path / "out.wav"
 
@@ -252,23 +252,23 @@ def test_a_gain_scales_the_whole_and_limits_nothing(tmp_path):
         return 4 * tiles.channels
 
     written = change_file(
-        path, output, RATE, GRID, louder, bits=32, gain=lambda found: 0.5 / found.peak
+        path, output, RATE, GRID, louder, bits=32, gain=lambda loudness: 0.5 / loudness.peak
     )
     before = original(path)
     assert written.peak == pytest.approx(0.5, rel=1e-6)
-    # float32; of a limiter the loudest half of the noise would know.
+    # float32; a limiter would change the loudest half of the noise.
     np.testing.assert_allclose(original(output), before * 0.5 / np.abs(before).max(), atol=1e-6)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file.wav", "out.wav"]
 
 
-def test_a_file_may_take_its_own_place(tmp_path):
+def test_a_file_may_be_its_own_output(tmp_path):
     path = write(tmp_path / "file.wav", noise(9000))
     before = original(path)
     change_file(path, path, RATE, GRID, lambda tiles: tiles.channels + np.float32(0.125), bits=32)
     np.testing.assert_allclose(original(path), before + 0.125, atol=1e-6)
 
 
-def test_a_file_that_ends_in_garbage_leaves_nothing(tmp_path):
+def test_a_truncated_file_leaves_no_output(tmp_path):
     path = tmp_path / "file.flac"
     soundfile.write(path, noise(9000), RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
