@@ -22,7 +22,7 @@ step "Compose four songs that are not in the training data" corpus "$new" --trac
 step "Cut the songs into clips" prepare "$songs" "$gallery/dataset" --config lil_data
 step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classifier" --epochs 15
 step "Train a CycleGAN" train recommended_cyclegan "$gallery/dataset" "$gallery/translator" \
-  --set 'labels=[strings, chiptune]' --set training.decay_epochs=5 --epochs 10
+  --set 'labels=[strings, chiptune]' --epochs 10
 
 # shellcheck disable=SC2046 # the output of `outputs` is split into words
 {

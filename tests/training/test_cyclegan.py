@@ -8,27 +8,27 @@ from tfdream.models import gan
 from tfdream.training.cyclegan import CycleGAN, Spread
 
 SIZE = (16, 16, 1)
-PAIR = ModelConfig(
+NETWORKS = ModelConfig(
     name="cyclegan",
     options={"filters": 2, "blocks": 1, "discriminator_filters": 2, "discriminator_layers": 1},
 )
 BATCH = 2
-SIDES = ("forward", "backward")
+DIRECTIONS = ("forward", "backward")
 
 
 def cyclegan(steps_per_epoch=3, **settings):
     keras.utils.set_random_seed(4)
     config = TranslationTrainingConfig(**{"batch_size": BATCH, "pool_images": 4} | settings)
-    pairs = (gan.build(PAIR, SIZE) for _ in range(2))
-    model = CycleGAN(*pairs, config, steps_per_epoch)
-    for weight in model.trainable_variables:  # fresh ones make nearly nothing of anything
+    networks = (gan.build(NETWORKS, SIZE) for _ in range(2))
+    model = CycleGAN(*networks, config, steps_per_epoch)
+    for weight in model.trainable_variables:  # outputs of initial weights are almost zero
         weight.assign(weight * 10)
     return model
 
 
 @pytest.fixture(scope="module")
 def batch():
-    """Images of two kinds in [0, 1]: dark and rough, bright and smooth."""
+    """Images of two domains in [0, 1]: dark and rough, bright and smooth."""
     rng = np.random.default_rng(0)
     rough = 0.5 * rng.uniform(size=(BATCH, *SIZE))
     smooth = np.linspace(0.5, 1, SIZE[1])[:, None] * rng.uniform(0.5, 1, (BATCH, 1, 1, 1))
@@ -40,44 +40,44 @@ def float64(tensor):
     return np.asarray(tensor, np.float64)
 
 
-def least_squares(judged, wanted):
-    return np.mean((float64(judged) - wanted) ** 2)
+def least_squares(scores, target):
+    return np.mean((float64(scores) - target) ** 2)
 
 
-def cross_entropy(judged, wanted):
-    real = 1 / (1 + np.exp(-float64(judged)))
-    return -np.mean(wanted * np.log(real) + (1 - wanted) * np.log(1 - real))
+def cross_entropy(scores, target):
+    real = 1 / (1 + np.exp(-float64(scores)))
+    return -np.mean(target * np.log(real) + (1 - target) * np.log(1 - real))
 
 
-def published(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5):
-    """The losses of Zhu et al., equations 1 to 3 and section 5.2, of networks as they are.
+def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5):
+    """Compute the losses of Zhu et al., equations 1 to 3 and section 5.2.
 
-    G translates x to the second kind and F translates y to the first; D_Y and D_X judge.
+    G translates x to the second domain and F translates y to the first; D_Y and D_X discriminate.
     """
     x, y = (2 * images - 1 for images in batch)
     g, f = model.generators.forward, model.generators.backward
-    judge_y, judge_x = model.discriminators.forward, model.discriminators.backward
+    d_y, d_x = model.discriminators.forward, model.discriminators.backward
 
-    def distance_to(one, other):
+    def distance(one, other):
         return np.mean(np.abs(float64(one) - float64(other)))
 
-    cycle = distance_to(f(g(x)), x) + distance_to(g(f(y)), y)
-    identity = distance_to(g(y), y) + distance_to(f(x), x)
-    found = {
+    cycle = distance(f(g(x)), x) + distance(g(f(y)), y)
+    identity = distance(g(y), y) + distance(f(x), x)
+    losses = {
         "cycle": cycle,
         "identity": identity if identity_weight else 0.0,
-        "generator_forward": adversarial(judge_y(g(x)), 1),
-        "generator_backward": adversarial(judge_x(f(y)), 1),
-        "discriminator_forward": (adversarial(judge_y(y), 1) + adversarial(judge_y(g(x)), 0)) / 2,
-        "discriminator_backward": (adversarial(judge_x(x), 1) + adversarial(judge_x(f(y)), 0)) / 2,
+        "generator_forward": adversarial(d_y(g(x)), 1),
+        "generator_backward": adversarial(d_x(f(y)), 1),
+        "discriminator_forward": (adversarial(d_y(y), 1) + adversarial(d_y(g(x)), 0)) / 2,
+        "discriminator_backward": (adversarial(d_x(x), 1) + adversarial(d_x(f(y)), 0)) / 2,
     }
-    found["loss"] = (
-        found["generator_forward"]
-        + found["generator_backward"]
+    losses["loss"] = (
+        losses["generator_forward"]
+        + losses["generator_backward"]
         + cycle_weight * cycle
         + cycle_weight * identity_weight * identity
     )
-    return found
+    return losses
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def published(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5)
 )
 def test_the_losses_are_the_published_ones(batch, settings, adversarial, weights):
     model = cyclegan(**settings)
-    wanted = published(model, batch, adversarial, **weights)
+    expected = published_losses(model, batch, adversarial, **weights)
     held_out = {name: float(value) for name, value in model.test_step(batch).items()}
-    # float32 images and judgements.
+    # Images and scores are float32.
     assert held_out == pytest.approx(
-        {name: wanted[name] for name in ("loss", "cycle", "identity")}, rel=1e-5
+        {name: expected[name] for name in ("loss", "cycle", "identity")}, rel=1e-5
     )
     model.reset_metrics()
-    told = {name: float(value) for name, value in model.train_step(batch).items()}
-    assert {name: told[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
-    assert set(told) - set(wanted) == {"spread_forward", "spread_backward"}
+    result = {name: float(value) for name, value in model.train_step(batch).items()}
+    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert set(result) - set(expected) == {"spread_forward", "spread_backward"}
 
 
 @pytest.mark.slow
-def test_both_halves_learn_from_the_networks_as_they_were(batch):
-    """The first step of Adam is the rate, against the sign of the gradient."""
+def test_all_gradients_are_those_of_the_state_before_the_step(batch):
+    """The first step of Adam is the learning rate, against the sign of the gradient."""
     model = cyclegan(learning_rate=1e-3, pool_images=0)
     x, y = (2 * images - 1 for images in batch)
     generators, discriminators = model.generators, model.discriminators
@@ -122,27 +122,30 @@ def test_both_halves_learn_from_the_networks_as_they_were(batch):
             + 0.5 * tf.reduce_mean(tf.abs(generators.forward(y) - y))
             + 0.5 * tf.reduce_mean(tf.abs(generators.backward(x) - x))
         )
-        judged = 0.0
-        for judge, real, fake in (
+        discriminator_loss = 0.0
+        for discriminator, real, fake in (
             (discriminators.forward, y, fake_y),
             (discriminators.backward, x, fake_x),
         ):
-            loss += tf.reduce_mean((judge(fake) - 1) ** 2)
-            judged += 0.5 * tf.reduce_mean((judge(real) - 1) ** 2)
-            judged += 0.5 * tf.reduce_mean(judge(tf.stop_gradient(fake)) ** 2)
-    for goal, networks in ((loss, generators), (judged, discriminators)):
+            loss += tf.reduce_mean((discriminator(fake) - 1) ** 2)
+            discriminator_loss += 0.5 * tf.reduce_mean((discriminator(real) - 1) ** 2)
+            discriminator_loss += 0.5 * tf.reduce_mean(discriminator(tf.stop_gradient(fake)) ** 2)
+    expected = []
+    for goal, networks in ((loss, generators), (discriminator_loss, discriminators)):
         gradients = tape.gradient(goal, networks.trainable_variables)
-        networks.wanted = [
-            (float64(gradient), float64(weight))
-            for gradient, weight in zip(gradients, networks.trainable_variables, strict=True)
-        ]
+        expected.append(
+            [
+                (float64(gradient), float64(weight))
+                for gradient, weight in zip(gradients, networks.trainable_variables, strict=True)
+            ]
+        )
     model.train_step(batch)
     compared = 0
-    for networks in (generators, discriminators):
+    for networks, before_step in zip((generators, discriminators), expected, strict=True):
         for (gradient, before), after in zip(
-            networks.wanted, networks.trainable_variables, strict=True
+            before_step, networks.trainable_variables, strict=True
         ):
-            clear = np.abs(gradient) > 1e-4  # below, rounding has a say in the sign
+            clear = np.abs(gradient) > 1e-4  # below, the sign may be a rounding error
             moved = float64(after) - before
             np.testing.assert_allclose(
                 moved[clear], -1e-3 * np.sign(gradient[clear]), rtol=0.02, atol=1e-6
@@ -151,26 +154,24 @@ def test_both_halves_learn_from_the_networks_as_they_were(batch):
     assert compared > 500
 
 
-def test_discriminators_learn_from_earlier_translations_too(batch):
-    """Of a full pool, what they are told of is not only what the generators just made."""
+def test_discriminators_are_trained_on_earlier_translations_too(batch):
+    """With a full pool, their images are not only those that the generators just returned."""
     model = cyclegan(pool_images=2, learning_rate=1e-9, seed=1)
     model.train_step(batch)
     other = tuple(images[:, ::-1] for images in batch)
     model.reset_metrics()
-    told = model.train_step(other)
-    latest = published(model, other, least_squares)
-    told = {name: float(told[name]) for name in latest}
+    result = model.train_step(other)
+    latest = published_losses(model, other, least_squares)
+    result = {name: float(result[name]) for name in latest}
     generators = [name for name in latest if not name.startswith("discriminator")]
-    assert {name: told[name] for name in generators} == pytest.approx(
+    assert {name: result[name] for name in generators} == pytest.approx(
         {name: latest[name] for name in generators}, rel=1e-4
     )
-    assert any(
-        told[f"discriminator_{side}"] != pytest.approx(latest[f"discriminator_{side}"], rel=1e-4)
-        for side in SIDES
-    )
+    names = [f"discriminator_{direction}" for direction in DIRECTIONS]
+    assert any(result[name] != pytest.approx(latest[name], rel=1e-4) for name in names)
 
 
-def test_the_state_holds_networks_optimizers_and_pools(batch, tmp_path):
+def test_the_state_contains_networks_optimizers_and_pools(batch, tmp_path):
     model, other = cyclegan(), cyclegan(seed=0)
     model.train_step(batch)
     model.save_weights(tmp_path / "state.weights.h5")
@@ -187,11 +188,11 @@ def test_the_state_holds_networks_optimizers_and_pools(batch, tmp_path):
         for one, again in zip(parts(model), parts(other), strict=True):
             assert np.array_equal(one, again)
     assert int(other.forward_pool.count) == BATCH
-    assert not np.array_equal(other.forward_pool.kept, other.backward_pool.kept)
+    assert not np.array_equal(other.forward_pool.stored, other.backward_pool.stored)
 
 
 def test_both_optimizers_have_the_published_momentum_and_decay():
-    model = cyclegan(epochs=4, decay_epochs=2, learning_rate=1e-3)
+    model = cyclegan(epochs=4, decay_share=0.5, learning_rate=1e-3)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert optimizer.beta_1 == 0.5
         assert float(optimizer.learning_rate) == pytest.approx(1e-3)
@@ -210,21 +211,21 @@ def spread(*batches):
     return float(metric.result())
 
 
-def test_spread_is_the_deviation_of_translations_over_that_of_real_images():
+def test_spread_is_the_ratio_of_the_deviations_of_translations_and_real_images():
     rng = np.random.default_rng(0)
     real = rng.normal(0.2, 0.4, (7, *SIZE))
     translated = rng.normal(-0.5, 0.1, (7, *SIZE)) + np.linspace(-1, 1, 16)[:, None]
-    wanted = np.sqrt(translated.var(axis=0).mean() / real.var(axis=0).mean())
-    assert spread((translated, real)) == pytest.approx(wanted, rel=1e-4)  # differences of sums
+    expected = np.sqrt(translated.var(axis=0).mean() / real.var(axis=0).mean())
+    assert spread((translated, real)) == pytest.approx(expected, rel=1e-4)  # differences of sums
     parts = [(translated[:4], real[:4]), (translated[4:], real[4:])]
-    assert spread(*parts) == pytest.approx(wanted, rel=1e-4)
+    assert spread(*parts) == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_generator_that_makes_one_image_of_everything_has_no_spread():
+def test_equal_translations_have_no_spread():
     rng = np.random.default_rng(0)
     real = rng.uniform(-1, 1, (8, *SIZE))
     same = np.broadcast_to(rng.uniform(-1, 1, SIZE), real.shape)
-    assert spread((same, real)) < 2e-3  # what float32 leaves of differences of sums
+    assert spread((same, real)) < 2e-3  # rounding errors of differences of float32 sums
     assert spread((real, real)) == 1
     assert spread((real[:1], real[:1])) == 0
     assert spread((real, same)) < 1e3

@@ -27,8 +27,8 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     learning_rate: Positive = 2e-4
     beta_1: Share = 0.5
     """Adam's decay rate of the first moment."""
-    decay_epochs: Annotated[int, Field(ge=0)] = 0
-    """Number of last epochs over which the learning rate decays linearly to zero."""
+    decay_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the epochs, the last ones, over which the learning rate decays linearly to zero."""
     adversarial: Literal["least_squares", "cross_entropy"] = "least_squares"
     cycle_weight: NotNegative = 10.0
     """Weight λ of the cycle loss: mean absolute difference of an image and its reconstruction."""
@@ -44,14 +44,10 @@ class TranslationTrainingConfig(BaseTrainingConfig):
 
     @property
     def ends_with_epochs(self) -> bool:
-        return self.decay_epochs > 0
+        return self.decay_share > 0
 
     @model_validator(mode="after")
-    def _decay_fits(self) -> "TranslationTrainingConfig":
-        if self.decay_epochs > self.epochs:
-            raise ValueError(
-                f"decay_epochs={self.decay_epochs} exceeds epochs={self.epochs}; lower it"
-            )
+    def _pool_holds_a_batch(self) -> "TranslationTrainingConfig":
         if 0 < self.pool_images < self.batch_size:
             raise ValueError(
                 f"pool_images={self.pool_images} is less than batch_size={self.batch_size}; "

@@ -11,7 +11,7 @@ from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets.batches import EpochPlan, LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, DatasetError
 from tfdream.runs import Run, RunInfo
 from tfdream.training import callbacks, optimizers, splits
 from tfdream.training.distributed import Workers
@@ -92,7 +92,13 @@ class ClassificationTask(Task):
     ) -> RunInfo:
         if config.model is None:
             raise ConfigError("the configuration has no section 'model', which training needs")
-        return splits.split(datasets[0], config.training.validate_on, test_fold)
+        (dataset,) = datasets
+        if len(dataset.labels) < 2:
+            raise DatasetError(
+                f"'{dataset.folder}' has one label ('{dataset.labels[0]}'); a classifier needs two "
+                "or more: prepare a folder with a sub-folder for each"
+            )
+        return splits.split(dataset, config.training.validate_on, test_fold)
 
     def build(self) -> tuple[Classifier, keras.Model]:
         network = self.run.build_model()

@@ -1,16 +1,25 @@
 """Which folds a run is trained on, validated on and tested on."""
 
+import logging
+
 from tfdream.config import BaseExperiment
 from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.runs import RunInfo, versions
 
+logger = logging.getLogger(__name__)
+
+# Settings of `prepare` that decide which folds and files a clip is in, but not its samples.
+_STORAGE_SETTINGS = {"codec", "folds", "seed", "shard_clips"}
+
 
 def check_clips(config: BaseExperiment, dataset: Dataset) -> None:
-    """Check that a dataset's clips have the experiment's sample rate and length.
+    """Compare the settings with which a dataset was prepared with those of an experiment.
+
+    Other differences than sample rate and length, such as trims, are logged as a warning.
 
     Raises:
-      DatasetError: if they do not.
+      DatasetError: if the sample rate or the length of the clips differs.
     """
     for setting in ("sample_rate", "clip_seconds"):
         required, actual = getattr(config.prepare, setting), getattr(dataset.config, setting)
@@ -20,6 +29,18 @@ def check_clips(config: BaseExperiment, dataset: Dataset) -> None:
                 f"requires {required:g}; prepare it again with this configuration, or use "
                 f"--set prepare.{setting}={actual:g}"
             )
+    differences = [
+        f"{name}={getattr(dataset.config, name)} instead of {getattr(config.prepare, name)}"
+        for name in sorted(set(type(config.prepare).model_fields) - _STORAGE_SETTINGS)
+        if getattr(dataset.config, name) != getattr(config.prepare, name)
+    ]
+    if differences:
+        logger.warning(
+            "'%s' was prepared with other settings than the configuration's: %s; prepare it "
+            "again if this is not intended",
+            dataset.folder,
+            ", ".join(differences),
+        )
 
 
 def split(dataset: Dataset, validate_on: str, test_fold: int | None) -> RunInfo:
