@@ -31,26 +31,26 @@ def image(frames=SHAPE[1], seed=0):
     return tf.constant(rng.random((2, SHAPE[0], frames, 1)), tf.float32)
 
 
-def named(model):
+def layer_names(model):
     return [layer.name for layer in model.layers if layer.weights]
 
 
 @each_network
-def test_its_layers_can_be_tapped_and_feel_the_input(name):
+def test_tapped_layers_have_a_gradient_at_the_input(name):
     model = build(name)
-    tapped = inspect.tap(model, named(model))
-    own = image()
+    tapped = inspect.tap(model, layer_names(model))
+    inputs = image()
     with tf.GradientTape() as tape:
-        tape.watch(own)
-        heard = tapped(own)
-        energy = tf.add_n([tf.reduce_sum(found**2) for found in heard.values()])
-    gradient = tape.gradient(energy, own).numpy()
+        tape.watch(inputs)
+        activations = tapped(inputs)
+        energy = tf.add_n([tf.reduce_sum(values**2) for values in activations.values()])
+    gradient = tape.gradient(energy, inputs).numpy()
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max() > 0
 
 
 @each_network
-def test_a_seed_is_a_network(name):
+def test_weights_depend_on_the_seed(name):
     weights = [build(name, seed=seed).get_weights() for seed in (1, 1, 2)]
     assert all((a == b).all() for a, b in zip(weights[0], weights[1], strict=True))
     assert any((a != b).any() for a, b in zip(weights[0], weights[2], strict=True))
@@ -63,21 +63,21 @@ def test_an_unknown_option_is_named(name):
 
 
 @pytest.mark.parametrize("name", ["random_conv1d", "vgg19"])
-def test_any_number_of_frames_is_taken(name):
+def test_any_number_of_frames_is_accepted(name):
     model = build(name)
     assert model(image(frames=64)).shape[0] == 2
 
 
-def test_over_time_the_recurrent_network_takes_any_number_of_frames():
+def test_a_recurrent_network_over_time_accepts_any_number_of_frames():
     assert build("random_rnn", over="time")(image(frames=7)).shape == (2, 7, 12)
 
 
-def test_over_frequency_its_sequence_is_the_bins():
+def test_a_recurrent_network_over_frequency_has_one_step_for_each_bin():
     assert build("random_rnn")(image()).shape == (2, 33, 12)
 
 
 @pytest.mark.parametrize(("cell", "width"), [("rnn", 5), ("bilstm", 10)])
-def test_the_recurrent_layer_is_as_wide_as_asked_for(cell, width):
+def test_the_recurrent_layer_has_the_configured_units(cell, width):
     model = build("random_rnn", cell=cell)
     assert inspect.tap(model, ["recurrent"])(image())["recurrent"].shape[-1] == width
 
@@ -87,22 +87,24 @@ def test_the_published_convolution_has_its_size():
     assert model.count_params() == 1025 * 3 * 4096 + 4096
 
 
-def test_vgg19_sees_gray_as_three_equal_centered_channels():
+def test_vgg19_repeats_and_centers_gray_images():
     model = build("vgg19")
     first = model.get_layer("block1_conv1")
-    own = image().numpy()
-    three = np.repeat(own, 3, axis=-1) * 255 - np.array([103.939, 116.779, 123.68])
+    gray = image().numpy()
+    three = np.repeat(gray, 3, axis=-1) * 255 - np.array([103.939, 116.779, 123.68])
     expected = keras.ops.convert_to_numpy(first(three.astype(np.float32)))
-    heard = inspect.tap(model, ["block1_conv1"])(image())["block1_conv1"]
-    np.testing.assert_allclose(heard, expected, rtol=1e-4, atol=1e-3)  # float32 sums of 27 terms
+    activations = inspect.tap(model, ["block1_conv1"])(image())["block1_conv1"]
+    np.testing.assert_allclose(
+        activations, expected, rtol=1e-4, atol=1e-3
+    )  # float32 sums of 27 terms
 
 
-def test_vgg19_takes_a_weights_file_and_refuses_what_is_none(tmp_path):
+def test_vgg19_loads_a_weights_file_and_rejects_other_paths(tmp_path):
     donor = keras.applications.VGG19(include_top=False, weights=None)
     path = tmp_path / "vgg.weights.h5"
     donor.save_weights(path)
     model = build("vgg19", weights=str(path))
-    own, given = model.get_layer("block3_conv1"), donor.get_layer("block3_conv1")
-    np.testing.assert_array_equal(own.get_weights()[0], given.get_weights()[0])
+    loaded, original = model.get_layer("block3_conv1"), donor.get_layer("block3_conv1")
+    np.testing.assert_array_equal(loaded.get_weights()[0], original.get_weights()[0])
     with pytest.raises(ModelError, match="neither a file"):
         build("vgg19", weights=str(tmp_path / "missing.h5"))

@@ -1,4 +1,4 @@
-"""Contracts of every architecture and feature network once it is frozen, and what is folded."""
+"""Contracts of every frozen classifier and feature network, and rules of folding."""
 
 import random
 from contextlib import suppress
@@ -14,7 +14,7 @@ from tfdream.errors import ConfigError, ModelError
 from tfdream.models import classifiers, feature_networks, inspect
 from tfdream.models.freeze import freeze
 
-# What an architecture may expect: a small image or a large one, features, or samples.
+# Inputs of architectures: small or large images, features, or samples.
 INPUTS = [(64, 64, 1), (256, 256, 1), (72, 1), (16000, 1)]
 SMALL = {
     "random_conv1d": {"filters": 16},
@@ -33,7 +33,7 @@ def classifier(name, shape=None):
     for candidate in [shape] if shape else INPUTS:
         with suppress(ConfigError):
             return classifiers.build(ModelConfig(name=name), candidate, 3)
-    raise AssertionError(f"{name} takes none of {INPUTS}; add one that it takes")
+    raise AssertionError(f"{name} accepts none of {INPUTS}; add one that it accepts")
 
 
 def feature_network(name, shape=(33, 40, 1)):
@@ -46,8 +46,8 @@ def feature_network(name, shape=(33, 40, 1)):
     return feature_networks.build(config, shape)
 
 
-def as_trained(model):
-    """Gives normalizations and biases values that leaving them out, or twice in, would show."""
+def with_random_statistics(model):
+    """Set normalizations and biases to values that make an omitted or double folding visible."""
     rng = np.random.default_rng(1)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -70,12 +70,12 @@ def noise(tapped, shape, batch=1):
 
 
 def difference(found, expected):
-    """Of two arrays, relative to the norm of the second."""
+    """Return the difference of two arrays relative to the norm of the second."""
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
 
 def gradient(network, inputs):
-    """Of the activations' norms with respect to the input."""
+    """Return the gradient of the activations' norms with respect to the input."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         norms = [tf.norm(found) for found in network(inputs, training=False).values()]
@@ -87,8 +87,8 @@ def normalizations(network):
     return {layer.name for layer in network.layers if type(layer) is layers.BatchNormalization}
 
 
-# Deep ones take their time. Of their kinds of layers are the smaller ones too, and what ResNet-18
-# folds has tests of its own below.
+# Deep networks are slow. Smaller networks have the same types of layers, and the folding of
+# ResNet-18 has separate tests below.
 DEEP = {"resnet18", "resnet50", "vgg19"}
 EVERY = [
     pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
@@ -99,8 +99,10 @@ EVERY = [
 @pytest.fixture(params=EVERY, scope="module")
 def model(request):
     keras.utils.set_random_seed(0)
-    known = request.param in classifiers.names()
-    return as_trained(classifier(request.param) if known else feature_network(request.param))
+    is_classifier = request.param in classifiers.names()
+    return with_random_statistics(
+        classifier(request.param) if is_classifier else feature_network(request.param)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def size(model):
     scope="module",
 )
 def tapped(model, request):
-    if request.param == "every layer":  # nothing can be folded there
+    if request.param == "every layer":  # then nothing can be folded
         return inspect.tap(model, [layer.name for layer in model.layers[1:] if is_layer(layer)])
     named = [layer.name for layer in model.layers if is_layer(layer)]
     if request.param == "the last layer":
@@ -154,7 +156,7 @@ def test_activations_are_those_of_the_tapped_network(tapped, exact, rounded, siz
 
 
 @pytest.mark.slow
-def test_the_gradient_points_where_it_did(tapped, exact, rounded, size):
+def test_gradients_have_the_same_direction(tapped, exact, rounded, size):
     inputs = noise(tapped, size)
     expected = gradient(tapped, inputs).ravel()
     for frozen, least in [(exact, 0.9999), (rounded, BFLOAT16_COSINE)]:
@@ -164,14 +166,14 @@ def test_the_gradient_points_where_it_did(tapped, exact, rounded, size):
         assert cosine > least
 
 
-def test_products_hold_weights_of_the_precision_asked_for(exact, rounded):
+def test_weights_of_products_have_the_requested_precision(exact, rounded):
     for frozen, precision in [(exact, "float32"), (rounded, "bfloat16")]:
         products = [layer for layer in frozen.layers if isinstance(layer, PRODUCTS)]
         assert {weight.dtype for layer in products for weight in layer.weights} <= {precision}
         assert not any(layer.trainable_weights for layer in products)
 
 
-def test_it_takes_the_sizes_that_the_tapped_network_takes(tapped, exact, rounded, size):
+def test_frozen_networks_accept_the_same_sizes(tapped, exact, rounded, size):
     larger = [own + 8 for own in size]  # where it is free
     shape = noise(tapped, larger).shape
     for frozen in (exact, rounded):
@@ -181,7 +183,7 @@ def test_it_takes_the_sizes_that_the_tapped_network_takes(tapped, exact, rounded
 
 
 @pytest.mark.slow
-def test_the_original_stays_as_it_is(model, tapped, size):
+def test_the_original_is_not_modified(model, tapped, size):
     def state():
         return [
             (layer.name, layer.trainable, layer.dtype_policy.name, len(layer.weights))
@@ -197,28 +199,28 @@ def test_the_original_stays_as_it_is(model, tapped, size):
     assert random.getstate() == drawn  # seeds, which Keras draws there, come in the same order
 
 
-# What is folded
+# Folding
 
 
 def folded(model, names):
-    """The normalizations that a frozen network computes no more."""
+    """Return the names of the normalizations that freezing folds."""
     tapped = inspect.tap(model, names)
     return normalizations(tapped) - normalizations(freeze(tapped))
 
 
 @pytest.fixture(scope="module")
 def resnet18():
-    return as_trained(classifier("resnet18", (64, 64, 1)))
+    return with_random_statistics(classifier("resnet18", (64, 64, 1)))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resnet18_has_no_normalization_left(resnet18, precision):
+def test_all_normalizations_of_resnet18_are_folded(resnet18, precision):
     frozen = freeze(inspect.tap(resnet18, ["conv13", "block8"]), precision)
     assert normalizations(frozen) == {"norm13"}  # behind what is tapped
     assert not normalizations(freeze(inspect.tap(resnet18, ["logits"]), precision))
 
 
-def test_a_tapped_convolution_keeps_its_own_output_ahead_of_its_normalization(resnet18):
+def test_a_tapped_convolution_is_not_folded_with_its_normalization(resnet18):
     tapped = inspect.tap(resnet18, ["conv1", "norm1", "norm2"])
     inputs = noise(tapped, (64, 64, 1))
     expected, found = tapped(inputs, training=False), freeze(tapped)(inputs, training=False)
@@ -227,7 +229,7 @@ def test_a_tapped_convolution_keeps_its_own_output_ahead_of_its_normalization(re
     assert folded(resnet18, ["conv1", "norm1", "norm2"]) == {"norm2"}
 
 
-def test_normalization_goes_into_the_convolution_behind_it_unless_that_pads():
+def test_normalization_is_folded_into_the_next_convolution_unless_it_pads():
     assert folded(classifier("raw_conv1d"), ["conv3"]) == {"norm0", "norm1", "norm2"}
     assert folded(classifier("raw_conv1d"), ["conv3", "norm1"]) == {"norm0", "norm2"}
     x = inputs = keras.Input((None, 2))
@@ -236,12 +238,12 @@ def test_normalization_goes_into_the_convolution_behind_it_unless_that_pads():
     assert folded(keras.Model(inputs, x), ["conv"]) == set()
 
 
-def test_a_convolution_takes_in_both_its_neighbors():
+def test_both_neighbors_of_a_convolution_are_folded():
     x = inputs = keras.Input((None, None, 4))
     x = layers.BatchNormalization(name="before")(x)
     x = layers.Conv2D(3, 3, use_bias=False, name="conv")(x)
     x = layers.BatchNormalization(axis=3, name="after")(x)
-    model = as_trained(keras.Model(inputs, layers.Activation("tanh", name="tanh")(x)))
+    model = with_random_statistics(keras.Model(inputs, layers.Activation("tanh", name="tanh")(x)))
     assert folded(model, ["tanh"]) == {"before", "after"}
     tapped = inspect.tap(model, ["tanh"])
     image = noise(tapped, (8, 9, 4))
@@ -250,7 +252,7 @@ def test_a_convolution_takes_in_both_its_neighbors():
     )
 
 
-def test_a_dense_layer_takes_in_its_normalization_but_not_behind_an_activation():
+def test_normalization_after_an_activation_is_not_folded():
     x = inputs = keras.Input((5,))
     x = layers.BatchNormalization(name="norm1")(layers.Dense(4, name="linear")(x))
     x = layers.Dense(4, activation="relu", name="rectified")(layers.ReLU(name="relu")(x))
@@ -258,12 +260,12 @@ def test_a_dense_layer_takes_in_its_normalization_but_not_behind_an_activation()
     assert folded(keras.Model(inputs, x), ["norm2"]) == {"norm1"}
 
 
-def test_nothing_is_folded_into_what_is_used_twice():
+def test_nothing_is_folded_into_a_shared_layer():
     shared = layers.Conv1D(2, 3, padding="same", name="shared")
     inputs = keras.Input((None, 2))
     x = layers.BatchNormalization(name="norm1")(shared(inputs))
     x = layers.BatchNormalization(name="norm2")(shared(x))
-    model = as_trained(keras.Model(inputs, layers.Add(name="sum")([inputs, x])))
+    model = with_random_statistics(keras.Model(inputs, layers.Add(name="sum")([inputs, x])))
     assert folded(model, ["sum"]) == set()
     tapped = inspect.tap(model, ["sum"])
     signal = noise(tapped, (20, 2))
@@ -272,10 +274,10 @@ def test_nothing_is_folded_into_what_is_used_twice():
     )
 
 
-def test_a_normalization_that_remains_is_not_adapted():
+def test_a_remaining_normalization_is_not_updated():
     x = inputs = keras.Input((None, 2))
     x = layers.BatchNormalization(name="norm")(x)
-    model = as_trained(keras.Model(inputs, layers.ReLU(name="relu")(x)))
+    model = with_random_statistics(keras.Model(inputs, layers.ReLU(name="relu")(x)))
     frozen = freeze(inspect.tap(model, ["relu"]))
     signal = noise(frozen, (20, 2))
     before = model.get_weights()
@@ -284,23 +286,23 @@ def test_a_normalization_that_remains_is_not_adapted():
     assert all(map(np.array_equal, model.get_weights(), before))
 
 
-def test_what_only_training_needs_is_left_out():
+def test_layers_for_training_are_removed():
     x = inputs = keras.Input((6,), name="input")
     x = layers.GaussianNoise(0.5, name="noise")(x)
     x = layers.Dense(4, name="dense")(x)
     x = layers.Dropout(0.5, name="dropout")(x)
     x = layers.BatchNormalization(name="norm")(x)
-    model = as_trained(keras.Model(inputs, x))
+    model = with_random_statistics(keras.Model(inputs, x))
     frozen = freeze(inspect.tap(model, ["norm"]))
     assert not {"noise", "dropout", "norm"} & {layer.name for layer in frozen.layers}
-    # As an output it is what it is at inference.
+    # As outputs these layers are the identity.
     values = noise(frozen, (6,))
     tapped = freeze(inspect.tap(model, ["noise", "dense", "dropout"]))(values, training=True)
     np.testing.assert_array_equal(tapped["noise"], values)
     np.testing.assert_array_equal(tapped["dropout"], tapped["dense"])
 
 
-def test_layers_of_unknown_kinds_are_shared():
+def test_layers_of_other_types_are_shared():
     model = feature_network("random_rnn")
     frozen = freeze(inspect.tap(model, ["linear"]), "bfloat16")
     assert frozen.get_layer("recurrent") is model.get_layer("recurrent")

@@ -1,4 +1,4 @@
-"""Contracts of every architecture that the folder holds, and what is particular to some."""
+"""Contracts of every classifier, and particular properties of some."""
 
 import functools
 from contextlib import suppress
@@ -15,19 +15,18 @@ from tfdream.errors import ConfigError, ModelError
 from tfdream.models import classifiers, inspect
 
 CLASSES = 3
-# What an architecture may expect: an image, features, or samples. Large enough for each one's usual
-# depth.
+# Inputs of architectures: images, features, or samples, large enough for the default depth.
 INPUTS = [(128, 128, 1), (256, 256, 1), (72, 1), (16000, 1)]
 
 
 @functools.cache
 def input_shape(name):
-    """The first of `INPUTS` that an architecture takes."""
+    """Return the first of `INPUTS` that an architecture accepts."""
     for shape in INPUTS:
         with suppress(ConfigError):
             classifiers.build(ModelConfig(name=name), shape, CLASSES)
             return shape
-    raise AssertionError(f"{name} takes none of {INPUTS}; add one that it takes")
+    raise AssertionError(f"{name} accepts none of {INPUTS}; add one that it accepts")
 
 
 def build(name, shape=None, **options):
@@ -35,7 +34,7 @@ def build(name, shape=None, **options):
     return classifiers.build(config, shape or input_shape(name), CLASSES)
 
 
-def takes_any_size(tapped):
+def accepts_any_size(tapped):
     return all(size is None for size in tapped.input.shape[1:-1])
 
 
@@ -44,7 +43,7 @@ def noise(model, batch=2):
     return tf.constant(rng.uniform(0, 1, (batch, *model.input.shape[1:])), tf.float32)
 
 
-# Deep ones take seconds for each test; what is particular to them has tests of its own below.
+# Deep architectures take seconds for each test; tests of their particular properties are below.
 DEEP = {"resnet18", "resnet50"}
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
@@ -71,39 +70,39 @@ def test_probabilities_are_float32_and_sum_to_one(model):
     np.testing.assert_allclose(tf.reduce_sum(probabilities, axis=1), 1, atol=1e-6)  # float32
 
 
-def test_the_last_layers_have_the_names_that_others_rely_on(model):
+def test_the_last_layers_have_the_documented_names(model):
     tapped = inspect.tap(model, ["embedding", "logits", "probabilities"])
     inputs = noise(model)
-    found = tapped(inputs, training=False)
-    assert found["embedding"].shape.rank == 2
-    assert found["logits"].shape == (2, CLASSES)
-    assert found["logits"].dtype == tf.float32
-    # Softmax is not linear: this sees whether logits are what it is taken of.
-    np.testing.assert_allclose(tf.nn.softmax(found["logits"]), found["probabilities"], atol=1e-6)
-    np.testing.assert_allclose(found["probabilities"], model(inputs, training=False), atol=1e-6)
+    result = tapped(inputs, training=False)
+    assert result["embedding"].shape.rank == 2
+    assert result["logits"].shape == (2, CLASSES)
+    assert result["logits"].dtype == tf.float32
+    # Softmax is not linear, so that this detects other logits.
+    np.testing.assert_allclose(tf.nn.softmax(result["logits"]), result["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(result["probabilities"], model(inputs, training=False), atol=1e-6)
 
 
-def test_layer_names_do_not_depend_on_what_was_built_before(name, model):
+def test_layer_names_do_not_depend_on_earlier_models(name, model):
     again = build(name)
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
 
 
 def test_the_summary_of_layers_is_complete(model):
-    found = inspect.layers(model)
-    assert [layer["name"] for layer in found] == [layer.name for layer in model.layers]
-    assert found[-1]["name"] == "probabilities"
-    assert found[-1]["output_shape"] == [None, CLASSES]
-    assert all(isinstance(layer["type"], str) for layer in found)
+    result = inspect.layers(model)
+    assert [layer["name"] for layer in result] == [layer.name for layer in model.layers]
+    assert result[-1]["name"] == "probabilities"
+    assert result[-1]["output_shape"] == [None, CLASSES]
+    assert all(isinstance(layer["type"], str) for layer in result)
 
 
-def test_an_image_is_judged_alike_in_any_company(model):
+def test_images_of_a_batch_are_independent(model):
     inputs = noise(model, batch=3)
     alone = model(inputs[1:2], training=False)
-    # Other batch sizes take other ways through the matrix products: parts in 10⁶.
+    # Sums are in another order for other batch sizes: parts in 10⁶.
     np.testing.assert_allclose(model(inputs, training=False)[1:2], alone, atol=1e-5)
 
 
-def test_saved_weights_make_the_same_model(name, model, tmp_path):
+def test_saved_weights_restore_the_model(name, model, tmp_path):
     path = tmp_path / "model.weights.h5"
     model.save_weights(path)
     other = build(name)
@@ -114,7 +113,7 @@ def test_saved_weights_make_the_same_model(name, model, tmp_path):
     assert np.array_equal(model(inputs, training=False), other(inputs, training=False))
 
 
-def test_the_seed_decides_the_fresh_weights(name):
+def test_initial_weights_depend_on_the_seed(name):
     keras.utils.set_random_seed(1)
     first = build(name).get_weights()
     keras.utils.set_random_seed(1)
@@ -122,7 +121,7 @@ def test_the_seed_decides_the_fresh_weights(name):
         assert np.array_equal(weight, again)
 
 
-def test_every_logit_pulls_at_the_input(model):
+def test_every_logit_has_a_gradient_at_the_input(model):
     inputs = noise(model)
     network = inspect.tap(model, ["logits"])
     for number in range(CLASSES):
@@ -134,7 +133,7 @@ def test_every_logit_pulls_at_the_input(model):
         assert all(np.abs(one).max() > 0 for one in gradient)
 
 
-def test_every_weight_learns(model):
+def test_every_weight_has_a_gradient(model):
     inputs = noise(model)
     with tf.GradientTape() as tape:
         probabilities = model(inputs, training=True)
@@ -143,18 +142,18 @@ def test_every_weight_learns(model):
     assert all(gradient is not None for gradient in gradients)
 
 
-def test_the_deepest_convolution_can_be_dreamt_on(name, model):
+def test_the_deepest_convolution_can_be_tapped(name, model):
     if name == "softmax":
         with pytest.raises(ModelError, match="has no convolution"):
             inspect.deepest_convolution(model)
         return
     layer = inspect.deepest_convolution(model)
     tapped = inspect.tap(model, [layer])
-    if "standardize" in [layer.name for layer in model.layers]:  # which knows each row
+    if "standardize" in [layer.name for layer in model.layers]:  # it has a weight for each row
         assert tapped.input.shape[1] == model.input.shape[1]
         assert all(size is None for size in tapped.input.shape[2:-1])
     else:
-        assert takes_any_size(tapped)
+        assert accepts_any_size(tapped)
     activations = tapped(noise(model), training=False)[layer]
     assert activations.shape.rank == len(model.input.shape)
 
@@ -166,30 +165,30 @@ def test_an_unknown_option_is_named(name, options):
 
 
 def test_an_option_of_the_wrong_type_is_named(name):
-    options = signature(import_module(f"tfdream.models.{name}").build).parameters
+    options = signature(import_module(f"tfdream.models.classifiers.{name}").build).parameters
     for option in list(options)[2:]:
         with pytest.raises(ConfigError, match=rf"{name}: .*{option}"):
             build(name, **{option: {"no": "such"}})
 
 
-def test_a_small_input_is_judged_or_refused_with_its_shape(name, model):
-    """Padding lets some networks take a single pixel; others are left with nothing."""
+def test_a_small_input_is_accepted_or_an_error_with_its_shape(name, model):
+    """With padding some networks accept a single pixel; in others nothing remains."""
     small = (1,) * (len(model.input.shape) - 2) + (model.input.shape[-1],)
     try:
-        judged = build(name, small)
+        network = build(name, small)
     except ConfigError as error:
-        assert f"{name} cannot take an input of shape {small}" in str(error)
+        assert f"{name} does not accept an input of shape {small}" in str(error)
     else:
-        assert np.isfinite(judged(noise(judged), training=False)).all()
+        assert np.isfinite(network(noise(network), training=False)).all()
 
 
-def test_an_input_of_the_wrong_rank_is_refused_with_its_shape(name, model):
+def test_an_input_of_the_wrong_rank_is_an_error_with_its_shape(name, model):
     wrong = (64, 1) if len(model.input.shape) == 4 else (64, 64, 1)
-    with pytest.raises(ConfigError, match=rf"{name} cannot take an input of shape"):
+    with pytest.raises(ConfigError, match=rf"{name} does not accept an input of shape"):
         build(name, wrong)
 
 
-def test_an_unknown_architecture_is_answered_with_the_known_ones():
+def test_an_unknown_architecture_is_an_error_that_lists_the_names():
     with pytest.raises(ConfigError, match=r"model.name=hal is not one of: .*lil_data"):
         classifiers.build(ModelConfig(name="hal"), (8, 8, 1), 2)
 
@@ -202,17 +201,17 @@ def small():
     return build("lil_data", (64, 48, 1), filters=(4, 8), dense_units=5)
 
 
-def test_a_tap_gives_the_activations_of_the_whole_model(small):
+def test_a_tap_returns_the_activations_of_the_model(small):
     inputs = noise(small)
     names = [layer.name for layer in small.layers[1:]]
     everything = keras.Model(small.input, {name: small.get_layer(name).output for name in names})(
         inputs, training=False
     )
     for name in names:
-        found = inspect.tap(small, [name])(inputs, training=False)
-        assert set(found) == {name}
+        result = inspect.tap(small, [name])(inputs, training=False)
+        assert set(result) == {name}
         # The same sums, perhaps fused in another order: parts in 10⁶.
-        np.testing.assert_allclose(found[name], everything[name], atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(result[name], everything[name], atol=1e-5, err_msg=name)
 
 
 def test_a_tap_computes_nothing_beyond_its_deepest_layer(small):
@@ -225,37 +224,37 @@ def test_a_tap_shares_the_weights(small):
     assert tapped.get_layer("conv2").kernel is small.get_layer("conv2").kernel
 
 
-def test_convolutions_take_images_of_any_size(small):
+def test_taps_of_convolutions_accept_images_of_any_size(small):
     tapped = inspect.tap(small, ["conv2"])
-    assert takes_any_size(tapped)
+    assert accepts_any_size(tapped)
     for height, width in [(64, 48), (17, 130), (8, 8)]:
-        found = tapped(tf.zeros((1, height, width, 1)), training=False)["conv2"]
-        assert found.shape == (1, height // 4, width // 4, 8)
+        result = tapped(tf.zeros((1, height, width, 1)), training=False)["conv2"]
+        assert result.shape == (1, height // 4, width // 4, 8)
 
 
-def test_a_convolution_hears_the_same_in_a_longer_image(small):
+def test_a_convolution_is_local_in_a_longer_image(small):
     image = noise(small)
     tapped = inspect.tap(small, ["conv1"])
     longer = tf.concat([image, image], axis=2)
     whole = tapped(longer, training=False)["conv1"]
-    # All but the column that sees over the border.
+    # All columns except the one at the border.
     np.testing.assert_allclose(
         whole[:, :, :47], tapped(image, training=False)["conv1"][:, :, :47], atol=1e-5
     )
 
 
-def test_what_lies_behind_a_dense_layer_keeps_its_size(small):
+def test_a_tap_after_a_dense_layer_has_a_fixed_size(small):
     tapped = inspect.tap(small, ["conv1", "embedding"])
-    assert not takes_any_size(tapped)
+    assert not accepts_any_size(tapped)
     assert tapped(noise(small), training=False)["embedding"].shape == (2, 5)
 
 
-def test_an_unknown_layer_is_answered_with_the_known_ones(small):
+def test_an_unknown_layer_is_an_error_that_lists_the_layers(small):
     with pytest.raises(ModelError, match=r"'conv9' is not in the model.*conv1, .*probabilities"):
         inspect.tap(small, ["conv1", "conv9"])
 
 
-def test_a_model_without_a_convolution_says_so():
+def test_a_model_without_a_convolution_is_an_error():
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
     with pytest.raises(ModelError, match=r"no convolution; its layers: .*only"):
         inspect.deepest_convolution(dense)
@@ -333,18 +332,18 @@ def test_the_networks_on_features_are_those_of_pytorch(name):
     assert slopes == ({0.01} if name == "feature_cnn" else set())
 
 
-def test_features_are_standardized_one_by_one_once_they_are_known(tmp_path):
+def test_features_are_standardized_after_adapting(tmp_path):
     model = build("feature_cnn")
     layer = model.get_layer("standardize")
     rng = np.random.default_rng(0)
     scales = np.geomspace(1e-2, 1e4, 72)[:, None]
     clips = (scales * (3 + rng.standard_normal((500, 72, 1)))).astype(np.float32)
-    np.testing.assert_array_equal(layer(clips), clips)  # not adapted yet: nothing is changed
+    np.testing.assert_array_equal(layer(clips), clips)  # identity before adapting
     layer.adapt(clips)
-    found = layer(clips).numpy()
-    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)  # float32
-    np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-4)
-    # What has been learnt of the features is part of what is saved.
+    result = layer(clips).numpy()
+    np.testing.assert_allclose(result.mean(axis=0), 0, atol=1e-4)  # float32
+    np.testing.assert_allclose(result.std(axis=0), 1, atol=1e-4)
+    # The statistics are part of the saved weights.
     model.save_weights(tmp_path / "model.weights.h5")
     other = build("feature_cnn")
     other.load_weights(tmp_path / "model.weights.h5")
@@ -361,16 +360,16 @@ def trainable(model):
 
 
 def test_resnet18_has_the_published_number_of_weights():
-    """With three channels and the classes of ImageNet, for which it is stated (11.7 million)."""
+    """The published number, 11.7 million, is for three channels and the classes of ImageNet."""
     model = classifiers.build(ModelConfig(name="resnet18"), (64, 64, 3), 1000)
     assert trainable(model) == 11_689_512
 
 
-def test_resnet18_counts_its_convolutions_along_the_main_path():
+def test_resnet18_numbers_convolutions_along_the_main_path():
     model = build("resnet18", (512, 512, 1))
     convolutions = [f"conv{number}" for number in range(1, 18)]
-    found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
-    assert found == {*convolutions, "shortcut6", "shortcut10", "shortcut14"}
+    result = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    assert result == {*convolutions, "shortcut6", "shortcut10", "shortcut14"}
     assert model.get_layer("conv13").output.shape[1:] == (32, 32, 256)
     assert model.get_layer("conv17").output.shape[1:] == (16, 16, 512)
 
@@ -378,11 +377,11 @@ def test_resnet18_counts_its_convolutions_along_the_main_path():
 @pytest.mark.slow
 def test_resnet50_has_the_published_number_of_weights():
     model = classifiers.build(ModelConfig(name="resnet50"), (64, 64, 1), 1000)
-    assert model.count_params() == 25_636_712  # as Keras states for its own
+    assert model.count_params() == 25_636_712  # as Keras documents
 
 
 @pytest.mark.slow
-def test_resnet50_takes_weights_from_a_file(tmp_path):
+def test_resnet50_loads_weights_from_a_file(tmp_path):
     path = tmp_path / "resnet50.weights.h5"
     original = keras.applications.ResNet50(include_top=False, weights=None)
     original.save_weights(path)
@@ -395,24 +394,24 @@ def test_resnet50_takes_weights_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["nothing.h5", "imagenet21k"])
-def test_resnet50_without_its_weights_says_what_to_give(weights):
+def test_missing_weights_of_resnet50_are_an_error(weights):
     with pytest.raises(ModelError, match="neither a file nor 'imagenet' nor 'random'"):
         build("resnet50", (64, 64, 1), weights=weights)
 
 
-def test_batch_normalization_is_the_same_on_all_replicas(model):
+def test_batch_normalization_is_synchronized(model):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             assert layer.synchronized
 
 
-def test_mel_cnn_sums_up_time_by_its_mean_and_its_maximum():
+def test_mel_cnn_pools_time_by_mean_and_maximum():
     model = build("mel_cnn", (64, 100, 1))
     image = noise(model, batch=1)
-    found = inspect.tap(model, ["relu5", "embedding"])(image)
-    rows = tf.reduce_mean(found["relu5"], axis=1)
+    result = inspect.tap(model, ["relu5", "embedding"])(image)
+    rows = tf.reduce_mean(result["relu5"], axis=1)
     expected = tf.concat([tf.reduce_mean(rows, axis=1), tf.reduce_max(rows, axis=1)], axis=1)
-    np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)  # sums in another order
+    np.testing.assert_allclose(result["embedding"], expected, atol=1e-5)  # sums in another order
 
 
 def test_softmax_regression_has_a_weight_for_every_pixel_and_class():

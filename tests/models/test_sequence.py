@@ -1,4 +1,4 @@
-"""Contracts of every generator that the folder holds, and what is particular to each."""
+"""Contracts of every sequence model, and particular properties of each."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfdream.config import ModelConfig
 from tfdream.errors import ConfigError
 from tfdream.models import sequence
-from tfdream.models.sequence import product_codes
+from tfdream.models.sequence import base, product_codes
 
 BANDS, FRAMES = 12, 9
 SMALL = {
@@ -23,8 +23,8 @@ def build(name, **options):
     return sequence.build(config, (BANDS, FRAMES, 1))
 
 
-def pictures(batch=3, seed=0):
-    """Frames with a shape: two bands that move, in noise."""
+def images(batch=3, seed=0):
+    """Return frames with two rhythmic bands in noise."""
     rng = np.random.default_rng(seed)
     frames = rng.uniform(0, 0.2, (batch, FRAMES, BANDS))
     frames[:, ::2, 3] += 0.7
@@ -32,15 +32,15 @@ def pictures(batch=3, seed=0):
     return frames.astype(np.float32)
 
 
-def generate_frames(generator, position, number, count, temperature=0.0, seed=0):
-    frames, position = generator.generate_frames(
-        position,
-        tf.constant(number),
+def generate_frames(model, decoder, first, count, temperature=0.0, seed=0):
+    frames, decoder = model.generate_frames(
+        decoder,
+        tf.constant(first),
         tf.constant(count),
         tf.constant(temperature),
         tf.constant(seed, tf.int64),
     )
-    return frames.numpy(), position
+    return frames.numpy(), decoder
 
 
 @pytest.fixture(params=sequence.names(), scope="module")
@@ -49,118 +49,116 @@ def name(request):
 
 
 @pytest.fixture(scope="module")
-def generator(name):
-    """Adapted, but not trained."""
-    generator = build(name)
-    generator.adapt(pictures(20), -3.0, seed=1)
-    return generator
+def model(name):
+    """Return a model that is adapted, but not trained."""
+    model = build(name)
+    model.adapt(images(20), -3.0, seed=1)
+    return model
 
 
-def test_both_are_found():
+def test_the_published_models_are_discovered():
     assert {"lstm", "product_codes"} <= set(sequence.names())
 
 
-def test_what_is_likeliest_next_is_a_frame_for_each_frame(generator):
-    told = generator(pictures())
-    assert told.shape == (3, FRAMES, BANDS)
-    assert told.dtype == tf.float32
-    assert 0 <= float(tf.reduce_min(told)) <= float(tf.reduce_max(told)) <= 1
+def test_predictions_are_frames_in_range(model):
+    decoded = model(images())
+    assert decoded.shape == (3, FRAMES, BANDS)
+    assert decoded.dtype == tf.float32
+    assert 0 <= float(tf.reduce_min(decoded)) <= float(tf.reduce_max(decoded)) <= 1
 
 
-def test_nothing_is_told_of_the_future(generator):
-    frames = pictures()
+def test_predictions_depend_only_on_the_past(model):
+    frames = images()
     changed = frames.copy()
     changed[:, 5:] = 1 - changed[:, 5:]
-    assert np.array_equal(generator(frames)[:, :5], generator(changed)[:, :5])
+    assert np.array_equal(model(frames)[:, :5], model(changed)[:, :5])
 
 
-def test_the_gradient_reaches_every_weight(generator):
+def test_the_gradient_reaches_every_weight(model):
     with tf.GradientTape() as tape:
-        loss = generator.loss_of(tf.constant(pictures()), training=True)
+        loss = model.mean_nll(tf.constant(images()), training=True)
     assert loss.shape == ()
     for weight, gradient in zip(
-        generator.trainable_variables,
-        tape.gradient(loss, generator.trainable_variables),
+        model.trainable_variables,
+        tape.gradient(loss, model.trainable_variables),
         strict=True,
     ):
         assert gradient is not None, weight.path
         assert np.any(tf.convert_to_tensor(gradient)), weight.path
 
 
-def test_a_free_run_is_the_network_told_its_own_output(generator):
-    """At temperature 0, where nothing is left to chance."""
-    start = tf.constant(pictures()[:, :4])
-    said, _ = generate_frames(generator, generator.encode_prompt(start), 0, 5)
-    assert said.shape == (3, 5, BANDS)
-    whole = tf.concat([start, said], axis=1)
+def test_generation_equals_prediction_from_the_generated_frames(model):
+    """This is checked at temperature 0, where sampling is deterministic."""
+    start = tf.constant(images()[:, :4])
+    generated, _ = generate_frames(model, model.encode_prompt(start), 0, 5)
+    assert generated.shape == (3, 5, BANDS)
+    whole = tf.concat([start, generated], axis=1)
     # Sums in another order; a code that differs would be far away.
-    assert np.allclose(generator(whole)[:, 3:-1], said, atol=1e-5)
+    assert np.allclose(model(whole)[:, 3:-1], generated, atol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_frames_do_not_depend_on_how_many_are_asked_for_at_a_time(generator, temperature):
-    start = generator.encode_prompt(tf.constant(pictures()[:, :1]))
-    together, end = generate_frames(generator, start, 0, 7, temperature, seed=3)
-    first, middle = generate_frames(generator, start, 0, 3, temperature, seed=3)
-    rest, same_end = generate_frames(generator, middle, 3, 4, temperature, seed=3)
+def test_frames_do_not_depend_on_the_chunk_size(model, temperature):
+    start = model.encode_prompt(tf.constant(images()[:, :1]))
+    together, end = generate_frames(model, start, 0, 7, temperature, seed=3)
+    first, middle = generate_frames(model, start, 0, 3, temperature, seed=3)
+    rest, same_end = generate_frames(model, middle, 3, 4, temperature, seed=3)
     # Frames are decoded together, in sums of another order.
     assert np.allclose(together, np.concatenate([first, rest], axis=1), atol=1e-6)
     assert np.allclose(end.code, same_end.code, atol=1e-6)
 
 
-def test_what_is_left_to_chance_follows_from_the_seed(generator):
-    start = generator.encode_prompt(tf.constant(pictures()[:, :1]))
-    first, same, other = (
-        generate_frames(generator, start, 0, 6, 1.0, seed)[0] for seed in (1, 1, 2)
-    )
+def test_samples_depend_on_the_seed(model):
+    start = model.encode_prompt(tf.constant(images()[:, :1]))
+    first, same, other = (generate_frames(model, start, 0, 6, 1.0, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, same)
-    assert np.array_equal(first, other) != generator.random
+    assert np.array_equal(first, other) != model.stochastic
 
 
-def test_none_may_be_asked_for(generator):
-    start = generator.encode_prompt(tf.constant(pictures()[:, :2]))
-    assert generate_frames(generator, start, 0, 0)[0].shape == (3, 0, BANDS)
+def test_zero_frames_can_be_generated(model):
+    start = model.encode_prompt(tf.constant(images()[:, :2]))
+    assert generate_frames(model, start, 0, 0)[0].shape == (3, 0, BANDS)
 
 
-def test_a_reloaded_generator_is_the_same(name, generator, tmp_path):
-    path = tmp_path / "own.weights.h5"
-    generator.save_weights(path)
+def test_a_reloaded_model_is_equal(name, model, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
     other = build(name)
     other.load_weights(path)
     assert float(other.reference_db) == -3.0
-    assert np.array_equal(other(pictures()), generator(pictures()))
-    assert np.array_equal(other.openings, generator.openings)
+    assert np.array_equal(other(images()), model(images()))
+    assert np.array_equal(other.openings, model.openings)
 
 
-def test_openings_are_frames_of_the_examples(generator):
-    examples = pictures(20).reshape(-1, BANDS)
-    openings = np.asarray(generator.openings)
-    assert len(openings) == sequence.OPENINGS
+def test_openings_are_frames_of_the_examples(model):
+    examples = images(20).reshape(-1, BANDS)
+    openings = np.asarray(model.openings)
+    assert len(openings) == base.OPENINGS
     assert all(np.any(np.all(examples == opening, axis=1)) for opening in openings)
 
 
-def test_it_learns(name):
-    generator = build(name)
-    generator.adapt(pictures(20), 0.0, seed=0)
+def test_training_reduces_the_loss(name):
+    model = build(name)
+    model.adapt(images(20), 0.0, seed=0)
     adam = keras.optimizers.Adam(0.02)
-    frames = tf.constant(pictures(8))
+    frames = tf.constant(images(8))
     losses = []
     for _ in range(12):
         with tf.GradientTape() as tape:
-            loss = generator.loss_of(frames, training=True)
-        weights = generator.trainable_variables
+            loss = model.mean_nll(frames, training=True)
+        weights = model.trainable_variables
         adam.apply(tape.gradient(loss, weights), weights)
         losses.append(float(loss))
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
 
 
-def test_unknown_ones_are_refused():
+def test_an_unknown_model_is_an_error():
     with pytest.raises(ConfigError, match=r"model.name=choir is not one of: .*lstm"):
         sequence.build(ModelConfig(name="choir"), (BANDS, FRAMES, 1))
 
 
 @pytest.mark.parametrize("options", [{"unit": 3}, {"layers": 0}])
-def test_wrong_options_are_refused(name, options):
+def test_wrong_options_are_an_error(name, options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         build(name, **options)
 
@@ -168,28 +166,28 @@ def test_wrong_options_are_refused(name, options):
 # Product codes
 
 
-def test_codes_tell_the_frames_of_the_examples_nearly():
+def test_codes_approximate_the_frames_of_the_examples():
     rng = np.random.default_rng(0)
     frames = rng.normal(0.5, 0.1, (20, 40, 1)) + rng.normal(0, 0.05, (20, 40, BANDS)) ** 3
-    generator = build("product_codes", numbers=4, entries=32)
-    generator.adapt(frames, 0.0, seed=0)
-    told = generator.decode(generator.encode(tf.constant(frames, tf.float32))).numpy()
-    assert np.mean((told - frames) ** 2) < 0.05 * np.var(frames)
+    model = build("product_codes", numbers=4, entries=32)
+    model.adapt(frames, 0.0, seed=0)
+    decoded = model.decode(model.encode(tf.constant(frames, tf.float32))).numpy()
+    assert np.mean((decoded - frames) ** 2) < 0.05 * np.var(frames)
 
 
 def test_codes_of_decoded_codes_are_the_same():
-    """What was drawn is heard as what it is; where nothing was clipped."""
-    generator = build("product_codes")
-    generator.adapt(0.4 + 0.2 * pictures(20), 0.0, seed=0)
+    """Encoding a sampled frame gives its code, if no value is clipped."""
+    model = build("product_codes")
+    model.adapt(0.4 + 0.2 * images(20), 0.0, seed=0)
     codes = np.random.default_rng(0).integers(0, 4, (2, 5, 3))
-    again = generator.encode(generator.decode(tf.constant(codes, tf.int32)))
+    again = model.encode(model.decode(tf.constant(codes, tf.int32)))
     assert np.array_equal(again, codes)
 
 
-def test_components_are_dealt_out_by_what_they_tell():
+def test_components_are_assigned_by_information():
     variances = np.array([16.0, 4.0, 4.0, 1e-9, 1e-9])
-    dealt = product_codes._dealt(variances, 2, 8)
-    assert [own.tolist() for own in dealt] == [[0], [1, 2]]
+    groups = product_codes._assign_components(variances, 2, 8)
+    assert [group.tolist() for group in groups] == [[0], [1, 2]]
 
 
 def test_too_few_examples_for_a_codebook_are_repeated():
@@ -199,15 +197,15 @@ def test_too_few_examples_for_a_codebook_are_repeated():
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_entries_are_drawn_as_likely_as_they_are(temperature):
-    generator = build("product_codes", numbers=1)
-    generator.offsets.assign(tf.ones_like(generator.offsets))
+def test_entries_are_sampled_by_their_probability(temperature):
+    model = build("product_codes", numbers=1)
+    model.offsets.assign(tf.ones_like(model.offsets))
     logits = np.log([0.1, 0.2, 0.3, 0.4])
-    likely = np.zeros(generator.likely.shape)
-    likely[0, 0] = logits
-    generator.likely.assign(likely)
-    heard = tf.zeros([4000, generator.heard_features])
-    codes = generator.draw(heard, tf.constant(temperature), tf.constant([1, 2])).numpy()
+    kernels = np.zeros(model.logit_kernels.shape)
+    kernels[0, 0] = logits
+    model.logit_kernels.assign(kernels)
+    activations = tf.zeros([4000, model.output_features])
+    codes = model.sample(activations, tf.constant(temperature), tf.constant([1, 2])).numpy()
     shares = np.bincount(codes[:, 0], minlength=4) / 4000
-    wanted = [0.1, 0.2, 0.3, 0.4] if temperature else [0, 0, 0, 1]
-    assert shares == pytest.approx(wanted, abs=0.03)  # four standard deviations
+    expected = [0.1, 0.2, 0.3, 0.4] if temperature else [0, 0, 0, 1]
+    assert shares == pytest.approx(expected, abs=0.03)  # four standard deviations

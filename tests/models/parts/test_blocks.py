@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from keras import layers
 
 from tfdream.models.parts.blocks import BlockConvolution, convolution
@@ -19,10 +21,17 @@ def value_and_gradients(layer, inputs):
     return [outputs, *tape.gradient(energy, [inputs, *layer.trainable_variables])]
 
 
-@pytest.mark.parametrize("size", [5, 7, 9])
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (19, 30), (11, 13)])
-@pytest.mark.parametrize(("channels", "filters"), [(1, 4), (4, 1), (3, 2)])
-def test_blocks_give_what_the_convolution_gives(size, height, width, channels, filters):
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(
+    size=st.sampled_from([5, 7, 9]),
+    height=st.integers(11, 19),
+    width=st.integers(11, 30),
+    channels=st.integers(1, 4),
+    filters=st.integers(1, 4),
+)
+@example(size=7, height=16, width=16, channels=1, filters=4)
+@example(size=9, height=19, width=30, channels=4, filters=1)
+def test_block_convolutions_equal_convolutions(size, height, width, channels, filters):
     inputs = images(height, width, channels)
     plain, blocks = (kind(filters, size) for kind in (layers.Conv2D, BlockConvolution))
     plain(inputs), blocks(inputs)
@@ -33,7 +42,7 @@ def test_blocks_give_what_the_convolution_gives(size, height, width, channels, f
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
 
 
-def test_blocks_need_no_bias():
+def test_block_convolutions_without_bias():
     inputs = images(12, 12, 1)
     layer = BlockConvolution(2, 7, use_bias=False)
     assert layer(inputs).shape == (2, 6, 6, 2)
@@ -44,6 +53,6 @@ def test_blocks_need_no_bias():
     ("channels", "filters", "size", "by_blocks"),
     [(1, 4, 7, True), (64, 1, 7, True), (64, 64, 7, False), (1, 4, 3, False)],
 )
-def test_few_channels_are_computed_by_blocks(channels, filters, size, by_blocks):
+def test_convolutions_of_few_channels_use_blocks(channels, filters, size, by_blocks):
     layer = convolution(channels, filters, size)
     assert isinstance(layer, BlockConvolution) == by_blocks

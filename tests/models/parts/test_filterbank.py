@@ -15,7 +15,7 @@ def kernels():
 
 
 def peaks(kernels):
-    """The frequency that each filter lets through best, in cycles per sample."""
+    """Return the frequency of each filter's maximum in cycles per sample."""
     size = 4096
     return np.abs(np.fft.rfft(kernels, size, axis=0)).argmax(axis=0) / size
 
@@ -24,7 +24,7 @@ def test_filters_are_spaced_as_on_the_mel_scale(kernels):
     mel = np.log1p(peaks(kernels) / 0.0875)
     steps = np.diff(mel)
     assert (steps > 0).all()
-    # A bell of 160 samples cannot place its peak better than to a few thousandths of a cycle.
+    # A Gaussian of 160 samples has its peak within a few thousandths of a cycle.
     np.testing.assert_allclose(steps[5:], steps[5:].mean(), rtol=0.25)
 
 
@@ -32,17 +32,17 @@ def test_filters_have_unit_energy(kernels):
     np.testing.assert_allclose((kernels**2).sum(axis=0), 1, rtol=1e-5)
 
 
-def test_a_bank_hears_one_channel():
-    with pytest.raises(ValueError, match="hears one channel, not 2"):
+def test_a_filter_bank_accepts_one_channel():
+    with pytest.raises(ValueError, match="has 2 channels; a filter bank accepts one channel"):
         MelGabor()((SIZE, 2, FILTERS))
 
 
-def test_the_bank_can_be_saved():
+def test_the_initializer_is_serializable():
     again = MelGabor.from_config(MelGabor(corner=0.05).get_config())
     assert again.corner == 0.05
 
 
-def test_the_level_of_a_recording_does_not_matter_and_silence_stays():
+def test_unit_level_removes_the_level_and_preserves_silence():
     samples = tf.random.stateless_normal([1, 100, 1], [0, 1])
     layer = UnitLevel()
     np.testing.assert_allclose(layer(samples), layer(0.01 * samples), rtol=1e-4)
@@ -51,7 +51,7 @@ def test_the_level_of_a_recording_does_not_matter_and_silence_stays():
 
 
 def padding(frames):
-    """Frames that 'same' padding puts in front."""
+    """Return the frames that 'same' padding adds before the first one."""
     return ((-(-frames // 4) - 1) * 4 + 8 - frames) // 2
 
 
@@ -59,12 +59,12 @@ def padding(frames):
 def test_energies_are_those_of_windows_that_overlap_by_half(frames):
     layer = LogEnergy(hop=4, offset=0.01)
     filtered = tf.random.stateless_normal([2, frames, 3], [0, 1])
-    found = layer(filtered)
-    assert found.shape == layer.compute_output_shape((2, frames, 3)) == (2, -(-frames // 4), 3)
+    energies = layer(filtered)
+    assert energies.shape == layer.compute_output_shape((2, frames, 3)) == (2, -(-frames // 4), 3)
     start = 4 - padding(frames)
     window = filtered[:, start : start + 8]
     expected = np.log(np.mean(np.square(window), axis=1) + 0.01)
-    np.testing.assert_allclose(found[:, 1], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(energies[:, 1], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_silence_is_finite_and_so_is_its_gradient():
