@@ -9,21 +9,22 @@ import pytest
 from tfdream.config import ModelConfig
 from tfdream.errors import ModelError, TfdreamError
 from tfdream.models import classifiers
-from tfdream.runs import FORMAT, Run, TranslationRun, open_run
+from tfdream.runs import FORMAT, GenerationRun, Run, TranslationRun, open_run
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
+from tfdream.training.classification import build_classifier
 
 
 @pytest.fixture
 def copy(trained, tmp_path):
-    """A run that may be damaged; it lies elsewhere than where it was trained."""
+    """A run in another folder than it was trained in, which a test may damage."""
     return shutil.copytree(trained[0], tmp_path / "elsewhere" / "moved")
 
 
-def black(run):
+def silent_input(run):
     return np.zeros((1, *run.frontend.shape(run.clip_samples)), np.float32)
 
 
-def test_a_run_knows_what_its_network_was_trained_for(run, experiment):
+def test_an_opened_run_has_configuration_labels_frontend_and_versions(run, experiment):
     assert run.config == experiment
     assert run.labels == ["noise", "tones"]
     assert (run.sample_rate, run.clip_samples) == (8000, 8000)
@@ -31,103 +32,122 @@ def test_a_run_knows_what_its_network_was_trained_for(run, experiment):
     assert run.info.versions["tensorflow"].startswith("2.")
 
 
-def test_a_run_comes_back_as_it_was_created(run, tmp_path):
+def test_a_created_run_can_be_opened(run, tmp_path):
     Run(tmp_path / "new", run.config, run.info).create()
-    opened = Run.open(tmp_path / "new")
+    opened = Run.open(str(tmp_path / "new"))
     assert (opened.config, opened.info) == (run.config, run.info)
 
 
-def test_a_folder_is_opened_as_the_run_that_it_is(trained, translation):
-    for folder, kind in ((trained[0], Run), (translation[0], TranslationRun)):
+def test_a_folder_is_opened_by_its_task(trained, translation, generation):
+    for (folder, _), kind in (
+        (trained, Run),
+        (translation, TranslationRun),
+        (generation, GenerationRun),
+    ):
         opened = open_run(folder)
         assert type(opened) is kind
         assert (opened.config, opened.info) == (kind.open(folder).config, kind.open(folder).info)
 
 
-def test_a_run_of_another_task_says_what_it_is_and_what_is_wanted(trained, translation):
-    classifier, cyclegan = "one of a classifier", "one of a translation"
-    with pytest.raises(ModelError, match=rf"' is {cyclegan}.*; this takes {classifier}"):
-        Run.open(translation[0])
-    with pytest.raises(ModelError, match=rf"' is {classifier}.*; this takes {cyclegan}"):
-        TranslationRun.open(trained[0])
+def test_a_run_of_another_task_is_refused(trained, translation, generation):
+    descriptions = {
+        Run: ("a classifier", trained[0]),
+        TranslationRun: ("a translation", translation[0]),
+        GenerationRun: ("a sequence model", generation[0]),
+    }
+    for kind, (required, _) in descriptions.items():
+        for other, (actual, folder) in descriptions.items():
+            if kind is not other:
+                with pytest.raises(ModelError, match=rf"' is {actual} .*; {required} .*required"):
+                    kind.open(folder)
 
 
-def test_generators_have_the_kept_weights_and_not_fresh_ones(translation, translation_run):
+def equal(weights, others):
+    return all(np.array_equal(one, other) for one, other in zip(weights, others, strict=True))
+
+
+def test_generators_have_the_stored_weights(translation, translation_run):
     generators = translation_run.generators
     again = TranslationRun.open(translation[0]).generators
-    fresh = translation_run.build_networks().generator
-    for own, other in ((generators.forward, again.forward), (generators.backward, again.backward)):
-        pairs = zip(own.get_weights(), other.get_weights(), strict=True)
-        assert all(np.array_equal(one, two) for one, two in pairs)
-        assert not np.array_equal(own.get_weights()[0], fresh.get_weights()[0])
-    assert not np.array_equal(generators.forward.get_weights()[0], again.backward.get_weights()[0])
+    initial = translation_run.build_networks().generator.get_weights()
+    for direction in ("forward", "backward"):
+        weights = getattr(generators, direction).get_weights()
+        assert equal(weights, getattr(again, direction).get_weights())
+        assert not equal(weights[:1], initial[:1])
+    forward, backward = generators.forward.get_weights(), generators.backward.get_weights()
+    assert not equal(forward[:1], backward[:1])
 
 
-def test_a_run_that_is_cleared_keeps_only_its_description(translation, tmp_path):
+def test_models_have_the_stored_weights(run, generation_run):
+    for stored, initial, again in (
+        (run.model, run.build_model(), Run.open(run.folder).model),
+        (
+            generation_run.sequence_model,
+            generation_run.build_sequence_model(),
+            GenerationRun.open(generation_run.folder).sequence_model,
+        ),
+    ):
+        assert not equal(stored.get_weights()[:1], initial.get_weights()[:1])
+        assert equal(stored.get_weights(), again.get_weights())
+
+
+def test_a_cleared_run_has_its_description_only(translation, tmp_path):
     run = TranslationRun.open(shutil.copytree(translation[0], tmp_path / "run"))
     run.clear()
-    assert {path.name for path in run.folder.rglob("*") if path.is_file()} == {
-        "run.json",
-        "config.yaml",
-    }
+    files = {path.name for path in run.folder.rglob("*") if path.is_file()}
+    assert files == {"run.json", "config.yaml"}
 
 
-def test_the_model_has_the_kept_weights_and_not_fresh_ones(run):
-    kept, fresh = run.model.get_weights(), run.build_model().get_weights()
-    assert not np.array_equal(kept[0], fresh[0])
-    again = Run.open(run.folder).model.get_weights()
-    assert all(np.array_equal(one, other) for one, other in zip(kept, again, strict=True))
-
-
-def test_a_moved_run_answers_the_same(run, copy):
+def test_a_moved_run_has_the_same_outputs(run, copy):
     moved = Run.open(copy)
-    assert np.array_equal(moved.model(black(run)), run.model(black(run)))
-    # Nothing in it names the place where it was written, but for the record of what train said.
+    assert np.array_equal(moved.model(silent_input(run)), run.model(silent_input(run)))
+    # Of the original folder, only metrics.json has the name: it is the result of train.
     for name in ("run.json", "config.yaml"):
         assert str(run.folder.parent) not in (copy / name).read_text()
 
 
-@pytest.mark.parametrize("place", ["nowhere", "file"])
-def test_what_is_no_run_folder_is_a_model_error(tmp_path, place):
+def test_other_folders_and_files_are_model_errors(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match=place):
-        Run.open(tmp_path / place)
+    for name in ("missing", "file"):
+        with pytest.raises(ModelError, match=name):
+            Run.open(tmp_path / name)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "x"}', '{"labels": 3}'])
-def test_a_foreign_description_is_a_model_error(copy, content):
-    (copy / "run.json").write_text(content)
-    with pytest.raises(ModelError, match="moved"):
-        Run.open(copy)
+def test_invalid_descriptions_are_model_errors(copy):
+    for name, contents in (
+        ("run.json", ["", "{", "[]", "{}", '{"format": "x"}', '{"labels": 3}']),
+        ("config.yaml", ["", "a: [", "- 1", "frontend: {kind: none}", "x: 1", "\0"]),
+    ):
+        valid = (copy / name).read_text()
+        for content in contents:
+            (copy / name).write_text(content)
+            with pytest.raises(ModelError, match="moved"):
+                Run.open(copy)
+        (copy / name).write_text(valid)
+    Run.open(copy)
 
 
-@pytest.mark.parametrize("content", ["", "a: [", "- 1", "frontend: {kind: none}", "x: 1", "\0"])
-def test_a_damaged_configuration_is_a_model_error(copy, content):
-    (copy / "config.yaml").write_text(content)
-    with pytest.raises(ModelError, match="moved"):
-        Run.open(copy)
-
-
-def test_a_missing_configuration_is_a_model_error_that_names_it(copy):
+def test_a_missing_configuration_is_named(copy):
     (copy / "config.yaml").unlink()
     with pytest.raises(ModelError, match=r"config\.yaml"):
         Run.open(copy)
 
 
-def test_a_newer_format_asks_for_a_newer_program(copy):
+def test_other_formats_are_refused(copy):
     content = json.loads((copy / "run.json").read_text())
-    (copy / "run.json").write_text(json.dumps(content | {"format": FORMAT + 1}))
-    with pytest.raises(ModelError, match="newer tfdream"):
-        Run.open(copy)
+    for version in (FORMAT - 1, FORMAT + 1):
+        (copy / "run.json").write_text(json.dumps(content | {"format": version}))
+        with pytest.raises(ModelError, match=rf"has format {version}, .* reads format {FORMAT}"):
+            Run.open(copy)
 
 
-def test_a_run_without_weights_says_what_is_missing(copy):
+def test_a_run_without_weights_is_reported(copy):
     Run.open(copy).weights_path.unlink()
-    with pytest.raises(ModelError, match="no weights yet; train at least one epoch"):
+    with pytest.raises(ModelError, match="has no weights; train at least one epoch"):
         _ = Run.open(copy).model
 
 
-def garbage(path):
+def write_garbage(path):
     path.write_bytes(b"none" * 100)
 
 
@@ -135,32 +155,32 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def empty(path):
+def write_nothing(path):
     path.write_bytes(b"")
 
 
-def foreign(path):
+def write_other_network(path):
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     network.save_weights(path)
 
 
-def other_sizes(path):
+def write_other_sizes(path):
     config = ModelConfig(name="lil_data", options={"filters": [3, 5]})
     classifiers.build(config, (129, 126, 1), 2).save_weights(path)
 
 
-def without_a_layer(path):
+def remove_layer(path):
     with h5py.File(path, "a") as file:
         del file["layers/conv2d"]
 
 
-def elsewhere(path):
+def link_to_another_file(path):
     with h5py.File(path, "a") as file:
         del file["layers/conv2d/vars/0"]
         file["layers/conv2d/vars/0"] = h5py.ExternalLink("/etc/passwd", "/x")
 
 
-def packed_zeros(path):
+def compress_zeros(path):
     with h5py.File(path, "a") as file:
         del file["layers/conv2d/vars/0"]
         file.create_dataset(
@@ -168,33 +188,35 @@ def packed_zeros(path):
         )
 
 
-def pickle_that_would_run(path):
+def write_pickle(path):
     path.write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
 
 
 DAMAGES = [
-    *(garbage, truncate, empty, foreign, other_sizes),
-    *(elsewhere, packed_zeros, pickle_that_would_run),
+    *(write_garbage, truncate, write_nothing, write_other_network, write_other_sizes),
+    *(link_to_another_file, compress_zeros, write_pickle),
 ]
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, without_a_layer])
-def test_damaged_or_foreign_weights_are_a_model_error(copy, damage):
+def test_damaged_or_other_weights_are_model_errors(copy):
     run = Run.open(copy)
-    damage(run.weights_path)
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        _ = run.model
+    valid = run.weights_path.read_bytes()
+    for damage in (*DAMAGES, remove_layer):
+        run.weights_path.write_bytes(valid)
+        damage(run.weights_path)
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            _ = run.model
 
 
-def test_weights_that_are_no_numbers_are_a_model_error(copy):
+def test_invalid_weights_are_a_model_error(copy):
     run = Run.open(copy)
     with h5py.File(run.weights_path, "a") as file:
         file["layers/conv2d/vars/0"][...] = np.nan
-    with pytest.raises(ModelError, match="holds NaN or infinite weights"):
+    with pytest.raises(ModelError, match="contains NaN or infinite weights"):
         _ = run.model
 
 
-def test_a_description_never_runs_code(copy, monkeypatch):
+def test_a_configuration_never_runs_code(copy, monkeypatch):
     monkeypatch.chdir(copy)
     Run.open(copy).config_path.write_text("!!python/object/apply:os.system ['touch hacked']")
     with pytest.raises(ModelError, match="could not determine a constructor"):
@@ -202,8 +224,8 @@ def test_a_description_never_runs_code(copy, monkeypatch):
     assert not (copy / "hacked").exists()
 
 
-class Unsaveable:
-    """A network whose disk is full."""
+class FullDisk:
+    """A network that cannot be written because the disk is full."""
 
     def get_weights(self):
         return []
@@ -213,22 +235,23 @@ class Unsaveable:
         raise OSError("no space left on device")
 
 
-def test_a_failed_save_keeps_the_weights_of_before(copy):
+def test_a_failed_save_leaves_the_earlier_files(copy):
     run = Run.open(copy)
     before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
     with pytest.raises(OSError, match="no space"):
-        run.save_weights(Unsaveable())
+        run.save_weights(FullDisk())
     with pytest.raises(OSError, match="no space"):
-        run.save_resume_state(Unsaveable(), [])
+        run.save_resume_state(FullDisk(), [])
     after = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
     assert after == before
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_resume_state_is_a_model_error_with_a_way_out(copy, damage):
+def test_a_damaged_resume_state_is_an_error_with_a_remedy(copy):
     run = Run.open(copy)
-    damage(run.resume_path)
-    model = run.build_model()
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
-    with pytest.raises(TfdreamError, match=r"is damaged .*--force"):
-        run.load_resume_state(model)
+    valid = run.resume_path.read_bytes()
+    for damage in DAMAGES:
+        run.resume_path.write_bytes(valid)
+        damage(run.resume_path)
+        model = build_classifier(run.build_model(), run.config.training, 1)
+        with pytest.raises(TfdreamError, match=r"is damaged .*--force"):
+            run.load_resume_state(model)

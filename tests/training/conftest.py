@@ -1,4 +1,4 @@
-"""What a run keeps; and training in processes of their own, with other devices or machines."""
+"""Content of run folders, and training in other processes: with several devices or machines."""
 
 import csv
 import json
@@ -14,46 +14,53 @@ import pytest
 TRAIN = """
 import json
 import sys
-from pathlib import Path
 import tensorflow as tf
-config, dataset, folder, fold, devices, strategy, service = json.loads(sys.argv[1])
+options = json.loads(sys.argv[1])
+devices = options["devices"]
 if devices > 1:
     (cpu,) = tf.config.list_physical_devices("CPU")
     part = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(cpu, [part] * devices)
-from tfdream.config import Experiment, validate_experiment
+from tfdream.config import validate_experiment
 from tfdream.errors import TfdreamError
-from tfdream.training.fit import train
-from tfdream.training.translation import train_translation
-from tfdream.training.workers import Machines
-experiment = validate_experiment(config, "the test's")
-function = train if isinstance(experiment, Experiment) else train_translation
+from tfdream.training.distributed import ClusterConfig
+from tfdream.training.train import TrainOptions, train
+cluster = ClusterConfig(options["strategy"])
 def progress(done, total):
     print(done, flush=True)
-machines = Machines(strategy, service)
 try:
-    result = function(
-        experiment, Path(dataset), Path(folder), fold, progress=progress, machines=machines
+    result = train(
+        validate_experiment(options["config"], "the test's configuration"),
+        options["dataset"],
+        options["run"],
+        TrainOptions(options["test_fold"], cluster=cluster),
+        progress,
     )
 except TfdreamError as error:
     sys.exit(f"Error: {error}")
-if strategy == "auto" and devices > 1:
+if cluster.strategy == "auto" and devices > 1:
     assert len(tf.config.list_logical_devices("CPU")) == devices
 print(json.dumps(result))
 """
+MACHINE_COLUMNS = {"seconds", "examples_per_second", "data_wait_fraction"}
 
 
 @pytest.fixture
 def start_training():
-    """A function that starts a process that trains, and prints each step done and the result."""
+    """A function that starts a process, which trains and prints each step and the result."""
     started = []
 
-    def start(
-        config, dataset, folder, fold=0, devices=1, strategy="auto", service=None, environment=()
-    ):
-        what = [config.model_dump(mode="json"), str(dataset), str(folder), fold, devices, strategy]
+    def start(config, dataset, run, test_fold=0, devices=1, strategy="auto", environment=()):
+        options = {
+            "config": config.model_dump(mode="json"),
+            "dataset": str(dataset),
+            "run": str(run),
+            "test_fold": test_fold,
+            "devices": devices,
+            "strategy": strategy,
+        }
         process = subprocess.Popen(
-            [sys.executable, "-c", TRAIN, json.dumps([*what, service])],
+            [sys.executable, "-c", TRAIN, json.dumps(options)],
             env={**os.environ, **dict(environment)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -71,37 +78,31 @@ def start_training():
 def start_workers(start_training):
     """A function that starts several such processes, which train together."""
 
-    def start(config, dataset, folder, count=2, **how):
+    def start(config, dataset, run, count=2):
         sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
         hosts = [f"localhost:{each.getsockname()[1]}" for each in sockets]
         for each in sockets:
             each.close()
-        return [
-            start_training(
-                config,
-                dataset,
-                # Each has a folder of its own, as on machines that share none.
-                folder.with_name(f"{folder.name}-{index}"),
-                strategy="multiworker",
-                environment={
-                    "TF_CONFIG": json.dumps(
-                        {
-                            "cluster": {"worker": hosts},
-                            "task": {"type": "worker", "index": index},
-                        }
-                    )
-                },
-                **how,
+        processes = []
+        for index in range(count):
+            cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+            processes.append(
+                start_training(
+                    config,
+                    dataset,
+                    run.with_name(f"{run.name}-{index}"),  # machines share no folder
+                    strategy="multiworker",
+                    environment={"TF_CONFIG": json.dumps(cluster)},
+                )
             )
-            for index in range(count)
-        ]
+        return processes
 
     return start
 
 
 @pytest.fixture
-def ended():
-    """A function that waits for such a process, and gives its result."""
+def wait_for_result():
+    """A function that waits for such a process and returns its result."""
 
     def wait(process):
         output, errors = process.communicate(timeout=300)
@@ -111,22 +112,27 @@ def ended():
     return wait
 
 
-MEASURED = {"seconds", "examples_per_second", "data_wait_fraction"}
-
-
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "run"
 
 
 @pytest.fixture(scope="session")
+def loaded(dataset):
+    """The opened dataset."""
+    from tfdream.datasets import manifest
+
+    return manifest.load(dataset)
+
+
+@pytest.fixture(scope="session")
 def history():
-    """The rows of a run's history, without what depends on the machine's speed."""
+    """A function that reads a run's history, without what depends on the machine's speed."""
 
     def read(folder):
         with (folder / "history.csv").open(newline="") as file:
             return [
-                {name: float(value) for name, value in row.items() if name not in MEASURED}
+                {name: float(value) for name, value in row.items() if name not in MACHINE_COLUMNS}
                 for row in csv.DictReader(file)
             ]
 
@@ -134,33 +140,50 @@ def history():
 
 
 @pytest.fixture(scope="session")
-def state():
-    """Every array that a run keeps, by file and place: weights, optimizers, random state, pools."""
+def stored_arrays():
+    """A function that reads a run's arrays by file and path.
+
+    They are weights, optimizer states, random states and pools.
+    """
 
     def read(folder):
-        found = {}
-
-        def take(name, node):
-            if isinstance(node, h5py.Dataset):
-                found[file.filename.rpartition("/")[2], name] = node[()]
-
+        arrays = {}
         for name in ("model.weights.h5", "resume.weights.h5"):
             with h5py.File(folder / name) as file:
-                file.visititems(take)
-        return found
+
+                def add(path, node, name=name):
+                    if isinstance(node, h5py.Dataset):
+                        arrays[name, path] = node[()]
+
+                file.visititems(add)
+        return arrays
 
     return read
 
 
 @pytest.fixture(scope="session")
-def assert_same_run(history, state):
-    """Bit for bit."""
+def assert_same_run(history, stored_arrays):
+    """A function that checks that two runs are equal bit for bit."""
 
     def check(folder, other):
         assert history(folder) == history(other)
-        first, second = state(folder), state(other)
+        first, second = stored_arrays(folder), stored_arrays(other)
         assert first.keys() == second.keys()
-        for place, array in first.items():
-            assert np.array_equal(array, second[place]), place
+        for path, array in first.items():
+            assert np.array_equal(array, second[path]), path
 
     return check
+
+
+@pytest.fixture(scope="session")
+def interrupt_at():
+    """A function that returns a `ProgressFn` which raises KeyboardInterrupt at a step."""
+
+    def make(step):
+        def progress(done, total):
+            if done == step:
+                raise KeyboardInterrupt
+
+        return progress
+
+    return make

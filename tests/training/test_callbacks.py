@@ -1,29 +1,63 @@
-"""What happens around each epoch, whatever is trained."""
+"""Callbacks of every task."""
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfdream.runs import Run
 from tfdream.training import callbacks
 
 
-def test_somebody_looks_before_training_now_and_then_and_at_the_end():
-    seen = []
-    watching = callbacks.PreviewCallback(seen.append, every=3, last=7)
-    for epoch in range(7):
-        watching.on_epoch_begin(epoch)
-        watching.on_epoch_end(epoch)
-    assert seen == [0, 3, 6, 7]
+def preview_epochs(every, last, first_epoch=0):
+    """Run `PreviewCallback` over some epochs; return the epochs of its previews."""
+    shown = []
+    callback = callbacks.PreviewCallback(lambda model, epoch: shown.append(epoch), every, last)
+    callback.set_model("the model")
+    for epoch in range(first_epoch, last):
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch)
+    return shown
 
 
-def test_a_run_that_goes_on_is_not_looked_at_as_untrained():
-    seen = []
-    callbacks.PreviewCallback(seen.append, every=3, last=7).on_epoch_begin(4)
-    assert seen == []
+def test_previews_are_shown_before_training_every_few_epochs_and_at_the_end():
+    assert preview_epochs(every=3, last=7) == [0, 3, 6, 7]
+    assert preview_epochs(every=3, last=6) == [0, 3, 6]
 
 
-def test_the_configuration_is_read_in_tensorboard(trained, tmp_path):
-    known = Run.open(trained[0])
-    run = Run(tmp_path / "run", known.config, known.info)
+def test_a_continued_run_has_no_preview_of_the_untrained_model():
+    assert preview_epochs(every=3, last=7, first_epoch=4) == [6, 7]
+
+
+def test_previews_receive_the_model_in_training():
+    shown = []
+    callback = callbacks.PreviewCallback(lambda *arguments: shown.append(arguments), 1, 2)
+    callback.set_model("the model")
+    callback.on_epoch_begin(0)
+    assert shown == [("the model", 0)]
+
+
+def test_the_best_epoch_is_that_of_the_lowest_validation_loss():
+    rows = [{"epoch": epoch, "val_loss": loss} for epoch, loss in enumerate([3, 1, 2, 2], 1)]
+    assert callbacks.best_epoch(rows) == 2
+    assert [callbacks.out_of_patience(rows, epochs) for epochs in (1, 2, 3, None)] == [
+        *(True, True, False, False)
+    ]
+    assert not callbacks.out_of_patience([], 1)
+    assert callbacks.best_epoch([{"epoch": 1, "loss": 0}, {"epoch": 2, "loss": 1}]) == 2
+
+
+def test_speed_is_the_median_without_the_first_epoch():
+    rows = [
+        {"examples_per_second": rate, "data_wait_fraction": rate / 100, "seconds": 2.0}
+        for rate in (1, 10, 20, 60)
+    ]
+    expected = {"examples_per_second": 20, "data_wait_fraction": 0.2, "seconds": 8.0}
+    assert callbacks.speed(rows) == pytest.approx(expected)
+    assert callbacks.speed(rows[:1])["examples_per_second"] == 1
+
+
+def test_tensorboard_shows_the_configuration(trained, tmp_path):
+    shared = Run.open(trained[0])
+    run = Run(tmp_path / "run", shared.config, shared.info)
     run.create()
     callbacks.LogConfig(run).on_train_begin()
     events = EventAccumulator(str(run.events_path / "train")).Reload()

@@ -1,154 +1,141 @@
+"""Events and scores of the preview of a CycleGAN in training."""
+
 import csv
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfdream import audio
 from tfdream.config import TranslateConfig
-from tfdream.datasets import records
-from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError
 from tfdream.evaluation.classification import Judge, predict
-from tfdream.reports.previews.translation import Preview, read_judged
+from tfdream.reports.previews.translation import TranslationPreview, read_judged
 from tfdream.runs import TranslationRun
 from tfdream.synthesis.translate import Translator
 
-HOW = TranslateConfig(tiles={"overlap_seconds": 0.05})
-MEASURES = {
-    f"{measure}_{label}_{when}"
-    for measure in ("share_to", "probability_of")
+SETTINGS = TranslateConfig(tiles={"overlap_seconds": 0.05})
+SCORES = {
+    f"{score}_{label}_{when}"
+    for score in ("share_to", "probability_of")
     for label in ("noise", "tones")
     for when in ("before", "after")
 }
 
 
-@pytest.fixture(scope="module")
-def sides(dataset):
-    """The clips that the run held out."""
-    found = records.load(dataset)
-    return tuple(ClipSet(dataset, found, found.fold_shards([0]), label) for label in found.labels)
-
-
 @pytest.fixture
 def copy(translation, tmp_path):
-    """A run that may be changed."""
+    """A run that a test may change."""
     return TranslationRun.open(shutil.copytree(translation[0], tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")
-def events(translation):
-    """What TensorBoard shows of the translations."""
-    folder = translation[0] / "tensorboard/translations"
-    accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
-    accumulator.Reload()
-    return accumulator
+def events(translation, read_events):
+    return read_events(translation[0] / "tensorboard/translations")
 
 
-def of_kind(events, plugin):
-    """Names of what TensorBoard shows in one of its tabs."""
-    return {
-        name
-        for name in events.Tags()["tensors"]
-        if events.SummaryMetadata(name).plugin_data.plugin_name == plugin
-    }
+def show(preview, run, epoch):
+    """Show the stored generators of a run."""
+    preview(SimpleNamespace(generators=run.generators), epoch)
 
 
-# What is written
+# Files
 
 
-def test_verdicts_are_written_before_training_and_at_the_end(translation_run):
+def test_scores_are_written_before_training_and_at_the_end(translation_run):
     rows = read_judged(translation_run)
     assert [row.pop("epoch") for row in rows] == [0, 2]
     for row in rows:
-        assert set(row) == MEASURES
+        assert set(row) == SCORES
         assert all(0 <= value <= 1 for value in row.values())
-    before = [{name: row[name] for name in MEASURES if name.endswith("before")} for row in rows]
+    before = [{name: row[name] for name in SCORES if name.endswith("before")} for row in rows]
     assert before[0] == before[1]
 
 
-def test_verdicts_are_those_of_the_classifier(translation_run, run, sides):
-    """Of a clip as it is and as the kept generators translate it."""
+def test_scores_are_those_of_the_classifier(translation_run, run, held_out):
+    """For clips and for their translations by the stored generators."""
     row = read_judged(translation_run)[-1]
-    for side, way, target in zip(sides, ("forward", "backward"), ("tones", "noise"), strict=True):
-        generator = getattr(translation_run.generators, way)
-        translator = Translator(generator, translation_run, HOW)
-        clips = np.stack(list(side.waveforms()))
+    for clip_set, direction, target in zip(
+        held_out, ("forward", "backward"), ("tones", "noise"), strict=True
+    ):
+        generator = getattr(translation_run.generators, direction)
+        translator = Translator(generator, translation_run, SETTINGS)
+        clips = np.stack(list(clip_set.waveforms()))
         translated = translator.translate(tf.constant(clips[..., np.newaxis]))[..., 0]
         index = run.labels.index(target)
         for when, waveforms in (("before", clips), ("after", translated)):
-            heard = run.model(run.frontend(tf.constant(waveforms)), training=False).numpy()
-            # Float32 in other batches; no clip lies between two genres by chance.
+            inputs = run.frontend(tf.constant(waveforms))
+            probabilities = run.model(inputs, training=False).numpy()
+            # Float32 in other batches; no probability is near one half.
             assert row[f"probability_of_{target}_{when}"] == pytest.approx(
-                heard[:, index].mean(), abs=1e-4
+                probabilities[:, index].mean(), abs=1e-4
             )
-            share = np.mean(heard.argmax(axis=1) == index)
+            share = np.mean(probabilities.argmax(axis=1) == index)
             assert row[f"share_to_{target}_{when}"] == pytest.approx(share)
 
 
-def test_pictures_and_sounds_of_both_directions_are_shown(events, translation_run):
-    assert of_kind(events, "images") == {"to tones", "to noise"}
-    assert of_kind(events, "audio") == {
-        f"to {label}, {which}"
+def test_images_and_audio_of_both_directions_are_written(events, names_of_kind, translation_run):
+    assert names_of_kind(events, "images") == {"to tones", "to noise"}
+    assert names_of_kind(events, "audio") == {
+        f"to {label}, {version}"
         for label in ("tones", "noise")
-        for which in ("original", "translated")
+        for version in ("original", "translated")
     }
-    shown = translation_run.config.training.preview_clips
-    for name in of_kind(events, "images"):
-        found = events.Tensors(name)
-        assert [event.step for event in found] == [0, 2]
-        width, height, *pictures = tf.make_ndarray(found[0].tensor_proto)
-        assert (int(width), int(height)) == (3 * 32, 32)  # as it is, there, and back
-        assert len(pictures) == shown
+    clips = translation_run.config.training.preview_clips
+    for name in names_of_kind(events, "images"):
+        images = events.Tensors(name)
+        assert [event.step for event in images] == [0, 2]
+        width, height, *encoded = tf.make_ndarray(images[0].tensor_proto)
+        assert (int(width), int(height)) == (3 * 32, 32)  # original, translated, translated back
+        assert len(encoded) == clips
 
 
-def test_verdicts_are_curves_too(events):
-    assert of_kind(events, "scalars") == {f"judge/{name}" for name in MEASURES}
+def test_scores_are_curves_too(events, names_of_kind):
+    assert names_of_kind(events, "scalars") == {f"judge/{name}" for name in SCORES}
 
 
 @pytest.mark.slow
-def test_rows_of_this_epoch_and_later_ones_are_replaced(copy, run, sides):
+def test_rows_of_this_epoch_and_later_ones_are_replaced(copy, run, held_out):
     first, last = read_judged(copy)
-    watcher = Preview(copy, sides, HOW, judge=run)
-    watcher(copy.generators, 2)
+    preview = TranslationPreview(copy, held_out, SETTINGS, judge=run)
+    show(preview, copy, 2)
     assert read_judged(copy) == [first, pytest.approx(last)]
-    watcher(copy.generators, 1)
+    show(preview, copy, 1)
     rows = read_judged(copy)
     assert [row["epoch"] for row in rows] == [0, 1]
     assert rows[0] == first
 
 
-def test_without_a_judge_nothing_is_judged(copy, sides):
+def test_without_a_judge_there_are_no_scores(copy, held_out):
     copy.judged_path.unlink()
-    Preview(copy, sides, HOW)(copy.generators, 2)
+    show(TranslationPreview(copy, held_out, SETTINGS), copy, 2)
     assert read_judged(copy) == []
     assert not copy.judged_path.exists()
 
 
-def test_a_judge_that_does_not_know_a_genre_is_refused(translation_run, run, sides):
+def test_a_judge_without_one_of_the_labels_is_refused(translation_run, run, held_out):
     info = translation_run.info.model_copy(update={"labels": ["noise", "jazz"]})
-    stranger = TranslationRun(translation_run.folder, translation_run.config, info)
-    with pytest.raises(ConfigError, match=r"knows noise, tones, but not jazz; give one"):
-        Preview(stranger, sides, HOW, judge=run)
+    other = TranslationRun(translation_run.folder, translation_run.config, info)
+    with pytest.raises(ConfigError, match=r"has the labels noise, tones, but not jazz; give one"):
+        TranslationPreview(other, held_out, SETTINGS, judge=run)
 
 
-def test_the_table_is_one_that_others_can_read(translation_run):
+def test_the_table_is_a_csv_file(translation_run):
     with translation_run.judged_path.open(newline="") as file:
-        head, *rows = csv.reader(file)
-    assert head[0] == "epoch"
-    assert {len(row) for row in rows} == {len(head)}
+        header, *rows = csv.reader(file)
+    assert header[0] == "epoch"
+    assert {len(row) for row in rows} == {len(header)}
 
 
-# The judge
+# The classifier of the scores
 
 
-def test_a_judge_hears_what_predict_says(run, song, source):
+def test_a_judge_has_the_probabilities_of_predict(run, song, source):
     judge = Judge(run)
     paths = [song, source / "noise/0.wav"]
-    told = predict(run, paths)["files"]
-    for path, file in zip(paths, told, strict=True):
+    for path, file in zip(paths, predict(run, paths)["files"], strict=True):
         with audio.Reader(path) as reader:
             probabilities, samples = judge(reader.mid(run.sample_rate))
         assert list(file["probabilities"].values()) == probabilities.tolist()
@@ -156,16 +143,15 @@ def test_a_judge_hears_what_predict_says(run, song, source):
         assert probabilities.sum() == pytest.approx(1)
 
 
-def test_a_judge_of_clips_is_the_network(run, sides):
-    judge = Judge(run)
-    (clip,) = sides[0].waveforms(1)
-    probabilities, samples = judge([clip[:3000, np.newaxis], clip[3000:, np.newaxis]])
-    wanted = run.model(run.frontend(tf.constant(clip[np.newaxis])), training=False)
+def test_a_judge_of_a_single_clip_is_the_network(run, held_out):
+    (clip,) = held_out[0].waveforms(1)
+    probabilities, samples = Judge(run)([clip[:3000, np.newaxis], clip[3000:, np.newaxis]])
+    expected = run.model(run.frontend(tf.constant(clip[np.newaxis])), training=False)
     assert samples == len(clip)
-    np.testing.assert_allclose(probabilities, wanted[0], atol=1e-5)
+    np.testing.assert_allclose(probabilities, expected[0], atol=1e-5)
 
 
-def test_a_judge_that_hears_nothing_has_no_opinion(run):
+def test_a_judge_of_an_empty_stream_returns_zeros(run):
     probabilities, samples = Judge(run)([])
     assert samples == 0
     assert not probabilities.any()

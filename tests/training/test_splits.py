@@ -1,0 +1,44 @@
+import pytest
+
+from tfdream.errors import ConfigError, DatasetError
+from tfdream.training import splits
+
+
+def folds(info):
+    return info.test_fold, info.validation_fold, info.training_folds
+
+
+def test_folds_are_assigned_to_training_validation_and_test(loaded):
+    for validate_on, test_fold, expected in (
+        ("test", 0, (0, 0, [1, 2])),
+        ("next", 1, (1, 2, [0])),
+        ("next", 2, (2, 0, [1])),
+        ("none", 1, (1, None, [0, 2])),
+        ("none", None, (None, None, [0, 1, 2])),
+    ):
+        assert folds(splits.split(loaded, validate_on, test_fold)) == expected
+
+
+def test_the_dataset_is_described(loaded, dataset):
+    info = splits.split(loaded, "test", 0)
+    assert info.labels == ["noise", "tones"]
+    assert (info.dataset, info.dataset_fingerprint) == (dataset.name, loaded.fingerprint)
+    assert info.versions["tensorflow"].startswith("2.")
+
+
+def test_impossible_splits_are_refused(loaded):
+    two = loaded.model_copy(update={"shards": loaded.fold_shards([0, 1])})
+    for dataset, validate_on, test_fold, message in (
+        (loaded, "test", 3, r"test_fold=3 is not in the dataset \(folds: \[0, 1, 2\]\)"),
+        (loaded, "test", None, "set training.validate_on=none too"),
+        (two, "next", 0, r"leave no fold .* more folds"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            splits.split(dataset, validate_on, test_fold)
+
+
+def test_clips_of_another_sample_rate_or_length_are_refused(loaded, configure):
+    splits.check_clips(configure(), loaded)
+    for setting, value in (("sample_rate", 16000), ("clip_seconds", 0.5)):
+        with pytest.raises(DatasetError, match=rf"{setting}=.* requires {value}.*--set prepare"):
+            splits.check_clips(configure(f"prepare.{setting}={value}"), loaded)

@@ -1,0 +1,194 @@
+"""The entry point of training: behavior that is the same for every task."""
+
+import json
+import shutil
+
+import pytest
+
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+from tfdream.errors import ConfigError, DatasetError
+from tfdream.runs import open_run
+from tfdream.training.distributed import ClusterConfig
+from tfdream.training.train import TASKS, TrainOptions, train
+
+FILES = {
+    *("run.json", "config.yaml", "model.weights.h5", "resume.weights.h5", "history.csv"),
+    *("metrics.json", "tensorboard"),
+}
+
+
+@pytest.fixture(scope="module")
+def experiments(configure, configure_translation, configure_generation):
+    """Functions that configure the experiment of each task."""
+    return {
+        "classify": configure,
+        "translate": configure_translation,
+        "generate": configure_generation,
+    }
+
+
+@pytest.fixture(scope="module")
+def results(trained, translation, generation):
+    """The run folder and the result of each task."""
+    return {"classify": trained, "translate": translation, "generate": generation}
+
+
+def read_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_every_task_is_tested(experiments, results):
+    assert set(TASKS) == set(experiments) == set(results)
+
+
+def test_every_task_trains_and_returns_its_result(experiments, results):
+    for task, (folder, result) in results.items():
+        assert experiments[task]().task == task
+        assert type(open_run(folder)) is TASKS[task].run_type
+        assert (result["run"], result["epochs"], result["test_fold"]) == (str(folder), 2, 0)
+        assert result["examples_per_second"] > 0
+        assert 0 <= result["data_wait_fraction"] <= 1
+        assert result["seconds"] > 0
+        assert result["parameters"] > 0
+        assert {"loss", "val_loss"} <= set(result["metrics"])
+        assert json.loads((folder / "metrics.json").read_text()) == result
+
+
+def test_the_loss_decreases(results, history):
+    for folder, _ in results.values():
+        first, second = history(folder)
+        assert second["loss"] < first["loss"]
+
+
+def test_run_folders_are_complete_and_have_no_temporary_files(results):
+    for task, (folder, _) in results.items():
+        scores = {"judged.csv"} if task == "translate" else set()
+        assert {path.name for path in folder.iterdir()} == FILES | scores
+        assert list((folder / "tensorboard").rglob("events.*"))
+
+
+# Options that only some tasks use
+
+
+def test_a_second_dataset_is_refused_by_tasks_of_one(experiments, dataset, folder):
+    for task in ("classify", "generate"):
+        options = TrainOptions(second_dataset="other")
+        with pytest.raises(ConfigError) as raised:
+            train(experiments[task](), dataset, folder, options)
+        assert str(raised.value) == (
+            "a second dataset ('other') is used by translations only; remove it, or use a "
+            "configuration with task=translate"
+        )
+        assert not folder.exists()
+
+
+def test_a_data_service_is_refused_by_tasks_without_labels(experiments, dataset, folder):
+    for task in ("translate", "generate"):
+        options = TrainOptions(cluster=ClusterConfig(data_service="grpc://host:5050"))
+        with pytest.raises(ConfigError) as raised:
+            train(experiments[task](), dataset, folder, options)
+        assert str(raised.value) == (
+            "--data-service=grpc://host:5050 makes batches for classifiers only; remove it"
+        )
+        assert not folder.exists()
+
+
+# Previews
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("task", "overrides", "labels", "epochs"),
+    [
+        ("classify", ["training.batch_size=100"], ["noise", "tones"], [0, 1, 2, 3]),
+        ("translate", ["training.batch_size=12"], ["noise", "tones"], [0, 2, 3]),
+        ("generate", ["training.batch_size=100"], ["tones"], [0, 2, 3]),
+    ],
+)
+def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
+    experiments, dataset, folder, task, overrides, labels, epochs
+):
+    shown = []
+
+    def make_preview(run, clip_sets):
+        assert run.folder == folder
+        assert [clips.label for clips in clip_sets] == labels
+        assert {shard.fold for clips in clip_sets for shard in clips.shards} == {0}
+        return lambda model, epoch: shown.append((type(model).__name__, epoch))
+
+    config = experiments[task]("training.epochs=3", *overrides)
+    train(config, str(dataset), str(folder), preview=make_preview)
+    models = {
+        "classify": "Classifier",
+        "translate": "CycleGAN",
+        "generate": "SequenceModelTraining",
+    }
+    assert shown == [(models[task], epoch) for epoch in epochs]
+
+
+# Existing runs
+
+
+def test_a_finished_run_does_not_change(experiments, results, dataset, tmp_path):
+    for task, (original, result) in results.items():
+        folder = shutil.copytree(original, tmp_path / task)
+
+        def fail(*_):
+            raise AssertionError
+
+        again = train(experiments[task](), dataset, folder, progress=fail, preview=fail)
+        assert again | {"run": ""} == result | {"run": ""}
+        before, after = read_files(original), read_files(folder)
+        before.pop("metrics.json"), after.pop("metrics.json")  # contain the folder's name
+        assert before == after
+
+
+def test_other_settings_are_refused(experiments, results, dataset):
+    changes = {
+        "classify": [
+            *("training.seed=1", "training.learning_rate=0.1", "model.options.filters=[4, 9]"),
+        ],
+        "translate": [
+            *("training.seed=1", "training.cycle_weight=5", "training.pool_images=9"),
+            *("model.options.filters=3", "labels=[tones, noise]"),
+        ],
+        "generate": ["training.seed=1", "label=noise", "model.options.units=7"],
+    }
+    for task, (folder, _) in results.items():
+        before = read_files(folder)
+        for change in changes[task]:
+            with pytest.raises(ConfigError, match=r"other settings.*--force"):
+                train(experiments[task](change), dataset, folder)
+        with pytest.raises(ConfigError, match=r"other settings or another dataset.*--force"):
+            train(experiments[task](), dataset, folder, TrainOptions(test_fold=1))
+        assert read_files(folder) == before
+
+
+def test_another_dataset_is_refused(configure, source, trained, tmp_path):
+    settings = configure("prepare.seed=1").prepare
+    prepare(source, tmp_path, settings, PrepareOptions(workers=1))
+    with pytest.raises(ConfigError, match=r"another dataset.*--force"):
+        train(configure(), tmp_path, trained[0])
+
+
+def test_a_run_of_another_task_is_not_continued(experiments, results, dataset):
+    tasks = list(TASKS)
+    for task, other in zip(tasks, tasks[1:] + tasks[:1], strict=True):
+        with pytest.raises(ConfigError, match=r"other settings.*--force"):
+            train(experiments[task](), dataset, results[other][0])
+
+
+# Datasets
+
+
+def test_unsuitable_datasets_leave_no_run_behind(experiments, dataset, tmp_path, folder):
+    for task, configure in experiments.items():
+        with pytest.raises(DatasetError, match="run tfdream prepare first"):
+            train(configure(), tmp_path / "missing", folder)
+        for setting, value in (("sample_rate", 16000), ("clip_seconds", 0.5)):
+            config = configure(f"prepare.{setting}={value}")
+            with pytest.raises(DatasetError, match=rf"{setting}=.*--set prepare"):
+                train(config, dataset, folder)
+        with pytest.raises(ConfigError, match="test_fold=3 is not in the dataset"):
+            train(configure(), dataset, folder, TrainOptions(test_fold=3))
+        assert not folder.exists(), task
