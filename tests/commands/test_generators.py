@@ -21,7 +21,7 @@ def test_a_generator_is_trained_and_generates(dataset, generation, generation_pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--model", "{run}"], "this takes one of a generator"),
+        (["--model", "{run}"], "is required here"),
         (["--model", "{generation}", "--temperature", "1"], "temperature=1"),
         (["--model", "{generation}", "--prompt", "{gone}"], "does not exist"),
         (["--model", "{generation}", "--set", "phase.init=original"], "has no original"),

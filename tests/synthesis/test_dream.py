@@ -605,12 +605,12 @@ def refused(run, source, output, error, words, **changes):
         (
             {"objective": "layer_norm(embedding)", "octaves": {"count": 2}},
             ConfigError,
-            r"embedding need .*octaves.count=1",
+            r"embedding require .*octaves.count=1",
         ),
         (
             {"objective": "layer_norm(embedding)", "tiles": {"seconds": 2.0}},
             ConfigError,
-            r"embedding need .*leave tiles.seconds out",
+            r"embedding require .*do not set tiles.seconds",
         ),
         ({"tiles": {"overlap_seconds": 0.6}}, ConfigError, "overlap_seconds=0.6 is more than half"),
         (

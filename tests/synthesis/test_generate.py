@@ -131,7 +131,7 @@ def test_the_original_s_phase_is_refused():
 
 
 def test_a_run_of_another_task_is_refused(trained):
-    with pytest.raises(ModelError, match=r"one of a classifier.*this takes one of a generator"):
+    with pytest.raises(ModelError, match=r"is a classifier .* is required here"):
         GenerationRun.open(trained[0])
 
 
@@ -186,8 +186,8 @@ def test_pieces_join_without_a_step(frontend, chord):
     assert vocoder.convergence_db() < -15
 
 
-def test_what_was_heard_goes_on_in_phase(frontend, chord):
-    """Given half of the sound, and the frames of the other half, the vocoder continues the tones."""
+def test_the_continuation_is_in_phase(frontend, chord):
+    """The vocoder continues the first half of a chord with the frames of the second half."""
     sound, frames, reference_db = chord
     spec = frontend.spec
     half = len(sound) // 2
