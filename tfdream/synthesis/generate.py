@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import GenerateConfig
@@ -114,7 +115,7 @@ def generate(
     return result
 
 
-def _write_limited(writer: audio.Writer, blocks: Iterator[np.ndarray], sample_rate: int) -> None:
+def _write_limited(writer: audio.Writer, blocks: Iterator[NDArray[Any]], sample_rate: int) -> None:
     for block in audio.limit(blocks, sample_rate):
         writer.write(block)
 
@@ -161,7 +162,7 @@ class FrameGenerator:
         self.state: DecoderState = encode_prompt(tf.constant(frames[np.newaxis]))
         self.done = 0
 
-    def frames(self, count: int) -> np.ndarray:
+    def frames(self, count: int) -> NDArray[Any]:
         """Generate the next frames: float32 `[count, bands]`."""
         frames, self.state = self._generate(
             self.state,
@@ -171,7 +172,7 @@ class FrameGenerator:
             tf.constant(self.seed, tf.int64),
         )
         self.done += count
-        generated: np.ndarray = frames[0].numpy()
+        generated: NDArray[Any] = frames[0].numpy()
         return generated
 
 
@@ -194,7 +195,7 @@ class FrameChunks:
         self.longest = math.ceil(_CHUNK_SECONDS * generator.sample_rate / hop_samples)
         self.stopped = False
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         left = self.count
         while left and not self.stopped:
             # The last chunk is longer instead of leaving one that is too short for the vocoder.

@@ -1,8 +1,10 @@
 """Guides: audio files whose features a dream increases."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.errors import AudioError
@@ -33,9 +35,9 @@ def read_guide(path: str | Path, sample_rate: int, samples: int) -> Guide:
         )
     signal = np.concatenate(blocks)[:, 0]
 
-    def waveforms(starts: np.ndarray) -> np.ndarray:
+    def waveforms(starts: NDArray[Any]) -> NDArray[Any]:
         indices = starts[:, np.newaxis] + np.arange(samples)
-        tiles: np.ndarray = signal[indices % len(signal)]
+        tiles: NDArray[Any] = signal[indices % len(signal)]
         return tiles
 
     return waveforms

@@ -5,8 +5,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.errors import AudioError
@@ -30,8 +32,8 @@ class Prompt:
     path: Path
     info: audio.AudioInfo
     model_samples: int
-    ending: np.ndarray
-    gains: np.ndarray
+    ending: NDArray[Any]
+    gains: NDArray[Any]
 
     @classmethod
     def read(cls, path: str | Path, run: GenerationRun, crossfade_seconds: float) -> "Prompt":
@@ -60,8 +62,8 @@ class Prompt:
         return cls(path, info._replace(samples=samples), model_samples, ending[:, 0], gains)
 
     def continuation(
-        self, sound: Iterator[np.ndarray], crossfade_samples: int, model_rate: int
-    ) -> Iterator[np.ndarray]:
+        self, sound: Iterator[NDArray[Any]], crossfade_samples: int, model_rate: int
+    ) -> Iterator[NDArray[Any]]:
         """Convert generated sound to the prompt's rate and channels, and crossfade its start.
 
         Args:
@@ -96,7 +98,7 @@ class Prompt:
             yield channels
 
 
-def _last_samples(blocks: Iterator[np.ndarray], longest: int) -> tuple[np.ndarray, int]:
+def _last_samples(blocks: Iterator[NDArray[Any]], longest: int) -> tuple[NDArray[Any], int]:
     """Return the last samples of a stream, at most `longest`, and its total length."""
     tail = np.zeros((0, 1), np.float32)
     total = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import OctavesConfig, Recipe
@@ -24,9 +25,9 @@ from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering.process import Measures, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
-InitFn = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Waveforms of the original's tiles → initial waveforms of the canvas, of the same shape."""
-Guide = Callable[[np.ndarray], np.ndarray]
+Guide = Callable[[NDArray[Any]], NDArray[Any]]
 """Starts of tiles in samples → waveforms of the guide there, float32 `[batch, samples]`."""
 ObjectiveFn = Callable[[Size | None], tuple[Objective, dict[str, Objective]]]
 """Size of the view → the objective that is maximized, and the measured objectives by name."""
@@ -65,7 +66,7 @@ class TileOptimizer:
 
     def process(
         self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
-    ) -> tuple[np.ndarray, Measures]:
+    ) -> tuple[NDArray[Any], Measures]:
         """Optimize tiles.
 
         Args:
@@ -94,7 +95,7 @@ class TileOptimizer:
         measures = self.compiled.measure(image, reference, self.guide_at(original.starts))
         return {name: value.numpy() for name, value in measures.items()}
 
-    def guide_at(self, starts: np.ndarray) -> tf.Tensor | None:
+    def guide_at(self, starts: NDArray[Any]) -> tf.Tensor | None:
         """Return the guide's waveforms for tiles with these starts in samples."""
         return None if self.guide is None else tf.constant(self.guide(starts))
 
@@ -135,7 +136,7 @@ class TileOptimizer:
         seconds: tf.Tensor,
         guide: tf.Tensor | None,
         on_step: OnStep,
-    ) -> tuple[tf.Tensor, Context, np.ndarray]:
+    ) -> tuple[tf.Tensor, Context, NDArray[Any]]:
         """Return the final values, the context that they belong to, and the changed channels."""
         canvas, context = self.compiled.canvas, unchanged
         channels = tf.constant(tiles.channels)
@@ -149,9 +150,9 @@ class TileOptimizer:
         targets = [compiled.precompute(unchanged, guide) for compiled in self.octaves]
         stopped = False
 
-        def render(values: tf.Tensor) -> np.ndarray:
+        def render(values: tf.Tensor) -> NDArray[Any]:
             changed = self._render(values, context, channels).numpy()
-            mixed: np.ndarray = tiles.channels + np.float32(self.recipe.mix) * (
+            mixed: NDArray[Any] = tiles.channels + np.float32(self.recipe.mix) * (
                 changed - tiles.channels
             )
             return mixed
@@ -256,7 +257,7 @@ def octave_sizes(shape: tuple[int, ...], config: OctavesConfig) -> list[Size | N
 
 def octave_views(
     path: str | Path, audio_model: AudioModel, recipe: Recipe, start_seconds: float = 0.0
-) -> list[np.ndarray]:
+) -> list[NDArray[Any]]:
     """Return the model's input for one tile of a file at each octave, the smallest first.
 
     Args:
@@ -278,7 +279,7 @@ def octave_views(
     return [audio_model.frontend(tile, size)[0].numpy() for size in sizes]
 
 
-def noise(waveforms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def noise(waveforms: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Return white noise with the level of waveforms `[batch, samples]`: an `InitFn`."""
     level = np.sqrt(np.mean(waveforms**2, axis=1, keepdims=True))
     return (rng.standard_normal(waveforms.shape) * level).astype(np.float32)

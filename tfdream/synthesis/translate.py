@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import TranslateConfig
 from tfdream.errors import ConfigError
@@ -111,13 +112,13 @@ class Translator:
 
     def process(
         self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
-    ) -> tuple[np.ndarray, Measures]:
+    ) -> tuple[NDArray[Any], Measures]:
         """Translate tiles; see `rendering.process.TileProcessor`."""
         if not apply:
             return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         changed, measures = self._compiled(tf.constant(tiles.channels), seconds)
-        channels: np.ndarray = changed.numpy()
+        channels: NDArray[Any] = changed.numpy()
         on_step(0.0, lambda: channels)
         return channels, {name: value.numpy() for name, value in measures.items()}
 

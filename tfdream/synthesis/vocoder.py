@@ -1,9 +1,11 @@
 """Streaming vocoder: frames to samples, chunk by chunk, each continuing the samples before."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import PhaseConfig
 from tfdream.signal.frontends.spectrogram import ImageMetadata, SpectrogramFrontend
@@ -50,7 +52,7 @@ class StreamingVocoder:
         """Number of frames that a chunk needs beyond its last final sample."""
         return -(-self.spec.n_fft // (2 * self.spec.hop_samples)) + 1
 
-    def prime(self, frames: np.ndarray, waveform: np.ndarray) -> None:
+    def prime(self, frames: NDArray[Any], waveform: NDArray[Any]) -> None:
         """Set the context that the next chunk continues.
 
         Args:
@@ -62,7 +64,7 @@ class StreamingVocoder:
         self._frames = frames[first:]
         self._waveform = waveform[first * hop :]
 
-    def synthesize(self, frames: np.ndarray) -> np.ndarray:
+    def synthesize(self, frames: NDArray[Any]) -> NDArray[Any]:
         """Render the next chunk.
 
         Args:
@@ -89,16 +91,16 @@ class StreamingVocoder:
         self._error_energy += float(error[0])
         self._target_energy += float(target[0])
         start = max(0, len(self._waveform) - self.crossfade_samples)
-        final: np.ndarray = waveform[0, : samples - self.spec.n_fft // 2].numpy()
+        final: NDArray[Any] = waveform[0, : samples - self.spec.n_fft // 2].numpy()
         self.prime(frames, final)
         return final[start : len(final) - self.crossfade_samples]
 
-    def finish(self) -> np.ndarray:
+    def finish(self) -> NDArray[Any]:
         """Return the remaining samples: float32 `[crossfade_samples]`, or fewer."""
         count = min(self.crossfade_samples, len(self._waveform))
         return self._waveform[len(self._waveform) - count :]
 
-    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(self, chunks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Render chunks of frames to the last sample, as blocks `[samples, 1]`."""
         for frames in chunks:
             yield self.synthesize(frames)[:, np.newaxis]

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfdream.config import OptimizerConfig
@@ -268,12 +269,12 @@ def _lbfgs(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
     first = max(abs(float(tf.reduce_sum(problem.value_and_gradient(values)[0]))), _TINY)
     plateau = _Plateau(config)
 
-    def loss_and_gradient(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss_and_gradient(scaled: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         value, gradient = problem.value_and_gradient(unscaled(scaled))
         descent = gradient.numpy().ravel().astype(np.float64) * (-scale / first)
         return -float(tf.reduce_sum(value)) / first, descent
 
-    def unscaled(scaled: np.ndarray) -> tf.Tensor:
+    def unscaled(scaled: NDArray[Any]) -> tf.Tensor:
         return tf.constant((scaled * scale).reshape(shape), tf.float32)
 
     def step(intermediate_result: OptimizeResult) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import TransferConfig
@@ -163,12 +164,12 @@ def extract_grams(
 
 def full_tiles(
     path: str | Path, audio_model: AudioModel, config: TransferConfig
-) -> Iterator[np.ndarray]:
+) -> Iterator[NDArray[Any]]:
     """Yield full tiles `[1, samples]` that cover a file; a file shorter than a tile is repeated."""
     samples = audio_model.clip_samples
     if config.tiles.seconds is not None:
         samples = round(config.tiles.seconds * audio_model.sample_rate)
-    previous: np.ndarray | None = None
+    previous: NDArray[Any] | None = None
     with audio.Reader(path) as reader:
         for piece in audio.rechunk(reader.mid(audio_model.sample_rate), samples):
             tile = piece[:, 0]

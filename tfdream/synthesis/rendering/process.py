@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import Normalization
@@ -19,11 +20,11 @@ from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
 
-RenderFn = Callable[[], np.ndarray]
+RenderFn = Callable[[], NDArray[Any]]
 """Returns the channels of the tiles at the current step, float32 `[batch, samples, channels]`."""
 OnStep = Callable[[float, RenderFn], bool | None]
 """Receives the objective of each step; returns True to stop with the current result."""
-Measures = dict[str, np.ndarray]
+Measures = dict[str, NDArray[Any]]
 """Measures by name, one number for each tile."""
 
 _REMEDY = "use a smaller optimizer.step_size, or another canvas"
@@ -48,7 +49,7 @@ class TileProcessor(Protocol):
 
     def process(
         self, tiles: Tiles, on_step: OnStep = ..., apply: bool = ...
-    ) -> tuple[np.ndarray, Measures]:
+    ) -> tuple[NDArray[Any], Measures]:
         """Change tiles and measure the change.
 
         Args:
@@ -116,7 +117,7 @@ class WeightedMeans:
         self.weight = 0.0
         self.sums: dict[str, float] = {}
 
-    def add(self, measures: Measures, weights: np.ndarray) -> None:
+    def add(self, measures: Measures, weights: NDArray[Any]) -> None:
         """Add the measures of tiles.
 
         Raises:
@@ -165,7 +166,7 @@ class _Job:
         paths = []
         with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
 
-            def change(tiles: Tiles) -> np.ndarray:
+            def change(tiles: Tiles) -> NDArray[Any]:
                 return self._change(tiles, snapshots)
 
             written = change_file(self.source, self.output, rate, grid, change, bits, gain)
@@ -190,7 +191,7 @@ class _Job:
             result |= {"interrupted": True, "changed_seconds": changed_seconds}
         return result
 
-    def _change(self, tiles: Tiles, snapshots: Snapshots) -> np.ndarray:
+    def _change(self, tiles: Tiles, snapshots: Snapshots) -> NDArray[Any]:
         """Process a batch of tiles, unless the job was stopped before."""
         rate = self.processor.sample_rate
         if not tiles.weights.any():  # a very short file at a high rate may be resampled to nothing

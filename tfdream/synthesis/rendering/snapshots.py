@@ -3,8 +3,10 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream.io.atomic import naming_errors
 from tfdream.synthesis.rendering.tiles import TileFn, Tiles
@@ -23,7 +25,7 @@ class Snapshots:
     def __init__(self, every: int | None, steps: int) -> None:
         self.numbers = snapshot_steps(every, steps)
         self._folder = tempfile.TemporaryDirectory()
-        self._current: list[np.ndarray] = []
+        self._current: list[NDArray[Any]] = []
 
     def __enter__(self) -> "Snapshots":
         return self
@@ -35,11 +37,11 @@ class Snapshots:
         """Return whether the result of this step, counted from 1, is stored."""
         return step in self.numbers
 
-    def add(self, channels: np.ndarray) -> None:
+    def add(self, channels: NDArray[Any]) -> None:
         """Store an intermediate result of the current tiles, `[batch, samples, channels]`."""
         self._current.append(channels)
 
-    def finish(self, channels: np.ndarray) -> None:
+    def finish(self, channels: NDArray[Any]) -> None:
         """Finish the current tiles; their final result stands for the steps not reached."""
         results = [*self._current, *[channels] * len(self.numbers)]
         for step, result in zip(self.numbers, results, strict=False):
@@ -56,7 +58,7 @@ class Snapshots:
     def _replay(self, step: int) -> TileFn:
         offset = 0
 
-        def replay(tiles: Tiles) -> np.ndarray:
+        def replay(tiles: Tiles) -> NDArray[Any]:
             nonlocal offset
             shape = tiles.channels.shape
             stored = np.fromfile(self._path(step), np.float32, tiles.channels.size, offset=offset)

@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import TilesConfig
@@ -22,22 +23,23 @@ from tfdream.errors import ConfigError
 class Tiles(NamedTuple):
     """A batch of tiles of a file."""
 
-    channels: np.ndarray
+    channels: NDArray[Any]
     """float32 `[batch, samples, channels]`; a file shorter than a tile is padded with zeros."""
-    weights: np.ndarray
+    weights: NDArray[Any]
     """float `[batch]`: share of each tile that is new signal, neither padding nor skipped."""
-    starts: np.ndarray
+    starts: NDArray[Any]
     """int `[batch]`: start of each tile, in samples."""
-    skips: np.ndarray
+    skips: NDArray[Any]
     """int `[batch]`: number of first samples that belong to earlier tiles and are not used."""
 
     @property
-    def waveforms(self) -> np.ndarray:
+    def waveforms(self) -> NDArray[Any]:
         """Mid signal of the tiles, float32 `[batch, samples]`."""
-        return self.channels.mean(axis=2)
+        mid: NDArray[Any] = self.channels.mean(axis=2)
+        return mid
 
 
-TileFn = Callable[[Tiles], np.ndarray]
+TileFn = Callable[[Tiles], NDArray[Any]]
 """Tiles → their changed channels, of the same shape."""
 
 
@@ -83,9 +85,9 @@ class TileGrid:
         """Return the number of tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
-    def cut(self, blocks: Iterable[np.ndarray], channels: int = 1) -> Iterator[Tiles]:
+    def cut(self, blocks: Iterable[NDArray[Any]], channels: int = 1) -> Iterator[Tiles]:
         """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
-        tiles: list[np.ndarray] = []
+        tiles: list[NDArray[Any]] = []
         previous = np.zeros((0, channels), np.float32)
         buffer = previous
         done = 0
@@ -111,7 +113,7 @@ class TileGrid:
             last.skips[-1] = missing
         yield last
 
-    def _stack(self, tiles: list[np.ndarray], before: int) -> Tiles:
+    def _stack(self, tiles: list[NDArray[Any]], before: int) -> Tiles:
         numbers = np.arange(before, before + len(tiles))
         return Tiles(
             np.stack(tiles), np.ones(len(tiles)), numbers * self.hop, np.zeros_like(numbers)
@@ -178,13 +180,13 @@ def change_file(
         return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
 
 
-def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[np.ndarray]:
+def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[NDArray[Any]]:
     """Yield the cross-faded change as blocks `[samples, channels]`."""
     # The rising and falling halves of a raised cosine add up to 1.
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)))[
         :, None
     ].astype(np.float32)
-    tail: np.ndarray | None = None
+    tail: NDArray[Any] | None = None
     for batch in tiles:
         differences = change(batch) - batch.channels
         for whole, skip in zip(differences, batch.skips, strict=True):
@@ -198,9 +200,11 @@ def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iter
         yield faded
 
 
-def _merge(blocks: Iterable[np.ndarray], changes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _merge(
+    blocks: Iterable[NDArray[Any]], changes: Iterator[NDArray[Any]]
+) -> Iterator[NDArray[Any]]:
     """Add a stream of changes to blocks of the same channels, which determine the length."""
-    buffer: np.ndarray | None = None
+    buffer: NDArray[Any] | None = None
     for block in blocks:
         buffer = block[:0] if buffer is None else buffer
         while len(buffer) < len(block):
