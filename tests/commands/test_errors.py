@@ -71,7 +71,7 @@ REFUSED = [
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--figure", "x.jpg"], "'x.jpg'"),
     (["dream", "{song}", "{new}.flac", "--model", "{run}", "--bits", "32"], "bits=32"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--start", "99"], "start=99 s is"),
-    (["dream", "{song}", "{new}.wav", "--model", "{run}", "--guide", "{song}"], "does not use a guide"),
+    (["dream", "{song}", "{new}.wav", "--model", "{run}", "--guide", "{song}"], "not use a guide"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()"],
      "--guide"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "guide_dot()",
