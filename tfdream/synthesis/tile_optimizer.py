@@ -175,7 +175,8 @@ class TileOptimizer:
 
 
 def _compiled(function: Callable[..., Any], autograph: bool = False) -> Callable[..., Any]:
-    return tf.function(function, reduce_retracing=True, autograph=autograph)
+    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=autograph)
+    return compiled
 
 
 def build_tile_optimizer(
@@ -282,4 +283,5 @@ def octave_views(
 def noise(waveforms: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Return white noise with the level of waveforms `[batch, samples]`: an `InitFn`."""
     level = np.sqrt(np.mean(waveforms**2, axis=1, keepdims=True))
-    return (rng.standard_normal(waveforms.shape) * level).astype(np.float32)
+    white: NDArray[Any] = (rng.standard_normal(waveforms.shape) * level).astype(np.float32)
+    return white

@@ -132,11 +132,10 @@ class GramExtractor:
         if size is not None:
             inspect.check_input(network, (*size, network.input.shape[-1]))
 
-        @tf.function(reduce_retracing=True)
         def activations(tile: tf.Tensor) -> Activations:
             return dict(network(audio_model.frontend(tile, size), training=False))
 
-        self._activations = activations
+        self._activations = tf.function(activations, reduce_retracing=True)
 
     def __call__(self, path: str | Path, gain: float = 1.0) -> dict[str, GramMatrix]:
         """Return the Gram matrices of a whole file, by layer.

@@ -81,14 +81,14 @@ class _Pyramid:
 def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing:
     """Extend a smoothing of images `[batch, height, width, channels]` to gradients of any rank."""
 
-    @tf.function
     def on_gradient(gradient: tf.Tensor, done: tf.Tensor) -> tf.Tensor:
         image = gradient
         while image.shape.rank < 4:
             image = image[..., tf.newaxis]
         return tf.reshape(smooth(image, done), tf.shape(gradient))
 
-    return lambda gradient, done: on_gradient(gradient, tf.constant(done, tf.float32))
+    compiled = tf.function(on_gradient)
+    return lambda gradient, done: compiled(gradient, tf.constant(done, tf.float32))
 
 
 def _blurred(image: tf.Tensor) -> tf.Tensor:
