@@ -73,6 +73,8 @@ def train(
     from tfdream.training.train import TrainOptions, train
 
     settings = config.load_experiment(config_name, _with_epochs(overrides, epochs))
+    if settings.task != "translate" and (second or judge):
+        raise click.UsageError("--second and --judge require a CONFIG with task=translate")
     cluster = ClusterConfig(strategy, data_service)
     train_options = TrainOptions(_fold(test_fold), force, second, cluster)
     preview = previews.preview_factory(settings, judge)
@@ -167,7 +169,7 @@ def crossvalidate(
     return result
 
 
-@command()
+@command(failed_partly=lambda result: any("error" in file for file in result["files"]))
 @click.argument("run", type=options.PATH)
 @click.argument("audio", type=options.PATH, nargs=-1, required=True)
 def predict(run: Path, audio: tuple[Path, ...]) -> Result:
