@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.config import BaseExperiment, Experiment
 from tfdream.datasets import augmentation, feature_files, records
@@ -328,7 +329,7 @@ def window_starts(config: BaseExperiment) -> list[int]:
 
 def _shuffled(
     clip_set: ClipSet,
-    source: np.ndarray | Callable[[tf.Tensor], tf.data.Dataset],
+    source: NDArray[np.int64] | Callable[[tf.Tensor], tf.data.Dataset],
     window: int | None,
     plan: EpochPlan,
 ) -> tf.data.Dataset:

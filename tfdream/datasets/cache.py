@@ -4,9 +4,11 @@ Training starts at once, whatever the number of clips: its first epoch fills the
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 
 class LazyCache:
@@ -23,7 +25,7 @@ class LazyCache:
 
     def __init__(
         self,
-        clip_ids: np.ndarray,
+        clip_ids: NDArray[Any],
         compute: Callable[[tf.Tensor], Sequence[tf.Tensor]],
         signature: Sequence[tf.TensorSpec],
     ) -> None:
@@ -53,12 +55,13 @@ class LazyCache:
             for column, spec in zip(columns, self._signature, strict=True)
         )
 
-    def _missing(self, clip_ids: np.ndarray) -> np.ndarray:
-        return np.unique(clip_ids[~self._is_computed[self._rows[clip_ids]]])
+    def _missing(self, clip_ids: NDArray[Any]) -> NDArray[Any]:
+        missing: NDArray[np.int64] = np.unique(clip_ids[~self._is_computed[self._rows[clip_ids]]])
+        return missing
 
     def _exchange(
-        self, clip_ids: np.ndarray, missing: np.ndarray, *computed: np.ndarray
-    ) -> list[np.ndarray]:
+        self, clip_ids: NDArray[Any], missing: NDArray[Any], *computed: NDArray[Any]
+    ) -> list[NDArray[Any]]:
         """Store the missing values and return the requested ones."""
         rows = self._rows[missing]
         for column, values in zip(self._columns, computed, strict=True):

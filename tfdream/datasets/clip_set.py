@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.manifest import Dataset, Shard, count_clips
@@ -65,18 +66,18 @@ class ClipSet:
         return self.label is None and self.first_clips is None
 
     @cached_property
-    def clip_ids(self) -> np.ndarray:
+    def clip_ids(self) -> NDArray[np.int64]:
         """The clips in the order of the records, int64 `[clips]`."""
         if self.is_complete:
             return np.arange(count_clips(self.shards))
         return np.sort(self.interleaved_ids)
 
     @cached_property
-    def interleaved_ids(self) -> np.ndarray:
+    def interleaved_ids(self) -> NDArray[np.int64]:
         """The clips with the shards in turns, int64 `[clips]`: neighbors are from other tracks."""
         total = count_clips(self.shards)
         every = self._interleave_ids(tf.range(len(self.shards))).batch(max(1, total))
-        ids: np.ndarray = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
+        ids: NDArray[np.int64] = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
         return ids[: self.first_clips]
 
     def stream_ids(self, order: tf.Tensor) -> tf.data.Dataset:
@@ -108,7 +109,7 @@ class ClipSet:
         """Read one waveform in the graph: clip id int64 `[]` → float32 `[samples]`."""
         return records.parse(self._read(clip_id), self.dataset.config)["waveform"]
 
-    def waveforms(self, count: int | None = None) -> Iterator[np.ndarray]:
+    def waveforms(self, count: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Yield waveforms float32 `[samples]`, spread evenly over the tracks.
 
         Args:
@@ -129,12 +130,13 @@ class ClipSet:
         return records.record_reader(paths, [shard.clips for shard in self.shards])
 
     @cached_property
-    def _is_selected(self) -> np.ndarray:
+    def _is_selected(self) -> NDArray[np.bool_]:
         """Whether each clip of the shards has the label, bool `[clips]`."""
         if self.label is None:
             return np.ones(count_clips(self.shards), bool)
         labels = np.concatenate([shard.clip_labels for shard in self.shards])
-        return labels == self.dataset.labels.index(self.label)
+        is_label: NDArray[np.bool_] = labels == self.dataset.labels.index(self.label)
+        return is_label
 
     def _interleave_ids(self, order: tf.Tensor) -> tf.data.Dataset:
         ends = np.cumsum([shard.clips for shard in self.shards])
@@ -150,7 +152,7 @@ class ClipSet:
         )
 
 
-def spread(total: int, count: int) -> np.ndarray:
+def spread(total: int, count: int) -> NDArray[np.int64]:
     """Return `count` of `total` indices at even distances, first and last included; all if fewer.
 
     >>> spread(10, 4).tolist()

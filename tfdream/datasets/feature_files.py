@@ -10,10 +10,11 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.clip_set import ClipSet
@@ -34,11 +35,11 @@ _BATCH_SIZE = 16
 class Features(NamedTuple):
     """Features of some clips, in the order of the records."""
 
-    values: np.ndarray
+    values: NDArray[Any]
     """float32 `[clips, …]`."""
-    labels: np.ndarray
+    labels: NDArray[Any]
     """int64 `[clips]`."""
-    tracks: np.ndarray
+    tracks: NDArray[Any]
     """bytes `[clips]`."""
 
 
@@ -70,7 +71,7 @@ def load_or_compute(clip_set: ClipSet, frontend: FeatureFrontend) -> Features:
 def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExecutor) -> Features:
     config = clip_set.dataset.config
     compute_clip = partial(features.compute, frontend.spec, config.sample_rate)
-    values: list[np.ndarray] = []
+    values: list[NDArray[Any]] = []
     labels, tracks = [], []
     for serialized in clip_set.records().batch(_BATCH_SIZE):
         batch = records.parse_batch(serialized, config)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from tfdream.config import Config, PrepareConfig, validate
@@ -48,7 +49,7 @@ class Shard(Config):
         return self
 
     @property
-    def clip_labels(self) -> np.ndarray:
+    def clip_labels(self) -> NDArray[np.int64]:
         """Label index of each clip, int64 `[clips]`, in the order of the records."""
         return np.repeat(np.array(self.track_labels, np.int64), list(self.tracks.values()))
 
@@ -108,7 +109,7 @@ class Dataset(Config):
             raise DatasetError(f"fold {min(missing)} is not in the dataset (folds: {self.folds})")
         return [shard for shard in self.shards if shard.fold in requested]
 
-    def counts_per_fold(self) -> tuple[np.ndarray, np.ndarray]:
+    def counts_per_fold(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the clips and the tracks of each label in each fold.
 
         Returns:

@@ -84,7 +84,7 @@ def record_reader(paths: Sequence[Path], counts: Sequence[int]) -> Callable[[tf.
 
 def parse_batch(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     """Decode records string `[batch]`; see `parse`."""
-    return tf.map_fn(
+    clips: dict[str, tf.Tensor] = tf.map_fn(
         lambda one: parse(one, config),
         serialized,
         fn_output_signature={
@@ -93,6 +93,7 @@ def parse_batch(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Te
             "track": tf.TensorSpec([], tf.string),
         },
     )
+    return clips
 
 
 def parse(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:

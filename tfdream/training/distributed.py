@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.service import Service, check_address, new_job
@@ -203,9 +204,9 @@ class Workers:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def _sum(self, values: np.ndarray) -> np.ndarray:
+    def _sum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Sum an array over all workers."""
-        total: np.ndarray = self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
+        total: NDArray[Any] = self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
         return total
 
 

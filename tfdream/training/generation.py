@@ -108,6 +108,7 @@ class GenerationTask(Task):
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]
             self._validation_clips = ClipSet.from_folds(dataset, folds, config.label)
+            self._validation_steps = math.ceil(self._validation_clips.clips / self.batch_size)
 
     @classmethod
     def describe(
@@ -148,7 +149,7 @@ class GenerationTask(Task):
         """Make batches of every held-out clip once, repeating the first to fill the last batch."""
         if self._validation_clips is None:
             return None
-        count = math.ceil(self._validation_clips.clips / self.batch_size)
+        count = self._validation_steps
         batches = self.pipeline.ordered(self._validation_clips, self.batch_size, count)
         return with_known_length(batches, count)
 

@@ -42,13 +42,15 @@ class TranslationTask(Task):
         self.pipeline = InputPipeline(run.config, run.frontend, workers.replica)
         infos = [_split(run.config, dataset, run.info.test_fold) for dataset in datasets]
         self.domains = self._select(datasets, [info.training_folds for info in infos])
+        self.batch_size = run.config.training.batch_size
+        largest = max(domain.clips for domain in self.domains)
+        self.steps = max(1, largest // self.batch_size)
         self._validation_domains: DomainPair | None = None
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]
             self._validation_domains = self._select(datasets, [folds] * len(datasets))
-        self.batch_size = run.config.training.batch_size
-        largest = max(domain.clips for domain in self.domains)
-        self.steps = max(1, largest // self.batch_size)
+            largest = max(domain.clips for domain in self._validation_domains)
+            self._validation_steps = math.ceil(largest / self.batch_size)
 
     @classmethod
     def describe(
@@ -95,7 +97,7 @@ class TranslationTask(Task):
         domains = self._validation_domains
         if domains is None:
             return None
-        count = math.ceil(max(domain.clips for domain in domains) / self.batch_size)
+        count = self._validation_steps
         streams = [self.pipeline.ordered(domain, self.batch_size, count) for domain in domains]
         return with_known_length(tf.data.Dataset.zip(*streams), count)
 

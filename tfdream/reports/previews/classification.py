@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.datasets.clip_set import ClipSet
@@ -65,7 +66,7 @@ class ClassifierPreview:
                 figure = plot_spectrograms(files, labels)
                 tf.summary.image("spectrograms", decode_image(sheet.encode(figure)))
 
-    def _write_input(self, waveform: np.ndarray, name: str) -> None:
+    def _write_input(self, waveform: NDArray[np.float32], name: str) -> None:
         """Write the model input if it is an image: high frequencies on top, one image a channel."""
         model_input = self.run.frontend(tf.constant(waveform[np.newaxis]))
         if model_input.shape.rank == 4:

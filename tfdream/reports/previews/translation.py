@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import TranslateConfig
@@ -53,7 +54,7 @@ class TranslationPreview:
         self.domains = domains
         self.config = config
         self.judge = _build_judge(judge, run.labels) if judge else None
-        self._probabilities_before: dict[int, list[np.ndarray]] = {}
+        self._probabilities_before: dict[int, list[NDArray[np.float32]]] = {}
 
     @cached_property
     def _writer(self) -> tf.summary.SummaryWriter:
@@ -100,7 +101,7 @@ class TranslationPreview:
         source, target = self.run.labels[number], self.run.labels[1 - number]
         columns = [judge.run.labels.index(label) for label in (source, target)]
         clips = list(self.domains[number].waveforms(_JUDGED_CLIPS))
-        translated: list[np.ndarray] = []
+        translated: list[NDArray[np.float32]] = []
         for start in range(0, len(clips), _BATCH_SIZE):
             batch = np.stack(clips[start : start + _BATCH_SIZE])[..., np.newaxis]
             translated += list(translator.translate(tf.constant(batch)).numpy())
@@ -119,7 +120,7 @@ class TranslationPreview:
             scores[f"probability_of_{target}_{when}"] = float(of_target.mean())
         return scores
 
-    def _probabilities(self, judge: Judge, waveform: np.ndarray) -> np.ndarray:
+    def _probabilities(self, judge: Judge, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         blocks = audio.resample([waveform], self.run.sample_rate, judge.run.sample_rate)
         probabilities, _ = judge(blocks)
         return probabilities
