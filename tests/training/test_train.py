@@ -100,9 +100,9 @@ def test_a_data_service_is_refused_by_tasks_without_labels(experiments, dataset,
 @pytest.mark.parametrize(
     ("task", "overrides", "labels", "epochs"),
     [
-        ("classify", ["training.batch_size=100"], ["noise", "tones"], [0, 1, 2, 3]),
-        ("translate", ["training.batch_size=12"], ["noise", "tones"], [0, 2, 3]),
-        ("generate", ["training.batch_size=100"], ["tones"], [0, 2, 3]),
+        ("classify", [], ["noise", "tones"], [0, 1, 2, 3]),
+        ("translate", ["training.pool_images=0"], ["noise", "tones"], [0, 2, 3]),
+        ("generate", ["examples=12"], ["tones"], [0, 2, 3]),
     ],
 )
 def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
@@ -116,7 +116,7 @@ def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
         assert {shard.fold for clips in clip_sets for shard in clips.shards} == {0}
         return lambda model, epoch: shown.append((type(model).__name__, epoch))
 
-    config = experiments[task]("training.epochs=3", *overrides)
+    config = experiments[task]("training.epochs=3", "training.batch_size=12", *overrides)
     train(config, str(dataset), str(folder), preview=make_preview)
     models = {
         "classify": "Classifier",

@@ -340,7 +340,7 @@ def rewrite(folder, change):
 
 
 def test_a_label_without_validation_clips_is_an_error_before_a_run_is_replaced(
-    configure_translation, dataset, copy, tmp_path
+    configure_translation, configure_generation, dataset, copy, tmp_path
 ):
     def change(content):
         for shard in content["shards"]:
@@ -350,9 +350,10 @@ def test_a_label_without_validation_clips_is_an_error_before_a_run_is_replaced(
     rare = shutil.copytree(dataset, tmp_path / "dataset")
     rewrite(rare, change)
     before = read_files(copy)
-    with pytest.raises(DatasetError, match=r"no clip of 'tones' in the folds \[0\]"):
-        train(configure_translation("training.seed=1"), rare, copy, TrainOptions(0, force=True))
-    assert read_files(copy) == before
+    for configure in (configure_translation, configure_generation):
+        with pytest.raises(DatasetError, match=r"no clip of 'tones' in the folds \[0\]"):
+            train(configure("training.seed=1"), rare, copy, TrainOptions(0, force=True))
+        assert read_files(copy) == before
 
 
 @pytest.mark.slow
