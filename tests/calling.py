@@ -23,10 +23,10 @@ def no_number(text):
     raise AssertionError(f"{text} is not JSON")
 
 
-def answer(*arguments):
-    """Run a command that succeeds and return its JSON object."""
+def answer(*arguments, exit_code=0):
+    """Run a command, check its exit code and return its JSON object."""
     result = invoke(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == exit_code, result.stderr
     # Standard output contains only the object.
     (line,) = result.stdout.splitlines()
     return json.loads(line, parse_constant=no_number)

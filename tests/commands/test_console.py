@@ -1,14 +1,16 @@
 import errno
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from tfdream.commands.console import command, format_result, printable
+from tfdream.commands.console import PARTIAL_FAILURE, command, format_result, printable
 from tfdream.errors import AudioError
 
 
@@ -46,6 +48,18 @@ def test_system_errors_are_reported_in_one_line(error, line):
     assert text.startswith("Error: ")
     assert line in text
     assert code == 1
+
+
+def test_partial_failure_has_its_own_exit_status():
+    @command("batch", failed_partly=lambda result: bool(result["skipped"]))
+    @click.argument("skipped", nargs=-1)
+    def batch(skipped):
+        return {"files": ["a.wav"], "skipped": list(skipped)}
+
+    for skipped, code in ((), 0), (("b.wav",), PARTIAL_FAILURE):
+        done = CliRunner().invoke(batch, [*skipped, "--json"])
+        assert done.exit_code == code
+        assert json.loads(done.stdout) == {"files": ["a.wav"], "skipped": list(skipped)}
 
 
 def test_programming_errors_are_not_caught():

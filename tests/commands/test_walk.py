@@ -7,6 +7,8 @@ import soundfile
 from calling import EAGERLY, FEW_STEPS, answer, invoke, refusal
 from markupsafe import escape
 
+from tfdream.commands.console import PARTIAL_FAILURE
+
 # The keys that other tools rely on.
 KEYS = {
     "prepare": {"tracks", "clips", "audio_seconds", "skipped", "wall_seconds"},
@@ -55,7 +57,10 @@ def walk(source, experiment_path, translation, step_by_step, tmp_path_factory):
                 "train", experiment_path, dataset, run, "--epochs", 1, "--test-fold", 1
             ),
             "evaluate": answer("evaluate", run, dataset, "--figure", folder / "confusion.svg"),
-            "predict": answer("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
+            "predict": answer(
+                *("predict", run, song, source / "noise/0.wav", source / "gone.wav"),
+                exit_code=PARTIAL_FAILURE,
+            ),
             "layers": answer("layers", run),
             "dream": answer(
                 *("dream", song, folder / "dream.flac", "--model", run, "--layer", "conv1"),

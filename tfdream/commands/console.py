@@ -1,6 +1,8 @@
-"""Command output, errors and progress.
+"""Command output, exit statuses, errors and progress.
 
-Results go to standard output, everything else to standard error.
+Results go to standard output, everything else to standard error. The exit status is 0 for success,
+1 for an error (nothing was produced), 2 for a wrong argument, `PARTIAL_FAILURE` if some of several
+inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import errno
@@ -26,6 +28,9 @@ from tfdream.errors import TfdreamError
 from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
+
+PARTIAL_FAILURE = 3
+"""Exit status if some of several inputs failed; the others have results, which are printed."""
 
 # Exit codes of programs that are ended by Ctrl-C, or by a service manager.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -65,6 +70,7 @@ def command(
     name: str | None = None,
     only_json: Collection[str] = (),
     cls: type[click.Command] = click.Command,
+    failed_partly: Callable[[Result], bool] = lambda result: False,
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a command with --json; its result is printed, its errors become one line.
 
@@ -72,6 +78,8 @@ def command(
       name: name of the command; by default the function's.
       only_json: keys of the result that are printed with --json only.
       cls: class of the command.
+      failed_partly: returns whether some of several inputs failed, according to the result; the
+        exit status is then `PARTIAL_FAILURE`.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
@@ -94,6 +102,8 @@ def command(
                 click.echo("\n".join(format_result(shown)))
             if result.get("interrupted"):
                 sys.exit(_INTERRUPTED)
+            if failed_partly(result):
+                sys.exit(PARTIAL_FAILURE)
 
         option = click.option(
             "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
