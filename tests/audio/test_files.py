@@ -116,19 +116,10 @@ def test_a_file_without_samples_is_an_error(tmp_path, message):
         audio.Reader(tmp_path / "empty.wav")
 
 
-@pytest.mark.parametrize("share", [0.5, 0.99])
-def test_a_truncated_flac_file_is_an_error(tmp_path, message, share):
-    path = tmp_path / "a.flac"
-    audio.write(path, noise(50_000), RATE)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    assert str(path) in message(audio.read, path)
-
-
 def test_a_truncated_mp3_file_is_damaged_data(tmp_path, message):
     soundfile.write(tmp_path / "whole.mp3", noise(RATE, 1), RATE)
     (tmp_path / "head.mp3").write_bytes((tmp_path / "whole.mp3").read_bytes()[:60])
-    assert message(audio.read, tmp_path / "head.mp3").endswith("cannot be decoded: damaged data")
+    assert "cannot be decoded: damaged data" in message(audio.read, tmp_path / "head.mp3")
 
 
 def test_a_name_that_is_not_unicode_is_rejected(tmp_path, message):
@@ -151,25 +142,22 @@ def test_another_decoder_can_be_selected(tmp_path, monkeypatch):
     """Every reader gets its samples from `audio.decode.open_decoder`."""
 
     class Constant:
-        samplerate, channels, frames, position = RATE, 2, 1000, 0
+        info = audio.AudioInfo(RATE, 2, 1000, 1000)
+        damage = None
+        is_open = True
 
-        def seek(self, frames):
-            self.position = frames
-
-        def read(self, frames, dtype, always_2d):
-            count = min(frames, self.frames - self.position)
-            self.position += count
-            return np.full((count, 2), 0.25, dtype)
+        def blocks(self):
+            yield np.full((1000, 2), 0.25, np.float32)
 
         def close(self):
-            self.position = None
+            self.is_open = False
 
     decoder = Constant()
     monkeypatch.setattr(audio.files, "open_decoder", lambda path: decoder)
     samples, rate = audio.read(tmp_path / "a.video")
     assert rate == RATE
     np.testing.assert_array_equal(samples, np.full((1000, 2), 0.25))
-    assert decoder.position is None
+    assert not decoder.is_open
 
 
 # Writing
@@ -183,7 +171,7 @@ def test_written_samples_are_read_back(tmp_path):
             audio.write(path, samples, 44100, bits)
             loaded, rate = audio.read(path)
             assert (rate, loaded.dtype, loaded.shape) == (44100, np.float32, (3001, channels))
-            assert audio.info(path) == (44100, channels, 3001)
+            assert audio.info(path)[:3] == (44100, channels, 3001)
             # One step of the integers, which libsndfile rounds to; floats are exact.
             step = 0 if bits == 32 else 2.0 ** (1 - bits)
             assert np.abs(loaded - samples).max() <= step
@@ -243,7 +231,7 @@ def test_a_file_written_in_blocks_equals_one_written_at_once(tmp_path, extension
     with audio.Writer(tmp_path / f"blocks{extension}", RATE, 2) as writer:
         for block in stream(samples, [701]):
             writer.write(block)
-    assert writer.written == (RATE, 2, 3001, np.abs(samples).max())
+    assert writer.written[:4] == (RATE, 2, 3001, np.abs(samples).max())
     audio.write(tmp_path / f"whole{extension}", samples, RATE)
     np.testing.assert_array_equal(
         audio.read(tmp_path / f"blocks{extension}")[0],

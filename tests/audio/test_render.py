@@ -5,6 +5,7 @@ import pytest
 from strategies import noise, stream
 
 from tfdream import audio
+from tfdream.errors import AudioError
 
 RATE = 8000
 LOSSLESS = [(".wav", 16), (".wav", 24), (".wav", 32), (".flac", 16), (".flac", 24)]
@@ -50,7 +51,9 @@ def test_the_gain_is_computed_from_the_level_of_the_whole_file(tmp_path):
     assert loudness.mean_square == pytest.approx(np.mean(samples.astype("d") ** 2), rel=1e-6)
     loaded, _ = audio.read(tmp_path / "a.wav")
     np.testing.assert_array_equal(loaded, samples * np.float32(0.25))
-    assert written == (RATE, 2, 5000, np.abs(loaded).max())
+    assert written[:4] == (RATE, 2, 5000, np.abs(loaded).max())
+    assert written.gain_db == pytest.approx(-12.04, abs=0.01)
+    assert written.peak_reduction_db == 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
@@ -63,6 +66,57 @@ def test_a_gain_to_full_scale_does_not_overflow(tmp_path, extension, bits):
     step = 0 if bits == 32 else 2.0 ** (1 - bits)
     # The highest integer is a step below full scale; wrapped around it would be at the other end.
     np.testing.assert_allclose(loaded, samples / np.abs(samples).max(), atol=1.5 * step + 1e-6)
+
+
+@pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
+def test_a_gain_beyond_full_scale_is_reduced_for_integer_samples(tmp_path, extension, bits):
+    samples = noise(5000, 2, peak=2.83)
+    path = tmp_path / f"a{extension}"
+    written = audio.write_blocks(path, [samples], RATE, 2, bits, lambda loudness: 1.0)
+    loaded, _ = audio.read(path)
+    factor = 1.0 if bits == 32 else audio.CEILING / np.abs(samples).max()
+    np.testing.assert_allclose(loaded, factor * samples, atol=2.0**-15)
+    assert written.peak == pytest.approx(np.abs(loaded).max(), abs=2.0**-15)
+    assert written.gain_db == pytest.approx(20 * np.log10(factor), abs=1e-4)
+    assert written.peak_reduction_db == pytest.approx(-written.gain_db)
+
+
+def test_samples_at_full_scale_are_not_scaled(tmp_path):
+    samples = noise(500, peak=0.9)
+    samples[100], samples[200] = 1.0, -1.0
+    written = audio.write_blocks(tmp_path / "a.wav", [samples], RATE, 1, 16, lambda loudness: 1.0)
+    assert (written.peak, written.gain_db, written.peak_reduction_db) == (1.0, 0.0, 0.0)
+
+
+def test_the_attenuation_of_the_limiter_is_reported(tmp_path):
+    samples = noise(5000, peak=0.5)
+    samples[2500] = 2.0
+    written = audio.write_blocks(tmp_path / "a.wav", [samples], RATE, 1, 24)
+    assert written.gain_db == 0
+    assert written.peak_reduction_db == pytest.approx(6.03, abs=0.01)
+    assert audio.write_blocks(tmp_path / "b.wav", [samples / 2.1], RATE, 1).peak_reduction_db == 0
+
+
+def test_the_peak_of_a_lossy_file_is_that_of_its_decoded_samples(tmp_path):
+    samples = noise(8000, peak=0.5)
+    written = audio.write_blocks(tmp_path / "a.ogg", [samples], RATE, 1)
+    assert written.peak == np.abs(audio.read(tmp_path / "a.ogg")[0]).max()
+
+
+@pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
+def test_the_writer_refuses_samples_that_would_be_clipped(tmp_path, extension, bits):
+    path, sample = tmp_path / f"a{extension}", np.full((1, 1), 1.5, np.float32)
+    if bits == 32:
+        with audio.Writer(path, RATE, 1, bits) as writer:
+            writer.write(sample)
+        assert writer.written.peak == 1.5
+        return
+    with (
+        pytest.raises(AudioError, match=r"a sample of 1\.500 near 0\.00 s would be clipped"),
+        audio.Writer(path, RATE, 1, bits) as writer,
+    ):
+        writer.write(sample)
+    assert list(tmp_path.iterdir()) == []
 
 
 @GAINS
@@ -108,5 +162,5 @@ def test_floats_are_written_without_limiting(tmp_path):
     written = audio.write_floats(tmp_path / "a.wav", stream(samples, [701]), 44100, 2)
     loaded, rate = audio.read(tmp_path / "a.wav")
     np.testing.assert_array_equal(loaded, samples)
-    assert written == (44100, 2, 6000, np.abs(samples).max())
+    assert written == (44100, 2, 6000, np.abs(samples).max(), 0.0, 0.0)
     assert rate == 44100

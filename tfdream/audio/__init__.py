@@ -1,21 +1,33 @@
 """Audio files and sample streams: float32 `[samples, channels]`, whole or in blocks.
 
-Every format of libsndfile can be read (wav, flac, ogg, mp3, aiff and more), at any sample rate and
-number of channels. Processing in blocks keeps memory constant for files of any length.
+Every common format can be read (wav, flac, ogg, mp3, m4a, opus, wma and more), at any sample rate
+and number of channels, up to the last sample that decodes. Processing in blocks keeps memory
+constant for files of any length.
 """
 
+from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
 from tfdream.audio.excerpts import clip, excerpt
-from tfdream.audio.files import BLOCK_SAMPLES, AudioInfo, Reader, Writer, Written, info, read
+from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
-from tfdream.audio.render import Gain, Loudness, loudness, write, write_blocks, write_floats
+from tfdream.audio.render import (
+    Gain,
+    Loudness,
+    loudness,
+    write,
+    write_blocks,
+    write_floats,
+    write_scaled,
+)
 from tfdream.audio.streams import CEILING, Samples, head, limit, mid, rechunk, resample, trim
+from tfdream.audio.writer import Writer, Written
 
 __all__ = [
     "BLOCK_SAMPLES",
     "CEILING",
     "EXTENSIONS",
     "AudioInfo",
+    "Damage",
     "Gain",
     "Loudness",
     "Reader",
@@ -24,6 +36,7 @@ __all__ = [
     "Written",
     "check_writable",
     "clip",
+    "count_samples",
     "excerpt",
     "files_below",
     "head",
@@ -39,4 +52,5 @@ __all__ = [
     "write",
     "write_blocks",
     "write_floats",
+    "write_scaled",
 ]

@@ -1,44 +1,20 @@
-"""Decoders: the one place that selects how an audio file is opened for reading.
+"""Selects the decoder that an audio file is opened with.
 
-libsndfile decodes wav, flac, ogg, mp3, aiff and more. Another decoder implements `Decoder` and is
-selected in `open_decoder`.
+libsndfile decodes files of PCM samples and Ogg Vorbis, libav everything else. FLAC is among the
+rest: libsndfile stops where its header is wrong, and both decode it to the same bits.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import soundfile
 
-from tfdream.audio.streams import Samples
-from tfdream.errors import AudioError, OutputError
+from tfdream.audio.decoders import sndfile
+from tfdream.audio.decoders.base import Decoder
+from tfdream.audio.decoders.errors import audio_errors
+from tfdream.audio.formats import ONLY_LIBSNDFILE
+from tfdream.errors import AudioError
 from tfdream.io.atomic import is_unicode
-
-
-class Decoder(Protocol):
-    """An open audio file that decodes blocks of samples; `soundfile.SoundFile` is one."""
-
-    @property
-    def samplerate(self) -> int:
-        """Sample rate in Hz."""
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-
-    @property
-    def frames(self) -> int:
-        """Number of samples per channel according to the header."""
-
-    def seek(self, frames: int) -> int:
-        """Move to a position in samples."""
-
-    def read(self, frames: int, dtype: str, always_2d: bool) -> Samples:
-        """Decode up to `frames` samples, `[samples, channels]`; no sample at the end."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 def open_decoder(path: Path) -> Decoder:
@@ -47,39 +23,47 @@ def open_decoder(path: Path) -> Decoder:
     Raises:
       AudioError: if the file is missing, empty or not audio.
     """
+    check_file(path)
+    return open_here(path)
+
+
+def check_file(path: Path) -> None:
+    """Check that a path is a file with content.
+
+    Raises:
+      AudioError: if it is not.
+    """
     with audio_errors(path):  # the name may be too long, or the folder not accessible
         is_file = path.is_file()
         is_empty = is_file and path.stat().st_size == 0
-    if not is_unicode(path):  # neither libsndfile nor a sidecar supports it
+    if not is_unicode(path):  # neither the decoders nor a sidecar support it
         raise AudioError(f"'{path}' has a name that is not valid Unicode; rename it")
     if not is_file:
         raise AudioError(f"'{path}' does not exist or is not a file")
-    if is_empty:  # libsndfile's message is that the file does not exist
+    if is_empty:
         raise AudioError(f"'{path}' is empty")
+
+
+def open_here(path: Path) -> Decoder:
+    """Open an audio file in this process."""
     with audio_errors(path):
-        decoder: Decoder = soundfile.SoundFile(path)
-    return decoder
+        order: list[Callable[[Path], Decoder]] = [_open_libav, sndfile.SndfileDecoder]
+        if sndfile.supports(path):
+            order.reverse()
+        elif path.suffix.lower() not in ONLY_LIBSNDFILE:
+            return _open_libav(path)
+        try:
+            return order[0](path)
+        except (AudioError, soundfile.LibsndfileError) as error:
+            try:
+                return order[1](path)
+            except (AudioError, soundfile.LibsndfileError) as second:
+                # libsndfile names the damaged part of a header.
+                is_vague = isinstance(error, soundfile.LibsndfileError) and error.code == 1
+                raise (second if is_vague else error) from None
 
 
-@contextmanager
-def audio_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[None]:
-    """Convert errors of libsndfile and of the system inside the block.
+def _open_libav(path: Path) -> Decoder:
+    from tfdream.audio.decoders.libav import LibavDecoder  # its import takes 0.1 s
 
-    Args:
-      path: the file that is read or written.
-      kind: the class to raise; `OutputError` for a file that is written.
-
-    Raises:
-      AudioError: of class `kind`, naming `path` and the reason in one line.
-    """
-    try:
-        yield
-    except (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError) as error:
-        text = getattr(error, "error_string", str(error))  # libsndfile's, without the path
-        reason = " ".join(text.split()).rstrip(". ") or "damaged data"
-        if reason.startswith("File does not exist"):  # it does: libmpg123 cannot decode it
-            reason = "damaged data"
-        verb = "written" if kind is OutputError else "decoded"
-        if kind is OutputError and reason == "System error":
-            reason += "; check the free disk space and the permissions of the folder"
-        raise kind(f"'{path}' cannot be {verb}: {reason}") from None
+    return LibavDecoder(path)

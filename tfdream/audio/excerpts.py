@@ -1,5 +1,6 @@
 """Parts of audio files, as samples or as temporary files."""
 
+import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfdream.audio.files import Reader
+from tfdream.audio.files import Reader, count_samples
 from tfdream.audio.render import temporary_wav, write_floats
 from tfdream.audio.streams import Samples, head, rechunk, trim
 from tfdream.errors import AudioError, OutputError
@@ -60,12 +61,14 @@ def excerpt(path: str | Path, start_seconds: float, seconds: float | None) -> It
         info = reader.info
         first = round(start_seconds * info.sample_rate)
         count = None if seconds is None else max(1, round(seconds * info.sample_rate))
-        if first >= info.samples:
-            raise AudioError(
-                f"start={start_seconds:g} s is beyond the end of '{path}' "
-                f"({info.samples / info.sample_rate:.2f} s)"
-            )
         blocks = head(trim(reader.blocks(), first, 0), count)
+        beginning = next(blocks, None)
+        if beginning is None:
+            seconds = count_samples(path) / info.sample_rate
+            raise AudioError(
+                f"start={start_seconds:g} s is beyond the end of '{path}' ({seconds:.2f} s)"
+            )
+        blocks = itertools.chain([beginning], blocks)
         try:
             write_floats(part, blocks, info.sample_rate, info.channels)
         except OutputError:

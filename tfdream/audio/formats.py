@@ -6,10 +6,20 @@ import soundfile
 
 from tfdream.errors import AudioError
 
-EXTENSIONS = frozenset(
-    f".{name.lower()}" for name in soundfile.available_formats() if name not in ("RAW",)
-) | {".aif", ".aifc", ".opus", ".oga"}
-"""Extensions of audio files, lower case."""
+_OF_LIBSNDFILE = frozenset(
+    f".{name.lower()}" for name in soundfile.available_formats() if name not in ("RAW", "MPC2K")
+)
+_OF_LIBAV = (
+    ".3g2 .3gp .aac .ac3 .adts .aif .aifc .amr .ape .asf .avi .dsf .dts .eac3 .flv .m2ts .m4a "
+    ".m4b .m4r .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mpga .oga .ogv .opus .rm .spx "
+    ".tak .tta .webm .wma .wmv .wv"
+)
+EXTENSIONS = _OF_LIBSNDFILE.union(_OF_LIBAV.split())
+"""Extensions of files whose audio can be read, lower case. Of a video, its first audio track."""
+ONLY_LIBSNDFILE = frozenset(
+    ".avr .htk .ircam .mat4 .mat5 .nist .paf .pvf .sd2 .sds .wve .xi".split()  # noqa: SIM905
+)
+"""Extensions of formats that libav does not decode."""
 
 _FORMATS = {
     (".wav", 16): ("WAV", "PCM_16"),
@@ -38,6 +48,18 @@ def check_writable(path: str | Path, bits: int | None = None) -> None:
       AudioError: if it is not.
     """
     libsndfile_format(path, bits)
+
+
+def has_full_scale(path: str | Path, bits: int | None = None) -> bool:
+    """Return whether the samples of an output are integers, which clip beyond full scale.
+
+    Raises:
+      AudioError: as `check_writable`.
+
+    >>> has_full_scale("song.wav", 16), has_full_scale("song.wav", 32), has_full_scale("song.ogg")
+    (True, False, False)
+    """
+    return libsndfile_format(path, bits)[1].startswith("PCM")
 
 
 def libsndfile_format(path: str | Path, bits: int | None) -> tuple[str, str]:

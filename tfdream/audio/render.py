@@ -1,5 +1,6 @@
 """Rendering: streams of blocks are written to files, with a limiter or with a gain."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,10 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfdream.audio.files import Reader, Writer, Written
-from tfdream.audio.streams import Samples, limit
+from tfdream.audio.files import Reader
+from tfdream.audio.streams import CEILING, Samples, limit
+from tfdream.audio.writer import Writer, Written, exceeds_full_scale
 from tfdream.errors import AudioError
 from tfdream.io.atomic import temporary_path
+
+_LOWEST_DB = -200.0
+"""Stands for a gain of zero."""
 
 
 class Loudness(NamedTuple):
@@ -46,7 +51,7 @@ def write(path: str | Path, samples: Samples, sample_rate: int, bits: int | None
     ...     path = Path(folder) / "silence.wav"
     ...     write(path, np.zeros((8000, 2)), sample_rate=8000)
     ...     info(path)
-    AudioInfo(sample_rate=8000, channels=2, samples=8000)
+    AudioInfo(sample_rate=8000, channels=2, samples=8000, estimated_samples=8000)
     """
     block = samples[:, np.newaxis] if samples.ndim == 1 else samples
     write_blocks(path, [block], sample_rate, block.shape[1], bits)
@@ -60,7 +65,7 @@ def write_blocks(
     bits: int | None = None,
     gain: Gain | None = None,
 ) -> Written:
-    """Write a stream of blocks, float `[samples, channels]` each.
+    """Write a stream of blocks, float `[samples, channels]` each, without clipping.
 
     Args:
       path: see `Writer`.
@@ -68,22 +73,87 @@ def write_blocks(
       sample_rate: see `Writer`.
       channels: see `Writer`.
       bits: see `Writer`.
-      gain: scales the whole file. Without it, a limiter attenuates what exceeds full scale.
+      gain: scales the whole file; where samples are integers, it is reduced so that none exceeds
+        full scale. Without it, a limiter attenuates what exceeds full scale.
     """
     if gain is None:
+        meter = PeakMeter()
         with Writer(path, sample_rate, channels, bits) as writer:
-            for block in limit(blocks, sample_rate):
+            for block in limit(meter.measure(blocks), sample_rate):
                 writer.write(block)
+            writer.set_level(0.0, reduction_db(meter.peak, CEILING))
         return writer.written
     # The level is available after the last block; until then the samples are stored as floats.
     path = Path(path)
     with temporary_wav(temporary_path(path.with_name(f"{path.name}.waiting.wav")), path) as floats:
         write_floats(floats, blocks, sample_rate, channels)
-        factor = np.float32(gain(loudness(floats)))
+        level = loudness(floats)
         with Reader(floats) as reader, Writer(path, sample_rate, channels, bits) as writer:
-            for block in reader.blocks():
-                writer.write(block * factor)
+            write_scaled(writer, reader.blocks(), gain(level), level.peak)
     return writer.written
+
+
+def write_scaled(writer: Writer, blocks: Iterable[Samples], factor: float, peak: float) -> None:
+    """Write a stream with a gain, which is reduced where samples would exceed full scale.
+
+    Args:
+      writer: the open file.
+      blocks: the samples.
+      factor: the gain.
+      peak: largest absolute sample of the stream.
+    """
+    factor, reduction = fit(factor, peak, writer.has_full_scale)
+    for block in blocks:
+        writer.write(block if factor == 1 else block * np.float32(factor))
+    gain_db = max(20 * math.log10(factor), _LOWEST_DB) if factor else _LOWEST_DB
+    writer.set_level(gain_db, reduction)
+
+
+def fit(factor: float, peak: float, has_full_scale: bool) -> tuple[float, float]:
+    """Reduce a gain where the output would exceed full scale.
+
+    Args:
+      factor: the gain.
+      peak: largest absolute sample before the gain.
+      has_full_scale: whether the output has integer samples, see `formats.has_full_scale`.
+
+    Returns:
+      The gain to apply, and by how many dB it is lower than `factor`.
+
+    >>> fit(1.0, peak=0.9, has_full_scale=True)
+    (1.0, 0.0)
+    >>> gain, reduction_db = fit(1.0, peak=4.0, has_full_scale=True)
+    >>> round(gain, 3), round(reduction_db, 2)
+    (0.25, 12.05)
+    """
+    if not has_full_scale or not exceeds_full_scale(factor * peak):
+        return factor, 0.0
+    return CEILING / peak, reduction_db(factor * peak, CEILING)
+
+
+def reduction_db(peak: float, ceiling: float) -> float:
+    """Return by how many dB a peak is above a ceiling, 0 if it is below."""
+    return max(0.0, 20 * math.log10(peak / ceiling)) if peak else 0.0
+
+
+class PeakMeter:
+    """Measures the largest absolute sample of a stream.
+
+    >>> meter = PeakMeter()
+    >>> [block.shape for block in meter.measure([np.array([[0.1], [-0.5]])])]
+    [(2, 1)]
+    >>> meter.peak
+    0.5
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+
+    def measure(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yield the blocks, unchanged."""
+        for block in blocks:
+            self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+            yield block
 
 
 def write_floats(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d
 
 Samples = NDArray[np.floating[Any]]
 """Audio samples, float32 unless stated otherwise."""
@@ -126,6 +125,9 @@ def limit(
       ceiling: largest absolute sample of the result.
       look_ahead_seconds: half the length over which the gain changes on each side of a peak.
     """
+    # The processes that decode do not limit, and import this module without half a second of SciPy.
+    from scipy.ndimage import minimum_filter1d
+
     reach = max(1, round(look_ahead_seconds * sample_rate))
     weights = np.hanning(2 * reach + 3)[1:-1]
     weights /= weights.sum()

@@ -93,17 +93,25 @@ class _Player(NamedTuple):
 
 
 def _players(results: ResultSet) -> list[_Player]:
-    infos = {name: audio.info(path) for name, path in results.sounds.items()}
-    total = sum(info.samples / info.sample_rate for info in infos.values())
+    lengths = {name: _seconds(path) for name, path in results.sounds.items()}
+    total = sum(lengths.values())
     extension = "flac" if total <= _MAX_LOSSLESS_SECONDS else "ogg"
     return [
-        _Player(name, path.name, _describe(infos[name], extension), _encode_sound(path, extension))
+        _Player(
+            name,
+            path.name,
+            _describe(audio.info(path), lengths[name], extension),
+            _encode_sound(path, extension),
+        )
         for name, path in results.sounds.items()
     ]
 
 
-def _describe(info: audio.AudioInfo, extension: str) -> str:
-    seconds = info.samples / info.sample_rate
+def _seconds(path: Path) -> float:
+    return audio.count_samples(path) / audio.info(path).sample_rate
+
+
+def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:
     parts = [
         f"{int(seconds // 60)}:{seconds % 60:04.1f}",
         {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, reduced to one"),

@@ -175,7 +175,7 @@ def running_autocorrelogram(
     """
     window = max(1, round(window_seconds * sample_rate))
     with audio.Reader(Path(path)) as reader:
-        total = reader.info.samples / reader.info.sample_rate * sample_rate
+        total = reader.info.estimated_samples / reader.info.sample_rate * sample_rate
         hop = max(1, round(max(window / _COLUMNS_PER_WINDOW, total / _COLUMNS)))
         columns = []
         pending = np.zeros(0, np.float32)

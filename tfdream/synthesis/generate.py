@@ -1,5 +1,6 @@
 """`generate`: audio from a sequence model, with or without a prompt."""
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -20,9 +21,122 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions
+from tfdream.synthesis.rendering.process import level_notes, log_notes
+from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 _CHUNK_SECONDS = 10.0
+
+
+class Generation:
+    """A sequence model and a recipe, for any number of prompts.
+
+    Args:
+      run: run of a sequence model.
+      config: temperature, phase, crossfade, seed.
+      seconds: length of the generated audio.
+    """
+
+    def __init__(self, run: GenerationRun, config: GenerateConfig, seconds: float = 30.0) -> None:
+        self.run = run
+        self.config = config
+        self.seconds = seconds
+
+    def prepare(self, prompt: str | Path | None) -> None:
+        """Check the temperature, which is the same for all prompts.
+
+        Raises:
+          ConfigError: if a temperature is set for a deterministic model.
+        """
+        _temperature(self.run.sequence_model, self.config)
+
+    def __call__(
+        self,
+        prompt: str | Path | None,
+        output: str | Path,
+        options: OutputOptions = DEFAULT_OUTPUT,
+        progress: ProgressFn = no_progress,
+    ) -> dict[str, Any]:
+        """Generate audio, and write it; see `generate`."""
+        output = Path(output)
+        sidecar.check_output(output, options.bits, options.force, (prompt,))
+        started = time.perf_counter()
+        run, config = self.run, self.config
+        start = None if prompt is None else Prompt.read(prompt, run, config.crossfade_seconds)
+        rate = run.sample_rate if start is None else start.info.sample_rate
+        samples = round(self.seconds * rate)
+        if not samples:
+            raise ConfigError(
+                f"seconds={self.seconds:g} is less than a sample at {rate} Hz; use more"
+            )
+        generator = FrameGenerator(run, config, start)
+        chunks = FrameChunks(generator, math.ceil(self.seconds * run.sample_rate), progress)
+        with sidecar.claim(output):
+            written = self._write(output, generator, chunks, start, samples, options.bits)
+            prompt_seconds = start.samples / rate if start else 0.0
+            audio_seconds = written.samples / rate
+            notes = list(level_notes(written))
+            result = {
+                "output": str(output),
+                "generated_seconds": audio_seconds - prompt_seconds,
+                "prompt_seconds": prompt_seconds,
+                "temperature": generator.temperature,
+                "seed": config.seed,
+                "spectral_convergence_db": generator.vocoder.convergence_db(),
+                "audio_seconds": audio_seconds,
+                "compute_seconds": round(time.perf_counter() - started, 3),
+                **written._asdict(),
+                "notes": notes,
+            }
+            log_notes(output, notes)
+            if chunks.stopped:
+                result["interrupted"] = True
+            sidecar.write(output, self.provenance(prompt, options), result)
+        return result
+
+    def _write(
+        self,
+        output: Path,
+        generator: "FrameGenerator",
+        chunks: "FrameChunks",
+        start: Prompt | None,
+        samples: int,
+        bits: int | None,
+    ) -> audio.Written:
+        """Write the prompt, if there is one, and the generated audio."""
+        sound = generator.vocoder.stream(chunks)
+        if start is None:
+            blocks = audio.head(sound, samples)
+            return audio.write_blocks(output, blocks, self.run.sample_rate, 1, bits)
+        rate, channels = start.info.sample_rate, start.info.channels
+        crossfade = round(self.config.crossfade_seconds * rate)
+        continuation = start.continuation(
+            sound, generator.vocoder.crossfade_samples, self.run.sample_rate
+        )
+        ceiling = max(audio.CEILING, start.peak)
+        with (
+            audio.Reader(start.path) as reader,
+            audio.Writer(output, rate, channels, bits) as writer,
+        ):
+            blocks = itertools.chain(
+                audio.head(reader.blocks(), start.samples - crossfade),
+                audio.limit(audio.head(continuation, crossfade + samples), rate, ceiling),
+            )
+            audio.write_scaled(writer, blocks, factor=1.0, peak=ceiling)
+        return writer.written
+
+    def provenance(
+        self, prompt: str | Path | None, options: OutputOptions = DEFAULT_OUTPUT
+    ) -> Provenance:
+        """Return the inputs and settings that determine the generated audio."""
+        return {
+            "command": "generate",
+            "prompt": str(prompt) if prompt else None,
+            "run": self.run.describe(),
+            "seconds": self.seconds,
+            "config": self.config.model_dump(mode="json"),
+            "bits": options.bits,
+        }
 
 
 def generate(
@@ -60,64 +174,7 @@ def generate(
     Raises:
       AudioError, ConfigError, ModelError: if a file, the run or the settings do not fit.
     """
-    output = Path(output)
-    sidecar.check_output(output, options.bits, options.force, (prompt,))
-    started = time.perf_counter()
-    start = None if prompt is None else Prompt.read(prompt, run, config.crossfade_seconds)
-    rate = run.sample_rate if start is None else start.info.sample_rate
-    samples = round(seconds * rate)
-    if not samples:
-        raise ConfigError(f"seconds={seconds:g} is less than a sample at {rate} Hz; use more")
-    generator = FrameGenerator(run, config, start)
-    chunks = FrameChunks(generator, math.ceil(seconds * run.sample_rate), progress)
-    sound = generator.vocoder.stream(chunks)
-    with sidecar.claim(output):
-        if start is None:
-            with audio.Writer(output, rate, 1, options.bits) as writer:
-                _write_limited(writer, audio.head(sound, samples), rate)
-        else:
-            crossfade = round(config.crossfade_seconds * rate)
-            continuation = start.continuation(
-                sound, generator.vocoder.crossfade_samples, run.sample_rate
-            )
-            with (
-                audio.Reader(start.path) as reader,
-                audio.Writer(output, rate, start.info.channels, options.bits) as writer,
-            ):
-                for block in audio.head(reader.blocks(), start.info.samples - crossfade):
-                    writer.write(block)
-                _write_limited(writer, audio.head(continuation, crossfade + samples), rate)
-        written = writer.written
-        prompt_seconds = start.info.samples / rate if start else 0.0
-        audio_seconds = written.samples / rate
-        result = {
-            "output": str(output),
-            "generated_seconds": audio_seconds - prompt_seconds,
-            "prompt_seconds": prompt_seconds,
-            "temperature": generator.temperature,
-            "seed": config.seed,
-            "spectral_convergence_db": generator.vocoder.convergence_db(),
-            "audio_seconds": audio_seconds,
-            "compute_seconds": round(time.perf_counter() - started, 3),
-            **written._asdict(),
-        }
-        if chunks.stopped:
-            result["interrupted"] = True
-        provenance = {
-            "command": "generate",
-            "prompt": str(prompt) if prompt else None,
-            "run": run.describe(),
-            "seconds": seconds,
-            "config": config.model_dump(mode="json"),
-            "bits": options.bits,
-        }
-        sidecar.write(output, provenance, result)
-    return result
-
-
-def _write_limited(writer: audio.Writer, blocks: Iterator[NDArray[Any]], sample_rate: int) -> None:
-    for block in audio.limit(blocks, sample_rate):
-        writer.write(block)
+    return Generation(run, config, seconds)(prompt, output, options, progress)
 
 
 class FrameGenerator:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.render import PeakMeter
 from tfdream.errors import AudioError
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
@@ -22,7 +23,9 @@ class Prompt:
 
     Attributes:
       path: the file.
-      info: its rate, channels and number of samples (counted, not read from the header).
+      info: its header.
+      samples: its length, counted and not read from the header.
+      peak: its largest absolute sample.
       model_samples: number of samples of the whole file at the model's rate.
       ending: the last samples at the model's rate, at most a clip, float32 `[samples]`.
       gains: gain of each channel relative to the mid signal, float32 `[channels]`, so that the
@@ -31,6 +34,8 @@ class Prompt:
 
     path: Path
     info: audio.AudioInfo
+    samples: int
+    peak: float
     model_samples: int
     ending: NDArray[Any]
     gains: NDArray[Any]
@@ -46,7 +51,9 @@ class Prompt:
         rate, longest = run.sample_rate, run.clip_samples
         with audio.Reader(path) as reader:
             info = reader.info
-            tail, samples = _last_samples(reader.blocks(), longest * info.sample_rate // rate + 1)
+            meter = PeakMeter()
+            blocks = meter.measure(reader.blocks())
+            tail, samples = _last_samples(blocks, longest * info.sample_rate // rate + 1)
             ending, model_samples = _last_samples(reader.mid(rate), longest)
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
@@ -59,7 +66,7 @@ class Prompt:
         mid = tail.mean(axis=1)
         energy = float(mid @ mid)
         gains = mid @ tail / energy if energy else np.ones(info.channels, np.float32)
-        return cls(path, info._replace(samples=samples), model_samples, ending[:, 0], gains)
+        return cls(path, info, samples, meter.peak, model_samples, ending[:, 0], gains)
 
     def continuation(
         self, sound: Iterator[NDArray[Any]], crossfade_samples: int, model_rate: int
@@ -83,7 +90,7 @@ class Prompt:
         lead = self.ending[first - begin : len(self.ending) - crossfade_samples, np.newaxis]
         resampled = audio.resample(itertools.chain([lead], sound), model_rate, rate)
         length = round(crossfade_samples * rate / model_rate)
-        start = self.info.samples - length
+        start = self.samples - length
         with audio.Reader(self.path) as reader:
             ending = np.concatenate(list(audio.trim(reader.blocks(), start, 0)))
         done = 0

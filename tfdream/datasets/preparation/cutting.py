@@ -187,7 +187,7 @@ def _count(track: Track, config: PrepareConfig) -> int:
     except AudioError:
         return 0
     skipped_seconds = config.skip_start_seconds + config.skip_end_seconds
-    seconds = max(0.0, header.samples / header.sample_rate - skipped_seconds)
+    seconds = max(0.0, header.estimated_samples / header.sample_rate - skipped_seconds)
     clips, rest = divmod(round(seconds * config.sample_rate), config.clip_samples)
     clips += rest > 0 and _keeps_tail(rest, clips > 0, config)
     return min(clips, config.max_clips_per_track or clips)

@@ -110,10 +110,10 @@ class StyleDistance:
     def _notes(self, original: Path, result: Path) -> Iterator[str]:
         clip_seconds = self.network.clip_samples / self.network.sample_rate
         for name, path in (("original", original), ("result", result), ("style", self.style)):
-            info = audio.info(path)
-            if info.samples < clip_seconds * info.sample_rate:
+            seconds = audio.count_samples(path) / audio.info(path).sample_rate
+            if seconds < clip_seconds:
                 yield (
-                    f"the {name} ({info.samples / info.sample_rate:.2f} s) is repeated to "
+                    f"the {name} ({seconds:.2f} s) is repeated to "
                     f"{clip_seconds:g} s for style_distance"
                 )
 

@@ -138,9 +138,9 @@ def tile_pairs(
 
 
 def batches_in(source: str | Path, sample_rate: int, grid: TileGrid) -> int:
-    """Return the number of batches of tiles of a file, according to its header."""
+    """Return the number of batches of tiles of a file, estimated from its header."""
     info = audio.info(source)
-    tiles = grid.count(math.ceil(info.samples * sample_rate / info.sample_rate))
+    tiles = grid.count(math.ceil(info.estimated_samples * sample_rate / info.sample_rate))
     return -(-tiles // grid.batch)
 
 

@@ -1,0 +1,145 @@
+"""Audio files that are written in blocks."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from tfdream.audio.decoders.base import BLOCK_SAMPLES
+from tfdream.audio.decoders.errors import audio_errors
+from tfdream.audio.formats import has_full_scale, libsndfile_format
+from tfdream.audio.streams import Samples
+from tfdream.errors import AudioError, OutputError
+from tfdream.io.atomic import replacing
+
+_FULL_SCALE = 1.0 + 1e-6
+"""The largest absolute sample of integer formats, with the error of a product of floats."""
+
+
+class Written(NamedTuple):
+    """The format, length and level of a written file."""
+
+    sample_rate: int
+    channels: int
+    samples: int
+    peak: float
+    """The largest absolute sample of the file."""
+    gain_db: float = 0.0
+    """Gain that was applied to the whole file."""
+    peak_reduction_db: float = 0.0
+    """Attenuation of the largest sample that keeps it within full scale, by `gain_db` or a limiter;
+    0 if nothing exceeded full scale."""
+
+
+class Writer:
+    """An audio file being written, which appears under its name when it is complete.
+
+    Args:
+      path: `.wav`, `.flac` or `.ogg`.
+      sample_rate: in Hz.
+      channels: number of channels.
+      bits: 16, 24 or, for wav, 32 (float); by default 24. Ogg Vorbis takes none.
+
+    Raises:
+      AudioError: if the format does not support the arguments, or the file would have no samples,
+        or NaN or infinite samples, or, in a format with integer samples, clipped ones: every
+        written file can be read. `write_blocks` scales or limits the samples.
+      OutputError: if the file cannot be written completely.
+    """
+
+    def __init__(
+        self, path: str | Path, sample_rate: int, channels: int, bits: int | None = None
+    ) -> None:
+        self.path = Path(path)
+        file_format, subtype = libsndfile_format(self.path, bits)
+        self.has_full_scale = has_full_scale(self.path, bits)
+        self._is_lossy = subtype == "VORBIS"
+        with ExitStack() as stack, audio_errors(self.path, OutputError):
+            self._temporary = stack.enter_context(replacing(self.path))
+            stack.push(self._check_complete)
+            self._file = stack.enter_context(
+                soundfile.SoundFile(
+                    self._temporary, "w", sample_rate, channels, subtype, format=file_format
+                )
+            )
+            self._stack = stack.pop_all()
+        self.written = Written(sample_rate, channels, samples=0, peak=0.0)
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with audio_errors(self.path, OutputError):
+            self._stack.__exit__(kind, error, trace)
+
+    def set_level(self, gain_db: float, peak_reduction_db: float) -> None:
+        """Set the levels of `written`, which its samples do not show."""
+        self.written = self.written._replace(gain_db=gain_db, peak_reduction_db=peak_reduction_db)
+
+    def write(self, block: Samples) -> None:
+        """Append float `[samples, channels]`."""
+        peak = float(np.abs(block).max(initial=0.0))
+        if not np.isfinite(peak):
+            raise AudioError(
+                f"'{self.path}' is not written: it would have NaN or infinite samples near "
+                f"{self._position_seconds:.2f} s"
+            )
+        if self.has_full_scale and exceeds_full_scale(peak):
+            raise AudioError(
+                f"'{self.path}' is not written: a sample of {peak:.3f} near "
+                f"{self._position_seconds:.2f} s would be clipped; scale the samples to at most 1, "
+                "or write a 32-bit wav"
+            )
+        # libvorbis puts all samples of a call onto its stack, and crashes on some millions.
+        for start in range(0, len(block), BLOCK_SAMPLES):
+            with audio_errors(self.path, OutputError):
+                self._file.write(block[start : start + BLOCK_SAMPLES])
+        self.written = self.written._replace(
+            samples=self.written.samples + len(block), peak=max(self.written.peak, peak)
+        )
+
+    @property
+    def _position_seconds(self) -> float:
+        return self.written.samples / self.written.sample_rate
+
+    def _check_complete(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Check that the last sample is readable: libsndfile ignores a full disk on closing."""
+        if kind is not None:
+            return
+        if not self.written.samples:
+            raise AudioError(f"'{self.path}' is not written: it would be empty (0 samples)")
+        try:
+            with soundfile.SoundFile(self._temporary) as file:
+                if self._is_lossy:
+                    self.written = self.written._replace(peak=_peak(file))
+                file.seek(self.written.samples - 1)
+                complete = len(file.read(1)) == 1
+        except soundfile.LibsndfileError:
+            complete = False
+        if not complete:
+            raise OutputError(
+                f"'{self.path}' cannot be written completely; check the free disk space"
+            )
+
+
+def exceeds_full_scale(peak: float) -> bool:
+    """Return whether a sample would be clipped in a format with integer samples.
+
+    >>> exceeds_full_scale(1.0), exceeds_full_scale(1.01)
+    (False, True)
+    """
+    return peak > _FULL_SCALE
+
+
+def _peak(file: soundfile.SoundFile) -> float:
+    """Return the largest absolute sample of an open file."""
+    blocks = file.blocks(BLOCK_SAMPLES, dtype="float32")
+    return max(float(np.abs(block).max(initial=0.0)) for block in blocks)
