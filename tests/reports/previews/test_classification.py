@@ -34,3 +34,21 @@ def test_one_clip_of_each_label_is_written_before_training(events, names_of_kind
 def test_the_confusion_matrix_is_written_after_each_epoch(events):
     matrices = events.Tensors("confusion of validation clips")
     assert [event.step for event in matrices] == [1]
+
+
+def test_examples_are_limited_to_16_labels(run, read_events, names_of_kind, tmp_path):
+    """Hundreds of labels would take minutes to draw; labels without a clip do not count."""
+    read = []
+
+    def clip_set(number):
+        def waveforms():
+            read.append(number)
+            return [np.full(run.clip_samples, 0.1, np.float32)] if number else []
+
+        return SimpleNamespace(label=f"label {number}", waveforms=waveforms)
+
+    preview = ClassifierPreview(Run(tmp_path, run.config, run.info), map(clip_set, range(200)))
+    preview(None, 0)
+    events = read_events(tmp_path / "events/clips")
+    assert names_of_kind(events, "audio") == {f"label {number}" for number in range(1, 17)}
+    assert read == list(range(17))

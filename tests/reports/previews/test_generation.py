@@ -9,7 +9,8 @@ def test_continuations_are_written_before_training_and_at_the_end(
 ):
     events = read_events(generation_run.events_path / "generated")
     assert names_of_kind(events, "audio") == {"original", "generated"}
-    images = events.Tensors("generated")
+    assert names_of_kind(events, "images") == {"original and generated"}
+    images = events.Tensors("original and generated")
     assert [event.step for event in images] == [0, 2]
     width, height, *encoded = tf.make_ndarray(images[-1].tensor_proto)
     bands, frames, _ = generation_run.frontend.shape(generation_run.clip_samples)

@@ -48,7 +48,8 @@ class GenerationPreview:
         )
         beside = tf.concat([image, generated], axis=2)[:, ::-1]  # high frequencies on top
         with self._writer.as_default(epoch):
-            tf.summary.image("generated", beside, max_outputs=len(clips))
+            # TensorBoard shows a name in one tab only, so it differs from those of the audio.
+            tf.summary.image("original and generated", beside, max_outputs=len(clips))
             for name, waveforms in (("original", clips), ("generated", rendered)):
                 tf.summary.audio(
                     name, waveforms[..., np.newaxis], self.run.sample_rate, max_outputs=len(clips)
