@@ -13,6 +13,7 @@ import h5py
 import keras
 import numpy as np
 import yaml
+from pydantic import TypeAdapter
 
 from tfdream import __version__
 from tfdream.config import (
@@ -20,6 +21,7 @@ from tfdream.config import (
     Config,
     Experiment,
     GenerationExperiment,
+    ModelConfig,
     TranslationExperiment,
     validate,
     validate_experiment,
@@ -36,6 +38,10 @@ from tfdream.signal.frontends import (
 FORMAT = 1
 # Size of the resume state in multiples of the weights: weights, two moments, temporary copy.
 _RESUME_COPIES = 4
+
+# Exceptions of h5py and Keras for foreign or damaged weights.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, UserWarning)
+_HISTORY = TypeAdapter(list[dict[str, int | float]])
 
 Kind = TypeVar("Kind", bound="RunFolder")
 
@@ -185,7 +191,7 @@ class RunFolder:
             raise ModelError(f"the run '{self.folder}' has no weights; train at least one epoch")
         try:
             _load_weights(model, self.weights_path)
-        except (OSError, ValueError, KeyError, UserWarning) as error:
+        except _UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
@@ -205,12 +211,12 @@ class RunFolder:
         if not self.resume_path.is_file():
             return []
         try:
-            archives.check_hdf5(self.resume_path)
-            with h5py.File(self.resume_path, "r") as file:
-                history: list[dict[str, float]] = json.loads(file.attrs["history"])
             model.build_optimizers()
             _load_weights(model, self.resume_path)
-        except (OSError, ValueError, KeyError, UserWarning) as error:
+            with h5py.File(self.resume_path, "r") as file:
+                text = str(file.attrs["history"])
+            history: list[dict[str, float]] = _HISTORY.validate_python(documents.parse_json(text))
+        except _UNREADABLE as error:
             raise ModelError(
                 f"'{self.resume_path}' is damaged ({' '.join(str(error).split())}); "
                 "use --force to train again"
@@ -226,11 +232,16 @@ class Run(RunFolder):
 
     def build_model(self) -> keras.Model:
         """Build the network with initial weights."""
+        return self._build(self._model_config)
+
+    @property
+    def _model_config(self) -> ModelConfig:
         if self.config.model is None:
             raise ModelError(f"the run '{self.folder}' has no section 'model'")
-        return classifiers.build(
-            self.config.model, self.frontend.shape(self.clip_samples), len(self.labels)
-        )
+        return self.config.model
+
+    def _build(self, config: ModelConfig) -> keras.Model:
+        return classifiers.build(config, self.frontend.shape(self.clip_samples), len(self.labels))
 
     @cached_property
     def model(self) -> keras.Model:
@@ -239,7 +250,11 @@ class Run(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        model = self.build_model()
+        # A stored run loads no other file and downloads nothing.
+        config = self._model_config
+        if "weights" in config.options:
+            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
+        model = self._build(config)
         self.load_weights(model)
         return model
 
@@ -322,8 +337,10 @@ def _save_weights(model: keras.Model, path: Path, copies: int = 1) -> None:
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
-    """Load all weights of a model from one file."""
-    archives.check_hdf5(path)
+    """Load all weights of a model from one file, whose arrays must have the weights' shapes."""
+    # Optimizers have moments in the shapes of the weights, and scalars.
+    shapes = {(), *(tuple(weight.shape) for weight in model.variables)}
+    archives.check_hdf5(path, shapes)
     with warnings.catch_warnings():
         # Keras only warns if the file lacks the weights of a layer.
         warnings.simplefilter("error", UserWarning)

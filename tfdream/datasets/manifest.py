@@ -22,6 +22,15 @@ from tfdream.io.atomic import check_format
 MANIFEST = "dataset.json"
 FORMAT = 3
 _REMEDY = "run tfdream prepare --force again"
+_RECORD_BYTES = 16
+"""Bytes of a TFRecord without its content: length and two checksums."""
+
+
+# Messages of TensorFlow may contain bytes of the record, which Python cannot decode.
+_READ_ERRORS = (
+    *(tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError),
+    *(tf.errors.OutOfRangeError, UnicodeDecodeError),
+)
 
 
 class Shard(Config):
@@ -40,6 +49,10 @@ class Shard(Config):
 
     @model_validator(mode="after")
     def _check_counts(self) -> "Shard":
+        if min(self.tracks.values(), default=1) < 1:
+            raise ValueError("every track needs at least one clip")
+        if self.clips * _RECORD_BYTES > self.bytes:
+            raise ValueError(f"clips={self.clips} do not fit into {self.bytes} bytes")
         if sum(self.tracks.values()) != self.clips:
             raise ValueError(f"clips={self.clips} is not the sum over its tracks")
         if len(self.track_labels) != len(self.tracks):
@@ -146,6 +159,8 @@ def load(folder: str | Path) -> Dataset:
     except (OSError, ValueError) as error:
         raise DatasetError(f"'{folder / MANIFEST}' cannot be read: {error}") from None
     check_format(content, FORMAT, folder, DatasetError)
+    if not isinstance(content, dict):
+        raise DatasetError(f"'{folder / MANIFEST}' is not a description of a dataset; {_REMEDY}")
     try:
         dataset = validate({**content, "folder": folder}, Dataset, f"'{folder / MANIFEST}'")
     except ConfigError as error:
@@ -250,11 +265,28 @@ def report_corrupt_shards(datasets: Iterable[Dataset]) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+    except _READ_ERRORS:
         for dataset in datasets:
             for shard, problem in damaged_shards(dataset):
                 raise DatasetError(_shard_message(dataset, shard, problem)) from None
+            for shard, problem in _undecodable_shards(dataset):
+                raise DatasetError(_shard_message(dataset, shard, problem)) from None
         raise
+
+
+def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
+    """Yield the shards that no `prepare` wrote: with valid checksums, but other records."""
+    for shard in dataset.shards:
+        stored = tf.data.TFRecordDataset(str(dataset.folder / shard.name))
+        clips = stored.map(lambda record: records.parse(record, dataset.config))
+        try:
+            count = sum(1 for _ in clips)
+        except _READ_ERRORS as error:
+            reason = " ".join(str(error).split()).rpartition("}} ")[2]
+            yield shard, f"has records that cannot be decoded ({reason})"
+        else:
+            if count != shard.clips:
+                yield shard, f"has {count} records instead of {shard.clips}"
 
 
 def file_sha256(path: Path) -> str:

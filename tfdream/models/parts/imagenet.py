@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from tfdream.errors import ModelError
+from tfdream.io import archives
 
 # Channel means of ImageNet in the order of the weights: blue, green, red.
 _MEAN = (103.939, 116.779, 123.68)
@@ -49,6 +50,8 @@ def load(
     if weights not in ("imagenet", "random") and not Path(weights).is_file():
         raise ModelError(f"weights={weights} is neither a file nor 'imagenet' nor 'random'")
     try:
+        if weights not in ("imagenet", "random"):
+            archives.check_hdf5(weights)
         return application(
             include_top=False,
             weights=None if weights == "random" else weights,
