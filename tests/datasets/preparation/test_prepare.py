@@ -312,7 +312,7 @@ def test_a_source_without_a_usable_file_is_an_error_with_a_reason(tmp_path, fold
     for number in range(3):
         path = tmp_path / "source/label" / f"{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"none")
+        path.write_text(f"none {number}")
     with pytest.raises(DatasetError, match=r"has a clip \(label/0.wav: cannot be decoded"):
         prepare(tmp_path / "source", folder, CONFIG, ONE_WORKER)
     assert list(folder.iterdir()) == []
@@ -330,3 +330,27 @@ def test_a_name_that_is_not_unicode_is_skipped(editable_source, folder):
     (skipped,) = prepare(editable_source, folder, CONFIG, ONE_WORKER)["skipped"]
     assert skipped["path"] == r"tones/caf\udce9.wav"
     assert "Unicode" in skipped["reason"]
+
+
+# Duplicates
+
+
+def test_identical_files_never_split_over_folds_and_are_named(editable_source, folder, caplog):
+    for number in (7, 8):
+        shutil.copy(editable_source / "tones/0.wav", editable_source / f"tones/{number}.wav")
+    (editable_source / "Noise").mkdir()
+    shutil.copy(editable_source / "noise/1.wav", editable_source / "Noise/1.wav")
+    result = prepare(editable_source, folder, CONFIG, ONE_WORKER)
+    folds = {track: shard.fold for shard in manifest.load(folder).shards for track in shard.tracks}
+    assert folds["tones/0.wav"] == folds["tones/7.wav"] == folds["tones/8.wav"]
+    assert folds["noise/1.wav"] == folds["Noise/1.wav"]
+    one, other, labels = result["warnings"]
+    assert one.startswith("'Noise/1.wav' and 'noise/1.wav' are identical, but have the labels")
+    assert other.startswith("'tones/0.wav' and 'tones/7.wav' and 'tones/8.wav' are identical")
+    assert labels.startswith("labels 'Noise' and 'noise' differ only in case or spaces")
+    assert [record.message for record in caplog.records] == result["warnings"]
+    assert prepare(editable_source, folder, CONFIG, ONE_WORKER)["warnings"] == result["warnings"]
+
+
+def test_sources_without_duplicates_have_no_warnings(complete):
+    assert complete[1]["warnings"] == []

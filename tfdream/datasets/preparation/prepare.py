@@ -8,6 +8,7 @@ resulting bytes are the same in every case.
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections import Counter
@@ -24,12 +25,16 @@ from tfdream.datasets.preparation.beam import Beam
 from tfdream.datasets.preparation.journal import Journal, remove_journal, settings_differ
 from tfdream.datasets.preparation.shards import ShardContext, WrittenShard
 from tfdream.datasets.sources.base import Layout
+from tfdream.datasets.sources.duplicates import group_duplicates, similar_labels
 from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn, no_progress
+
+logger = logging.getLogger(__name__)
+_MAX_LOGGED_WARNINGS = 5
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def prepare(
       progress: receives the number of finished tracks; with Beam, only at the end.
 
     Returns:
-      The JSON object of the command: tracks, clips, audio_seconds, skipped, wall_seconds, …
+      The JSON object of the command: tracks, clips, audio_seconds, skipped, warnings (about
+      identical files and similar labels), wall_seconds, …
 
     Raises:
       ConfigError: if Beam is not available.
@@ -86,6 +92,9 @@ def prepare(
     if options.beam:
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
+    tracks, warnings = group_duplicates(tracks)
+    warnings += similar_labels(track.label for track in tracks)
+    _log_warnings(warnings)
     tracks = assign_folds(tracks, config.folds, config.seed)
     fingerprint = _fingerprint(tracks, config)
     if options.force:
@@ -112,8 +121,17 @@ def prepare(
         "clips_per_label": result.clips_per_label,
         "shards": len(result.shards),
         "skipped": [{"path": path, "reason": reason} for path, reason in result.skipped],
+        "warnings": warnings,
         "wall_seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def _log_warnings(warnings: list[str]) -> None:
+    for warning in warnings[:_MAX_LOGGED_WARNINGS]:
+        logger.warning("%s", warning)
+    if len(warnings) > _MAX_LOGGED_WARNINGS:
+        rest = len(warnings) - _MAX_LOGGED_WARNINGS
+        logger.warning("%d more identical files or similar labels; see --json", rest)
 
 
 def _write_missing(
