@@ -11,6 +11,8 @@ import os
 from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Decoding in another process is tested in tests/audio/decoders/test_isolation.py.
+os.environ.setdefault("TFDREAM_ISOLATE", "0")
 
 import numpy as np
 import pytest

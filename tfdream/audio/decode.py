@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from tfdream.audio.decoders import sndfile
+from tfdream.audio.decoders import isolation, sndfile
 from tfdream.audio.decoders.base import Decoder
 from tfdream.audio.decoders.errors import audio_errors
 from tfdream.audio.formats import ONLY_LIBSNDFILE
@@ -17,14 +17,23 @@ from tfdream.errors import AudioError
 from tfdream.io.atomic import is_unicode
 
 
-def open_decoder(path: Path) -> Decoder:
+def open_decoder(path: Path, isolated: bool | None = None) -> Decoder:
     """Open an audio file for reading.
+
+    Args:
+      path: the file.
+      isolated: decode it in another process, which it may crash or block; by default yes, unless
+        the environment variable `TFDREAM_ISOLATE` is 0.
 
     Raises:
       AudioError: if the file is missing, empty or not audio.
     """
     check_file(path)
-    return open_here(path)
+    if isolated is None:
+        isolated = isolation.is_enabled()
+    if isolated:
+        return isolation.IsolatedDecoder(path)
+    return isolation.guarded(open_here(path))
 
 
 def check_file(path: Path) -> None:

@@ -21,14 +21,19 @@ MAX_ABS_SAMPLE = float(1 << 31)
 class Reader:
     """An open audio file. Use it as a context manager.
 
+    Args:
+      path: the file.
+      isolated: decode it in another process, so that a damaged file cannot crash, block or fill
+        this one; by default yes, unless the environment variable `TFDREAM_ISOLATE` is 0.
+
     Raises:
       AudioError: if the file is missing or not audio, or has more than `MAX_CHANNELS` channels or
         a sample rate outside `SAMPLE_RATES`.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, isolated: bool | None = None) -> None:
         self.path = Path(path)
-        self._decoder = open_decoder(self.path)
+        self._decoder = open_decoder(self.path, isolated)
         problem = _header_problem(self.info)
         if problem:
             self._decoder.close()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio import Samples
+from tfdream.audio.decoders import isolation
 from tfdream.config import PrepareConfig
 from tfdream.datasets.sources.tracks import Skipped, Track
 from tfdream.errors import AudioError, DatasetError
@@ -99,8 +100,9 @@ def cut_all(
 ) -> Iterator[tuple[Track, list[bytes] | Skipped]]:
     """Cut tracks in parallel processes; results are in the order of `tracks`.
 
-    A file that crashes the decoder and its process is skipped like any other damaged file: the
-    processes are restarted, and the file is decoded once more in its own process.
+    A file that crashes or blocks the decoder and its process is skipped like any other damaged
+    file: the processes are restarted, and the file is decoded once more in its own process. With
+    one worker, tracks are cut in this process, and decoded in another one.
 
     Raises:
       DatasetError: if worker processes cannot be started.
@@ -144,7 +146,7 @@ def _map_tracks(
 
 def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
     """Process a track in its own process, which the file may crash."""
-    with processes.pool(1) as pool:
+    with processes.pool(1, isolation.decode_here) as pool:
         try:
             pool.submit(os.getpid).result()
         except BrokenProcessPool:
@@ -155,14 +157,14 @@ def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Re
         try:
             return pool.submit(work, track, config).result()
         except BrokenProcessPool:
-            return Skipped(track.name, "the decoder crashed on it")
+            return Skipped(track.name, "the decoder crashed on it or did not respond")
 
 
 def _map_in_pool(
     work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
 ) -> Iterator[Result]:
     running: deque[Future[Result]] = deque()
-    pool = processes.pool(workers)
+    pool = processes.pool(workers, isolation.decode_here)
     try:
         for track in list(tracks):  # the caller removes finished tracks from it
             running.append(pool.submit(work, track, config))

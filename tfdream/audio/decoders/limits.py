@@ -1,0 +1,66 @@
+"""Limits of a process that decodes files: memory, time without progress, and files it may write."""
+
+import faulthandler
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MEMORY_BYTES = 2 << 30
+"""Address space of a process that decodes.
+
+Python, NumPy and ffmpeg map 0.3 GB; the index of an audiobook of 40 hours and large pictures need
+some 0.1 GB more. A decoder that asks for more than this was misled by a damaged file.
+"""
+STALL_SECONDS = 60.0
+"""Longest time for a block of samples. Decoding takes milliseconds; the rest is for slow disks."""
+_EXIT_SECONDS = 2 * STALL_SECONDS
+
+
+def limit_process() -> None:
+    """Limit the memory of this process, and let it write no core dumps.
+
+    Systems without resource limits ignore it.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    for limit, value in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(limit)
+        if hard == resource.RLIM_INFINITY or hard > value:
+            try:
+                resource.setrlimit(limit, (value, hard))
+            except (OSError, ValueError):  # macOS refuses limits of the address space
+                continue
+
+
+@contextmanager
+def exiting_on_stall() -> Iterator[None]:
+    """Exit this process, even from C code, if the block takes too long.
+
+    Its parent reports the stall earlier; this ends a process whose parent has been killed.
+    """
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(_EXIT_SECONDS, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def describe_exit(code: int | None) -> str:
+    """Describe the exit status of a process that decoded a file.
+
+    >>> describe_exit(-11), describe_exit(3)
+    ('the decoder crashed on it (signal 11)', 'the decoder crashed on it (exit status 3)')
+    """
+    if code is not None and code < 0:
+        return f"the decoder crashed on it (signal {-code})"
+    return f"the decoder crashed on it (exit status {code})"
+
+
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
