@@ -16,7 +16,7 @@ FEW = PhaseConfig(init="pghi", iterations=1)
 
 @pytest.fixture(scope="module")
 def saved(song, experiment, tmp_path_factory):
-    """A clip of the song as an image, and what was said of it."""
+    """The path of a clip of the song as an image, and the result of `analyze`."""
     path = tmp_path_factory.mktemp("analysed") / "song.npz"
     return path, analyze(song, path, experiment, start_seconds=1.0)
 
@@ -26,60 +26,64 @@ def output(tmp_path):
     return tmp_path / "sound.wav"
 
 
-def test_the_image_is_the_one_that_a_network_sees(saved, song, experiment):
+def test_the_image_is_the_input_of_the_network(saved, song, experiment):
     path, result = saved
     samples, _ = soundfile.read(song, dtype="float32")
-    wanted = frontends.build(experiment.frontend, RATE)(samples[np.newaxis, RATE : 2 * RATE])[0]
+    expected = frontends.build(experiment.frontend, RATE)(samples[np.newaxis, RATE : 2 * RATE])[0]
     with np.load(path, allow_pickle=False) as file:
-        np.testing.assert_allclose(file["image"], wanted, atol=1e-6)
+        np.testing.assert_allclose(file["image"], expected, atol=1e-6)
         assert file["image"].dtype == np.float32
     assert result["spectrogram"] == str(path)
     assert result["shape"] == [129, 126, 1]
     assert result["sample_rate"] == RATE
 
 
-def test_an_image_of_levels_holds_no_phase(saved):
+def test_an_image_of_levels_contains_no_phase(saved):
     with np.load(saved[0], allow_pickle=False) as file:
         sizes = {name: file[name].size for name in file}
     assert max(sizes, key=sizes.get) == "image"
     assert sum(size for name, size in sizes.items() if name != "image") < 10
 
 
-@pytest.mark.parametrize("start", ["pghi", "random"])
-def test_an_image_becomes_a_sound_with_its_spectrum(saved, experiment, output, start):
-    result = invert(saved[0], output, PhaseConfig(init=start, iterations=50))
-    samples, rate = soundfile.read(output, always_2d=True)
-    assert (rate, samples.shape) == (RATE, (RATE, 1))
-    assert (result["sample_rate"], result["samples"]) == (RATE, RATE)
-    assert (result["phase"], result["iterations"]) == (start, 50)
-    # Three tones: 50 rounds of fast Griffin–Lim reach about −22 dB from a random phase.
-    assert result["spectral_convergence_db"] < -15
+def test_the_inverted_audio_has_the_spectrum_of_the_image(saved, experiment, tmp_path):
     with np.load(saved[0]) as file:
         image = file["image"]
     frontend = frontends.build(experiment.frontend, RATE)
-    seen = frontend(samples[np.newaxis, :, 0].astype(np.float32))[0]
-    loud = image > 0.5  # within 40 dB of the loudest
-    # dB, as a share of the 80 that the image shows.
-    assert np.abs(seen.numpy() - image)[loud].mean() * 80 < 3
+    for init in ("pghi", "random"):
+        output = tmp_path / f"{init}.wav"
+        result = invert(saved[0], output, PhaseConfig(init=init, iterations=50))
+        samples, rate = soundfile.read(output, always_2d=True)
+        assert (rate, samples.shape) == (RATE, (RATE, 1))
+        assert (result["sample_rate"], result["samples"]) == (RATE, RATE)
+        assert (result["phase"], result["iterations"]) == (init, 50)
+        # Three tones: 50 iterations of fast Griffin–Lim reach about −22 dB from a random phase.
+        assert result["spectral_convergence_db"] < -15
+        inverted = frontend(samples[np.newaxis, :, 0].astype(np.float32))[0]
+        loud = image > 0.5  # within 40 dB of the loudest
+        # dB, as a share of the image's range of 80.
+        assert np.abs(inverted.numpy() - image)[loud].mean() * 80 < 3
 
 
-@pytest.mark.parametrize("start", ["pghi", "random"])
+def convergence_db(spectrogram, output, **phase):
+    return invert(spectrogram, output, PhaseConfig(**phase), force=True)["spectral_convergence_db"]
+
+
 @pytest.mark.slow
-def test_more_iterations_come_nearer(saved, tmp_path, start):
-    few, many = (
-        invert(saved[0], tmp_path / f"{count}.wav", PhaseConfig(init=start, iterations=count))
-        for count in (2, 60)
-    )
-    assert many["spectral_convergence_db"] < few["spectral_convergence_db"] - 1  # pghi is near
+def test_more_iterations_reduce_the_error(saved, output):
+    for init in ("pghi", "random"):
+        few, many = (
+            convergence_db(saved[0], output, init=init, iterations=count) for count in (2, 60)
+        )
+        assert many < few - 1  # pghi starts with a small error
 
 
-@pytest.mark.parametrize("iterations", [1, 8])
-def test_an_integrated_phase_comes_nearer_than_a_random_one(saved, tmp_path, iterations):
-    integrated, random = (
-        invert(saved[0], tmp_path / f"{start}.wav", PhaseConfig(init=start, iterations=iterations))
-        for start in ("pghi", "random")
-    )
-    assert integrated["spectral_convergence_db"] < random["spectral_convergence_db"] - 3
+def test_the_error_of_an_integrated_phase_is_smaller_than_of_a_random_one(saved, output):
+    for iterations in (1, 8):
+        integrated, random = (
+            convergence_db(saved[0], output, init=init, iterations=iterations)
+            for init in ("pghi", "random")
+        )
+        assert integrated < random - 3
 
 
 def test_an_integrated_phase_needs_no_iterations(saved, output):
@@ -88,19 +92,19 @@ def test_an_integrated_phase_needs_no_iterations(saved, output):
     assert result["spectral_convergence_db"] < -10  # three steady tones
 
 
-def test_a_random_phase_is_not_left_alone(saved, output):
+def test_a_random_phase_without_iterations_is_an_error(saved, output):
     with pytest.raises(ConfigError, match="iterations=100"):
         invert(saved[0], output, PhaseConfig(init="random", iterations=0))
     assert not output.exists()
 
 
-def test_no_file_holds_the_phase_of_an_original(saved, output):
+def test_the_original_phase_is_an_error(saved, output):
     with pytest.raises(ConfigError, match="init=pghi"):
         invert(saved[0], output, PhaseConfig(init="original"))
     assert not output.exists()
 
 
-def test_the_seed_decides_the_bytes(saved, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(saved, tmp_path):
     phase = PhaseConfig(init="random", iterations=3)
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
         invert(saved[0], tmp_path / f"{name}.wav", phase, seed)
@@ -109,34 +113,34 @@ def test_the_seed_decides_the_bytes(saved, tmp_path):
     assert first != other
 
 
-def test_an_image_with_its_phase_needs_no_search(song, configure, tmp_path, output):
+def test_an_image_with_phase_is_inverted_without_iterations(song, configure, tmp_path, output):
     config = configure("frontend.kind=amplitude_phase")
     analyze(song, tmp_path / "both.npz", config)
     result = invert(tmp_path / "both.npz", output)
     assert (result["phase"], result["iterations"]) == ("image", 0)
     samples, _ = soundfile.read(song)
-    found, _ = soundfile.read(output)
-    # What lies 80 dB under the loudest cell is black in the image and lost: each of 129 × 126.
+    inverted, _ = soundfile.read(output)
+    # Cells more than 80 dB below the loudest are black in the image, and lost.
     assert result["spectral_convergence_db"] < -40
-    assert np.sum((found - samples[:RATE]) ** 2) < 1e-4 * np.sum(samples[:RATE] ** 2)
+    assert np.sum((inverted - samples[:RATE]) ** 2) < 1e-4 * np.sum(samples[:RATE] ** 2)
 
 
-def test_the_last_clip_is_filled_with_silence(song, experiment, tmp_path):
+def test_the_last_clip_is_padded_with_silence(song, experiment, tmp_path):
     analyze(song, tmp_path / "end.npz", experiment, start_seconds=3.0)
     with np.load(tmp_path / "end.npz") as file:
         image = file["image"]
-    behind = round(0.3 * RATE / 64) + 4  # of 3.3 s; a window of four hops reaches over the end
-    assert image[:, : behind - 8].max() == 1
-    assert image[:, behind:].max() == 0
+    end = round(0.3 * RATE / 64) + 4  # of 3.3 s; a window of four hops extends beyond the end
+    assert image[:, : end - 8].max() == 1
+    assert image[:, end:].max() == 0
 
 
-def test_a_start_behind_the_end_is_an_error(song, experiment, tmp_path):
+def test_a_start_beyond_the_end_is_an_error(song, experiment, tmp_path):
     with pytest.raises(AudioError, match=r"start=3.4 s is beyond the end of '.*0.wav'"):
         analyze(song, tmp_path / "out.npz", experiment, start_seconds=3.4)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_another_rate_is_heard_at_that_of_the_network(experiment, tmp_path):
+def test_a_file_of_another_rate_is_resampled_to_that_of_the_network(experiment, tmp_path):
     tone = np.sin(2 * np.pi * 1000 * np.arange(44100) / 44100)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1) / 2, 44100)
     analyze(tmp_path / "tone.wav", tmp_path / "tone.npz", experiment)
@@ -147,15 +151,15 @@ def test_a_file_of_another_rate_is_heard_at_that_of_the_network(experiment, tmp_
 # Errors
 
 
-@pytest.mark.parametrize("name", ["out.npy", "out", "out.wav"])
-def test_spectrograms_are_saved_as_npz_alone(song, experiment, tmp_path, name):
-    with pytest.raises(ConfigError, match=rf"'{name}' does not end in .npz"):
-        analyze(song, tmp_path / name, experiment)
+def test_a_spectrogram_file_must_end_in_npz(song, experiment, tmp_path):
+    for name in ("out.npy", "out", "out.wav"):
+        with pytest.raises(ConfigError, match=rf"'{name}' does not end in .npz"):
+            analyze(song, tmp_path / name, experiment)
 
 
-def test_samples_are_no_spectrogram(song, configure, tmp_path):
+def test_a_raw_frontend_is_an_error(song, configure, tmp_path):
     raw = configure("frontend={kind: raw}")
-    with pytest.raises(ConfigError, match=r"frontend.kind=raw gives no spectrogram"):
+    with pytest.raises(ConfigError, match=r"frontend.kind=raw does not give a spectrogram"):
         analyze(song, tmp_path / "out.npz", raw)
 
 
@@ -166,21 +170,21 @@ def test_an_image_without_levels_cannot_be_inverted(song, configure, tmp_path, o
     assert not output.exists()
 
 
-def test_what_exists_is_replaced_with_force_only(saved, song, experiment, tmp_path, output):
-    output.write_text("precious")
+def test_existing_files_are_only_replaced_with_force(saved, song, experiment, tmp_path, output):
+    output.write_text("existing")
     copy = tmp_path / "copy.npz"
-    copy.write_text("precious")
+    copy.write_text("existing")
     with pytest.raises(AudioError, match="--force"):
         invert(saved[0], output)
     with pytest.raises(ConfigError, match="--force"):
         analyze(song, copy, experiment)
-    assert output.read_text() == copy.read_text() == "precious"
+    assert output.read_text() == copy.read_text() == "existing"
     analyze(song, copy, experiment, force=True)
     invert(copy, output, FEW, force=True)
     assert soundfile.info(output).frames == RATE
 
 
-def test_an_unknown_audio_format_is_refused_before_the_work(saved, tmp_path):
+def test_an_unsupported_audio_format_is_an_error(saved, tmp_path):
     with pytest.raises(AudioError, match=r"does not end in one of"):
         invert(saved[0], tmp_path / "out.mp4")
 
@@ -207,10 +211,10 @@ def truncated(path, saved):
 
 
 def flipped(path, saved):
-    """Bits turned over inside the compressed image."""
+    """Inverted bits inside the compressed image."""
     content = bytearray(saved.read_bytes())
-    for place in range(2000, 2100):
-        content[place] ^= 0xFF
+    for index in range(2000, 2100):
+        content[index] ^= 0xFF
     path.write_bytes(content)
 
 
@@ -234,7 +238,7 @@ def pickled(path, saved):
         np.savez(path, **{**file, "image": np.array([{}], dtype=object)})
 
 
-def no_number(path, saved):
+def not_a_number(path, saved):
     with np.load(saved) as file:
         np.savez(path, **{**file, "image": np.full_like(file["image"], np.nan)})
 
@@ -243,21 +247,21 @@ def no_number(path, saved):
     "damage",
     [
         *(empty, text, bare_array, other_arrays, truncated, flipped),
-        *(foreign_frontend, flat_image, other_size, pickled, no_number),
+        *(foreign_frontend, flat_image, other_size, pickled, not_a_number),
     ],
 )
-def test_what_is_no_spectrogram_is_named_in_one_line(saved, tmp_path, output, damage):
+def test_an_invalid_spectrogram_file_is_an_error_of_one_line(saved, tmp_path, output, damage):
     path = tmp_path / "damaged.npz"
     damage(path, saved[0])
-    with pytest.raises(TfdreamError, match=r"damaged\.npz") as caught:
+    with pytest.raises(TfdreamError, match=r"damaged\.npz") as error:
         invert(path, output, FEW)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
     assert not output.exists()
 
 
-def test_a_missing_spectrogram_is_named(tmp_path, output):
-    with pytest.raises(TfdreamError, match=r"gone\.npz"):
-        invert(tmp_path / "gone.npz", output)
+def test_a_missing_spectrogram_is_an_error(tmp_path, output):
+    with pytest.raises(TfdreamError, match=r"missing\.npz"):
+        invert(tmp_path / "missing.npz", output)
 
 
 def test_an_interrupted_analysis_leaves_nothing(song, experiment, tmp_path, monkeypatch):
@@ -270,7 +274,7 @@ def test_an_interrupted_analysis_leaves_nothing(song, experiment, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_image_is_a_plain_archive_that_others_can_read(saved, tmp_path):
+def test_a_spectrogram_file_is_a_zip_archive(saved, tmp_path):
     shutil.copy(saved[0], tmp_path / "copy.zip")
     with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
         assert archive.testzip() is None
