@@ -7,24 +7,26 @@ from calling import answer, invoke, refusal
 
 
 @pytest.mark.slow
-def test_a_finished_translation_is_told_again_with_its_verdict(
+def test_training_a_finished_translation_prints_its_result_and_scores(
     translation, trained, dataset, translation_path
 ):
-    told = answer("train", translation_path, dataset, translation[0], "--judge", trained[0])
-    (judged,) = told.pop("judged")
+    answered = answer("train", translation_path, dataset, translation[0], "--judge", trained[0])
+    (judged,) = answered.pop("judged")
     assert judged["epoch"] == 2
     assert 0 <= judged["share_to_noise_after"] <= 1
-    assert told == translation[1]
+    assert answered == translation[1]
 
 
 @pytest.mark.slow
-def test_a_translation_is_exported_too(translation, tmp_path):
-    told = answer("export", translation[0], tmp_path / "saved_model")
-    assert told["labels"] == ["noise", "tones"]
+def test_a_translation_is_exported(translation, tmp_path):
+    answered = answer("export", translation[0], tmp_path / "saved_model")
+    assert answered["labels"] == ["noise", "tones"]
 
 
 @pytest.mark.slow
-def test_a_dataset_of_each_genre_is_taken(source, translation_path, trained, tmp_path, eagerly):
+def test_a_second_dataset_gives_the_other_genre(
+    source, translation_path, trained, tmp_path, eagerly
+):
     for label in ("noise", "tones"):
         shutil.copytree(source / label, tmp_path / "source" / label / label)
         where = (tmp_path / "source" / label, tmp_path / label)
@@ -32,9 +34,9 @@ def test_a_dataset_of_each_genre_is_taken(source, translation_path, trained, tmp
     short = [word for each in ("epochs=1", "batch_size=12", "pool_images=0") for word in
              ("--set", f"training.{each}")]  # fmt: skip
     call = ("train", translation_path, tmp_path / "tones", tmp_path / "run", *short)
-    told = answer(*call, "--second", tmp_path / "noise", "--judge", trained[0])
-    assert (told["labels"], told["epochs"]) == (["tones", "noise"], 1)
-    (judged,) = told["judged"]
+    answered = answer(*call, "--second", tmp_path / "noise", "--judge", trained[0])
+    assert (answered["labels"], answered["epochs"]) == (["tones", "noise"], 1)
+    (judged,) = answered["judged"]
     assert judged["epoch"] == 1
     assert 0 <= judged["share_to_noise_after"] <= 1
     assert "choose two" in refusal(*call, "--force")  # of one dataset with one label
