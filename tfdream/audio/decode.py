@@ -9,6 +9,7 @@ from pathlib import Path
 
 import soundfile
 
+from tfdream.audio import pipes
 from tfdream.audio.decoders import isolation, sndfile
 from tfdream.audio.decoders.base import Decoder
 from tfdream.audio.decoders.errors import audio_errors
@@ -21,13 +22,15 @@ def open_decoder(path: Path, isolated: bool | None = None) -> Decoder:
     """Open an audio file for reading.
 
     Args:
-      path: the file.
+      path: the file; `-` is standard input.
       isolated: decode it in another process, which it may crash or block; by default yes, unless
         the environment variable `TFDREAM_ISOLATE` is 0.
 
     Raises:
       AudioError: if the file is missing, empty or not audio.
     """
+    with audio_errors(path):  # the name may be too long, or the folder not accessible
+        path = pipes.copied(path)
     check_file(path)
     if isolated is None:
         isolated = isolation.is_enabled()

@@ -22,7 +22,7 @@ class Reader:
     """An open audio file. Use it as a context manager.
 
     Args:
-      path: the file.
+      path: the file; `-` is standard input. A pipe is copied to a temporary file first.
       isolated: decode it in another process, so that a damaged file cannot crash, block or fill
         this one; by default yes, unless the environment variable `TFDREAM_ISOLATE` is 0.
 

@@ -1,0 +1,66 @@
+"""Standard input and named pipes."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+from strategies import noise
+
+from tfdream import audio
+from tfdream.audio import pipes
+
+RATE = 8000
+
+
+@pytest.fixture
+def path(tmp_path):
+    soundfile.write(tmp_path / "a.flac", noise(20_000, 2), RATE)
+    return tmp_path / "a.flac"
+
+
+def test_a_named_pipe_is_read_several_times(tmp_path, path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(path.read_bytes()))
+    writer.start()
+    for _ in range(2):
+        np.testing.assert_array_equal(audio.read(fifo)[0], audio.read(path)[0])
+    writer.join()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_standard_input_is_read_several_times(path, kind):
+    script = "from tfdream import audio; print(audio.info('-').samples, len(audio.read('-')[0]))"
+    command = [sys.executable, "-c", script]
+    if kind == "pipe":
+        result = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True)
+    else:
+        with path.open("rb") as file:
+            result = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    assert result.stdout.split() == [b"20000", b"20000"]
+
+
+def test_a_pipe_that_nobody_writes_to_is_an_error(tmp_path, monkeypatch, message):
+    monkeypatch.setattr(pipes, "WAIT_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "fifo")
+    assert message(audio.read, tmp_path / "fifo").endswith("fifo' sends nothing for 0.1 s")
+
+
+def test_the_size_of_a_pipe_is_limited(tmp_path, monkeypatch, message, path):
+    monkeypatch.setattr(pipes, "MAX_BYTES", 1000)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError):
+            fifo.write_bytes(path.read_bytes())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert "sends more than 1000 bytes" in message(audio.read, fifo)
+    writer.join()
