@@ -32,3 +32,34 @@ def test_scores_are_drawn_beside_their_rows(inspect_figure):
         assert right.get_ylim() == left.get_ylim()
         assert len(right.patches) == 3 * count
         assert right.get_yticklabels()[-1].get_text() == "0 clips"
+
+
+def test_size_and_texts_are_bounded_for_many_labels(inspect_figure):
+    sizes = set()
+    for count in (41, 1000):
+        labels = [f"label {number}" for number in range(count)]
+        scores = {"recall": 0.5, "precision": 0.25, "f1": 1 / 3, "clips": 7}
+        matrix = np.eye(count, dtype=int)
+        for figure in (
+            plot_confusion(labels, matrix),
+            plot_scores(labels, matrix, [scores] * count),
+        ):
+            shown = inspect_figure(figure)
+            sizes.add(tuple(figure.get_size_inches()))
+            axis = shown.axes[0]
+            assert not axis.texts  # no counts
+            np.testing.assert_array_equal(axis.images[0].get_array(), matrix)
+            names = [tick.get_text() for tick in axis.get_yticklabels()]
+            assert len(names) <= 80
+            assert names == labels[:: -(-count // 80)]
+        assert len(shown.axes[1].patches) == 0  # points instead of bars
+        assert [len(line.get_xdata()) for line in shown.axes[1].lines] == [count] * 3
+        assert shown.legend == ["recall", "precision", "F1"]
+    assert "truth (one name of 13 is shown)" in shown.labels
+    assert sizes == {(26.8, 16.0)}
+
+
+def test_cells_of_40_labels_have_numbers(inspect_figure):
+    labels = [str(number) for number in range(40)]
+    shown = inspect_figure(plot_confusion(labels, np.ones((40, 40), int)))
+    assert len(shown.axes[0].texts) == 1600

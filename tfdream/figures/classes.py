@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tfdream.figures.base import Argument, Drawing, FigureOptions
-from tfdream.figures.parts.sheet import VALUE_MAP, new_sheet, shorten
-
-_MAX_LABEL_LENGTH = 32
+from tfdream.figures.parts import label_axis
+from tfdream.figures.parts.sheet import VALUE_MAP, new_sheet
 
 
 class Options(FigureOptions):
@@ -39,6 +39,8 @@ def plot_classes(
 ) -> Figure:
     """Draw the number of clips and tracks of each class as bars, stacked by fold.
 
+    With more than `label_axis.MAX_ROWS` classes, the bars touch and have no numbers.
+
     Args:
       labels: names of the classes.
       folds: numbers of the folds.
@@ -47,27 +49,49 @@ def plot_classes(
 
     Source: "Dreaming in Music", its class distribution.
     """
-    figure, axes = new_sheet(1, 2, height=1.6 + 0.35 * len(labels))
+    many = len(labels) > label_axis.MAX_ROWS
+    figure, axes = new_sheet(1, 2, height=1.6 + 0.35 * label_axis.scaled_rows(len(labels)))
     colors = matplotlib.colormaps[VALUE_MAP](np.linspace(0, 0.95, len(folds)))
     rows = range(len(labels))
     for axis, unit, counts in zip(axes, ("clips", "tracks"), (clips, tracks), strict=True):
         total = np.zeros(len(labels), int)
         for fold, color, count in zip(folds, colors, counts, strict=True):
-            axis.barh(rows, count, left=total, color=color, label=f"fold {fold}")
+            if many:
+                _draw_touching_bars(axis, total, count, color, f"fold {fold}")
+            else:
+                axis.barh(rows, count, left=total, color=color, label=f"fold {fold}")
             total = total + count
-        for row, number in zip(rows, total, strict=True):
-            axis.annotate(
-                str(number), (number, row), (3, 0), textcoords="offset points", va="center"
-            )
+        if not many:
+            for row, number in enumerate(total):
+                axis.annotate(
+                    str(number), (number, row), (3, 0), textcoords="offset points", va="center"
+                )
         axis.set(xlabel=unit, xlim=(0, 1.15 * max(total.max(), 1)))
         axis.set_ylim(len(labels) - 0.5, -0.5)  # the first label on top
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(axis="x", alpha=0.3)
         axis.set_axisbelow(True)
-    shortened = [shorten(label, _MAX_LABEL_LENGTH) for label in labels]
-    axes[0].set_yticks(rows, shortened, parse_math=False)
-    axes[1].set_yticks(rows, [""] * len(labels))
-    handles, names = axes[0].get_legend_handles_labels()
+    positions, names = label_axis.ticks(labels)
+    axes[0].set_yticks(positions, names, parse_math=False)
+    axes[0].set_ylabel(label_axis.axis_label("", len(labels)).strip())
+    axes[1].set_yticks(positions, [""] * len(names))
+    handles, fold_names = axes[0].get_legend_handles_labels()
     columns = min(len(folds), 10)
-    figure.legend(handles, names, loc="outside upper right", ncols=columns, frameon=False)
+    figure.legend(handles, fold_names, loc="outside upper right", ncols=columns, frameon=False)
     return figure
+
+
+def _draw_touching_bars(
+    axis: Axes, left: NDArray[Any], widths: NDArray[Any], color: Any, name: str
+) -> None:
+    """Draw horizontal bars as one shape: thousands of rectangles would take minutes."""
+    edges = np.arange(len(widths) + 1) - 0.5
+    axis.stairs(
+        left + widths,
+        edges,
+        baseline=left,
+        orientation="horizontal",
+        fill=True,
+        color=color,
+        label=name,
+    )

@@ -1,4 +1,8 @@
-"""Confusion matrices and scores per class, drawn by `tfdream evaluate --figure` and others."""
+"""Confusion matrices and scores per class, drawn by `tfdream evaluate --figure` and others.
+
+With more than `label_axis.MAX_ROWS` labels, cells have no numbers and scores are points instead of
+bars, so that size and drawing time hardly depend on the number of labels.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,17 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfdream.figures.parts.sheet import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    SHARE_MAP,
-    WIDTH_INCHES,
-    new_sheet,
-    shorten,
-)
-
-_MAX_LABEL_LENGTH = 32
+from tfdream.figures.parts import label_axis
+from tfdream.figures.parts.sheet import BLUE, GREEN, ORANGE, SHARE_MAP, WIDTH_INCHES, new_sheet
 
 
 def plot_confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> Figure:
@@ -46,11 +41,14 @@ def plot_scores(
     _draw_confusion(left, labels, matrix)
     bars = (("recall", BLUE), ("precision", ORANGE), ("f1", GREEN))
     for number, (score, color) in enumerate(bars):
-        positions = [index + 0.26 * (number - 1) for index in range(len(rows))]
         values = [row[score] for row in rows]
         legend = score.upper() if score == "f1" else score
+        if len(rows) > label_axis.MAX_ROWS:
+            right.plot(values, range(len(rows)), ".", markersize=4, color=color, label=legend)
+            continue
+        positions = [index + 0.26 * (number - 1) for index in range(len(rows))]
         right.barh(positions, values, height=0.24, color=color, label=legend)
-    right.set_yticks(range(len(rows)), [f"{row['clips']} clips" for row in rows])
+    right.set_yticks(*label_axis.ticks([f"{row['clips']} clips" for row in rows]))
     right.tick_params(axis="y", length=0)
     right.set(xlim=(0, 1), ylim=left.get_ylim(), xlabel="score")
     right.grid(axis="x", alpha=0.3)
@@ -60,12 +58,13 @@ def plot_scores(
 
 
 def _height(labels: Sequence[str]) -> float:
-    return 2.0 + max(0.35, 0.6 - 0.01 * len(labels)) * len(labels)
+    rows = label_axis.scaled_rows(len(labels))
+    return 2.0 + max(0.35, 0.6 - 0.01 * rows) * rows
 
 
 def _width(labels: Sequence[str]) -> float:
     """Return the width in inches; more than a dozen classes need more room for their counts."""
-    return WIDTH_INCHES + 0.6 * max(0, len(labels) - 12)
+    return WIDTH_INCHES + 0.6 * max(0, label_axis.scaled_rows(len(labels)) - 12)
 
 
 def _draw_confusion(axis: Axes, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
@@ -73,7 +72,8 @@ def _draw_confusion(axis: Axes, labels: Sequence[str], matrix: Sequence[Sequence
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, vmin=0, vmax=1, cmap=SHARE_MAP, aspect="auto")
     few = len(labels) <= 12
-    for (row, column), count in np.ndenumerate(counts):
+    numbered = counts if len(labels) <= label_axis.MAX_ROWS else counts[:0]
+    for (row, column), count in np.ndenumerate(numbered):
         color = "black" if shares[row, column] > 0.5 else "white"
         axis.text(
             column,
@@ -84,8 +84,9 @@ def _draw_confusion(axis: Axes, labels: Sequence[str], matrix: Sequence[Sequence
             color=color,
             fontsize=10 if few else 7,
         )
-    ticks = [shorten(label, _MAX_LABEL_LENGTH) for label in labels]
+    positions, names = label_axis.ticks(labels)
     angle = 30 if few else 60
-    axis.set_xticks(range(len(labels)), ticks, rotation=angle, ha="right", parse_math=False)
-    axis.set_yticks(range(len(labels)), ticks, parse_math=False)
-    axis.set(xlabel="predicted", ylabel="truth")
+    axis.set_xticks(positions, names, rotation=angle, ha="right", parse_math=False)
+    axis.set_yticks(positions, names, parse_math=False)
+    axis.set_xlabel(label_axis.axis_label("predicted", len(labels)))
+    axis.set_ylabel(label_axis.axis_label("truth", len(labels)))

@@ -47,8 +47,8 @@ def test_examples_are_limited_to_16_labels(run, read_events, names_of_kind, tmp_
 
         return SimpleNamespace(label=f"label {number}", waveforms=waveforms)
 
-    preview = ClassifierPreview(Run(tmp_path, run.config, run.info), map(clip_set, range(200)))
-    preview(None, 0)
-    events = read_events(tmp_path / "events/clips")
+    writable = Run(tmp_path, run.config, run.info)
+    ClassifierPreview(writable, map(clip_set, range(200)))(None, 0)
+    events = read_events(writable.events_path / "clips")
     assert names_of_kind(events, "audio") == {f"label {number}" for number in range(1, 17)}
     assert read == list(range(17))

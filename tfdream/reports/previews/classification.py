@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,16 @@ from tfdream.reports.tensorboard import decode_image
 from tfdream.runs import Run
 from tfdream.training.classification import Classifier
 
+_MAX_EXAMPLES = 16
+"""Labels with an example; a dataset of hundreds of labels would take minutes to draw."""
+
 
 class ClassifierPreview:
     """Writes previews of a classifier's training to TensorBoard, beside the curves.
 
     Called with the model in training and the number of finished epochs, it writes an image of the
     confusion matrix on the validation clips. Before the first epoch it writes one clip of each
-    label instead: its audio, its spectrogram and the model input.
+    label instead, of at most 16 labels: its audio, its spectrogram and the model input.
 
     Args:
       run: the classifier's run.
@@ -53,18 +56,22 @@ class ClassifierPreview:
         rate = self.run.sample_rate
         with tempfile.TemporaryDirectory() as folder:
             paths = []
-            for number, clip_set in enumerate(self.clip_sets):
-                for waveform in itertools.islice(clip_set.waveforms(), 1):
-                    paths.append((Path(folder) / f"{number}.wav", str(clip_set.label)))
-                    audio.write(paths[-1][0], waveform, rate)
-                    tf.summary.audio(clip_set.label, waveform[np.newaxis, :, np.newaxis], rate)
-                    self._write_input(
-                        waveform[: self.run.clip_samples], f"{clip_set.label}, model input"
-                    )
+            examples = itertools.islice(self._examples(), _MAX_EXAMPLES)
+            for number, (label, waveform) in enumerate(examples):
+                paths.append((Path(folder) / f"{number}.wav", label))
+                audio.write(paths[-1][0], waveform, rate)
+                tf.summary.audio(label, waveform[np.newaxis, :, np.newaxis], rate)
+                self._write_input(waveform[: self.run.clip_samples], f"{label}, model input")
             if paths:
                 files, labels = zip(*paths, strict=True)
                 figure = plot_spectrograms(files, labels)
                 tf.summary.image("spectrograms", decode_image(sheet.encode(figure)))
+
+    def _examples(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield the first clip of each label that has one."""
+        for clip_set in self.clip_sets:
+            for waveform in itertools.islice(clip_set.waveforms(), 1):
+                yield str(clip_set.label), waveform
 
     def _write_input(self, waveform: NDArray[np.float32], name: str) -> None:
         """Write the model input if it is an image: high frequencies on top, one image a channel."""
