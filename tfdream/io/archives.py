@@ -13,9 +13,11 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 MAX_BYTES = 1 << 30
 """Limit for an unpacked npz. A spectrogram of ten minutes at 192 kHz takes half of it."""
@@ -137,7 +139,7 @@ def _attribute_bytes(name: str, item: h5py.Group | h5py.Dataset) -> int:
     return total
 
 
-def read_npz(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     """Read arrays of numbers and texts from an npz archive.
 
     Args:
@@ -166,7 +168,7 @@ def read_npz(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"it is damaged ({' '.join(str(error).split())})") from None
 
 
-def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read one array; its header must declare exactly the bytes that the member has."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"'{member.filename}' is compressed in another way than numpy compresses")
@@ -188,5 +190,5 @@ def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         values = file.read(size)
         if len(values) != size:
             raise ValueError(f"'{member.filename}' is truncated")
-    order = "F" if match[2] == "True" else "C"
-    return np.ndarray(shape, dtype, buffer=bytearray(values), order=order)
+    flat: NDArray[Any] = np.frombuffer(bytearray(values), dtype)
+    return flat.reshape(shape, order="F" if match[2] == "True" else "C")
