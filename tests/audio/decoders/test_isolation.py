@@ -136,7 +136,7 @@ def test_a_blocked_decoder_is_an_error_after_a_time(path, monkeypatch):
 @pytest.mark.usefixtures("_new_processes")
 def test_memory_is_limited(path, monkeypatch):
     changed = isolation._MAIN.replace(
-        "; main()", "; from tfdream.audio.decoders import worker; worker.open_here = open; main()"
+        "; main(", "; from tfdream.audio.decoders import worker; worker.open_here = open; main("
     ).replace("open_here = open", "open_here = lambda path: bytearray(3 << 30)")
     monkeypatch.setattr(isolation, "_MAIN", changed)
     with pytest.raises(AudioError, match="needs more memory than its decoder may use"):
@@ -146,7 +146,7 @@ def test_memory_is_limited(path, monkeypatch):
 @pytest.mark.usefixtures("_new_processes")
 def test_output_of_libraries_goes_nowhere(path, monkeypatch, capfd):
     noisy = isolation._MAIN.replace("import sys;", "import sys, os; os.write(2, b'chatter');")
-    monkeypatch.setattr(isolation, "_MAIN", noisy.replace("main()", "os.write(1, b'!'); main()"))
+    monkeypatch.setattr(isolation, "_MAIN", noisy.replace("main(", "os.write(1, b'!'); main("))
     with open_isolated(path) as reader:
         assert reader.info.samples == SAMPLES
     assert capfd.readouterr() == ("", "")
@@ -158,7 +158,7 @@ def test_an_interrupt_ends_the_process(path, monkeypatch):
         blocks = reader.blocks()
         next(blocks)
         monkeypatch.setattr(
-            reader._decoder._worker._connection, "poll", lambda _: (_ for _ in ()).throw(KeyError)
+            reader._decoder._worker._replies, "poll", lambda _: (_ for _ in ()).throw(KeyError)
         )
         with pytest.raises(KeyError):
             next(blocks)

@@ -5,9 +5,9 @@ the process to a pool, and the next file uses it again, so that most programs st
 """
 
 import atexit
+import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -31,8 +31,11 @@ _GUARDED = "guarded"
 MAX_IDLE = 2
 """Processes that wait for another file; two, because many commands read two files at a time."""
 _MAX_REPLY_BYTES = 1 << 20
+_PIPE_BYTES = 1 << 20
+"""Limit of Linux for users."""
 _MAIN = (
-    "import sys; sys.path[:] = sys.argv[1:]; from tfdream.audio.decoders.worker import main; main()"
+    "import sys; descriptors = map(int, sys.argv[1:3]); sys.path[:] = sys.argv[3:]; "
+    "from tfdream.audio.decoders.worker import main; main(*descriptors)"
 )
 
 
@@ -84,27 +87,33 @@ class _Worker:
     """A process that decodes one file at a time."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
+        their_requests, requests = os.pipe()
+        replies, their_replies = os.pipe()
+        _enlarge(replies)
+        self._requests = Connection(requests, readable=False)
+        self._replies = Connection(replies, writable=False)
         # The path of this process, so that both import the same package; no module of the current
         # folder is imported. One thread of BLAS, because decoding needs none.
-        command = [sys.executable, "-I", "-c", _MAIN, *filter(None, sys.path)]
+        theirs = (their_requests, their_replies)
+        command = [sys.executable, "-I", "-c", _MAIN, *map(str, theirs), *filter(None, sys.path)]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    env=environment,
-                )
-            except OSError as error:
-                ours.close()
-                raise AudioError(
-                    f"the process that decodes files cannot be started ({error.strerror}); "
-                    f"set {VARIABLE}=0 to decode without one"
-                ) from None
-        self._connection = Connection(ours.detach())
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=theirs,
+                env=environment,
+            )
+        except OSError as error:
+            raise AudioError(
+                f"the process that decodes files cannot be started ({error.strerror}); "
+                f"set {VARIABLE}=0 to decode without one"
+            ) from None
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
         self._owner = os.getpid()
 
     def send(self, action: str, **arguments: str) -> None:
@@ -114,7 +123,7 @@ class _Worker:
           _WorkerError: if the process has ended.
         """
         try:
-            self._connection.send_bytes(json.dumps({"do": action, **arguments}).encode())
+            self._requests.send_bytes(json.dumps({"do": action, **arguments}).encode())
         except OSError:
             raise _WorkerError(self._exit_reason()) from None
 
@@ -137,9 +146,9 @@ class _Worker:
 
     def _receive(self, max_bytes: int) -> bytes:
         try:
-            if not self._connection.poll(STALL_SECONDS):
+            if not self._replies.poll(STALL_SECONDS):
                 raise _WorkerError(f"the decoder did not respond for {STALL_SECONDS:g} s")
-            return self._connection.recv_bytes(max_bytes)
+            return self._replies.recv_bytes(max_bytes)
         except (EOFError, OSError):
             raise _WorkerError(self._exit_reason()) from None
 
@@ -152,7 +161,8 @@ class _Worker:
         if os.getpid() == self._owner:
             self._process.kill()
             self._process.wait()
-        self._connection.close()
+        self._requests.close()
+        self._replies.close()
 
     def _exit_reason(self) -> str:
         try:
@@ -202,6 +212,14 @@ class _Pool:
 
 
 _POOL = _Pool()
+
+
+def _enlarge(descriptor: int) -> None:
+    """Let a pipe hold a block of samples, so that it is sent in one piece."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # other systems, or a quota
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class IsolatedDecoder:

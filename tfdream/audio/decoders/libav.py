@@ -36,6 +36,8 @@ _LENGTH_OF_SAMPLES = ("ape", "flac", "mov", "ogg", "tak", "tta", "wav", "w64", "
 """Containers that declare their length in samples, if their codec is lossless."""
 _LENGTH_IN_HEADER = (*_LENGTH_OF_SAMPLES, "asf", "matroska")
 """Containers that declare a length; that of the others is an estimate from the size of the file."""
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+"""NumPy types of libav's sample formats."""
 _PADDING_SAMPLES = 4608
 _PADDING_SECONDS = 0.1
 """Lossy files may be shorter than their header says by a few packets and a rounded duration."""
@@ -195,15 +197,20 @@ def _first_stream(container: "InputContainer", path: Path) -> "AudioStream":
 
 def _to_float(frame: "AudioFrame") -> Samples:
     """Convert a frame to float32 `[samples, channels]`, integers to [−1, 1)."""
-    array = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    by_sample = array.T if frame.format.is_planar else array.reshape(-1, channels)
-    if array.dtype == np.uint8:
-        return (by_sample.astype(np.float32) - 128) / np.float32(128)
-    if array.dtype.kind == "i":
-        full_scale = np.float32(2.0 ** (8 * array.dtype.itemsize - 1))
-        return by_sample.astype(np.float32) / full_scale
-    return by_sample.astype(np.float32)
+    kind = np.dtype(_TYPES[frame.format.name.removesuffix("p")])
+    count, channels = frame.samples, frame.layout.nb_channels
+    result = np.empty((count, channels), np.float32)
+    if frame.format.is_planar:
+        for channel, plane in enumerate(frame.planes):
+            result[:, channel] = np.frombuffer(memoryview(plane), kind, count)
+    else:
+        samples = np.frombuffer(memoryview(frame.planes[0]), kind, count * channels)
+        result[:] = samples.reshape(count, channels)
+    if kind.kind == "u":
+        result -= 128
+    if kind.kind != "f":
+        result /= np.float32(2.0 ** (8 * kind.itemsize - 1))
+    return result
 
 
 def _declared_samples(

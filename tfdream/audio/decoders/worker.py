@@ -5,7 +5,6 @@ unpickled on either side, so that a decoder that a file took over cannot run cod
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,20 +20,26 @@ from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError
 
 
-def main() -> None:
-    """Serve requests on standard input, a socket, until the parent closes it."""
+def main(requests: int, replies: int) -> None:
+    """Serve the requests of the parent until it ends.
+
+    Args:
+      requests: descriptor of the pipe that requests come from.
+      replies: descriptor of the pipe that replies go to.
+    """
     ignore_interrupts()
     limit_process()
-    connection = Connection(sys.stdin.fileno())
+    receiver = Connection(requests, writable=False)
+    sender = Connection(replies, readable=False)
     session = _Session()
     while True:
         try:
-            request = json.loads(connection.recv_bytes())
+            request = json.loads(receiver.recv_bytes())
             with exiting_on_stall():
                 reply, block = session.answer(request)
-            connection.send_bytes(json.dumps(reply).encode())
+            sender.send_bytes(json.dumps(reply).encode())
             if block is not None:
-                connection.send_bytes(np.ascontiguousarray(block, np.float32).data.cast("B"))
+                sender.send_bytes(np.ascontiguousarray(block, np.float32).data.cast("B"))
         except (EOFError, OSError):  # the parent has ended
             return
 
@@ -76,7 +81,3 @@ class _Session:
         if self._decoder:
             self._decoder.close()
         self._decoder, self._blocks = None, iter(())
-
-
-if __name__ == "__main__":
-    main()
