@@ -53,6 +53,14 @@ def test_packaged_configs_fit_their_schemas():
         assert type(loaded).model_validate_json(loaded.model_dump_json()) == loaded, name
 
 
+def test_every_training_config_accepts_one_epoch():
+    """Settings that depend on the number of epochs are shares of it."""
+    experiments = [name for name in config.names() if "/" not in name]
+    assert len(experiments) > 15
+    for name in experiments:
+        assert config.load_experiment(name, ["training.epochs=1"]).training.epochs == 1, name
+
+
 def test_a_packaged_config_for_another_schema_is_rejected():
     """The settings of a translation would validate as those of a dream."""
     for name in ("lil_data", "translate/recommended", "transfer/raw"):
@@ -286,6 +294,15 @@ def test_a_missing_config_names_the_available_ones(tmp_path):
     text = message(config.load, str(tmp_path / "none.yaml"), Experiment)
     assert all(name in text for name in config.names())
     assert str(tmp_path) in message(config.load, str(tmp_path), Experiment)  # a folder
+
+
+def test_similar_names_are_suggested():
+    text = message(config.load, "lil-data", Experiment)
+    assert "(did you mean 'lil_data'?); use one of: " in text
+    text = message(config.load, "lil_data", Experiment, ["training.epoch=3"])
+    assert "unknown setting 'training.epoch' (did you mean 'epochs'?); " in text
+    text = message(config.load, "lil_data", Experiment, ["training.zzzzzz=3"])
+    assert "unknown setting 'training.zzzzzz'; remove it" in text
 
 
 @pytest.mark.parametrize(

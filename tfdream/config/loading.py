@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tfdream.config.base import Config
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, did_you_mean
 from tfdream.io import documents
 
 Schema = TypeVar("Schema", bound=Config)
@@ -95,7 +95,9 @@ def describe(error: ValidationError, content: Any = None) -> str:
 def _problem(problem: Any, content: Any) -> str:
     place = ".".join(_keys(problem["loc"], content))
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown setting '{place}'; remove it or check its spelling"
+        name = place.rpartition(".")[2]
+        similar = did_you_mean(name, _settings(Config) - {name})
+        return f"unknown setting '{place}'{similar}; remove it or check its spelling"
     if problem["type"] == "missing":
         return f"'{place}' is missing"
     if problem["type"] == "union_tag_not_found":
@@ -104,6 +106,12 @@ def _problem(problem: Any, content: Any) -> str:
     if isinstance(problem["input"], dict):
         return f"{place}: {message}" if place else message
     return f"{place}={problem['input']!r}: {message}"
+
+
+def _settings(section: type[Config]) -> set[str]:
+    """Return the names of the settings of all imported sections that are derived from one."""
+    derived = (_settings(each) for each in section.__subclasses__())
+    return set(section.model_fields).union(*derived)
 
 
 def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
@@ -129,7 +137,8 @@ def _read(name_or_path: str) -> dict[str, Any]:
     source = _packaged().get(name_or_path, Path(name_or_path))
     if not source.is_file():
         raise ConfigError(
-            f"config '{name_or_path}' is neither a file nor one of: {', '.join(names())}"
+            f"config '{name_or_path}' is neither a file nor a packaged configuration"
+            f"{did_you_mean(name_or_path, names())}; use one of: {', '.join(names())}"
         )
     try:
         content = documents.read_yaml(source)

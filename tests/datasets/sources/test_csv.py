@@ -46,6 +46,42 @@ def test_a_manifest_from_a_spreadsheet_is_read(tmp_path):
     assert [track.group for track in tracks] == ["Björk", "c.wav"]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_other_delimiters_and_encodings_are_read(tmp_path, delimiter, encoding):
+    """European spreadsheets write semicolons; the header shows it."""
+    rows = [("Label", " path", "group"), ("Música", "a, b.wav", "Björk"), ("rock", "ü.wav", "")]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    touch(tmp_path, "ü.wav")
+    (tmp_path / "list.csv").write_bytes(text.encode(encoding))
+    first, second = read_source(tmp_path / "list.csv").tracks
+    assert (first.name, first.label, first.group) == ("a, b.wav", "Música", "Björk")
+    assert (second.name, second.label, second.group) == ("ü.wav", "rock", "ü.wav")
+
+
+@pytest.mark.parametrize(
+    ("row", "encoding"),
+    [
+        ("a.wav,Рок", "cp1251"),  # Latin-1 would be Ðîê
+        ("missing é.wav,rock", "cp1252"),  # no such file
+        ("a.wav,ro\u201cck", "cp1252"),
+        ("a.wav,ジャズ", "shift-jis"),
+    ],
+)
+def test_ambiguous_encodings_are_rejected_with_a_remedy(tmp_path, row, encoding):
+    (tmp_path / "list.csv").write_bytes(f"path,label\nb.wav,rock\n{row}\n".encode(encoding))
+    text = dataset_error(read_source, tmp_path / "list.csv")
+    assert "line 3 is neither UTF-8 nor Latin-1; save the manifest as CSV UTF-8" in text
+
+
+def test_latin_1_is_reported(tmp_path, caplog):
+    (tmp_path / "list.csv").write_bytes("path,label\na.wav,Música\n".encode("latin-1"))
+    assert read_source(tmp_path / "list.csv").tracks[0].label == "Música"
+    assert [record.message for record in caplog.records] == [
+        f"'{tmp_path / 'list.csv'}' is not UTF-8; it is read as Latin-1"
+    ]
+
+
 def test_the_order_of_rows_does_not_matter(tmp_path):
     rows = ["a.wav,rock,x", "b.wav,jazz,y", "c.wav,rock,z"]
     first = manifest(tmp_path, "path,label,group", *rows, name="1.csv")
@@ -75,8 +111,9 @@ def test_a_track_has_one_row(tmp_path, again):
 @pytest.mark.parametrize(
     ("rows", "parts"),
     [
-        (["name,label", "a.wav,rock"], ["column path"]),
-        (["a.wav,rock"], ["column label and path"]),
+        (["name,label", "a.wav,rock"], ["column path;", "is: name,label"]),
+        (["name;label", "a.wav;rock"], ["column path;", "is: name,label"]),
+        (["a.wav,rock"], ["column label and path", "is: a.wav,rock"]),
         (["path,label", "a.wav,"], ["line 2", "label"]),
         (["path,label", "a.wav,rock", ",rock"], ["line 3", "path"]),
         (["path,label", "a.wav"], ["line 2", "label"]),

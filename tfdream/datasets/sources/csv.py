@@ -1,6 +1,8 @@
 """A CSV manifest that lists tracks with their labels, groups and folds."""
 
 import csv
+import io
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -8,13 +10,22 @@ from tfdream.datasets.sources.base import Layout, Match
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 
+logger = logging.getLogger(__name__)
+
 MANIFEST = "manifest.csv"
+_COLUMNS = ("label", "path")
+_DELIMITERS = ",;\t"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MAX_SHOWN = 100
 _MAX_DIGITS = 9
 """Digits of a fold number; Python refuses to convert some thousands of them."""
 
 
 class CsvLayout(Layout):
     """A CSV file with the columns path and label, and optionally group and fold.
+
+    Cells are separated by commas, semicolons or tabs; the header shows which. The text is UTF-8, or
+    Latin-1 if that is plausible for every cell.
 
     Paths are relative to the manifest and stay below its folder. A source is the file, or a folder
     with a ``manifest.csv``.
@@ -31,7 +42,11 @@ class CsvLayout(Layout):
         manifest = source / MANIFEST if source.is_dir() else source
         try:
             return Source(sorted(_read_tracks(manifest)), [])
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f"manifest '{manifest}' cannot be read: {error}; save it as CSV UTF-8"
+            ) from None
+        except (OSError, csv.Error) as error:
             raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
 
 
@@ -39,24 +54,72 @@ def _read_tracks(manifest: Path) -> list[Track]:
     root = manifest.parent.resolve()
     tracks: list[Track] = []
     paths: set[Path] = set()
-    with manifest.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"path", "label"} - set(rows.fieldnames or ())
-        if missing:
-            raise DatasetError(f"'{manifest}' has no column {' and '.join(sorted(missing))}")
-        for row in rows:
-            location = f"'{manifest}' line {rows.line_num}"
-            track = _parse_row(row, manifest.parent, location)
-            resolved = track.path.resolve()  # slow, hence called once
-            if not resolved.is_relative_to(root):
-                raise DatasetError(
-                    f"{location}: path '{track.name}' is outside the manifest's folder"
-                )
-            if resolved in paths:
-                raise DatasetError(f"{location} lists '{track.name}' twice; a track has one row")
-            paths.add(resolved)
-            tracks.append(track)
+    content = manifest.read_bytes()
+    text, is_utf8 = _decode(content)
+    rows = _open_table(manifest, text)
+    for row in rows:
+        location = f"'{manifest}' line {rows.line_num}"
+        track = _parse_row(row, manifest.parent, location)
+        if not (is_utf8 or _is_plausible(track)):
+            raise DatasetError(
+                f"{location} is neither UTF-8 nor Latin-1; save the manifest as CSV UTF-8"
+            )
+        resolved = track.path.resolve()  # slow, hence called once
+        if not resolved.is_relative_to(root):
+            raise DatasetError(f"{location}: path '{track.name}' is outside the manifest's folder")
+        if resolved in paths:
+            raise DatasetError(f"{location} lists '{track.name}' twice; a track has one row")
+        paths.add(resolved)
+        tracks.append(track)
+    if not is_utf8:
+        logger.warning("'%s' is not UTF-8; it is read as Latin-1", manifest)
     return tracks
+
+
+def _decode(content: bytes) -> tuple[str, bool]:
+    """Decode a manifest; return its text, and whether the encoding is certain."""
+    if content.startswith(_UTF16_MARKS):  # "Unicode text" of spreadsheets
+        return content.decode("utf-16"), True
+    try:
+        return content.decode("utf-8-sig"), True
+    except UnicodeDecodeError:
+        return content.decode("cp1252"), False  # Latin-1 and some more letters
+
+
+def _is_plausible(track: Track) -> bool:
+    """Return whether a row that was decoded as Latin-1 is right, as far as that can be checked.
+
+    Text in another alphabet would be a row of accented letters; a path can be checked on disk.
+    """
+    if not track.name.isascii() and not track.path.exists():
+        return False
+    for text in (track.name, track.label, track.group):
+        accented = [letter for letter in text if not letter.isascii()]
+        plain = sum(letter.isascii() and letter.isalpha() for letter in text)
+        if len(accented) > plain or not all(map(str.isalpha, accented)):
+            return False
+    return True
+
+
+def _open_table(manifest: Path, text: str) -> "csv.DictReader[str]":
+    """Return the rows of a table, whose header selects the delimiter.
+
+    Raises:
+      DatasetError: if a column is missing.
+    """
+    columns: list[str] = []
+    for delimiter in _DELIMITERS:
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        names = [name.strip() for name in rows.fieldnames or ()]
+        rows.fieldnames = [name.casefold() for name in names]
+        if set(_COLUMNS) <= set(rows.fieldnames):
+            return rows
+        columns = max(columns, names, key=len)
+    missing = [name for name in _COLUMNS if name not in map(str.casefold, columns)]
+    raise DatasetError(
+        f"'{manifest}' has no column {' and '.join(missing)}; the first line names the columns, "
+        f"such as path,label,group, but is: {','.join(columns)[:_MAX_SHOWN]}"
+    )
 
 
 def _parse_row(row: dict[str, str], folder: Path, location: str) -> Track:
