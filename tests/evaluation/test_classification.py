@@ -313,3 +313,49 @@ def test_unreadable_files_are_reported_and_others_classified(run, song, tmp_path
 def test_no_readable_file_is_an_error(run, tmp_path):
     with pytest.raises(AudioError, match=r"a\.wav' does not exist"):
         predict(run, [tmp_path / "a.wav", tmp_path / "b.wav"])
+
+
+# Notes and rejection
+
+
+def test_notes_are_reasons_to_doubt_an_answer(run, song, tmp_path):
+    rng = np.random.default_rng(0)
+    signals = {
+        "silent": np.zeros(2 * RATE),
+        "short": rng.uniform(-0.5, 0.5, 80),
+        "constant": np.full(2 * RATE, 0.2),
+        "loud": np.clip(rng.uniform(-2, 2, 2 * RATE), -1, 1),
+    }
+    paths = [tmp_path / f"{name}.wav" for name in signals]
+    for path, signal in zip(paths, signals.values(), strict=True):
+        soundfile.write(path, signal, RATE, "PCM_16")
+    copy = shutil.copy(song, tmp_path / "copy.wav")
+    answers = predict(run, [*paths, song, copy])["files"]
+    assert list(answers[0]) == ["path", "label", "probabilities", "seconds", "notes"]
+    silent, short, constant, loud, first, second = (entry["notes"] for entry in answers)
+    assert silent == ["silent"]
+    assert "padded from 0.01 s" in short
+    assert constant == ["silent", "DC offset of 0.20"]
+    assert loud[0].startswith("clipped: ")
+    assert second == [*first, f"duplicate of '{song}'"]
+
+
+def test_narrow_files_are_noted(run, tmp_path):
+    """The network's sample rate is 8 kHz, the file's 4 kHz."""
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "narrow.wav", rng.uniform(-0.5, 0.5, 8000), 4000)
+    assert only(run, tmp_path / "narrow.wav")["notes"] == ["nothing above 2 kHz"]
+
+
+def test_uncertain_and_silent_files_are_unknown_on_request(run, song, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    paths = [song, tmp_path / "silent.wav"]
+    plain = predict(run, paths)["files"]
+    assert all(entry["label"] in run.labels for entry in plain)
+    largest = max(plain[0]["probabilities"].values())
+    below, above = (
+        predict(run, paths, threshold)["files"] for threshold in (largest - 1e-3, largest + 1e-3)
+    )
+    assert [entry["label"] for entry in below] == [plain[0]["label"], "unknown"]
+    assert [entry["label"] for entry in above] == ["unknown", "unknown"]
+    assert above[0]["probabilities"] == plain[0]["probabilities"]

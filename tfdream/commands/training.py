@@ -172,12 +172,23 @@ def crossvalidate(
 @command(failed_partly=lambda result: any("error" in file for file in result["files"]))
 @click.argument("run", type=options.PATH)
 @click.argument("audio", type=options.PATH, nargs=-1, required=True)
-def predict(run: Path, audio: tuple[Path, ...]) -> Result:
-    """Classify AUDIO files of any length with the network of RUN."""
+@click.option(
+    "--unknown-below",
+    type=options.Number(0, 1),
+    metavar="P",
+    help="Answer 'unknown' if the largest probability is below P, or the file is silent.",
+)
+def predict(run: Path, audio: tuple[Path, ...], unknown_below: float | None) -> Result:
+    """Classify AUDIO files of any length with the network of RUN.
+
+    The notes on a file are reasons to doubt the answer: silent, padded, truncated, clipped, a DC
+    offset, no energy in a part of the network's band, or a duplicate of another file. If some files
+    cannot be read, the others are classified, and the exit status is 3.
+    """
     from tfdream.evaluation.classification import predict
     from tfdream.runs import Run
 
-    return predict(Run.open(run), list(audio))
+    return predict(Run.open(run), list(audio), unknown_below)
 
 
 @command()

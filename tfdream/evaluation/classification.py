@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from tfdream import audio
+from tfdream.audio.notes import Examination
 from tfdream.datasets import manifest
 from tfdream.datasets.batches import LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
@@ -18,8 +19,11 @@ from tfdream.datasets.preparation import cutting
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.evaluation.scores import intervals, per_class
+from tfdream.io.duplicates import identical_files
 from tfdream.runs import Run
 
+UNKNOWN = "unknown"
+"""The label of a file whose classification is rejected; see `predict`."""
 _BATCH_SIZE = 16
 
 
@@ -109,26 +113,42 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
     )
 
 
-def predict(run: Run, paths: Sequence[str | Path]) -> dict[str, Any]:
+def predict(
+    run: Run, paths: Sequence[str | Path], unknown_below: float | None = None
+) -> dict[str, Any]:
     """Classify audio files of any length, sample rate and number of channels.
 
     The probabilities of a file are the mean over its clips, weighted by their length before
     padding.
 
+    Args:
+      run: run of the classifier.
+      paths: audio files.
+      unknown_below: the label of a file is `UNKNOWN` if it is silent, or if its largest probability
+        is below this one.
+
     Returns:
-      The JSON object of the command: `files`, each with path, label, probabilities and seconds, or
-      with path and error where the file cannot be read.
+      The JSON object of the command: `files`, each with path, label, probabilities, seconds and
+      notes (properties of the file that make the answer unreliable, see `audio.notes`, and the
+      other paths with identical content), or with path and error where the file cannot be read.
 
     Raises:
       AudioError: if no file can be read.
     """
     judge = Judge(run)
     files: list[dict[str, Any]] = []
+    original_of = _originals(paths)
     for path in paths:
         try:
-            files.append({"path": str(path), **judge.classify_file(path)._asdict()})
+            prediction = judge.classify_file(path)
         except AudioError as error:
             files.append({"path": str(path), "error": str(error)})
+            continue
+        if unknown_below is not None:
+            prediction = prediction.reject(unknown_below)
+        if Path(path) in original_of:
+            prediction.notes.append(f"duplicate of '{original_of[Path(path)]}'")
+        files.append({"path": str(path), **prediction.as_json()})
     if not any("label" in file for file in files):
         raise AudioError(files[0]["error"])
     return {"files": files}
@@ -138,14 +158,33 @@ class FilePrediction(NamedTuple):
     """The output of a classifier for an audio file.
 
     Attributes:
-      label: the most probable label.
+      label: the most probable label, or `UNKNOWN`.
       probabilities: the probability of each label.
       seconds: length of the file.
+      notes: properties of the file that make the answer unreliable.
+      is_silent: whether the file is silent.
     """
 
     label: str
     probabilities: dict[str, float]
     seconds: float
+    notes: list[str]
+    is_silent: bool = False
+
+    def reject(self, threshold: float) -> "FilePrediction":
+        """Return the prediction with the label `UNKNOWN` if it is too uncertain.
+
+        >>> prediction = FilePrediction("rock", {"jazz": 0.4, "rock": 0.6}, 1.0, [])
+        >>> prediction.reject(0.5).label, prediction.reject(0.7).label
+        ('rock', 'unknown')
+        """
+        if self.is_silent or max(self.probabilities.values()) < threshold:
+            return self._replace(label=UNKNOWN)
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """Return label, probabilities, seconds and notes."""
+        return {key: value for key, value in self._asdict().items() if key != "is_silent"}
 
 
 class Judge:
@@ -187,12 +226,21 @@ class Judge:
           AudioError: if it cannot be read, or is shorter than a sample at the run's rate.
         """
         rate, labels = self.run.sample_rate, self.run.labels
-        with audio.Reader(Path(path)) as reader:
-            share, samples = self(reader.mid(rate))
+        with audio.Reader(path) as reader:
+            examination = Examination(reader.info.sample_rate)
+            mid = audio.mid(examination.observe(reader.blocks()))
+            share, samples = self(audio.resample(mid, reader.info.sample_rate, rate))
+            notes = examination.notes(rate, self.run.clip_samples / rate, reader.damage)
         if not samples:  # a click at a high rate may be resampled to nothing
             raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; remove it")
         probabilities = dict(zip(labels, share.tolist(), strict=True))
-        return FilePrediction(labels[int(share.argmax())], probabilities, samples / rate)
+        return FilePrediction(
+            labels[int(share.argmax())],
+            probabilities,
+            samples / rate,
+            notes,
+            examination.is_silent,
+        )
 
 
 def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -214,6 +262,15 @@ def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatAr
             pieces = []
     if pieces:
         yield _batch(pieces, run)
+
+
+def _originals(paths: Sequence[str | Path]) -> dict[Path, Path]:
+    """Map each file that is identical to an earlier one to that one."""
+    return {
+        copy: same[0]
+        for same in identical_files(dict.fromkeys(map(Path, paths)))
+        for copy in same[1:]
+    }
 
 
 def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, Any]]:
