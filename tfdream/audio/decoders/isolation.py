@@ -138,19 +138,29 @@ class _Worker:
 
     def receive_block(self, samples: int, channels: int) -> Samples:
         """Return the block of samples that follows a reply."""
-        content = self._receive(4 * BLOCK_SAMPLES * channels)
-        if len(content) != 4 * samples * channels:
-            raise _WorkerError("the decoder sent an incomplete block")
-        block: Samples = np.frombuffer(bytearray(content), np.float32).reshape(samples, channels)
+        if not 0 < samples <= BLOCK_SAMPLES:
+            raise _WorkerError(f"the decoder sent a block of {samples} samples")
+        block = np.empty((samples, channels), np.float32)
+        rest = block.data.cast("B")
+        while rest:  # without the copies that `recv_bytes` makes
+            self._wait()
+            received = os.readv(self._replies.fileno(), [rest])
+            if not received:
+                raise _WorkerError(self._exit_reason())
+            rest = rest[received:]
         return block
 
     def _receive(self, max_bytes: int) -> bytes:
+        self._wait()
         try:
-            if not self._replies.poll(STALL_SECONDS):
-                raise _WorkerError(f"the decoder did not respond for {STALL_SECONDS:g} s")
             return self._replies.recv_bytes(max_bytes)
         except (EOFError, OSError):
             raise _WorkerError(self._exit_reason()) from None
+
+    def _wait(self) -> None:
+        """Wait for data of the process, or its end."""
+        if not self._replies.poll(STALL_SECONDS):
+            raise _WorkerError(f"the decoder did not respond for {STALL_SECONDS:g} s")
 
     def is_alive(self) -> bool:
         """Return whether the process runs."""

@@ -5,6 +5,7 @@ unpickled on either side, so that a decoder that a file took over cannot run cod
 """
 
 import json
+import os
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,7 +40,9 @@ def main(requests: int, replies: int) -> None:
                 reply, block = session.answer(request)
             sender.send_bytes(json.dumps(reply).encode())
             if block is not None:
-                sender.send_bytes(np.ascontiguousarray(block, np.float32).data.cast("B"))
+                rest = np.ascontiguousarray(block, np.float32).data.cast("B")
+                while rest:
+                    rest = rest[os.write(replies, rest) :]
         except (EOFError, OSError):  # the parent has ended
             return
 
