@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdream.datasets import manifest
-from tfdream.errors import ConfigError, ModelError
+from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.evaluation.classification import predict_dataset
 from tfdream.runs import Run
 from tfdream.training.classification import ClassificationTask
@@ -47,6 +47,13 @@ def test_the_metrics_are_those_of_the_stored_weights(run, loaded, trained):
 
 def test_parameters_do_not_include_the_optimizer(run, trained):
     assert trained[1]["parameters"] == run.model.count_params()
+
+
+def test_one_label_is_refused(configure, loaded):
+    """Its accuracy would be 1 and its loss 0."""
+    single = loaded.model_copy(update={"labels": ["noise"]})
+    with pytest.raises(DatasetError, match=r"has one label \('noise'\); a classifier needs two"):
+        ClassificationTask.describe(configure(), [single], 0)
 
 
 # Continued runs

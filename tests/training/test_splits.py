@@ -42,3 +42,15 @@ def test_clips_of_another_sample_rate_or_length_are_refused(loaded, configure):
     for setting, value in (("sample_rate", 16000), ("clip_seconds", 0.5)):
         with pytest.raises(DatasetError, match=rf"{setting}=.* requires {value}.*--set prepare"):
             splits.check_clips(configure(f"prepare.{setting}={value}"), loaded)
+
+
+def test_every_other_difference_of_the_clips_is_named(loaded, configure, caplog):
+    splits.check_clips(configure("prepare.folds=5", "prepare.seed=3"), loaded)
+    assert not caplog.records  # neither changes a clip
+    settings = {"skip_start_seconds": 0.5, "gain": 0.25, "tail": "repeat", "min_fill": 0.25}
+    overrides = [f"prepare.{name}={value}" for name, value in settings.items()]
+    splits.check_clips(configure(*overrides), loaded)
+    (record,) = caplog.records
+    for name, value in settings.items():
+        assert f"{name}={getattr(loaded.config, name)} instead of {value}" in record.message
+    assert f"'{loaded.folder}' was prepared with other settings" in record.message
