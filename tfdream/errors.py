@@ -4,6 +4,9 @@ A message names the argument, its value, the limit and the remedy, in one line. 
 prints the message and exits with code 1. Library code catches `TfdreamError` or a subclass.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class TfdreamError(Exception):
     """Base class of all errors that tfdream raises on purpose."""
@@ -31,3 +34,16 @@ class ModelError(TfdreamError):
 
 class ClusterError(TfdreamError):
     """Raised when a machine of distributed training is missing or has different arguments."""
+
+
+def did_you_mean(name: str, available: Iterable[str]) -> str:
+    """Return the part of a message that suggests the most similar name; empty if none is similar.
+
+    >>> did_you_mean("conv_3", ["conv2", "conv3", "pool"])
+    " (did you mean 'conv3'?)"
+    >>> did_you_mean("jazz", ["rock"])
+    ''
+    """
+    by_case = {each.casefold(): each for each in available}
+    similar = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    return f" (did you mean '{by_case[similar[0]]}'?)" if similar else ""

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tfdream.errors import ConfigError, ModelError
+from tfdream.errors import ConfigError, ModelError, did_you_mean
 
 Strides = tuple[float, ...]
 """Cells of the model's input from one cell of an activation to the next, along each axis."""
@@ -101,7 +101,10 @@ def find_layers(model: keras.Model, names: Iterable[str]) -> list[keras.Layer]:
     names = list(names)
     for name in names:
         if name not in by_name:
-            raise ModelError(f"layer '{name}' is not in the model; its layers: {_listed(model)}")
+            raise ModelError(
+                f"layer '{name}' is not in the model{did_you_mean(name, by_name)}; its layers: "
+                f"{_listed(model)}"
+            )
     return [by_name[name] for name in names]
 
 

@@ -3,12 +3,13 @@
 import ast
 import inspect
 import operator
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, did_you_mean
 from tfdream.synthesis.ascent.objectives import Objective, functions
 from tfdream.synthesis.ascent.objectives.base import quoted
 
@@ -18,6 +19,9 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
 }
 _TYPE_NAMES = {int: "an integer", float: "a number"}
+
+# A first argument without quotes.
+_FIRST_ARGUMENT = re.compile(r"\(\s*([^\s'\"(),=][^'\"(),=]{0,200}?)\s*(?=[,)])")
 
 # Longest expression that a message repeats completely, in characters.
 _MAX_SHOWN = 200
@@ -50,10 +54,11 @@ def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Ob
     """
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-        result = _Evaluator(expression, default_layer, labels).evaluate(tree)
+        result = _Evaluator(expression.strip(), default_layer, labels).evaluate(tree)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
         shown = expression if len(expression) < _MAX_SHOWN else f"{expression[:_MAX_SHOWN]}…"
-        raise ConfigError(f"objective '{shown}' cannot be parsed; {_example()}") from None
+        remedy = _quote_names(expression) or _example()
+        raise ConfigError(f"objective '{shown}' cannot be parsed; {remedy}") from None
     if not isinstance(result, Objective):
         raise ConfigError(f"objective '{expression}' is only a number; {_example()}")
     return result
@@ -87,9 +92,12 @@ class _Evaluator:
     def _call(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Objective:
         available = functions()
         if name not in available:
-            raise ConfigError(f"objective '{name}' is not one of: {', '.join(available)}")
-        positional = [_argument(argument) for argument in arguments]
-        named: dict[str, Any] = {each.arg or "**": _argument(each.value) for each in keywords}
+            raise ConfigError(
+                f"objective '{name}' is not one of: {', '.join(available)}"
+                f"{did_you_mean(name, available)}"
+            )
+        positional = [self._argument(argument) for argument in arguments]
+        named: dict[str, Any] = {each.arg or "**": self._argument(each.value) for each in keywords}
         signature = inspect.signature(available[name])
         parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
         usage = f"objective {name}({', '.join(parameters)})"
@@ -109,13 +117,23 @@ class _Evaluator:
                 raise ConfigError(f"{usage}: {parameter}={value} is not {_TYPE_NAMES[kind]}")
         return available[name](*bound.args, **bound.kwargs)
 
+    def _argument(self, node: ast.expr) -> str | float:
+        """Return a number, a text in quotes, or a name as it is written: ``hip-hop``."""
+        with suppress(ValueError):
+            value = ast.literal_eval(node)
+            if isinstance(value, str | int | float):
+                return value
+        return ast.get_source_segment(self.expression, node) or ast.unparse(node)
 
-def _argument(node: ast.expr) -> str | float:
-    with suppress(ValueError):
-        value = ast.literal_eval(node)
-        if isinstance(value, str | int | float):
-            return value
-    return ast.unparse(node)
+
+def _quote_names(expression: str) -> str | None:
+    """Return the advice to write names in quotes, if the expression is valid with them."""
+    quoted_names = _FIRST_ARGUMENT.sub(lambda match: f"({quoted(match[1])}", expression)
+    try:
+        ast.parse(quoted_names.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return f"write names with spaces or signs in quotes: {quoted_names}"
 
 
 def _example() -> str:

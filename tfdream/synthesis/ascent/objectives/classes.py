@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, did_you_mean
 from tfdream.synthesis.ascent.objectives.base import (
     LOGITS,
     Activations,
@@ -28,7 +28,10 @@ def class_logit(label: str, labels: Sequence[str]) -> Objective:
       ConfigError: if `label` is not one of them.
     """
     if label not in labels:
-        raise ConfigError(f"class_logit({label}): the network's labels are {', '.join(labels)}")
+        raise ConfigError(
+            f"class_logit({quoted(label)}): the network has no such label"
+            f"{did_you_mean(label, labels)}; its labels are {', '.join(map(quoted, labels))}"
+        )
     index = list(labels).index(label)
 
     def value(activations: Activations, targets: Targets) -> tf.Tensor:
