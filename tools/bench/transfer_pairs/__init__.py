@@ -1,0 +1,1 @@
+"""Pairs of recordings with a target, measures and baselines of style transfers."""
