@@ -20,7 +20,13 @@ from typing import Any
 import numpy as np
 
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage, Decoder
-from tfdream.audio.decoders.limits import STALL_SECONDS, describe_exit, exiting_on_stall
+from tfdream.audio.decoders.limits import (
+    CUTTING_MEMORY_BYTES,
+    STALL_SECONDS,
+    describe_exit,
+    exiting_on_stall,
+    limit_process,
+)
 from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError
 
@@ -47,9 +53,10 @@ def is_enabled() -> bool:
 def decode_here() -> None:
     """Decode the files that this process reads in itself: its parent expects it to crash.
 
-    The process exits if a file blocks its decoder.
+    The memory of the process is limited, and it exits if a file blocks its decoder.
     """
     os.environ[VARIABLE] = _GUARDED
+    limit_process(CUTTING_MEMORY_BYTES)
 
 
 def guarded(decoder: Decoder) -> Decoder:

@@ -8,32 +8,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY_BYTES = 2 << 30
-"""Address space of a process that decodes.
+"""Memory that a process may map for decoding.
 
-Python, NumPy and ffmpeg map 0.3 GB; the index of an audiobook of 40 hours and large pictures need
-some 0.1 GB more. A decoder that asks for more than this was misled by a damaged file.
+The index of an audiobook of 40 hours and large pictures need some 0.1 GB. A decoder that asks for
+more than this was misled by a damaged file.
 """
+CUTTING_MEMORY_BYTES = 4 << 30
+"""Memory that a process of `prepare` may map, which holds the clips of a track, too."""
 STALL_SECONDS = 60.0
 """Longest time for a block of samples. Decoding takes milliseconds; the rest is for slow disks."""
 _EXIT_SECONDS = 2 * STALL_SECONDS
 
 
-def limit_process() -> None:
+def limit_process(memory_bytes: int = MEMORY_BYTES) -> None:
     """Limit the memory of this process, and let it write no core dumps.
 
     Systems without resource limits ignore it.
+
+    Args:
+      memory_bytes: address space beyond that which is mapped now; allocations then fail.
     """
     try:
         import resource
     except ImportError:
         return
-    for limit, value in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0)):
+    memory = _mapped_bytes() + memory_bytes
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(limit)
         if hard == resource.RLIM_INFINITY or hard > value:
             try:
                 resource.setrlimit(limit, (value, hard))
             except (OSError, ValueError):  # macOS refuses limits of the address space
                 continue
+
+
+def _mapped_bytes() -> int:
+    """Return the address space of this process; a guess where the system does not list it."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 1 << 30
+    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

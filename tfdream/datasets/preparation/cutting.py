@@ -181,6 +181,8 @@ def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
         return cut(track.path, config)
     except AudioError as error:
         return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
+    except MemoryError:
+        return Skipped(track.name, "it needs more memory than a process may use; split it")
 
 
 def _count(track: Track, config: PrepareConfig) -> int:
