@@ -14,7 +14,7 @@ from tfdream.synthesis.transfer import transfer
 
 
 def main(content: str, style: str, output: str, *overrides: str) -> None:
-    recipe = config.load("transfer/recommended", config.TransferConfig, overrides)
+    recipe = config.load("transfer/texture", config.TransferConfig, overrides)
     result = transfer(content, style, output, recipe)
     print(f"style loss: {result['style_loss_before']:.3g} → {result['style_loss_rendered']:.3g}")
 

@@ -93,7 +93,7 @@ def test_option_tables_name_existing_options():
     ("section", "name", "schema"),
     [
         ("A dream", "dream/recommended", config.DreamConfig),
-        ("A transfer", "transfer/recommended", config.TransferConfig),
+        ("A transfer", "transfer/texture", config.TransferConfig),
         ("A translation", "translate/recommended", config.TranslateConfig),
     ],
 )

@@ -11,7 +11,6 @@ from tfdream.config import (
     Experiment,
     GenerateConfig,
     PrepareConfig,
-    TransferConfig,
     TranslateConfig,
     TranslationExperiment,
 )
@@ -19,7 +18,6 @@ from tfdream.errors import ConfigError
 
 RECIPES = {
     "dream": DreamConfig,
-    "transfer": TransferConfig,
     "translate": TranslateConfig,
     "generate": GenerateConfig,
 }
@@ -28,6 +26,8 @@ RECIPES = {
 def load(name):
     """Load a packaged configuration by the schema of its folder."""
     folder, _, _ = name.rpartition("/")
+    if folder == "transfer":
+        return config.load_transfer(name)
     return config.load(name, RECIPES[folder]) if folder else config.load_experiment(name)
 
 

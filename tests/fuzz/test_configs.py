@@ -12,7 +12,6 @@ from tfdream import config
 from tfdream.config import (
     DreamConfig,
     GenerateConfig,
-    TransferConfig,
     TranslateConfig,
     load_experiment,
 )
@@ -24,7 +23,6 @@ CONFIGS = {
 }
 SCHEMAS = {
     "dream": DreamConfig,
-    "transfer": TransferConfig,
     "translate": TranslateConfig,
     "generate": GenerateConfig,
 }
@@ -37,6 +35,9 @@ def load(path, content):
     """Read a configuration as a command reads it."""
     schema = SCHEMAS.get(path.parent.name)
     try:
+        if path.parent.name == "transfer":
+            config.load_transfer(str(content))
+            return
         load_experiment(str(content)) if schema is None else config.load(content, schema)
     except ConfigError as error:
         assert "\n" not in str(error)

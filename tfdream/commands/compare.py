@@ -17,7 +17,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, resul
     type=options.PATH,
     help="Audio file with the target style: also measure the style distance of both files to it, "
     "independent of the volume. The measuring network has random weights of another seed than that "
-    "of `transfer/recommended`.",
+    "of `transfer/texture`.",
 )
 @click.option(
     "--model",

@@ -49,6 +49,7 @@ from tfdream.config.recipes import (
     RunNetworkConfig,
     SmoothingConfig,
     TilesConfig,
+    TimbreConfig,
     TransferConfig,
 )
 from tfdream.config.training import (
@@ -57,6 +58,7 @@ from tfdream.config.training import (
     ModelConfig,
     SupervisedTrainingConfig,
 )
+from tfdream.config.transfers import AnyTransfer, load_transfer
 from tfdream.config.translation import (
     TranslateConfig,
     TranslationExperiment,
@@ -68,6 +70,7 @@ __all__ = [
     "AnyCanvas",
     "AnyFrontend",
     "AnyLevelCanvas",
+    "AnyTransfer",
     "AugmentationConfig",
     "BaseExperiment",
     "BaseTrainingConfig",
@@ -107,6 +110,7 @@ __all__ = [
     "StftSpec",
     "SupervisedTrainingConfig",
     "TilesConfig",
+    "TimbreConfig",
     "TrainingConfig",
     "TransferConfig",
     "TranslateConfig",
@@ -116,6 +120,7 @@ __all__ = [
     "describe",
     "load",
     "load_experiment",
+    "load_transfer",
     "names",
     "validate",
     "validate_experiment",

@@ -159,9 +159,10 @@ NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discrim
 
 
 class TransferConfig(Recipe):
-    """Settings of `transfer`: layers of style and content, their weights, and the optimization."""
+    """Settings of `transfer` by gradients: layers of style and content, weights, optimization."""
 
     packaged_in: ClassVar[str] = "transfer"
+    method: Literal["gradient"] = "gradient"
     network: NetworkConfig
     style_layers: dict[str, NotNegative]
     """Weight λ of each layer whose Gram matrix represents the style."""
@@ -188,3 +189,23 @@ class TransferConfig(Recipe):
                 "empty; name a layer, or use style_strength=1"
             )
         return self
+
+
+class TimbreConfig(RenderConfig):
+    """Settings of `transfer` with method=timbre: gains that follow the notes of the content.
+
+    >>> TimbreConfig(method="timbre").style_strength
+    0.8
+    """
+
+    packaged_in: ClassVar[str] = "transfer"
+    method: Literal["timbre"]
+    style_strength: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """Factor of the gains: 0 is the content, 1 the full difference of the expected spectra."""
+    residual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of the content's own deviation from its expected spectrum that is removed."""
+    noise_reduction_db: NotNegative = 0.0
+    """Reduction of the amplification of bands that the content leaves nearly empty."""
+    added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    """Level of sound that replaces the amplification of those bands, relative to the style's
+    expected level: the content itself, distorted. null adds none."""

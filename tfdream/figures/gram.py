@@ -35,7 +35,7 @@ class Options(AudioFigureOptions):
     run: Annotated[Path | None, Option("--model", "RUN")] = Field(
         None, description="A run folder, for a CONFIG that needs one."
     )
-    recipe: Recipe = "transfer/recommended"
+    recipe: Recipe = "transfer/texture"
     layers: Annotated[tuple[str, ...], Option("--layer")] = Field(
         (), description="A layer, repeatable; by default the style layers."
     )

@@ -1,8 +1,11 @@
 """`transfer`: a recording in the style of another.
 
-Style and content are objectives of a network's activations; everything else is as in `dream`.
+By gradients, style and content are objectives of a network's activations, and everything else is as
+in `dream`. By timbre, gains follow the notes of the content, without a network.
 """
 
+import abc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream import audio
-from tfdream.config import FeatureNetworkConfig, TransferConfig
-from tfdream.errors import ConfigError
+from tfdream.audio.notes import Examination
+from tfdream.config import AnyTransfer, FeatureNetworkConfig, TimbreConfig, TransferConfig
+from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.signal.images import Size
@@ -21,22 +25,169 @@ from tfdream.synthesis.ascent.objectives.base import relative, total
 from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import check_outputs, process_file
+from tfdream.synthesis.rendering.process import (
+    TileProcessor,
+    check_outputs,
+    log_notes,
+    process_file,
+)
+from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.tile_optimizer import (
     InitFn,
+    Objectives,
     TileOptimizer,
     build_tile_optimizer,
     noise,
     total_steps,
 )
+from tfdream.synthesis.timbre import TimbreProcessor
+
+
+class StyleTransfer(abc.ABC):
+    """A style and a recipe, prepared once for any number of contents.
+
+    Attributes:
+      style_path: any audio file, of any length; all of it is used.
+      config: the recipe.
+      run: the network, if the recipe uses that of a run.
+      style_notes: notes on the style, such as its bandwidth.
+    """
+
+    style_path: Path
+    config: AnyTransfer
+    run: Run | None = None
+    style_notes: Sequence[str]
+
+    @property
+    @abc.abstractmethod
+    def steps(self) -> int:
+        """Largest number of steps for each batch of tiles."""
+
+    @abc.abstractmethod
+    def prepare(self, content_path: str | Path) -> TileProcessor:
+        """Build what changes the tiles of a content."""
+
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        """Return further entries of the result."""
+        return {}
+
+    def __call__(
+        self,
+        content_path: str | Path,
+        output: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        progress: ProgressFn = no_progress,
+    ) -> dict[str, Any]:
+        """Give a file the style, and measure the written file; see `transfer`."""
+        content_path, output = Path(content_path), Path(output)
+        check_outputs(output, options, self.steps, (content_path, self.style_path))
+        processor = self.prepare(content_path)
+        with sidecar.claim(output):
+            result = process_file(
+                content_path, output, processor, self.config.normalize, options, progress
+            )
+            result |= self.details(processor)
+            result["notes"] += [f"style: {note}" for note in self.style_notes]
+            sidecar.write(output, self.provenance(content_path, options), result)
+        return result
+
+    def provenance(
+        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> Provenance:
+        """Return the inputs and settings that determine the transfer of a file."""
+        return {
+            "command": "transfer",
+            "content": str(content_path),
+            "style": str(self.style_path),
+            "run": self.run and self.run.describe(),
+            "config": self.config.model_dump(mode="json"),
+            **options.settings(),
+        }
+
+
+class TimbreTransfer(StyleTransfer):
+    """Transfers the timbre of a style to the notes of contents; see `synthesis.timbre`.
+
+    Args:
+      style_path: any audio file, of any length; all of it is used.
+      config: strength and added sound.
+
+    Raises:
+      AudioError: if the style cannot be read or is silent.
+    """
+
+    def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
+        self.style_path = Path(style_path)
+        self.config: TimbreConfig = config
+        self.style_notes = _style_notes(self.style_path, audio.info(style_path).sample_rate)
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def prepare(self, content_path: str | Path) -> TimbreProcessor:
+        return TimbreProcessor(Path(content_path), self.style_path, self.config)
+
+
+class GradientTransfer(StyleTransfer):
+    """Optimizes contents toward the activations that a network has for a style.
+
+    Args:
+      style_path: any audio file, of any length; all of it is used.
+      config: network, layers, weights, canvas and optimizer.
+      run: the network, if the configuration has ``network.kind=run``.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the style cannot be read or is silent, or the settings
+        do not fit.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
+    for the published systems.
+    """
+
+    def __init__(
+        self, style_path: str | Path, config: TransferConfig, run: Run | None = None
+    ) -> None:
+        self.style_path = Path(style_path)
+        self.config: TransferConfig = config
+        self.run = run
+        self.audio_model = build_audio_model(config, run)
+        self.style_notes = _style_notes(self.style_path, self.audio_model.sample_rate)
+        self._optimizers: dict[bool, TileOptimizer] = {}
+
+    @property
+    def steps(self) -> int:
+        return total_steps(self.config)
+
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        assert isinstance(processor, TileOptimizer)
+        return {"objective": processor.compiled.objective.name}
+
+    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
+        """Return the tile optimizer for contents.
+
+        Args:
+          resampled: whether the contents have another sample rate than the model.
+        """
+        if resampled not in self._optimizers:
+            self._optimizers[resampled] = style_tile_optimizer(
+                self.style_path, self.audio_model, self.config, resampled
+            )
+        return self._optimizers[resampled]
+
+    def prepare(self, content_path: str | Path) -> TileOptimizer:
+        return self.tile_optimizer(
+            audio.info(content_path).sample_rate != self.audio_model.sample_rate
+        )
 
 
 def transfer(
     content_path: str | Path,
     style_path: str | Path,
     output: str | Path,
-    config: TransferConfig,
+    config: AnyTransfer,
     run: Run | None = None,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
@@ -47,7 +198,7 @@ def transfer(
       content_path: any audio file, of any length; the output has its rate and channels.
       style_path: any audio file, of any length; all of it is used.
       output: wav, flac or ogg, by its extension. Its sidecar is ``<output>.json``.
-      config: network, layers, weights, canvas and optimizer.
+      config: the recipe; see `config.load_transfer`.
       run: the network, if the configuration has ``network.kind=run``.
       options: part of the content, format, snapshots, and whether to overwrite.
       progress: receives finished and all steps, and the negative weighted loss; if it returns True,
@@ -56,32 +207,30 @@ def transfer(
     Returns:
       The JSON object of the command: style_loss and content_loss, each with the suffixes _before,
       _after (for the optimized view) and _rendered (for the written file), and the result of
-      `process_file`. Losses include the weights of layers, not those of style and content.
+      `process_file`. Losses by gradients include the weights of layers, not those of style and
+      content; those of timbre are in dB².
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
-
-    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
-    for the published systems.
     """
-    content_path, style_path, output = Path(content_path), Path(style_path), Path(output)
-    check_outputs(output, options, total_steps(config), (content_path, style_path))
-    audio_model = build_audio_model(config, run)
-    resampled = audio.info(content_path).sample_rate != audio_model.sample_rate
-    optimizer = style_tile_optimizer(style_path, audio_model, config, resampled)
-    with sidecar.claim(output):
-        result = process_file(content_path, output, optimizer, config.normalize, options, progress)
-        result["objective"] = optimizer.compiled.objective.name
-        provenance = {
-            "command": "transfer",
-            "content": str(content_path),
-            "style": str(style_path),
-            "run": run and run.describe(),
-            "config": config.model_dump(mode="json"),
-            **options.settings(),
-        }
-        sidecar.write(output, provenance, result)
-    return result
+    sidecar.check_output(output, options.bits, options.force, (content_path, style_path))
+    style_transfer = build_transfer(style_path, config, run)
+    return style_transfer(content_path, output, options, progress)
+
+
+def build_transfer(
+    style_path: str | Path, config: AnyTransfer, run: Run | None = None
+) -> StyleTransfer:
+    """Prepare the transfer of a style by the method of a recipe.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the style or the settings do not fit.
+    """
+    if isinstance(config, TransferConfig):
+        return GradientTransfer(style_path, config, run)
+    if run is not None:
+        raise ConfigError("method=timbre uses no network; remove --model")
+    return TimbreTransfer(style_path, config)
 
 
 def style_tile_optimizer(
@@ -99,12 +248,26 @@ def style_tile_optimizer(
       AudioError, ConfigError, ModelError: if the style or the settings do not fit.
     """
 
-    def objectives(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
+    def build(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
         losses = transfer_losses(style_path, audio_model, config, size)
         return -weighted_loss(losses, config), losses
 
+    goal = Goal("style_loss", rises=False, reverts=config.init == "content")
     init = _init(config, style_path, audio_model)
-    return build_tile_optimizer(audio_model, config, objectives, resampled, init)
+    return build_tile_optimizer(audio_model, config, Objectives(build, goal), resampled, init)
+
+
+def _style_notes(path: Path, sample_rate: int) -> list[str]:
+    """Return the notes on a style; raise AudioError if it is silent."""
+    with audio.Reader(path) as reader:
+        examination = Examination(reader.info.sample_rate)
+        for _ in examination.observe(reader.blocks()):
+            pass
+        notes = examination.notes(sample_rate, damage=reader.damage)
+    if examination.is_silent:
+        raise AudioError(f"style '{path}' is silent; use another recording")
+    log_notes(path, notes)
+    return notes
 
 
 def transfer_losses(

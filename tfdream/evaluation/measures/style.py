@@ -14,7 +14,7 @@ from tfdream.evaluation.measures.levels import db_to_power, power_to_db
 from tfdream.synthesis.ascent.gram import GramExtractor, GramMatrix
 from tfdream.synthesis.audio_model import FeatureNetwork
 
-RECIPE = "transfer/recommended"
+RECIPE = "transfer/texture"
 
 # Seed of the weights: far from the seeds of transfers, which are usually small.
 _SEED = 90210
@@ -29,7 +29,7 @@ _MAX_LU = 6.0
 class StyleDistance:
     """Measures the distance of original and result from a style: an `ExtraMeasure` for `compare`.
 
-    The distance is that of the Gram matrices of the style layers of `transfer/recommended`,
+    The distance is that of the Gram matrices of the style layers of `transfer/texture`,
     ‖G − S‖² over ‖S‖² of the style, each over the mid signal of a whole file; 0 means equal
     matrices. The network has random weights of another seed than the recipe's, so that it is not
     the network that a transfer was optimized for.

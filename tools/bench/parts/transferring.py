@@ -28,7 +28,7 @@ def measure(folder: Path) -> list[Cost]:
 def _recipes() -> Iterator[Cost]:
     for path in config.names():
         kind, _, name = path.rpartition("/")
-        if kind == "transfer":
+        if kind == "transfer" and isinstance(config.load_transfer(path), config.TransferConfig):
             yield one(name)
 
 

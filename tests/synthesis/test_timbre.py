@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import soundfile
+
+from tfdream import audio
+from tfdream.config.recipes import TimbreConfig
+from tfdream.errors import AudioError
+from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.timbre import TimbreProcessor
+
+RATE = 16000
+
+
+def melody(semitones, tilt_db, rate=RATE):
+    """Decaying notes whose partials fall by `tilt_db` per octave."""
+    time = np.arange(round(0.4 * rate)) / rate
+    notes = []
+    for hertz in 220 * 2 ** (np.array(semitones) / 12):
+        partials = np.arange(1, int(rate / 2 / hertz))
+        levels = 10 ** (tilt_db * np.log2(partials) / 20)
+        phases = 2 * np.pi * hertz * partials[:, None] * time
+        notes.append((levels[:, None] * np.sin(phases)).sum(axis=0) * np.exp(-4 * time))
+    samples = np.concatenate(notes)
+    return 0.03 * samples / samples.std()
+
+
+NOTES = [0, 4, 7, 12, 7, 4]
+OTHER_NOTES = [2, 5, 9, 5, 2, 14]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A dull content, a bright style, and the target: the content's notes, bright."""
+    folder = tmp_path_factory.mktemp("timbre")
+    for name, notes, tilt in (
+        ("content", NOTES, -12),
+        ("style", OTHER_NOTES, -3),
+        ("target", NOTES, -3),
+    ):
+        soundfile.write(folder / f"{name}.wav", melody(notes, tilt), RATE, "FLOAT")
+    return folder
+
+
+def transfer(folder, output, content="content", style="style", **settings):
+    config = TimbreConfig(method="timbre", **settings)
+    processor = TimbreProcessor(folder / f"{content}.wav", folder / f"{style}.wav", config)
+    result = process_file(folder / f"{content}.wav", output, processor)
+    samples, rate = audio.read(output)
+    return result, samples, rate
+
+
+def levels(samples):
+    """Levels of STFT cells in dB, down to 60 dB below the loudest."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 512)[::128] * np.hanning(512)
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    return 10 * np.log10(np.maximum(power, power.max() * 1e-6))
+
+
+def distance_db(samples, target):
+    difference = levels(samples / samples.std()) - levels(target / target.std())
+    return np.sqrt((difference**2).mean())
+
+
+def test_the_result_is_nearer_to_the_target_than_content_and_style(folder, tmp_path):
+    result, samples, _ = transfer(folder, tmp_path / "out.wav", style_strength=1.0)
+    target = audio.read(folder / "target.wav")[0][:, 0]
+    distances = {
+        name: distance_db(audio.read(folder / f"{name}.wav")[0][:, 0], target)
+        for name in ("content", "style")
+    }
+    assert distance_db(samples[:, 0], target) < 0.7 * min(distances.values())
+    assert result["style_loss_rendered"] < 0.6 * result["style_loss_before"]
+    assert result["style_loss_rendered"] == pytest.approx(result["style_loss_after"], rel=0.02)
+
+
+def test_strength_moves_from_the_content_to_the_style(folder, tmp_path):
+    losses = []
+    for strength in (0.0, 0.5, 1.0):
+        result, samples, _ = transfer(folder, tmp_path / f"{strength}.wav", style_strength=strength)
+        losses.append(result["style_loss_rendered"])
+        if not strength:
+            original = audio.read(folder / "content.wav")[0]
+            np.testing.assert_allclose(samples, original, atol=1e-6)  # 24 bits
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_recording_as_its_own_style_hardly_changes(folder, tmp_path):
+    result, _, _ = transfer(folder, tmp_path / "own.wav", style="content", residual_share=0.0)
+    assert result["style_loss_before"] < 1
+    assert result["content_loss_rendered"] < 0.1
+
+
+def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
+    stereo = np.stack([melody(NOTES, -12, 8000), np.zeros(6 * 3200)], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, 8000, "FLOAT")
+    config = TimbreConfig(method="timbre", tiles={"seconds": 1.0, "overlap_seconds": 0.1})
+    processor = TimbreProcessor(tmp_path / "stereo.wav", folder / "style.wav", config)
+    process_file(tmp_path / "stereo.wav", tmp_path / "out.wav", processor)
+    samples, rate = audio.read(tmp_path / "out.wav")
+    assert (samples.shape, rate) == (stereo.shape, 8000)
+    assert np.abs(samples[:, 1]).max() < 1e-6  # a silent channel stays silent
+
+
+def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_path):
+    soundfile.write(tmp_path / "low.wav", melody(OTHER_NOTES, -3, 8000), 8000, "FLOAT")
+    config = TimbreConfig(method="timbre")
+    processor = TimbreProcessor(folder / "content.wav", tmp_path / "low.wav", config)
+    above = processor.analysis.center_hz > 4000
+    assert above.sum() > 5
+    assert np.ptp(processor.gain_db[:, above], axis=1).max() == 0
+
+
+def test_silent_files_are_rejected(folder, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    config = TimbreConfig(method="timbre")
+    with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
+        TimbreProcessor(folder / "content.wav", tmp_path / "silent.wav", config)

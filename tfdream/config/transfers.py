@@ -1,0 +1,30 @@
+"""Loading recipes of transfers; their key `method` selects the schema."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfdream.config.loading import read, validate
+from tfdream.config.recipes import TimbreConfig, TransferConfig
+from tfdream.errors import ConfigError
+
+AnyTransfer = TransferConfig | TimbreConfig
+_DEFAULT = "gradient"
+_SCHEMAS: dict[str, type[TransferConfig] | type[TimbreConfig]] = {
+    _DEFAULT: TransferConfig,
+    "timbre": TimbreConfig,
+}
+
+
+def load_transfer(name_or_path: str | Path, overrides: Iterable[str] = ()) -> AnyTransfer:
+    """Read the recipe of a transfer of any method; see `load`.
+
+    >>> load_transfer("transfer/timbre").style_strength
+    0.8
+    """
+    content = read(name_or_path, overrides, TransferConfig.packaged_in)
+    method = content.get("method", _DEFAULT)
+    if not isinstance(method, str) or method not in _SCHEMAS:
+        raise ConfigError(
+            f"config '{name_or_path}': method={method!r} is not one of: {', '.join(_SCHEMAS)}"
+        )
+    return validate(content, _SCHEMAS[method], f"config '{name_or_path}'")
