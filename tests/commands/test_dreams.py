@@ -2,17 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from calling import EAGERLY, FEW_STEPS, answer, dream, names, refusal
+from calling import EAGERLY, FEW_STEPS, answer, dream, invoke, names, refusal
+
+from tfdream.commands.console import PARTIAL_FAILURE
 
 
 @EAGERLY
 def test_a_second_dream_of_a_folder_skips_finished_files(trained, album, tmp_path):
     output = tmp_path / "out"
-    result = answer(*dream(trained, album, output))
+    result = answer(*dream(trained, album, output), exit_code=PARTIAL_FAILURE)
     files = ["a.flac", "a.flac.json", "b.wav", "b.wav.json"]
     assert names(output) == files
     assert sorted(each["output"] for each in result["files"]) == [
@@ -22,22 +25,26 @@ def test_a_second_dream_of_a_folder_skips_finished_files(trained, album, tmp_pat
     (skipped,) = result["skipped"]
     assert skipped["path"] == str(album / "bad.wav")
     assert "cannot be decoded" in skipped["reason"]
-    assert result["kept"] == []
+    assert result["skipped_existing"] == []
     before = {path: path.read_bytes() for path in output.iterdir()}
-    again = answer(*dream(trained, album, output))
-    assert (again["files"], len(again["kept"]), len(again["skipped"])) == ([], 2, 1)
+    again = answer(*dream(trained, album, output), exit_code=PARTIAL_FAILURE)
+    assert (again["files"], len(again["skipped_existing"]), len(again["skipped"])) == ([], 2, 1)
     assert {path: path.read_bytes() for path in output.iterdir()} == before
 
 
 @pytest.mark.slow
 def test_outputs_of_other_settings_are_only_replaced_with_force(trained, album, tmp_path):
     output = tmp_path / "out"
-    answer(*dream(trained, album, output))
+    answer(*dream(trained, album, output), exit_code=PARTIAL_FAILURE)
     before = {path: path.read_bytes() for path in output.glob("*.wav")}
-    assert "--force" in refusal(*dream(trained, album, output, steps=2))
+    refused = invoke(*dream(trained, album, output, steps=2))
+    *skipped, error = refused.stderr.splitlines()
+    assert (refused.exit_code, len(skipped)) == (1, 3)
+    assert "none of 3 files could be processed" in error
+    assert sum("--force" in line for line in skipped) == 2
     assert {path: path.read_bytes() for path in output.glob("*.wav")} == before
-    result = answer(*dream(trained, album, output, "--force", steps=2))
-    assert (len(result["files"]), result["kept"]) == (2, [])
+    result = answer(*dream(trained, album, output, "--force", steps=2), exit_code=PARTIAL_FAILURE)
+    assert (len(result["files"]), result["skipped_existing"]) == (2, [])
     assert all(path.read_bytes() != content for path, content in before.items())
 
 
@@ -45,26 +52,28 @@ def test_outputs_of_other_settings_are_only_replaced_with_force(trained, album, 
 def test_outputs_of_another_duration_are_replaced(trained, album, tmp_path):
     """The settings of a dream are not only those of its recipe."""
     output = tmp_path / "out"
-    answer(*dream(trained, album, output, "--seconds", 0.5))
-    result = answer(*dream(trained, album, output, "--force"))
-    assert result["kept"] == []
+    answer(*dream(trained, album, output, "--seconds", 0.5), exit_code=PARTIAL_FAILURE)
+    result = answer(*dream(trained, album, output, "--force"), exit_code=PARTIAL_FAILURE)
+    assert result["skipped_existing"] == []
     assert soundfile.info(output / "b.wav").frames == 8000
 
 
 @pytest.mark.slow
 def test_outputs_of_another_guide_are_replaced(trained, album, song, tmp_path):
     output, guided = tmp_path / "out", ("--objective", "guide_dot(conv1)", "--force")
-    answer(*dream(trained, album, output, *guided, "--guide", song))
-    result = answer(*dream(trained, album, output, *guided, "--guide", album / "b.wav"))
-    assert result["kept"] == []
+    first = dream(trained, album, output, *guided, "--guide", song)
+    answer(*first, exit_code=PARTIAL_FAILURE)
+    second = dream(trained, album, output, *guided, "--guide", album / "b.wav")
+    result = answer(*second, exit_code=PARTIAL_FAILURE)
+    assert result["skipped_existing"] == []
 
 
 @pytest.mark.slow
 def test_force_replaces_outputs_of_the_same_settings(trained, album, tmp_path):
     output = tmp_path / "out"
-    answer(*dream(trained, album, output))
-    result = answer(*dream(trained, album, output, "--force"))
-    assert (len(result["files"]), result["kept"]) == (2, [])
+    answer(*dream(trained, album, output), exit_code=PARTIAL_FAILURE)
+    result = answer(*dream(trained, album, output, "--force"), exit_code=PARTIAL_FAILURE)
+    assert (len(result["files"]), result["skipped_existing"]) == (2, [])
 
 
 @EAGERLY
@@ -173,3 +182,139 @@ def test_an_existing_file_is_only_replaced_with_force(trained, song, tmp_path):
     assert "would replace its own input" in refusal(
         "dream", output, output, "--model", trained[0], "--force"
     )
+
+
+# Folders of any channels and rates
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Recordings of different channels and sample rates, and a damaged one between them."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "mixed").mkdir()
+    for name, rate, channels in (("a", 8000, 1), ("c", 8000, 2), ("d", 11025, 3), ("e", 8000, 1)):
+        samples = rng.uniform(-0.1, 0.1, (rate // 2, channels))
+        soundfile.write(tmp_path / f"mixed/{name}.wav", samples, rate)
+    (tmp_path / "mixed/b.wav").write_text("no audio")
+    return tmp_path / "mixed"
+
+
+def check_folder(result, source, output, longer=0):
+    """Check that all but the damaged file were processed, at their rates and channels."""
+    assert [Path(each["path"]).name for each in result["skipped"]] == ["b.wav"]
+    assert [Path(each["output"]).name for each in result["files"]] == [
+        "a.wav",
+        "c.wav",
+        "d.wav",
+        "e.wav",
+    ]
+    for each in result["files"]:
+        before = soundfile.info(source / Path(each["output"]).name)
+        after = soundfile.info(each["output"])
+        assert (after.samplerate, after.channels) == (before.samplerate, before.channels)
+        assert after.frames == before.frames + round(longer * before.samplerate)
+        assert isinstance(each["notes"], list)
+
+
+def test_a_folder_may_mix_channels_and_rates(trained, mixed, tmp_path):
+    result = answer(*dream(trained, mixed, tmp_path / "out"), exit_code=PARTIAL_FAILURE)
+    check_folder(result, mixed, tmp_path / "out")
+
+
+def test_a_folder_of_contents_gets_one_style(mixed, song, tmp_path):
+    settings = ("network.options.filters=8", "network.clip_seconds=1", "optimizer.steps=1")
+    sets = [word for each in settings for word in ("--set", each)]
+    preset = ("--config", "transfer/random_conv1d")
+    call = ("transfer", mixed, song, tmp_path / "out", *preset, *sets)
+    check_folder(answer(*call, exit_code=PARTIAL_FAILURE), mixed, tmp_path / "out")
+    again = answer(*call, exit_code=PARTIAL_FAILURE)
+    assert (again["files"], len(again["skipped_existing"])) == ([], 4)
+
+
+def test_a_folder_is_translated(translation, mixed, tmp_path):
+    call = ("translate", mixed, tmp_path / "out", "--model", translation[0])
+    result = answer(*call, "--set", "tiles.overlap_seconds=0.05", exit_code=PARTIAL_FAILURE)
+    check_folder(result, mixed, tmp_path / "out")
+
+
+def test_a_folder_of_prompts_is_continued(generation, mixed, tmp_path):
+    call = ("generate", tmp_path / "out", "--prompt", mixed, "--model", generation[0])
+    result = answer(
+        *(*call, "--seconds", 0.25, "--set", "phase.iterations=2"), exit_code=PARTIAL_FAILURE
+    )
+    check_folder(result, mixed, tmp_path / "out", longer=0.25)
+
+
+@pytest.mark.parametrize("command", ["dream", "transfer", "translate", "generate"])
+def test_a_folder_needs_a_folder_as_output(trained, mixed, tmp_path, command):
+    output = tmp_path / "out.wav"
+    arguments = {
+        "dream": (mixed, output, "--model", trained[0]),
+        "transfer": (mixed, mixed / "a.wav", output),
+        "translate": (mixed, output, "--model", trained[0]),
+        "generate": (output, "--prompt", mixed, "--model", trained[0]),
+    }
+    result = invoke(command, *arguments[command])
+    assert result.exit_code == 2
+    assert "a folder, need a folder" in " ".join(result.stderr.replace("│", " ").split())
+
+
+# Levels, falling objectives, and results without a report
+
+
+def test_a_loud_file_is_scaled_and_its_peak_reported(trained, tmp_path):
+    samples = np.random.default_rng(0).uniform(-2.83, 2.83, (4000, 2))
+    soundfile.write(tmp_path / "loud.wav", samples, 8000, "FLOAT")
+    call = dream(
+        trained, tmp_path / "loud.wav", tmp_path / "out.wav", "--set", "normalize=loudness"
+    )
+    result = answer(*call)
+    loaded, _ = soundfile.read(tmp_path / "out.wav")
+    assert result["peak"] == pytest.approx(np.abs(loaded).max(), abs=1e-6)
+    assert result["peak"] == pytest.approx(0.999, abs=1e-3)
+    assert result["gain_db"] < -6
+    assert any("exceed full scale" in note for note in result["notes"])
+    assert any("dB above full scale" in note for note in result["notes"])
+
+
+FALLING = ("--set", "canvas={kind: waveform}", "--set", "optimizer={kind: gradient, step_size: 50}")
+
+
+def test_a_falling_objective_leaves_the_file_unchanged(trained, song, tmp_path):
+    call = ("dream", song, tmp_path / "out.wav", "--model", trained[0], *FALLING)
+    call = (*call, "--objective=-layer_norm(conv1)", "--set", "optimizer.steps=1", "--bits", 16)
+    result = answer(*call, "--set", "tiles.overlap_seconds=0.05", "--set", "normalize=loudness")
+    assert result["objective_fell"] is True
+    assert result["unchanged_tiles"] == 2
+    assert result["objective_after"] == result["objective_before"]
+    assert any("in 2 of 2 tiles" in note for note in result["notes"])
+    np.testing.assert_array_equal(
+        soundfile.read(tmp_path / "out.wav", dtype="int16")[0],
+        soundfile.read(song, dtype="int16")[0],
+    )
+    fallen = answer(*call, "--force", "--keep-falling")
+    assert (fallen["objective_fell"], fallen["unchanged_tiles"]) == (True, 0)
+    assert fallen["objective_after"] < fallen["objective_before"]
+
+
+def test_a_report_on_too_short_a_file_is_refused_before_the_work(trained, tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.full(80, 0.1), 8000)
+    call = dream(trained, tmp_path / "short.wav", tmp_path / "out.wav")
+    assert "at least 0.093 s" in refusal(*call, "--report", tmp_path / "page.html")
+    assert names(tmp_path) == ["short.wav"]
+
+
+def test_a_silent_file_is_reported_and_stays_silent(trained, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
+    result = invoke(*dream(trained, tmp_path / "silent.wav", tmp_path / "out.wav"))
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert "silent.wav': silent" in line
+    assert not soundfile.read(tmp_path / "out.wav")[0].any()
+
+
+def test_a_silent_style_is_refused(song, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
+    line = refusal("transfer", song, tmp_path / "silent.wav", tmp_path / "out.wav")
+    assert "is silent; use another recording" in line
+    assert names(tmp_path) == ["silent.wav"]

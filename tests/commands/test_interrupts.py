@@ -90,7 +90,7 @@ def test_ctrl_c_stops_a_folder_and_the_next_call_continues(
     assert ["interrupted" in each for each in result["files"]] == [False, True]
     monkeypatch.undo()
     again = answer(*dream(trained, album, output, steps=2))
-    assert again["kept"] == [str(output / "b.wav")]
+    assert again["skipped_existing"] == [str(output / "b.wav")]
     assert [each["output"] for each in again["files"]] == [str(output / "a.flac")]
     assert again["skipped"] == []
 

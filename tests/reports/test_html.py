@@ -34,6 +34,7 @@ def sounds(tmp_path):
 
 def result_set(sounds, **changes):
     result = {"content_chroma_similarity": 0.5, "nested": {"rock": 0.25}, "missing": None}
+    result["notes"] = ["silent <b>"]
     given = {
         "title": f"A dream of {NASTY}",
         "sounds": sounds,
@@ -132,6 +133,7 @@ def test_measures_are_listed_as_sentences_and_values(page):
     assert "content_chroma_similarity" in page.text("th")
     assert "nested.rock" in page.text("th")
     assert page.texts["td"] == ["0.5", "0.25", "—"]
+    assert "Note: silent <b>" in page.text("li")
 
 
 def test_each_of_several_results_has_a_heading(sounds, tmp_path):

@@ -148,7 +148,8 @@ def test_what_gains_bring_forward_stays_on_its_side(run, tmp_path):
     left, right = (0.2 * np.sin(2 * np.pi * hz * seconds) for hz in (500, 1500))
     path = tmp_path / "both.wav"
     soundfile.write(path, np.stack([left, right], axis=1), RATE, "FLOAT")
-    dream(path, tmp_path / "out.wav", run, recipe(), options=RenderOptions(bits=32))
+    options = RenderOptions(bits=32, keep_falling=True)
+    dream(path, tmp_path / "out.wav", run, recipe(), options=options)
     spectra = np.abs(np.fft.rfft(read(tmp_path / "out.wav") * np.hanning(RATE)[:, None], axis=0))
     assert np.abs(read(tmp_path / "out.wav") - read(path)).max() > 0.01
     # A gain of 8 dB on one side and −8 dB on the other; of the other side's tone there is nothing

@@ -10,6 +10,7 @@ import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command_line
+from tfdream.errors import AudioError
 
 if TYPE_CHECKING:
     from tfdream.evaluation.compare import ExtraMeasure
@@ -65,14 +66,24 @@ class ResultOutputs:
         """Whether an output contains measures."""
         return bool(self.report or self.tensorboard)
 
-    def check(self) -> None:
-        """Check before the work begins that all outputs can be written.
+    def check(
+        self, original: Path | None = None, start_seconds: float = 0.0, seconds: float | None = None
+    ) -> None:
+        """Check before the work begins that all outputs can be made and written.
+
+        Args:
+          original: the file that the result will be compared with, if there is one.
+          start_seconds: start of the part of it that is processed.
+          seconds: length of that part; None extends it to the end.
 
         Raises:
+          AudioError: if the original cannot be read, or is too short to be compared.
           ConfigError, ModelError: if an output has a wrong extension or cannot be written, or the
             judge is not the run of a classifier.
           UsageError: if there is a judge but no output that contains measures.
         """
+        if self._has_measures and original is not None:
+            _check_length(original, start_seconds, seconds)
         if self.judge is not None:
             if not self._has_measures:
                 raise click.UsageError("--judge needs --report or --tensorboard")
@@ -134,7 +145,7 @@ class ResultOutputs:
 
         outputs = {name: Path(result["output"]) for name, result in results.items()}
         measure = self._measure(originals)
-        measured = {name: {**result, **measure(outputs[name])} for name, result in results.items()}
+        measured = {name: _add_measures(result, measure) for name, result in results.items()}
         settings = sidecar.read(next(iter(outputs.values())))
         settings.pop("result", None)
         sounds = {**originals, **outputs}
@@ -149,8 +160,12 @@ class ResultOutputs:
             from tfdream.evaluation.compare import compare
 
             original = next(iter(originals.values()))
-            measures = extra_measures(originals.get(STYLE), self.judge)
-            return lambda output: compare(original, output, measures)
+
+            @functools.cache
+            def extra() -> "list[ExtraMeasure]":
+                return extra_measures(originals.get(STYLE), self.judge)
+
+            return lambda output: compare(original, output, extra())
         if self._has_measures and self.judge is not None:
             from tfdream.evaluation.classification import predict
             from tfdream.runs import Run
@@ -163,6 +178,29 @@ class ResultOutputs:
 
             return classify
         return lambda output: {}
+
+
+def _add_measures(result: Result, measure: Callable[[Path], Result]) -> Result:
+    """Return a result with the measures of its output; a note says why there are none."""
+    try:
+        further = measure(Path(result["output"]))
+    except AudioError as error:  # the output is finished, and a page without measures is useful
+        further = {"notes": [f"not measured: {error}"]}
+    return {**result, **further, "notes": [*result.get("notes", []), *further.get("notes", [])]}
+
+
+def _check_length(original: Path, start_seconds: float, seconds: float | None) -> None:
+    """Raise AudioError if a part of a file is too short for the measures of a report."""
+    from tfdream import audio
+    from tfdream.evaluation.compare import MIN_SECONDS
+
+    length = audio.count_samples(original) / audio.info(original).sample_rate - start_seconds
+    length = length if seconds is None else min(length, seconds)
+    if length < MIN_SECONDS:
+        raise AudioError(
+            f"'{original}' has {max(length, 0):.3f} s to process, --report and --tensorboard "
+            f"compare at least {MIN_SECONDS:.3f} s; remove them, or use a longer part"
+        )
 
 
 def extra_measures(style: Path | None, judge: Path | None) -> "list[ExtraMeasure]":

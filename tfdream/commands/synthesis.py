@@ -1,16 +1,108 @@
 """Commands that change or generate audio."""
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, interruptible, progress_bar
 from tfdream.commands.results import STYLE, ResultOutputs, result_options
+from tfdream.io.progress import ProgressFn
+
+if TYPE_CHECKING:
+    from tfdream.reports.tensorboard import EventWriter
+
+_keep_falling = click.option(
+    "--keep-falling",
+    is_flag=True,
+    help="Write the change of passages where the objective is worse than before, too; by default "
+    "they stay unchanged.",
+)
 
 
-@command()
+def _skipped(result: Result) -> bool:
+    """Return whether some of several files could not be processed."""
+    return bool(result.get("skipped"))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Callbacks of a running command.
+
+    Attributes:
+      report: shows the progress, records the curve, and returns whether a stop is requested.
+      events: writer of TensorBoard events.
+      stop_requested: returns whether Ctrl-C was pressed.
+    """
+
+    report: ProgressFn
+    events: "EventWriter"
+    stop_requested: Callable[[], bool]
+
+
+@contextmanager
+def _job(
+    work: str, unit: str, outputs: ResultOutputs, curve: str | None = None, sign: int = 1
+) -> Iterator[_Job]:
+    """Show the progress of a command, which Ctrl-C stops.
+
+    Args:
+      work: name of the work.
+      unit: unit of the steps.
+      outputs: presentations of the result.
+      curve: name of the value of each step; None if it has none.
+      sign: factor of the value.
+    """
+    with (
+        progress_bar(work, unit) as progress,
+        outputs.event_writer() as events,
+        interruptible() as stop_requested,
+    ):
+
+        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
+            if curve is not None and not math.isnan(value):  # NaN: nothing is optimized
+                events.add_step(sign * value, curve)
+                note = f"{curve} {sign * value:.4g}"
+            progress(done, total, note=note)
+            return stop_requested()
+
+        yield _Job(report, events, stop_requested)
+
+
+def _is_folder(sources: list[Path], output: Path, outputs: ResultOutputs, name: str) -> bool:
+    """Return whether the outputs are written into a folder.
+
+    Args:
+      sources: the audio files, or folders of them.
+      output: the file or folder.
+      outputs: presentations of the result, which need a single file.
+      name: name of the argument with the sources.
+
+    Raises:
+      UsageError: if `output` is named like a file, or a presentation is requested.
+    """
+    from tfdream import audio
+
+    if len(sources) == 1 and not sources[0].is_dir() and not output.is_dir():
+        return False
+    if audio.is_writable(output.suffix.lower()) and not output.is_dir():
+        raise click.UsageError(
+            f"OUTPUT '{output}' has the extension of a file; several {name}, or a folder, need a "
+            "folder"
+        )
+    if outputs:
+        raise click.UsageError(
+            f"--figure, --report and --tensorboard need one {name} and one OUTPUT file"
+        )
+    return True
+
+
+@command(failed_partly=_skipped)
 @click.argument("paths", metavar="AUDIO... OUTPUT", nargs=-1, required=True, type=options.PATH)
 @options.model
 @options.recipe("dream/recommended")
@@ -56,6 +148,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
     metavar="N",
     help="Also write the intermediate result after every N steps.",
 )
+@_keep_falling
 @options.seed
 @options.overriding
 @options.bits
@@ -76,6 +169,7 @@ def dream(
     start_seconds: float,
     seconds: float | None,
     save_every: int | None,
+    keep_falling: bool,
     bits: int | None,
     outputs: ResultOutputs,
     force: bool,
@@ -86,12 +180,15 @@ def dream(
     measures of the written file. Several audio files, or folders, are written into the folder
     OUTPUT; existing outputs of the same settings are not computed again.
 
+    A file that cannot be read does not stop the others: it is reported, and the exit status is 3.
+
     Ctrl-C stops the dream and writes the current result; the rest stays unchanged.
     """
     from tfdream import audio, config
     from tfdream.runs import Run
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.ascent.expressions import layer_norms
+    from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
 
     if len(paths) < 2:
@@ -99,46 +196,29 @@ def dream(
     if objective is not None and layers:
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
-    into_folder = len(sources) > 1 or sources[0].is_dir() or output.is_dir()
-    if into_folder and audio.is_writable(output.suffix.lower()) and not output.is_dir():
-        raise click.UsageError(
-            f"OUTPUT '{output}' has the extension of a file; several AUDIO, or a folder, need a "
-            "folder"
-        )
+    into_folder = _is_folder(sources, output, outputs, "AUDIO")
     by_layer = dreams.LAYER in output.name
-    if outputs and into_folder:
-        raise click.UsageError(
-            "--figure, --report and --tensorboard need one AUDIO and one OUTPUT file"
-        )
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
-    outputs.check()
+    outputs.check(sources[0], start_seconds, seconds)
     given = options.as_overrides(
         objective=layer_norms(layers) or objective, init=init, mix=mix, repeats=repeats, seed=seed
     )
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
-    render = RenderOptions(bits, force, start_seconds, seconds, save_every)
+    render = RenderOptions(bits, force, start_seconds, seconds, save_every, keep_falling)
     network = Run.open(run)
-    with (
-        progress_bar("dreaming", "steps") as progress,
-        outputs.event_writer() as events,
-        interruptible() as stop_requested,
-    ):
-
-        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
-            events.add_step(value)
-            progress(done, total, note=f"objective {value:.4g}")
-            return stop_requested()
-
+    with _job("dreaming", "steps", outputs, "objective") as job:
         if by_layer:
             result = dreams.dream_layers(
-                sources[0], output, network, settings, layers, guide, render, report
+                sources[0], output, network, settings, layers, guide, render, job.report
             )
         elif into_folder:
             dreamer = dreams.Dreamer(network, settings, guide)
-            result = dreams.dream_folder(sources, output, dreamer, render, report)
+            result = process_folder(
+                sources, output, dreamer, render, job.report, job.stop_requested
+            )
         else:
-            result = dreams.dream(sources[0], output, network, settings, guide, render, report)
+            result = dreams.dream(sources[0], output, network, settings, guide, render, job.report)
         dreams_written = result.get("files", [result])
         if outputs:
             with audio.excerpt(sources[0], start_seconds, seconds) as original:
@@ -146,12 +226,12 @@ def dream(
                     f"A dream of {sources[0].name}",
                     {"before": original},
                     {f"after: {each['objective']}": each for each in dreams_written},
-                    events,
+                    job.events,
                 )
     return result
 
 
-@command()
+@command(failed_partly=_skipped)
 @click.argument("content", type=options.PATH)
 @click.argument("style", type=options.PATH)
 @click.argument("output", type=options.PATH)
@@ -162,12 +242,13 @@ def dream(
     metavar="RUN",
     help="A run folder, if CONFIG has network.kind=run.",
 )
-@options.recipe("transfer/recommended")
+@options.recipe("transfer/timbre")
 @click.option(
     "--style-strength",
     type=options.Number(0, 1),
     help="0 preserves the content, 1 uses the style alone; by default the recipe's.",
 )
+@_keep_falling
 @options.seed
 @options.overriding
 @options.bits
@@ -180,6 +261,7 @@ def transfer(
     run: Path | None,
     name: str,
     style_strength: float | None,
+    keep_falling: bool,
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
@@ -189,41 +271,40 @@ def transfer(
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg).
 
     OUTPUT has CONTENT's length, sample rate and channels. OUTPUT.json contains the settings and the
-    measures of the written file. FIGURE shows content, style, output and the loss.
+    measures of the written file. FIGURE shows content, style, output and the loss. If CONTENT is a
+    folder, its audio files are written into the folder OUTPUT; a file that cannot be read is
+    reported, and the exit status is 3.
     """
     from tfdream import config
     from tfdream.runs import Run
+    from tfdream.synthesis import transfer as transfers
+    from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
-    from tfdream.synthesis.transfer import transfer
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load(name, config.TransferConfig, (*overrides, *given))
-    outputs.check()
+    into_folder = _is_folder([content], output, outputs, "CONTENT")
+    outputs.check(content)
     network = Run.open(run) if run else None
-    render = RenderOptions(bits, force)
-    with (
-        progress_bar("transferring", "steps") as progress,
-        outputs.event_writer() as events,
-        interruptible() as stop_requested,
-    ):
-
-        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
-            events.add_step(-value, "loss")
-            progress(done, total, note=f"loss {-value:.3g}")
-            return stop_requested()
-
-        result = transfer(content, style, output, settings, network, render, report)
+    render = RenderOptions(bits, force, keep_falling=keep_falling)
+    with _job("transferring", "steps", outputs, "loss", sign=-1) as job:
+        if into_folder:
+            style_transfer = transfers.StyleTransfer(style, settings, network)
+            return process_folder(
+                [content], output, style_transfer, render, job.report, job.stop_requested
+            )
+        result = transfers.transfer(content, style, output, settings, network, render, job.report)
         outputs.measure_and_write(
             f"{content.name} in the style of {style.name}",
             {"content": content, STYLE: style},
             {"output": result},
-            events,
+            job.events,
             "weighted loss",
         )
     return result
 
 
-@command()
+@command(failed_partly=_skipped)
 @click.argument("source", metavar="AUDIO", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @options.model
@@ -255,41 +336,39 @@ def translate(
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
 
     Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
-    measures of the written file. Ctrl-C stops and writes the current result; the rest stays
-    unchanged.
+    measures of the written file. If AUDIO is a folder, its audio files are written into the folder
+    OUTPUT; a file that cannot be read is reported, and the exit status is 3. Ctrl-C stops and
+    writes the current result; the rest stays unchanged.
     """
     from tfdream import config
     from tfdream.runs import TranslationRun
+    from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
-    from tfdream.synthesis.translate import translate
+    from tfdream.synthesis.translate import Translation
 
     settings = config.load(
         name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
     )
     render = RenderOptions(bits, force)
-    outputs.check()
-    with (
-        progress_bar("translating", "tiles") as progress,
-        outputs.event_writer() as events,
-        interruptible() as stop_requested,
-    ):
-
-        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
-            progress(done, total)
-            return stop_requested()
-
-        network = TranslationRun.open(run)
-        result = translate(source, output, network, settings, to, render, report)
+    into_folder = _is_folder([source], output, outputs, "AUDIO")
+    outputs.check(source)
+    with _job("translating", "tiles", outputs) as job:
+        translation = Translation(TranslationRun.open(run), settings, to)
+        if into_folder:
+            return process_folder(
+                [source], output, translation, render, job.report, job.stop_requested
+            )
+        result = translation(source, output, render, job.report)
         outputs.measure_and_write(
             f"{source.name}, {result['direction']}",
             {"before": source},
             {f"after: {result['direction']}": result},
-            events,
+            job.events,
         )
     return result
 
 
-@command()
+@command(failed_partly=_skipped)
 @click.argument("output", type=options.PATH)
 @options.model
 @options.recipe("generate/recommended")
@@ -301,7 +380,12 @@ def translate(
     metavar="S",
     help="Duration of the generated audio, without the prompt, in seconds.",
 )
-@click.option("--prompt", type=options.PATH, metavar="AUDIO", help="Audio file to continue.")
+@click.option(
+    "--prompt",
+    type=options.PATH,
+    metavar="AUDIO",
+    help="Audio file to continue; a folder is continued file by file, into the folder OUTPUT.",
+)
 @click.option(
     "--temperature",
     type=options.Number(0),
@@ -333,25 +417,22 @@ def generate(
     """
     from tfdream import config
     from tfdream.runs import GenerationRun
-    from tfdream.synthesis.generate import generate
+    from tfdream.synthesis.generate import Generation
+    from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import OutputOptions
 
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
     file_format = OutputOptions(bits, force)
+    into_folder = prompt is not None and _is_folder([prompt], output, outputs, "--prompt")
     outputs.check()
-    with (
-        progress_bar("generating", "frames") as progress,
-        outputs.event_writer() as events,
-        interruptible() as stop_requested,
-    ):
-
-        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
-            progress(done, total)
-            return stop_requested()
-
-        network = GenerationRun.open(run)
-        result = generate(output, network, settings, seconds, prompt, file_format, report)
+    with _job("generating", "frames", outputs) as job:
+        generation = Generation(GenerationRun.open(run), settings, seconds)
+        if prompt is not None and into_folder:
+            return process_folder(
+                [prompt], output, generation, file_format, job.report, job.stop_requested
+            )
+        result = generation(prompt, output, file_format, job.report)
         title = "generated" if prompt is None else "prompt and continuation"
-        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {title: result}, events)
+        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {title: result}, job.events)
     return result

@@ -13,7 +13,8 @@ from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import chroma_onsets, loudness, spectra
 from tfdream.evaluation.measures.pairs import Difference, FilePair, FileStats, notes
 
-_MIN_SECONDS = spectra.N_FFT / chroma_onsets.SAMPLE_RATE
+MIN_SECONDS = spectra.N_FFT / chroma_onsets.SAMPLE_RATE
+"""Length of the shortest files that can be compared."""
 
 ExtraMeasure = Callable[[Path, Path], dict[str, Any]]
 """Computes further measures of original and result, and optionally `notes`."""
@@ -80,10 +81,10 @@ def compare(
     original, result = Path(original), Path(result)
     before, after = FileStats.read(original), FileStats.read(result)
     compared_seconds = min(before.seconds, after.seconds)
-    if compared_seconds < _MIN_SECONDS:
+    if compared_seconds < MIN_SECONDS:
         raise AudioError(
             f"'{original}' ({before.seconds:.3f} s) and '{result}' ({after.seconds:.3f} s) have "
-            f"too little in common to compare; use files of at least {_MIN_SECONDS:.3f} s"
+            f"too little in common to compare; use files of at least {MIN_SECONDS:.3f} s"
         )
     pair = FilePair(original, result, mid=before.channels != after.channels)
     scale = spectra.Scale.from_original(pair.original_blocks(before.sample_rate))

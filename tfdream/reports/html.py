@@ -61,7 +61,8 @@ def write(results: ResultSet, output: str | Path) -> None:
         picture=_data_uri(results.png, "image/png"),
         picture_text=_picture_text(results),
         results=[
-            (name, interpret(result), flatten(result)) for name, result in results.results.items()
+            (name, interpret(result), result.get("notes", []), flatten(result))
+            for name, result in results.results.items()
         ],
         command=results.command,
         settings=json.dumps(results.settings, indent=2, ensure_ascii=False),

@@ -1,7 +1,6 @@
 """`dream`: change a file so that an objective of a network's activations rises."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.batch import FileTask, destinations, process_each, recordings
+from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
+    Objectives,
     TileOptimizer,
     build_tile_optimizer,
     noise,
@@ -73,12 +73,19 @@ class Dreamer:
             self._optimizers[resampled] = build_tile_optimizer(
                 self.run,
                 self.config,
-                lambda size: (self.objective, {"objective": self.objective}),
+                Objectives(
+                    lambda size: (self.objective, {"objective": self.objective}),
+                    Goal("objective", reverts=self.config.init == "original"),
+                ),
                 resampled,
                 noise if self.config.init == "noise" else None,
                 self._guide,
             )
         return self._optimizers[resampled]
+
+    def prepare(self, source: str | Path) -> TileOptimizer:
+        """Build the tile optimizer for a file."""
+        return self.tile_optimizer(audio.info(source).sample_rate != self.run.sample_rate)
 
     def __call__(
         self,
@@ -104,7 +111,7 @@ class Dreamer:
           AudioError, ConfigError: if the file or the settings do not fit.
         """
         source, output = Path(source), Path(output)
-        optimizer = self.tile_optimizer(audio.info(source).sample_rate != self.run.sample_rate)
+        optimizer = self.prepare(source)
         check_outputs(output, options, total_steps(self.config), (source, self.guide))
         with sidecar.claim(output):
             result = process_file(
@@ -150,30 +157,6 @@ def dream(
       The JSON object of the command.
     """
     return Dreamer(run, config, guide)(source, output, options, progress)
-
-
-def dream_folder(
-    sources: Iterable[str | Path],
-    folder: str | Path,
-    dreamer: Dreamer,
-    options: RenderOptions = DEFAULT_RENDER,
-    progress: ProgressFn = no_progress,
-) -> dict[str, Any]:
-    """Dream files, and those in folders, into a folder; see `batch.process_each`.
-
-    Args:
-      sources: files and folders.
-      folder: folder of the outputs, which have the names of their sources.
-      dreamer: network and recipe.
-      options: options of each file; `force` computes existing outputs again.
-      progress: receives the progress of each file.
-    """
-
-    def process(source: Path, output: Path, replaces: bool) -> dict[str, Any]:
-        return dreamer(source, output, replace(options, force=replaces), progress)
-
-    task = FileTask(process, lambda source: dreamer.provenance(source, options))
-    return process_each(destinations(recordings(sources, folder), folder), task, options.force)
 
 
 def dream_layers(

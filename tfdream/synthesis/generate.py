@@ -64,6 +64,8 @@ class Generation:
         run, config = self.run, self.config
         start = None if prompt is None else Prompt.read(prompt, run, config.crossfade_seconds)
         rate = run.sample_rate if start is None else start.info.sample_rate
+        if start is not None:
+            log_notes(start.path, start.notes)
         samples = round(self.seconds * rate)
         if not samples:
             raise ConfigError(
@@ -76,6 +78,7 @@ class Generation:
             prompt_seconds = start.samples / rate if start else 0.0
             audio_seconds = written.samples / rate
             notes = list(level_notes(written))
+            log_notes(output, notes)
             result = {
                 "output": str(output),
                 "generated_seconds": audio_seconds - prompt_seconds,
@@ -86,9 +89,8 @@ class Generation:
                 "audio_seconds": audio_seconds,
                 "compute_seconds": round(time.perf_counter() - started, 3),
                 **written._asdict(),
-                "notes": notes,
+                "notes": [*(start.notes if start else []), *notes],
             }
-            log_notes(output, notes)
             if chunks.stopped:
                 result["interrupted"] = True
             sidecar.write(output, self.provenance(prompt, options), result)

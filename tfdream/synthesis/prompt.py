@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.notes import Examination
 from tfdream.audio.render import PeakMeter
 from tfdream.errors import AudioError
 from tfdream.runs import GenerationRun
@@ -28,6 +29,7 @@ class Prompt:
       peak: its largest absolute sample.
       model_samples: number of samples of the whole file at the model's rate.
       ending: the last samples at the model's rate, at most a clip, float32 `[samples]`.
+      notes: reasons to doubt the continuation, see `audio.notes`.
       gains: gain of each channel relative to the mid signal, float32 `[channels]`, so that the
         continuation has the balance of the prompt.
     """
@@ -36,6 +38,7 @@ class Prompt:
     info: audio.AudioInfo
     samples: int
     peak: float
+    notes: list[str]
     model_samples: int
     ending: NDArray[Any]
     gains: NDArray[Any]
@@ -51,9 +54,10 @@ class Prompt:
         rate, longest = run.sample_rate, run.clip_samples
         with audio.Reader(path) as reader:
             info = reader.info
-            meter = PeakMeter()
-            blocks = meter.measure(reader.blocks())
+            meter, examination = PeakMeter(), Examination(info.sample_rate)
+            blocks = examination.observe(meter.measure(reader.blocks()))
             tail, samples = _last_samples(blocks, longest * info.sample_rate // rate + 1)
+            notes = examination.notes(rate, damage=reader.damage)
             ending, model_samples = _last_samples(reader.mid(rate), longest)
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
@@ -66,7 +70,7 @@ class Prompt:
         mid = tail.mean(axis=1)
         energy = float(mid @ mid)
         gains = mid @ tail / energy if energy else np.ones(info.channels, np.float32)
-        return cls(path, info, samples, meter.peak, model_samples, ending[:, 0], gains)
+        return cls(path, info, samples, meter.peak, notes, model_samples, ending[:, 0], gains)
 
     def continuation(
         self, sound: Iterator[NDArray[Any]], crossfade_samples: int, model_rate: int

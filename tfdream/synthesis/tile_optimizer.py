@@ -22,15 +22,28 @@ from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.audio_model import AudioModel
 from tfdream.synthesis.canvases import CanvasSpec, Context
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.process import Measures, OnStep
+from tfdream.synthesis.rendering.goals import Goal
+from tfdream.synthesis.rendering.measures import Measures
+from tfdream.synthesis.rendering.process import OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Waveforms of the original's tiles → initial waveforms of the canvas, of the same shape."""
 Guide = Callable[[NDArray[Any]], NDArray[Any]]
 """Starts of tiles in samples → waveforms of the guide there, float32 `[batch, samples]`."""
-ObjectiveFn = Callable[[Size | None], tuple[Objective, dict[str, Objective]]]
-"""Size of the view → the objective that is maximized, and the measured objectives by name."""
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """The objectives of a recipe.
+
+    Attributes:
+      build: size of the view → the objective that is maximized, and the measured ones by name.
+      goal: the measured objective that should improve.
+    """
+
+    build: Callable[[Size | None], tuple[Objective, dict[str, Objective]]]
+    goal: Goal
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class TileOptimizer:
       recipe: settings of the optimization.
       grid: positions of the tiles.
       sample_rate: sample rate of the tiles in Hz.
+      goal: the measure that should improve.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide, for guided objectives.
     """
@@ -51,6 +65,7 @@ class TileOptimizer:
     recipe: Recipe
     grid: TileGrid
     sample_rate: int
+    goal: Goal
     init: InitFn | None = None
     guide: Guide | None = None
 
@@ -182,7 +197,7 @@ def _compiled(function: Callable[..., Any], autograph: bool = False) -> Callable
 def build_tile_optimizer(
     audio_model: AudioModel,
     recipe: Recipe,
-    objectives: ObjectiveFn,
+    objectives: Objectives,
     resampled: bool,
     init: InitFn | None = None,
     guide: Guide | None = None,
@@ -192,7 +207,7 @@ def build_tile_optimizer(
     Args:
       audio_model: network and frontend.
       recipe: settings of canvas, octaves, tiles and optimization.
-      objectives: returns the objective and the measured objectives for a size of the view.
+      objectives: the maximized and the measured objectives, and the goal.
       resampled: whether the files have another sample rate than the model.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide.
@@ -208,7 +223,7 @@ def build_tile_optimizer(
     shape = audio_model.frontend.shape(grid.samples)
     octaves = []
     for size in octave_sizes(shape, recipe.octaves):
-        objective, measured = objectives(size)
+        objective, measured = objectives.build(size)
         layers = sorted(objective.layers.union(*(each.layers for each in measured.values())))
         network = judge = None
         if layers:
@@ -217,7 +232,7 @@ def build_tile_optimizer(
             network = freeze(tapped, recipe.precision)
             judge = network if recipe.precision == "float32" else freeze(tapped)
         octaves.append(CompiledObjective(canvas, network, objective, measured, size, judge))
-    return TileOptimizer(octaves, recipe, grid, rate, init, guide)
+    return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, init, guide)
 
 
 def total_steps(recipe: Recipe) -> int:

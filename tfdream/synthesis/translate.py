@@ -19,8 +19,10 @@ from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import Measures, OnStep, check_outputs, process_file
+from tfdream.synthesis.rendering.process import OnStep, check_outputs, process_file
+from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 
@@ -75,6 +77,11 @@ class Translator:
     def steps(self) -> int:
         """Number of steps for each batch of tiles."""
         return 1
+
+    @property
+    def goal(self) -> None:
+        """None: a generator maximizes nothing."""
+        return None
 
     def translate_images(self, images: tf.Tensor) -> tf.Tensor:
         """Translate images float32 `[batch, height, width, 1]` in [0, 1]; the same shape."""
@@ -165,6 +172,59 @@ def direction(run: TranslationRun, to: str | None) -> str:
     raise ConfigError(f"to='{to}' is not a genre of the run; use {first} or {second}")
 
 
+class Translation:
+    """A direction of a CycleGAN and a recipe, compiled once for any number of files.
+
+    Args:
+      run: run of a CycleGAN.
+      config: canvas, tiles, mix.
+      to: the target genre; None is the second genre of the run.
+
+    Raises:
+      ConfigError: if the settings do not fit the run.
+    """
+
+    def __init__(self, run: TranslationRun, config: TranslateConfig, to: str | None = None) -> None:
+        way = direction(run, to)
+        first, second = run.labels if way == "forward" else reversed(run.labels)
+        self.run = run
+        self.direction = f"{first} to {second}"
+        self.translator = Translator(getattr(run.generators, way), run, config)
+
+    def prepare(self, source: str | Path) -> Translator:
+        """Return the translator, which is the same for all files; raises if tiles do not fit."""
+        self.translator.grid  # noqa: B018
+        return self.translator
+
+    def __call__(
+        self,
+        source: str | Path,
+        output: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        progress: ProgressFn = no_progress,
+    ) -> dict[str, Any]:
+        """Translate a file, and measure the written file; see `translate`."""
+        source, output = Path(source), Path(output)
+        check_outputs(output, options, self.translator.steps, (source,))
+        normalize = self.translator.config.normalize
+        with sidecar.claim(output):
+            result = process_file(source, output, self.translator, normalize, options, progress)
+            result["direction"] = self.direction
+            sidecar.write(output, self.provenance(source, options), result)
+        return result
+
+    def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
+        """Return the inputs and settings that determine the translation of a file."""
+        return {
+            "command": "translate",
+            "source": str(source),
+            "run": self.run.describe(),
+            "direction": self.direction,
+            "config": self.translator.config.model_dump(mode="json"),
+            **options.settings(),
+        }
+
+
 def translate(
     source: str | Path,
     output: str | Path,
@@ -195,21 +255,4 @@ def translate(
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
     """
-    source, output = Path(source), Path(output)
-    way = direction(run, to)
-    translator = Translator(getattr(run.generators, way), run, config)
-    check_outputs(output, options, translator.steps, (source,))
-    first, second = run.labels if way == "forward" else reversed(run.labels)
-    with sidecar.claim(output):
-        result = process_file(source, output, translator, config.normalize, options, progress)
-        result["direction"] = f"{first} to {second}"
-        provenance = {
-            "command": "translate",
-            "source": str(source),
-            "run": run.describe(),
-            "direction": result["direction"],
-            "config": translator.config.model_dump(mode="json"),
-            **options.settings(),
-        }
-        sidecar.write(output, provenance, result)
-    return result
+    return Translation(run, config, to)(source, output, options, progress)

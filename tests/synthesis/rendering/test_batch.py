@@ -1,15 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from tfdream.errors import AudioError, ConfigError
-from tfdream.synthesis.rendering.batch import FileTask, destinations, process_each, recordings
-
-
-def provenance(source):
-    """Return the provenance of an output."""
-    return {"source": str(source), "seed": 3, "settings": (1, 2)}
+from tfdream.errors import AudioError, ConfigError, OutputError
+from tfdream.synthesis.rendering.batch import destinations, process_each, recordings
+from tfdream.synthesis.rendering.options import OutputOptions
 
 
 def touch(folder, *names):
@@ -54,8 +52,15 @@ def test_outputs_have_the_names_of_their_sources_in_a_writable_format(tmp_path):
     assert list(outputs) == [tmp_path / name for name in names]
 
 
-@pytest.mark.parametrize("names", [("a/x.wav", "b/x.wav"), ("x.mp3", "x.flac"), ("x.mp3", "x.aif")])
-def test_equal_outputs_are_an_error(tmp_path, names):
+def test_names_that_differ_in_the_extension_only_have_different_outputs(tmp_path):
+    outputs = destinations(["x.mp3", "x.flac", "x.wav", "x.aif", "X.wma"], tmp_path)
+    assert [path.name for path in outputs.values()] == [
+        *("x.mp3.flac", "x.flac", "x.wav", "x.aif.flac", "X.flac")
+    ]
+
+
+def test_equal_outputs_are_an_error(tmp_path):
+    names = ("a/x.wav", "b/x.wav")
     with pytest.raises(AudioError, match=r"two files would be written to .*x\."):
         destinations([tmp_path / name for name in names], tmp_path / "out")
 
@@ -71,95 +76,135 @@ def test_a_recording_is_never_its_own_output(tmp_path):
 
 @pytest.fixture
 def outputs(tmp_path):
-    return {Path(f"{name}.wav"): tmp_path / f"{name}.wav" for name in "abc"}
+    """Three sources of different sample rates and channels, and their outputs."""
+    touch(tmp_path, "in/x", "out/x")
+    for name, rate, channels in (("a", 8000, 1), ("b", 11025, 2), ("c", 16000, 3)):
+        soundfile.write(tmp_path / f"in/{name}.wav", np.zeros((100, channels)), rate)
+    return {tmp_path / f"in/{name}.wav": tmp_path / f"out/{name}.wav" for name in "abc"}
 
 
 class Change:
-    """Writes files with sidecars; fails or is interrupted for the given names."""
+    """A recipe that writes empty outputs; fails or is interrupted for the given names."""
 
-    def __init__(self, bad=(), interrupted=()):
-        self.bad, self.interrupted, self.done = bad, interrupted, []
+    def __init__(self, bad=(), interrupted=(), error=AudioError, seed=3):
+        self.bad, self.interrupted, self.error, self.seed = bad, interrupted, error, seed
+        self.done, self.prepared = [], []
 
-    def __call__(self, source, output, force=False):
+    def prepare(self, source):
+        self.prepared.append(source.stem)
+
+    def provenance(self, source, options):
+        return {"source": str(source), "seed": self.seed, "settings": (1, 2)}
+
+    def __call__(self, source, output, options, progress):
         if source.stem in self.bad:
-            raise AudioError(f"'{source}' cannot be decoded")
+            raise self.error(f"{source.name} cannot be decoded")
         self.done.append(source.stem)
         result = {"output": str(output)}
         if source.stem in self.interrupted:
             result["interrupted"] = True
         output.touch()
-        sidecar = {**provenance(source), "result": result, "versions": {}}
+        sidecar = {**self.provenance(source, options), "result": result, "versions": {}}
         output.with_name(output.name + ".json").write_text(json.dumps(sidecar))
         return result
 
 
+def process(outputs, change, **arguments):
+    return process_each(outputs, change, OutputOptions(), **arguments)
+
+
 def test_each_file_is_processed(outputs):
     change = Change()
-    result = process_each(outputs, FileTask(change, provenance))
+    result = process(outputs, change)
     assert change.done == ["a", "b", "c"]
+    assert change.prepared == ["a"]
     assert [each["output"] for each in result["files"]] == [str(path) for path in outputs.values()]
-    assert (result["kept"], result["skipped"]) == ([], [])
+    assert (result["skipped_existing"], result["skipped"]) == ([], [])
 
 
-def test_unreadable_files_are_skipped_and_reported(outputs):
-    change = Change(bad="b")
-    result = process_each(outputs, FileTask(change, provenance))
+@pytest.mark.parametrize("error", [AudioError, ConfigError, ValueError, RuntimeError])
+def test_a_file_that_fails_does_not_stop_the_others(outputs, caplog, error):
+    change = Change(bad="b", error=error)
+    result = process(outputs, change)
     assert change.done == ["a", "c"]
-    assert result["skipped"] == [{"path": "b.wav", "reason": "'b.wav' cannot be decoded"}]
+    (skipped,) = result["skipped"]
+    assert Path(skipped["path"]).name == "b.wav"
+    assert "b.wav cannot be decoded" in skipped["reason"]
+    assert caplog.messages == [f"Skipped: {skipped['reason']}"]
+
+
+@pytest.mark.parametrize("error", [OutputError, OSError, KeyboardInterrupt])
+def test_an_error_that_every_file_has_stops_the_batch(outputs, error):
+    change = Change(bad="b", error=error)
+    with pytest.raises(error):
+        process(outputs, change)
+    assert change.done == ["a"]
+
+
+def test_settings_are_checked_with_the_first_file_that_can_be_opened(outputs):
+    next(iter(outputs)).write_bytes(b"no audio")
+    change = Change()
+
+    def fail(source):
+        change.prepared.append(source.stem)
+        raise ConfigError("no such layer")
+
+    change.prepare = fail
+    with pytest.raises(ConfigError, match="no such layer"):
+        process(outputs, change)
+    assert (change.prepared, change.done) == (["b"], [])
 
 
 def test_only_unreadable_files_are_an_error(outputs):
-    with pytest.raises(AudioError, match=r"'a\.wav' cannot be decoded"):
-        process_each(outputs, FileTask(Change(bad="abc"), provenance))
-
-
-def test_an_error_of_the_settings_stops_the_batch(outputs):
-    def fail(source, output, force):
-        raise ConfigError("no such layer")
-
-    with pytest.raises(ConfigError, match="no such layer"):
-        process_each(outputs, FileTask(fail, provenance))
+    with pytest.raises(AudioError, match=r"none of 3 files could be processed: a\.wav cannot be"):
+        process(outputs, Change(bad="abc"))
 
 
 def test_outputs_of_the_same_settings_are_reused(outputs):
-    process_each(outputs, FileTask(Change(bad="b"), provenance))
+    process(outputs, Change(bad="b"))
     change = Change()
-    result = process_each(outputs, FileTask(change, provenance))
+    result = process(outputs, change)
     assert change.done == ["b"]
-    assert result["kept"] == [str(outputs[Path(name)]) for name in ("a.wav", "c.wav")]
-    again = process_each(outputs, FileTask(Change(), provenance))
-    assert (again["files"], len(again["kept"])) == ([], 3)
+    assert [Path(path).name for path in result["skipped_existing"]] == ["a.wav", "c.wav"]
+    again = process(outputs, Change())
+    assert (again["files"], len(again["skipped_existing"])) == ([], 3)
 
 
 def test_outputs_of_other_settings_are_replaced(outputs):
-    process_each(outputs, FileTask(Change(), provenance))
-    change = Change()
-    other = FileTask(change, lambda source: {**provenance(source), "seed": 4})
-    assert process_each(outputs, other)["kept"] == []
+    process(outputs, Change())
+    change = Change(seed=4)
+    assert process(outputs, change)["skipped_existing"] == []
     assert change.done == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("damage", ["sound", "sidecar", "text"])
 def test_incomplete_outputs_are_computed_again(outputs, damage):
-    process_each(outputs, FileTask(Change(), provenance))
-    output = outputs[Path("b.wav")]
+    process(outputs, Change())
+    output = list(outputs.values())[1]
     sidecar = output.with_name("b.wav.json")
     if damage == "text":
         sidecar.write_text('{"config": ')
     else:
         (output if damage == "sound" else sidecar).unlink()
     change = Change()
-    process_each(outputs, FileTask(change, provenance))
+    process(outputs, change)
     assert change.done == ["b"]
 
 
 def test_an_interruption_stops_the_batch_and_is_not_complete(outputs):
     first = Change(interrupted="b")
-    result = process_each(outputs, FileTask(first, provenance))
+    result = process(outputs, first)
     assert first.done == ["a", "b"]
     assert result["interrupted"] is True
     assert len(result["files"]) == 2
     second = Change()
-    again = process_each(outputs, FileTask(second, provenance))
+    again = process(outputs, second)
     assert second.done == ["b", "c"]
     assert "interrupted" not in again
+
+
+def test_a_requested_stop_leaves_the_next_file_undone(outputs):
+    change = Change()
+    result = process(outputs, change, stop_requested=lambda: change.done == ["a"])
+    assert change.done == ["a"]
+    assert (len(result["files"]), result["interrupted"]) == (1, True)

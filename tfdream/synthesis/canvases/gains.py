@@ -86,11 +86,13 @@ class Gains(Canvas):
     ) -> tf.Tensor:
         # All channels get the same gains: a channel that is silent stays silent, and the mean of
         # the channels is what `render` returns for their mean.
-        changed = []
-        for channel in tf.unstack(channels, axis=-1):
+        def change(channel: tf.Tensor) -> tf.Tensor:
             stft = self._changed(waveform_to_stft(channel, self.config.stft), values, context)
-            changed.append(stft_to_waveform(stft, self.config.stft, self.samples))
-        return tf.stack(changed, axis=-1)
+            return stft_to_waveform(stft, self.config.stft, self.samples)
+
+        # A loop, because one graph serves files of any number of channels.
+        changed = tf.map_fn(change, tf.transpose(channels, [2, 0, 1]))
+        return tf.transpose(changed, [1, 2, 0])
 
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
         """Return an STFT with the gains applied."""

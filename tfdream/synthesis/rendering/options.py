@@ -26,6 +26,8 @@ class RenderOptions(OutputOptions):
       start_seconds: start of the part of the source that is processed and written.
       seconds: length of that part; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.
+      keep_falling: write the change of tiles whose objective is worse than before, too; by default
+        they stay unchanged.
 
     >>> RenderOptions(bits=24, seconds=10.0).start_seconds
     0.0
@@ -34,6 +36,7 @@ class RenderOptions(OutputOptions):
     start_seconds: float = 0.0
     seconds: float | None = None
     save_every: int | None = None
+    keep_falling: bool = False
 
     def settings(self) -> dict[str, object]:
         """Return the options that determine the samples of the output, for the sidecar."""
@@ -41,6 +44,7 @@ class RenderOptions(OutputOptions):
             "start_seconds": self.start_seconds,
             "seconds": self.seconds,
             "bits": self.bits,
+            "keep_falling": self.keep_falling,
         }
 
 

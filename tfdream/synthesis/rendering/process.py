@@ -1,8 +1,9 @@
 """Processing of a file: change its tiles, write the output, and measure the written file."""
 
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.notes import examine
 from tfdream.config import Normalization
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.signal.phase import energy_db
+from tfdream.synthesis.rendering.goals import Goal, GoalCheck
+from tfdream.synthesis.rendering.measures import REMEDY, Measures, WeightedMeans
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
@@ -24,12 +27,7 @@ RenderFn = Callable[[], NDArray[Any]]
 """Returns the channels of the tiles at the current step, float32 `[batch, samples, channels]`."""
 OnStep = Callable[[float, RenderFn], bool | None]
 """Receives the objective of each step; returns True to stop with the current result."""
-Measures = dict[str, NDArray[Any]]
-"""Measures by name, one number for each tile."""
-
-_REMEDY = "use a smaller optimizer.step_size, or another canvas"
-# Measures that only enter `spectral_convergence_db`.
-_ENERGIES = ("error_energy", "target_energy")
+_logger = logging.getLogger(__name__)
 
 
 class TileProcessor(Protocol):
@@ -46,6 +44,10 @@ class TileProcessor(Protocol):
     @property
     def steps(self) -> int:
         """Largest number of steps for each batch of tiles."""
+
+    @property
+    def goal(self) -> Goal | None:
+        """The measure that should improve; None if the change has no such aim."""
 
     def process(
         self, tiles: Tiles, on_step: OnStep = ..., apply: bool = ...
@@ -103,44 +105,13 @@ def process_file(
     Returns:
       Every measure of the tiles, and with the suffix `_rendered` those of the written file (means
       over the tiles, weighted by their share of signal), spectral_convergence_db, steps,
-      audio_seconds, compute_seconds, and the properties of the output: sample_rate, channels,
-      samples, peak; snapshots, if there are any; interrupted and changed_seconds, if stopped.
+      audio_seconds, compute_seconds, and the properties of the output, see `audio.Written`; for a
+      processor with a goal, `Goal.key` and unchanged_tiles, the number of tiles that were left
+      unchanged because the goal's measure got worse; snapshots, if there are any; interrupted and
+      changed_seconds, if stopped; notes on the input (see `audio.notes`), the level and the goal.
     """
     with audio.excerpt(source, options.start_seconds, options.seconds) as original:
         return _Job(original, output, processor, options, progress).run(normalize)
-
-
-class WeightedMeans:
-    """Weighted means of measures over all tiles."""
-
-    def __init__(self) -> None:
-        self.weight = 0.0
-        self.sums: dict[str, float] = {}
-
-    def add(self, measures: Measures, weights: NDArray[Any]) -> None:
-        """Add the measures of tiles.
-
-        Raises:
-          ConfigError: if one is NaN or infinite.
-        """
-        self.weight += float(weights.sum())
-        for name, values in measures.items():
-            if not np.isfinite(values).all():
-                raise ConfigError(f"{name} is NaN or infinite; {_REMEDY}")
-            self.sums[name] = self.sums.get(name, 0.0) + float((values * weights).sum())
-
-    def means(self) -> dict[str, float]:
-        """Return the weighted mean of each measure, without the energies."""
-        return {
-            name: total / self.weight for name, total in self.sums.items() if name not in _ENERGIES
-        }
-
-    def convergence_db(self) -> float | None:
-        """Return the spectral convergence in dB; None if the view is not a spectrogram."""
-        error, target = (self.sums.get(name) for name in _ENERGIES)
-        if error is None or target is None:
-            return None
-        return energy_db(error, target)
 
 
 @dataclass
@@ -153,13 +124,19 @@ class _Job:
     options: RenderOptions
     progress: ProgressFn
     measures: WeightedMeans = field(default_factory=WeightedMeans)
+    goal_check: GoalCheck = field(init=False)
     total: int = 0
     done: int = 0
     stopped_at_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        self.goal_check = GoalCheck(self.processor, self.options.keep_falling)
+
     def run(self, normalize: Normalization) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
+        input_notes = examine(self.source, rate, grid.samples / rate)
+        log_notes(self.source, input_notes)
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
         gain = _normalizing_gain(normalize, self.source)
         bits = self.options.bits
@@ -184,6 +161,10 @@ class _Job:
             "compute_seconds": round(time.perf_counter() - started, 3),
             **written._asdict(),
         }
+        result |= self.goal_check.result(result)
+        notes = [*level_notes(written), *self.goal_check.notes(result)]
+        log_notes(self.output, notes)
+        result["notes"] = [*input_notes, *notes]
         if paths:
             result["snapshots"] = [str(path) for path in paths]
         if self.stopped_at_seconds is not None:
@@ -209,11 +190,38 @@ class _Job:
 
         apply = self.stopped_at_seconds is None
         changed, measures = self.processor.process(tiles, on_step, apply)
+        if apply:
+            changed, measures = self.goal_check.revert_worse(tiles, changed, measures)
         self.measures.add(measures, tiles.weights)
         if not np.isfinite(changed).all():
-            raise ConfigError(f"the changed audio contains NaN or infinite values; {_REMEDY}")
+            raise ConfigError(f"the changed audio contains NaN or infinite values; {REMEDY}")
         snapshots.finish(changed)
         return changed
+
+
+def log_notes(path: str | Path, notes: Iterable[str]) -> None:
+    """Log the notes on a file as one warning."""
+    text = "; ".join(notes)
+    if text:
+        _logger.warning("'%s': %s", path, text)
+
+
+def level_notes(written: audio.Written) -> Iterator[str]:
+    """Yield a sentence if samples were attenuated to stay within full scale.
+
+    >>> list(level_notes(audio.Written(8000, 1, 100, 0.999, 0.0, 6.0)))
+    ['peaks beyond full scale are limited, by up to 6.0 dB']
+    """
+    reduction_db = written.peak_reduction_db
+    if round(reduction_db, 1) <= 0:
+        return
+    if written.gain_db:
+        yield (
+            f"the whole file is {reduction_db:.1f} dB softer, because peaks would exceed full "
+            "scale; 32-bit wav has no limit"
+        )
+    else:
+        yield f"peaks beyond full scale are limited, by up to {reduction_db:.1f} dB"
 
 
 def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:

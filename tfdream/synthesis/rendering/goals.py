@@ -1,0 +1,144 @@
+"""Goals: whether a change improves what it should, and what happens to tiles where it does not."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfdream.synthesis.rendering.measures import Measures, WeightedMeans
+
+if TYPE_CHECKING:
+    from tfdream.synthesis.rendering.process import TileProcessor
+    from tfdream.synthesis.rendering.tiles import Tiles
+
+# Relative change of an objective that rounding may cause.
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The measure that a change should improve.
+
+    Attributes:
+      measure: its name, without the suffixes _before, _after and _rendered.
+      rises: whether higher values are better.
+      reverts: whether tiles stay unchanged where it gets worse.
+    """
+
+    measure: str
+    rises: bool = True
+    reverts: bool = True
+
+    @property
+    def key(self) -> str:
+        """Name of the result that says whether it got worse.
+
+        >>> Goal("style_loss", rises=False).key
+        'style_loss_rose'
+        """
+        return f"{self.measure}_{'fell' if self.rises else 'rose'}"
+
+    def is_worse(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where a value is worse than before, beyond rounding.
+
+        >>> Goal("objective").is_worse(np.array([1.0, 1.0]), np.array([0.9, 1.1])).tolist()
+        [True, False]
+        """
+        margin = _ROUNDING * np.abs(before)
+        worse: NDArray[np.bool_] = (
+            after < before - margin if self.rises else after > before + margin
+        )
+        return worse
+
+
+class GoalCheck:
+    """Compares the measure of a processor's goal before and after, tile by tile.
+
+    Args:
+      processor: changes the tiles; without a goal, nothing is compared.
+      keep_falling: keep the change of tiles whose measure gets worse.
+    """
+
+    def __init__(self, processor: "TileProcessor", keep_falling: bool) -> None:
+        self.processor = processor
+        self.goal = processor.goal
+        self.reverts = self.goal is not None and self.goal.reverts and not keep_falling
+        self.tiles = self.worse_tiles = 0
+        self._worse = WeightedMeans()
+
+    def revert_worse(
+        self, tiles: "Tiles", changed: NDArray[Any], measures: Measures
+    ) -> tuple[NDArray[Any], Measures]:
+        """Replace changed tiles, and their measures, by the original where the measure is worse.
+
+        Args:
+          tiles: tiles of the original.
+          changed: the changed channels.
+          measures: the measures of each tile.
+
+        Returns:
+          The channels and measures.
+        """
+        self.tiles += len(changed)
+        if self.goal is None:
+            return changed, measures
+        before, after = (measures[f"{self.goal.measure}_{when}"] for when in ("before", "after"))
+        worse = self.goal.is_worse(before, after)
+        if not worse.any():
+            return changed, measures
+        self.worse_tiles += int(worse.sum())
+        self._worse.add({"before": before[worse], "after": after[worse]}, tiles.weights[worse])
+        if not self.reverts:
+            return changed, measures
+        unchanged, original = self.processor.process(tiles, apply=False)
+        return np.where(worse[:, np.newaxis, np.newaxis], unchanged, changed), {
+            name: np.where(worse, original[name], values) for name, values in measures.items()
+        }
+
+    def result(self, means: Mapping[str, Any]) -> dict[str, Any]:
+        """Return whether the measure got worse, in tiles or in the written file.
+
+        Args:
+          means: mean measures of the file.
+        """
+        if self.goal is None:
+            return {}
+        return {
+            self.goal.key: bool(self.worse_tiles) or self._is_lost(means),
+            "unchanged_tiles": self.worse_tiles if self.reverts else 0,
+        }
+
+    def notes(self, means: Mapping[str, Any]) -> Iterator[str]:
+        """Yield sentences on a measure that got worse.
+
+        Args:
+          means: mean measures of the file.
+        """
+        if self.goal is None:
+            return
+        name = self.goal.measure.replace("_", " ")
+        if self.worse_tiles:
+            worse = self._worse.means()
+            yield (
+                f"the {name} {'fell' if self.goal.rises else 'rose'} from {worse['before']:.4g} to "
+                f"{worse['after']:.4g} in {self.worse_tiles} of {self.tiles} tiles, which "
+                + (
+                    "stay unchanged; use a smaller optimizer.step_size, or --keep-falling"
+                    if self.reverts
+                    else "are written nevertheless; use a smaller optimizer.step_size"
+                )
+            )
+        elif self._is_lost(means):
+            before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
+            yield (
+                f"the {name} of the written file, {rendered:.4g}, is worse than that of the "
+                f"original, {before:.4g}; use another canvas, such as canvas.kind=waveform"
+            )
+
+    def _is_lost(self, means: Mapping[str, Any]) -> bool:
+        """Return whether the measure of the written file is worse than that of the original."""
+        assert self.goal is not None
+        before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
+        return bool(self.goal.is_worse(np.array(before), np.array(rendered)))
