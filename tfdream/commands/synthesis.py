@@ -282,14 +282,14 @@ def transfer(
     from tfdream.synthesis.rendering.options import RenderOptions
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
-    settings = config.load(name, config.TransferConfig, (*overrides, *given))
+    settings = config.load_transfer(name, (*overrides, *given))
     into_folder = _is_folder([content], output, outputs, "CONTENT")
     outputs.check(content)
     network = Run.open(run) if run else None
     render = RenderOptions(bits, force, keep_falling=keep_falling)
     with _job("transferring", "steps", outputs, "loss", sign=-1) as job:
         if into_folder:
-            style_transfer = transfers.StyleTransfer(style, settings, network)
+            style_transfer = transfers.build_transfer(style, settings, network)
             return process_folder(
                 [content], output, style_transfer, render, job.report, job.stop_requested
             )
@@ -299,7 +299,7 @@ def transfer(
             {"content": content, STYLE: style},
             {"output": result},
             job.events,
-            "weighted loss",
+            "loss",
         )
     return result
 

@@ -1,8 +1,11 @@
 """`transfer`: a recording in the style of another.
 
-Style and content are objectives of a network's activations; everything else is as in `dream`.
+By gradients, style and content are objectives of a network's activations, and everything else is as
+in `dream`. By timbre, gains follow the notes of the content, without a network.
 """
 
+import abc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import tensorflow as tf
 
 from tfdream import audio
 from tfdream.audio.notes import Examination
-from tfdream.config import FeatureNetworkConfig, TransferConfig
+from tfdream.config import AnyTransfer, FeatureNetworkConfig, TimbreConfig, TransferConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
@@ -24,7 +27,12 @@ from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import check_outputs, log_notes, process_file
+from tfdream.synthesis.rendering.process import (
+    TileProcessor,
+    check_outputs,
+    log_notes,
+    process_file,
+)
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.tile_optimizer import (
     InitFn,
@@ -34,51 +42,36 @@ from tfdream.synthesis.tile_optimizer import (
     noise,
     total_steps,
 )
+from tfdream.synthesis.timbre import TimbreProcessor
 
 
-class StyleTransfer:
-    """A style, a network and a recipe, prepared once for any number of contents.
+class StyleTransfer(abc.ABC):
+    """A style and a recipe, prepared once for any number of contents.
 
-    Args:
+    Attributes:
       style_path: any audio file, of any length; all of it is used.
-      config: network, layers, weights, canvas and optimizer.
-      run: the network, if the configuration has ``network.kind=run``.
-
-    Raises:
-      AudioError, ConfigError, ModelError: if the style cannot be read or is silent, or the settings
-        do not fit.
-
-    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
-    for the published systems.
+      config: the recipe.
+      run: the network, if the recipe uses that of a run.
+      style_notes: notes on the style, such as its bandwidth.
     """
 
-    def __init__(
-        self, style_path: str | Path, config: TransferConfig, run: Run | None = None
-    ) -> None:
-        self.style_path = Path(style_path)
-        self.config = config
-        self.run = run
-        self.audio_model = build_audio_model(config, run)
-        self.style_notes = _style_notes(self.style_path, self.audio_model.sample_rate)
-        self._optimizers: dict[bool, TileOptimizer] = {}
+    style_path: Path
+    config: AnyTransfer
+    run: Run | None = None
+    style_notes: Sequence[str]
 
-    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
-        """Return the tile optimizer for contents.
+    @property
+    @abc.abstractmethod
+    def steps(self) -> int:
+        """Largest number of steps for each batch of tiles."""
 
-        Args:
-          resampled: whether the contents have another sample rate than the model.
-        """
-        if resampled not in self._optimizers:
-            self._optimizers[resampled] = style_tile_optimizer(
-                self.style_path, self.audio_model, self.config, resampled
-            )
-        return self._optimizers[resampled]
+    @abc.abstractmethod
+    def prepare(self, content_path: str | Path) -> TileProcessor:
+        """Build what changes the tiles of a content."""
 
-    def prepare(self, content_path: str | Path) -> TileOptimizer:
-        """Build the tile optimizer for a content."""
-        return self.tile_optimizer(
-            audio.info(content_path).sample_rate != self.audio_model.sample_rate
-        )
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        """Return further entries of the result."""
+        return {}
 
     def __call__(
         self,
@@ -89,13 +82,13 @@ class StyleTransfer:
     ) -> dict[str, Any]:
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
-        check_outputs(output, options, total_steps(self.config), (content_path, self.style_path))
-        optimizer = self.prepare(content_path)
+        check_outputs(output, options, self.steps, (content_path, self.style_path))
+        processor = self.prepare(content_path)
         with sidecar.claim(output):
             result = process_file(
-                content_path, output, optimizer, self.config.normalize, options, progress
+                content_path, output, processor, self.config.normalize, options, progress
             )
-            result["objective"] = optimizer.compiled.objective.name
+            result |= self.details(processor)
             result["notes"] += [f"style: {note}" for note in self.style_notes]
             sidecar.write(output, self.provenance(content_path, options), result)
         return result
@@ -114,11 +107,87 @@ class StyleTransfer:
         }
 
 
+class TimbreTransfer(StyleTransfer):
+    """Transfers the timbre of a style to the notes of contents; see `synthesis.timbre`.
+
+    Args:
+      style_path: any audio file, of any length; all of it is used.
+      config: strength and added sound.
+
+    Raises:
+      AudioError: if the style cannot be read or is silent.
+    """
+
+    def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
+        self.style_path = Path(style_path)
+        self.config: TimbreConfig = config
+        self.style_notes = _style_notes(self.style_path, audio.info(style_path).sample_rate)
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def prepare(self, content_path: str | Path) -> TimbreProcessor:
+        return TimbreProcessor(Path(content_path), self.style_path, self.config)
+
+
+class GradientTransfer(StyleTransfer):
+    """Optimizes contents toward the activations that a network has for a style.
+
+    Args:
+      style_path: any audio file, of any length; all of it is used.
+      config: network, layers, weights, canvas and optimizer.
+      run: the network, if the configuration has ``network.kind=run``.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the style cannot be read or is silent, or the settings
+        do not fit.
+
+    Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style"; see `configs/transfer`
+    for the published systems.
+    """
+
+    def __init__(
+        self, style_path: str | Path, config: TransferConfig, run: Run | None = None
+    ) -> None:
+        self.style_path = Path(style_path)
+        self.config: TransferConfig = config
+        self.run = run
+        self.audio_model = build_audio_model(config, run)
+        self.style_notes = _style_notes(self.style_path, self.audio_model.sample_rate)
+        self._optimizers: dict[bool, TileOptimizer] = {}
+
+    @property
+    def steps(self) -> int:
+        return total_steps(self.config)
+
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        assert isinstance(processor, TileOptimizer)
+        return {"objective": processor.compiled.objective.name}
+
+    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
+        """Return the tile optimizer for contents.
+
+        Args:
+          resampled: whether the contents have another sample rate than the model.
+        """
+        if resampled not in self._optimizers:
+            self._optimizers[resampled] = style_tile_optimizer(
+                self.style_path, self.audio_model, self.config, resampled
+            )
+        return self._optimizers[resampled]
+
+    def prepare(self, content_path: str | Path) -> TileOptimizer:
+        return self.tile_optimizer(
+            audio.info(content_path).sample_rate != self.audio_model.sample_rate
+        )
+
+
 def transfer(
     content_path: str | Path,
     style_path: str | Path,
     output: str | Path,
-    config: TransferConfig,
+    config: AnyTransfer,
     run: Run | None = None,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
@@ -129,7 +198,7 @@ def transfer(
       content_path: any audio file, of any length; the output has its rate and channels.
       style_path: any audio file, of any length; all of it is used.
       output: wav, flac or ogg, by its extension. Its sidecar is ``<output>.json``.
-      config: network, layers, weights, canvas and optimizer.
+      config: the recipe; see `config.load_transfer`.
       run: the network, if the configuration has ``network.kind=run``.
       options: part of the content, format, snapshots, and whether to overwrite.
       progress: receives finished and all steps, and the negative weighted loss; if it returns True,
@@ -138,13 +207,30 @@ def transfer(
     Returns:
       The JSON object of the command: style_loss and content_loss, each with the suffixes _before,
       _after (for the optimized view) and _rendered (for the written file), and the result of
-      `process_file`. Losses include the weights of layers, not those of style and content.
+      `process_file`. Losses by gradients include the weights of layers, not those of style and
+      content; those of timbre are in dB².
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
     """
-    check_outputs(Path(output), options, total_steps(config), (content_path, style_path))
-    return StyleTransfer(style_path, config, run)(content_path, output, options, progress)
+    sidecar.check_output(output, options.bits, options.force, (content_path, style_path))
+    style_transfer = build_transfer(style_path, config, run)
+    return style_transfer(content_path, output, options, progress)
+
+
+def build_transfer(
+    style_path: str | Path, config: AnyTransfer, run: Run | None = None
+) -> StyleTransfer:
+    """Prepare the transfer of a style by the method of a recipe.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if the style or the settings do not fit.
+    """
+    if isinstance(config, TransferConfig):
+        return GradientTransfer(style_path, config, run)
+    if run is not None:
+        raise ConfigError("method=timbre uses no network; remove --model")
+    return TimbreTransfer(style_path, config)
 
 
 def style_tile_optimizer(
