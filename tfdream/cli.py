@@ -1,7 +1,8 @@
 """The command line: all commands in one group.
 
-The result of a command is printed as text, or with ``--json`` as one JSON object on the last line
-of standard output. Progress and messages go to standard error.
+The result of a command is printed as text, or with ``--json`` as one JSON object on standard
+output. Progress and messages go to standard error. Messages of other libraries are not shown,
+unless the environment variable `TFDREAM_LIBRARY_LOGS` is set.
 """
 
 import logging
@@ -21,7 +22,7 @@ from tfdream.commands import (
     synthesis,
     training,
 )
-from tfdream.commands.console import OrderedGroup
+from tfdream.commands.console import OrderedGroup, shows_library_logs
 
 
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,14 +38,22 @@ def main() -> None:
 
     CONFIG is the name of a packaged configuration (see `tfdream configs`) or a path to a YAML file.
     """
-    # TensorFlow reads this variable on import; 3 shows errors only.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Settings of other projects in the shell's environment must not change these.
     os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
+    if not shows_library_logs():
+        _silence_libraries()
+
+
+def _silence_libraries() -> None:
+    """Suppress messages of other libraries; errors are exceptions, which are reported."""
+    # TensorFlow reads this variable on import; 3 shows fatal errors only.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # TensorFlow warns of repeated tracing, which is intended: every octave has its own shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # TensorBoard imports pkg_resources, which is deprecated.
-    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+    # Python prints warnings of loggers without a handler, such as absl's.
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"(?!tfdream\b)")
 
 
 for _command in (

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -84,6 +85,55 @@ def test_unwritable_standard_output_is_reported_in_one_line(arguments):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: the result cannot be written to standard output: No space left")
+
+
+CHATTER = """
+import ctypes, logging, os, sys, warnings
+from tfdream.cli import main
+from tfdream.commands.console import command
+
+@command("chatter")
+def chatter():
+    print("progress of a download")
+    os.write(1, b"a C library\\n")
+    ctypes.CDLL(None).puts(b"a buffered C library")
+    warnings.warn_explicit("deprecated", DeprecationWarning, "x.py", 1, module="library")
+    logging.getLogger("absl").warning("absl")
+    logging.getLogger("tfdream.module").warning("our own warning")
+    return {"level": os.environ["TF_CPP_MIN_LOG_LEVEL"], "count": 3}
+
+main.add_command(chatter)
+main()
+"""
+
+
+def run_chatter(**environment):
+    return subprocess.run(
+        [sys.executable, "-W", "always", "-c", CHATTER, "chatter", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", **environment},
+    )
+
+
+def test_output_of_libraries_is_hidden():
+    done = run_chatter()
+    assert done.stdout == '{"level": "3", "count": 3}\n'
+    assert done.stderr == "our own warning\n"
+
+
+def test_output_of_libraries_is_shown_on_request():
+    done = run_chatter(TFDREAM_LIBRARY_LOGS="1")
+    assert done.stdout == '{"level": "0", "count": 3}\n'
+    for line in ("progress of a download", "a C library", "deprecated", "absl", "our own warning"):
+        assert line in done.stderr
+
+
+def test_closed_standard_output_is_not_an_error_of_the_command():
+    script = f"{sys.executable} -m tfdream configs >&-"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_printable_text_is_unchanged():

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+import pytest
 from calling import commands, invoke
 
 import tfdream
+from tfdream.commands.console import PARTIAL_FAILURE
 
 
 def test_every_command_has_a_description_and_json_output():
@@ -60,6 +62,23 @@ def test_module_runs_the_command():
         text=True,
     )
     assert "lil_data" in json.loads(done.stdout)["configs"]
+
+
+@pytest.mark.slow
+def test_only_the_result_and_own_messages_are_printed(trained, song, source):
+    """TensorFlow's libraries print on their registration unless they are told not to."""
+    bad = source.parent / "bad.mp3"
+    bad.write_bytes(b"ID3" + bytes(500))
+    done = subprocess.run(
+        [sys.executable, "-m", "tfdream", "predict", trained[0], song, bad, "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+    )
+    assert done.returncode == PARTIAL_FAILURE
+    assert len(json.loads(done.stdout)["files"]) == 2
+    assert done.stderr == ""
 
 
 def test_version_is_that_of_the_package():

@@ -5,6 +5,7 @@ Results go to standard output, everything else to standard error. The exit statu
 inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
 """
 
+import ctypes
 import errno
 import functools
 import io
@@ -18,7 +19,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,6 +37,7 @@ PARTIAL_FAILURE = 3
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _ARGUMENTS = "tfdream.arguments"
+_STDOUT, _STDERR = 1, 2
 _UNLIMITED_COLUMNS = 100_000
 
 
@@ -86,7 +88,7 @@ def command(
         @functools.wraps(function)
         def run(as_json: bool, **arguments: Any) -> None:
             try:
-                with log_to_stderr(), _exit_on_sigterm():
+                with log_to_stderr(), _exit_on_sigterm(), _library_output_hidden():
                     result = function(**arguments)
             except TfdreamError as error:
                 _fail(str(error))
@@ -167,6 +169,44 @@ def log_to_stderr() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def shows_library_logs() -> bool:
+    """Return whether messages of other libraries are shown, for the search of errors."""
+    return bool(os.environ.get("TFDREAM_LIBRARY_LOGS"))
+
+
+@contextmanager
+def _library_output_hidden() -> Iterator[None]:
+    """Discard what libraries print on standard output, so that it has the result alone.
+
+    It covers Python's output, such as progress bars of downloads, and that of C libraries.
+    """
+    target = sys.stderr if shows_library_logs() else None
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(target or nowhere),
+        _redirected(_STDOUT, _STDERR if target else nowhere.fileno()),
+    ):
+        yield
+
+
+@contextmanager
+def _redirected(descriptor: int, target: int) -> Iterator[None]:
+    """Redirect a file descriptor of the process, if it is open."""
+    try:
+        original = os.dup(descriptor)
+        os.dup2(target, descriptor)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).fflush(None)  # what C libraries have not written yet
+        os.dup2(original, descriptor)
+        os.close(original)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Networks of `keras.applications`, and the conversion of gray images to their input."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from keras import layers
 
 from tfdream.errors import ModelError
 from tfdream.io import archives
+
+logger = logging.getLogger(__name__)
 
 # Channel means of ImageNet in the order of the weights: blue, green, red.
 _MEAN = (103.939, 116.779, 123.68)
@@ -49,6 +52,8 @@ def load(
     """
     if weights not in ("imagenet", "random") and not Path(weights).is_file():
         raise ModelError(f"weights={weights} is neither a file nor 'imagenet' nor 'random'")
+    if weights == "imagenet":
+        logger.info("Keras downloads the weights of ImageNet on their first use")
     try:
         if weights not in ("imagenet", "random"):
             archives.check_hdf5(weights)
