@@ -204,7 +204,7 @@ class TimbreConfig(RenderConfig):
     """Factor of the gains: 0 is the content, 1 the full difference of the expected spectra."""
     residual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the content's own deviation from its expected spectrum that is removed."""
-    noise_reduction_db: NotNegative = 0.0
+    noise_reduction_db: NotNegative = 4.0
     """Reduction of the amplification of bands that the content leaves nearly empty."""
     added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
     """Level of sound that replaces the amplification of those bands, relative to the style's
