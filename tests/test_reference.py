@@ -39,7 +39,7 @@ def test_the_page_can_be_read_and_written(reference, tmp_path):
 @pytest.mark.slow
 def test_this_stack_agrees_with_the_stored_results(reference, tmp_path):
     stored = reference.read()
-    assert stored
+    assert stored, "run tools/bench/reference.py"
     measures = reference.measure(tmp_path).measures
     lines = [
         f"{stack}: {line}"

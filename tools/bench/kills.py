@@ -110,7 +110,15 @@ def commands(folder: Path) -> list[Command]:
         ),
         Command(
             "transfer",
-            ("transfer", song, other, out / "transfer.wav", *STEPS),
+            (
+                "transfer",
+                song,
+                other,
+                out / "transfer.wav",
+                "--config",
+                "transfer/recommended",
+                *STEPS,
+            ),
             *(out / "transfer.wav", is_audio),
         ),
         Command(

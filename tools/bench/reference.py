@@ -126,12 +126,12 @@ def measure(folder: Path) -> Reference:
     run(
         *("dream", ROUNDING, "objective_before objective_rendered peak samples"),
         *("dream", content, folder / "dream.flac", "--model", network, "--seconds", 5),
-        *("--set", "optimizer.steps=10"),
+        *("--config", "dream/recommended", "--set", "optimizer.steps=10"),
     )
     run(
         *("transfer", FEATURES, "style_loss_before style_loss_rendered content_loss_rendered"),
         *("transfer", content, style, folder / "transfer.flac"),
-        *("--set", "optimizer.steps=10"),
+        *("--config", "transfer/recommended", "--set", "optimizer.steps=10"),
     )
     short = ("--set", "prepare.clip_seconds=2.5", *folds)
     pair = folder / "pair"
