@@ -134,6 +134,16 @@ def test_a_blocked_decoder_is_an_error_after_a_time(path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_new_processes")
+def test_processes_can_be_started_before_they_are_used(path, monkeypatch):
+    monkeypatch.setenv("TFDREAM_ISOLATE", "1")
+    isolation.start_early(2)
+    started = {worker._process.pid for worker in isolation._POOL._idle}
+    assert len(started) == 2
+    with audio.Reader(path) as one, audio.Reader(path) as two:
+        assert {pid(one), pid(two)} == started
+
+
+@pytest.mark.usefixtures("_new_processes")
 def test_memory_is_limited(path, monkeypatch):
     changed = isolation._MAIN.replace(
         "; main(", "; from tfdream.audio.decoders import worker; worker.open_here = open; main("

@@ -231,6 +231,16 @@ class _Pool:
 _POOL = _Pool()
 
 
+def start_early(count: int = 1) -> None:
+    """Start processes that the first files will use, without waiting for them.
+
+    A command that calls it before it imports TensorFlow does not wait for their start.
+    """
+    if is_enabled():
+        for worker in [_POOL.take() for _ in range(min(count, MAX_IDLE))]:
+            _POOL.give_back(worker)
+
+
 def _enlarge(descriptor: int) -> None:
     """Let a pipe hold a block of samples, so that it is sent in one piece."""
     with contextlib.suppress(ImportError, AttributeError, OSError):  # other systems, or a quota
