@@ -3,16 +3,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import TranslateConfig, load
+from tfdream.config import Experiment, TranslateConfig, load, validate
 from tfdream.errors import ModelError
 from tfdream.export import ExportedClassifier, compare, export
+from tfdream.models import classifiers
 from tfdream.runs import Run
+from tfdream.signal import frontends
 from tfdream.synthesis.translate import Translator
+
+STFT = {"stft": {"n_fft": 256, "hop_samples": 64}}
+LIL_DATA = {"name": "lil_data", "options": {"filters": [4, 8], "dense_units": 16}}
 
 FOREIGN = """
 import json, sys
@@ -70,14 +76,87 @@ def test_tensorflow_alone_computes_the_probabilities_of_the_run(run, exported, t
     np.testing.assert_allclose(output["probabilities"], probabilities, atol=1e-5)
 
 
+def assert_weights_are_constants(folder, weights):
+    """Check that a SavedModel has no variables, and each large weight exactly once."""
+    saved = tf.train.load_checkpoint(str(folder / "variables/variables"))
+    assert list(saved.get_variable_to_shape_map()) == ["_CHECKPOINTABLE_OBJECT_GRAPH"]
+    content = (folder / "saved_model.pb").read_bytes()
+    large = [weight.tobytes() for weight in weights if len(np.unique(weight)) > 16]
+    assert large
+    assert {content.count(weight) for weight in large} == {1}
+
+
 def test_weights_are_saved_once_without_the_optimizer(run, exported):
-    saved = tf.train.load_checkpoint(str(exported[0] / "variables/variables"))
-    sizes = saved.get_variable_to_shape_map()
-    weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]
-    assert not [name for name in sizes if "optim" in name.lower() or "adam" in name.lower()]
-    count = sum(int(np.prod(size)) for size in weights)
-    states = sum(int(np.prod(w.shape)) for w in run.model.non_trainable_variables)
-    assert run.model.count_params() <= count <= run.model.count_params() + states
+    assert_weights_are_constants(exported[0], run.model.get_weights())
+
+
+def test_clips_with_nan_have_no_probabilities(run, exported):
+    """A maximum in the network would hide NaN and give confident numbers."""
+    waveform = np.full((4, run.clip_samples), 0.1, np.float32)
+    waveform[1, 17] = np.nan
+    waveform[2, 17] = -np.inf
+    waveform[3] = 0.0
+    outputs = tf.saved_model.load(str(exported[0])).signatures["serving_default"](
+        waveform=tf.constant(waveform)
+    )
+    for name in ("probabilities", "embedding"):
+        output = outputs[name].numpy()
+        assert np.isfinite(output[[0, 3]]).all()
+        assert np.isnan(output[[1, 2]]).all()
+
+
+def lite_outputs(folder, waveform):
+    """Convert a SavedModel with built-in operations only, and compute its outputs."""
+    converted = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+    interpreter = tf.lite.Interpreter(model_content=converted)
+    classify = interpreter.get_signature_runner("serving_default")
+    rows = [classify(waveform=row[np.newaxis]) for row in waveform]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def test_tensorflow_lite_computes_the_same(run, exported):
+    rng = np.random.default_rng(0)
+    waveform = rng.uniform(-1, 1, (3, run.clip_samples)).astype(np.float32)
+    waveform *= np.array([[1.0], [1e-2], [0.0]], np.float32)
+    output = lite_outputs(exported[0], waveform)
+    expected = ExportedClassifier(run).functions()["serving_default"](tf.constant(waveform))
+    for name in ("probabilities", "embedding"):
+        np.testing.assert_allclose(output[name], expected[name], atol=1e-5)
+    assert np.isnan(lite_outputs(exported[0], waveform * np.nan)["probabilities"]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("frontend", "model", "tolerance"),
+    [
+        ({"kind": "raw"}, {"name": "raw_conv1d"}, 1e-5),
+        ({"kind": "log1p", **STFT}, LIL_DATA, 1e-5),
+        ({"kind": "amplitude", **STFT, "size": [64, 64]}, {"name": "resnet18"}, 1e-5),
+        ({"kind": "mel", **STFT}, LIL_DATA, 1e-5),
+        # The phase of an empty or negative bin changes by a turn with the rounding of the DFT.
+        ({"kind": "phase", **STFT}, LIL_DATA, 1e-2),
+        ({"kind": "amplitude_phase", **STFT}, LIL_DATA, 1e-2),
+    ],
+)
+def test_tensorflow_lite_converts_every_frontend(frontend, model, tolerance, tmp_path):
+    settings = {
+        "prepare": {"sample_rate": 8000, "clip_seconds": 1.0},
+        "frontend": frontend,
+        "model": model,
+    }
+    experiment = validate(settings, Experiment, "test")
+    built = frontends.build(experiment.frontend, 8000)
+    network = classifiers.build(experiment.model, built.shape(8000), 3)
+    untrained = SimpleNamespace(
+        model=network, frontend=built, clip_samples=8000, labels=["a", "b", "c"], sample_rate=8000
+    )
+    exported = ExportedClassifier(untrained)
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=exported.signatures())
+    waveform = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 8000)).astype(np.float32)
+    expected = exported.functions()["serving_default"](tf.constant(waveform))["probabilities"]
+    np.testing.assert_allclose(
+        lite_outputs(tmp_path, waveform)["probabilities"], expected, atol=tolerance
+    )
 
 
 def test_no_temporary_files_are_left(exported):
@@ -204,8 +283,4 @@ def test_tensorflow_alone_computes_the_translation_of_the_run(
 
 
 def test_generators_are_saved_once_without_discriminators(exported_translation, translation_run):
-    saved = tf.train.load_checkpoint(str(exported_translation[0] / "variables/variables"))
-    sizes = saved.get_variable_to_shape_map()
-    weights = [size for name, size in sizes.items() if name.endswith("/.ATTRIBUTES/VARIABLE_VALUE")]
-    count = sum(int(np.prod(size)) for size in weights)
-    assert count == translation_run.generators.count_params()
+    assert_weights_are_constants(exported_translation[0], translation_run.generators.get_weights())

@@ -1,4 +1,7 @@
-"""SavedModels that take waveforms and need only TensorFlow to run."""
+"""SavedModels that take waveforms and need only TensorFlow to run.
+
+Weights are constants of the graph: converters such as TensorFlow Lite's accept it as it is.
+"""
 
 import abc
 import shutil
@@ -23,7 +26,7 @@ _SAVED_MODEL_PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
 Outputs = dict[str, tf.Tensor]
 
 
-class Exported(tf.Module, abc.ABC):
+class Exported(abc.ABC):
     """The functions and the metadata of a SavedModel.
 
     `keras.export.ExportArchive` would not make this shorter: it needs the same functions, and
@@ -36,7 +39,6 @@ class Exported(tf.Module, abc.ABC):
     compared: str
 
     def __init__(self, run: RunFolder) -> None:
-        super().__init__()
         self.clip_samples = run.clip_samples
         self.label_names = run.labels
         self.rate = run.sample_rate
@@ -58,7 +60,7 @@ class Exported(tf.Module, abc.ABC):
             }
 
         traced = {
-            name: tf.function(function, input_signature=[waveform], autograph=False)
+            name: tf.function(_reject_nan(function), input_signature=[waveform], autograph=False)
             for name, function in self.functions().items()
         }
         return {**traced, "describe": describe}
@@ -77,13 +79,13 @@ class ExportedClassifier(Exported):
             model.input,
             {"probabilities": model.output, "embedding": model.get_layer("embedding").output},
         )
-        self.weights = self.network.variables
+        self._classify = freeze(self.network)
 
     def functions(self) -> dict[str, Callable[[tf.Tensor], Outputs]]:
         """Return ``serving_default``, which computes probabilities and embedding."""
 
         def classify(waveform: tf.Tensor) -> Outputs:
-            return dict(self.network(self.frontend(waveform), training=False))
+            return dict(self._classify(self.frontend(waveform)))
 
         return {"serving_default": classify}
 
@@ -97,10 +99,9 @@ class ExportedTranslation(Exported):
         super().__init__(run)
         config = load("translate/recommended", TranslateConfig)
         self.translators = {
-            direction: Translator(getattr(run.generators, direction), run, config)
+            direction: Translator(freeze(getattr(run.generators, direction)), run, config)
             for direction in ("forward", "backward")
         }
-        self.weights = run.generators.variables
 
     def functions(self) -> dict[str, Callable[[tf.Tensor], Outputs]]:
         """Return ``serving_default``, to the second genre, and ``backward``, to the first."""
@@ -117,6 +118,32 @@ class ExportedTranslation(Exported):
         }
 
 
+def _reject_nan(function: Callable[[tf.Tensor], Outputs]) -> Callable[[tf.Tensor], Outputs]:
+    """Return NaN for clips with NaN or infinite samples, which maxima in a network would hide."""
+
+    def checked(waveform: tf.Tensor) -> Outputs:
+        # A comparison, because TensorFlow Lite has no `is_finite`; NaN compares as False.
+        is_finite = tf.reduce_all(tf.abs(waveform) <= tf.float32.max, axis=1, keepdims=True)
+        return {
+            name: tf.where(is_finite, output, tf.constant(np.nan, output.dtype))
+            for name, output in function(waveform).items()
+        }
+
+    return checked
+
+
+def freeze(model: keras.Model) -> Callable[..., Any]:
+    """Return a model as a function whose weights are constants of the graph that calls it."""
+    trainable = [variable.numpy() for variable in model.trainable_variables]
+    others = [variable.numpy() for variable in model.non_trainable_variables]
+
+    def call(inputs: tf.Tensor, training: bool = False) -> Any:
+        outputs, _ = model.stateless_call(trainable, others, inputs, training=training)
+        return outputs
+
+    return call
+
+
 def export(run: RunFolder, folder: str | Path, force: bool = False) -> dict[str, Any]:
     """Write a run's networks as a SavedModel, and compare it with the run after reloading.
 
@@ -124,7 +151,7 @@ def export(run: RunFolder, folder: str | Path, force: bool = False) -> dict[str,
     run's sample rate. For a classifier, it returns ``probabilities`` `[batch, classes]` and
     ``embedding`` `[batch, units]`; for a translation, ``waveform`` in the second genre, and the
     signature ``backward`` one in the first. ``describe`` returns labels, sample_rate and
-    clip_samples.
+    clip_samples. The outputs of a clip with NaN or infinite samples are NaN.
 
     Args:
       run: run of a classifier or a translation.
@@ -166,7 +193,8 @@ def export(run: RunFolder, folder: str | Path, force: bool = False) -> dict[str,
         if temporary.exists():
             shutil.rmtree(temporary)
         try:
-            tf.saved_model.save(exported, str(temporary), signatures=exported.signatures())
+            signatures = exported.signatures()
+            tf.saved_model.save(tf.Module(), str(temporary), signatures=signatures)
         except tf.errors.OpError as error:
             reason = " ".join(error.message.split()).rpartition("}} ")[
                 2
