@@ -5,6 +5,7 @@ A file is examined while it is read, block by block: `Examination.observe` passe
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -46,7 +47,7 @@ class Examination:
         self._peak = 0.0
         self._sum = self._squares = 0.0
         self._mid_range = (np.inf, -np.inf)
-        self._power: NDArray[np.floating] = np.zeros(_SEGMENT // 2 + 1)
+        self._power: NDArray[np.floating[Any]] = np.zeros(_SEGMENT // 2 + 1)
         self._window = (np.hanning(_SEGMENT) ** 2).astype(np.float32)
 
     def observe(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
