@@ -9,7 +9,7 @@ from tfdream.commands.console import Result, command, command_line, progress_bar
 from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, result_options
 
 
-@command()
+@command(decodes=2)
 @click.argument("original", type=options.PATH)
 @click.argument("result", type=options.PATH)
 @click.option(
@@ -50,7 +50,7 @@ def compare(
     return measured
 
 
-@command()
+@command(decodes=1)
 @click.argument("set_a", type=options.PATH)
 @click.argument("set_b", type=options.PATH)
 @options.model

@@ -73,6 +73,7 @@ def command(
     only_json: Collection[str] = (),
     cls: type[click.Command] = click.Command,
     failed_partly: Callable[[Result], bool] = lambda result: False,
+    decodes: int = 0,
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a command with --json; its result is printed, its errors become one line.
 
@@ -82,6 +83,8 @@ def command(
       cls: class of the command.
       failed_partly: returns whether some of several inputs failed, according to the result; the
         exit status is then `PARTIAL_FAILURE`.
+      decodes: number of audio files that the command reads at the same time; their decoders start
+        while TensorFlow is imported.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
@@ -89,6 +92,10 @@ def command(
         def run(as_json: bool, **arguments: Any) -> None:
             try:
                 with log_to_stderr(), _exit_on_sigterm(), _library_output_hidden():
+                    if decodes:
+                        from tfdream.audio.decoders.isolation import start_early
+
+                        start_early(decodes)
                     result = function(**arguments)
             except TfdreamError as error:
                 _fail(str(error))

@@ -8,7 +8,7 @@ from tfdream.commands import options
 from tfdream.commands.console import Result, command
 
 
-@command("analyse")
+@command("analyse", decodes=1)
 @click.argument("audio", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @click.option(

@@ -1,108 +1,15 @@
 """Commands that change or generate audio."""
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from tfdream.commands import options
-from tfdream.commands.console import Result, command, interruptible, progress_bar
+from tfdream.commands import jobs, options
+from tfdream.commands.console import Result, command
 from tfdream.commands.results import STYLE, ResultOutputs, result_options
-from tfdream.io.progress import ProgressFn
-
-if TYPE_CHECKING:
-    from tfdream.reports.tensorboard import EventWriter
-
-_keep_falling = click.option(
-    "--keep-falling",
-    is_flag=True,
-    help="Write the change of passages where the objective is worse than before, too; by default "
-    "they stay unchanged.",
-)
 
 
-def _skipped(result: Result) -> bool:
-    """Return whether some of several files could not be processed."""
-    return bool(result.get("skipped"))
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Callbacks of a running command.
-
-    Attributes:
-      report: shows the progress, records the curve, and returns whether a stop is requested.
-      events: writer of TensorBoard events.
-      stop_requested: returns whether Ctrl-C was pressed.
-    """
-
-    report: ProgressFn
-    events: "EventWriter"
-    stop_requested: Callable[[], bool]
-
-
-@contextmanager
-def _job(
-    work: str, unit: str, outputs: ResultOutputs, curve: str | None = None, sign: int = 1
-) -> Iterator[_Job]:
-    """Show the progress of a command, which Ctrl-C stops.
-
-    Args:
-      work: name of the work.
-      unit: unit of the steps.
-      outputs: presentations of the result.
-      curve: name of the value of each step; None if it has none.
-      sign: factor of the value.
-    """
-    with (
-        progress_bar(work, unit) as progress,
-        outputs.event_writer() as events,
-        interruptible() as stop_requested,
-    ):
-
-        def report(done: int, total: int, value: float = math.nan, note: str = "") -> bool:
-            if curve is not None and not math.isnan(value):  # NaN: nothing is optimized
-                events.add_step(sign * value, curve)
-                note = f"{curve} {sign * value:.4g}"
-            progress(done, total, note=note)
-            return stop_requested()
-
-        yield _Job(report, events, stop_requested)
-
-
-def _is_folder(sources: list[Path], output: Path, outputs: ResultOutputs, name: str) -> bool:
-    """Return whether the outputs are written into a folder.
-
-    Args:
-      sources: the audio files, or folders of them.
-      output: the file or folder.
-      outputs: presentations of the result, which need a single file.
-      name: name of the argument with the sources.
-
-    Raises:
-      UsageError: if `output` is named like a file, or a presentation is requested.
-    """
-    from tfdream import audio
-
-    if len(sources) == 1 and not sources[0].is_dir() and not output.is_dir():
-        return False
-    if audio.is_writable(output.suffix.lower()) and not output.is_dir():
-        raise click.UsageError(
-            f"OUTPUT '{output}' has the extension of a file; several {name}, or a folder, need a "
-            "folder"
-        )
-    if outputs:
-        raise click.UsageError(
-            f"--figure, --report and --tensorboard need one {name} and one OUTPUT file"
-        )
-    return True
-
-
-@command(failed_partly=_skipped)
+@command(failed_partly=jobs.has_skipped, decodes=2)
 @click.argument("paths", metavar="AUDIO... OUTPUT", nargs=-1, required=True, type=options.PATH)
 @options.model
 @options.recipe("dream/recommended")
@@ -148,7 +55,7 @@ def _is_folder(sources: list[Path], output: Path, outputs: ResultOutputs, name: 
     metavar="N",
     help="Also write the intermediate result after every N steps.",
 )
-@_keep_falling
+@jobs.keep_falling
 @options.seed
 @options.overriding
 @options.bits
@@ -196,7 +103,7 @@ def dream(
     if objective is not None and layers:
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
-    into_folder = _is_folder(sources, output, outputs, "AUDIO")
+    into_folder = jobs.is_folder(sources, output, outputs, "AUDIO")
     by_layer = dreams.LAYER in output.name
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
@@ -207,7 +114,7 @@ def dream(
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
     render = RenderOptions(bits, force, start_seconds, seconds, save_every, keep_falling)
     network = Run.open(run)
-    with _job("dreaming", "steps", outputs, "objective") as job:
+    with jobs.job("dreaming", "steps", outputs, "objective") as job:
         if by_layer:
             result = dreams.dream_layers(
                 sources[0], output, network, settings, layers, guide, render, job.report
@@ -231,7 +138,7 @@ def dream(
     return result
 
 
-@command(failed_partly=_skipped)
+@command(failed_partly=jobs.has_skipped, decodes=2)
 @click.argument("content", type=options.PATH)
 @click.argument("style", type=options.PATH)
 @click.argument("output", type=options.PATH)
@@ -248,7 +155,7 @@ def dream(
     type=options.Number(0, 1),
     help="0 preserves the content, 1 uses the style alone; by default the recipe's.",
 )
-@_keep_falling
+@jobs.keep_falling
 @options.seed
 @options.overriding
 @options.bits
@@ -283,11 +190,11 @@ def transfer(
 
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load_transfer(name, (*overrides, *given))
-    into_folder = _is_folder([content], output, outputs, "CONTENT")
+    into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     outputs.check(content)
     network = Run.open(run) if run else None
     render = RenderOptions(bits, force, keep_falling=keep_falling)
-    with _job("transferring", "steps", outputs, "loss", sign=-1) as job:
+    with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:
         if into_folder:
             style_transfer = transfers.build_transfer(style, settings, network)
             return process_folder(
@@ -304,7 +211,7 @@ def transfer(
     return result
 
 
-@command(failed_partly=_skipped)
+@command(failed_partly=jobs.has_skipped, decodes=1)
 @click.argument("source", metavar="AUDIO", type=options.PATH)
 @click.argument("output", type=options.PATH)
 @options.model
@@ -350,9 +257,9 @@ def translate(
         name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
     )
     render = RenderOptions(bits, force)
-    into_folder = _is_folder([source], output, outputs, "AUDIO")
+    into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
     outputs.check(source)
-    with _job("translating", "tiles", outputs) as job:
+    with jobs.job("translating", "tiles", outputs) as job:
         translation = Translation(TranslationRun.open(run), settings, to)
         if into_folder:
             return process_folder(
@@ -368,7 +275,7 @@ def translate(
     return result
 
 
-@command(failed_partly=_skipped)
+@command(failed_partly=jobs.has_skipped)
 @click.argument("output", type=options.PATH)
 @options.model
 @options.recipe("generate/recommended")
@@ -424,9 +331,9 @@ def generate(
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
     file_format = OutputOptions(bits, force)
-    into_folder = prompt is not None and _is_folder([prompt], output, outputs, "--prompt")
+    into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
     outputs.check()
-    with _job("generating", "frames", outputs) as job:
+    with jobs.job("generating", "frames", outputs) as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
         if prompt is not None and into_folder:
             return process_folder(

@@ -169,7 +169,7 @@ def crossvalidate(
     return result
 
 
-@command(failed_partly=lambda result: any("error" in file for file in result["files"]))
+@command(failed_partly=lambda result: any("error" in file for file in result["files"]), decodes=1)
 @click.argument("run", type=options.PATH)
 @click.argument("audio", type=options.PATH, nargs=-1, required=True)
 @click.option(
