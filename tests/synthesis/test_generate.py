@@ -97,7 +97,7 @@ def test_a_prompt_of_the_model_s_own_rate(generation_run, song, output):
 
 def test_a_prompt_that_is_resampled_to_nothing_is_refused(generation_run, tmp_path, output):
     soundfile.write(tmp_path / "click.wav", [0.5], 48000)
-    with pytest.raises(AudioError, match=r"--prompt .* lasts 0.000 s; give more than"):
+    with pytest.raises(AudioError, match=r"--prompt .* has a length of 0.000 s; give more than"):
         generate(output, generation_run, QUICK, 1.0, tmp_path / "click.wav")
 
 

@@ -27,7 +27,7 @@ TINY = {
     },
     "style_layers": {"conv1": 500},
     "content_layers": {"conv1": 1},
-    "normalize": "mse",
+    "gram_normalization": "mse",
     "canvas": {"kind": "waveform"},
     "optimizer": {"kind": "lbfgs", "steps": 15, "step_size": 1e-3},
     "tiles": {"overlap_seconds": 0.05},

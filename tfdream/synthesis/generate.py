@@ -267,7 +267,7 @@ class FrameChunks:
 def _temperature(model: SequenceModel, config: GenerateConfig) -> float:
     if config.temperature is None:
         return model.temperature
-    if config.temperature and not model.random:
+    if config.temperature and not model.stochastic:
         raise ConfigError(
             f"temperature={config.temperature:g}: the model is deterministic, it predicts the mean "
             "of the next frame; remove it"

@@ -32,7 +32,8 @@ from tfdream.signal.timbre import (
 )
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering.goals import Goal
-from tfdream.synthesis.rendering.process import Measures, OnStep
+from tfdream.synthesis.rendering.measures import Measures
+from tfdream.synthesis.rendering.process import OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 _TILE_SECONDS = 10.0

@@ -130,11 +130,11 @@ class GoalCheck:
                     else "are written nevertheless; use a smaller optimizer.step_size"
                 )
             )
-        elif self._is_lost(means):
+        if self._is_lost(means) and (self.reverts or not self.worse_tiles):
             before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
             yield (
                 f"the {name} of the written file, {rendered:.4g}, is worse than that of the "
-                f"original, {before:.4g}; use another canvas, such as canvas.kind=waveform"
+                f"original, {before:.4g}; use a smaller optimizer.step_size, or another canvas"
             )
 
     def _is_lost(self, means: Mapping[str, Any]) -> bool:
