@@ -59,8 +59,10 @@ def main(
         pairs = PairSet(split, cache, soundfont)
         names = pairs.names[start::every]
         rows = list(evaluate(methods, pairs, names))
-    except (TfdreamError, ImportError) as error:
+    except TfdreamError as error:
         raise click.ClickException(str(error)) from None
+    except (ImportError, OSError) as error:  # music21 or FluidSynth is not installed
+        raise click.ClickException(f"{error}; see docs/benchmarks.md") from None
     if json_path:
         content = [{**row._asdict(), "measures": row.measures._asdict()} for row in rows]
         json_path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
