@@ -6,7 +6,7 @@ from tfdream.config import DreamConfig, OctavesConfig, validate
 from tfdream.errors import ConfigError
 from tfdream.synthesis.ascent.objectives.layers import layer_norm
 from tfdream.synthesis.ascent.objectives.original import content
-from tfdream.synthesis.rendering.goals import Goal
+from tfdream.synthesis.rendering.processor import Goal
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.tile_optimizer import Objectives, build_tile_optimizer, noise, octave_sizes
 

@@ -170,7 +170,8 @@ def normalize_power(power: NDArray[Any]) -> Levels:
     peak = float(power.max())
     levels = 10 * np.log10(np.maximum(power, peak * 10 ** (-_FLOOR_DB / 10)))
     mean_db = 10 * np.log10((10 ** (levels / 10)).sum(axis=1).mean())
-    return (levels - mean_db + _REFERENCE_DB).astype(np.float32)
+    normalized: Levels = (levels - mean_db + _REFERENCE_DB).astype(np.float32)
+    return normalized
 
 
 def distort(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
@@ -221,7 +222,8 @@ def _flux(levels: Levels) -> NDArray[np.float64]:
     """Return the mean rise of the levels from frame to frame, relative to strong attacks."""
     audible = np.maximum(levels, levels.max() - _FLOOR_DB)
     rise = np.maximum(0, np.diff(audible, axis=0, prepend=audible[:1])).mean(axis=1)
-    return np.minimum(rise / (np.percentile(rise, 95) + 1e-6), 1.5)
+    flux: NDArray[np.float64] = np.minimum(rise / (np.percentile(rise, 95) + 1e-6), 1.5)
+    return flux
 
 
 def _decaying_peaks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,9 +22,8 @@ from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.audio_model import AudioModel
 from tfdream.synthesis.canvases import CanvasSpec, Context
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.measures import Measures
-from tfdream.synthesis.rendering.process import OnStep
+from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]

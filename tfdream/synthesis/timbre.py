@@ -31,9 +31,8 @@ from tfdream.signal.timbre import (
     spectral_envelope,
 )
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.measures import Measures
-from tfdream.synthesis.rendering.process import OnStep
+from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 _TILE_SECONDS = 10.0

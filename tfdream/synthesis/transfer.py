@@ -25,14 +25,13 @@ from tfdream.synthesis.ascent.objectives.base import relative, total
 from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.goals import Goal
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import (
-    TileProcessor,
     check_outputs,
     log_notes,
     process_file,
 )
+from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.tile_optimizer import (
     InitFn,

@@ -21,7 +21,8 @@ from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import OnStep, check_outputs, process_file
+from tfdream.synthesis.rendering.process import check_outputs, process_file
+from tfdream.synthesis.rendering.processor import OnStep
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 
 class Confusion(keras.metrics.Metric):
@@ -40,9 +41,9 @@ class Confusion(keras.metrics.Metric):
         """Return no scalars; `matrix` returns the counts."""
         return {}
 
-    def matrix(self) -> np.ndarray:
+    def matrix(self) -> NDArray[np.float32]:
         """Return the number of clips `[truth, predicted]` since the last reset."""
-        counts: np.ndarray = keras.ops.convert_to_numpy(self.counts)
+        counts: NDArray[np.float32] = keras.ops.convert_to_numpy(self.counts)
         return counts
 
     def get_config(self) -> dict[str, Any]:

@@ -151,11 +151,13 @@ class TimedModel:
         @tf.function(reduce_retracing=True)
         def compiled(batch: Any) -> dict[str, tf.Tensor]:
             results = strategy.run(step, args=(batch,))
-            return tf.nest.map_structure(
+            local: dict[str, tf.Tensor] = tf.nest.map_structure(
                 lambda result: strategy.experimental_local_results(result)[0], results
             )
+            return local
 
-        return compiled
+        step_function: Callable[[Any], dict[str, tf.Tensor]] = compiled
+        return step_function
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Build metrics and loss without a batch; Keras fails on batches of several machines."""

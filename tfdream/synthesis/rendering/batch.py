@@ -174,8 +174,6 @@ def process_each(
                 raise
             except TfdreamError as error:
                 problem = str(error)
-            except Exception as error:  # not foreseen, but no reason to leave the rest undone
-                problem = f"'{source}' cannot be processed: {_first_line(error)}"
         if problem is not None:
             if len(outputs) > 1:  # the problem of a single file is raised
                 _logger.error("Skipped: %s", problem)
@@ -196,7 +194,3 @@ def _reading_problem(source: Path) -> str | None:
     except AudioError as error:
         return str(error)
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"

@@ -1,56 +1,14 @@
-"""Goals: whether a change improves what it should, and what happens to tiles where it does not."""
+"""Whether a change improves the measure of its goal, and what happens to tiles if it does not."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfdream.synthesis.rendering.measures import Measures, WeightedMeans
-
-if TYPE_CHECKING:
-    from tfdream.synthesis.rendering.process import TileProcessor
-    from tfdream.synthesis.rendering.tiles import Tiles
-
-# Relative change of an objective that rounding may cause.
-_ROUNDING = 1e-5
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The measure that a change should improve.
-
-    Attributes:
-      measure: its name, without the suffixes _before, _after and _rendered.
-      rises: whether higher values are better.
-      reverts: whether tiles stay unchanged where it gets worse.
-    """
-
-    measure: str
-    rises: bool = True
-    reverts: bool = True
-
-    @property
-    def key(self) -> str:
-        """Name of the result that says whether it got worse.
-
-        >>> Goal("style_loss", rises=False).key
-        'style_loss_rose'
-        """
-        return f"{self.measure}_{'fell' if self.rises else 'rose'}"
-
-    def is_worse(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return where a value is worse than before, beyond rounding.
-
-        >>> Goal("objective").is_worse(np.array([1.0, 1.0]), np.array([0.9, 1.1])).tolist()
-        [True, False]
-        """
-        margin = _ROUNDING * np.abs(before)
-        worse: NDArray[np.bool_] = (
-            after < before - margin if self.rises else after > before + margin
-        )
-        return worse
+from tfdream.synthesis.rendering.processor import TileProcessor
+from tfdream.synthesis.rendering.tiles import Tiles
 
 
 class GoalCheck:
@@ -61,7 +19,7 @@ class GoalCheck:
       keep_falling: keep the change of tiles whose measure gets worse.
     """
 
-    def __init__(self, processor: "TileProcessor", keep_falling: bool) -> None:
+    def __init__(self, processor: TileProcessor, keep_falling: bool) -> None:
         self.processor = processor
         self.goal = processor.goal
         self.reverts = self.goal is not None and self.goal.reverts and not keep_falling
@@ -69,7 +27,7 @@ class GoalCheck:
         self._worse = WeightedMeans()
 
     def revert_worse(
-        self, tiles: "Tiles", changed: NDArray[Any], measures: Measures
+        self, tiles: Tiles, changed: NDArray[Any], measures: Measures
     ) -> tuple[NDArray[Any], Measures]:
         """Replace changed tiles, and their measures, by the original where the measure is worse.
 

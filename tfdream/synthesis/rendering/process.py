@@ -3,10 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +16,15 @@ from tfdream.audio.notes import examine
 from tfdream.config import Normalization
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.synthesis.rendering.goals import Goal, GoalCheck
-from tfdream.synthesis.rendering.measures import REMEDY, Measures, WeightedMeans
+from tfdream.synthesis.rendering.goals import GoalCheck
+from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
-from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, batches_in, change_file, tile_pairs
+from tfdream.synthesis.rendering.tiles import Tiles, batches_in, change_file, tile_pairs
 
-RenderFn = Callable[[], NDArray[Any]]
-"""Returns the channels of the tiles at the current step, float32 `[batch, samples, channels]`."""
-OnStep = Callable[[float, RenderFn], bool | None]
-"""Receives the objective of each step; returns True to stop with the current result."""
 _logger = logging.getLogger(__name__)
-
-
-class TileProcessor(Protocol):
-    """Interface for processing the tiles of a file."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate of the tiles in Hz."""
-
-    @property
-    def grid(self) -> TileGrid:
-        """Positions of the tiles."""
-
-    @property
-    def steps(self) -> int:
-        """Largest number of steps for each batch of tiles."""
-
-    @property
-    def goal(self) -> Goal | None:
-        """The measure that should improve; None if the change has no such aim."""
-
-    def process(
-        self, tiles: Tiles, on_step: OnStep = ..., apply: bool = ...
-    ) -> tuple[NDArray[Any], Measures]:
-        """Change tiles and measure the change.
-
-        Args:
-          tiles: tiles of the original.
-          on_step: called after every step.
-          apply: if False, the tiles are only measured and stay unchanged.
-
-        Returns:
-          The changed channels, and the measures of each tile.
-        """
-
-    def compare(self, original: Tiles, changed: Tiles) -> Measures:
-        """Measure tiles of the written file, compared with those of the original."""
 
 
 def check_outputs(
