@@ -43,4 +43,4 @@ def test_a_judge_of_a_generator_is_a_usage_error(dataset, generation_path, train
     call = ("train", generation_path, dataset, tmp_path / "run", "--judge", trained[0])
     result = invoke(*call)
     assert result.exit_code == 2
-    assert "belong to a CONFIG of a translation" in result.stderr
+    assert "require a CONFIG with task=translate" in result.stderr

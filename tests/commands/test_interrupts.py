@@ -37,7 +37,7 @@ def ctrl_c(monkeypatch):
 
         yield report
 
-    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", bar)
+    monkeypatch.setattr("tfdream.commands.jobs.progress_bar", bar)
 
 
 def interrupted(*arguments):
@@ -122,7 +122,7 @@ def test_second_ctrl_c_cancels(trained, song, tmp_path, monkeypatch):
 
         yield report
 
-    monkeypatch.setattr("tfdream.commands.synthesis.progress_bar", bar)
+    monkeypatch.setattr("tfdream.commands.jobs.progress_bar", bar)
     result = invoke(*dream(trained, song, tmp_path / "out.wav"))
     assert result.exit_code == 130
     assert "Interrupted." in result.stderr

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tfdream.synthesis.rendering.goals import Goal, GoalCheck
+from tfdream.synthesis.rendering.goals import GoalCheck
+from tfdream.synthesis.rendering.processor import Goal
 from tfdream.synthesis.rendering.tiles import Tiles
 
 BEFORE = np.array([1.0, 2.0])
