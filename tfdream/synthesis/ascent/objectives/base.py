@@ -49,9 +49,9 @@ class Objective:
       guided: whether the reference must contain a guide.
 
     >>> from tfdream.synthesis.ascent.objectives.layers import layer_norm
-    >>> combined = 0.7 * layer_norm("conv3") - 0.1 * layer_norm("conv1")
+    >>> combined = 0.7 * layer_norm("conv3") + 0.3 * layer_norm("conv1")
     >>> combined.name, sorted(combined.layers)
-    ('0.7*layer_norm(conv3) + -0.1*layer_norm(conv1)', ['conv1', 'conv3'])
+    ('0.7*layer_norm(conv3) + 0.3*layer_norm(conv1)', ['conv1', 'conv3'])
     """
 
     name: str
