@@ -101,8 +101,11 @@ def test_a_data_service_is_refused_by_tasks_without_labels(experiments, dataset,
     ("task", "overrides", "labels", "epochs"),
     [
         ("classify", [], ["noise", "tones"], [0, 1, 2, 3]),
-        ("translate", ["training.pool_images=0"], ["noise", "tones"], [0, 2, 3]),
-        ("generate", ["examples=12"], ["tones"], [0, 2, 3]),
+        pytest.param(
+            *("translate", ["training.pool_images=0"], ["noise", "tones"], [0, 2, 3]),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(*("generate", ["examples=12"], ["tones"], [0, 2, 3]), marks=pytest.mark.slow),
     ],
 )
 def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
