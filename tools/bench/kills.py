@@ -116,7 +116,7 @@ def commands(folder: Path) -> list[Command]:
                 other,
                 out / "transfer.wav",
                 "--config",
-                "transfer/recommended",
+                "transfer/texture",
                 *STEPS,
             ),
             *(out / "transfer.wav", is_audio),

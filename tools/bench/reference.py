@@ -131,7 +131,7 @@ def measure(folder: Path) -> Reference:
     run(
         *("transfer", FEATURES, "style_loss_before style_loss_rendered content_loss_rendered"),
         *("transfer", content, style, folder / "transfer.flac"),
-        *("--config", "transfer/recommended", "--set", "optimizer.steps=10"),
+        *("--config", "transfer/texture", "--set", "optimizer.steps=10"),
     )
     short = ("--set", "prepare.clip_seconds=2.5", *folds)
     pair = folder / "pair"
