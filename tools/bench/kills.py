@@ -164,10 +164,11 @@ def faults_of(command: Command, seconds: float, number: signal.Signals) -> Itera
 
 
 def _faults_of_second_call(command: Command, folder: Path) -> Iterator[str]:
-    force = ["--force"] if command.output.is_file() else []
+    replaces = command.name != "plot"  # which needs no --force
+    force = ["--force"] if replaces and command.output.is_file() else []
     again = _call(*command.arguments, *force)
     if again.returncode and command.output.is_dir() and not force:
-        again = _call(*command.arguments, "--force")
+        again = _call(*command.arguments, *(["--force"] if replaces else []))
     if again.returncode:
         yield f"cannot be called again: {again.stderr[-300:]}"
     elif not command.is_complete(command.output):
