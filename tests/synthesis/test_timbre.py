@@ -6,6 +6,7 @@ from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
 from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.timbre import TimbreProcessor
 
 RATE = 16000
@@ -115,3 +116,18 @@ def test_silent_files_are_rejected(folder, tmp_path):
     config = TimbreConfig(method="timbre")
     with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
         TimbreProcessor(folder / "content.wav", tmp_path / "silent.wav", config)
+
+
+def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path):
+    config = TimbreConfig(method="timbre")
+    content, style = folder / "content.wav", folder / "style.wav"
+    complete, later = (
+        TimbreProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
+    )
+    first, second = (
+        Tiles(np.zeros((1, 8192, 1), np.float32), np.ones(1), np.array([start]), np.zeros(1, int))
+        for start in (12800, 0)
+    )
+    hop = complete.stft.hop_samples
+    expected = complete._frames(complete.gain_db, first, hop)
+    assert np.array_equal(later._frames(later.gain_db, second, hop), expected)

@@ -1,6 +1,7 @@
 """Level scales: conversions between the power of an STFT, levels and image channels."""
 
 import abc
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -117,3 +118,8 @@ class Log1p(Scale):
 
     def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         return self.level_to_magnitude(channel)
+
+
+def db_to_amplitude(db: tf.Tensor) -> tf.Tensor:
+    """Convert a gain in dB to a factor."""
+    return tf.exp(math.log(10) / 20 * db)

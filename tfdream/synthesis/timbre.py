@@ -21,6 +21,7 @@ from tfdream import audio
 from tfdream.config import StftSpec
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
+from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
 from tfdream.signal.timbre import (
     MelAnalysis,
@@ -67,9 +68,16 @@ class TimbreProcessor:
     morphing guided by perceptually motivated features"; the regression is our own.
     """
 
-    def __init__(self, content_path: Path, style_path: Path, config: TimbreConfig) -> None:
+    def __init__(
+        self,
+        content_path: Path,
+        style_path: Path,
+        config: TimbreConfig,
+        start_seconds: float = 0.0,
+    ) -> None:
         self.config = config
         self.sample_rate = audio.info(content_path).sample_rate
+        self.start = round(start_seconds * self.sample_rate)
         self.analysis = MelAnalysis(self.sample_rate)
         self._read_models(content_path, style_path)
         fft = self.analysis.spec.n_fft
@@ -104,7 +112,7 @@ class TimbreProcessor:
             return tiles.channels, _suffixed(before, "before") | _suffixed(before, "after")
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         gains = tf.constant(self._frames(self.gain_db, tiles, self.stft.hop_samples))
-        channels: NDArray[Any] = self._render(tf.constant(tiles.channels), gains, seconds).numpy()
+        channels: NDArray[Any] = self._compiled(tf.constant(tiles.channels), gains, seconds).numpy()
         after = self._losses(tiles, original, channels.mean(axis=2))
         on_step(math.nan, lambda: channels)
         return channels, _suffixed(before, "before") | _suffixed(after, "after")
@@ -170,9 +178,9 @@ class TimbreProcessor:
         return result
 
     def _places(self, tiles: Tiles, hop: int) -> NDArray[np.float64]:
-        """Return the positions of the frames of tiles, in frames of the analysis."""
+        """Return the positions of the frames of tiles in frames of the content's analysis."""
         count = 1 + tiles.channels.shape[1] // hop
-        samples = tiles.starts[:, np.newaxis] + hop * np.arange(count)
+        samples = self.start + tiles.starts[:, np.newaxis] + hop * np.arange(count)
         places: NDArray[np.float64] = samples / self.analysis.spec.hop_samples
         return places
 
@@ -207,7 +215,7 @@ class TimbreProcessor:
         mid = tf.reduce_mean(channels, axis=2)
         stft = waveform_to_stft(mid, self.stft)
         fill, gain_db = self._fill_empty_bands(self._level_db(stft), mid, gain_db)
-        equalizer = db_to_ratio(tf.clip_by_value(gain_db, *_GAIN_RANGE_DB) @ self._band_to_bin)
+        equalizer = db_to_amplitude(tf.clip_by_value(gain_db, *_GAIN_RANGE_DB) @ self._band_to_bin)
         weight: tf.Tensor | float = self.config.mix
         if self.mask is not None:
             weight *= self.mask(stft, self.stft, seconds)
@@ -240,7 +248,7 @@ class TimbreProcessor:
         source_db = self._level_db(waveform_to_stft(distort(mid, self.sample_rate), self.stft))
         fill_db = target_db - source_db + 10 * _log10(tf.maximum(share, 1e-3))
         audible = (share > 0.01) & (target_db > self.peak_db - _INAUDIBLE_DB)
-        fill = tf.where(audible, db_to_ratio(tf.minimum(fill_db, _MAX_FILL_DB)), 0.0)
+        fill = tf.where(audible, db_to_amplitude(tf.minimum(fill_db, _MAX_FILL_DB)), 0.0)
         return fill, gain_db - share * tf.clip_by_value(gain_db, 0.0, _GAIN_RANGE_DB[1])
 
     def _level_db(self, stft: tf.Tensor) -> tf.Tensor:
@@ -281,11 +289,6 @@ class TimbreProcessor:
     @cached_property
     def _power(self) -> Any:
         return tf.function(self.analysis.waveform_to_power, reduce_retracing=True)
-
-
-def db_to_ratio(decibels: tf.Tensor) -> tf.Tensor:
-    """Convert dB to an amplitude ratio."""
-    return tf.exp(math.log(10) / 20 * decibels)
 
 
 def _log10(values: tf.Tensor) -> tf.Tensor:

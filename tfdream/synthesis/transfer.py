@@ -65,8 +65,8 @@ class StyleTransfer(abc.ABC):
         """Largest number of steps for each batch of tiles."""
 
     @abc.abstractmethod
-    def prepare(self, content_path: str | Path) -> TileProcessor:
-        """Build what changes the tiles of a content."""
+    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TileProcessor:
+        """Build what changes the tiles of a content, or of its part from a time on."""
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         """Return further entries of the result."""
@@ -82,7 +82,7 @@ class StyleTransfer(abc.ABC):
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
         check_outputs(output, options, self.steps, (content_path, self.style_path))
-        processor = self.prepare(content_path)
+        processor = self.prepare(content_path, options.start_seconds)
         with sidecar.claim(output):
             result = process_file(
                 content_path, output, processor, self.config.normalize, options, progress
@@ -126,8 +126,8 @@ class TimbreTransfer(StyleTransfer):
     def steps(self) -> int:
         return 1
 
-    def prepare(self, content_path: str | Path) -> TimbreProcessor:
-        return TimbreProcessor(Path(content_path), self.style_path, self.config)
+    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TimbreProcessor:
+        return TimbreProcessor(Path(content_path), self.style_path, self.config, start_seconds)
 
 
 class GradientTransfer(StyleTransfer):
@@ -176,7 +176,7 @@ class GradientTransfer(StyleTransfer):
             )
         return self._optimizers[resampled]
 
-    def prepare(self, content_path: str | Path) -> TileOptimizer:
+    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TileOptimizer:
         return self.tile_optimizer(
             audio.info(content_path).sample_rate != self.audio_model.sample_rate
         )

@@ -1,6 +1,5 @@
 """Random draws that the augmentations share. They are stateless: they follow from a seed alone."""
 
-import math
 from typing import Any
 
 import tensorflow as tf
@@ -25,11 +24,6 @@ def draw(
 def per_example(numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Reshape numbers `[batch]` so that they broadcast over values `[batch, …]`."""
     return tf.reshape(numbers, [-1] + [1] * (values.shape.rank - 1))
-
-
-def db_to_amplitude(db: tf.Tensor) -> tf.Tensor:
-    """Convert a gain in dB to a factor."""
-    return tf.exp(math.log(10) / 20 * db)
 
 
 def roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tensor:

@@ -5,7 +5,8 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.config import Positive, WaveformAugmentationConfig
-from tfdream.datasets.augmentation.base import db_to_amplitude, draw, per_example
+from tfdream.datasets.augmentation.base import draw, per_example
+from tfdream.signal.scales import db_to_amplitude
 
 
 class GainConfig(WaveformAugmentationConfig):

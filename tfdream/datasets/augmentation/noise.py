@@ -8,11 +8,11 @@ from pydantic import FiniteFloat, model_validator
 from tfdream.config import WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import (
     check_range,
-    db_to_amplitude,
     draw,
     per_example,
     split,
 )
+from tfdream.signal.scales import db_to_amplitude
 
 
 class NoiseConfig(WaveformAugmentationConfig):

@@ -1,6 +1,5 @@
 """Bounded gains on the original's STFT."""
 
-import math
 from typing import Literal
 
 import tensorflow as tf
@@ -9,6 +8,7 @@ from tfdream.config import CanvasConfig, LevelCanvasConfig, NotNegative, Positiv
 from tfdream.config.canvases import Below
 from tfdream.errors import ConfigError
 from tfdream.signal.blur import blur
+from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 from tfdream.synthesis.canvases.masks import louder
@@ -106,7 +106,7 @@ class Gains(Canvas):
             gain_db = blur(gain_db[..., tf.newaxis], self.blurred, max(self.blurred))[..., 0]
         if "boost" in context:
             gain_db = tf.minimum(gain_db, gain_db * context["boost"])
-        return tf.exp(math.log(10) / 20 * masked(gain_db, context))
+        return db_to_amplitude(masked(gain_db, context))
 
 
 def build(config: GainCanvasConfig, spec: CanvasSpec) -> Gains:
