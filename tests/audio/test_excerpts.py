@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import noise
 
 from tfdream import audio
+from tfdream.audio.notes import examine
 from tfdream.errors import AudioError
 
 RATE = 8000
@@ -80,3 +81,24 @@ def test_an_excerpt_is_removed_after_an_error(tmp_path):
     with pytest.raises(KeyboardInterrupt), audio.excerpt(tmp_path / "a.wav", 0.5, None) as part:
         raise KeyboardInterrupt
     assert not part.exists()
+
+
+def test_an_excerpt_of_a_damaged_file_has_its_damage(tmp_path):
+    path = tmp_path / "truncated.wav"
+    soundfile.write(path, noise(RATE), RATE, "PCM_16")
+    path.write_bytes(path.read_bytes()[: 44 + 2 * 5000])
+    for seconds in (0.25, None):
+        with audio.part_of(path, 0.125, seconds) as part:
+            assert part.damage == audio.Damage(RATE, 5000, truncated=True)
+            assert examine(part.path, RATE, damage=part.damage) == [
+                "truncated: header says 1.00 s, decoded 0.62 s"
+            ]
+
+
+def test_an_excerpt_before_samples_that_cannot_be_used_notes_them(tmp_path):
+    samples = noise(3 * audio.BLOCK_SAMPLES)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, RATE, "FLOAT")
+    with audio.part_of(tmp_path / "a.wav", 0.0, 1.0) as part:
+        assert part.damage.truncated
+        assert part.damage.decoded_samples == 2 * audio.BLOCK_SAMPLES

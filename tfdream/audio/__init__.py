@@ -6,7 +6,7 @@ constant for files of any length.
 """
 
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
-from tfdream.audio.excerpts import clip, excerpt
+from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
@@ -30,6 +30,7 @@ __all__ = [
     "Damage",
     "Gain",
     "Loudness",
+    "Part",
     "Reader",
     "Samples",
     "Writer",
@@ -45,6 +46,7 @@ __all__ = [
     "limit",
     "loudness",
     "mid",
+    "part_of",
     "read",
     "rechunk",
     "resample",

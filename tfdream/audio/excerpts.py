@@ -5,9 +5,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from tfdream.audio.decoders.base import Damage
 from tfdream.audio.files import Reader, count_samples
 from tfdream.audio.render import temporary_wav, write_floats
 from tfdream.audio.streams import Samples, head, rechunk, trim
@@ -36,12 +38,31 @@ def clip(path: str | Path, start_seconds: float, samples: int, sample_rate: int)
     raise AudioError(f"start={start_seconds:g} s is beyond the end of '{path}'")
 
 
+class Part(NamedTuple):
+    """A part of a file.
+
+    Attributes:
+      path: an audio file that contains the part: a temporary wav file, or the whole file itself.
+      damage: of the whole file, from which a temporary file was cut; None for the file itself.
+    """
+
+    path: Path
+    damage: Damage | None
+
+
 @contextmanager
 def excerpt(path: str | Path, start_seconds: float, seconds: float | None) -> Iterator[Path]:
-    """Yield a temporary wav file that contains a part of a file; if it is all, the file itself.
+    """Yield the path of a part of a file; see `part_of`."""
+    with part_of(path, start_seconds, seconds) as part:
+        yield part.path
+
+
+@contextmanager
+def part_of(path: str | Path, start_seconds: float, seconds: float | None) -> Iterator[Part]:
+    """Yield a part of a file; a temporary wav file that contains it is removed afterwards.
 
     Args:
-      path: any audio file.
+      path: any audio file. It is decoded to its end, so that its damage is known.
       start_seconds: start of the part.
       seconds: length of the part; None extends it to the end.
 
@@ -51,17 +72,18 @@ def excerpt(path: str | Path, start_seconds: float, seconds: float | None) -> It
     """
     path = Path(path)
     if not start_seconds and seconds is None:
-        yield path
+        yield Part(path, damage=None)
         return
     with (
         tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
-        temporary_wav(Path(folder) / f"{path.stem[:200]}.wav", path) as part,
+        temporary_wav(Path(folder) / f"{path.stem[:200]}.wav", path) as temporary,
         Reader(path) as reader,
     ):
         info = reader.info
         first = round(start_seconds * info.sample_rate)
         count = None if seconds is None else max(1, round(seconds * info.sample_rate))
-        blocks = head(trim(reader.blocks(), first, 0), count)
+        whole = _Counted(reader.blocks())
+        blocks = head(trim(whole, first, 0), count)
         beginning = next(blocks, None)
         if beginning is None:
             seconds = count_samples(path) / info.sample_rate
@@ -70,10 +92,36 @@ def excerpt(path: str | Path, start_seconds: float, seconds: float | None) -> It
             )
         blocks = itertools.chain([beginning], blocks)
         try:
-            write_floats(part, blocks, info.sample_rate, info.channels)
+            write_floats(temporary, blocks, info.sample_rate, info.channels)
         except OutputError:
             raise OutputError(
                 f"a part of '{path}' does not fit into the temporary folder '{folder}'; set TMPDIR "
                 "to another folder"
             ) from None
-        yield part
+        yield Part(temporary, _damage_after(whole, reader))
+
+
+class _Counted:
+    """An iterator of blocks that counts their samples."""
+
+    def __init__(self, blocks: Iterator[Samples]) -> None:
+        self._blocks = blocks
+        self.samples = 0
+
+    def __iter__(self) -> Iterator[Samples]:
+        return self
+
+    def __next__(self) -> Samples:
+        block = next(self._blocks)
+        self.samples += len(block)
+        return block
+
+
+def _damage_after(blocks: _Counted, reader: Reader) -> Damage | None:
+    """Decode the rest of a file and return its damage; a rest that fails counts as missing."""
+    try:
+        for _ in blocks:
+            pass
+    except AudioError:  # what was read before is complete
+        return Damage(decoded_samples=blocks.samples, truncated=True)
+    return reader.damage

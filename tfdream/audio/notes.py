@@ -144,8 +144,19 @@ class Examination:
             yield f"nothing above {highest / 1000:.2g} kHz"
 
 
-def examine(path: str | Path, network_rate: int, clip_seconds: float | None = None) -> list[str]:
-    """Read a file and return its notes; see `Examination.notes`.
+def examine(
+    path: str | Path,
+    network_rate: int,
+    clip_seconds: float | None = None,
+    damage: Damage | None = None,
+) -> list[str]:
+    """Read a file and return its notes.
+
+    Args:
+      path: any audio file.
+      network_rate: as for `Examination.notes`.
+      clip_seconds: as for `Examination.notes`.
+      damage: of the file that `path` is a part of; None if it is a whole file.
 
     Raises:
       AudioError: if it cannot be read.
@@ -154,4 +165,4 @@ def examine(path: str | Path, network_rate: int, clip_seconds: float | None = No
         examination = Examination(reader.info.sample_rate)
         for _ in examination.observe(reader.blocks()):
             pass
-        return examination.notes(network_rate, clip_seconds, reader.damage)
+        return examination.notes(network_rate, clip_seconds, damage or reader.damage)

@@ -235,9 +235,13 @@ def test_damage_is_available_after_the_last_block(tmp_path):
         assert reader.damage == audio.Damage(3000, 3000)
 
 
-def test_an_unknown_format_says_how_to_convert_it(tmp_path, message):
-    (tmp_path / "song.xyz").write_bytes(bytes(range(256)) * 8)
-    assert "ffmpeg -i 'song.xyz' 'song.wav'" in message(audio.read, tmp_path / "song.xyz")
+@pytest.mark.parametrize(
+    "names", ["'song.xyz' 'song.wav'", "'song.wav' 'song.flac'", "'song.WAV' 'song.flac'"]
+)
+def test_an_unknown_format_says_how_to_convert_it(tmp_path, message, names):
+    path = tmp_path / names.split("'")[1]
+    path.write_bytes(bytes(range(256)) * 8)
+    assert f"ffmpeg -i {names}" in message(audio.read, path)
 
 
 def test_playlists_do_not_open_other_files(tmp_path, message):

@@ -45,9 +45,10 @@ def _is_expected(error: Exception) -> bool:
 def _reason(error: Exception, path: Path) -> str:
     """Return the reason of an error in one line, without the path."""
     if "InvalidDataError" in type(error).__name__:
+        converted = f"{path.stem}.{'flac' if path.suffix.lower() == '.wav' else 'wav'}"
         return (
             "damaged data, or a format that is not supported; try to convert it: "
-            f"ffmpeg -i '{path.name}' '{path.stem}.wav'"
+            f"ffmpeg -i '{path.name}' '{converted}'"
         )
     text = str(error)
     if isinstance(error, soundfile.LibsndfileError):

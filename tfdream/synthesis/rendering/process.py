@@ -70,15 +70,15 @@ def process_file(
       unchanged because the goal's measure got worse; snapshots, if there are any; interrupted and
       changed_seconds, if stopped; notes on the input (see `audio.notes`), the level and the goal.
     """
-    with audio.excerpt(source, options.start_seconds, options.seconds) as original:
-        return _Job(original, output, processor, options, progress).run(normalize)
+    with audio.part_of(source, options.start_seconds, options.seconds) as part:
+        return _Job(part, output, processor, options, progress).run(normalize)
 
 
 @dataclass
 class _Job:
     """The processing of one file."""
 
-    source: Path
+    part: audio.Part
     output: Path
     processor: TileProcessor
     options: RenderOptions
@@ -92,10 +92,15 @@ class _Job:
     def __post_init__(self) -> None:
         self.goal_check = GoalCheck(self.processor, self.options.keep_falling)
 
+    @property
+    def source(self) -> Path:
+        """The file that contains what is processed."""
+        return self.part.path
+
     def run(self, normalize: Normalization) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
-        input_notes = examine(self.source, rate, grid.samples / rate)
+        input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
         log_notes(self.source, input_notes)
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
         gain = _normalizing_gain(normalize, self.source)
