@@ -22,6 +22,7 @@ ORDER = [
     ["corpus", "models"],
     ["datasets"],
     ["runs"],
+    ["presets"],
     ["training", "synthesis"],
     ["evaluation", "figures"],
     ["reports", "export"],

@@ -51,7 +51,12 @@ overriding = click.option(
     help="Override a setting, such as training.epochs=3. Repeatable.",
 )
 model = click.option(
-    "--model", "run", required=True, type=PATH, metavar="RUN", help="A run folder."
+    "--model",
+    "run",
+    required=True,
+    type=PATH,
+    metavar="RUN",
+    help="A run folder, or the name of a preset.",
 )
 seed = click.option("--seed", type=int, help="Random seed; short for --set seed=N.")
 bits = click.option(

@@ -1,0 +1,86 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from tfdream.errors import ModelError
+from tfdream.presets import archives
+
+FILES = {"run.json": b"{}", "config.yaml": b"a: 1", "model.weights.h5": bytes(1000)}
+
+
+def write_zip(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return path
+
+
+def write_tar(path, files):
+    with tarfile.open(path, "w:gz") as packed:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+    return path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def target(tmp_path):
+    folder = tmp_path / "outer" / "target"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+@pytest.mark.parametrize("prefix", ["", "run/", "../../run/", "/tmp/run/"])
+def test_only_the_files_of_the_run_are_written_and_only_into_the_folder(
+    tmp_path, target, write, prefix
+):
+    further = {f"{prefix}resume.weights.h5": b"x", "../escaped.txt": b"x", "other/card.yaml": b"x"}
+    files = {prefix + name: content for name, content in FILES.items()} | further
+    archives.unpack(write(tmp_path / "archive", files), target)
+    assert contents(target) == FILES
+    assert contents(tmp_path / "outer") == FILES
+
+
+def test_archives_without_one_run_are_refused(tmp_path, target):
+    for count, files in (
+        (0, {"readme.txt": b""}),
+        (2, {"a/run.json": b"{}", "b/run.json": b"{}"}),
+    ):
+        path = write_zip(tmp_path / "archive.zip", files)
+        with pytest.raises(ModelError, match=f"contains {count} run folders"):
+            archives.unpack(path, target)
+
+
+def test_other_and_damaged_files_are_refused(tmp_path, target):
+    path = tmp_path / "archive"
+    path.write_bytes(b"no archive")
+    with pytest.raises(ModelError, match="neither a run folder nor"):
+        archives.unpack(path, target)
+    complete = write_zip(path, {"run.json": bytes(range(256)) * 40}).read_bytes()
+    path.write_bytes(complete[:60] + bytes(40) + complete[100:])
+    with pytest.raises(ModelError, match="cannot be unpacked"):
+        archives.unpack(path, target)
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, target, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_BYTES", 999)
+    with pytest.raises(ModelError, match="1000 bytes, more than 999"):
+        archives.unpack(write_zip(tmp_path / "archive.zip", FILES), target)
+
+
+def test_links_of_a_tar_are_not_followed(tmp_path, target):
+    path = tmp_path / "archive.tar"
+    with tarfile.open(path, "w") as packed:
+        member = tarfile.TarInfo("run.json")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        packed.addfile(member)
+    with pytest.raises(ModelError, match="contains 0 run folders"):
+        archives.unpack(path, target)

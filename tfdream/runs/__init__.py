@@ -1,0 +1,16 @@
+"""Run folders: saved models with configuration, labels, weights, metrics and resume state."""
+
+from tfdream.runs.folder import RunFolder
+from tfdream.runs.info import FORMAT, RunInfo, versions
+from tfdream.runs.tasks import GenerationRun, Run, TranslationRun, open_run
+
+__all__ = [
+    "FORMAT",
+    "GenerationRun",
+    "Run",
+    "RunFolder",
+    "RunInfo",
+    "TranslationRun",
+    "open_run",
+    "versions",
+]

@@ -1,0 +1,33 @@
+"""Labels, folds and software versions of a run."""
+
+import platform
+from contextlib import suppress
+from importlib import metadata
+
+from tfdream import __version__
+from tfdream.config import Config
+
+FORMAT = 1
+
+
+class RunInfo(Config):
+    """Content of ``run.json``: labels, dataset, folds and software versions."""
+
+    format: int = FORMAT
+    labels: list[str]
+    dataset: str
+    dataset_fingerprint: str
+    test_fold: int | None
+    validation_fold: int | None
+    training_folds: list[int]
+    versions: dict[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of tfdream, Python and the packages that results depend on."""
+    installed = {"tfdream": __version__, "python": platform.python_version()}
+    packages = ("tensorflow", "tensorflow-io", "keras", "numpy", "librosa", "soxr", "soundfile")
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):  # some are optional
+            installed[name] = metadata.version(name)
+    return installed

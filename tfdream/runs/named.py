@@ -1,0 +1,46 @@
+"""Run folders that are found by name: presets in the package, and those the user installed."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+FOLDER_VARIABLE = "TFDREAM_MODELS"
+"""Environment variable with the folder of the installed presets."""
+PACKAGED = Path(__file__).parents[1] / "presets" / "packaged"
+"""Folder of the presets that are part of the package."""
+
+
+def user_folder() -> Path:
+    """Return the folder of the presets that the user installed."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else user_data_path("tfdream") / "models"
+
+
+def named_runs() -> dict[str, Path]:
+    """Return the run folders that can be opened by name, sorted by name.
+
+    A preset of the package takes precedence over an installed one of the same name.
+    """
+    folders = {
+        folder.parent.name: folder.parent
+        for root in (user_folder(), PACKAGED)
+        for folder in root.glob("*/run.json")
+        if not folder.parent.name.startswith(".")
+    }
+    return dict(sorted(folders.items()))
+
+
+def locate(run: str | Path) -> Path:
+    """Return the folder of a run.
+
+    Args:
+      run: a run folder, or the name of a preset. A folder takes precedence.
+
+    Returns:
+      The folder; it need not exist if `run` is not the name of a preset.
+    """
+    path = Path(run)
+    if (path / "run.json").exists() or len(path.parts) != 1:
+        return path
+    return named_runs().get(path.name, path)

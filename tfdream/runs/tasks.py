@@ -1,0 +1,129 @@
+"""The runs of classifiers, translations and sequence models."""
+
+from functools import cached_property
+from pathlib import Path
+
+import keras
+
+from tfdream.config import (
+    BaseExperiment,
+    Experiment,
+    GenerationExperiment,
+    ModelConfig,
+    TranslationExperiment,
+)
+from tfdream.errors import ModelError
+from tfdream.models import classifiers, gan, sequence
+from tfdream.runs.folder import RunFolder, read
+from tfdream.runs.named import locate
+
+
+class Run(RunFolder):
+    """The run of a classifier."""
+
+    schema = Experiment
+    config: Experiment
+
+    def build_model(self) -> keras.Model:
+        """Build the network with initial weights."""
+        return self._build(self._model_config)
+
+    def load_networks(self) -> None:
+        self.model  # noqa: B018
+
+    @property
+    def _model_config(self) -> ModelConfig:
+        if self.config.model is None:
+            raise ModelError(f"the run '{self.folder}' has no section 'model'")
+        return self.config.model
+
+    def _build(self, config: ModelConfig) -> keras.Model:
+        return classifiers.build(config, self.frontend.shape(self.clip_samples), len(self.labels))
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network with the stored weights.
+
+        Raises:
+          ModelError: if no epoch is finished, or the weights are damaged.
+        """
+        # A stored run loads no other file and downloads nothing.
+        config = self._model_config
+        if "weights" in config.options:
+            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
+        model = self._build(config)
+        self.load_weights(model)
+        return model
+
+
+class TranslationRun(RunFolder):
+    """The run of a CycleGAN."""
+
+    schema = TranslationExperiment
+    config: TranslationExperiment
+
+    @property
+    def judged_path(self) -> Path:
+        """Measures of a judge over the epochs, if training had one."""
+        return self.folder / "judged.csv"
+
+    def clear(self) -> None:
+        super().clear()
+        self.judged_path.unlink(missing_ok=True)
+
+    def build_networks(self) -> gan.GanNetworks:
+        """Build generator and discriminator of one direction with initial weights."""
+        return gan.build(self.config.model, self.frontend.shape(self.clip_samples))
+
+    def load_networks(self) -> None:
+        self.generators  # noqa: B018
+
+    @cached_property
+    def generators(self) -> gan.BidirectionalModel:
+        """The generators of both directions with the stored weights.
+
+        Raises:
+          ModelError: if no epoch is finished, or the weights are damaged.
+        """
+        model = gan.BidirectionalModel(
+            self.build_networks().generator, self.build_networks().generator
+        )
+        self.load_weights(model)
+        return model
+
+
+class GenerationRun(RunFolder):
+    """The run of a sequence model."""
+
+    schema = GenerationExperiment
+    config: GenerationExperiment
+
+    def build_sequence_model(self) -> sequence.SequenceModel:
+        """Build the sequence model with initial weights."""
+        return sequence.build(self.config.model, self.frontend.shape(self.clip_samples))
+
+    def load_networks(self) -> None:
+        self.sequence_model  # noqa: B018
+
+    @cached_property
+    def sequence_model(self) -> sequence.SequenceModel:
+        """The sequence model with the stored weights.
+
+        Raises:
+          ModelError: if no epoch is finished, or the weights are damaged.
+        """
+        model = self.build_sequence_model()
+        self.load_weights(model)
+        return model
+
+
+def open_run(folder: str | Path) -> RunFolder:
+    """Open the run of any task; see `RunFolder.open`."""
+    folder = locate(folder)
+    config, info = read(folder)
+    return _RUN_TYPES[type(config)](folder, config, info)
+
+
+_RUN_TYPES: dict[type[BaseExperiment], type[RunFolder]] = {
+    run_type.schema: run_type for run_type in (Run, TranslationRun, GenerationRun)
+}
