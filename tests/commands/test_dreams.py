@@ -1,5 +1,6 @@
 """Dreams of files, folders and layers, and what steers them."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 from calling import EAGERLY, FEW_STEPS, answer, dream, invoke, names, refusal
+from click.testing import CliRunner
 
+from tfdream.cli import main
 from tfdream.commands.console import PARTIAL_FAILURE
 
 
@@ -318,3 +321,69 @@ def test_a_silent_style_is_refused(song, tmp_path):
     line = refusal("transfer", song, tmp_path / "silent.wav", tmp_path / "out.wav")
     assert "is silent; use another recording" in line
     assert names(tmp_path) == ["silent.wav"]
+
+
+# Standard output
+
+
+def pipe(*arguments):
+    """Run a command whose output is audio; return its bytes, and the lines of standard error."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout_bytes, done.stderr.splitlines()
+
+
+@EAGERLY
+def test_audio_is_written_to_standard_output(trained, song, tmp_path):
+    answer(*dream(trained, song, tmp_path / "out.flac", "--bits", 16))
+    sound, lines = pipe(*dream(trained, song, "-", "--bits", 16, "--json", "--format", "flac"))
+    assert sound == (tmp_path / "out.flac").read_bytes()
+    result = json.loads(lines[-1])
+    assert (result["output"], result["samples"]) == ("-", soundfile.info(song).frames)
+    assert names(tmp_path) == ["out.flac", "out.flac.json"]
+
+
+def test_every_recipe_writes_wav_to_standard_output(song, translation, generation, tmp_path):
+    calls = (
+        ("transfer", song, song, "-"),
+        ("translate", song, "-", "--model", translation[0], "--set", "tiles.overlap_seconds=0.05"),
+        ("generate", "-", "--model", generation[0], "--seconds", 0.25),
+    )
+    for call in calls:
+        sound, lines = pipe(*call)
+        with soundfile.SoundFile(io.BytesIO(sound)) as file:
+            assert (file.format, file.subtype, file.samplerate) == ("WAV", "PCM_24", 8000)
+            assert f"samples: {file.frames}" in lines
+        assert "output: -" in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("{song}", "{song}", "-"), "OUTPUT - is standard output and takes one file"),
+        (("{folder}", "-"), "need a folder"),
+        (("{song}", "-", "--save-every", "1"), "--save-every writes several files"),
+        (("{song}", "out.wav", "--format", "flac"), "--format is for OUTPUT -"),
+        (("{song}", "-", "--format", "mp3"), "is not one of 'wav', 'flac', 'ogg'"),
+    ],
+)
+def test_standard_output_takes_one_file(trained, song, arguments, words):
+    given = [each.format(song=song, folder=song.parent) for each in arguments]
+    result = invoke("dream", *given, "--model", trained[0])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_terminal_is_refused(trained, song, monkeypatch):
+    monkeypatch.setattr("tfdream.commands.standard_output._is_terminal", lambda: True)
+    result = invoke("dream", song, "-", "--model", trained[0])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "OUTPUT - is the terminal" in result.stderr
+
+
+@EAGERLY
+def test_a_part_of_a_truncated_file_is_noted(trained, song, tmp_path):
+    (tmp_path / "cut.wav").write_bytes(song.read_bytes()[:20_000])
+    call = dream(trained, tmp_path / "cut.wav", tmp_path / "out.wav", "--seconds", 0.5)
+    result = answer(*call)
+    assert "truncated: header says 3.30 s, decoded 1.25 s" in result["notes"]

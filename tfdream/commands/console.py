@@ -1,6 +1,7 @@
 """Command output, exit statuses, errors and progress.
 
-Results go to standard output, everything else to standard error. The exit status is 0 for success,
+Results go to standard output, everything else to standard error; if the output of a command is
+audio on standard output, its result goes to standard error, too. The exit status is 0 for success,
 1 for an error (nothing was produced), 2 for a wrong argument, `PARTIAL_FAILURE` if some of several
 inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
 """
@@ -25,6 +26,7 @@ from typing import Any, NoReturn
 
 import click
 
+from tfdream.commands import standard_output
 from tfdream.errors import TfdreamError
 from tfdream.io.progress import ProgressFn
 
@@ -104,11 +106,14 @@ def command(
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(_INTERRUPTED)
+            is_piped = standard_output.copy()
+            if is_piped:
+                result["output"] = standard_output.NAME
             if as_json:
-                click.echo(json.dumps(result))
+                click.echo(json.dumps(result), err=is_piped)
             else:
                 shown = {key: value for key, value in result.items() if key not in only_json}
-                click.echo("\n".join(format_result(shown)))
+                click.echo("\n".join(format_result(shown)), err=is_piped)
             if result.get("interrupted"):
                 sys.exit(_INTERRUPTED)
             if failed_partly(result):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tfdream.commands import standard_output
 from tfdream.commands.console import Result, interruptible, progress_bar
 from tfdream.commands.results import ResultOutputs
 from tfdream.io.progress import ProgressFn
@@ -83,10 +84,18 @@ def is_folder(sources: list[Path], output: Path, outputs: ResultOutputs, name: s
       name: name of the argument with the sources.
 
     Raises:
-      UsageError: if `output` is named like a file, or a presentation is requested.
+      UsageError: if `output` is named like a file or is standard output, or a presentation is
+        requested.
     """
     from tfdream import audio
 
+    if standard_output.is_named(output):
+        if len(sources) > 1 or sources[0].is_dir():
+            raise click.UsageError(
+                f"OUTPUT - is standard output and takes one file; several {name}, or a folder, "
+                "need a folder"
+            )
+        return False
     if len(sources) == 1 and not sources[0].is_dir() and not output.is_dir():
         return False
     if audio.is_writable(output.suffix.lower()) and not output.is_dir():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tfdream.commands import jobs, options
+from tfdream.commands import jobs, options, standard_output
 from tfdream.commands.console import Result, command
 from tfdream.commands.results import STYLE, ResultOutputs, result_options
 
@@ -59,6 +59,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 @options.seed
 @options.overriding
 @options.bits
+@standard_output.format_option
 @result_options()
 @options.force
 def dream(
@@ -78,10 +79,11 @@ def dream(
     save_every: int | None,
     keep_falling: bool,
     bits: int | None,
+    file_format: str | None,
     outputs: ResultOutputs,
     force: bool,
 ) -> Result:
-    """Dream AUDIO into OUTPUT (wav, flac or ogg).
+    """Dream AUDIO into OUTPUT (wav, flac or ogg; - is standard output).
 
     Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
     measures of the written file. Several audio files, or folders, are written into the folder
@@ -104,6 +106,9 @@ def dream(
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
     into_folder = jobs.is_folder(sources, output, outputs, "AUDIO")
+    if save_every is not None and standard_output.is_named(output):
+        raise click.UsageError("--save-every writes several files; OUTPUT - takes one")
+    output = standard_output.temporary(output, file_format)
     by_layer = dreams.LAYER in output.name
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
@@ -159,6 +164,7 @@ def dream(
 @options.seed
 @options.overriding
 @options.bits
+@standard_output.format_option
 @result_options()
 @options.force
 def transfer(
@@ -172,10 +178,11 @@ def transfer(
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
+    file_format: str | None,
     outputs: ResultOutputs,
     force: bool,
 ) -> Result:
-    """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg).
+    """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg; - is standard output).
 
     OUTPUT has CONTENT's length, sample rate and channels. OUTPUT.json contains the settings and the
     measures of the written file. FIGURE shows content, style, output and the loss. If CONTENT is a
@@ -191,6 +198,7 @@ def transfer(
     given = options.as_overrides(style_strength=style_strength, seed=seed)
     settings = config.load_transfer(name, (*overrides, *given))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
+    output = standard_output.temporary(output, file_format)
     outputs.check(content)
     network = Run.open(run) if run else None
     render = RenderOptions(bits, force, keep_falling=keep_falling)
@@ -226,6 +234,7 @@ def transfer(
 )
 @options.overriding
 @options.bits
+@standard_output.format_option
 @result_options()
 @options.force
 def translate(
@@ -237,10 +246,13 @@ def translate(
     mix: float | None,
     overrides: tuple[str, ...],
     bits: int | None,
+    file_format: str | None,
     outputs: ResultOutputs,
     force: bool,
 ) -> Result:
-    """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT (wav, flac or ogg).
+    """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT.
+
+    OUTPUT is wav, flac or ogg, or - for standard output.
 
     Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
     measures of the written file. If AUDIO is a folder, its audio files are written into the folder
@@ -258,6 +270,7 @@ def translate(
     )
     render = RenderOptions(bits, force)
     into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
+    output = standard_output.temporary(output, file_format)
     outputs.check(source)
     with jobs.job("translating", "tiles", outputs) as job:
         translation = Translation(TranslationRun.open(run), settings, to)
@@ -301,6 +314,7 @@ def translate(
 @options.seed
 @options.overriding
 @options.bits
+@standard_output.format_option
 @result_options()
 @options.force
 def generate(
@@ -313,14 +327,15 @@ def generate(
     seed: int | None,
     overrides: tuple[str, ...],
     bits: int | None,
+    file_format: str | None,
     outputs: ResultOutputs,
     force: bool,
 ) -> Result:
     """Generate audio with the sequence model of RUN, with or without a prompt, into OUTPUT.
 
-    With a prompt, OUTPUT (wav, flac or ogg) is the prompt, sample by sample, and its continuation,
-    at the prompt's rate and channels. OUTPUT.json contains the settings. Ctrl-C stops and writes
-    the finished part.
+    OUTPUT is wav, flac or ogg, or - for standard output. With a prompt, it is the prompt, sample by
+    sample, and its continuation, at the prompt's rate and channels. OUTPUT.json contains the
+    settings. Ctrl-C stops and writes the finished part.
     """
     from tfdream import config
     from tfdream.runs import GenerationRun
@@ -332,6 +347,7 @@ def generate(
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
     file_format = OutputOptions(bits, force)
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
+    output = standard_output.temporary(output, file_format)
     outputs.check()
     with jobs.job("generating", "frames", outputs) as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
