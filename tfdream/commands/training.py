@@ -34,6 +34,13 @@ from tfdream.commands.console import Result, command, progress_bar
     help="Translations: classifier that scores translated held-out clips during training.",
 )
 @click.option(
+    "--from",
+    "pretrained",
+    metavar="RUN",
+    help="Classifiers: start with the weights of this run or preset; short for --set "
+    "training.pretrained=RUN.",
+)
+@click.option(
     "--strategy",
     type=click.Choice(["auto", "multiworker"]),
     default="auto",
@@ -55,6 +62,7 @@ def train(
     test_fold: str,
     second: Path | None,
     judge: Path | None,
+    pretrained: str | None,
     strategy: Literal["auto", "multiworker"],
     data_service: str | None,
     overrides: tuple[str, ...],
@@ -72,7 +80,8 @@ def train(
     from tfdream.training.distributed import ClusterConfig
     from tfdream.training.train import TrainOptions, train
 
-    settings = config.load_experiment(config_name, _with_epochs(overrides, epochs))
+    given = options.as_overrides(**{"training.epochs": epochs, "training.pretrained": pretrained})
+    settings = config.load_experiment(config_name, (*overrides, *given))
     if settings.task != "translate" and (second or judge):
         raise click.UsageError("--second and --judge require a CONFIG with task=translate")
     cluster = ClusterConfig(strategy, data_service)
@@ -159,7 +168,8 @@ def crossvalidate(
 
     if figure is not None:
         sheet.check_writable(figure)
-    settings = config.load(config_name, config.Experiment, _with_epochs(overrides, epochs))
+    given = options.as_overrides(**{"training.epochs": epochs})
+    settings = config.load(config_name, config.Experiment, (*overrides, *given))
     name = Path(config_name).stem
     with progress_bar("cross-validation", "steps") as progress:
         result = crossvalidate(settings, dataset, out, folds or None, force, progress, name)
@@ -214,10 +224,6 @@ def export(run: Path, saved_model: Path, force: bool) -> Result:
     from tfdream.runs import open_run
 
     return export(open_run(run), saved_model, force)
-
-
-def _with_epochs(overrides: tuple[str, ...], epochs: int | None) -> tuple[str, ...]:
-    return overrides if epochs is None else (*overrides, f"training.epochs={epochs}")
 
 
 def _fold(text: str) -> int | None:

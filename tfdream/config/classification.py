@@ -21,6 +21,12 @@ class TrainingConfig(SupervisedTrainingConfig):
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
     label_smoothing: Share = 0.0
+    pretrained: str | None = None
+    """A run folder, or the name of a preset, whose weights the network starts with: those of all
+    layers with the same name and shapes. Frontend and sample rate must be equal."""
+    trainable: Literal["all", "head"] = "all"
+    """Train the whole network, or only the layers after ``embedding``, on embeddings that are
+    computed once for each clip."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Applied in this order: augmentations of waveforms before those of model inputs."""
 
@@ -30,6 +36,23 @@ class TrainingConfig(SupervisedTrainingConfig):
             raise ValueError("nesterov=true needs a momentum above 0, such as 0.9")
         if self.optimizer == "adam" and (self.momentum or self.nesterov):
             raise ValueError("momentum and nesterov belong to optimizer=sgd")
+        return self
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> "TrainingConfig":
+        if self.trainable != "head":
+            return self
+        if self.pretrained is None:
+            raise ValueError(
+                "trainable='head' trains on the embeddings of another network; name it in "
+                "training.pretrained, or use trainable='all'"
+            )
+        for augmentation in self.augmentation:
+            if augmentation.needs_images:
+                raise ValueError(
+                    f"augmentation {augmentation.kind!r} needs an image, but trainable='head' "
+                    "trains on embeddings; leave it out"
+                )
         return self
 
     @model_validator(mode="after")

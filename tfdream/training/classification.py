@@ -13,7 +13,7 @@ from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.runs import Run, RunInfo
-from tfdream.training import callbacks, optimizers, splits
+from tfdream.training import callbacks, optimizers, pretrained, splits
 from tfdream.training.distributed import Workers
 from tfdream.training.metrics import Confusion
 from tfdream.training.task import Task
@@ -55,7 +55,10 @@ def build_classifier(
 
     The loss is computed from the logits: the logarithm of a softmax is less precise.
     """
-    model = Classifier(network.inputs, network.get_layer("logits").output)
+    inputs = network.inputs
+    if training.trainable == "head":
+        inputs = [network.get_layer(pretrained.EMBEDDING).output]
+    model = Classifier(inputs, network.get_layer("logits").output)
     model.confusion = Confusion(model.output.shape[-1])
     model.compile(
         optimizer=optimizers.build(training, steps_per_epoch),
@@ -77,6 +80,7 @@ class ClassificationTask(Task):
     def __init__(self, run: Run, datasets: Sequence[Dataset], workers: Workers) -> None:
         (self.dataset,) = datasets
         self.run = run
+        self.frontend = run.frontend
         self.workers = workers
         self.clips = ClipSet.from_folds(self.dataset, run.info.training_folds)
         self.batch_size = min(run.config.training.batch_size, self.clips.clips)
@@ -102,11 +106,20 @@ class ClassificationTask(Task):
 
     def build(self) -> tuple[Classifier, keras.Model]:
         network = self.run.build_model()
+        if self.run.config.training.pretrained is not None:
+            pretrained.load_weights(network, self.run.config, self.run.labels)
+        if self.run.config.training.trainable == "head":
+            self.frontend = pretrained.EmbeddingFrontend(self.run.frontend, network)
         return build_classifier(network, self.run.config.training, self.steps), network
 
     def adapt(self, network: keras.Model) -> None:
-        """Compute the mean and deviation of layers that standardize the network's inputs."""
-        pipeline = LabeledPipeline(self.run.config, self.run.frontend)
+        """Compute the mean and deviation of layers that standardize the network's inputs.
+
+        Pretrained networks have those of the inputs that they were trained on.
+        """
+        if self.run.config.training.pretrained is not None:
+            return
+        pipeline = LabeledPipeline(self.run.config, self.frontend)
         for layer in network.layers:
             if isinstance(layer, keras.layers.Normalization):
                 layer.adapt(pipeline.sample(self.clips, _STANDARDIZATION_CLIPS))
@@ -114,7 +127,7 @@ class ClassificationTask(Task):
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         plan = EpochPlan(self.batch_size, self.steps, self.run.config.training.seed, first_epoch)
         pipeline = LabeledPipeline(
-            self.run.config, self.run.frontend, self.workers.replica, self.workers.service()
+            self.run.config, self.frontend, self.workers.replica, self.workers.service()
         )
         return pipeline.training(self.clips, plan)
 
@@ -125,7 +138,7 @@ class ClassificationTask(Task):
         excess = -clips % batch_size
         # Without it, an incomplete batch may leave a device without a clip: a crash or a NaN.
         fill = self.workers.count > 1 or bool(self.workers.devices > 1 and excess)
-        pipeline = LabeledPipeline(self.run.config, self.run.frontend, self.workers.replica)
+        pipeline = LabeledPipeline(self.run.config, self.frontend, self.workers.replica)
         batches = pipeline.evaluation(self._validation_clips, batch_size, repeated=True, fill=fill)
         windows = len(window_starts(self.run.config))
 

@@ -1,0 +1,112 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from tfdream.datasets.batches import LabeledPipeline
+from tfdream.errors import ConfigError, ModelError
+from tfdream.evaluation.classification import predict_dataset
+from tfdream.models import inspect
+from tfdream.runs import Run
+from tfdream.training.pretrained import EmbeddingFrontend, head_layers, load_weights
+from tfdream.training.train import TrainOptions, train
+
+HEAD = ("training.trainable=head", "training.epochs=2")
+
+
+def from_run(configure, run, *overrides):
+    return configure(f"training.pretrained={run.folder}", *overrides)
+
+
+def weights(network):
+    return {layer.name: layer.get_weights() for layer in network.layers if layer.get_weights()}
+
+
+def assert_equal_layers(first, second, names):
+    for name in names:
+        for actual, expected in zip(first[name], second[name], strict=True):
+            np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_network_starts_with_the_weights_of_another(configure, run):
+    config = from_run(configure, run)
+    network = run.build_model()
+    load_weights(network, config, run.labels)
+    assert_equal_layers(weights(network), weights(run.model), weights(run.model))
+
+
+def test_the_head_of_other_labels_is_new(configure, run):
+    network = run.build_model()
+    fresh = weights(network)["logits"]
+    load_weights(network, from_run(configure, run), ["rock", "jazz"])
+    assert_equal_layers({"logits": fresh}, weights(network), ["logits"])
+    assert_equal_layers(weights(network), weights(run.model), set(weights(network)) - {"logits"})
+
+
+def test_embeddings_are_those_of_the_network(run, loaded):
+    frontend = EmbeddingFrontend(run.frontend, run.model)
+    waveform = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 8000)).astype(np.float32)
+    expected = inspect.tap(run.model, ["embedding"])(run.frontend(waveform))["embedding"]
+    np.testing.assert_allclose(frontend(waveform), expected, rtol=1e-4, atol=1e-5)
+    assert frontend.shape(8000) == expected.shape[1:]
+
+
+def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(
+    configure, run, dataset, loaded, tmp_path
+):
+    copy = shutil.copytree(run.folder, tmp_path / "pretrained")
+    config = configure(f"training.pretrained={copy}", *HEAD)
+    result = train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
+    shutil.rmtree(copy)
+    trained = Run.open(tmp_path / "run")
+    fixed = set(weights(run.model)) - set(head_layers(run.model))
+    assert_equal_layers(weights(trained.model), weights(run.model), fixed)
+    assert result["epochs"] == 2
+    predictions = predict_dataset(trained, loaded, [1])
+    accuracy = np.mean(predictions.probabilities.argmax(axis=1) == predictions.labels)
+    assert result["metrics"]["val_accuracy"] == pytest.approx(accuracy)
+    assert accuracy > 0.8
+
+
+def test_interrupted_training_of_a_head_continues_exactly(configure, run, dataset, tmp_path):
+    config = from_run(configure, run, *HEAD)
+    train(config, dataset, tmp_path / "at once", TrainOptions(test_fold=1))
+    short = from_run(configure, run, "training.trainable=head", "training.epochs=1")
+    train(short, dataset, tmp_path / "twice", TrainOptions(test_fold=1))
+    train(config, dataset, tmp_path / "twice", TrainOptions(test_fold=1))
+    first, second = (Run.open(tmp_path / name).model for name in ("at once", "twice"))
+    assert_equal_layers(weights(first), weights(second), weights(first))
+
+
+def test_a_run_that_does_not_fit_is_refused(configure, run, tmp_path):
+    network = run.build_model()
+    for overrides, message in (
+        (("frontend.stft.n_fft=512",), "another frontend"),
+        (("training.pretrained=missing",), "not a run folder"),
+    ):
+        config = from_run(configure, run, *overrides)
+        with pytest.raises((ConfigError, ModelError), match=message):
+            load_weights(network, config, run.labels)
+    wider = ("model.options.filters=[5, 9]", "model.options.dense_units=17")
+    for overrides, message in (
+        (wider, "no layer of the model"),
+        (("model.options.dense_units=17", *HEAD), "has no weights for the layers embedding"),
+    ):
+        config = from_run(configure, run, *overrides)
+        other = Run(tmp_path, config, run.info).build_model()
+        with pytest.raises(ConfigError, match=message):
+            load_weights(other, config, run.labels)
+
+
+def test_settings_that_do_not_fit_a_head_are_refused(configure, run):
+    with pytest.raises(ConfigError, match=r"training\.pretrained"):
+        configure("training.trainable=head")
+    with pytest.raises(ConfigError, match="needs an image"):
+        from_run(configure, run, *HEAD, "training.augmentation=[{kind: time_mask, width: 0.1}]")
+
+
+def test_inputs_of_a_head_are_cached(configure, run):
+    config = from_run(configure, run, *HEAD, "training.memory_gigabytes=1e-6")
+    assert not LabeledPipeline(config, run.frontend).is_cached(30)
+    frontend = EmbeddingFrontend(run.frontend, run.model)
+    assert LabeledPipeline(config, frontend).is_cached(30)

@@ -1,0 +1,107 @@
+"""Transfer learning: networks that start with the weights of another run."""
+
+import logging
+
+import keras
+import tensorflow as tf
+
+from tfdream.config import Experiment
+from tfdream.errors import ConfigError
+from tfdream.models import inspect
+from tfdream.models.freeze import freeze
+from tfdream.runs import Run
+from tfdream.signal.frontends import Frontend
+from tfdream.signal.images import Size
+
+logger = logging.getLogger(__name__)
+
+EMBEDDING = "embedding"
+"""The layer that every classifier has before its head."""
+
+
+def load_weights(network: keras.Model, config: Experiment, labels: list[str]) -> None:
+    """Set the weights of a network's layers to those of the run in `training.pretrained`.
+
+    Layers with another name or other shapes keep their initial weights, as do the layers of the
+    head unless the labels are the same.
+
+    Args:
+      network: a new network.
+      config: its experiment.
+      labels: its labels.
+
+    Raises:
+      ConfigError: if the run has another frontend or sample rate, or no layer in common.
+      ModelError: if the run cannot be opened.
+    """
+    assert config.training.pretrained is not None
+    run = Run.open(config.training.pretrained)
+    _check_input(config, run)
+    head = set() if run.labels == labels else set(head_layers(network))
+    sources = {layer.name: layer.get_weights() for layer in run.model.layers}
+    copied, fresh = [], []
+    for layer in network.layers:
+        shapes = [weight.shape for weight in layer.get_weights()]
+        if not shapes:
+            continue
+        source = sources.get(layer.name, [])
+        if layer.name not in head and [weight.shape for weight in source] == shapes:
+            layer.set_weights(source)
+            copied.append(layer.name)
+        else:
+            fresh.append(layer.name)
+    if not copied:
+        raise ConfigError(
+            f"no layer of the model '{network.name}' has the name and shapes of one in "
+            f"training.pretrained={config.training.pretrained}; use the same model.name and "
+            "model.options"
+        )
+    if config.training.trainable == "head" and set(fresh) - set(head_layers(network)):
+        missing = [name for name in fresh if name not in head_layers(network)]
+        raise ConfigError(
+            f"training.pretrained={config.training.pretrained} has no weights for the layers "
+            f"{', '.join(missing)}, which training.trainable=head does not train; use the same "
+            "model.options, or trainable=all"
+        )
+    logger.info(
+        "%d layers start with the weights of %s; new: %s",
+        len(copied),
+        run.folder.name,
+        ", ".join(fresh) or "none",
+    )
+
+
+def head_layers(network: keras.Model) -> list[str]:
+    """Return the names of the layers after ``embedding``."""
+    names = [layer.name for layer in network.layers]
+    return names[names.index(EMBEDDING) + 1 :]
+
+
+class EmbeddingFrontend(Frontend):
+    """Converts waveforms to embeddings, with fixed weights.
+
+    Args:
+      frontend: the frontend of the network.
+      network: a classifier.
+    """
+
+    def __init__(self, frontend: Frontend, network: keras.Model) -> None:
+        self._frontend = frontend
+        with tf.device("CPU:0"):  # where the pipelines run
+            self._embed = freeze(inspect.tap(network, [EMBEDDING]))
+        self._shape = tuple(network.get_layer(EMBEDDING).output.shape[1:])
+
+    def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
+        inputs = self._frontend(waveform, size)
+        return self._embed(inputs, training=False)[EMBEDDING]
+
+    def shape(self, samples: int) -> tuple[int, ...]:
+        return self._shape
+
+
+def _check_input(config: Experiment, run: Run) -> None:
+    if (config.frontend, config.prepare.sample_rate) != (run.config.frontend, run.sample_rate):
+        raise ConfigError(
+            f"training.pretrained={config.training.pretrained} was trained with another frontend "
+            f"or sample rate ({run.sample_rate} Hz); use those of its config.yaml"
+        )
