@@ -134,6 +134,7 @@ def test_tensorflow_lite_computes_the_same(run, exported):
         ({"kind": "log1p", **STFT}, LIL_DATA, 1e-5),
         ({"kind": "amplitude", **STFT, "size": [64, 64]}, {"name": "resnet18"}, 1e-5),
         ({"kind": "mel", **STFT}, LIL_DATA, 1e-5),
+        ({"kind": "log_mel", **STFT, "float16": True}, LIL_DATA, 1e-5),
         # The phase of a real, negative bin is π or −π, by the sign of the zero of the DFT.
         ({"kind": "phase", **STFT}, LIL_DATA, 0.1),
         ({"kind": "amplitude_phase", **STFT}, LIL_DATA, 0.1),

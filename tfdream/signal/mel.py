@@ -31,6 +31,8 @@ class MelBands:
     Args:
       config: parameters of the bands.
       sample_rate: in Hz.
+      unit_gain: scale each filter so that white noise has about the same power in bands and bins;
+        otherwise the filters have Slaney's normalization, an area of 1 over frequency in Hz.
 
     Raises:
       ConfigError: if a band has no bin, or `max_hz` is above half the sample rate.
@@ -45,7 +47,7 @@ class MelBands:
     True
     """
 
-    def __init__(self, config: MelSpec, sample_rate: int) -> None:
+    def __init__(self, config: MelSpec, sample_rate: int, unit_gain: bool = True) -> None:
         from librosa import fft_frequencies, mel_frequencies
         from librosa.filters import mel
 
@@ -70,8 +72,9 @@ class MelBands:
                 f"{empty} of bands={config.bands} contain no bin of "
                 f"stft.n_fft={config.stft.n_fft}; use fewer bands or a longer n_fft"
             )
-        # Normalized so that white noise has about the same power in bands and bins.
-        self.matrix = tf.constant((matrix / matrix.sum(axis=1, keepdims=True)).T, tf.float32)
+        if unit_gain:
+            matrix = matrix / matrix.sum(axis=1, keepdims=True)
+        self.matrix = tf.constant(matrix.T, tf.float32)
         centers_hz = mel_frequencies(config.bands + 2, fmin=config.min_hz, fmax=top_hz)[1:-1]
         bins_hz = fft_frequencies(sr=sample_rate, n_fft=config.stft.n_fft)
         interpolated = [np.interp(bins_hz, centers_hz, band) for band in np.eye(config.bands)]

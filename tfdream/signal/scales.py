@@ -120,6 +120,56 @@ class Log1p(Scale):
         return self.level_to_magnitude(channel)
 
 
+class LogPower(Scale):
+    """Levels log10(1 + compression · power), which are the channel: there is no reference.
+
+    Args:
+      compression: factor of the power: levels of lower power are approximately proportional to the
+        power, those of higher power to its logarithm.
+
+    Source: Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio
+    tagging".
+
+    >>> scale = LogPower(compression=10000.0)
+    >>> scale.power_to_level(tf.constant([[[0.0, 0.0099, 9.9999]]])).numpy().round(3)
+    array([[[0., 2., 5.]]], dtype=float32)
+    """
+
+    def __init__(self, compression: float) -> None:
+        self.compression = compression
+
+    def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
+        return tf.math.log1p(self.compression * power) * (1 / math.log(10))
+
+    def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
+        power = tf.math.expm1(tf.maximum(level, 0.0) * math.log(10)) / self.compression
+        return tf.sqrt(power + _TINY_POWER)
+
+    def reference(self, level: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_max(level, axis=[1, 2], keepdims=True)
+
+    def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        return level
+
+    def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        return tf.where(channel > 0, self.level_to_magnitude(channel), 0.0)
+
+
+def round_to_float16(values: tf.Tensor) -> tf.Tensor:
+    """Round to the precision and the range of float16, 0 to 65504; the gradient is not rounded.
+
+    >>> round_to_float16(tf.constant([1.0001, 1e-9, 1e9])).numpy().tolist()
+    [1.0, 0.0, 65504.0]
+    """
+
+    @tf.custom_gradient
+    def straight_through(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        limited = tf.minimum(values, tf.float16.max)
+        return tf.cast(tf.cast(limited, tf.float16), values.dtype), lambda upstream: upstream
+
+    return straight_through(values)
+
+
 def db_to_amplitude(db: tf.Tensor) -> tf.Tensor:
     """Convert a gain in dB to a factor."""
     return tf.exp(math.log(10) / 20 * db)

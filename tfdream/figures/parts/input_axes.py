@@ -48,6 +48,7 @@ class InputAxes:
             "level": Channel("level / dB", -self._image.top_db, 0, LEVEL_MAP),
             "phase": Channel("phase / °", -180, 180, ANGLE_MAP),
             "log_magnitude": Channel("log(1 + magnitude)", 0, 1, LEVEL_MAP, unbounded=True),
+            "log_power": Channel("log10(1 + c · power)", 0, 1, LEVEL_MAP, unbounded=True),
         }
         return [by_quantity[quantity] for quantity in self._image.channels]
 

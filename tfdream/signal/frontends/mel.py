@@ -11,10 +11,9 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.signal.mel import MelBands, MelSpec
 
 
-class MelFrontendConfig(StftImageConfig, MelSpec):
-    """A gray image of the levels in mel bands, in dB below the clip's loudest band."""
+class MelImageConfig(StftImageConfig, MelSpec):
+    """Base of the sections of frontends whose rows are mel bands."""
 
-    kind: Literal["mel"]
     logarithmic: ClassVar[bool] = True
 
     def frequencies_hz(self, sample_rate: int) -> NDArray[np.float64]:
@@ -28,6 +27,12 @@ class MelFrontendConfig(StftImageConfig, MelSpec):
 
     def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
         return self.bands / rows, "mel bands"
+
+
+class MelFrontendConfig(MelImageConfig):
+    """A gray image of the levels in mel bands, in dB below the clip's loudest band."""
+
+    kind: Literal["mel"]
 
 
 def build(config: MelFrontendConfig, sample_rate: int) -> SpectrogramFrontend:

@@ -12,7 +12,7 @@ from tfdream.signal.frontends.base import Frontend
 from tfdream.signal.images import Size, resize, spectra_to_images
 from tfdream.signal.mel import MelBands
 from tfdream.signal.phase import magnitude_to_waveform
-from tfdream.signal.scales import Decibels, Log1p
+from tfdream.signal.scales import Decibels, Log1p, Scale
 from tfdream.signal.stft import (
     stft_to_phase,
     stft_to_power,
@@ -66,18 +66,21 @@ class SpectrogramFrontend(Frontend):
     Args:
       config: size, dynamic range, STFT, and kind of the image.
       bands: mel bands that the bins are gathered in; None shows the bins.
+      scale: scale of the levels; by default that of `config`.
 
     Source: "Dreaming in Music", section III-A; "On the Generation of Music", section 3.
     """
 
-    def __init__(self, config: StftImageConfig, bands: MelBands | None = None) -> None:
+    def __init__(
+        self, config: StftImageConfig, bands: MelBands | None = None, scale: Scale | None = None
+    ) -> None:
         self.config = config
         self.spec = config.stft
         self.bands = bands
         self.shows_level = config.channels != ("phase",)
         self.shows_phase = "phase" in config.channels
         logarithm = "log_magnitude" in config.channels
-        self.scale = Log1p() if logarithm else Decibels(config.stft, config.top_db)
+        self.scale = scale or (Log1p() if logarithm else Decibels(config.stft, config.top_db))
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
