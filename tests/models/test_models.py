@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfdream.config import ModelConfig
 from tfdream.errors import ConfigError, ModelError
 from tfdream.models import classifiers, inspect
+from tfdream.models.parts.outputs import is_multi_label
 
 CLASSES = 3
 # Inputs of architectures: images, features, or samples, large enough for the default depth.
@@ -412,6 +413,39 @@ def test_mel_cnn_pools_time_by_mean_and_maximum():
     rows = tf.reduce_mean(result["relu5"], axis=1)
     expected = tf.concat([tf.reduce_mean(rows, axis=1), tf.reduce_max(rows, axis=1)], axis=1)
     np.testing.assert_allclose(result["embedding"], expected, atol=1e-5)  # sums in another order
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parameters"),
+    [
+        ("musicnn", {}, 792_079),
+        ("musicnn_vgg", {"pools": "magnatagatune"}, 607_030),
+        ("musicnn_vgg", {"pools": "million_song"}, 607_030),
+    ],
+)
+def test_the_networks_of_musicnn_have_the_published_sizes(name, options, parameters):
+    """Parameters of the published checkpoints, of 96 mel bands and 187 frames."""
+    config = ModelConfig(name=name, options=options)
+    assert classifiers.build(config, (96, 187, 1), 50).count_params() == parameters
+
+
+@pytest.mark.parametrize("name", ["musicnn", "musicnn_vgg"])
+def test_independent_labels_have_a_sigmoid_each(name):
+    model = build(name, multi_label=True)
+    assert is_multi_label(model)
+    assert not is_multi_label(build(name))
+    result = inspect.tap(model, ["logits", "probabilities"])(noise(model), training=False)
+    expected = tf.sigmoid(result["logits"])
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-6)  # float32
+
+
+def test_musicnn_accepts_other_durations():
+    model = build("musicnn", (96, 187, 1))
+    tapped = inspect.tap(model, ["embedding", "block3"])
+    for frames in (187, 60, 400):
+        result = tapped(tf.ones((1, 96, frames, 1)), training=False)
+        assert result["block3"].shape == (1, 1, frames, 64)
+        assert result["embedding"].shape == (1, 200)
 
 
 def test_softmax_regression_has_a_weight_for_every_pixel_and_class():

@@ -1,0 +1,96 @@
+"""musicnn: filters for timbre and rhythm, then convolutions along time.
+
+Timbral filters cover a large part of the frequency axis in a few frames; temporal filters cover one
+band in up to two seconds. Of each, the maximum over frequency is kept, so that neither depends on
+pitch. The layers after that have no frequency axis.
+
+Source: Pons et al., "End-to-end learning for music audio tagging at scale" (architecture); Pons and
+Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging" (sizes).
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from tfdream.models.parts.outputs import add_outputs
+from tfdream.models.parts.pooling import MaxOverFrequency
+
+# Frames of timbral filters and of the convolutions along time; the padding keeps the length.
+_SHORT = 7
+# Share of the frequency axis that timbral filters cover.
+_HEIGHTS = (0.4, 0.7)
+# Frames of the temporal filters.
+_LENGTHS = (128, 64, 32)
+# Momentum of the moving statistics of batch normalization, the default of TensorFlow.
+_MOMENTUM = 0.99
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    timbral_filters: int = 204,
+    temporal_filters: int = 51,
+    filters: int = 64,
+    dense_units: int = 200,
+    dropout: float = 0.5,
+    multi_label: bool = False,
+) -> keras.Model:
+    """Build the model.
+
+    Two timbral convolutions, ``conv1`` and ``conv2``, three temporal ones, ``conv3`` … ``conv5``,
+    and three along time, ``conv6`` … ``conv8``, have ReLU, then batch normalization ``norm1``, ….
+    Blocks are ``timbral`` and ``temporal``, the maxima over frequency; ``norm6``, ``block2`` and
+    ``block3``, along time; and ``features``, all of these side by side.
+
+    Args:
+      input_shape: mel bands, frames and channels of the image.
+      classes: number of labels.
+      timbral_filters: filters of each timbral convolution.
+      temporal_filters: filters of each temporal convolution.
+      filters: filters of each of the three convolutions along time.
+      dense_units: units of the layers ``dense`` and ``embedding``, its batch normalization.
+      dropout: share of the pooled features, and of ``embedding``, dropped in training.
+      multi_label: give each label a probability of its own (sigmoid).
+    """
+
+    def normalize(x: Any, name: str) -> Any:
+        return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)
+
+    def convolve(x: Any, count: int, kernel_size: tuple[int, int], padding: str) -> Any:
+        nonlocal number
+        number += 1
+        x = layers.Conv2D(
+            count, kernel_size, padding=padding, activation="relu", name=f"conv{number}"
+        )(x)
+        return normalize(x, f"norm{number}")
+
+    def pool(x: Any) -> Any:
+        return MaxOverFrequency(name=f"highest{number}")(x)
+
+    number = 0
+    image = keras.Input(input_shape, name="image")
+    x = normalize(image, "norm0")
+    padded = layers.ZeroPadding2D((0, _SHORT // 2), name="padding")(x)
+    heights = [max(1, int(share * input_shape[0])) for share in _HEIGHTS]
+    timbral = layers.Concatenate(name="timbral")(
+        [pool(convolve(padded, timbral_filters, (height, _SHORT), "valid")) for height in heights]
+    )
+    temporal = layers.Concatenate(name="temporal")(
+        [pool(convolve(x, temporal_filters, (1, size), "same")) for size in _LENGTHS]
+    )
+    front = layers.Concatenate(name="front")([timbral, temporal])
+    blocks = [front, convolve(front, filters, (1, _SHORT), "same")]
+    for block in (2, 3):
+        convolved = convolve(blocks[-1], filters, (1, _SHORT), "same")
+        blocks.append(layers.Add(name=f"block{block}")([convolved, blocks[-1]]))
+    x = layers.Concatenate(name="features")(blocks)
+    highest = layers.GlobalMaxPooling2D(name="max_over_time")(x)
+    mean = layers.GlobalAveragePooling2D(name="mean_over_time")(x)
+    x = normalize(layers.Concatenate(name="pooled")([highest, mean]), "norm_pooled")
+    x = layers.Dropout(dropout, name="dropout1")(x)
+    x = layers.Dense(dense_units, activation="relu", name="dense")(x)
+    x = normalize(x, "embedding")
+    x = layers.Dropout(dropout, name="dropout2")(x)
+    return keras.Model(image, add_outputs(x, classes, multi_label), name="musicnn")

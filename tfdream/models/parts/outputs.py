@@ -1,0 +1,32 @@
+"""The last layers of classifiers."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+
+def add_outputs(x: Any, classes: int, multi_label: bool) -> Any:
+    """Add the layers ``logits`` and ``probabilities`` to a network.
+
+    Args:
+      x: symbolic tensor `[batch, features]`.
+      classes: number of labels.
+      multi_label: labels are independent of each other and have a sigmoid each; otherwise one label
+        applies to a clip, and probabilities sum to one (softmax).
+    """
+    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    if multi_label:
+        return layers.Activation("sigmoid", name="probabilities", dtype="float32")(logits)
+    return layers.Softmax(name="probabilities", dtype="float32")(logits)
+
+
+def is_multi_label(model: keras.Model) -> bool:
+    """Return whether the labels of a classifier are independent of each other.
+
+    >>> features = keras.Input((4,))
+    >>> model = keras.Model(features, add_outputs(features, classes=3, multi_label=True))
+    >>> is_multi_label(model)
+    True
+    """
+    return not isinstance(model.get_layer("probabilities"), layers.Softmax)
