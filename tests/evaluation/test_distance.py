@@ -8,6 +8,7 @@ from calling import answer, invoke, refusal
 from tfdream.errors import AudioError, ModelError
 from tfdream.evaluation import distance as distance_module
 from tfdream.evaluation.distance import Embedded, Embedder, distance, within
+from tfdream.evaluation.measures import frechet
 from tfdream.runs import TranslationRun
 
 # Tracing graphs takes longer than embedding a few clips.
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 KEYS = {
     *("frechet_distance", "frechet_distance_unbiased", "within_a", "within_b", "clips_a"),
     *("clips_b", "recordings_a", "recordings_b", "dimensions", "seed", "subsets", "skipped"),
-    *("notes", "assessment"),
+    *("kernel_distance", "kernel_within_a", "kernel_within_b", "notes", "assessment"),
 }
 
 
@@ -30,6 +31,7 @@ def test_different_sets_are_further_apart_than_halves_of_one(result):
     assert set(result) == KEYS
     json.dumps(result, allow_nan=False)
     assert result["frechet_distance"] > max(result["within_a"], result["within_b"])
+    assert result["kernel_distance"] > max(result["kernel_within_a"], result["kernel_within_b"])
     # Three whole clips of each recording; one of the noises has four.
     assert (result["clips_a"], result["clips_b"]) == (18, 19)
     assert (result["recordings_a"], result["recordings_b"]) == (6, 6)
@@ -63,7 +65,7 @@ def test_halves_do_not_split_files():
         half.sum() for half in distance_module._halves(of_one_file, np.random.default_rng(0))
     } == {6}
     few = Embedded(clips[[0, 3, 6]], np.arange(3), [None] * 3, [])
-    assert within(few, np.random.default_rng(0)) is None
+    assert within(few, np.random.default_rng(0), frechet.between) is None
 
 
 def test_few_clips_and_unreadable_files_are_reported(run, source, tmp_path):

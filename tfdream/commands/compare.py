@@ -69,11 +69,11 @@ def compare(
     help="Random subsets used for the bias-corrected estimate.",
 )
 def distance(set_a: Path, set_b: Path, run: Path, seed: int, subsets: int) -> Result:
-    """Compute the Fréchet distance of two sets of audio files: folders, or single files.
+    """Compute the Fréchet and kernel distance of two sets of audio: folders, or single files.
 
-    It compares the embeddings of the clips in the classifier of RUN. The estimate from finite sets
-    is too large, so a bias-corrected one is given too, and for reference the distance between
-    random halves of each set.
+    They compare the embeddings of the clips in the classifier of RUN. The Fréchet distance of
+    finite sets is too large, so a bias-corrected one is given too. The kernel distance has no bias.
+    For reference, distances between random halves of each set are given.
     """
     from tfdream.evaluation.distance import distance
     from tfdream.runs import Run

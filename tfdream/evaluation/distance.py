@@ -1,6 +1,6 @@
-"""Fréchet distance of two sets of audio files, in the embedding of a classifier."""
+"""Fréchet and kernel distance of two sets of audio files, in the embedding of a classifier."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from tfdream import audio
 from tfdream.errors import AudioError, ModelError
 from tfdream.evaluation.classification import clip_batches
 from tfdream.evaluation.interpretation import interpret
-from tfdream.evaluation.measures import frechet
+from tfdream.evaluation.measures import frechet, kernel
 from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
@@ -120,16 +120,17 @@ def distance(
     subsets: int = 30,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Compute the Fréchet distance of two sets of audio files.
+    """Compute the Fréchet and the kernel distance of two sets of audio files.
 
     The mid signals are cut into clips, and the classifier's layer `embedding` maps each clip to a
     point. The Fréchet distance is that of the two Gaussians with the points' means and covariances;
-    it adds the differences of the mean and of the variation. Files are read in blocks; the points
-    stay in memory with 4 bytes per dimension, because subsets are drawn from them.
+    it adds the differences of the mean and of the variation. The kernel distance compares the
+    distributions without an assumption about them. Files are read in blocks; the points stay in
+    memory with 4 bytes per dimension, because subsets are drawn from them.
 
-    The distance of finite sets is too large, the more the fewer clips there are: compare only
-    distances of sets of equal size, or the bias-corrected ones. A distance is meaningful in
-    comparison with that of the sets' own halves.
+    The Fréchet distance of finite sets is too large, the more the fewer clips there are: compare
+    only distances of sets of equal size, or the bias-corrected ones. The kernel distance has no
+    bias. A distance is meaningful in comparison with that of the sets' own halves.
 
     Args:
       set_a: a folder of audio files, searched recursively, or a file.
@@ -149,6 +150,8 @@ def distance(
         of the same music, with half of the clips and thus a larger bias. Halves consist of whole
         files, because clips of one file are similar, or of clips if there is only one file. None if
         a half has fewer than 2 clips.
+      kernel_distance: see `kernel.between`; the bandwidth is that of `set_a`, the reference.
+      kernel_within_a, kernel_within_b: as within_a and within_b, without the bias.
       clips_a, clips_b, recordings_a, recordings_b: number of clips and files.
       dimensions: size of the layer.
       seed, subsets: as given.
@@ -161,7 +164,8 @@ def distance(
       ModelError: if the layer is too large.
 
     Source: Heusel et al., "GANs trained by a two time-scale update rule" (the distance); Kilgour et
-    al., "Fréchet Audio Distance" (for audio).
+    al., "Fréchet Audio Distance" (for audio); Chung et al., "KAD: No more FAD!" (the kernel
+    distance).
     """
     embedder = Embedder(run)
     both = [embedder.read_set(path, progress) for path in (set_a, set_b)]
@@ -173,13 +177,21 @@ def distance(
             )
     first, second = both
     rng = np.random.default_rng(seed)
+    width = kernel.bandwidth(first.clips)
+
+    def kernel_distance(left: FloatArray, right: FloatArray) -> float:
+        return kernel.between(left, right, width)
+
     result = {
         "frechet_distance": frechet.between(first.clips, second.clips),
         "frechet_distance_unbiased": frechet.unbiased(
             first.clips, second.clips, subsets, rng, progress
         ),
-        "within_a": within(first, rng),
-        "within_b": within(second, rng),
+        "within_a": within(first, rng, frechet.between),
+        "within_b": within(second, rng, frechet.between),
+        "kernel_distance": kernel_distance(first.clips, second.clips),
+        "kernel_within_a": within(first, rng, kernel_distance),
+        "kernel_within_b": within(second, rng, kernel_distance),
         "clips_a": len(first.clips),
         "clips_b": len(second.clips),
         "recordings_a": len(first.paths),
@@ -193,10 +205,14 @@ def distance(
     return {**result, "notes": list(_notes(first, second)), "assessment": assessment}
 
 
-def within(embedded: Embedded, rng: np.random.Generator) -> float | None:
+def within(
+    embedded: Embedded,
+    rng: np.random.Generator,
+    between: Callable[[FloatArray, FloatArray], float],
+) -> float | None:
     """Return the mean distance of random halves of a set; see `distance`."""
     distances = [
-        frechet.between(embedded.clips[half], embedded.clips[~half])
+        between(embedded.clips[half], embedded.clips[~half])
         for half in _halves(embedded, rng)
         if min(np.count_nonzero(half), np.count_nonzero(~half)) >= frechet.MIN_ROWS
     ]

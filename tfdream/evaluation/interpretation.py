@@ -128,6 +128,7 @@ def interpret(result: Result) -> list[Finding]:
         _label,
         _label_of_style,
         _sets,
+        _sets_by_kernel,
         *_SCALES,
     ]
     findings = (explain(result) for explain in explanations)
@@ -223,11 +224,21 @@ def _label_of_style(result: Result) -> Finding | None:
 
 def _sets(result: Result) -> Finding | None:
     """Explain the distance of sets in comparison with halves, whose bias is larger."""
-    distance = result.get("frechet_distance")
-    halves = [result[name] for name in ("within_a", "within_b") if result.get(name) is not None]
+    return _compare_sets(result, "frechet_distance", "within", "Sets")
+
+
+def _sets_by_kernel(result: Result) -> Finding | None:
+    """Explain the kernel distance of sets in comparison with halves."""
+    return _compare_sets(result, "kernel_distance", "kernel_within", "Sets by the kernel distance")
+
+
+def _compare_sets(result: Result, key: str, within: str, name: str) -> Finding | None:
+    distance = result.get(key)
+    inside = (result.get(f"{within}_a"), result.get(f"{within}_b"))
+    halves = [each for each in inside if each is not None]
     if distance is None or not halves:
         return None
-    inside = max(halves)
-    assessment = "they differ" if distance > inside else "no more than halves of the same set"
-    text = f"Sets: {distance:.3g} apart, halves of one at most {inside:.3g}; {assessment}"
-    return Finding("frechet_distance", text, distance)
+    most = max(halves)
+    assessment = "they differ" if distance > most else "no more than halves of the same set"
+    text = f"{name}: {distance:.3g} apart, halves of one at most {most:.3g}; {assessment}"
+    return Finding(key, text, distance)

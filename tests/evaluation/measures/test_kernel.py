@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from tfdream.evaluation.measures import kernel
+
+
+def normal(seed, rows, offset=0.0, dimensions=8):
+    return offset + np.random.default_rng(seed).standard_normal((rows, dimensions))
+
+
+def test_the_distance_of_normal_distributions_is_that_of_the_closed_form():
+    """E k(x, y) = (w² / (w² + 2))^(d/2) · exp(−‖Δ‖² / (2 (w² + 2))) for unit variances."""
+    dimensions, offset, width = 8, 0.5, 3.0
+    share = width**2 / (width**2 + 2)
+    expected = (
+        2 * share ** (dimensions / 2) * (1 - np.exp(-dimensions * offset**2 / (2 * (width**2 + 2))))
+    )
+    actual = kernel.between(normal(0, 3000), normal(1, 3000, offset), width)
+    assert actual == pytest.approx(kernel.SCALE * expected, rel=0.05)
+
+
+def test_the_estimate_has_no_bias_in_small_sets():
+    of_small = [
+        kernel.between(normal(seed, 10), normal(seed + 1000, 10), 3.0) for seed in range(300)
+    ]
+    assert np.mean(of_small) == pytest.approx(0, abs=3 * np.std(of_small) / np.sqrt(300))
+
+
+def test_it_is_symmetric_and_does_not_depend_on_blocks_or_order(monkeypatch):
+    left, right = normal(0, 50), normal(1, 70, 1.0)
+    expected = kernel.between(left, right, 2.0)
+    monkeypatch.setattr(kernel, "_BLOCK_ROWS", 7)
+    assert kernel.between(right[::-1], left, 2.0) == pytest.approx(expected)
+
+
+def test_the_bandwidth_is_the_median_distance(monkeypatch):
+    rows = normal(0, 40)
+    assert kernel.bandwidth(rows) == pytest.approx(np.median(pdist(rows)))
+    monkeypatch.setattr(kernel, "_MEDIAN_ROWS", 20)
+    assert kernel.bandwidth(rows) == pytest.approx(np.median(pdist(rows)), rel=0.1)
+
+
+def test_equal_vectors_are_at_finite_distance():
+    equal = np.ones((5, 3))
+    assert kernel.between(equal, equal, kernel.bandwidth(equal)) == 0
+    assert kernel.between(equal, 2 * equal, kernel.bandwidth(equal)) == 200
