@@ -7,7 +7,6 @@ inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import ctypes
-import errno
 import functools
 import io
 import json
@@ -28,6 +27,7 @@ import click
 
 from tfdream.commands import standard_output
 from tfdream.errors import TfdreamError
+from tfdream.io import system_errors
 from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
@@ -61,7 +61,7 @@ class OrderedGroup(click.Group):
             with Path(os.devnull).open("w") as nowhere:  # Python flushes again at exit
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
             _fail(
-                f"the result cannot be written to standard output: {_describe_system_error(error)}"
+                f"the result cannot be written to standard output: {system_errors.describe(error)}"
             )
 
 
@@ -101,8 +101,8 @@ def command(
                     result = function(**arguments)
             except TfdreamError as error:
                 _fail(str(error))
-            except _system_errors() as error:
-                _fail(_describe_system_error(error))
+            except system_errors.system_errors() as error:
+                _fail(system_errors.describe(error))
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 sys.exit(_INTERRUPTED)
@@ -138,29 +138,6 @@ def printable(text: str) -> str:
 def _fail(message: str) -> NoReturn:
     click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(1)
-
-
-def _system_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions for exhausted resources, of TensorFlow too if it is loaded."""
-    tensorflow = sys.modules.get("tensorflow")
-    further = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
-    return (OSError, MemoryError, *further)
-
-
-def _describe_system_error(error: Exception) -> str:
-    """Return the message of an error such as a full disk or a missing permission."""
-    reason = " ".join(str(error).split())
-    if not isinstance(error, OSError):
-        reason = reason.rpartition("}} ")[2]  # after the name of a graph node
-        return (
-            f"no space is left in memory or on the disk ({reason}); free some, or use a smaller "
-            "batch, clip or image. Finished files are complete"
-        )
-    if error.errno:
-        reason = os.strerror(error.errno)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        reason += "; free some space and run the command again: finished files are complete"
-    return f"'{error.filename}': {reason}" if error.filename else reason
 
 
 class _ConsoleHandler(logging.Handler):

@@ -4,9 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from tfdream.errors import AudioError, ConfigError, OutputError
-from tfdream.synthesis.rendering.batch import destinations, process_each, recordings
+from tfdream.synthesis.rendering.batch import (
+    common_folder,
+    destinations,
+    process_each,
+    recordings,
+)
 from tfdream.synthesis.rendering.options import OutputOptions
 
 
@@ -59,9 +65,32 @@ def test_names_that_differ_in_the_extension_only_have_different_outputs(tmp_path
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("a/x.wav b/x.wav b/y.wav", "a/x.wav b/x.wav y.wav"),
+        ("x.wav a/b/x.wav", "x.wav a/b/x.wav"),
+        ("a/x.mp3 b/x.aif b/x.wma", "x.flac x.aif.flac x.wma.flac"),
+        ("a/x.mp3 a/x.aif b/x.mp3 b/x.aif", "a/x.mp3.flac a/x.aif.flac b/x.mp3.flac b/x.aif.flac"),
+        ("a/x.mp3 b/x.flac", "a/x.flac b/x.flac"),
+        ("a/x.wav a/x.wav", "x.wav"),
+    ],
+)
+def test_outputs_of_equal_names_have_the_folders_of_their_sources(tmp_path, names, expected):
+    outputs = destinations([tmp_path / name for name in names.split()], tmp_path / "out")
+    assert list(outputs.values()) == [tmp_path / "out" / name for name in expected.split()]
+
+
+def test_the_folders_of_outputs_start_at_the_common_folder(tmp_path):
+    sources = [tmp_path / "in/live/a/x.wav", tmp_path / "in/live/b/x.wav"]
+    outputs = destinations(sources, tmp_path / "out", common_folder([touch(tmp_path, "in/y.wav")]))
+    assert list(outputs.values()) == [tmp_path / f"out/in/live/{each}/x.wav" for each in "ab"]
+    assert common_folder([tmp_path / "in", tmp_path / "in/y.wav"]) == tmp_path / "in"
+
+
 def test_equal_outputs_are_an_error(tmp_path):
-    names = ("a/x.wav", "b/x.wav")
-    with pytest.raises(AudioError, match=r"two files would be written to .*x\."):
+    names = ("x.mp3", "x.aif", "x.mp3.flac")
+    with pytest.raises(AudioError, match=r"two files would be written to .*x\.mp3\.flac"):
         destinations([tmp_path / name for name in names], tmp_path / "out")
 
 
@@ -122,7 +151,16 @@ def test_each_file_is_processed(outputs):
     assert (result["skipped_existing"], result["skipped"]) == ([], [])
 
 
-@pytest.mark.parametrize("error", [AudioError, ConfigError])
+@pytest.mark.parametrize(
+    "error",
+    [
+        AudioError,
+        ConfigError,
+        MemoryError,
+        PermissionError,
+        lambda text: tf.errors.ResourceExhaustedError(None, None, text),
+    ],
+)
 def test_a_file_that_fails_does_not_stop_the_others(outputs, caplog, error):
     change = Change(bad="b", error=error)
     result = process(outputs, change)
@@ -133,10 +171,21 @@ def test_a_file_that_fails_does_not_stop_the_others(outputs, caplog, error):
     assert caplog.messages == [f"Skipped: {skipped['reason']}"]
 
 
-@pytest.mark.parametrize("error", [OutputError, OSError, KeyboardInterrupt])
-def test_an_error_that_every_file_has_stops_the_batch(outputs, error):
+@pytest.mark.parametrize("error", [OutputError, OSError, ZeroDivisionError])
+def test_errors_of_all_files_and_of_the_program_are_raised_after_a_report(outputs, caplog, error):
     change = Change(bad="b", error=error)
     with pytest.raises(error):
+        process(outputs, change)
+    assert change.done == ["a"]
+    assert caplog.messages == [
+        f"Stopped at '{list(outputs)[1]}'; 1 of 3 outputs are finished and remain, "
+        "0 files were skipped"
+    ]
+
+
+def test_an_interrupt_stops_the_batch(outputs):
+    change = Change(bad="b", error=KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
         process(outputs, change)
     assert change.done == ["a"]
 

@@ -1,21 +1,26 @@
 """Processing of several audio files into a folder."""
 
 import logging
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from tfdream import audio
 from tfdream.errors import AudioError, OutputError, TfdreamError
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.io.system_errors import describe, memory_errors
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import OutputOptions
 from tfdream.synthesis.rendering.sidecar import Provenance
 
 # Extension of outputs whose source has a format that cannot be written.
 _DEFAULT_EXTENSION = ".flac"
+
+# Errors of the system that concern a single output.
+_ACCESS_ERRORS = (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 _logger = logging.getLogger(__name__)
 
@@ -65,27 +70,50 @@ def recordings(paths: Iterable[str | Path], output: str | Path | None = None) ->
     return files
 
 
-def destinations(sources: Iterable[str | Path], folder: str | Path) -> dict[Path, Path]:
+def common_folder(paths: Iterable[str | Path]) -> Path:
+    """Return the deepest folder that contains all files and folders among some paths."""
+    folders = [path if path.is_dir() else path.parent for path in map(_absolute, paths)]
+    return Path(os.path.commonpath(folders))
+
+
+def _absolute(path: str | Path) -> Path:
+    # Unlike `resolve`, it keeps links: a linked folder is in the folder that has the link.
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def destinations(
+    sources: Iterable[str | Path], folder: str | Path, root: Path | None = None
+) -> dict[Path, Path]:
     """Return the output of each source: its name in a folder, in its format if it is writable.
 
-    Of sources whose names differ in the extension only, the extension joins the output's name.
+    Of sources in one folder whose names differ in the extension only, the extension joins the
+    output's name. Outputs of the same name are put in subfolders: those of the sources, relative to
+    their common folder.
+
+    Args:
+      sources: audio files; repeated ones count once.
+      folder: folder of the outputs.
+      root: the common folder; by default the one of the sources.
 
     Raises:
-      AudioError: if two outputs would have the same name, or a source would be its own output.
+      AudioError: if two outputs would be the same file, or a source would be its own output.
 
-    >>> [path.name for path in destinations(["a/one.wav", "a/two.mp3"], "out").values()]
-    ['one.wav', 'two.flac']
-    >>> [path.name for path in destinations(["one.wma", "one.m4a"], "out").values()]
-    ['one.wma.flac', 'one.m4a.flac']
+    >>> [path.as_posix() for path in destinations(["a/one.wav", "a/two.mp3"], "out").values()]
+    ['out/one.wav', 'out/two.flac']
+    >>> [path.as_posix() for path in destinations(["one.wma", "one.m4a"], "out").values()]
+    ['out/one.wma.flac', 'out/one.m4a.flac']
+    >>> [path.as_posix() for path in destinations(["a/one.wav", "b/one.wav"], "out").values()]
+    ['out/a/one.wav', 'out/b/one.wav']
     """
-    paths = list(map(Path, sources))
-    names = Counter(_output_name(path) for path in paths)
+    paths = list(dict.fromkeys(map(Path, sources)))
+    root = common_folder(paths) if root is None else root
+    names = _output_names(paths)
+    counts = Counter(names.values())
     outputs: dict[Path, Path] = {}
     for source in paths:
-        name = _output_name(source)
-        if names[name] > 1 and name != source.name:
-            name = source.name + _DEFAULT_EXTENSION
-        output = Path(folder) / name
+        output = Path(folder) / names[source]
+        if counts[names[source]] > 1:
+            output = Path(folder) / _absolute(source).parent.relative_to(root) / names[source]
         if output in outputs.values():
             raise AudioError(
                 f"two files would be written to '{output}'; process them one by one, under "
@@ -95,6 +123,17 @@ def destinations(sources: Iterable[str | Path], folder: str | Path) -> dict[Path
             raise AudioError(f"'{source}' would overwrite itself; name another folder")
         outputs[source] = output
     return outputs
+
+
+def _output_names(paths: Collection[Path]) -> dict[Path, str]:
+    """Return the name of each output, unique among those of sources in the same folder."""
+    in_folder = Counter((path.parent, _output_name(path)) for path in paths)
+    names = {}
+    for path in paths:
+        name = _output_name(path)
+        is_unique = name == path.name or in_folder[path.parent, name] == 1
+        names[path] = name if is_unique else path.name + _DEFAULT_EXTENSION
+    return names
 
 
 def _output_name(source: Path) -> str:
@@ -114,13 +153,14 @@ def process_folder(
 
     Args:
       sources: files and folders.
-      folder: folder of the outputs, which have the names of their sources.
+      folder: folder of the outputs, see `destinations`.
       recipe: processes one file.
       options: options of each file; `force` computes existing outputs again.
       progress: receives the progress of each file.
       stop_requested: returns whether to stop before the next file.
     """
-    outputs = destinations(recordings(sources, folder), folder)
+    paths = list(sources)
+    outputs = destinations(recordings(paths, folder), folder, common_folder(paths))
     return process_each(outputs, recipe, options, progress, stop_requested)
 
 
@@ -132,6 +172,10 @@ def process_each(
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Process one file after the other; a file that cannot be processed is skipped and logged.
+
+    That is a file that cannot be read, whose output cannot be accessed, or that needs more memory
+    than there is. A full disk and unforeseen exceptions stop the batch, and the log reports what is
+    finished.
 
     A complete output of the same provenance is not computed again.
 
@@ -149,48 +193,84 @@ def process_each(
     Raises:
       AudioError: if no file could be processed.
       ConfigError, ModelError: if the settings do not fit the network.
-      OutputError: if an output cannot be written; those before it remain.
+      OutputError, OSError: if an output cannot be written completely; those before it remain.
     """
-    result: dict[str, Any] = {"files": [], "skipped_existing": [], "skipped": []}
-    is_prepared = False
+    batch = _Batch(recipe, options, progress, len(outputs))
     for source, output in outputs.items():
-        if stop_requested():
-            result["interrupted"] = True
+        if stop_requested() or batch.process(source, output):
+            batch.result["interrupted"] = True
             break
-        status = sidecar.status(output, recipe.provenance(source, options))
-        if status == "complete" and not options.force:
-            result["skipped_existing"].append(str(output))
-            continue
-        problem = None if is_prepared else _reading_problem(source)
-        if problem is None and not is_prepared:
-            recipe.prepare(source)
-            is_prepared = True
-        if problem is None:
-            force = options.force or status == "interrupted"
-            try:
-                each = recipe(source, output, replace(options, force=force), progress)
-                result["files"].append(each)
-            except (OutputError, OSError):
-                raise
-            except TfdreamError as error:
-                problem = str(error)
-        if problem is not None:
-            if len(outputs) > 1:  # the problem of a single file is raised
-                _logger.error("Skipped: %s", problem)
-            result["skipped"].append({"path": str(source), "reason": problem})
-        elif "interrupted" in each:
-            result["interrupted"] = True
-            break
+    result = batch.result
     if result["skipped"] and not result["files"] and not result["skipped_existing"]:
         count = f"none of {len(outputs)} files could be processed: " if len(outputs) > 1 else ""
         raise AudioError(count + result["skipped"][0]["reason"])
     return result
 
 
-def _reading_problem(source: Path) -> str | None:
-    """Return why a file cannot be opened, or None."""
-    try:
+class _Batch(Generic[Options]):
+    """The processing of several files, and the results so far."""
+
+    def __init__(
+        self, recipe: FileRecipe[Options], options: Options, progress: ProgressFn, count: int
+    ) -> None:
+        self.recipe = recipe
+        self.options = options
+        self.progress = progress
+        self.count = count
+        self.result: dict[str, Any] = {"files": [], "skipped_existing": [], "skipped": []}
+        self._is_prepared = self._is_preparing = False
+
+    def process(self, source: Path, output: Path) -> bool:
+        """Process a file, unless its output exists; return whether it was interrupted.
+
+        Errors that concern this file alone skip it. Others, such as a full disk or an unforeseen
+        exception, are raised after a report of what is finished.
+        """
+        try:
+            return self._process(source, output)
+        except (TfdreamError, *_ACCESS_ERRORS, *memory_errors()) as error:
+            if self._is_preparing or isinstance(error, OutputError):
+                self._report_stop(source)
+                raise
+            is_ours = isinstance(error, TfdreamError)
+            self._skip(source, str(error) if is_ours else describe(error))
+            return False
+        except Exception:
+            self._report_stop(source)
+            raise
+
+    def _process(self, source: Path, output: Path) -> bool:
+        status = sidecar.status(output, self.recipe.provenance(source, self.options))
+        if status == "complete" and not self.options.force:
+            self.result["skipped_existing"].append(str(output))
+            return False
+        self._prepare(source)
+        force = self.options.force or status == "interrupted"
+        each = self.recipe(source, output, replace(self.options, force=force), self.progress)
+        self.result["files"].append(each)
+        return "interrupted" in each
+
+    def _prepare(self, source: Path) -> None:
+        """Check the settings with the first file that can be opened."""
+        if self._is_prepared:
+            return
         audio.info(source)
-    except AudioError as error:
-        return str(error)
-    return None
+        self._is_preparing = True
+        self.recipe.prepare(source)
+        self._is_prepared, self._is_preparing = True, False
+
+    def _skip(self, source: Path, reason: str) -> None:
+        if self.count > 1:  # the problem of a single file is raised
+            _logger.error("Skipped: %s", reason)
+        self.result["skipped"].append({"path": str(source), "reason": reason})
+
+    def _report_stop(self, source: Path) -> None:
+        finished = len(self.result["files"]) + len(self.result["skipped_existing"])
+        if self.count > 1:
+            _logger.error(
+                "Stopped at '%s'; %d of %d outputs are finished and remain, %d files were skipped",
+                source,
+                finished,
+                self.count,
+                len(self.result["skipped"]),
+            )
