@@ -20,7 +20,7 @@ from tfdream.datasets import augmentation, feature_files, records
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, spread
 from tfdream.datasets.partition import COMPLETE, ReplicaSlice
-from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES
+from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
 from tfdream.datasets.service import Service
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends import Frontend
@@ -78,6 +78,7 @@ class InputPipeline:
         self.frontend = frontend
         self.replica = replica
 
+    @without_autograph
     def shuffled(self, clip_set: ClipSet, plan: EpochPlan, cached: bool) -> tf.data.Dataset:
         """Stream shuffled batches without end, `plan.steps` per epoch.
 
@@ -99,6 +100,7 @@ class InputPipeline:
         lookup = self._lookup(clip_set, cached)
         return self._slice(batches, plan.batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
+    @without_autograph
     def ordered(self, clip_set: ClipSet, batch_size: int, count: int) -> tf.data.Dataset:
         """Make `count` batches of the clips in order, starting over after the last clip.
 
@@ -219,6 +221,7 @@ class LabeledPipeline(InputPipeline):
             return True
         return not random and self.fits_in_memory(clips)
 
+    @without_autograph
     def training(self, clip_set: ClipSet, plan: EpochPlan) -> tf.data.Dataset:
         """Stream shuffled and augmented batches without end, `plan.steps` per epoch.
 
@@ -257,6 +260,7 @@ class LabeledPipeline(InputPipeline):
             .prefetch(PREFETCHED_BATCHES)
         )
 
+    @without_autograph
     def evaluation(
         self, clip_set: ClipSet, batch_size: int, repeated: bool = False, fill: bool = False
     ) -> tf.data.Dataset:
@@ -286,6 +290,7 @@ class LabeledPipeline(InputPipeline):
             batches = items.batch(batch_size)
         return with_known_length(batches.map(compute, **PARALLEL), count)
 
+    @without_autograph
     def sample(self, clip_set: ClipSet, clips: int) -> tf.data.Dataset:
         """Make batches of the inputs float32 `[batch, …]` of some clips, spread over all."""
         ids = clip_set.clip_ids[spread(clip_set.clips, clips)]

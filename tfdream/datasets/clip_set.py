@@ -73,6 +73,7 @@ class ClipSet:
         return np.sort(self.interleaved_ids)
 
     @cached_property
+    @records.without_autograph
     def interleaved_ids(self) -> NDArray[np.int64]:
         """The clips with the shards in turns, int64 `[clips]`: neighbors are from other tracks."""
         total = count_clips(self.shards)
@@ -80,6 +81,7 @@ class ClipSet:
         ids: NDArray[np.int64] = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
         return ids[: self.first_clips]
 
+    @records.without_autograph
     def stream_ids(self, order: tf.Tensor) -> tf.data.Dataset:
         """Stream the clip ids int64 `[]`, with the shards read in turns.
 
@@ -90,6 +92,7 @@ class ClipSet:
             return tf.data.Dataset.from_tensor_slices(self.interleaved_ids)
         return self._interleave_ids(order)
 
+    @records.without_autograph
     def stream_records(self, order: tf.Tensor) -> tf.data.Dataset:
         """Stream the serialized records of a complete set, in the same order as `stream_ids`."""
         names = tf.gather(tf.constant(self._file_names), order)
@@ -118,7 +121,8 @@ class ClipSet:
         ids = self.interleaved_ids
         if count is not None:
             ids = ids[spread(len(ids), count)]
-        yield from tf.data.Dataset.from_tensor_slices(ids).map(self.waveform).as_numpy_iterator()
+        waveform = records.without_autograph(self.waveform)
+        yield from tf.data.Dataset.from_tensor_slices(ids).map(waveform).as_numpy_iterator()
 
     @cached_property
     def _file_names(self) -> list[str]:

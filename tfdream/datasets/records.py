@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,18 @@ PREFETCHED_BATCHES = 2
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 """Arguments of `tf.data.Dataset.map`: parallel, with results in order."""
 _FULL_SCALE = 32768.0
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def without_autograph(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Make a function build its graphs without AutoGraph.
+
+    Converting its source and that of all functions it calls takes twice as long as building a
+    pipeline, whose Python control flow does not depend on tensors.
+    """
+    plain: Callable[_Arguments, _Result] = tf.autograph.experimental.do_not_convert(function)
+    return plain
 
 
 def decodes(codec: str) -> bool:
