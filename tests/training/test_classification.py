@@ -23,13 +23,6 @@ def mean_nll(predictions):
     return -np.log(probabilities[np.arange(len(probabilities)), predictions.labels]).mean()
 
 
-@pytest.fixture(scope="module")
-def three_epochs(configure, dataset, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("three") / "run"
-    train(configure("training.epochs=3"), dataset, folder)
-    return folder
-
-
 def test_noise_and_tones_are_classified(trained):
     metrics = trained[1]["metrics"]
     assert set(metrics) == {"loss", "accuracy", "val_loss", "val_accuracy"}
@@ -60,27 +53,28 @@ def test_one_label_is_refused(configure, loaded):
 
 
 def test_interrupted_training_continues_exactly(
-    configure, dataset, folder, three_epochs, history, interrupt_at, assert_same_run
+    experiment, dataset, folder, trained, history, interrupt_at, assert_same_run
 ):
-    config = configure("training.epochs=3")
     with pytest.raises(KeyboardInterrupt):
-        train(config, dataset, folder, progress=interrupt_at(9))  # of 6 steps per epoch
+        train(experiment, dataset, folder, progress=interrupt_at(9))  # of 6 steps per epoch
     assert len(history(folder)) == 1
     keras.utils.set_random_seed(77)  # random numbers drawn in between do not matter
     steps = []
-    train(config, dataset, folder, progress=lambda *numbers: steps.append(numbers))
-    assert steps == [(done, 18) for done in range(7, 19)]
-    assert_same_run(folder, three_epochs)
+    train(experiment, dataset, folder, progress=lambda *numbers: steps.append(numbers))
+    assert steps == [(done, 12) for done in range(7, 13)]
+    assert_same_run(folder, trained[0])
 
 
 @pytest.mark.slow
 def test_a_moved_run_continues_with_more_epochs(
-    configure, dataset, folder, trained, three_epochs, assert_same_run
+    configure, dataset, folder, trained, tmp_path, assert_same_run
 ):
+    config = configure("training.epochs=3")
+    train(config, dataset, tmp_path / "complete")
     shutil.copytree(trained[0], folder)
-    result = train(configure("training.epochs=3"), dataset, folder)
+    result = train(config, dataset, folder)
     assert (result["run"], result["epochs"]) == (str(folder), 3)
-    assert_same_run(folder, three_epochs)
+    assert_same_run(folder, tmp_path / "complete")
 
 
 def test_a_damaged_resume_state_is_refused(configure, dataset, folder, trained):
@@ -104,7 +98,7 @@ def test_the_test_fold_is_not_read_if_another_one_is_validated_on(configure, dat
     damaged = shutil.copytree(dataset, folder.parent / "dataset")
     for shard in manifest.load(damaged).fold_shards([1]):
         (damaged / shard.name).write_bytes(bytes(shard.bytes))
-    config = configure("training.validate_on=next", "training.epochs=1")
+    config = configure("training.validate_on=next", "training.epochs=1", "training.batch_size=12")
     train(config, damaged, folder, TrainOptions(test_fold=1))
     info = Run.open(folder).info
     assert (info.test_fold, info.validation_fold, info.training_folds) == (1, 2, [0])
@@ -139,6 +133,7 @@ def test_the_best_epoch_is_stored_and_patience_ends_training(
         "training.optimizer=sgd",
         "training.learning_rate=0.3",
         "training.momentum=0.9",
+        "training.batch_size=12",
         "training.epochs=8",
         "training.validate_on=next",
         "training.checkpoint=best",
@@ -169,7 +164,7 @@ def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
     config = configure(
         "training.mixed_precision=true",
         "training.epochs=1",
-        "training.batch_size=8",
+        "training.batch_size=19",
         "training.validate_on=none",
     )
     result = train(config, dataset, folder, TrainOptions(test_fold=None))
@@ -186,6 +181,7 @@ def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
 
 DIVERGING = (
     "training.validate_on=none",
+    "training.batch_size=12",
     "training.optimizer=sgd",
     "training.learning_rate=1e39",  # infinite in float32
 )
@@ -199,7 +195,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_force_replaces_the_run(
         train(configure(*DIVERGING), dataset, folder)
     with pytest.raises(ModelError, match="has no weights"):
         _ = Run.open(folder).model
-    config = configure("training.epochs=1", "training.validate_on=none")
+    config = configure("training.epochs=1", "training.batch_size=12", "training.validate_on=none")
     with pytest.raises(ConfigError, match="--force"):
         train(config, dataset, folder)
     result = train(config, dataset, folder, TrainOptions(force=True))

@@ -80,10 +80,28 @@ def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weig
     return losses
 
 
+def step(model, batch):
+    """Train on a batch and return the metrics."""
+    model.reset_metrics()
+    return {name: float(value) for name, value in model.train_step(batch).items()}
+
+
+def assert_published_losses(model, batch, adversarial, **weights):
+    """Compare an evaluation and a training step with the formulas."""
+    expected = published_losses(model, batch, adversarial, **weights)
+    held_out = {name: float(value) for name, value in model.test_step(batch).items()}
+    # Images and scores are float32.
+    assert held_out == pytest.approx(
+        {name: expected[name] for name in ("loss", "cycle", "identity")}, rel=1e-5
+    )
+    result = step(model, batch)
+    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert set(result) - set(expected) == {"spread_forward", "spread_backward"}
+
+
 @pytest.mark.parametrize(
     ("settings", "adversarial", "weights"),
     [
-        ({}, least_squares, {}),
         ({"adversarial": "cross_entropy", "pool_images": 0}, cross_entropy, {}),
         pytest.param(
             {"identity_weight": 0, "cycle_weight": 3},
@@ -92,20 +110,10 @@ def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weig
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["least squares", "cross entropy", "without identity"],
+    ids=["cross entropy", "without identity"],
 )
 def test_the_losses_are_the_published_ones(batch, settings, adversarial, weights):
-    model = cyclegan(**settings)
-    expected = published_losses(model, batch, adversarial, **weights)
-    held_out = {name: float(value) for name, value in model.test_step(batch).items()}
-    # Images and scores are float32.
-    assert held_out == pytest.approx(
-        {name: expected[name] for name in ("loss", "cycle", "identity")}, rel=1e-5
-    )
-    model.reset_metrics()
-    result = {name: float(value) for name, value in model.train_step(batch).items()}
-    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-5)
-    assert set(result) - set(expected) == {"spread_forward", "spread_backward"}
+    assert_published_losses(cyclegan(**settings), batch, adversarial, **weights)
 
 
 @pytest.mark.slow
@@ -154,15 +162,18 @@ def test_all_gradients_are_those_of_the_state_before_the_step(batch):
     assert compared > 500
 
 
-def test_discriminators_are_trained_on_earlier_translations_too(batch):
-    """With a full pool, their images are not only those that the generators just returned."""
-    model = cyclegan(pool_images=2, learning_rate=1e-9, seed=1)
-    model.train_step(batch)
+def test_discriminators_are_trained_on_earlier_translations_too(batch, tmp_path):
+    """With a full pool, their images are not only those that the generators just returned.
+
+    The state after the first step contains networks, optimizers and pools.
+    """
+    model = cyclegan(pool_images=BATCH, learning_rate=1e-9, seed=1)
+    assert_published_losses(model, batch, least_squares)
+    model.save_weights(tmp_path / "state.weights.h5")
+    assert_restored(tmp_path / "state.weights.h5", model, cyclegan(pool_images=BATCH, seed=0))
     other = tuple(images[:, ::-1] for images in batch)
-    model.reset_metrics()
-    result = model.train_step(other)
     latest = published_losses(model, other, least_squares)
-    result = {name: float(result[name]) for name in latest}
+    result = step(model, other)
     generators = [name for name in latest if not name.startswith("discriminator")]
     assert {name: result[name] for name in generators} == pytest.approx(
         {name: latest[name] for name in generators}, rel=1e-4
@@ -171,11 +182,11 @@ def test_discriminators_are_trained_on_earlier_translations_too(batch):
     assert any(result[name] != pytest.approx(latest[name], rel=1e-4) for name in names)
 
 
-def test_the_state_contains_networks_optimizers_and_pools(batch, tmp_path):
-    model, other = cyclegan(), cyclegan(seed=0)
-    model.train_step(batch)
-    model.save_weights(tmp_path / "state.weights.h5")
-    other.load_weights(tmp_path / "state.weights.h5")
+def assert_restored(path, model, other):
+    """Load the stored state of a model into another one, whose state differs."""
+    for weight in other.trainable_variables:
+        weight.assign(tf.zeros_like(weight))
+    other.load_weights(path)
     for parts in (
         lambda each: each.generators.variables,
         lambda each: each.discriminators.variables,
