@@ -29,10 +29,14 @@ class Inspected:
 
 @pytest.fixture(scope="session")
 def inspect_figure():
-    """Render a figure, which must not raise, and return its texts."""
+    """A function that returns the texts of a figure, after its drawing, which must not raise.
 
-    def render(figure):
-        figure.draw_without_rendering()
+    Drawing computes the layout; it takes a second for each hundred texts, and can be left out.
+    """
+
+    def inspect(figure, draw=True):
+        if draw:
+            figure.draw_without_rendering()
         return Inspected(figure)
 
-    return render
+    return inspect
