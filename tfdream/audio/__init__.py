@@ -10,15 +10,8 @@ from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
-from tfdream.audio.render import (
-    Gain,
-    Loudness,
-    loudness,
-    write,
-    write_blocks,
-    write_floats,
-    write_scaled,
-)
+from tfdream.audio.loudness import Loudness, k_weighting, loudness
+from tfdream.audio.render import Gain, write, write_blocks, write_floats, write_scaled
 from tfdream.audio.streams import CEILING, Samples, head, limit, mid, rechunk, resample, trim
 from tfdream.audio.writer import Writer, Written
 
@@ -43,6 +36,7 @@ __all__ = [
     "head",
     "info",
     "is_writable",
+    "k_weighting",
     "limit",
     "loudness",
     "mid",

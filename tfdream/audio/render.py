@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from tfdream.audio.files import Reader
+from tfdream.audio.loudness import Loudness, loudness
 from tfdream.audio.streams import CEILING, Samples, limit
 from tfdream.audio.writer import Writer, Written, exceeds_full_scale
 from tfdream.errors import AudioError
@@ -18,28 +18,8 @@ _LOWEST_DB = -200.0
 """Stands for a gain of zero."""
 
 
-class Loudness(NamedTuple):
-    """The level of a file, over the samples of all channels."""
-
-    peak: float
-    """The largest absolute sample."""
-    mean_square: float
-
-
 Gain = Callable[[Loudness], float]
 """Maps the level of a file before scaling to the factor that scales it."""
-
-
-def loudness(path: str | Path) -> Loudness:
-    """Measure the level of a file."""
-    peak = energy = 0.0
-    count = 0
-    with Reader(path) as reader:
-        for block in reader.blocks():
-            peak = max(peak, float(np.abs(block).max()))
-            energy += float(np.sum(block.astype(np.float64) ** 2))
-            count += block.size
-    return Loudness(peak, energy / count)
 
 
 def write(path: str | Path, samples: Samples, sample_rate: int, bits: int | None = None) -> None:

@@ -69,8 +69,8 @@ Precision = Literal["float32", "bfloat16"]
 
 Normalization = Literal["limit", "loudness"] | Annotated[float, Field(gt=0, le=1)]
 """Output level. ``limit`` attenuates only passages that would exceed full scale; ``loudness``
-attenuates the whole file where it would be louder than the original; a number scales the file to
-that largest sample."""
+scales the whole file to the loudness of the original, as far as its peaks stay within full scale; a
+number scales the file to that largest sample."""
 
 
 class OctavesConfig(Config):

@@ -17,11 +17,7 @@ SAMPLE_RATE = 48000
 """The sample rate that the standard specifies its filters for."""
 
 _STEP_SAMPLES = 4800  # a quarter of the 0.4 s over which loudness is measured
-# "K-weighting": a shelf for the head and a high-pass, at 48 kHz. Source: tables 1 and 2.
-_K_WEIGHTING = np.array([
-    [1.53512485958697, -2.69169618940638, 1.19839281085285, 1, -1.69065929318241, 0.73248077421585],
-    [1, -2, 1, 1, -1.99004745483398, 0.99007225036621],
-])  # fmt: skip
+_K_WEIGHTING = audio.k_weighting(SAMPLE_RATE)
 _OFFSET_DB = -0.691
 _GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0

@@ -197,10 +197,10 @@ def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | No
         original = audio.loudness(source)
 
         def match(written: audio.Loudness) -> float:
-            if not written.peak:
+            if not written.mean_square:
                 return 1.0
             same = math.sqrt(original.mean_square / written.mean_square)
-            return min(1.0, same, max(original.peak, audio.CEILING) / written.peak)
+            return min(same, max(original.peak, audio.CEILING) / written.peak)
 
         return match
     return lambda written: normalize / written.peak if written.peak else 1.0
