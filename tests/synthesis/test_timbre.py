@@ -5,9 +5,11 @@ import soundfile
 from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
+from tfdream.synthesis import timbre
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.timbre import TimbreProcessor
+from tfdream.synthesis.transfer import TimbreTransfer
 
 RATE = 16000
 
@@ -131,3 +133,21 @@ def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path)
     hop = complete.stft.hop_samples
     expected = complete._frames(complete.gain_db, first, hop)
     assert np.array_equal(later._frames(later.gain_db, second, hop), expected)
+
+
+def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "slow.wav", melody(NOTES, -12, RATE // 2), RATE // 2)
+    read = []
+
+    def read_power(analysis, path, role):
+        read.append((path.name, analysis.sample_rate))
+        return original(analysis, path, role)
+
+    original = timbre._read_power
+    monkeypatch.setattr(timbre, "_read_power", read_power)
+    transfer = TimbreTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
+    contents = [folder / "content.wav", tmp_path / "slow.wav", folder / "target.wav"]
+    gains = [transfer.prepare(content).gain_db for content in contents]
+    assert [rate for name, rate in read if name == "style.wav"] == [RATE, RATE // 2]
+    alone = TimbreProcessor(contents[-1], folder / "style.wav", TimbreConfig(method="timbre"))
+    np.testing.assert_array_equal(gains[-1], alone.gain_db)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -52,12 +52,52 @@ _VALID_SHARE = 0.9
 """Bands above this share of the style's Nyquist frequency use the gain of the highest valid one."""
 
 
+class StyleModel(NamedTuple):
+    """The model of a style at one sample rate, and the range of its register in octaves."""
+
+    spectrum: SpectrumModel
+    lowest: float
+    highest: float
+
+
+class TimbreStyle:
+    """A file with a timbre; it is analyzed once for all contents of the same sample rate.
+
+    Args:
+      path: any audio file; all of it is analyzed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._models: dict[int, StyleModel] = {}
+
+    @cached_property
+    def sample_rate(self) -> int:
+        """Sample rate of the file in Hz."""
+        return audio.info(self.path).sample_rate
+
+    def model(self, analysis: MelAnalysis) -> StyleModel:
+        """Return the model at the sample rate of an analysis.
+
+        Raises:
+          AudioError: if the file cannot be read or is silent.
+        """
+        if analysis.sample_rate not in self._models:
+            levels = normalize_power(_read_power(analysis, self.path, "style")[0])
+            notes = analysis.describe(levels)
+            register = notes.values[notes.weights > 0, 1]
+            lowest, highest = np.percentile(register, _REGISTER_PERCENTILES)
+            spectrum = SpectrumModel(notes, levels)
+            self._models[analysis.sample_rate] = StyleModel(spectrum, lowest, highest)
+        return self._models[analysis.sample_rate]
+
+
 class TimbreProcessor:
     """Gives a content the timbre of a style; a `rendering.process.TileProcessor`.
 
     Args:
       content_path: the file to change; all of it is analyzed.
-      style_path: a file with the timbre; all of it is analyzed.
+      style: a file with the timbre.
       config: strength, canvas and tiles.
       start_seconds: start of the processed part in the content.
 
@@ -71,7 +111,7 @@ class TimbreProcessor:
     def __init__(
         self,
         content_path: Path,
-        style_path: Path,
+        style: TimbreStyle | Path,
         config: TimbreConfig,
         start_seconds: float = 0.0,
     ) -> None:
@@ -79,7 +119,9 @@ class TimbreProcessor:
         self.sample_rate = audio.info(content_path).sample_rate
         self.start = round(start_seconds * self.sample_rate)
         self.analysis = MelAnalysis(self.sample_rate)
-        self._read_models(content_path, style_path)
+        self._read_models(
+            content_path, style if isinstance(style, TimbreStyle) else TimbreStyle(style)
+        )
         fft = self.analysis.spec.n_fft
         self.stft = StftSpec(n_fft=fft, hop_samples=fft // 4)
         self.mask = Mask.build(config.mask, self.sample_rate)
@@ -121,44 +163,26 @@ class TimbreProcessor:
         """Measure the losses of the written file."""
         return self._losses(original, original.waveforms, changed.waveforms)
 
-    def _read_models(self, content_path: Path, style_path: Path) -> None:
+    def _read_models(self, content_path: Path, style: TimbreStyle) -> None:
         """Analyze both files, and compute the gains of every frame of the content."""
-        power, self.content_samples = self._read_power(content_path, "content")
+        power, self.content_samples = _read_power(self.analysis, content_path, "content")
         self.peak_db = float(10 * np.log10(power.max()))
         content = normalize_power(power)
-        style = normalize_power(self._read_power(style_path, "style")[0])
         content_notes = self.analysis.describe(content)
-        style_notes = self.analysis.describe(style)
+        style_model = style.model(self.analysis)
         values = content_notes.values.copy()
-        sounding = style_notes.values[style_notes.weights > 0, 1]
-        values[:, 1] = np.clip(values[:, 1], *np.percentile(sounding, _REGISTER_PERCENTILES))
-        expected_style = SpectrumModel(style_notes, style).predict(values)
+        values[:, 1] = np.clip(values[:, 1], style_model.lowest, style_model.highest)
+        expected_style = style_model.spectrum.predict(values)
         model = SpectrumModel(content_notes, content)
         expected_content = model.predict(content_notes.values)
         residual = spectral_envelope(content - expected_content, _ENVELOPE_ORDER)
         gain_db = expected_style - expected_content - self.config.residual_share * residual
         gain_db = spectral_envelope(gain_db, _GAIN_ORDER)
         gain_db = gaussian_filter1d(gain_db, _SMOOTHING_FRAMES, axis=0)
-        gain_db = self._extend(gain_db, audio.info(style_path).sample_rate)
+        gain_db = self._extend(gain_db, style.sample_rate)
         self.gain_db = (self.config.style_strength * gain_db).astype(np.float32)
         self.expected_style = expected_style.astype(np.float32)
         self.weights = content_notes.weights.astype(np.float32)
-
-    def _read_power(self, path: Path, role: str) -> tuple[NDArray[np.float32], int]:
-        """Return the mel power of a file, and its number of samples at the content's rate."""
-        samples = 0
-
-        def counted(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-            nonlocal samples
-            for block in blocks:
-                samples += len(block)
-                yield block
-
-        with audio.Reader(path) as reader:
-            power = self.analysis.stream_to_power(counted(reader.mid(self.sample_rate)))
-        if is_silent(power):
-            raise AudioError(f"the {role} '{path}' is silent; use another file")
-        return power, samples
 
     def _extend(self, gain_db: NDArray[Any], style_rate: int) -> NDArray[Any]:
         """Replace the gains of bands above the style's range by that of its highest band."""
@@ -289,6 +313,23 @@ class TimbreProcessor:
     @cached_property
     def _power(self) -> Any:
         return tf.function(self.analysis.waveform_to_power, reduce_retracing=True)
+
+
+def _read_power(analysis: MelAnalysis, path: Path, role: str) -> tuple[NDArray[np.float32], int]:
+    """Return the mel power of a file, and its number of samples at the analysis' rate."""
+    samples = 0
+
+    def counted(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        nonlocal samples
+        for block in blocks:
+            samples += len(block)
+            yield block
+
+    with audio.Reader(path) as reader:
+        power = analysis.stream_to_power(counted(reader.mid(analysis.sample_rate)))
+    if is_silent(power):
+        raise AudioError(f"the {role} '{path}' is silent; use another file")
+    return power, samples
 
 
 def _log10(values: tf.Tensor) -> tf.Tensor:

@@ -41,7 +41,7 @@ from tfdream.synthesis.tile_optimizer import (
     noise,
     total_steps,
 )
-from tfdream.synthesis.timbre import TimbreProcessor
+from tfdream.synthesis.timbre import TimbreProcessor, TimbreStyle
 
 
 class StyleTransfer(abc.ABC):
@@ -120,14 +120,15 @@ class TimbreTransfer(StyleTransfer):
     def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
         self.style_path = Path(style_path)
         self.config: TimbreConfig = config
-        self.style_notes = _style_notes(self.style_path, audio.info(style_path).sample_rate)
+        self.style = TimbreStyle(style_path)
+        self.style_notes = _style_notes(self.style_path, self.style.sample_rate)
 
     @property
     def steps(self) -> int:
         return 1
 
     def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TimbreProcessor:
-        return TimbreProcessor(Path(content_path), self.style_path, self.config, start_seconds)
+        return TimbreProcessor(Path(content_path), self.style, self.config, start_seconds)
 
 
 class GradientTransfer(StyleTransfer):
