@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.manifest import Shard
+from tfdream.datasets.manifest import Shard, report_corrupt_shards
 from tfdream.errors import DatasetError
 from tfdream.io import archives, processes
 from tfdream.io.atomic import replacing
@@ -47,7 +47,7 @@ def load_or_compute(clip_set: ClipSet, frontend: FeatureFrontend) -> Features:
     """Read the features of every clip of the shards, computing and storing what is missing.
 
     Raises:
-      DatasetError: if they cannot be written below the dataset's folder.
+      DatasetError: if they cannot be written below the dataset's folder, or a shard is damaged.
     """
     dataset = clip_set.dataset
     text = f"{_FORMAT} {dataset.config.sample_rate} {frontend.config.model_dump_json()}"
@@ -73,11 +73,12 @@ def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExec
     compute_clip = partial(features.compute, frontend.spec, config.sample_rate)
     values: list[NDArray[Any]] = []
     labels, tracks = [], []
-    for serialized in clip_set.records().batch(_BATCH_SIZE):
-        batch = records.parse_batch(serialized, config)
-        values += pool.map(compute_clip, batch["waveform"].numpy())
-        labels.append(batch["label"])
-        tracks.append(batch["track"])
+    parse = records.without_autograph(partial(records.parse_batch, config=config))
+    with report_corrupt_shards([clip_set.dataset]):
+        for batch in clip_set.records().batch(_BATCH_SIZE).map(parse).as_numpy_iterator():
+            values += pool.map(compute_clip, batch["waveform"])
+            labels.append(batch["label"])
+            tracks.append(batch["track"])
     return Features(
         np.stack(values)[..., np.newaxis], np.concatenate(labels), np.concatenate(tracks)
     )
