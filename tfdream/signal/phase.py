@@ -75,7 +75,8 @@ def magnitude_to_waveform(
         )
     if config.iterations == 0 and constraint is None:
         return stft_to_waveform(to_complex(magnitude, phase), spec, samples)
-    iterations, momentum = config.iterations, config.momentum
+    # As tensors: numbers of Python would be constants of a graph for each pair.
+    iterations, momentum = tf.constant(config.iterations), tf.constant(config.momentum)
     return griffin_lim(magnitude, spec, samples, iterations, momentum, phase, constraint=constraint)
 
 
@@ -86,13 +87,13 @@ def random_phase(magnitude: tf.Tensor, seed: int = 0) -> tf.Tensor:
     )
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def griffin_lim(
     magnitude: tf.Tensor,
     spec: StftSpec,
     samples: int,
-    iterations: int = 32,
-    momentum: float = 0.99,
+    iterations: int | tf.Tensor = 32,
+    momentum: float | tf.Tensor = 0.99,
     phase: tf.Tensor | None = None,
     constraint: PhaseConstraint | None = None,
 ) -> tf.Tensor:
