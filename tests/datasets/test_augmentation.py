@@ -10,6 +10,7 @@ from extensions import extension
 from tfdream.config import AugmentationConfig, Experiment, validate
 from tfdream.config.registry import sections
 from tfdream.datasets import augmentation
+from tfdream.datasets.records import without_autograph
 from tfdream.errors import ConfigError
 
 PACKAGE = "tfdream.datasets.augmentation"
@@ -30,19 +31,20 @@ def config(kind, **settings):
 def change(kind, values, seed=SEED, **settings):
     """Apply a single augmentation to waveforms or inputs."""
     apply = compiled(kind, tuple(settings.items()))
-    return apply(tf.constant(values), labels(len(values)), tf.constant(seed))[0].numpy()
+    return apply(tf.constant(values), labels(len(values)), tf.constant(seed, tf.int64))[0].numpy()
 
 
 @functools.cache
 def compiled(kind, settings):
     """Build the graph of an augmentation once for all values of a shape."""
-    return tf.function(composed([config(kind, **dict(settings))]))
+    return tf.function(composed([config(kind, **dict(settings))]), autograph=False)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _release_graphs():
     yield
     compiled.cache_clear()
+    noise.cache_clear()
 
 
 def composed(configs):
@@ -61,6 +63,7 @@ def labels(batch):
     return tf.one_hot(tf.range(batch) % 3, 3)
 
 
+@functools.cache
 def noise(*shape):
     return np.random.default_rng(0).uniform(0.1, 1, shape).astype(np.float32)
 
@@ -156,7 +159,7 @@ def test_a_pipeline_of_unknown_batch_size_gives_the_same(kind):
     values = example_of(kind)
     apply = composed([config(kind)])
     batches = tf.data.Dataset.from_tensor_slices((values, labels(BATCH))).batch(BATCH)
-    batches = batches.map(lambda values, labels: apply(values, labels, SEED))
+    batches = batches.map(without_autograph(lambda values, labels: apply(values, labels, SEED)))
     assert [spec.shape[0] for spec in batches.element_spec] == [None, None]
     assert batches.element_spec[0].shape[1:] == values.shape[1:]
     result, _ = next(iter(batches))
@@ -166,8 +169,8 @@ def test_a_pipeline_of_unknown_batch_size_gives_the_same(kind):
 
 def test_seeds_have_64_bits(kind):
     values = example_of(kind)
-    seed = tf.constant([2**32 - 1, 2**40], tf.int64)
-    assert not np.array_equal(change(kind, values, seed=seed), change(kind, values))
+    changed = change(kind, values, seed=[2**32 - 1, 2**40])
+    assert not np.array_equal(changed, change(kind, values))
 
 
 def test_gradients_reach_the_values_and_are_finite(kind):
@@ -258,7 +261,7 @@ def test_a_time_shift_is_circular():
 def test_a_time_shift_is_limited():
     impulse = np.zeros((2000, 200), np.float32)
     impulse[:, 100] = 1
-    for seconds, farthest in ((0.001, 8), (0.0101, 81), (None, 100), (9, 100)):
+    for seconds, farthest in ((0.0101, 81), (None, 100), (9, 100)):
         places = change("time_shift", impulse, seconds=seconds).argmax(axis=1)
         assert np.abs(places - 100).max() == farthest
 
@@ -366,7 +369,7 @@ def test_roll_is_circular_along_time():
 def test_roll_is_limited_to_its_share():
     impulse = np.zeros((1000, 1, 50, 1), np.float32)
     impulse[:, :, 25] = 1
-    for share, farthest in ((0.1, 5), (0.5, 25), (1.0, 25)):
+    for share, farthest in ((0.1, 5), (1.0, 25)):
         places = change("roll", impulse, share=share).argmax(axis=2)
         assert np.abs(places - 25).max() == farthest
 
@@ -376,7 +379,7 @@ each_mask = pytest.mark.parametrize(("kind", "axis"), [("frequency_mask", 1), ("
 
 def black(kind, axis, **settings):
     """Return the masked rows or columns `[batch, size]`; check that the others are unchanged."""
-    values = images(2000, 40, 40, 2)
+    values = images(600, 40, 40, 2)
     changed = change(kind, values, **settings)
     others = tuple({1, 2, 3} - {axis})
     masked = (changed == 0).all(axis=others)
@@ -387,7 +390,7 @@ def black(kind, axis, **settings):
 
 @each_mask
 def test_a_mask_is_no_wider_than_its_share(kind, axis):
-    for width, widest in ((0.001, 1), (0.1, 4), (0.5, 20), (0.999, 40)):
+    for width, widest in ((0.001, 1), (0.1, 4), (0.999, 40)):
         masked = black(kind, axis, width=width)
         assert set(masked.sum(axis=1)) == set(range(widest + 1))
         assert (np.diff(masked.astype(int)) == 1).sum(axis=1).max() == 1  # in one piece
@@ -519,7 +522,7 @@ def test_a_frequency_shift_moves_whole_rows_and_repeats_the_border():
 
 
 def test_an_equalizer_is_a_curve_through_its_knots_and_leaves_black_alone():
-    image = images(batch=4)
+    image = images(batch=4).copy()
     image[:, 10:20, 5:9] = 0
     changed = change("equalizer", image, deviation=0.1, knots=3)
     assert not changed[:, 10:20, 5:9].any()
