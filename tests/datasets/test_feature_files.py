@@ -52,10 +52,11 @@ def test_features_are_those_of_each_clip(computed, loaded, config):
     serialized = ClipSet.from_folds(loaded, loaded.folds).records()
     spec, rate = build_frontend(config).spec, loaded.config.sample_rate
     assert len(computed.values) == loaded.clips
-    for values, label, track, record in zip(*computed, serialized, strict=True):
+    for index, (values, label, track, record) in enumerate(zip(*computed, serialized, strict=True)):
         clip = records.parse(record, loaded.config)
-        again = features.compute(spec, rate, clip["waveform"].numpy())
-        assert np.array_equal(values[:, 0], again)
+        if index % 5 == 0:  # computing all of them takes a second
+            again = features.compute(spec, rate, clip["waveform"].numpy())
+            assert np.array_equal(values[:, 0], again)
         assert label == clip["label"]
         assert track == clip["track"]
 
@@ -131,3 +132,12 @@ def test_standardized_features_are_learned(folder, config, tmp_path):
     [(batch, _)] = pipeline.evaluation(clips, clips.clips)
     assert batch.shape[1:] == (72, 1)
     assert evaluate(run, folder)["clip_accuracy"] > 0.8
+
+
+def test_a_record_of_another_length_is_one_error(copy, config):
+    shard = manifest.load(copy).shards[0]
+    records.write(copy / shard.name, [("a.wav", 0, bytes(10))])
+    with pytest.raises(DatasetError, match=rf"{shard.name}' has \d+ bytes instead of") as raised:
+        load_or_compute(copy, config)
+    assert "\n" not in str(raised.value)
+    assert not list_files(copy)
