@@ -35,9 +35,15 @@ def layer_names(model):
     return [layer.name for layer in model.layers if layer.weights]
 
 
+@pytest.fixture(scope="module")
+def models():
+    """Every network by name; tests do not change them."""
+    return {name: build(name) for name in feature_networks.names()}
+
+
 @each_network
-def test_tapped_layers_have_a_gradient_at_the_input(name):
-    model = build(name)
+def test_tapped_layers_have_a_gradient_at_the_input(models, name):
+    model = models[name]
     tapped = inspect.tap(model, layer_names(model))
     inputs = image()
     with tf.GradientTape() as tape:
@@ -50,8 +56,9 @@ def test_tapped_layers_have_a_gradient_at_the_input(name):
 
 
 @each_network
-def test_weights_depend_on_the_seed(name):
-    weights = [build(name, seed=seed).get_weights() for seed in (1, 1, 2)]
+def test_weights_depend_on_the_seed(models, name):
+    networks = (models[name], build(name, seed=0), build(name, seed=2))
+    weights = [network.get_weights() for network in networks]
     assert all((a == b).all() for a, b in zip(weights[0], weights[1], strict=True))
     assert any((a != b).any() for a, b in zip(weights[0], weights[2], strict=True))
 
@@ -63,17 +70,16 @@ def test_an_unknown_option_is_named(name):
 
 
 @pytest.mark.parametrize("name", ["random_conv1d", "vgg19"])
-def test_any_number_of_frames_is_accepted(name):
-    model = build(name)
-    assert model(image(frames=64)).shape[0] == 2
+def test_any_number_of_frames_is_accepted(models, name):
+    assert models[name](image(frames=64)).shape[0] == 2
 
 
 def test_a_recurrent_network_over_time_accepts_any_number_of_frames():
     assert build("random_rnn", over="time")(image(frames=7)).shape == (2, 7, 12)
 
 
-def test_a_recurrent_network_over_frequency_has_one_step_for_each_bin():
-    assert build("random_rnn")(image()).shape == (2, 33, 12)
+def test_a_recurrent_network_over_frequency_has_one_step_for_each_bin(models):
+    assert models["random_rnn"](image()).shape == (2, 33, 12)
 
 
 @pytest.mark.parametrize(("cell", "width"), [("rnn", 5), ("bilstm", 10)])
@@ -87,8 +93,8 @@ def test_the_published_convolution_has_its_size():
     assert model.count_params() == 1025 * 3 * 4096 + 4096
 
 
-def test_vgg19_repeats_and_centers_gray_images():
-    model = build("vgg19")
+def test_vgg19_repeats_and_centers_gray_images(models):
+    model = models["vgg19"]
     first = model.get_layer("block1_conv1")
     gray = image().numpy()
     three = np.repeat(gray, 3, axis=-1) * 255 - np.array([103.939, 116.779, 123.68])

@@ -84,15 +84,15 @@ def test_the_gradient_reaches_the_image_and_every_weight(networks, role):
     assert all(gradient is not None for gradient in gradients)
 
 
-@each_network
-def test_saved_weights_restore_the_network(name, role, tmp_path):
-    network, other = (getattr(build(name, SHAPES[1], **SMALL), role) for _ in range(2))
-    assert [layer.name for layer in other.layers] == [layer.name for layer in network.layers]
-    network.save_weights(tmp_path / "network.weights.h5")
-    other.load_weights(tmp_path / "network.weights.h5")
-    for weight, loaded in zip(network.get_weights(), other.get_weights(), strict=True):
-        assert np.array_equal(weight, loaded)
-    assert np.array_equal(network(images(network)), other(images(network)))
+def test_saved_weights_restore_the_networks(name, networks, shape, tmp_path):
+    path = tmp_path / "network.weights.h5"
+    for network, other in zip(networks, build(name, shape, **SMALL), strict=True):
+        assert [layer.name for layer in other.layers] == [layer.name for layer in network.layers]
+        network.save_weights(path)
+        other.load_weights(path)
+        for weight, loaded in zip(network.get_weights(), other.get_weights(), strict=True):
+            assert np.array_equal(weight, loaded)
+        assert np.array_equal(network(images(network)), other(images(network)))
 
 
 def test_initial_weights_differ_between_layers(name):
@@ -128,7 +128,7 @@ def test_outputs_are_float32_in_mixed_precision(name):
 
 
 def test_a_small_image_is_accepted_or_an_error_with_its_shape(name):
-    for side in (1, 3, 12, 24, 33):
+    for side in (1, 3, 12, 33):
         try:
             networks = build(name, (side, side, 1), **SMALL)
         except ConfigError as error:
@@ -165,11 +165,14 @@ def test_an_unknown_name_is_an_error_that_lists_the_names(unknown):
 
 
 def test_one_file_holds_the_weights_of_both_directions(tmp_path):
-    first, second = (build("cyclegan", **SMALL).generator for _ in range(2))
+    def build_small():
+        return build("cyclegan", (12, 12, 1), **SMALL, discriminator_layers=0).generator
+
+    first, second = build_small(), build_small()
     both = gan.BidirectionalModel(first, second)
     assert both.count_params() == first.count_params() + second.count_params()
     both.save_weights(tmp_path / "both.weights.h5")
-    others = [build("cyclegan", **SMALL).generator for _ in range(2)]
+    others = [build_small() for _ in range(2)]
     gan.BidirectionalModel(*others).load_weights(tmp_path / "both.weights.h5")
     inputs = images(first)
     assert np.array_equal(others[0](inputs), first(inputs))

@@ -140,16 +140,16 @@ def test_openings_are_frames_of_the_examples(model):
 def test_training_reduces_the_loss(name):
     model = build(name)
     model.adapt(images(20), 0.0, seed=0)
-    adam = keras.optimizers.Adam(0.02)
+    adam = keras.optimizers.Adam(0.05)
     frames = tf.constant(images(8))
     losses = []
-    for _ in range(12):
+    for _ in range(6):
         with tf.GradientTape() as tape:
             loss = model.mean_nll(frames, training=True)
         weights = model.trainable_variables
         adam.apply(tape.gradient(loss, weights), weights)
         losses.append(float(loss))
-    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert np.mean(losses[-2:]) < np.mean(losses[:2])
 
 
 def test_an_unknown_model_is_an_error():
