@@ -62,7 +62,7 @@ def levels_by_definition(waveform, spec):
 # Physics
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(bands_per_octave=st.sampled_from([12, 24]), share=st.floats(0, 1))
 @example(bands_per_octave=12, share=0.0)
 @example(bands_per_octave=24, share=1.0)
@@ -82,7 +82,9 @@ def test_a_full_scale_tone_has_0_db_in_its_band_and_is_soft_outside_the_main_lob
 
 def test_bands_are_a_semitone_apart():
     pitches_hz = 220 * 2 ** (np.arange(13) / 12)
-    bands = [levels(tones(hz), min_hz=55, octaves=7)[30].argmax() for hz in pitches_hz]
+    waveforms = tf.constant([tones(hz) for hz in pitches_hz], tf.float32)
+    power = ConstantQ(config(min_hz=55, octaves=7), RATE).waveform_to_power(waveforms)
+    bands = power[:, 30].numpy().argmax(axis=1)
     np.testing.assert_array_equal(bands, 24 + np.arange(13))
 
 

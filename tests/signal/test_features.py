@@ -160,7 +160,7 @@ def test_features_do_not_depend_on_the_level(kind):
 
 
 @each_kind
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(samples=st.integers(1, 2049))
 @example(samples=1)
 @example(samples=511)
