@@ -213,11 +213,10 @@ def resnet18():
     return with_random_statistics(classifier("resnet18", (64, 64, 1)))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_all_normalizations_of_resnet18_are_folded(resnet18, precision):
-    frozen = freeze(inspect.tap(resnet18, ["conv13", "block8"]), precision)
+def test_all_normalizations_of_resnet18_are_folded(resnet18):
+    frozen = freeze(inspect.tap(resnet18, ["conv13", "block8"]), "float32")
     assert normalizations(frozen) == {"norm13"}  # behind what is tapped
-    assert not normalizations(freeze(inspect.tap(resnet18, ["logits"]), precision))
+    assert not normalizations(freeze(inspect.tap(resnet18, ["logits"]), "bfloat16"))
 
 
 def test_a_tapped_convolution_is_not_folded_with_its_normalization(resnet18):

@@ -118,7 +118,7 @@ def test_gradients_reach_every_clip_and_are_finite_in_silence(name):
 
 def test_shapes_follow_from_the_number_of_samples():
     for name, frontend in frontends(GRAPHS):
-        for samples in (129, 1000, 1024, SAMPLES):
+        for samples in (129, 1024):
             assert frontend(music(2, samples)).shape == (2, *frontend.shape(samples)), name
     for name, frontend in frontends(set(CONFIGS) - set(GRAPHS)):
         assert frontend(music()).shape == (2, *frontend.shape(SAMPLES)), name
