@@ -84,11 +84,11 @@ def test_register_follows_the_pitch_and_rank_the_loudness(analysis):
 
 
 def test_a_model_predicts_the_levels_of_notes_it_has_not_seen(analysis):
-    known = levels(analysis, [melody([131, 165, 196, 247], -3)[:, None]])
+    analyzed = levels(analysis, [melody([131, 165, 196, 247], -3)[:, None]])
     other = levels(analysis, [melody([147, 175, 220], -3)[:, None]])
-    expected = SpectrumModel(analysis.describe(known), known).predict(
+    expected = SpectrumModel(analysis.describe(analyzed), analyzed).predict(
         analysis.describe(other).values
     )
     error = spectral_envelope(expected - other, order=8)
-    unrelated = spectral_envelope(known.mean() - other, order=8)
+    unrelated = spectral_envelope(analyzed.mean() - other, order=8)
     assert np.sqrt(np.mean(error**2)) < 0.5 * np.sqrt(np.mean(unrelated**2))
