@@ -58,6 +58,20 @@ model = click.option(
     metavar="RUN",
     help="A run folder, or the name of a preset.",
 )
+start = click.option(
+    "--start",
+    "start_seconds",
+    type=Number(0),
+    default=0.0,
+    metavar="S",
+    help="Start of the part of AUDIO to process, in seconds.",
+)
+seconds = click.option(
+    "--seconds",
+    type=Number(0, min_open=True),
+    metavar="S",
+    help="Duration to process, in seconds.",
+)
 seed = click.option("--seed", type=int, help="Random seed; short for --set seed=N.")
 bits = click.option(
     "--bits",

@@ -31,20 +31,8 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
     type=click.Choice(["original", "noise"]),
     help="Initial sound; by default the recipe's.",
 )
-@click.option(
-    "--start",
-    "start_seconds",
-    type=options.Number(0),
-    default=0.0,
-    metavar="S",
-    help="Start of the part of AUDIO to process, in seconds.",
-)
-@click.option(
-    "--seconds",
-    type=options.Number(0, min_open=True),
-    metavar="S",
-    help="Duration to process, in seconds.",
-)
+@options.start
+@options.seconds
 @click.option(
     "--mix", type=options.Number(0, 1), help="Share of the change: 0 is the original, 1 the dream."
 )

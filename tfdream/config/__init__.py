@@ -24,6 +24,7 @@ from tfdream.config.canvases import (
 )
 from tfdream.config.classification import Experiment, TrainingConfig
 from tfdream.config.experiments import load_experiment, validate_experiment
+from tfdream.config.explanation import ExplainConfig
 from tfdream.config.frontends import (
     AnyFrontend,
     FrontendConfig,
@@ -79,6 +80,7 @@ __all__ = [
     "Count",
     "DreamConfig",
     "Experiment",
+    "ExplainConfig",
     "FeatureNetworkConfig",
     "FrontendConfig",
     "GaussianSmoothingConfig",

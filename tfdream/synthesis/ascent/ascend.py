@@ -180,18 +180,31 @@ def ascend(
         )
         return value, gradient
 
-    problem = _Problem(value_and_gradient, compiled.canvas.bound, options.optimizer, on_step)
-    return _OPTIMIZERS[options.optimizer.kind](problem, values)
+    return maximize(
+        Problem(value_and_gradient, options.optimizer, on_step, compiled.canvas.bound), values
+    )
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """The function that an optimizer maximizes, its constraint, settings and callback."""
+class Problem:
+    """A function of values to maximize.
+
+    Attributes:
+      value_and_gradient: the function, for each example of a batch.
+      config: algorithm, steps, step size and stopping criterion.
+      on_step: called after every step.
+      bound: largest absolute value; None for no limit.
+    """
 
     value_and_gradient: ValueAndGradient
-    bound: float | None
     config: OptimizerConfig
-    on_step: StepFn
+    on_step: StepFn = lambda value, values: None
+    bound: float | None = None
+
+
+def maximize(problem: Problem, values: tf.Tensor) -> tf.Tensor:
+    """Return values float32 `[batch, …]` at which the function of a problem is larger."""
+    return _OPTIMIZERS[problem.config.kind](problem, values)
 
 
 class _Plateau:
@@ -210,7 +223,7 @@ class _Plateau:
         return full and value - self.recent[0] < self.tolerance * abs(self.recent[0])
 
 
-def _normalized_gradient(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
+def _normalized_gradient(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     """Step along the gradient divided by its mean absolute value, as image dreams do."""
     axes = list(range(1, values.shape.rank))
 
@@ -221,7 +234,7 @@ def _normalized_gradient(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
     return _step_by_step(update, problem, values)
 
 
-def _adam(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
+def _adam(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
@@ -237,7 +250,7 @@ def _adam(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
 
 
 def _step_by_step(
-    update: Callable[[int, tf.Tensor], tf.Tensor], problem: _Problem, values: tf.Tensor
+    update: Callable[[int, tf.Tensor], tf.Tensor], problem: Problem, values: tf.Tensor
 ) -> tf.Tensor:
     """Add to the values what `update` computes from the step number and the smoothed gradient."""
     config = problem.config
@@ -254,7 +267,7 @@ def _step_by_step(
     return values
 
 
-def _lbfgs(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
+def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     """Run SciPy's L-BFGS-B on all examples together.
 
     Values are divided by step_size · √(number of values): the first step of L-BFGS-B has unit
@@ -300,7 +313,7 @@ def _lbfgs(problem: _Problem, values: tf.Tensor) -> tf.Tensor:
     return unscaled(result.x)
 
 
-_OPTIMIZERS: dict[str, Callable[[_Problem, tf.Tensor], tf.Tensor]] = {
+_OPTIMIZERS: dict[str, Callable[[Problem, tf.Tensor], tf.Tensor]] = {
     "gradient": _normalized_gradient,
     "adam": _adam,
     "lbfgs": _lbfgs,

@@ -174,14 +174,20 @@ def change_file(
     """
     with audio.Reader(source) as original, audio.Reader(source) as again:
         info = original.info
-        changes = _overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
+        changes = overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
         at_file_rate = audio.resample(changes, sample_rate, info.sample_rate)
-        merged = _merge(original.blocks(), at_file_rate)
+        merged = merge(original.blocks(), at_file_rate)
         return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
 
 
-def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[NDArray[Any]]:
-    """Yield the cross-faded change as blocks `[samples, channels]`."""
+def overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[NDArray[Any]]:
+    """Yield the cross-faded change of tiles as blocks float32 `[samples, channels]`.
+
+    Args:
+      tiles: the tiles of a file.
+      grid: their positions.
+      change: computes the changed channels of a batch of tiles.
+    """
     # The rising and falling halves of a raised cosine add up to 1.
     ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)))[
         :, None
@@ -200,7 +206,7 @@ def _overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iter
         yield faded
 
 
-def _merge(
+def merge(
     blocks: Iterable[NDArray[Any]], changes: Iterator[NDArray[Any]]
 ) -> Iterator[NDArray[Any]]:
     """Add a stream of changes to blocks of the same channels, which determine the length."""

@@ -1,0 +1,68 @@
+"""The command that explains a classification."""
+
+from pathlib import Path
+
+import click
+
+from tfdream.commands import jobs, options
+from tfdream.commands.console import Result, command
+from tfdream.commands.results import ResultOutputs, result_options
+
+
+@command(decodes=2)
+@click.argument("source", metavar="AUDIO", type=options.PATH)
+@click.argument("run", type=options.PATH)
+@click.argument("output", type=options.PATH)
+@click.option("--label", help="The label to explain; by default the most probable one of AUDIO.")
+@click.option(
+    "--rest",
+    type=options.PATH,
+    metavar="FILE",
+    help="Also write what is left of AUDIO without the part.",
+)
+@options.recipe("explain/recommended")
+@options.start
+@options.seconds
+@options.overriding
+@options.bits
+@result_options(judge=False)
+@options.force
+def explain(
+    source: Path,
+    run: Path,
+    output: Path,
+    label: str | None,
+    rest: Path | None,
+    name: str,
+    start_seconds: float,
+    seconds: float | None,
+    overrides: tuple[str, ...],
+    bits: int | None,
+    outputs: ResultOutputs,
+    force: bool,
+) -> Result:
+    """Write the part of AUDIO that supports a label of RUN to OUTPUT (wav, flac or ogg).
+
+    RUN is a classifier. A smooth mask of the spectrogram is optimized: the label is probable for
+    what it keeps and improbable for what it removes, while it keeps as little as possible. The
+    result contains these confidences, and those of random masks that keep as much.
+    """
+    from tfdream import audio, config
+    from tfdream.runs import Run
+    from tfdream.synthesis.explain import explain
+    from tfdream.synthesis.rendering.options import RenderOptions
+
+    outputs.check(source, start_seconds, seconds)
+    settings = config.load(name, config.ExplainConfig, overrides)
+    render = RenderOptions(bits, force, start_seconds, seconds)
+    with jobs.job("explaining", "steps", outputs, "objective") as job:
+        result = explain(source, output, Run.open(run), settings, label, rest, render, job.report)
+        if outputs:
+            with audio.excerpt(source, start_seconds, seconds) as original:
+                outputs.measure_and_write(
+                    f"The part of {source.name} that supports {result['label']}",
+                    {"recording": original},
+                    {f"part: {result['label']}": result},
+                    job.events,
+                )
+    return result
