@@ -41,6 +41,8 @@ _TERMINATED = 128 + signal.SIGTERM
 _ARGUMENTS = "tfdream.arguments"
 _STDOUT, _STDERR = 1, 2
 _UNLIMITED_COLUMNS = 100_000
+# Probabilities that are printed without --json.
+_SHOWN_PROBABILITIES = 5
 
 
 class OrderedGroup(click.Group):
@@ -113,6 +115,7 @@ def command(
                 click.echo(json.dumps(result), err=is_piped)
             else:
                 shown = {key: value for key, value in result.items() if key not in only_json}
+                shown = _with_few_probabilities(shown)
                 click.echo("\n".join(format_result(shown)), err=is_piped)
             if result.get("interrupted"):
                 sys.exit(_INTERRUPTED)
@@ -285,6 +288,28 @@ def _console() -> Any:
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def _with_few_probabilities(result: Any) -> Any:
+    """Return a result in which only the highest probabilities of many labels are listed.
+
+    >>> many = {"a": 0.2, "b": 0.9, "c": 0.1, "d": 0.6, "e": 0.5, "f": 0.4, "g": 0.3}
+    >>> _with_few_probabilities({"probabilities": many})
+    {'probabilities': {'b': 0.9, 'd': 0.6, 'e': 0.5, 'f': 0.4, 'g': 0.3, '2 others, at most': 0.2}}
+    """
+    if isinstance(result, list):
+        return [_with_few_probabilities(each) for each in result]
+    if not isinstance(result, dict):
+        return result
+    shown = {}
+    for name, entry in result.items():
+        shown[name] = _with_few_probabilities(entry)
+        if name.startswith("probabilities") and isinstance(entry, dict):
+            ranked = sorted(entry.items(), key=lambda item: -item[1])
+            first, others = ranked[:_SHOWN_PROBABILITIES], ranked[_SHOWN_PROBABILITIES:]
+            if len(others) > 1:
+                shown[name] = dict(first) | {f"{len(others)} others, at most": others[0][1]}
+    return shown
 
 
 def format_result(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
