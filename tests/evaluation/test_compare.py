@@ -12,6 +12,8 @@ from calling import answer, invoke, refusal
 from tfdream import audio
 from tfdream.errors import AudioError
 from tfdream.evaluation.compare import compare
+from tfdream.evaluation.interpretation import interpret
+from tfdream.evaluation.measures.bands import uncovered_band
 
 RATE = 44100
 N_FFT, HOP = 2048, 512
@@ -343,6 +345,41 @@ def test_extra_measures_add_values_notes_and_assessments(measure, tmp_path):
     assert result["notes"] == ["a note"]
     assert any(text.startswith("Style: 0.2 from") for text in result["assessment"])
     assert not any(text.startswith("Style") for text in compare(*paths)["assessment"])
+
+
+def test_levels_above_the_band_of_a_network_are_assessed():
+    def sentence(after):
+        levels = {"before": -20.0, "after": after, "style": -60.0}
+        values = {"style_distance_highest_hz": 11025.0, "style_distance_uncovered_db": levels}
+        (finding,) = interpret(values)
+        return finding.text
+
+    assert sentence(-20.5) == (
+        "Above 11.03 kHz: -20.5 dB of the energy, -20.0 dB before, -60.0 dB in the style; "
+        "no closer to the style"
+    )
+    assert sentence(-55.0).endswith("; closer to the style")
+
+
+def test_energy_above_a_frequency_is_measured_at_the_rate_of_the_file(tmp_path):
+    seconds = np.arange(44100) / 44100
+    low, high = (np.sin(2 * np.pi * hz * seconds) for hz in (1000, 15000))
+    soundfile.write(tmp_path / "a.wav", 0.5 * low + 0.05 * high, 44100, "FLOAT")
+    soundfile.write(tmp_path / "low.wav", 0.5 * low[:8000], 8000, "FLOAT")
+    files = {"before": tmp_path / "a.wav", "after": tmp_path / "low.wav"}
+    assert uncovered_band("m", 44100, files) == {}
+    result = uncovered_band("m", 22050, files)
+    assert result["m_highest_hz"] == 11025
+    assert result["m_uncovered_db"]["before"] == pytest.approx(-20.04, abs=0.1)
+    assert result["m_uncovered_db"]["after"] == -200
+    assert result["notes"] == [
+        "m: the network covers 0 to 11.03 kHz; energy above, of the whole: before -20.0 dB, "
+        "after -200.0 dB"
+    ]
+    soundfile.write(tmp_path / "silent.wav", np.zeros(44100), 44100)
+    assert uncovered_band("m", 22050, {"before": tmp_path / "silent.wav"})["notes"] == [
+        "m: the network covers 0 to 11.03 kHz; energy above, of the whole: before silent"
+    ]
 
 
 # The command

@@ -29,7 +29,8 @@ def compare(
     channel; chroma and onsets are those of the mid signal at 22 050 Hz. A cell is a bin of one
     frame, its level that of a sine in dB relative to full scale. A result of another rate is
     resampled; of another number of channels, the two mid signals are compared; of another length,
-    the common part. `notes` reports these cases.
+    the common part. `notes` reports these cases, and the band above that of a network whose measure
+    is included.
 
     Args:
       original: any audio file.

@@ -125,6 +125,7 @@ def interpret(result: Result) -> list[Finding]:
         _transfer,
         _translation,
         _style,
+        _above_style,
         _label,
         _label_of_style,
         _sets,
@@ -185,6 +186,8 @@ def _translation(result: Result) -> Finding | None:
 # The second largest distance of 30 pairs of excerpts of one recording, and about the smallest of
 # unrelated ones; see `measures.style`.
 _SAME_STYLE = 0.18
+# About the smallest level difference that is audible.
+_LEVEL_STEP_DB = 1.0
 
 
 def _style(result: Result) -> Finding | None:
@@ -195,8 +198,26 @@ def _style(result: Result) -> Finding | None:
     if after < before:
         near = after <= _SAME_STYLE
         assessment = "as close as two parts of one recording" if near else "closer"
-    text = f"Style: {after:.2g} from the style, {before:.2g} before; {assessment}"
+    highest_hz = result.get("style_distance_highest_hz")
+    band = f" up to {highest_hz / 1000:.4g} kHz" if highest_hz else ""
+    text = f"Style{band}: {after:.2g} from the style, {before:.2g} before; {assessment}"
     return Finding("style_distance_after", text, after)
+
+
+def _above_style(result: Result) -> Finding | None:
+    """Explain the level of the band that the style distance does not cover."""
+    levels = result.get("style_distance_uncovered_db", {})
+    before, after, style = (levels.get(name) for name in ("before", "after", "style"))
+    if before is None or after is None or style is None:
+        return None
+    closer_db = abs(before - style) - abs(after - style)
+    assessment = "closer to the style" if closer_db > _LEVEL_STEP_DB else "no closer to the style"
+    highest_khz = result["style_distance_highest_hz"] / 1000
+    text = (
+        f"Above {highest_khz:.4g} kHz: {after:.1f} dB of the energy, "
+        f"{before:.1f} dB before, {style:.1f} dB in the style; {assessment}"
+    )
+    return Finding("style_distance_uncovered_db", text, after)
 
 
 def _label(result: Result) -> Finding | None:

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import soundfile
 from calling import answer
 
 from tfdream.evaluation.classification import predict
@@ -25,6 +27,17 @@ def test_probabilities_are_those_of_predict(run, song, other):
 def test_style_is_classified_too(run, song, other):
     result = ClassMeasure(run, style=other)(song, song)
     assert result["probabilities_style"] == predict(run, [other])["files"][0]["probabilities"]
+
+
+def test_the_band_above_that_of_the_classifier_is_stated(run, song, tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.1, 0.1, 16000)
+    soundfile.write(tmp_path / "wide.wav", samples, 16000)
+    result = ClassMeasure(run)(tmp_path / "wide.wav", song)
+    assert result["probabilities_highest_hz"] == 4000
+    assert result["probabilities_uncovered_db"]["before"] == pytest.approx(-3, abs=0.2)
+    (note,) = result["notes"]
+    assert note.startswith("probabilities: the network covers 0 to 4 kHz")
+    assert "notes" not in ClassMeasure(run)(song, song)
 
 
 def test_command_reports_the_classes(run, song, other):

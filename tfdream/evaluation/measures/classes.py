@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.evaluation.classification import Judge
+from tfdream.evaluation.measures.bands import uncovered_band
 from tfdream.runs import Run
 
 
@@ -25,13 +26,15 @@ class ClassMeasure:
         Returns:
           probabilities_before, probabilities_after and, with a style, probabilities_style: label →
           probability, as in `classification.predict`; label_before, label_after, label_style: the
-          most probable label.
+          most probable label; probabilities_highest_hz, probabilities_uncovered_db and notes, if a
+          file has a band above that of the classifier, see `bands.uncovered_band`.
         """
-        paths: dict[str, str | Path] = {"before": original, "after": result}
+        paths = {"before": Path(original), "after": Path(result)}
         if self.style is not None:
-            paths["style"] = self.style
+            paths["style"] = Path(self.style)
         predictions = {when: self.judge.classify_file(path) for when, path in paths.items()}
         return {
             **{f"label_{when}": each.label for when, each in predictions.items()},
             **{f"probabilities_{when}": each.probabilities for when, each in predictions.items()},
+            **uncovered_band("probabilities", self.judge.run.sample_rate, paths),
         }

@@ -10,6 +10,7 @@ from tfdream import audio, config
 from tfdream.config import FeatureNetworkConfig, TransferConfig
 from tfdream.errors import AudioError
 from tfdream.evaluation.measures import loudness
+from tfdream.evaluation.measures.bands import uncovered_band
 from tfdream.evaluation.measures.levels import db_to_power, power_to_db
 from tfdream.synthesis.ascent.gram import GramExtractor, GramMatrix
 from tfdream.synthesis.audio_model import FeatureNetwork
@@ -69,12 +70,17 @@ class StyleDistance:
         """Measure the distance of both files.
 
         Returns:
-          style_distance_before, style_distance_after: None for a file without a loudness; notes.
+          style_distance_before, style_distance_after: None for a file without a loudness;
+          style_distance_highest_hz and style_distance_uncovered_db, if a file has a band above that
+          of the network, see `bands.uncovered_band`; notes.
         """
+        files = {"before": original, "after": result, "style": self.style}
+        uncovered = uncovered_band("style_distance", self.network.sample_rate, files)
         return {
             "style_distance_before": self.distance_of(original),
             "style_distance_after": self.distance_of(result),
-            "notes": list(self._notes(original, result)),
+            **uncovered,
+            "notes": [*self._notes(original, result), *uncovered.get("notes", [])],
         }
 
     def distance_of(self, path: str | Path) -> float | None:
