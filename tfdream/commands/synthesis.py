@@ -333,7 +333,7 @@ def generate(
 
     given = options.as_overrides(temperature=temperature, seed=seed)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
-    file_format = OutputOptions(bits, force)
+    render = OutputOptions(bits, force)
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
     output = standard_output.temporary(output, file_format)
     outputs.check()
@@ -341,9 +341,9 @@ def generate(
         generation = Generation(GenerationRun.open(run), settings, seconds)
         if prompt is not None and into_folder:
             return process_folder(
-                [prompt], output, generation, file_format, job.report, job.stop_requested
+                [prompt], output, generation, render, job.report, job.stop_requested
             )
-        result = generation(prompt, output, file_format, job.report)
+        result = generation(prompt, output, render, job.report)
         title = "generated" if prompt is None else "prompt and continuation"
         outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {title: result}, job.events)
     return result

@@ -207,6 +207,10 @@ def process_each(
     return result
 
 
+def _errors_of_one_file() -> tuple[type[Exception], ...]:
+    return (TfdreamError, *_ACCESS_ERRORS, *memory_errors())
+
+
 class _Batch(Generic[Options]):
     """The processing of several files, and the results so far."""
 
@@ -228,7 +232,7 @@ class _Batch(Generic[Options]):
         """
         try:
             return self._process(source, output)
-        except (TfdreamError, *_ACCESS_ERRORS, *memory_errors()) as error:
+        except _errors_of_one_file() as error:
             if self._is_preparing or isinstance(error, OutputError):
                 self._report_stop(source)
                 raise
