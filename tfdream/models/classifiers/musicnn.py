@@ -15,6 +15,7 @@ from keras import layers
 
 from tfdream.models.parts.outputs import add_outputs
 from tfdream.models.parts.pooling import MaxOverFrequency
+from tfdream.models.parts.tall import TallConvolution
 
 # Frames of timbral filters and of the convolutions along time; the padding keeps the length.
 _SHORT = 7
@@ -58,11 +59,17 @@ def build(
     def normalize(x: Any, name: str) -> Any:
         return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)
 
-    def convolve(x: Any, count: int, kernel_size: tuple[int, int], padding: str) -> Any:
+    def convolve(x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
         nonlocal number
         number += 1
-        x = layers.Conv2D(
-            count, kernel_size, padding=padding, activation="relu", name=f"conv{number}"
+        timbral = kernel_size[0] > 1
+        layer_type = TallConvolution if timbral else layers.Conv2D
+        x = layer_type(
+            count,
+            kernel_size,
+            padding="valid" if timbral else "same",
+            activation="relu",
+            name=f"conv{number}",
         )(x)
         return normalize(x, f"norm{number}")
 
@@ -73,17 +80,17 @@ def build(
     image = keras.Input(input_shape, name="image")
     x = normalize(image, "norm0")
     padded = layers.ZeroPadding2D((0, _SHORT // 2), name="padding")(x)
-    heights = [max(1, int(share * input_shape[0])) for share in _HEIGHTS]
+    heights = [max(2, int(share * input_shape[0])) for share in _HEIGHTS]
     timbral = layers.Concatenate(name="timbral")(
-        [pool(convolve(padded, timbral_filters, (height, _SHORT), "valid")) for height in heights]
+        [pool(convolve(padded, timbral_filters, (height, _SHORT))) for height in heights]
     )
     temporal = layers.Concatenate(name="temporal")(
-        [pool(convolve(x, temporal_filters, (1, size), "same")) for size in _LENGTHS]
+        [pool(convolve(x, temporal_filters, (1, size))) for size in _LENGTHS]
     )
     front = layers.Concatenate(name="front")([timbral, temporal])
-    blocks = [front, convolve(front, filters, (1, _SHORT), "same")]
+    blocks = [front, convolve(front, filters, (1, _SHORT))]
     for block in (2, 3):
-        convolved = convolve(blocks[-1], filters, (1, _SHORT), "same")
+        convolved = convolve(blocks[-1], filters, (1, _SHORT))
         blocks.append(layers.Add(name=f"block{block}")([convolved, blocks[-1]]))
     x = layers.Concatenate(name="features")(blocks)
     highest = layers.GlobalMaxPooling2D(name="max_over_time")(x)
