@@ -11,7 +11,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,16 +152,45 @@ def read_npz(path: str | Path, names: Collection[str]) -> dict[str, NDArray[Any]
       ValueError: if it is not an archive, lacks an array, contains pickles, unpacks to more than
         `MAX_BYTES`, or an array declares another size than the archive contains.
     """
+    with _value_errors(), zipfile.ZipFile(path) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        unpacked = sum(member.file_size for member in members.values())
+        if unpacked > MAX_BYTES:
+            raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_BYTES}")
+        missing = [name for name in names if f"{name}.npy" not in members]
+        if missing:
+            raise ValueError(f"it has no array '{missing[0]}'")
+        return {name: _read_npy(archive, members[f"{name}.npy"]) for name in names}
+
+
+def read_members(path: str | Path, names: Sequence[str], max_bytes: int) -> list[bytes]:
+    """Read members of a zip archive into memory; nothing is written to the file system.
+
+    Args:
+      path: the archive.
+      names: full names of the members. Further members are not read.
+      max_bytes: largest number of unpacked bytes of all these members together.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is not an archive, is damaged, lacks a member, or the members are too large.
+    """
+    with _value_errors(), zipfile.ZipFile(path) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        missing = [name for name in names if name not in members]
+        if missing:
+            raise ValueError(f"it has no file '{missing[0]}'")
+        unpacked = sum(members[name].file_size for name in names)
+        if unpacked > max_bytes:
+            raise ValueError(f"it unpacks to {unpacked} bytes, more than {max_bytes}")
+        return [archive.read(members[name]) for name in names]
+
+
+@contextmanager
+def _value_errors() -> Iterator[None]:
+    """Turn the errors of zipfile for damaged archives into ValueError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {member.filename: member for member in archive.infolist()}
-            unpacked = sum(member.file_size for member in members.values())
-            if unpacked > MAX_BYTES:
-                raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_BYTES}")
-            missing = [name for name in names if f"{name}.npy" not in members]
-            if missing:
-                raise ValueError(f"it has no array '{missing[0]}'")
-            return {name: _read_npy(archive, members[f"{name}.npy"]) for name in names}
+        yield
     # zipfile raises these for damaged archives, encryption and unsupported methods.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error) as error:
         raise ValueError(" ".join(str(error).split()) or "it is truncated") from None
