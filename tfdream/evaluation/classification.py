@@ -20,6 +20,7 @@ from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io.duplicates import identical_files
+from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run
 
 UNKNOWN = "unknown"
@@ -217,7 +218,9 @@ class Judge:
             probabilities = self._classify(tf.constant(batch)).numpy()
             total += (probabilities * weights[:, None]).sum(axis=0)
             samples += int(weights.sum())
-        return total / max(total.sum(), np.finfo(float).tiny), samples
+        # Rounding aside, the sum of the probabilities is that of the weights, unless independent.
+        divisor = samples if is_multi_label(self.run.model) else total.sum()
+        return total / max(divisor, np.finfo(float).tiny), samples
 
     def classify_file(self, path: str | Path) -> FilePrediction:
         """Classify an audio file of any length, sample rate and number of channels.

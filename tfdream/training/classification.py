@@ -12,6 +12,7 @@ from tfdream.datasets.batches import EpochPlan, LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError, DatasetError
+from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run, RunInfo
 from tfdream.training import callbacks, optimizers, pretrained, splits
 from tfdream.training.distributed import Workers
@@ -53,18 +54,20 @@ def build_classifier(
 ) -> Classifier:
     """Compile the network of a classifier for `fit`.
 
-    The loss is computed from the logits: the logarithm of a softmax is less precise.
+    The loss is computed from the logits: the logarithm of a softmax is less precise. If labels are
+    independent, it is the binary cross-entropy of each, although a clip of a dataset has one label.
     """
     inputs = network.inputs
     if training.trainable == "head":
         inputs = [network.get_layer(pretrained.EMBEDDING).output]
     model = Classifier(inputs, network.get_layer("logits").output)
     model.confusion = Confusion(model.output.shape[-1])
+    losses = keras.losses
+    independent = is_multi_label(network)
+    loss_type = losses.BinaryCrossentropy if independent else losses.CategoricalCrossentropy
     model.compile(
         optimizer=optimizers.build(training, steps_per_epoch),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=training.label_smoothing
-        ),
+        loss=loss_type(from_logits=True, label_smoothing=training.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
     return model
