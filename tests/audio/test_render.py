@@ -74,16 +74,34 @@ def test_a_gain_to_full_scale_does_not_overflow(tmp_path, extension, bits):
 
 
 @pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
-def test_a_gain_beyond_full_scale_is_reduced_for_integer_samples(tmp_path, extension, bits):
-    samples = noise(5000, 2, peak=2.83)
+def test_a_gain_beyond_full_scale_is_limited_for_integer_samples(tmp_path, extension, bits):
+    samples = noise(5000, 1, peak=0.2)
+    samples[2500] = 1.4
+    path = tmp_path / f"a{extension}"
+    written = audio.write_blocks(path, [samples], RATE, 1, bits, lambda loudness: 1.0)
+    loaded, _ = audio.read(path)
+    # The limiter acts within 0.01 s of the peak only.
+    np.testing.assert_allclose(loaded[:2400], samples[:2400], atol=2.0**-15)
+    peak = 1.4 if bits == 32 else audio.CEILING
+    assert np.abs(loaded).max() == pytest.approx(peak, abs=2.0**-15)
+    assert written.gain_db == 0
+    assert written.peak_reduction_db == pytest.approx(20 * np.log10(1.4 / peak))
+
+
+@pytest.mark.parametrize(("extension", "bits"), LOSSLESS[:2])
+def test_a_gain_is_reduced_where_a_limiter_would_attenuate_by_more_than_6_db(
+    tmp_path, extension, bits
+):
+    samples = noise(5000, 2, peak=0.2)
+    samples[2500] = 4.0
     path = tmp_path / f"a{extension}"
     written = audio.write_blocks(path, [samples], RATE, 2, bits, lambda loudness: 1.0)
     loaded, _ = audio.read(path)
-    factor = 1.0 if bits == 32 else audio.CEILING / np.abs(samples).max()
-    np.testing.assert_allclose(loaded, factor * samples, atol=2.0**-15)
-    assert written.peak == pytest.approx(np.abs(loaded).max(), abs=2.0**-15)
+    factor = 10 ** (6 / 20) * audio.CEILING / 4
+    np.testing.assert_allclose(loaded[:2400], factor * samples[:2400], atol=2.0**-15)
+    assert np.abs(loaded).max() <= audio.CEILING + 2.0**-15
     assert written.gain_db == pytest.approx(20 * np.log10(factor), abs=1e-4)
-    assert written.peak_reduction_db == pytest.approx(-written.gain_db)
+    assert written.peak_reduction_db == pytest.approx(20 * np.log10(4 / audio.CEILING))
 
 
 def test_samples_at_full_scale_are_not_scaled(tmp_path):

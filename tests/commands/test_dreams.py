@@ -275,8 +275,8 @@ def test_a_loud_file_is_scaled_and_its_peak_reported(trained, tmp_path):
     loaded, _ = soundfile.read(tmp_path / "out.wav")
     assert result["peak"] == pytest.approx(np.abs(loaded).max(), abs=1e-6)
     assert result["peak"] == pytest.approx(0.999, abs=1e-3)
-    assert result["gain_db"] < -6
-    assert any("exceed full scale" in note for note in result["notes"])
+    assert result["gain_db"] < -4
+    assert any("beyond full scale" in note for note in result["notes"])
     assert any("dB above full scale" in note for note in result["notes"])
 
 
@@ -325,6 +325,8 @@ def test_a_silent_style_is_refused(song, tmp_path):
 
 # Standard output
 
+FEW_ITERATIONS = ("--set", "phase.iterations=2")
+
 
 def pipe(*arguments):
     """Run a command whose output is audio; return its bytes, and the lines of standard error."""
@@ -347,7 +349,7 @@ def test_every_recipe_writes_wav_to_standard_output(song, translation, generatio
     calls = (
         ("transfer", song, song, "-"),
         ("translate", song, "-", "--model", translation[0], "--set", "tiles.overlap_seconds=0.05"),
-        ("generate", "-", "--model", generation[0], "--seconds", 0.25),
+        ("generate", "-", "--model", generation[0], "--seconds", 0.25, *FEW_ITERATIONS),
     )
     for call in calls:
         sound, lines = pipe(*call)

@@ -16,6 +16,8 @@ from tfdream.io.atomic import temporary_path
 
 _LOWEST_DB = -200.0
 """Stands for a gain of zero."""
+_LARGEST_LIMITING_DB = 6.0
+"""Largest attenuation of peaks that is not audible as a change of level."""
 
 
 Gain = Callable[[Loudness], float]
@@ -53,8 +55,9 @@ def write_blocks(
       sample_rate: see `Writer`.
       channels: see `Writer`.
       bits: see `Writer`.
-      gain: scales the whole file; where samples are integers, it is reduced so that none exceeds
-        full scale. Without it, a limiter attenuates what exceeds full scale.
+      gain: scales the whole file; where samples are integers, a limiter attenuates peaks by up to
+        6 dB, and the gain is reduced if that is not enough. Without it, a limiter attenuates
+        whatever exceeds full scale.
     """
     if gain is None:
         meter = PeakMeter()
@@ -74,7 +77,7 @@ def write_blocks(
 
 
 def write_scaled(writer: Writer, blocks: Iterable[Samples], factor: float, peak: float) -> None:
-    """Write a stream with a gain, which is reduced where samples would exceed full scale.
+    """Write a stream with a gain; where samples would exceed full scale, see `fit`.
 
     Args:
       writer: the open file.
@@ -82,15 +85,16 @@ def write_scaled(writer: Writer, blocks: Iterable[Samples], factor: float, peak:
       factor: the gain.
       peak: largest absolute sample of the stream.
     """
-    factor, reduction = fit(factor, peak, writer.has_full_scale)
-    for block in blocks:
-        writer.write(block if factor == 1 else block * np.float32(factor))
-    gain_db = max(20 * math.log10(factor), _LOWEST_DB) if factor else _LOWEST_DB
+    applied, reduction = fit(factor, peak, writer.has_full_scale)
+    scaled = (block if applied == 1 else block * np.float32(applied) for block in blocks)
+    for block in limit(scaled, writer.written.sample_rate) if reduction else scaled:
+        writer.write(block)
+    gain_db = max(20 * math.log10(applied), _LOWEST_DB) if applied else _LOWEST_DB
     writer.set_level(gain_db, reduction)
 
 
 def fit(factor: float, peak: float, has_full_scale: bool) -> tuple[float, float]:
-    """Reduce a gain where the output would exceed full scale.
+    """Reduce a gain so that a limiter attenuates no peak of the output by more than 6 dB.
 
     Args:
       factor: the gain.
@@ -98,17 +102,18 @@ def fit(factor: float, peak: float, has_full_scale: bool) -> tuple[float, float]
       has_full_scale: whether the output has integer samples, see `formats.has_full_scale`.
 
     Returns:
-      The gain to apply, and by how many dB it is lower than `factor`.
+      The gain to apply, and by how many dB gain and limiter together reduce the largest sample.
 
     >>> fit(1.0, peak=0.9, has_full_scale=True)
     (1.0, 0.0)
     >>> gain, reduction_db = fit(1.0, peak=4.0, has_full_scale=True)
-    >>> round(gain, 3), round(reduction_db, 2)
-    (0.25, 12.05)
+    >>> round(gain, 2), round(reduction_db, 2)
+    (0.5, 12.05)
     """
     if not has_full_scale or not exceeds_full_scale(factor * peak):
         return factor, 0.0
-    return CEILING / peak, reduction_db(factor * peak, CEILING)
+    applied = min(factor, 10 ** (_LARGEST_LIMITING_DB / 20) * CEILING / peak)
+    return applied, reduction_db(factor * peak, CEILING)
 
 
 def reduction_db(peak: float, ceiling: float) -> float:

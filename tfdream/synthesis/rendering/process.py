@@ -172,21 +172,14 @@ def log_notes(path: str | Path, notes: Iterable[str]) -> None:
 
 
 def level_notes(written: audio.Written) -> Iterator[str]:
-    """Yield a sentence if samples were attenuated to stay within full scale.
+    """Yield a sentence if peaks were attenuated to stay within full scale.
 
     >>> list(level_notes(audio.Written(8000, 1, 100, 0.999, 0.0, 6.0)))
-    ['peaks beyond full scale are limited, by up to 6.0 dB']
+    ['peaks beyond full scale are reduced by up to 6.0 dB']
     """
     reduction_db = written.peak_reduction_db
-    if round(reduction_db, 1) <= 0:
-        return
-    if written.gain_db:
-        yield (
-            f"the whole file is {reduction_db:.1f} dB softer, because peaks would exceed full "
-            "scale; 32-bit wav has no limit"
-        )
-    else:
-        yield f"peaks beyond full scale are limited, by up to {reduction_db:.1f} dB"
+    if round(reduction_db, 1) > 0:
+        yield f"peaks beyond full scale are reduced by up to {reduction_db:.1f} dB"
 
 
 def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
@@ -199,8 +192,7 @@ def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | No
         def match(written: audio.Loudness) -> float:
             if not written.mean_square:
                 return 1.0
-            same = math.sqrt(original.mean_square / written.mean_square)
-            return min(same, max(original.peak, audio.CEILING) / written.peak)
+            return math.sqrt(original.mean_square / written.mean_square)
 
         return match
     return lambda written: normalize / written.peak if written.peak else 1.0
