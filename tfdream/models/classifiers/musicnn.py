@@ -59,9 +59,7 @@ def build(
     def normalize(x: Any, name: str) -> Any:
         return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)
 
-    def convolve(x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
-        nonlocal number
-        number += 1
+    def convolve(number: int, x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
         timbral = kernel_size[0] > 1
         layer_type = TallConvolution if timbral else layers.Conv2D
         x = layer_type(
@@ -73,29 +71,38 @@ def build(
         )(x)
         return normalize(x, f"norm{number}")
 
-    def pool(x: Any) -> Any:
+    def highest(number: int, x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
+        x = convolve(number, x, count, kernel_size)
         return MaxOverFrequency(name=f"highest{number}")(x)
 
-    number = 0
     image = keras.Input(input_shape, name="image")
     x = normalize(image, "norm0")
     padded = layers.ZeroPadding2D((0, _SHORT // 2), name="padding")(x)
     heights = [max(2, int(share * input_shape[0])) for share in _HEIGHTS]
-    timbral = layers.Concatenate(name="timbral")(
-        [pool(convolve(padded, timbral_filters, (height, _SHORT))) for height in heights]
+    timbral = [
+        highest(number, padded, timbral_filters, (height, _SHORT))
+        for number, height in enumerate(heights, start=1)
+    ]
+    temporal = [
+        highest(number, x, temporal_filters, (1, length))
+        for number, length in enumerate(_LENGTHS, start=3)
+    ]
+    front = layers.Concatenate(name="front")(
+        [
+            layers.Concatenate(name="timbral")(timbral),
+            layers.Concatenate(name="temporal")(temporal),
+        ]
     )
-    temporal = layers.Concatenate(name="temporal")(
-        [pool(convolve(x, temporal_filters, (1, size))) for size in _LENGTHS]
-    )
-    front = layers.Concatenate(name="front")([timbral, temporal])
-    blocks = [front, convolve(front, filters, (1, _SHORT))]
-    for block in (2, 3):
-        convolved = convolve(blocks[-1], filters, (1, _SHORT))
+    blocks = [front, convolve(6, front, filters, (1, _SHORT))]
+    for block, number in ((2, 7), (3, 8)):
+        convolved = convolve(number, blocks[-1], filters, (1, _SHORT))
         blocks.append(layers.Add(name=f"block{block}")([convolved, blocks[-1]]))
     x = layers.Concatenate(name="features")(blocks)
-    highest = layers.GlobalMaxPooling2D(name="max_over_time")(x)
-    mean = layers.GlobalAveragePooling2D(name="mean_over_time")(x)
-    x = normalize(layers.Concatenate(name="pooled")([highest, mean]), "norm_pooled")
+    pooled = [
+        layers.GlobalMaxPooling2D(name="max_over_time")(x),
+        layers.GlobalAveragePooling2D(name="mean_over_time")(x),
+    ]
+    x = normalize(layers.Concatenate(name="pooled")(pooled), "norm_pooled")
     x = layers.Dropout(dropout, name="dropout1")(x)
     x = layers.Dense(dense_units, activation="relu", name="dense")(x)
     x = normalize(x, "embedding")
