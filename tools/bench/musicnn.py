@@ -1,6 +1,6 @@
 """Compare the presets of musicnn with their original graphs.
 
-python tools/bench/musicnn.py WHEEL SONG_OR_FOLDER... [--count N] [--tags N]
+python tools/bench/musicnn.py WHEEL SONG_OR_FOLDER... [--count N] [--tags N] [--seconds S]
 
 WHEEL is musicnn-0.1.0-py3-none-any.whl. The reference is the graph stored beside each checkpoint in
 it, which is run in a session; no code of the wheel is run. Inputs are those of the original
@@ -105,13 +105,15 @@ def top(run: Run, of_song: np.ndarray, count: int) -> list[str]:
     return [run.labels[number] for number in np.argsort(of_song)[::-1][:count]]
 
 
-def compare_song(run: Run, original: Original, path: Path) -> tuple[list[float], list[np.ndarray]]:
+def compare_song(
+    judge: Judge, original: Original, samples: np.ndarray
+) -> tuple[list[float], list[np.ndarray]]:
     """Return the differences of a song, and the mean probabilities of its clips and patches."""
-    samples = read(path)
+    run = judge.run
     patches = to_patches(librosa_levels(samples))
     expected = original(patches)
     ours = run.frontend(samples[np.newaxis])[0, ..., 0].numpy().T
-    means = [Judge(run)([samples[:, np.newaxis]])[0], expected.mean(axis=0)]
+    means = [judge([samples[:, np.newaxis]])[0], expected.mean(axis=0)]
     differences = [
         np.abs(probabilities(run, patches) - expected).max(),
         np.abs(probabilities(run, to_patches(ours)) - expected).max(),
@@ -126,10 +128,14 @@ def compare_song(run: Run, original: Original, path: Path) -> tuple[list[float],
 @click.argument("songs", type=PATH, nargs=-1, required=True)
 @click.option("--count", default=5, help="Songs to compare, evenly spaced in all that are found.")
 @click.option("--tags", default=3, help="Tags to print for each song.")
-def main(wheel: Path, songs: tuple[Path, ...], count: int, tags: int) -> None:
+@click.option("--seconds", type=float, help="Use so much of each song, from its start.")
+def main(
+    wheel: Path, songs: tuple[Path, ...], count: int, tags: int, seconds: float | None
+) -> None:
     """Print the differences of all four networks, and the tags of each song."""
     found = recordings(songs)
     chosen = [found[number] for number in np.linspace(0, len(found) - 1, count).round().astype(int)]
+    length = None if seconds is None else round(seconds * musicnn.SAMPLE_RATE)
     tag_rows = []
     with tempfile.TemporaryDirectory() as folder:
         musicnn.convert(wheel, Path(folder))
@@ -137,9 +143,10 @@ def main(wheel: Path, songs: tuple[Path, ...], count: int, tags: int) -> None:
         def rows():
             for name, network in musicnn.NETWORKS.items():
                 run, original = Run.open(Path(folder) / name), Original(wheel, network.member)
+                judge = Judge(run)
                 differences = []
                 for path in chosen:
-                    of_song, means = compare_song(run, original, path)
+                    of_song, means = compare_song(judge, original, read(path)[:length])
                     differences.append(of_song)
                     by_clips, by_patches = (top(run, mean, tags) for mean in means)
                     other = "" if by_clips == by_patches else ", ".join(by_patches)
