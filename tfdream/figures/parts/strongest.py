@@ -1,0 +1,114 @@
+"""The parts of recordings at which the channels of a layer are most active."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfdream import audio
+from tfdream.models import inspect
+from tfdream.runs import Run
+from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
+
+_BATCH = 16
+
+
+class Moment(NamedTuple):
+    """A moment of a recording.
+
+    Attributes:
+      activation: the channel's activation.
+      path: the recording.
+      clip_seconds: start of the clip that the network received, in seconds.
+      seconds: the moment, in seconds from the start of the clip.
+    """
+
+    activation: float
+    path: Path
+    clip_seconds: float
+    seconds: float
+
+
+class StrongestMoments:
+    """The strongest moments of every channel of a layer, at most one of each clip.
+
+    Args:
+      run: run of the network.
+      layer: name of the layer.
+      count: number of moments of each channel.
+    """
+
+    def __init__(self, run: Run, layer: str, count: int) -> None:
+        self.run = run
+        self.layer = layer
+        self.count = count
+        network, frontend = inspect.tap(run.model, [layer]), run.frontend
+
+        @tf.function(reduce_retracing=True)
+        def peaks(waveform: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            """Return the largest activation of each channel, and its position in the clip, 0…1."""
+            activations = network(frontend(waveform), training=False)[layer]
+            rank = activations.shape.rank
+            if rank == 4:  # frequency, time, channels
+                activations = tf.reduce_max(activations, axis=1)
+            if rank == 2:
+                activations = activations[:, tf.newaxis]
+            column = tf.cast(tf.argmax(activations, axis=1), tf.float32)
+            length = tf.cast(tf.shape(activations)[1], tf.float32)
+            return tf.reduce_max(activations, axis=1), (column + 0.5) / length
+
+        self._peaks = peaks
+        self._values: list[NDArray[Any]] = []
+        self._positions: list[NDArray[Any]] = []
+        self._clips: list[tuple[Path, float]] = []
+
+    def add(self, path: Path) -> None:
+        """Add the clips of a recording.
+
+        Raises:
+          AudioError: if it cannot be read.
+        """
+        grid = TileGrid(self.run.clip_samples, 0, _BATCH)
+        with audio.Reader(path) as reader:
+            for tiles in mid_tiles(reader, self.run.sample_rate, grid):
+                values, positions = self._peaks(tf.constant(tiles.waveforms))
+                self._values.append(values.numpy())
+                self._positions.append(positions.numpy())
+                self._clips += [(path, start / self.run.sample_rate) for start in tiles.starts]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the layer."""
+        return int(self.run.model.get_layer(self.layer).output.shape[-1])
+
+    def most_selective(self, count: int) -> list[int]:
+        """Return the channels whose strongest clip exceeds the others most, in their order.
+
+        It is the largest activation less the mean over the clips, divided by their deviation.
+        """
+        values = np.concatenate(self._values)
+        excess = (values.max(0) - values.mean(0)) / (values.std(0) + 1e-6 * np.abs(values).max())
+        return sorted(int(channel) for channel in np.argsort(-excess, kind="stable")[:count])
+
+    def of(self, channel: int) -> list[Moment]:
+        """Return the strongest moments of a channel, the strongest first."""
+        values = np.concatenate(self._values)[:, channel]
+        positions = np.concatenate(self._positions)[:, channel]
+        length = self.run.clip_samples / self.run.sample_rate
+        return [
+            Moment(float(values[clip]), *self._clips[clip], float(positions[clip]) * length)
+            for clip in np.argsort(-values, kind="stable")[: self.count]
+        ]
+
+    def inputs(self, moments: Sequence[Moment]) -> NDArray[Any]:
+        """Return the network's inputs for the clips of some moments, float32 `[moments, …]`."""
+        run = self.run
+        clips = [
+            audio.clip(moment.path, moment.clip_seconds, run.clip_samples, run.sample_rate)
+            for moment in moments
+        ]
+        inputs: NDArray[Any] = run.frontend(tf.constant(np.stack(clips))).numpy()
+        return inputs
