@@ -199,7 +199,7 @@ class FrameGenerator:
         self.sample_rate = run.sample_rate
         self.seed = config.seed
         self.temperature = _temperature(model, config)
-        self._generate = tf.function(model.generate_frames)
+        self._generate = model.compiled_generate_frames
         reference_db = float(model.reference_db)
         waveform = np.zeros(0, np.float32)
         if prompt is None:
@@ -217,8 +217,7 @@ class FrameGenerator:
             frontend, reference_db, config.phase, crossfade_samples, config.seed
         )
         self.vocoder.prime(frames, waveform)
-        encode_prompt = tf.function(model.encode_prompt)
-        self.state: DecoderState = encode_prompt(tf.constant(frames[np.newaxis]))
+        self.state: DecoderState = model.compiled_encode_prompt(tf.constant(frames[np.newaxis]))
         self.done = 0
 
     def frames(self, count: int) -> NDArray[Any]:

@@ -1,7 +1,9 @@
 """Interface of sequence models: recurrent layers that predict the code of the next frame."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import keras
@@ -199,6 +201,20 @@ class SequenceModel(keras.Model, abc.ABC):
         )
         frames = self.decode(tf.experimental.numpy.moveaxis(codes.stack(), 0, 1))
         return tf.ensure_shape(frames, [None, None, self.bands]), DecoderState(code, state)
+
+    @cached_property
+    def compiled_encode_prompt(self) -> Callable[..., DecoderState]:
+        """`encode_prompt` as a graph, built once for each shape of a prompt."""
+        compiled: Callable[..., DecoderState] = tf.function(self.encode_prompt, autograph=False)
+        return compiled
+
+    @cached_property
+    def compiled_generate_frames(self) -> Callable[..., tuple[tf.Tensor, DecoderState]]:
+        """`generate_frames` as a graph, built once for all numbers of frames."""
+        compiled: Callable[..., tuple[tf.Tensor, DecoderState]] = tf.function(
+            self.generate_frames, autograph=False
+        )
+        return compiled
 
     def _initial_state(self, batch: tf.Tensor) -> RecurrentState:
         zeros = [tf.zeros([batch, layer.units], self.compute_dtype) for layer in self.recurrent]

@@ -61,7 +61,7 @@ class GenerationPreview:
         frames = image_to_frames(image)
         first = frames[:, :1]
         temperature = self.config.temperature
-        following, _ = tf.function(model.generate_frames)(
+        following, _ = model.compiled_generate_frames(
             model.encode_prompt(first),
             tf.constant(0),
             tf.constant(frames.shape[1] - 1),
