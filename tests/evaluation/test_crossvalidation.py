@@ -18,13 +18,13 @@ from tfdream.training.train import TrainOptions, train
 # Tracing the graph of each network takes longer than its few steps.
 pytestmark = pytest.mark.usefixtures("eagerly")
 
-ALBUMS = 4
+ALBUMS = 3
 """Albums per label, of two tracks each."""
 
 
 @pytest.fixture(scope="module")
 def albums(tmp_path_factory):
-    """Sixteen tracks in eight groups, and the group of each."""
+    """Twelve tracks in six groups, and the group of each."""
     folder = tmp_path_factory.mktemp("albums")
     rng = np.random.default_rng(3)
     group, lines = {}, ["path,label,group"]
@@ -33,7 +33,7 @@ def albums(tmp_path_factory):
             name = f"{label}{number}.wav"
             group[name] = f"{label} album {number // 2}"
             lines.append(f"{name},{label},{group[name]}")
-            samples = 8000 * (1 + number % 3)
+            samples = 8000 * (1 + number % 2)
             sound = rng.uniform(-0.3, 0.3, samples)
             if label == "tones":
                 sound = 0.01 * sound + 0.2 * np.sin(np.arange(samples) * rng.uniform(0.3, 2))
