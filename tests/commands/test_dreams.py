@@ -219,11 +219,13 @@ def check_folder(result, source, output, longer=0):
         assert isinstance(each["notes"], list)
 
 
+@EAGERLY
 def test_a_folder_may_mix_channels_and_rates(trained, mixed, tmp_path):
     result = answer(*dream(trained, mixed, tmp_path / "out"), exit_code=PARTIAL_FAILURE)
     check_folder(result, mixed, tmp_path / "out")
 
 
+@EAGERLY
 def test_a_folder_of_contents_gets_one_style(mixed, song, tmp_path):
     settings = ("network.options.filters=8", "network.clip_seconds=1", "optimizer.steps=1")
     sets = [word for each in settings for word in ("--set", each)]
@@ -234,12 +236,14 @@ def test_a_folder_of_contents_gets_one_style(mixed, song, tmp_path):
     assert (again["files"], len(again["skipped_existing"])) == ([], 4)
 
 
+@EAGERLY
 def test_a_folder_is_translated(translation, mixed, tmp_path):
     call = ("translate", mixed, tmp_path / "out", "--model", translation[0])
     result = answer(*call, "--set", "tiles.overlap_seconds=0.05", exit_code=PARTIAL_FAILURE)
     check_folder(result, mixed, tmp_path / "out")
 
 
+@EAGERLY
 def test_a_folder_of_prompts_is_continued(generation, mixed, tmp_path):
     call = ("generate", tmp_path / "out", "--prompt", mixed, "--model", generation[0])
     result = answer(
@@ -265,6 +269,7 @@ def test_a_folder_needs_a_folder_as_output(trained, mixed, tmp_path, command):
 # Levels, falling objectives, and results without a report
 
 
+@EAGERLY
 def test_a_loud_file_is_scaled_and_its_peak_reported(trained, tmp_path):
     samples = np.random.default_rng(0).uniform(-2.83, 2.83, (4000, 2))
     soundfile.write(tmp_path / "loud.wav", samples, 8000, "FLOAT")
@@ -283,6 +288,7 @@ def test_a_loud_file_is_scaled_and_its_peak_reported(trained, tmp_path):
 FALLING = ("--set", "canvas={kind: waveform}", "--set", "optimizer={kind: gradient, step_size: 50}")
 
 
+@EAGERLY
 def test_a_falling_objective_leaves_the_file_unchanged(trained, song, tmp_path):
     call = ("dream", song, tmp_path / "out.wav", "--model", trained[0], *FALLING)
     call = (*call, "--objective=-layer_norm(conv1)", "--set", "optimizer.steps=1", "--bits", 16)
@@ -307,6 +313,7 @@ def test_a_report_on_too_short_a_file_is_refused_before_the_work(trained, tmp_pa
     assert names(tmp_path) == ["short.wav"]
 
 
+@EAGERLY
 def test_a_silent_file_is_reported_and_stays_silent(trained, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
     result = invoke(*dream(trained, tmp_path / "silent.wav", tmp_path / "out.wav"))
