@@ -15,16 +15,16 @@ from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
 from tfdream.synthesis.translate import Translator, translate
 
-# To build the graph of a translation takes longer than a few tiles.
+# Eager execution gives the same results; tracing the graph takes longer than a few tiles.
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
 RATE = 8000
 FLOAT = RenderOptions(bits=32)
 TOP_DB = 80
 BINS = 129
-# Of clips of a second: where tiles fade into each other, no one is translated alone.
+# A short overlap of tiles of a second: most samples are in one tile only.
 SHORT = {"tiles": {"overlap_seconds": 0.05}}
-# So wide that a tangent of a dozen dB is nearly straight.
+# So large that the bound is nearly linear at 12 dB.
 WIDE = {"canvas": {"kind": "gains", "bound_db": 200}}
 
 
@@ -42,21 +42,21 @@ def write(path, samples, rate=RATE):
 
 
 def levels_db(samples):
-    """Of each bin of 31.25 Hz, in the mean over a sound: `[bins, channels]`."""
+    """The mean level of each bin of 31.25 Hz: `[bins, channels]`."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, 256, axis=0)[::64]
     power = np.abs(np.fft.rfft(frames * np.hanning(256), axis=-1)) ** 2
     return 10 * np.log10(power.mean(axis=0) + 1e-12).T
 
 
 @pytest.fixture(scope="module")
-def pictures(translation_run, tmp_path_factory):
-    """A run whose generators do to pictures at the STFT's resolution what they are told."""
+def make_run(translation_run, tmp_path_factory):
+    """A function that makes a run of given generators, on images at the STFT's resolution."""
 
     def make(forward, backward=lambda image: image, **frontend):
         config = translation_run.config
         changed = config.frontend.model_copy(update={"size": None} | frontend)
         config = config.model_copy(update={"frontend": changed})
-        run = TranslationRun(tmp_path_factory.mktemp("pictures"), config, translation_run.info)
+        run = TranslationRun(tmp_path_factory.mktemp("run"), config, translation_run.info)
         image = keras.Input(run.frontend.shape(run.clip_samples))
         run.generators = BidirectionalModel(
             *(
@@ -70,12 +70,12 @@ def pictures(translation_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def identity(pictures):
-    return pictures(lambda image: image)
+def identity(make_run):
+    return make_run(lambda image: image)
 
 
 def raising(gain_db, low=40, high=81, bins=BINS):
-    """Makes a band brighter; images in [−1, 1] are half as steep."""
+    """A generator that raises a band by a gain; the range of [−1, 1] is twice that of [0, 1]."""
     rows = np.zeros((bins, 1, 1), np.float32)
     rows[low:high] = 2 * gain_db / TOP_DB
     return lambda image: image + rows
@@ -90,16 +90,16 @@ def noise(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def translated(translation_run, song, tmp_path_factory):
-    """What a generator that has learnt makes of a song, with the recommended recipe."""
+    """The translation of a song by a trained generator, with the recommended recipe."""
     output = tmp_path_factory.mktemp("translated") / "out.wav"
     config = load("translate/recommended", TranslateConfig, ["tiles.overlap_seconds=0.05"])
     return translate(song, output, translation_run, config), output
 
 
-# What comes out
+# Results
 
 
-def test_the_result_is_what_the_command_promises(translated, song):
+def test_the_result_describes_the_written_file(translated, song):
     result, output = translated
     assert (result["output"], result["direction"]) == (str(output), "noise to tones")
     assert (result["sample_rate"], result["channels"]) == (RATE, 1)
@@ -113,7 +113,9 @@ def test_the_result_is_what_the_command_promises(translated, song):
     assert np.abs(read(output) - read(song)).max() > 1e-3
 
 
-def test_the_sidecar_makes_the_same_bytes_again(translated, translation_run, song, tmp_path):
+def test_the_settings_of_the_sidecar_give_the_same_bytes(
+    translated, translation_run, song, tmp_path
+):
     result, output = translated
     sidecar = json.loads(output.with_name("out.wav.json").read_text())
     assert (sidecar["command"], sidecar["source"]) == ("translate", str(song))
@@ -125,37 +127,37 @@ def test_the_sidecar_makes_the_same_bytes_again(translated, translation_run, son
     assert {path.name for path in output.parent.iterdir()} == {"out.wav", "out.wav.json"}
 
 
-def test_the_change_of_the_picture_is_that_of_the_tiles(translated, translation_run, song):
-    """Weighted by how much of a tile is signal; of the written file, against what was made."""
+def test_the_measures_are_those_of_the_tiles(translated, translation_run, song):
+    """Means over tiles, weighted by their samples before padding, of the change and the error."""
     grid = TileGrid(RATE, overlap=400, batch=10)
-    pictures, weights = [], None
+    images, weights = [], None
     for path in (song, translated[1]):
         with audio.Reader(path) as reader:
             (tiles,) = mid_tiles(reader, RATE, grid)
-        pictures.append(translation_run.frontend(tf.constant(tiles.waveforms)))
+        images.append(translation_run.frontend(tf.constant(tiles.waveforms)))
         weights = tiles.weights
-    seen, heard = pictures
-    made = (translation_run.generators.forward(2 * seen - 1) + 1) / 2
-    for name, other in (("picture_change", seen), ("picture_error_rendered", heard)):
-        distance_to = np.abs(made - other).mean(axis=(1, 2, 3))
+    original, written = images
+    output = (translation_run.generators.forward(2 * original - 1) + 1) / 2
+    for name, other in (("picture_change", original), ("picture_error_rendered", written)):
+        distances = np.abs(output - other).mean(axis=(1, 2, 3))
         # float32, in batches of another size.
         assert translated[0][name] == pytest.approx(
-            np.average(distance_to, weights=weights), rel=1e-4
+            np.average(distances, weights=weights), rel=1e-4
         )
 
 
 @EAGERLY
-def test_a_generator_that_changes_nothing_leaves_the_file_as_it_is(identity, song, tmp_path):
+def test_the_identity_as_generator_leaves_the_file_unchanged(identity, song, tmp_path):
     result = translate(song, tmp_path / "out.wav", identity, recipe(normalize="loudness"))
     # 24 bits, and float32 through an STFT and back.
     np.testing.assert_allclose(read(tmp_path / "out.wav"), read(song), atol=1e-6)
     assert result["picture_change"] == 0
-    assert result["picture_error_rendered"] < 1e-4  # as far as 24 bits go
+    assert result["picture_error_rendered"] < 1e-4  # rounding to 24 bits
 
 
 @EAGERLY
-def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
-    translate(noise, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
+def test_a_band_is_louder_by_the_change_of_its_image(make_run, noise, tmp_path):
+    translate(noise, tmp_path / "out.wav", make_run(raising(12)), recipe(**WIDE), options=FLOAT)
     gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
     # Frames share their samples, and bins their windows' main lobes of four bins.
     np.testing.assert_allclose(gain_db[44:77], 12, atol=0.5)
@@ -164,46 +166,46 @@ def test_a_brighter_band_is_louder_by_as_many_db(pictures, noise, tmp_path):
 
 @EAGERLY
 @pytest.mark.parametrize("gain_db", [60, -60])
-def test_no_gain_is_beyond_the_bound(pictures, noise, tmp_path, gain_db):
+def test_gains_are_bounded(make_run, noise, tmp_path, gain_db):
     config = recipe(canvas={"kind": "gains", "bound_db": 24})
-    translate(noise, tmp_path / "out.wav", pictures(raising(gain_db)), config, options=FLOAT)
+    translate(noise, tmp_path / "out.wav", make_run(raising(gain_db)), config, options=FLOAT)
     found_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[44:77, 0]
     np.testing.assert_allclose(found_db, 24 * np.tanh(gain_db / 24), atol=1)
 
 
 @EAGERLY
-def test_soft_cells_get_no_louder_where_the_recipe_spares_them(pictures, tmp_path):
-    """Hiss far below a tone, in the very band that gets brighter."""
+def test_cells_below_boost_above_db_get_no_louder(make_run, tmp_path):
+    """Noise far below a tone, in the band that the generator raises."""
     seconds = np.arange(RATE) / RATE
-    hiss = 1e-5 * np.random.default_rng(0).standard_normal(RATE)
+    weak = 1e-5 * np.random.default_rng(0).standard_normal(RATE)
     tone = 0.3 * np.hanning(RATE) * np.sin(2 * np.pi * 500 * seconds)  # no click at its ends
-    path = write(tmp_path / "tone.wav", tone + hiss)
-    change = pictures(raising(20))
+    path = write(tmp_path / "tone.wav", tone + weak)
+    change = make_run(raising(20))
     canvas = {"kind": "gains", "bound_db": 200, "boost_above_db": -60}
-    translate(path, tmp_path / "spared.wav", change, recipe(canvas=canvas), options=FLOAT)
+    translate(path, tmp_path / "unchanged.wav", change, recipe(canvas=canvas), options=FLOAT)
     translate(path, tmp_path / "raised.wav", change, recipe(**WIDE), options=FLOAT)
-    before, spared, raised = (
+    before, unchanged, raised = (
         levels_db(read(each))[44:77].mean()
-        for each in (path, tmp_path / "spared.wav", tmp_path / "raised.wav")
+        for each in (path, tmp_path / "unchanged.wav", tmp_path / "raised.wav")
     )
-    assert spared == pytest.approx(before, abs=1)
+    assert unchanged == pytest.approx(before, abs=1)
     assert raised > before + 10
 
 
 @EAGERLY
-def test_the_published_recipe_sets_levels_and_keeps_the_phase(pictures, noise, tmp_path):
+def test_the_published_recipe_changes_levels(make_run, noise, tmp_path):
     config = load("translate/published", TranslateConfig, ["tiles.overlap_seconds=0.05"])
-    change = pictures(raising(-10))
+    change = make_run(raising(-10))
     translate(noise, tmp_path / "out.wav", change, config, options=FLOAT)
     gain_db = (levels_db(read(tmp_path / "out.wav")) - levels_db(read(noise)))[:, 0]
     np.testing.assert_allclose(gain_db[44:77], -10, atol=0.5)
 
 
-# Recordings of all kinds
+# Channels, silence, masks and sizes
 
 
 @EAGERLY
-def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
+def test_length_rate_and_channels_are_those_of_the_source(identity, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "concert.wav"
     soundfile.write(path, 0.1 * rng.standard_normal((round(1.7 * 44100), 2)), 44100, "PCM_24")
@@ -211,15 +213,15 @@ def test_length_rate_and_channels_of_the_file_are_kept(identity, tmp_path):
     found = soundfile.info(tmp_path / "out.flac")
     assert (found.frames, found.samplerate, found.channels) == (round(1.7 * 44100), 44100, 2)
     assert (result["sample_rate"], result["channels"]) == (44100, 2)
-    # What lies above the network's band is there too.
+    # Frequencies above the network's band are unchanged too.
     np.testing.assert_allclose(read(tmp_path / "out.flac"), read(path), atol=1e-5)
 
 
 @EAGERLY
-def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
+def test_a_silent_channel_stays_silent(make_run, noise, tmp_path):
     samples = read(noise)
     path = write(tmp_path / "left.wav", np.concatenate([samples, 0 * samples], axis=1))
-    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
+    translate(path, tmp_path / "out.wav", make_run(raising(12)), recipe(**WIDE), options=FLOAT)
     found = read(tmp_path / "out.wav")
     assert not found[:, 1].any()
     gain_db = levels_db(found)[44:77, 0] - levels_db(samples)[44:77, 0]
@@ -227,11 +229,11 @@ def test_what_is_on_the_left_alone_stays_there(pictures, noise, tmp_path):
 
 
 @EAGERLY
-def test_gains_keep_everything_in_its_place(pictures, noise, tmp_path):
-    """A third of the noise on the right: so it stays, in the band that changes too."""
+def test_gains_preserve_the_balance_of_the_channels(make_run, noise, tmp_path):
+    """The right channel is a third of the left one, also in the band that changes."""
     samples = read(noise)
-    path = write(tmp_path / "placed.wav", np.concatenate([samples, samples / 3], axis=1))
-    translate(path, tmp_path / "out.wav", pictures(raising(12)), recipe(**WIDE), options=FLOAT)
+    path = write(tmp_path / "balanced.wav", np.concatenate([samples, samples / 3], axis=1))
+    translate(path, tmp_path / "out.wav", make_run(raising(12)), recipe(**WIDE), options=FLOAT)
     found = read(tmp_path / "out.wav")
     np.testing.assert_allclose(found[:, 1], found[:, 0] / 3, atol=1e-6)
     assert np.abs(found - read(path)).max() > 0.01
@@ -246,33 +248,33 @@ def test_silence_stays_silent(translation_run, tmp_path):
 
 
 @EAGERLY
-def test_without_the_mix_it_is_the_original(translation_run, noise, tmp_path):
+def test_a_mix_of_0_is_the_original(translation_run, noise, tmp_path):
     translate(noise, tmp_path / "out.wav", translation_run, recipe(mix=0), options=FLOAT)
     assert np.array_equal(read(tmp_path / "out.wav"), read(noise))
 
 
 @EAGERLY
-def test_half_of_the_mix_is_half_of_the_change(pictures, noise, tmp_path):
-    change = pictures(raising(12))
+def test_a_mix_of_one_half_is_half_of_the_change(make_run, noise, tmp_path):
+    change = make_run(raising(12))
     for mix in (1, 0.5):
         translate(noise, tmp_path / f"{mix}.wav", change, recipe(mix=mix, **WIDE), options=FLOAT)
-    whole, half = (read(tmp_path / f"{mix}.wav") - read(noise) for mix in (1, 0.5))
-    np.testing.assert_allclose(half, whole / 2, atol=1e-6)
+    full, half = (read(tmp_path / f"{mix}.wav") - read(noise) for mix in (1, 0.5))
+    np.testing.assert_allclose(half, full / 2, atol=1e-6)
 
 
 @EAGERLY
-def test_a_mask_limits_the_change(pictures, noise, tmp_path):
+def test_a_mask_limits_the_change(make_run, noise, tmp_path):
     config = recipe(mask={"time_seconds": [1.2, 2]}, **WIDE)
-    translate(noise, tmp_path / "out.wav", pictures(raising(12)), config, options=FLOAT)
+    translate(noise, tmp_path / "out.wav", make_run(raising(12)), config, options=FLOAT)
     change = np.abs(read(tmp_path / "out.wav") - read(noise))
     assert change[: round(1.1 * RATE)].max() < 1e-6
     assert change[round(1.3 * RATE) :].max() > 0.01
 
 
 @EAGERLY
-def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_path):
-    """What gets brighter as a whole gets louder as a whole, and the fine structure stays."""
-    small = pictures(lambda image: image + 2 * 6 / TOP_DB, size=(20, 30))
+def test_gains_of_resized_images_apply_to_all_bins(make_run, noise, tmp_path):
+    """A constant change of the image is a constant gain; details are preserved."""
+    small = make_run(lambda image: image + 2 * 6 / TOP_DB, size=(20, 30))
     translate(noise, tmp_path / "out.wav", small, recipe(**WIDE), options=FLOAT)
     np.testing.assert_allclose(read(tmp_path / "out.wav"), 2 * read(noise), rtol=0.01, atol=1e-5)
 
@@ -281,8 +283,8 @@ def test_small_pictures_give_their_gains_to_all_their_bins(pictures, noise, tmp_
 
 
 @EAGERLY
-def test_each_direction_has_its_generator(pictures, noise, tmp_path):
-    run = pictures(raising(12), raising(-12))
+def test_each_direction_has_its_generator(make_run, noise, tmp_path):
+    run = make_run(raising(12), raising(-12))
     for to, way, gain_db in (("tones", "noise to tones", 12), ("noise", "tones to noise", -12)):
         result = translate(noise, tmp_path / f"{to}.wav", run, recipe(**WIDE), to, options=FLOAT)
         assert result["direction"] == way
@@ -291,7 +293,7 @@ def test_each_direction_has_its_generator(pictures, noise, tmp_path):
 
 
 @EAGERLY
-def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_path):
+def test_an_unknown_genre_is_an_error_that_lists_the_genres(identity, noise, tmp_path):
     message = r"to='jazz' is not a genre of the run; use noise or tones"
     with pytest.raises(ConfigError, match=message):
         translate(noise, tmp_path / "out.wav", identity, recipe(), "jazz")
@@ -299,7 +301,7 @@ def test_an_unknown_genre_is_answered_with_the_known_ones(identity, noise, tmp_p
 
 
 @EAGERLY
-def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
+def test_tiles_of_another_length_than_clips_are_refused(identity, noise, tmp_path):
     config = recipe(tiles={"seconds": 0.5, "overlap_seconds": 0.05})
     with pytest.raises(ConfigError, match=r"tiles.seconds=0.5.*only clips of 1 s"):
         translate(noise, tmp_path / "out.wav", identity, config)
@@ -307,8 +309,8 @@ def test_other_tiles_than_clips_are_refused(identity, noise, tmp_path):
 
 
 @EAGERLY
-def test_what_exists_is_replaced_with_force_only(identity, noise, tmp_path):
-    (tmp_path / "out.wav").write_text("precious")
+def test_an_existing_file_is_replaced_with_force_only(identity, noise, tmp_path):
+    (tmp_path / "out.wav").write_text("existing")
     with pytest.raises(AudioError, match="--force"):
         translate(noise, tmp_path / "out.wav", identity, recipe())
     translate(noise, tmp_path / "out.wav", identity, recipe(), options=RenderOptions(force=True))
@@ -317,33 +319,33 @@ def test_what_exists_is_replaced_with_force_only(identity, noise, tmp_path):
 
 @pytest.mark.parametrize("kind", [Run, TranslationRun])
 def test_a_run_of_another_task_is_refused_in_one_line(kind, trained, translation):
-    foreign = translation[0] if kind is Run else trained[0]
+    other = translation[0] if kind is Run else trained[0]
     with pytest.raises(
         ModelError, match=r"is a (translation|classifier) .* is required here"
     ) as caught:
-        kind.open(foreign)
+        kind.open(other)
     assert len(str(caught.value).splitlines()) == 1
 
 
-# Stopped on the way
+# Progress and stops
 
 
 @EAGERLY
-def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
-    pictures, noise, tmp_path
+def test_a_stopped_translation_has_the_full_length_and_the_rest_is_the_original(
+    make_run, noise, tmp_path
 ):
-    heard = []
+    reports = []
 
     def stop(done, total, value):
-        heard.append((done, total))
+        reports.append((done, total))
         return True
 
-    change = pictures(raising(12))
+    change = make_run(raising(12))
     result = translate(
         noise, tmp_path / "out.wav", change, recipe(**WIDE), options=FLOAT, progress=stop
     )
     before, after = read(noise), read(tmp_path / "out.wav")
-    assert heard == [(1, 3)]
+    assert reports == [(1, 3)]
     assert (result["interrupted"], result["changed_seconds"]) == (True, 1.0)
     assert np.array_equal(after[RATE:], before[RATE:])
     assert np.abs(after[: RATE // 2] - before[: RATE // 2]).max() > 0.01
@@ -353,12 +355,12 @@ def test_a_stopped_translation_is_a_whole_file_whose_rest_is_the_original(
 
 @EAGERLY
 def test_progress_ends_at_all_batches_of_tiles(identity, noise, tmp_path):
-    heard = []
+    reports = []
     config = recipe(tiles={"overlap_seconds": 0.05, "batch": 2})
     translate(
-        noise, tmp_path / "out.wav", identity, config, progress=lambda *now: heard.append(now[:2])
+        noise, tmp_path / "out.wav", identity, config, progress=lambda *now: reports.append(now[:2])
     )
-    assert heard == [(1, 2), (2, 2)]
+    assert reports == [(1, 2), (2, 2)]
 
 
 # Translator
