@@ -9,12 +9,13 @@ import tensorflow as tf
 from tfdream.config import GenerateConfig, PhaseConfig
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.runs import GenerationRun
-from tfdream.signal.frontends import (
-    build,
-)
+from tfdream.signal.frontends import build
 from tfdream.synthesis import generate as generating
 from tfdream.synthesis.generate import generate
 from tfdream.synthesis.vocoder import StreamingVocoder
+
+# Eager execution gives the same results; tracing the graphs takes longer than a few frames.
+EAGERLY = pytest.mark.usefixtures("eagerly")
 
 RATE = 8000
 QUICK = GenerateConfig(phase={"init": "pghi", "iterations": 4})
@@ -39,7 +40,7 @@ def samples(path):
     return soundfile.read(path, dtype="float32", always_2d=True)[0]
 
 
-def test_sound_from_nothing_is_as_long_as_it_should_be(generation_run, output):
+def test_the_result_without_a_prompt_has_the_given_length(generation_run, output):
     result = generate(output, generation_run, QUICK, seconds=0.7013)
     assert result["samples"] == len(samples(output)) == round(0.7013 * RATE)
     assert (result["sample_rate"], result["channels"]) == (RATE, 1)
@@ -52,8 +53,9 @@ def test_sound_from_nothing_is_as_long_as_it_should_be(generation_run, output):
     assert sidecar["result"] == result
 
 
+@EAGERLY
 @pytest.mark.parametrize("seconds", [1 / RATE, 0.01])
-def test_a_moment_is_long_enough(generation_run, output, seconds):
+def test_the_shortest_lengths_are_generated(generation_run, output, seconds):
     assert generate(output, generation_run, QUICK, seconds)["samples"] == round(seconds * RATE)
 
 
@@ -65,7 +67,8 @@ def test_the_same_seed_gives_the_same_file(generation_run, tmp_path):
     assert first == same != other
 
 
-def test_a_prompt_goes_on_at_its_rate_with_its_channels(generation_run, prompt, output):
+@EAGERLY
+def test_a_prompt_is_continued_at_its_rate_with_its_channels(generation_run, prompt, output):
     result = generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
     before, after = samples(prompt), samples(output)
     joint = math.ceil(QUICK.crossfade_seconds * 11025)
@@ -78,8 +81,9 @@ def test_a_prompt_goes_on_at_its_rate_with_its_channels(generation_run, prompt, 
     assert np.allclose(new[:, 1], 0.5 * new[:, 0], atol=1e-4)  # 24 bits, and the sum of 16-bit ones
 
 
-def test_a_prompt_goes_on_without_a_step(generation_run, prompt, output):
-    """What follows begins with the end of the prompt: no sample jumps further than elsewhere."""
+@EAGERLY
+def test_a_prompt_is_continued_without_a_step(generation_run, prompt, output):
+    """At the end of the prompt, no step between two samples is larger than elsewhere."""
     generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
     steps = np.abs(np.diff(samples(output)[:, 0]))
     end = len(samples(prompt))
@@ -88,7 +92,8 @@ def test_a_prompt_goes_on_without_a_step(generation_run, prompt, output):
     assert steps[joint].max() < 1.2 * elsewhere.max()
 
 
-def test_a_prompt_of_the_model_s_own_rate(generation_run, song, output):
+@EAGERLY
+def test_a_prompt_at_the_rate_of_the_model_is_continued(generation_run, song, output):
     generate(output, generation_run, QUICK, seconds=0.2, prompt=song)
     before, after = samples(song), samples(output)
     assert len(after) == len(before) + round(0.2 * RATE)
@@ -111,21 +116,23 @@ def test_a_prompt_that_is_too_short_is_refused(generation_run, tmp_path, output)
     assert not output.exists()
 
 
-def test_a_silent_prompt_goes_on(generation_run, tmp_path, output):
+@EAGERLY
+def test_a_silent_prompt_is_continued(generation_run, tmp_path, output):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros(RATE), RATE)
     generate(output, generation_run, QUICK, 0.2, path)
     assert np.isfinite(samples(output)).all()
 
 
-def test_a_temperature_is_refused_where_nothing_is_left_to_chance(generation_run, output):
+@EAGERLY
+def test_a_temperature_is_refused_for_a_deterministic_model(generation_run, output):
     config = QUICK.model_copy(update={"temperature": 0.5})
     with pytest.raises(ConfigError, match=r"temperature=0.5: the model is deterministic"):
         generate(output, generation_run, config, 0.2)
     assert generate(output, generation_run, QUICK.model_copy(update={"temperature": 0.0}), 0.2)
 
 
-def test_the_original_s_phase_is_refused():
+def test_the_phase_of_the_original_is_refused():
     with pytest.raises(ValueError, match="has no original"):
         GenerateConfig(phase={"init": "original"})
 
@@ -135,22 +142,23 @@ def test_a_run_of_another_task_is_refused(trained):
         GenerationRun.open(trained[0])
 
 
-def test_an_output_that_exists_is_kept(generation_run, output):
-    output.write_text("mine")
+def test_an_existing_output_is_not_replaced(generation_run, output):
+    output.write_text("existing")
     with pytest.raises(AudioError, match="exists already"):
         generate(output, generation_run, QUICK, 0.2)
-    assert output.read_text() == "mine"
+    assert output.read_text() == "existing"
 
 
-def test_stopped_it_writes_what_is_done(generation_run, output, monkeypatch):
+@EAGERLY
+def test_a_stopped_generation_writes_the_finished_part(generation_run, output, monkeypatch):
     monkeypatch.setattr(generating, "_CHUNK_SECONDS", 0.3)
-    heard = []
+    reports = []
 
     def stop(done, total, value):
-        heard.append((done, total))
-        return len(heard) == 2
+        reports.append((done, total))
+        return len(reports) == 2
 
-    result = generate(output, generation_run, QUICK, seconds=3.0, progress=stop)
+    result = generate(output, generation_run, QUICK, seconds=1.5, progress=stop)
     assert result["interrupted"]
     assert 0.4 < result["audio_seconds"] < 0.7
     assert len(samples(output)) == result["samples"]
@@ -173,15 +181,15 @@ def chord(frontend):
     return sound, image[0, :, :, 0].numpy().T, float(remainder.reference_db[0, 0, 0])
 
 
-def test_pieces_join_without_a_step(frontend, chord):
+def test_chunks_join_without_a_step(frontend, chord):
     sound, frames, reference_db = chord
     vocoder = StreamingVocoder(
         frontend, reference_db, PhaseConfig(init="pghi", iterations=20), 80, 0
     )
-    pieces = [vocoder.synthesize(part) for part in np.array_split(frames, 4)] + [vocoder.finish()]
-    joined = np.concatenate(pieces)
+    chunks = [vocoder.synthesize(part) for part in np.array_split(frames, 4)] + [vocoder.finish()]
+    joined = np.concatenate(chunks)
     assert len(sound) - 2 * frontend.spec.n_fft < len(joined) <= len(sound)
-    # The tones' own steepest compiled, and a little for phases that were found.
+    # The largest step of the tones, and a tolerance for the reconstructed phase.
     assert np.abs(np.diff(joined)).max() < 1.2 * np.abs(np.diff(sound)).max()
     assert vocoder.convergence_db() < -15
 
@@ -197,5 +205,5 @@ def test_the_continuation_is_in_phase(frontend, chord):
     )
     vocoder.prime(frames[:whole], sound[:half])
     rest = vocoder.synthesize(frames[whole:])
-    wanted = sound[half - 80 :][: len(rest)]
-    assert np.mean((rest - wanted)[:1000] ** 2) < 0.1 * np.mean(wanted[:1000] ** 2)
+    expected = sound[half - 80 :][: len(rest)]
+    assert np.mean((rest - expected)[:1000] ** 2) < 0.1 * np.mean(expected[:1000] ** 2)
