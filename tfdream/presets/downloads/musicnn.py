@@ -3,6 +3,11 @@
 The wheel is read as data: its checkpoints by TensorFlow, its labels as literals. No code in it is
 imported or executed.
 
+For the same inputs, probabilities equal those of the stored graphs to 2e-6. The original program
+cuts the spectrogram of a whole song into patches and drops the rest; `tfdream predict` cuts the
+samples into clips, whose first and last frames are padded by reflection, and repeats the last clip
+to fill it. The mean probabilities of ten songs of 30 s differ by at most 0.03, on average by 0.002.
+
 Source: Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio
 tagging".
 """
