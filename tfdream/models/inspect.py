@@ -66,6 +66,21 @@ def deepest_convolution(model: keras.Model) -> str:
     return name
 
 
+def middle_convolution(model: keras.Model) -> str:
+    """Return the name of the convolution in the middle of the model's order, the later one of two.
+
+    Raises:
+      ModelError: if there is none.
+
+    >>> convolutions = [keras.layers.Conv1D(4, 3, name=f"conv{i}") for i in range(1, 6)]
+    >>> middle_convolution(keras.Sequential([keras.Input((20, 1)), *convolutions]))
+    'conv3'
+    """
+    layers = _convolutions(model)
+    name: str = layers[len(layers) // 2].name
+    return name
+
+
 def convolutions(model: keras.Model, names: Iterable[str] = ()) -> list[Convolution]:
     """Return convolutions of a model with their weights.
 

@@ -9,6 +9,7 @@ from tfdream.config import DreamConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
+from tfdream.presets import ModelCard
 from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
@@ -48,7 +49,7 @@ class Dreamer:
         self.run = run
         self.config = config
         self.guide = guide and Path(guide)
-        self.objective = parse(config.objective, inspect.deepest_convolution(run.model), run.labels)
+        self.objective = parse(config.objective, default_layer(run), run.labels)
         inspect.find_layers(run.model, self.objective.layers)  # raises for a missing layer
         if self.objective.guided and guide is None:
             raise ConfigError(
@@ -131,6 +132,18 @@ class Dreamer:
             "config": self.config.model_dump(mode="json"),
             **options.settings(),
         }
+
+
+def default_layer(run: Run) -> str:
+    """Return the layer of objectives that name none.
+
+    It is the first of the layers that the run's model card recommends for dreams; without a card,
+    the convolution in the middle, because deeper ones move the spectrum less and the notes more.
+    """
+    card = ModelCard.read(run.folder)
+    if card is not None and card.dream_layers:
+        return card.dream_layers[0]
+    return inspect.middle_convolution(run.model)
 
 
 def dream(

@@ -214,14 +214,17 @@ def card(hours: dict[Collection, float], result: dict[str, object]) -> ModelCard
     accuracy = (
         f"{result['track_accuracy']:.1%} of the {result['tracks']} held-out tracks (fold 0 of 5), "
         f"{result['clip_accuracy']:.1%} of their {result['clips']} clips of 5 s. Most genres have "
-        "one or two artists, who are in both parts: the accuracy on other artists is lower."
+        "one or two artists, who are in the training data as well: the accuracy for other artists "
+        "is lower."
     )
     return ModelCard(
-        title="Six genres of openly licensed music (packaged; the default of dream)",
-        summary="Small convolutional network on mel bands, trained to tell six genres apart. It is "
-        "a source of musical features for dreams rather than a genre classifier.",
+        title="Six genres of openly licensed music",
+        summary="Small convolutional network on mel bands that classifies six genres, trained on "
+        "the first two minutes of each track. It is made for dreams and as a source of features, "
+        "and has too few artists for a general genre classifier.",
         source="python tools/presets/genres.py FOLDER, in the repository of tfdream",
-        license="Apache-2.0; the weights contain no recordings",
+        license="Apache-2.0 for the weights, which contain no recordings. Whether the licenses of "
+        "training data extend to weights is not settled; they are listed here.",
         training_data=tuple(
             TrainingData(
                 name=f"{each.genre}: {each.artist} (Debian package {each.package} {each.version})",
