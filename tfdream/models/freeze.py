@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tfdream.config import Precision
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
+from tfdream.models.parts.tall import TallConvolution
 
-_PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense)
+_PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense, TallConvolution)
 # These select, move or add a few values: in bfloat16 this loses no more precision than the products
 # have lost. Averages, which are longer sums, stay in float32.
 _SAME_PRECISION = (
