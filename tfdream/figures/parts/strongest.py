@@ -98,10 +98,13 @@ class StrongestMoments:
         values = np.concatenate(self._values)[:, channel]
         positions = np.concatenate(self._positions)[:, channel]
         length = self.run.clip_samples / self.run.sample_rate
-        return [
-            Moment(float(values[clip]), *self._clips[clip], float(positions[clip]) * length)
-            for clip in np.argsort(-values, kind="stable")[: self.count]
-        ]
+        moments = []
+        for clip in np.argsort(-values, kind="stable")[: self.count]:
+            path, start = self._clips[clip]
+            moments.append(
+                Moment(float(values[clip]), path, start, float(positions[clip]) * length)
+            )
+        return moments
 
     def inputs(self, moments: Sequence[Moment]) -> NDArray[Any]:
         """Return the network's inputs for the clips of some moments, float32 `[moments, …]`."""
