@@ -13,6 +13,10 @@ from tfdream.evaluation.classification import Predictions, evaluate, predict, pr
 from tfdream.evaluation.scores import intervals
 from tfdream.runs import Run
 
+# Eager execution gives the same results; tracing a graph takes longer than a few clips. Fixtures of
+# the module use graphs.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 RATE = 8000
 
 
