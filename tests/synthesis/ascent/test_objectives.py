@@ -101,7 +101,7 @@ def test_ascent_raises_every_objective(canvas, network, waveforms):
     start = waveforms + tf.random.stateless_normal(waveforms.shape, seed=[0, 0], stddev=1e-3)
     context = canvas.analyze(waveforms)
     # Far below the level of the softer example, so that no step passes the optimum.
-    config = OptimizerConfig(kind="gradient", steps=5, step_size=1e-4)
+    config = OptimizerConfig(kind="gradient", steps=2, step_size=1e-4)
     for name in functions():
         objective = build(name)
         layers = sorted(objective.layers)
