@@ -33,10 +33,12 @@ def main() -> None:
     """Classify, dream, transfer and generate music with neural networks.
 
     \b
+    tfdream dream song.mp3 dream.flac
+    tfdream transfer content.flac style.flac out.flac
     tfdream prepare my_music dataset --config lil_data
     tfdream train lil_data dataset run
     tfdream evaluate run dataset
-    tfdream dream song.flac dream.flac --model run
+    tfdream dream song.mp3 mine.flac --model run
 
     CONFIG is the name of a packaged configuration (see `tfdream configs`) or a path to a YAML file.
     """

@@ -53,7 +53,7 @@ def compare(
 @command(decodes=1)
 @click.argument("set_a", type=options.PATH)
 @click.argument("set_b", type=options.PATH)
-@options.model
+@options.default_model
 @click.option(
     "--seed",
     type=click.IntRange(0),

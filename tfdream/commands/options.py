@@ -72,6 +72,15 @@ seconds = click.option(
     metavar="S",
     help="Duration to process, in seconds.",
 )
+default_model = click.option(
+    "--model",
+    "run",
+    default="genres",
+    show_default=True,
+    type=PATH,
+    metavar="RUN",
+    help="A run folder, or the name of a preset.",
+)
 seed = click.option("--seed", type=int, help="Random seed; short for --set seed=N.")
 bits = click.option(
     "--bits",

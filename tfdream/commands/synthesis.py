@@ -11,7 +11,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 
 @command(failed_partly=jobs.has_skipped, decodes=2)
 @click.argument("paths", metavar="AUDIO... OUTPUT", nargs=-1, required=True, type=options.PATH)
-@options.model
+@options.default_model
 @options.recipe("dream/recommended")
 @click.option(
     "--objective",

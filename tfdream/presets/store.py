@@ -144,7 +144,8 @@ def install(
     for each in names:
         _check_name(each, force)
     if module is not None:
-        source = Source(source.path, source.url or module.URL, source.sha256 or module.SHA256)
+        # The pinned hash holds wherever the file is from.
+        source = Source(source.path, source.url or module.URL, module.SHA256)
     user_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".install-", dir=user_folder()) as staging:
         folder = Path(staging)
