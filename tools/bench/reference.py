@@ -126,7 +126,7 @@ def measure(folder: Path) -> Reference:
     run(
         *("dream", ROUNDING, "objective_before objective_rendered peak samples"),
         *("dream", content, folder / "dream.flac", "--model", network, "--seconds", 5),
-        *("--config", "dream/recommended", "--set", "optimizer.steps=10"),
+        *("--config", "dream/subtle", "--layer", "conv5", "--set", "optimizer.steps=10"),
     )
     run(
         *("transfer", FEATURES, "style_loss_before style_loss_rendered content_loss_rendered"),

@@ -235,7 +235,7 @@ def card(hours: dict[Collection, float], result: dict[str, object]) -> ModelCard
             for each in hours
         ),
         accuracy=accuracy,
-        dream_layers=("conv3", "conv4", "conv2", "conv5"),
+        dream_layers=("conv2", "conv3", "conv4", "conv5"),
     )
 
 
