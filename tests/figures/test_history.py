@@ -7,8 +7,8 @@ from tfdream.figures.history import plot_history
 
 def test_history_of_a_classifier_shows_training_and_validation(trained, inspect_figure):
     shown = inspect_figure(plot_history(trained[0]))
-    assert shown.labels == {"loss", "accuracy", "epoch"}
-    assert shown.legend == ["training", "validation"] * 2
+    assert shown.labels == {"loss", "accuracy", "macro F1", "epoch"}
+    assert shown.legend == ["training", "validation"] * 3
     assert shown.titles == [trained[0].name]
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import f1_score
 
 from tfdream.datasets import manifest
 from tfdream.errors import ConfigError, DatasetError, ModelError
@@ -25,7 +26,8 @@ def mean_nll(predictions):
 
 def test_noise_and_tones_are_classified(trained):
     metrics = trained[1]["metrics"]
-    assert set(metrics) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    names = {"loss", "accuracy", "macro_f1"}
+    assert set(metrics) == names | {f"val_{name}" for name in names}
     assert metrics["val_accuracy"] > 0.8
 
 
@@ -36,6 +38,15 @@ def test_the_metrics_are_those_of_the_stored_weights(run, loaded, trained):
     assert metrics["val_loss"] == pytest.approx(mean_nll(predictions), rel=0.02)
     accuracy = np.mean(predictions.probabilities.argmax(axis=1) == predictions.labels)
     assert metrics["val_accuracy"] == pytest.approx(accuracy)
+
+
+def test_the_macro_f1_of_every_epoch_is_that_of_scikit_learn(run, loaded, trained, history):
+    predictions = predict_dataset(run, loaded, [0])
+    predicted = predictions.probabilities.argmax(axis=1)
+    rows = history(trained[0])
+    assert all(0 <= row["macro_f1"] <= 1 for row in rows)
+    expected = f1_score(predictions.labels, predicted, average="macro")
+    assert rows[-1]["val_macro_f1"] == pytest.approx(expected)
 
 
 def test_parameters_do_not_include_the_optimizer(run, trained):

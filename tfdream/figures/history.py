@@ -15,7 +15,8 @@ from tfdream.io.atomic import read_csv
 
 # Panels: label of the axis → columns of the table → legends.
 _CLASSIFICATION = {
-    name: {name: "training", f"val_{name}": "validation"} for name in ("loss", "accuracy")
+    label: {name: "training", f"val_{name}": "validation"}
+    for label, name in (("loss", "loss"), ("accuracy", "accuracy"), ("macro F1", "macro_f1"))
 }
 _TRANSLATION = {
     **{
@@ -31,7 +32,7 @@ _TRANSLATION = {
 
 
 class Options(FigureOptions):
-    """Draw loss and accuracy of RUN over the epochs."""
+    """Draw loss, accuracy and macro F1 of RUN over the epochs."""
 
     run: Annotated[Path, Argument()]
 
@@ -42,7 +43,7 @@ def draw(options: Options) -> Drawing:
 
 
 def plot_history(run_folder: str | Path) -> Figure:
-    """Draw loss and accuracy per epoch, on the training and on the validation clips.
+    """Draw loss, accuracy and macro F1 per epoch, on the training and on the validation clips.
 
     For a translation, the figure shows the losses of generators and discriminators, the cycle and
     identity differences, and the share of clips that a judge assigned to each genre, if there was
@@ -55,7 +56,13 @@ def plot_history(run_folder: str | Path) -> Figure:
     rows, judged = (_read_table(folder / f"{table}.csv") for table in ("history", "judged"))
     if not rows:
         raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
-    panels = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
+    panels = _TRANSLATION
+    if "cycle" not in rows[0]:
+        panels = {
+            label: columns
+            for label, columns in _CLASSIFICATION.items()
+            if not columns.keys().isdisjoint(rows[0])
+        }
     figure, axes = new_sheet(len(panels) + bool(judged))
     for axis, (label, columns) in zip(axes, panels.items(), strict=False):
         _draw_curves(axis, label, rows, columns)

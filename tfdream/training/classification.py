@@ -176,7 +176,7 @@ class ClassificationTask(Task):
         if self.run.config.training.checkpoint == "best":
             stored = callbacks.best_epoch(history)
         row = history[stored - 1]
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        names = ("loss", "accuracy", "macro_f1", "val_loss", "val_accuracy", "val_macro_f1")
         return {
             "epochs": len(history),
             "kept_epoch": stored,

@@ -1,4 +1,4 @@
-"""The confusion matrix as a Keras metric."""
+"""The confusion matrix and the macro F1 as a Keras metric."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Confusion(keras.metrics.Metric):
-    """Counts clips by true and predicted label. It adds nothing to the logs, which hold scalars.
+    """Counts clips by true and predicted label; the logs show the macro F1 of the counts.
 
     Args:
       classes: number of labels.
@@ -38,8 +38,10 @@ class Confusion(keras.metrics.Metric):
         self.counts.assign_add(counts)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Return no scalars; `matrix` returns the counts."""
-        return {}
+        """Return ``macro_f1``, the mean F1 of the labels; an undefined F1 is 0."""
+        right = tf.linalg.diag_part(self.counts)
+        total = tf.reduce_sum(self.counts, axis=0) + tf.reduce_sum(self.counts, axis=1)
+        return {"macro_f1": tf.reduce_mean(2 * right / tf.maximum(total, 1))}
 
     def matrix(self) -> NDArray[np.float32]:
         """Return the number of clips `[truth, predicted]` since the last reset."""
