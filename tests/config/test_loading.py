@@ -9,6 +9,7 @@ from tfdream import config
 from tfdream.config import (
     DreamConfig,
     Experiment,
+    ExplainConfig,
     GenerateConfig,
     PrepareConfig,
     TranslateConfig,
@@ -20,6 +21,7 @@ RECIPES = {
     "dream": DreamConfig,
     "translate": TranslateConfig,
     "generate": GenerateConfig,
+    "explain": ExplainConfig,
 }
 
 
@@ -86,6 +88,17 @@ def test_a_path_is_loaded_like_a_name(tmp_path):
 
 def test_missing_settings_have_their_defaults(tmp_path):
     assert load_text(tmp_path, "seed: 3", DreamConfig) == DreamConfig(seed=3)
+
+
+@pytest.mark.parametrize("name", ["amplitude", "phase", "amplitude_phase"])
+def test_dreaming_in_music_is_trained_as_the_code_that_it_cites(name):
+    """80 % of the tracks are for training; the rate falls tenfold on a plateau."""
+    loaded = config.load_experiment(f"dreaming_in_music_{name}")
+    training = loaded.training
+    assert (training.optimizer, training.momentum, training.nesterov) == ("sgd", 0.9, False)
+    assert (training.learning_rate, training.epochs, training.batch_size) == (1e-3, 500, 16)
+    assert (training.schedule, training.plateau_patience) == ("plateau", 1)
+    assert (loaded.prepare.folds, training.validate_on) == (10, "next")  # 8, 1 and 1 of 10
 
 
 def test_images_of_lil_data_have_631_rows_and_columns():
@@ -225,6 +238,17 @@ def test_all_invalid_settings_are_reported_together():
         (["frontend.stft.n_fft=1024", "frontend.stft.hop_samples=513"], "hop_samples=513.*512"),
         (["training.checkpoint=best"], "checkpoint='best'.*validate_on='test'"),
         (["training.patience=3", "training.validate_on=none"], "patience=3.*validate_on='none'"),
+        (
+            ["training.schedule=plateau", "training.validate_on=test"],
+            "schedule='plateau'.*validate_on='test'",
+        ),
+        (
+            [
+                *("training.schedule=plateau", "training.warmup_epochs=2"),
+                "training.validate_on=next",
+            ],
+            "warmup_epochs=2.*schedule='plateau'",
+        ),
         (["training.optimizer=sgd", "training.nesterov=true"], "nesterov.*momentum"),
         (["training.momentum=0.9"], "momentum.*optimizer=sgd"),
         (["training.augmentation=[{kind: mixup}, {kind: gain}]"], "'gain'.*cannot follow 'mixup'"),
@@ -367,8 +391,9 @@ def test_training_ends_with_its_epochs_if_the_learning_rate_decays_with_them():
     for override, ends in (("training.decay_share=0", False), ("training.decay_share=0.5", True)):
         loaded = config.load_experiment("small_cyclegan", [override])
         assert loaded.training.ends_with_epochs == ends
-    for schedule, ends in (("constant", False), ("cosine", True)):
-        loaded = config.load_experiment("lil_data", [f"training.schedule={schedule}"])
+    for schedule, ends in (("constant", False), ("cosine", True), ("plateau", False)):
+        overrides = ["training.validate_on=next", f"training.schedule={schedule}"]
+        loaded = config.load_experiment("lil_data", overrides)
         assert loaded.training.ends_with_epochs == ends
 
 

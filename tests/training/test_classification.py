@@ -168,6 +168,36 @@ def test_the_best_epoch_is_stored_and_patience_ends_training(
 
 
 @EAGERLY
+def test_a_plateau_lowers_the_rate_and_resumes_exactly(
+    configure, dataset, folder, tmp_path, history, interrupt_at, assert_same_run
+):
+    config = configure(
+        "training.optimizer=sgd",
+        "training.learning_rate=0.3",
+        "training.momentum=0.9",
+        "training.batch_size=12",
+        "training.epochs=6",
+        "training.validate_on=next",
+        "training.schedule=plateau",
+        "training.plateau_patience=0",
+    )
+    train(config, dataset, folder)
+    rows = history(folder)
+    best, expected = np.inf, [0.3]
+    for row in rows[:-1]:
+        fell = row["val_loss"] >= best * (1 - 1e-4)
+        expected.append(expected[-1] * 0.1 if fell else expected[-1])
+        best = min(best, row["val_loss"])
+    assert [row["learning_rate"] for row in rows] == pytest.approx(expected)
+    assert expected[-1] < expected[0], "the loss decreased in every epoch: raise the rate"
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, dataset, tmp_path / "other", progress=interrupt_at(5))
+    train(config, dataset, tmp_path / "other")
+    assert_same_run(folder, tmp_path / "other")
+
+
+@EAGERLY
 def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
     configure, dataset, loaded, folder
 ):

@@ -34,6 +34,18 @@ def test_without_schedule_the_rate_can_be_assigned():
     assert float(built.learning_rate) == 0.5
 
 
+def test_a_plateau_lowers_the_rate_after_its_patience():
+    training = TrainingConfig(
+        learning_rate=0.1, schedule="plateau", plateau_factor=0.5, validate_on="next"
+    )
+    losses = [3.0, 2.0, 2.5, 2.5, 2.1, 1.9, 1.9, 1.89999, 1.8]
+    rates = [optimizers.plateau_rate(training, losses[:epochs]) for epochs in range(10)]
+    # The fourth loss is the second without a decrease; a decrease by 0.0005 % is none.
+    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025, 0.025])
+    impatient = training.model_copy(update={"plateau_patience": 0})
+    assert optimizers.plateau_rate(impatient, losses[:4]) == pytest.approx(0.025)
+
+
 def test_weights_decay_and_biases_do_not():
     for name in ("adam", "sgd"):
         layer = keras.layers.Dense(3, bias_initializer="ones")

@@ -25,8 +25,10 @@ class TrainingConfig(SupervisedTrainingConfig):
     """A run folder, or the name of a preset, whose weights the network starts with: those of all
     layers with the same name and shapes. Frontend and sample rate must be equal."""
     trainable: Literal["all", "head"] = "all"
-    """Train the whole network, or only the layers after ``embedding``, on embeddings that are
-    computed once for each clip."""
+    """Train the whole network, or only the layers after `features`, whose output is computed once
+    for each clip."""
+    features: str = "embedding"
+    """Layer of the pretrained network that the head is trained on."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Applied in this order: augmentations of waveforms before those of model inputs."""
 
@@ -39,19 +41,28 @@ class TrainingConfig(SupervisedTrainingConfig):
         return self
 
     @model_validator(mode="after")
+    def _warmup_fits(self) -> "TrainingConfig":
+        if self.warmup_epochs and self.schedule == "plateau":
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs:g} cannot be combined with schedule='plateau'; "
+                "use warmup_epochs=0 or another schedule"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _head_fits(self) -> "TrainingConfig":
         if self.trainable != "head":
             return self
         if self.pretrained is None:
             raise ValueError(
-                "trainable='head' trains on the embeddings of another network; name it in "
+                "trainable='head' trains on features of another network; name it in "
                 "training.pretrained, or use trainable='all'"
             )
         for augmentation in self.augmentation:
             if augmentation.needs_images:
                 raise ValueError(
                     f"augmentation {augmentation.kind!r} needs an image, but trainable='head' "
-                    "trains on embeddings; leave it out"
+                    "trains on features; leave it out"
                 )
         return self
 

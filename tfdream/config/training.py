@@ -1,6 +1,6 @@
 """Settings that the training of all tasks shares: model, epochs, validation, experiment."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -49,8 +49,14 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
     """Weights of the run: those of the last epoch, or of the lowest validation loss."""
     patience: Count | None = None
     """Stop after this many epochs without a lower validation loss."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate: constant, or decaying to zero at the last epoch along a half cosine."""
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    """Learning rate: constant; decaying to zero at the last epoch along a half cosine; or lowered
+    whenever the validation loss does not decrease anymore."""
+    plateau_patience: Annotated[int, Field(ge=0)] = 1
+    """For schedule=plateau: number of successive epochs without a lower validation loss that do
+    not lower the rate yet."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """For schedule=plateau: factor of the learning rate at each plateau."""
 
     @property
     def ends_with_epochs(self) -> bool:
@@ -58,11 +64,16 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
 
     @model_validator(mode="after")
     def _selects_without_test_fold(self) -> "SupervisedTrainingConfig":
-        if self.validate_on != "next" and (self.checkpoint == "best" or self.patience is not None):
+        selecting = {
+            f"checkpoint={self.checkpoint!r}": self.checkpoint == "best",
+            f"patience={self.patience}": self.patience is not None,
+            f"schedule={self.schedule!r}": self.schedule == "plateau",
+        }
+        given = " and ".join(setting for setting, selects in selecting.items() if selects)
+        if given and self.validate_on != "next":
             raise ValueError(
-                f"checkpoint={self.checkpoint!r} and patience={self.patience} select by the "
-                f"validation loss, which validate_on={self.validate_on!r} takes from the held-out "
-                "fold or does not compute; use validate_on=next"
+                f"{given} depends on the validation loss, which validate_on={self.validate_on!r} "
+                "takes from the held-out fold or does not compute; use validate_on=next"
             )
         return self
 

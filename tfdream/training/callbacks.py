@@ -147,6 +147,31 @@ class EarlyStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class PlateauSchedule(keras.callbacks.Callback):
+    """Sets the learning rate of each epoch and adds it to the logs.
+
+    The rate depends on the validation losses alone, so that training resumes exactly. This callback
+    runs before those that store the logs.
+
+    Args:
+      history: a row per finished epoch; `RunCheckpoint` appends to it.
+      rate: returns the learning rate after epochs with some validation losses.
+    """
+
+    def __init__(self, history: list[Row], rate: Callable[[list[float]], float]) -> None:
+        super().__init__()
+        self.history = history
+        self.rate = rate
+
+    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
+        """Set the rate."""
+        self.model.optimizer.learning_rate = self.rate([row["val_loss"] for row in self.history])
+
+    def on_epoch_end(self, epoch: int, logs: Row) -> None:
+        """Add the rate of this epoch."""
+        logs["learning_rate"] = self.rate([row["val_loss"] for row in self.history])
+
+
 class PreviewCallback(keras.callbacks.Callback):
     """Shows the model before the first epoch, after every few epochs and after the last.
 
@@ -242,7 +267,11 @@ def learning_metrics(row: Row) -> Row:
 def _format_row(row: Row, epochs: int) -> str:
     parts = [f"epoch {row['epoch']:.0f}/{epochs}"]
     metrics = learning_metrics(row)
-    parts += [f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items()]
+    parts += [f"{name.replace('_', ' ')} {_format(value)}" for name, value in metrics.items()]
     parts.append(f"{row['examples_per_second']:.0f} clips/s")
     parts.append(f"{row['data_wait_fraction']:.1%} waiting for data")
     return ", ".join(parts)
+
+
+def _format(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"

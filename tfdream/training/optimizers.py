@@ -1,5 +1,7 @@
 """Optimizers and learning rate schedules from configurations."""
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -13,6 +15,8 @@ from tfdream.config import (
 )
 
 _UNDECAYED = ("bias", "beta", "gamma")
+_PLATEAU_THRESHOLD = 1e-4
+"""Relative decrease of the validation loss below which an epoch belongs to a plateau; PyTorch's."""
 
 
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -75,6 +79,29 @@ def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Op
         optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
     optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))
     return optimizer
+
+
+def plateau_rate(training: SupervisedTrainingConfig, losses: Iterable[float]) -> float:
+    """Return the learning rate of the next epoch for ``schedule=plateau``.
+
+    The rules are those of PyTorch's `ReduceLROnPlateau`.
+
+    Args:
+      training: first rate, patience and factor.
+      losses: the validation losses of all epochs so far.
+
+    >>> training = SupervisedTrainingConfig(schedule="plateau", validate_on="next")
+    >>> [plateau_rate(training, [1.0, 0.5, 0.6, 0.7][:epochs]) for epochs in (0, 3, 4)]
+    [0.001, 0.001, 0.0001]
+    """
+    rate, best, waited = training.learning_rate, math.inf, 0
+    for loss in losses:
+        waited += 1
+        if loss < best * (1 - _PLATEAU_THRESHOLD):
+            best, waited = loss, 0
+        if waited > training.plateau_patience:
+            rate, waited = rate * training.plateau_factor, 0
+    return rate
 
 
 def _schedule(

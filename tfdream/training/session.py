@@ -1,5 +1,6 @@
 """One training session: from the start, or from where it was interrupted, to the last epoch."""
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from tfdream.datasets.service import report_lost_batches
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
-from tfdream.training import callbacks, timed_model
+from tfdream.training import callbacks, optimizers, timed_model
 from tfdream.training.distributed import Workers
 from tfdream.training.task import Task
 from tfdream.training.timed_model import TimedModel
@@ -112,6 +113,7 @@ class Session:
                 callbacks=[
                     callbacks.Throughput(task.batch_size),
                     *task.callbacks(self.history),
+                    *self._schedules(),
                     callbacks.RunCheckpoint(
                         self.run,
                         network,
@@ -128,6 +130,12 @@ class Session:
                     keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
                 ],
             )
+
+    def _schedules(self) -> Iterator[keras.callbacks.Callback]:
+        training = self.run.config.training
+        if isinstance(training, SupervisedTrainingConfig) and training.schedule == "plateau":
+            rate = functools.partial(optimizers.plateau_rate, training)
+            yield callbacks.PlateauSchedule(self.history, rate)
 
     def end(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write the result to the run folder and return it."""
