@@ -8,7 +8,7 @@ from tfdream.errors import ConfigError, ModelError
 from tfdream.evaluation.classification import predict_dataset
 from tfdream.models import inspect
 from tfdream.runs import Run
-from tfdream.training.pretrained import EmbeddingFrontend, head_layers, load_weights
+from tfdream.training.pretrained import FeatureExtractor, layers_after, load_weights
 from tfdream.training.train import TrainOptions, train
 
 HEAD = ("training.trainable=head", "training.epochs=2")
@@ -44,7 +44,7 @@ def test_the_head_of_other_labels_is_new(configure, run):
 
 
 def test_embeddings_are_those_of_the_network(run, loaded):
-    frontend = EmbeddingFrontend(run.frontend, run.model)
+    frontend = FeatureExtractor(run.frontend, run.model, "embedding")
     waveform = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 8000)).astype(np.float32)
     expected = inspect.tap(run.model, ["embedding"])(run.frontend(waveform))["embedding"]
     np.testing.assert_allclose(frontend(waveform), expected, rtol=1e-4, atol=1e-5)
@@ -59,13 +59,26 @@ def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(
     result = train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
     shutil.rmtree(copy)
     trained = Run.open(tmp_path / "run")
-    fixed = set(weights(run.model)) - set(head_layers(run.model))
+    fixed = set(weights(run.model)) - set(layers_after(run.model, "embedding"))
     assert_equal_layers(weights(trained.model), weights(run.model), fixed)
     assert result["epochs"] == 2
     predictions = predict_dataset(trained, loaded, [1])
     accuracy = np.mean(predictions.probabilities.argmax(axis=1) == predictions.labels)
     assert result["metrics"]["val_accuracy"] == pytest.approx(accuracy)
     assert accuracy > 0.8
+
+
+def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
+    config = from_run(configure, run, "training.trainable=head", "training.features=conv2")
+    result = train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
+    assert result["epochs"] == 2
+    trained, before = weights(Run.open(tmp_path / "run").model), weights(run.model)
+    assert_equal_layers(trained, before, ["conv1", "conv2"])
+    assert np.abs(trained["embedding"][0] - before["embedding"][0]).max() > 1e-4
+    network = run.build_model()
+    config = from_run(configure, run, "training.trainable=head", "training.features=conv9")
+    with pytest.raises(ModelError, match="layer 'conv9' is not in the model"):
+        load_weights(network, config, run.labels)
 
 
 def test_interrupted_training_of_a_head_continues_exactly(configure, run, dataset, tmp_path):
@@ -108,5 +121,5 @@ def test_settings_that_do_not_fit_a_head_are_refused(configure, run):
 def test_inputs_of_a_head_are_cached(configure, run):
     config = from_run(configure, run, *HEAD, "training.memory_gigabytes=1e-6")
     assert not LabeledPipeline(config, run.frontend).is_cached(30)
-    frontend = EmbeddingFrontend(run.frontend, run.model)
+    frontend = FeatureExtractor(run.frontend, run.model, "embedding")
     assert LabeledPipeline(config, frontend).is_cached(30)

@@ -59,7 +59,7 @@ def build_classifier(
     """
     inputs = network.inputs
     if training.trainable == "head":
-        inputs = [network.get_layer(pretrained.EMBEDDING).output]
+        inputs = [network.get_layer(training.features).output]
     model = Classifier(inputs, network.get_layer("logits").output)
     model.confusion = Confusion(model.output.shape[-1])
     losses = keras.losses
@@ -112,7 +112,9 @@ class ClassificationTask(Task):
         if self.run.config.training.pretrained is not None:
             pretrained.load_weights(network, self.run.config, self.run.labels)
         if self.run.config.training.trainable == "head":
-            self.frontend = pretrained.EmbeddingFrontend(self.run.frontend, network)
+            self.frontend = pretrained.FeatureExtractor(
+                self.run.frontend, network, self.run.config.training.features
+            )
         return build_classifier(network, self.run.config.training, self.steps), network
 
     def adapt(self, network: keras.Model) -> None:

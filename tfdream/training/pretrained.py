@@ -15,15 +15,15 @@ from tfdream.signal.images import Size
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING = "embedding"
-"""The layer that every classifier has before its head."""
+_EMBEDDING = "embedding"
+"""The layer that every classifier has before the layers that depend on the labels."""
 
 
 def load_weights(network: keras.Model, config: Experiment, labels: list[str]) -> None:
     """Set the weights of a network's layers to those of the run in `training.pretrained`.
 
-    Layers with another name or other shapes keep their initial weights, as do the layers of the
-    head unless the labels are the same.
+    Layers with another name or other shapes keep their initial weights, as do the layers after
+    ``embedding`` unless the labels are the same.
 
     Args:
       network: a new network.
@@ -31,13 +31,14 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
       labels: its labels.
 
     Raises:
-      ConfigError: if the run has another frontend or sample rate, or no layer in common.
+      ConfigError: if the run has another frontend or sample rate, no layer in common, or lacks one
+        that is not trained.
       ModelError: if the run cannot be opened.
     """
     assert config.training.pretrained is not None
     run = Run.open(config.training.pretrained)
     _check_input(config, run)
-    head = set() if run.labels == labels else set(head_layers(network))
+    of_labels = [] if run.labels == labels else layers_after(network, _EMBEDDING)
     sources = {layer.name: layer.get_weights() for layer in run.model.layers}
     copied, fresh = [], []
     for layer in network.layers:
@@ -45,7 +46,7 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
         if not shapes:
             continue
         source = sources.get(layer.name, [])
-        if layer.name not in head and [weight.shape for weight in source] == shapes:
+        if layer.name not in of_labels and [weight.shape for weight in source] == shapes:
             layer.set_weights(source)
             copied.append(layer.name)
         else:
@@ -56,8 +57,11 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
             f"training.pretrained={config.training.pretrained}; use the same model.name and "
             "model.options"
         )
-    if config.training.trainable == "head" and set(fresh) - set(head_layers(network)):
-        missing = [name for name in fresh if name not in head_layers(network)]
+    missing: list[str] = []
+    if config.training.trainable == "head":
+        trained = layers_after(network, config.training.features)
+        missing = [name for name in fresh if name not in trained]
+    if missing:
         raise ConfigError(
             f"training.pretrained={config.training.pretrained} has no weights for the layers "
             f"{', '.join(missing)}, which training.trainable=head does not train; use the same "
@@ -71,29 +75,36 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
     )
 
 
-def head_layers(network: keras.Model) -> list[str]:
-    """Return the names of the layers after ``embedding``."""
+def layers_after(network: keras.Model, name: str) -> list[str]:
+    """Return the names of the layers after one, in the network's order.
+
+    Raises:
+      ModelError: if there is no layer of this name.
+    """
+    inspect.find_layers(network, [name])
     names = [layer.name for layer in network.layers]
-    return names[names.index(EMBEDDING) + 1 :]
+    return names[names.index(name) + 1 :]
 
 
-class EmbeddingFrontend(Frontend):
-    """Converts waveforms to embeddings, with fixed weights.
+class FeatureExtractor(Frontend):
+    """Converts waveforms to the output of a layer, with fixed weights.
 
     Args:
       frontend: the frontend of the network.
       network: a classifier.
+      layer: name of the layer.
     """
 
-    def __init__(self, frontend: Frontend, network: keras.Model) -> None:
+    def __init__(self, frontend: Frontend, network: keras.Model, layer: str) -> None:
         self._frontend = frontend
+        self._layer = layer
         with tf.device("CPU:0"):  # where the pipelines run
-            self._embed = freeze(inspect.tap(network, [EMBEDDING]))
-        self._shape = tuple(network.get_layer(EMBEDDING).output.shape[1:])
+            self._network = freeze(inspect.tap(network, [layer]))
+        self._shape = tuple(network.get_layer(layer).output.shape[1:])
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         inputs = self._frontend(waveform, size)
-        return self._embed(inputs, training=False)[EMBEDDING]
+        return self._network(inputs, training=False)[self._layer]
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return self._shape
