@@ -54,6 +54,11 @@ def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     help="Name or path of a configuration; its section 'prepare' is used.",
 )
 @click.option(
+    "--labels",
+    metavar="NAMES",
+    help="Labels to use, such as Rock,Jazz; NEW=A+B merges two. Short for --set prepare.labels=….",
+)
+@click.option(
     "--deal-folds",
     is_flag=True,
     help="Ignore the folds that SOURCE specifies; assign prepare.folds folds by group.",
@@ -80,6 +85,7 @@ def prepare(
     name: str,
     layout: str,
     layout_options: dict[str, object],
+    labels: str | None,
     deal_folds: bool,
     workers: int | None,
     runner: str,
@@ -104,7 +110,9 @@ def prepare(
     from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
     from tfdream.datasets.sources.find import select_layout
 
-    settings = config.load_experiment(name, overrides).prepare
+    chosen = None if labels is None else config.parse_labels(labels)
+    given = options.as_overrides(**{"prepare.labels": chosen})
+    settings = config.load_experiment(name, (*overrides, *given)).prepare
     if runner == "local" and beam_options:
         raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
     run_options = PrepareOptions(

@@ -34,7 +34,7 @@ from tfdream.config.frontends import (
 )
 from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
 from tfdream.config.loading import describe, load, names, validate
-from tfdream.config.preparation import PrepareConfig
+from tfdream.config.preparation import PrepareConfig, parse_labels
 from tfdream.config.recipes import (
     DreamConfig,
     FeatureNetworkConfig,
@@ -124,6 +124,7 @@ __all__ = [
     "load_experiment",
     "load_transfer",
     "names",
+    "parse_labels",
     "validate",
     "validate_experiment",
 ]

@@ -1,10 +1,12 @@
 """Settings of `prepare`: how tracks are cut into clips and written as a dataset."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
+from tfdream.errors import ConfigError
 
 
 class PrepareConfig(Config):
@@ -30,12 +32,51 @@ class PrepareConfig(Config):
     max_clips_per_track: Count | None = None
     codec: Literal["pcm16", "flac"] = "pcm16"
     """16-bit samples, or the same as FLAC: half the size, but 7 to 10 ms per 5 s to decode."""
+    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """New labels, and the labels of the source that each replaces; tracks of other labels are left
+    out. Empty takes all labels as they are. See `parse_labels`."""
     folds: Count = 5
     seed: Seed = 0
     shard_clips: Count = 128
     """Number of clips per shard, approximately: shards hold whole tracks."""
 
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> "PrepareConfig":
+        replaced = Counter(name for names in self.labels.values() for name in names)
+        repeated = [name for name, count in replaced.items() if count > 1]
+        if repeated:
+            raise ValueError(
+                f"label '{repeated[0]}' is given twice; it can belong to one new label only"
+            )
+        if not all(self.labels) or not all(map(all, self.labels.values())):
+            raise ValueError(f"labels={self.labels} has an empty label; remove it")
+        if not all(self.labels.values()):
+            raise ValueError(f"labels={self.labels} has a label that replaces none; remove it")
+        return self
+
     @property
     def clip_samples(self) -> int:
         """Length of a clip in samples."""
         return round(self.clip_seconds * self.sample_rate)
+
+
+def parse_labels(text: str) -> dict[str, tuple[str, ...]]:
+    """Read the setting `labels` from text: names with commas between them; ``NEW=A+B`` merges two.
+
+    Raises:
+      ConfigError: if a name is empty or a new label is given twice.
+
+    >>> parse_labels("Rock,Hip-Hop=Hip-Hop+Pop")
+    {'Rock': ('Rock',), 'Hip-Hop': ('Hip-Hop', 'Pop')}
+    """
+    labels: dict[str, tuple[str, ...]] = {}
+    for part in text.split(","):
+        new, equals, replaced = part.partition("=")
+        name = new.strip()
+        names = tuple(each.strip() for each in replaced.split("+")) if equals else (name,)
+        if not (name and all(names)):
+            raise ConfigError(f"labels='{text}' has an empty label; give names, as in a,b=c+d")
+        if name in labels:
+            raise ConfigError(f"labels='{text}': '{name}' is given twice; remove one")
+        labels[name] = names
+    return labels

@@ -9,8 +9,8 @@ from tfdream.runs import RunInfo, versions
 
 logger = logging.getLogger(__name__)
 
-# Settings of `prepare` that decide which folds and files a clip is in, but not its samples.
-_STORAGE_SETTINGS = {"codec", "folds", "seed", "shard_clips"}
+# Settings of `prepare` that decide which folds, files and labels a clip has, but not its samples.
+_STORAGE_SETTINGS = {"codec", "folds", "labels", "seed", "shard_clips"}
 
 
 def check_clips(config: BaseExperiment, dataset: Dataset) -> None:

@@ -28,6 +28,7 @@ from tfdream.datasets.sources.base import Layout
 from tfdream.datasets.sources.duplicates import group_duplicates, similar_labels
 from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
+from tfdream.datasets.sources.labels import select_labels
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
@@ -78,13 +79,14 @@ def prepare(
       progress: receives the number of finished tracks; with Beam, only at the end.
 
     Returns:
-      The JSON object of the command: tracks, clips, audio_seconds, skipped, warnings (about
-      identical files and similar labels), wall_seconds, …
+      The JSON object of the command: tracks, clips, audio_seconds, skipped, left_out (tracks of
+      each label that `config.labels` leaves out), warnings (about identical files and similar
+      labels), wall_seconds, …
 
     Raises:
       ConfigError: if Beam is not available.
-      DatasetError: if the source has no clips, the folder contains a dataset with other settings,
-        or this installation cannot decode the codec.
+      DatasetError: if the source has no clips or lacks one of `config.labels`, the folder contains
+        a dataset with other settings, or this installation cannot decode the codec.
     """
     started = time.perf_counter()
     folder = Path(dataset)
@@ -92,6 +94,7 @@ def prepare(
     if options.beam:
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
+    tracks, left_out = select_labels(tracks, config.labels)
     tracks, warnings = group_duplicates(tracks)
     warnings += similar_labels(track.label for track in tracks)
     _log_warnings(warnings)
@@ -120,6 +123,7 @@ def prepare(
         "audio_seconds": round(result.clips * config.clip_seconds, 3),
         "clips_per_label": result.clips_per_label,
         "shards": len(result.shards),
+        "left_out": left_out,
         "skipped": [{"path": path, "reason": reason} for path, reason in result.skipped],
         "warnings": warnings,
         "wall_seconds": round(time.perf_counter() - started, 3),
