@@ -30,6 +30,7 @@ PGHI = levels(init="pghi", iterations=0)
 PGHI_GRIFFIN_LIM = levels(init="pghi", iterations=4)
 PHASE = {"kind": "phase"}
 LEVEL_AND_PHASE = {"kind": "log_magnitude_phase"}
+PICTURE = {"kind": "picture"}
 
 CANVASES = {
     "gains": GAINS,
@@ -41,6 +42,7 @@ CANVASES = {
     "pghi griffin-lim": PGHI_GRIFFIN_LIM,
     "phase": PHASE,
     "level and phase": LEVEL_AND_PHASE,
+    "picture": PICTURE,
 }
 
 

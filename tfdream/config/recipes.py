@@ -44,21 +44,26 @@ class OptimizerConfig(Config):
     steps: Count = 20
     """Steps per octave; L-BFGS-B needs a few more evaluations than steps."""
     step_size: Positive = 1.5
-    """Step size in the canvas's unit: dB of gains, level of the frontend, full scale of samples."""
+    """Step size in the canvas's unit: dB of gains, level of the frontend, full scale of samples,
+    range of a picture."""
     tolerance: NotNegative = 0.0
     """Stop when the last `patience` steps increased the objective by less than this share of it."""
     patience: Count = 20
     jitter_seconds: NotNegative = 0.0
     """Largest random circular shift in time of the network's input in each step."""
+    jitter_pixels: Annotated[int, Field(ge=0)] = 0
+    """Largest random circular shift of the network's input picture along both axes, in each step
+    of every octave."""
     smoothing: SmoothingConfig | None = None
     """Smoothing of the gradient before each step."""
 
     @model_validator(mode="after")
     def _has_steps_to_vary(self) -> "OptimizerConfig":
-        if self.kind == "lbfgs" and (self.jitter_seconds or self.smoothing):
+        varies = self.jitter_seconds or self.jitter_pixels or self.smoothing
+        if self.kind == "lbfgs" and varies:
             raise ValueError(
                 "kind=lbfgs needs the exact gradient of a fixed function; use kind=adam or "
-                "kind=gradient with jitter_seconds or smoothing"
+                "kind=gradient with jitter_seconds, jitter_pixels or smoothing"
             )
         return self
 

@@ -165,7 +165,8 @@ class TileOptimizer:
         stopped = False
 
         def render(values: tf.Tensor) -> NDArray[Any]:
-            changed = self._render(values, context, channels).numpy()
+            whole = canvas.resize_values(values, context)
+            changed = self._render(whole, context, channels).numpy()
             mixed: NDArray[Any] = tiles.channels + np.float32(self.recipe.mix) * (
                 changed - tiles.channels
             )
@@ -182,9 +183,13 @@ class TileOptimizer:
                 context = self._analyze(tf.reduce_mean(channels, axis=2), seconds)
                 values = canvas.start(context)
             for compiled, octave_targets in zip(self.octaves, targets, strict=True):
+                values = canvas.resize_values(values, context, compiled.size)
                 values = ascend(compiled, values, context, octave_targets, options, step)
                 if stopped:
-                    return values, context, render(values)
+                    break
+            values = canvas.resize_values(values, context)
+            if stopped:
+                break
         return values, context, render(values)
 
 
@@ -220,6 +225,11 @@ def build_tile_optimizer(
     spec = CanvasSpec(audio_model.frontend, grid.samples, rate, mask, resampled)
     canvas = canvases.build(recipe.canvas, spec)
     shape = audio_model.frontend.shape(grid.samples)
+    if recipe.optimizer.jitter_pixels and len(shape) != 3:
+        raise ConfigError(
+            f"optimizer.jitter_pixels={recipe.optimizer.jitter_pixels} needs a model with images "
+            "as input; use optimizer.jitter_seconds"
+        )
     octaves = []
     for size in octave_sizes(shape, recipe.octaves):
         objective, measured = objectives.build(size)

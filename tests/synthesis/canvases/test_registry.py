@@ -33,5 +33,5 @@ def test_a_canvas_in_a_new_module_is_discovered(tmp_path):
         assert "mirrored" in sections(CANVASES, CanvasConfig)
         config = validate({"canvas": {"kind": "mirrored", "bound": 0.5}}, DreamConfig, "test")
         canvas = canvases.build(config.canvas, CanvasSpec(RawFrontend(), 100, 8000))
-        assert (type(canvas).__name__, canvas.bound) == ("Mirrored", 0.5)
+        assert (type(canvas).__name__, canvas.limits) == ("Mirrored", (-0.5, 0.5))
     assert "mirrored" not in sections(CANVASES, CanvasConfig)

@@ -99,12 +99,15 @@ class CompiledObjective:
         context: Context,
         targets: Targets,
         jitter: tf.Tensor | None = None,
+        pixels: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(values)
             image = self.view(values, context)
             if jitter is not None:
                 image = shift(image, jitter)
+            if pixels is not None:
+                image = tf.roll(image, pixels, axis=(1, 2))
             value = self.objective.value(self._activations(self.network, image), targets)
         # Examples of a batch are independent: the gradient of the sum contains each one's gradient.
         return value, tape.gradient(value, values)
@@ -145,11 +148,16 @@ class AscentOptions:
     rng: np.random.Generator
 
     def jitter(self) -> dict[str, tf.Tensor]:
-        """Draw the argument `jitter` of the next evaluation; empty if there is no jitter."""
+        """Draw the arguments `jitter` and `pixels` of the next evaluation, if there is jitter."""
+        shifts = {}
         limit = self.optimizer.jitter_seconds / self.tile_seconds
-        if not limit:
-            return {}
-        return {"jitter": tf.constant(self.rng.uniform(-limit, limit), tf.float32)}
+        if limit:
+            shifts["jitter"] = tf.constant(self.rng.uniform(-limit, limit), tf.float32)
+        pixels = self.optimizer.jitter_pixels
+        if pixels:
+            drawn = self.rng.integers(-pixels, pixels, size=2, endpoint=True)
+            shifts["pixels"] = tf.constant(drawn, tf.int32)
+        return shifts
 
 
 def ascend(
@@ -181,7 +189,7 @@ def ascend(
         return value, gradient
 
     return maximize(
-        Problem(value_and_gradient, options.optimizer, on_step, compiled.canvas.bound), values
+        Problem(value_and_gradient, options.optimizer, on_step, compiled.canvas.limits), values
     )
 
 
@@ -193,13 +201,13 @@ class Problem:
       value_and_gradient: the function, for each example of a batch.
       config: algorithm, steps, step size and stopping criterion.
       on_step: called after every step.
-      bound: largest absolute value; None for no limit.
+      limits: lowest and highest value; None for no limits.
     """
 
     value_and_gradient: ValueAndGradient
     config: OptimizerConfig
     on_step: StepFn = lambda value, values: None
-    bound: float | None = None
+    limits: tuple[float, float] | None = None
 
 
 def maximize(problem: Problem, values: tf.Tensor) -> tf.Tensor:
@@ -259,8 +267,8 @@ def _step_by_step(
     for step in range(1, config.steps + 1):
         value, gradient = problem.value_and_gradient(values)
         values += update(step, smooth(gradient, step / config.steps))
-        if problem.bound is not None:
-            values = tf.clip_by_value(values, -problem.bound, problem.bound)
+        if problem.limits is not None:
+            values = tf.clip_by_value(values, *problem.limits)
         total = float(tf.reduce_sum(value))
         if problem.on_step(total, values) or plateau.reached(total):
             break
@@ -275,7 +283,7 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     first value. SciPy's tolerances are off; it ends after `steps` steps, or when its line search
     finds no increase.
     """
-    config, bound = problem.config, problem.bound
+    config, limits = problem.config, problem.limits
     shape = values.shape
     start = values.numpy().ravel().astype(np.float64)
     scale = config.step_size * np.sqrt(start.size)
@@ -300,7 +308,7 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
         start / scale,
         jac=True,
         method="L-BFGS-B",
-        bounds=None if bound is None else Bounds(-bound / scale, bound / scale),
+        bounds=None if limits is None else Bounds(*(limit / scale for limit in limits)),
         callback=step,
         options={
             "maxiter": config.steps,

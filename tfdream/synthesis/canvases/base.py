@@ -50,8 +50,8 @@ class Canvas(abc.ABC):
         self.resampled = spec.resampled
 
     @property
-    def bound(self) -> float | None:
-        """Largest absolute value that the values may take; None without a bound."""
+    def limits(self) -> tuple[float, float] | None:
+        """Lowest and highest value that the values may take; None without limits."""
         return None
 
     @abc.abstractmethod
@@ -66,6 +66,18 @@ class Canvas(abc.ABC):
     @abc.abstractmethod
     def start(self, context: Context) -> tf.Tensor:
         """Return the values that leave the original unchanged."""
+
+    def resize_values(
+        self, values: tf.Tensor, context: Context, size: Size | None = None
+    ) -> tf.Tensor:
+        """Return the values with which an octave begins; by default, they have no octaves.
+
+        Args:
+          values: values at the end of the previous octave.
+          context: context of the original.
+          size: size of the octave's view; None for the view as it is.
+        """
+        return values
 
     def gains_to_values(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
         """Return the values that apply gains in dB to the original, within the canvas's bounds.

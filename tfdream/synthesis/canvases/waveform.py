@@ -26,8 +26,9 @@ class Waveform(Canvas):
     config: WaveformCanvasConfig
 
     @property
-    def bound(self) -> float | None:
-        return self.config.bound
+    def limits(self) -> tuple[float, float] | None:
+        bound = self.config.bound
+        return None if bound is None else (-bound, bound)
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         context = {"waveform": waveform}
