@@ -66,9 +66,11 @@ def test_its_weights_are_finite_and_its_output_depends_on_the_input(name):
 def test_a_dream_raises_its_objective_in_the_file(name, tmp_path):
     rate = 22050
     seconds = np.arange(3 * rate) / rate
-    notes = np.sin(2 * np.pi * 220 * 2 ** (np.floor(2 * seconds) / 4) * seconds)
+    hertz = 220 * 2 ** (np.floor(2 * seconds) / 4)
+    notes = sum(np.sin(2 * np.pi * n * hertz * seconds) / n for n in range(1, 9))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(seconds))
     song = tmp_path / "song.wav"
-    soundfile.write(song, 0.3 * notes * np.exp(-3 * (seconds % 0.5)), rate)
+    soundfile.write(song, 0.2 * (notes + noise) * np.exp(-3 * (seconds % 0.5)), rate)
     recipe = config.load("dream/recommended", config.DreamConfig, ["optimizer.steps=3"])
     result = dream(song, tmp_path / "out.wav", Run.open(name), recipe)
     assert result["objective_rendered"] > 1.05 * result["objective_before"]

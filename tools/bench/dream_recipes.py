@@ -165,7 +165,7 @@ def change_levels(original: Path, output: Path, gains_db: Any) -> None:
 
     Args:
       original: the file.
-      output: the changed file, attenuated if it would be louder than the original.
+      output: the changed file, as loud as the original.
       gains_db: levels in dB `[bins, frames]`, hertz and seconds of the cells → gains in dB.
     """
     samples, rate = soundfile.read(original, always_2d=True)
@@ -174,10 +174,12 @@ def change_levels(original: Path, output: Path, gains_db: Any) -> None:
     gain = 10 ** (gains_db(level_db(mid), hertz, seconds) / 20)
     _, changed = signal.istft(signal.stft(samples.T, **settings)[2] * gain, **settings)
     changed = changed.T[: len(samples)]
-    energy = np.mean(changed**2)
-    changed *= min(1.0, np.sqrt(np.mean(samples**2) / energy)) if energy else 1.0
+    before, after = (
+        np.mean(signal.sosfilt(audio.k_weighting(rate), each, axis=0) ** 2)
+        for each in (samples, changed)
+    )
     output.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(output, changed, rate, subtype="PCM_24")
+    soundfile.write(output, changed * np.sqrt(before / after), rate, subtype="FLOAT")
 
 
 def level_db(stft: NDArray[Any]) -> NDArray[Any]:
