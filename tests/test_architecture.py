@@ -143,7 +143,7 @@ def test_broad_handlers_raise_again():
 
 # Calls that run code from a file; `yaml.load` does so with some loaders.
 RUNS_CODE = {"eval", "exec", "__import__", "load_model", "Lambda", "system", "unsafe_load"}
-READERS = {"yaml.load": "tfdream.io.documents", "tf.saved_model.load": "tfdream.export"}
+READERS = {"yaml.load": "tfdream.io.documents", "tf.saved_model.load": "tfdream.export.saved_model"}
 UNSAFE_MODULES = {"pickle", "dill", "marshal", "shelve", "joblib"}
 
 

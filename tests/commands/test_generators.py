@@ -35,10 +35,6 @@ def test_invalid_arguments_are_errors(generation, trained, tmp_path, arguments, 
     assert not list(tmp_path.iterdir())
 
 
-def test_exporting_a_generator_is_an_error(generation, tmp_path):
-    assert "use tfdream generate" in refusal("export", generation[0], tmp_path / "saved_model")
-
-
 def test_a_judge_of_a_generator_is_a_usage_error(dataset, generation_path, trained, tmp_path):
     call = ("train", generation_path, dataset, tmp_path / "run", "--judge", trained[0])
     result = invoke(*call)

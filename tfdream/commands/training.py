@@ -213,17 +213,20 @@ def layers(run: Path) -> Result:
 
 @command()
 @click.argument("run", type=options.PATH)
-@click.argument("saved_model", type=options.PATH)
+@click.argument("output", type=options.PATH)
 @options.force
-def export(run: Path, saved_model: Path, force: bool) -> Result:
-    """Write the network of RUN as a SavedModel whose input is a waveform.
+def export(run: Path, output: Path, force: bool) -> Result:
+    """Write the network of RUN in the format that the extension of OUTPUT selects.
 
-    The SavedModel of a translation contains both directions.
+    Without extension: a SavedModel whose input is a waveform; that of a translation contains both
+    directions, that of a sequence model generates frames. Classifiers: .tflite for TensorFlow Lite,
+    .onnx for ONNX (needs the extra 'onnx'). Any run: .safetensors contains weights and settings in
+    one file, which tfdream models install NAME --from FILE imports.
     """
     from tfdream.export import export
     from tfdream.runs import open_run
 
-    return export(open_run(run), saved_model, force)
+    return export(open_run(run), output, force)
 
 
 def _fold(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Run folders in zip and tar archives from untrusted sources."""
+"""Run folders in zip archives, tar archives and safetensors files from untrusted sources."""
 
 import lzma
 import tarfile
@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from tfdream.errors import ModelError
+from tfdream.presets import safetensors
 
-FILES = ("run.json", "config.yaml", "model.weights.h5", "card.yaml")
+FILES = (*safetensors.TEXTS, safetensors.WEIGHTS)
 """The files of a run that a preset consists of; others are not read."""
 MAX_BYTES = 1 << 30
 """Limit for the size of one file."""
@@ -30,12 +31,15 @@ def unpack(archive: Path, folder: Path) -> None:
     never used as paths of the file system.
 
     Args:
-      archive: a zip, wheel, or tar file, compressed or not.
+      archive: a zip, wheel, or tar file, compressed or not, or a safetensors file.
       folder: an existing folder.
 
     Raises:
       ModelError: if the archive is damaged, contains no run or several, or a file is too large.
     """
+    if safetensors.is_safetensors(archive):
+        safetensors.unpack(archive, folder)
+        return
     try:
         with _members(archive) as (sizes, open_member):
             roots = sorted(
@@ -83,8 +87,8 @@ def _members(archive: Path) -> Iterator[tuple[dict[str, int], _Open]]:
         return
     if not tarfile.is_tarfile(archive):
         raise ModelError(
-            f"'{archive}' is neither a run folder nor a zip or tar archive; give one that contains "
-            "a run"
+            f"'{archive}' is neither a run folder nor a zip, tar or safetensors file; give one "
+            "that contains a run"
         )
     with tarfile.open(archive) as packed_tar:
         members = {each.name: each for each in packed_tar.getmembers() if each.isfile()}
