@@ -2,7 +2,7 @@
 
     python tools/presets/genres.py FOLDER
 
-The recordings are downloaded from Debian packages (bookworm; needs apt-get, dpkg and about 600 MB),
+The recordings are downloaded from Debian packages (bookworm; needs apt-get, dpkg and 710 MB),
 arranged with one folder per genre, prepared, and used for training and evaluation by tfdream's own
 commands. FOLDER/genres becomes the run with its model card; steps whose results exist are not
 repeated. --install copies the run into the package.
