@@ -210,7 +210,7 @@ def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
     )
     result = train(config, dataset, folder, TrainOptions(test_fold=None))
     assert keras.config.dtype_policy() is before
-    assert set(result["metrics"]) == {"loss", "accuracy"}
+    assert set(result["metrics"]) == {"loss", "accuracy", "macro_f1"}
     run = Run.open(folder)
     assert run.info.training_folds == [0, 1, 2]
     assert {weight.dtype for weight in run.model.weights} == {"float32"}

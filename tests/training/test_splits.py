@@ -54,3 +54,23 @@ def test_every_other_difference_of_the_clips_is_named(loaded, configure, caplog)
     for name, value in settings.items():
         assert f"{name}={getattr(loaded.config, name)} instead of {value}" in record.message
     assert f"'{loaded.folder}' was prepared with other settings" in record.message
+
+
+def test_labels_that_only_a_held_out_fold_has_are_refused(loaded):
+    def only(label, shard):
+        tracks = [
+            (name, count)
+            for (name, count), index in zip(shard.tracks.items(), shard.track_labels, strict=True)
+            if index == label
+        ]
+        counts = {"tracks": dict(tracks), "track_labels": [label] * len(tracks)}
+        return shard.model_copy(update=counts)
+
+    shards = [only(0 if shard.fold else 1, shard) for shard in loaded.shards]
+    dataset = loaded.model_copy(update={"shards": shards})
+    with pytest.raises(DatasetError, match=r"test fold 0 has the labels tones, which the training"):
+        splits.check_labels(dataset, splits.split(dataset, "test", 0))
+    with pytest.raises(DatasetError, match=r"validation fold 0 .* --set prepare.split=segments"):
+        splits.check_labels(dataset, splits.split(dataset, "next", 2))
+    splits.check_labels(dataset, splits.split(dataset, "none", 1))
+    splits.check_labels(loaded, splits.split(loaded, "next", 0))

@@ -35,6 +35,11 @@ class PrepareConfig(Config):
     labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """New labels, and the labels of the source that each replaces; tracks of other labels are left
     out. Empty takes all labels as they are. See `parse_labels`."""
+    split: Literal["tracks", "segments"] = "tracks"
+    """What a fold consists of: whole tracks; or contiguous segments of every track, one per fold,
+    for few long mixes."""
+    gap_seconds: NotNegative = 5.0
+    """For split=segments: at least this duration is left out between two segments."""
     folds: Count = 5
     seed: Seed = 0
     shard_clips: Count = 128

@@ -105,7 +105,9 @@ class ClassificationTask(Task):
                 f"'{dataset.folder}' has one label ('{dataset.labels[0]}'); a classifier needs two "
                 "or more: prepare a folder with a sub-folder for each"
             )
-        return splits.split(dataset, config.training.validate_on, test_fold)
+        info = splits.split(dataset, config.training.validate_on, test_fold)
+        splits.check_labels(dataset, info)
+        return info
 
     def build(self) -> tuple[Classifier, keras.Model]:
         network = self.run.build_model()

@@ -10,7 +10,7 @@ from tfdream.runs import RunInfo, versions
 logger = logging.getLogger(__name__)
 
 # Settings of `prepare` that decide which folds, files and labels a clip has, but not its samples.
-_STORAGE_SETTINGS = {"codec", "folds", "labels", "seed", "shard_clips"}
+_STORAGE_SETTINGS = {"codec", "folds", "gap_seconds", "labels", "seed", "shard_clips", "split"}
 
 
 def check_clips(config: BaseExperiment, dataset: Dataset) -> None:
@@ -82,3 +82,28 @@ def split(dataset: Dataset, validate_on: str, test_fold: int | None) -> RunInfo:
         training_folds=training,
         versions=versions(),
     )
+
+
+def check_labels(dataset: Dataset, info: RunInfo) -> None:
+    """Check that the training folds have all labels of the test and the validation fold.
+
+    Raises:
+      DatasetError: if a label is missing, which a classifier could not predict.
+    """
+    clips, _ = dataset.counts_per_fold()
+    rows = dict(zip(dataset.folds, clips, strict=True))
+    trained = sum(rows[fold] for fold in info.training_folds)
+    for kind, fold in (("test", info.test_fold), ("validation", info.validation_fold)):
+        if fold is None:
+            continue
+        missing = [
+            label
+            for label, count, training in zip(dataset.labels, rows[fold], trained, strict=True)
+            if count and not training
+        ]
+        if missing:
+            raise DatasetError(
+                f"{kind} fold {fold} has the labels {', '.join(missing)}, which the training folds "
+                f"{info.training_folds} lack; prepare '{dataset.folder}' again with more tracks of "
+                "each label or fewer folds, or, for long mixes, with --set prepare.split=segments"
+            )

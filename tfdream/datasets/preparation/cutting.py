@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,12 +29,16 @@ from tfdream.io import processes
 _FULL_SCALE = 32768  # libsndfile's, so that 16-bit sources are preserved exactly
 
 
-def cut(path: str | Path, config: PrepareConfig) -> list[bytes]:
+def cut(
+    path: str | Path, config: PrepareConfig, first_clip: int = 0, end_clip: int | None = None
+) -> list[bytes]:
     """Decode, mix to mono, resample, trim and cut one file.
 
     Args:
       path: an audio file.
       config: clip length, trims and codec.
+      first_clip: number of the first clip to return.
+      end_clip: number of the clip after the last one; None for the end of the file.
 
     Returns:
       The clips in order, each of `config.clip_samples` samples, encoded with `config.codec`.
@@ -47,7 +52,8 @@ def cut(path: str | Path, config: PrepareConfig) -> list[bytes]:
     with audio.Reader(path) as reader:
         mid = reader.mid(rate)
         start, end = config.skip_start_seconds * rate, config.skip_end_seconds * rate
-        for piece in audio.rechunk(audio.trim(mid, round(start), round(end)), size):
+        pieces = audio.rechunk(audio.trim(mid, round(start), round(end)), size)
+        for piece in islice(pieces, first_clip, end_clip):
             samples += len(piece)
             if len(piece) < size and not _keeps_tail(len(piece), bool(clips), config):
                 break
@@ -178,7 +184,7 @@ def _map_in_pool(
 
 def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
     try:
-        return cut(track.path, config)
+        return cut(track.path, config, track.first_clip, track.end_clip)
     except AudioError as error:
         return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
     except MemoryError:
@@ -194,4 +200,7 @@ def _count(track: Track, config: PrepareConfig) -> int:
     seconds = max(0.0, header.estimated_samples / header.sample_rate - skipped_seconds)
     clips, rest = divmod(round(seconds * config.sample_rate), config.clip_samples)
     clips += rest > 0 and _keeps_tail(rest, clips > 0, config)
+    if track.end_clip is not None:
+        clips = min(clips, track.end_clip)
+    clips = max(0, clips - track.first_clip)
     return min(clips, config.max_clips_per_track or clips)

@@ -20,7 +20,7 @@ from typing import Any
 from tfdream.config import PrepareConfig
 from tfdream.datasets import manifest, records
 from tfdream.datasets.manifest import Dataset
-from tfdream.datasets.preparation import cutting, shards
+from tfdream.datasets.preparation import cutting, segments, shards
 from tfdream.datasets.preparation.beam import Beam
 from tfdream.datasets.preparation.journal import Journal, remove_journal, settings_differ
 from tfdream.datasets.preparation.shards import ShardContext, WrittenShard
@@ -98,6 +98,12 @@ def prepare(
     tracks, warnings = group_duplicates(tracks)
     warnings += similar_labels(track.label for track in tracks)
     _log_warnings(warnings)
+    if config.split == "segments":
+        tracks, undivided = segments.divide(tracks, config)
+        skipped = [*skipped, *undivided]
+        if not tracks:
+            reasons = "; ".join(f"{path}: {reason}" for path, reason in skipped[:3])
+            raise DatasetError(f"no file of '{source}' can be divided ({reasons})")
     tracks = assign_folds(tracks, config.folds, config.seed)
     fingerprint = _fingerprint(tracks, config)
     if options.force:
@@ -190,7 +196,8 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
     digest = hashlib.sha256(config.model_dump_json().encode())
     for track in tracks:
         size = track.path.stat().st_size if track.path.is_file() else -1
-        line = [track.name, track.label, track.group, track.fold, size]
+        clips = [track.first_clip, track.end_clip]
+        line = [track.name, track.label, track.group, track.fold, size, *clips]
         digest.update(json.dumps(line).encode())
     return digest.hexdigest()
 

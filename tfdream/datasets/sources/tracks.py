@@ -8,7 +8,7 @@ TEST_FOLD, VALIDATION_FOLD, TRAINING_FOLD = 0, 1, 2
 
 
 class Track(NamedTuple):
-    """One audio file with a label."""
+    """One audio file with a label, or a part of one."""
 
     name: str
     """Path relative to the source, with forward slashes, for reports."""
@@ -17,6 +17,10 @@ class Track(NamedTuple):
     group: str
     """Artist, album or recording: must not be split over training and test."""
     fold: int | None = None
+    first_clip: int = 0
+    """First clip of the file that belongs to the track."""
+    end_clip: int | None = None
+    """Clip after the last one; None for all clips up to the end of the file."""
 
 
 class Skipped(NamedTuple):
