@@ -130,7 +130,6 @@ WRONG_CALLS = [
     ["crossvalidate", "lil_data", "a"],
     ["crossvalidate", "lil_data", "a", "b", "--epochs", "0"],
     ["predict", "a"],
-    ["dream", "a", "b"],
     ["dream", "a", "b", "--model", "c", "--bits", "17"],
     ["dream", "a", "b", "--model", "c", "--layer", "x", "--objective", "y()"],
     ["dream", "a", "--model", "c"],
