@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfdream.config import TrainingConfig, TranslationTrainingConfig
+from tfdream.config import TrainingConfig, TranslationTrainingConfig, load_experiment
 from tfdream.training import optimizers
 
 STEPS = 10
@@ -76,6 +76,22 @@ def test_the_last_epochs_of_a_translation_decay():
     assert [float(rate(epoch * STEPS)) for epoch in range(7)] == pytest.approx(
         [0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.0], abs=1e-8
     )
+
+
+@pytest.mark.parametrize("epochs", [13, 40, 200])
+def test_the_published_cyclegan_decays_on_request_with_any_number_of_epochs(epochs):
+    """The document trained 13 epochs at a constant rate, Zhu et al. 100 and 100 with decay."""
+    name, given = "dreaming_in_music_cyclegan", [f"training.epochs={epochs}"]
+    assert load_experiment(name).training.epochs == 13
+    constant = optimizers.build_for_translation(load_experiment(name, given).training, STEPS)
+    constant.iterations.assign(epochs * STEPS)
+    assert float(constant.learning_rate) == pytest.approx(2e-4)
+    given.append("training.decay_share=0.5")
+    decaying = optimizers.build_for_translation(load_experiment(name, given).training, STEPS)
+    for share, rate in ((0.4, 2e-4), (0.75, 1e-4), (1, 0)):
+        decaying.iterations.assign(round(share * epochs * STEPS))
+        # 13 epochs have a decay of 6, which begins half an epoch late.
+        assert float(decaying.learning_rate) == pytest.approx(rate, abs=1e-5)
 
 
 def test_a_translation_without_decay_has_a_constant_rate():
