@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
-from tfdream.config import DreamConfig, OctavesConfig, validate
+from tfdream.config import DreamConfig, OctavesConfig, load, validate
 from tfdream.errors import ConfigError
+from tfdream.signal.frontends.raw import RawFrontend
+from tfdream.synthesis.ascent.objectives import INPUT, Objective
 from tfdream.synthesis.ascent.objectives.layers import layer_norm
 from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.rendering.processor import Goal
@@ -270,3 +275,39 @@ def test_a_start_from_noise_is_independent_of_the_original(run, tiles):
     original, _ = build(run, **settings).process(tiles, apply=False)
     assert np.array_equal(original, tiles.channels)
     assert np.isfinite(measures["objective_after"]).all()
+
+
+# Samples without a bound
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
+def test_the_published_raw_dreams_have_no_bound(layer):
+    config = load(f"dream/raw_{layer}", DreamConfig)
+    assert config.canvas.model_dump() == {"kind": "waveform", "bound": None, "peak": 0.9}
+    assert (config.objective, config.normalize) == (f"layer_energy({layer})", 0.9)
+    assert (config.optimizer.kind, config.octaves.count) == ("lbfgs", 1)
+
+
+def test_samples_that_diverge_are_scaled_before_they_are_measured(run, tiles):
+    """A sum of squares grows beyond the range of float32, and each tile is scaled to 0.9."""
+    squares = Objective(
+        "squares()",
+        frozenset(),
+        lambda activations, targets: tf.reduce_sum(activations[INPUT] ** 2, axis=[1, 2]),
+    )
+    raw = SimpleNamespace(
+        model=run.model, frontend=RawFrontend(), sample_rate=RATE, clip_samples=RATE
+    )
+    mono = with_channels(tiles, tiles.channels[..., :1])
+    lbfgs = {"kind": "lbfgs", "steps": 100, "step_size": 0.01}
+    results = {}
+    for name, scaled in (("bounded", {"bound": 1}), ("unbounded", {"peak": 0.9})):
+        optimizer = build(raw, squares, canvas=WAVEFORM | scaled, optimizer=lbfgs)
+        results[name], measures = optimizer.process(mono)
+        assert np.isfinite(measures["objective_after"]).all()
+    np.testing.assert_allclose(np.abs(results["unbounded"]).max(axis=(1, 2)), 0.9, rtol=1e-5)
+    # Bounds turn every sample into 1 or −1; without them the waveform keeps its shape.
+    crest = {name: np.abs(values).max() / values.std() for name, values in results.items()}
+    assert crest["bounded"] < 1.5
+    original = mono.channels[0].ravel()
+    assert np.corrcoef(results["unbounded"][0].ravel(), original)[0, 1] > 0.99

@@ -162,11 +162,11 @@ class TileOptimizer:
         tile_seconds = self.grid.samples / self.sample_rate
         options = AscentOptions(self.recipe.optimizer, tile_seconds, rng)
         targets = [compiled.precompute(unchanged, guide) for compiled in self.octaves]
-        stopped = False
+        final, stopped = values, False
 
         def render(values: tf.Tensor) -> NDArray[Any]:
-            whole = canvas.resize_values(values, context)
-            changed = self._render(whole, context, channels).numpy()
+            finished = canvas.finish(values, context)
+            changed = self._render(finished, context, channels).numpy()
             mixed: NDArray[Any] = tiles.channels + np.float32(self.recipe.mix) * (
                 changed - tiles.channels
             )
@@ -179,7 +179,7 @@ class TileOptimizer:
 
         for repeat in range(self.recipe.repeats):
             if repeat:
-                channels = self._render(values, context, channels)
+                channels = self._render(final, context, channels)
                 context = self._analyze(tf.reduce_mean(channels, axis=2), seconds)
                 values = canvas.start(context)
             for compiled, octave_targets in zip(self.octaves, targets, strict=True):
@@ -187,10 +187,10 @@ class TileOptimizer:
                 values = ascend(compiled, values, context, octave_targets, options, step)
                 if stopped:
                     break
-            values = canvas.resize_values(values, context)
+            final = canvas.finish(values, context)
             if stopped:
                 break
-        return values, context, render(values)
+        return final, context, render(values)
 
 
 def _compiled(function: Callable[..., Any], autograph: bool = False) -> Callable[..., Any]:

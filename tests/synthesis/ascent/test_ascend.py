@@ -319,3 +319,22 @@ def test_a_smoothed_gradient_gives_smoother_steps_that_raise_the_objective(
             )
             # Adam's first step has the gradient's sign, and not its size.
             assert smooth < rough or kind == "adam"
+
+
+def test_an_objective_without_a_limit_ends_with_finite_values():
+    """The sum of the squares of ever larger samples exceeds the range of float32."""
+    squares = Objective(
+        "squares()",
+        frozenset(),
+        lambda activations, targets: tf.reduce_sum(activations[INPUT][..., 0] ** 2, axis=1),
+    )
+    compiled = CompiledObjective(waveform_canvas(RawFrontend(), SIZE), None, squares, {})
+    start = tf.constant(np.linspace(-0.1, 0.2, SIZE)[np.newaxis], tf.float32)
+    steps = Steps()
+    values = optimize(compiled, start, on_step=steps, kind="lbfgs", steps=100, step_size=0.01)
+    assert np.isfinite(values).all()
+    assert np.isfinite([value for value, _ in steps]).all()
+    assert np.abs(values).max() > 1e6
+    np.testing.assert_array_equal(steps[-1][1], values)
+    # It grows along itself.
+    assert np.corrcoef(values[0], start[0])[0, 1] > 0.999

@@ -280,8 +280,8 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
 
     Values are divided by step_size · √(number of values): the first step of L-BFGS-B has unit
     length, which then is `step_size` for each value on average. The objective is divided by its
-    first value. SciPy's tolerances are off; it ends after `steps` steps, or when its line search
-    finds no increase.
+    first value. SciPy's tolerances are off; it ends after `steps` steps, when its line search finds
+    no increase, or with the last finite values if the objective exceeds the range of float32.
     """
     config, limits = problem.config, problem.limits
     shape = values.shape
@@ -289,6 +289,7 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     scale = config.step_size * np.sqrt(start.size)
     first = max(abs(float(tf.reduce_sum(problem.value_and_gradient(values)[0]))), _TINY)
     plateau = _Plateau(config)
+    finite = start / scale
 
     def loss_and_gradient(scaled: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         value, gradient = problem.value_and_gradient(unscaled(scaled))
@@ -296,10 +297,15 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
         return -float(tf.reduce_sum(value)) / first, descent
 
     def unscaled(scaled: NDArray[Any]) -> tf.Tensor:
-        return tf.constant((scaled * scale).reshape(shape), tf.float32)
+        with np.errstate(over="ignore"):
+            return tf.constant((scaled * scale).reshape(shape), tf.float32)
 
     def step(intermediate_result: OptimizeResult) -> None:
+        nonlocal finite
         total = -float(intermediate_result.fun) * first
+        if not np.isfinite(total):
+            raise StopIteration
+        finite = intermediate_result.x.copy()
         if problem.on_step(total, unscaled(intermediate_result.x)) or plateau.reached(total):
             raise StopIteration
 
@@ -318,7 +324,7 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
             "gtol": 0.0,
         },
     )
-    return unscaled(result.x)
+    return unscaled(result.x if np.isfinite(result.fun) else finite)
 
 
 _OPTIMIZERS: dict[str, Callable[[Problem, tf.Tensor], tf.Tensor]] = {

@@ -79,6 +79,13 @@ class Canvas(abc.ABC):
         """
         return values
 
+    def finish(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        """Return the values that are rendered and measured after an optimization.
+
+        By default, these are the values at full size. They are finite whenever the values are.
+        """
+        return self.resize_values(values, context)
+
     def gains_to_values(self, gain_db: tf.Tensor, context: Context) -> tf.Tensor:
         """Return the values that apply gains in dB to the original, within the canvas's bounds.
 

@@ -18,6 +18,9 @@ class WaveformCanvasConfig(CanvasConfig):
     kind: Literal["waveform"]
     bound: Positive | None = None
     """Largest absolute sample, 1 at full scale; null removes the bound."""
+    peak: Positive | None = None
+    """Largest absolute sample to which each tile is scaled after the optimization; null leaves the
+    level as it is. Without a bound, an objective can rise until the samples overflow."""
 
 
 class Waveform(Canvas):
@@ -39,6 +42,12 @@ class Waveform(Canvas):
 
     def start(self, context: Context) -> tf.Tensor:
         return context["waveform"]
+
+    def finish(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+        if self.config.peak is None:
+            return values
+        largest = tf.reduce_max(tf.abs(values), axis=1, keepdims=True)
+        return self.config.peak * tf.math.divide_no_nan(values, largest)
 
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         if self.mask is None:
