@@ -101,6 +101,15 @@ def test_dreaming_in_music_is_trained_as_the_code_that_it_cites(name):
     assert (loaded.prepare.folds, training.validate_on) == (10, "next")  # 8, 1 and 1 of 10
 
 
+def test_levels_of_dreaming_in_music_have_the_range_of_the_clip():
+    for name in ("amplitude", "amplitude_phase"):
+        loaded = config.load_experiment(f"dreaming_in_music_{name}")
+        assert loaded.frontend.level_range == "min_max"
+    for name in ("small_cyclegan", "recommended_generator"):
+        text = message(config.load_experiment, name, ["frontend.level_range=min_max"])
+        assert "needs levels in dB on one scale; use top_db" in text
+
+
 def test_images_of_lil_data_have_631_rows_and_columns():
     """Bins and frames follow from the published clip length and transform."""
     loaded = config.load("lil_data", Experiment)

@@ -240,6 +240,63 @@ def test_the_image_of_a_clip_does_not_depend_on_its_loudness():
         np.testing.assert_allclose(louder, frontend(music()), atol=1e-4)  # float32
 
 
+@pytest.mark.parametrize("kind", ["amplitude", "amplitude_phase", "mel"])
+def test_min_max_shows_the_range_of_each_clip(kind):
+    """The document: 10 · log10|D|, scaled to the range (0, 1)."""
+    section = MelFrontendConfig if kind == "mel" else SpectrogramFrontendConfig
+    bands = {"bands": 20} if kind == "mel" else {}
+    frontend = build(section(kind=kind, stft=SPEC, level_range="min_max", **bands), RATE)
+    waveform = music() * tf.constant([[1.0], [0.01]])
+    image = frontend(waveform).numpy()[..., 0]
+    assert image.min(axis=(1, 2)) == pytest.approx(0, abs=1e-6)
+    assert image.max(axis=(1, 2)) == pytest.approx(1, abs=1e-6)
+    if kind == "amplitude":
+        levels = 10 * np.log10(magnitude(waveform).astype(np.float64))
+        low, high = (f(levels, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+        expected = ((levels - low) / (high - low)).transpose(0, 2, 1)
+        np.testing.assert_allclose(image, expected, atol=2e-6)  # float32 logarithms
+
+
+def test_min_max_is_inverted_without_loss():
+    frontend = spectrogram("amplitude", level_range="min_max")
+    waveform = music()
+    image, metadata = frontend.analyze(waveform)
+    result = frontend.image_to_magnitude(image, metadata, SAMPLES).numpy()
+    assert relative_error(result, magnitude(waveform)) < 1e-4
+    with pytest.raises(ConfigError, match="range of the clip's levels is not known"):
+        frontend.image_to_magnitude(image, metadata._replace(range_db=None), SAMPLES)
+    with pytest.raises(ConfigError, match=r"level_range=min_max: .* no gain in dB"):
+        frontend.change_to_gain_db(image, SAMPLES)
+
+
+def test_silence_is_black_with_min_max():
+    frontend = spectrogram("amplitude", level_range="min_max")
+    assert not frontend(tf.zeros([1, SAMPLES])).numpy().any()
+    assert not frontend(1e-9 * music()).numpy().any()
+
+
+def test_min_max_has_a_gradient_and_the_image_of_its_parts():
+    frontend = spectrogram("amplitude", level_range="min_max")
+    waveform = music()
+    with tf.GradientTape() as tape:
+        tape.watch(waveform)
+        total = tf.reduce_sum(frontend(waveform))
+    gradient = tape.gradient(total, waveform).numpy()
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+    level = frontend.scale.power_to_level(stft_to_power(waveform_to_stft(waveform, SPEC)))
+    image = frontend.parts_to_image(level, tf.zeros_like(level))
+    np.testing.assert_allclose(image, frontend(waveform), atol=1e-6)
+
+
+def test_min_max_needs_levels():
+    for kind in ("phase", "log1p"):
+        with pytest.raises(ConfigError, match="level_range=min_max needs an image of levels"):
+            validate(
+                {"kind": kind, "level_range": "min_max"}, SpectrogramFrontendConfig, "the test"
+            )
+
+
 def test_silence_is_black():
     """Also where rounding or dither leave something below the level that counts as silence."""
     for level_db in (-np.inf, -180.0, -140.0, -101.0):

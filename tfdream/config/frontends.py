@@ -119,6 +119,18 @@ class StftImageConfig(ImageFrontendConfig):
     """Base of the sections of frontends whose images are made from an STFT and can be inverted."""
 
     stft: StftSpec = StftSpec()
+    level_range: Literal["top_db", "min_max"] = "top_db"
+    """Levels that the image shows as 0 and 1: `top_db` below the clip's maximum and the maximum; or
+    the clip's own minimum and maximum."""
+
+    @model_validator(mode="after")
+    def _range_fits(self) -> "StftImageConfig":
+        if self.level_range != "top_db" and "level" not in self.channels:
+            raise ValueError(
+                f"level_range={self.level_range} needs an image of levels in dB; use "
+                "kind=amplitude, amplitude_phase or mel, or remove it"
+            )
+        return self
 
     def cells(self, samples: int) -> int:
         return self.stft.bins * self.stft.frames(samples)

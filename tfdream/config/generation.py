@@ -48,6 +48,11 @@ class GenerationExperiment(BaseExperiment):
                 f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
                 "generation needs; use amplitude or mel"
             )
+        if self.frontend.level_range != "top_db":
+            raise ValueError(
+                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
+                "generation needs levels in dB on one scale; use top_db"
+            )
         if self.frontend.size is not None:
             raise ValueError(
                 f"frontend.size={list(self.frontend.size)} gives columns that are not STFT frames; "

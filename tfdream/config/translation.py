@@ -73,6 +73,11 @@ class TranslationExperiment(BaseExperiment):
                 f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
                 "translation needs; use amplitude or mel"
             )
+        if self.frontend.level_range != "top_db":
+            raise ValueError(
+                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
+                "translation needs levels in dB on one scale; use top_db"
+            )
         if self.labels is not None and self.labels[0] == self.labels[1]:
             raise ValueError(f"labels={list(self.labels)} are the same; name two")
         return self

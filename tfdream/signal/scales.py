@@ -7,12 +7,15 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfdream.config import StftSpec
+from tfdream.errors import ConfigError
 from tfdream.signal.stft import db_to_magnitude, power_to_db
 
 # A clip whose loudest bin is below this counts as silence: its image is black, not amplified noise.
 SILENCE_DB = -100.0
 # Added to the power, because its square root has no finite derivative at zero.
 _TINY_POWER = 1e-10
+# Least range of a clip's levels, for clips with one level only.
+_LEAST_RANGE_DB = 1e-3
 
 
 _Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -40,9 +43,21 @@ class Scale(abc.ABC):
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         """Convert levels to a channel of an image."""
 
+    def range_db(self, level: tf.Tensor) -> tf.Tensor:
+        """Return the range of each clip's channel, `[batch, 1, 1]`; 0 where it is not in dB."""
+        return tf.zeros_like(self.reference(level))
+
     @abc.abstractmethod
-    def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        """Convert a channel of an image to magnitudes; clipped levels are lost."""
+    def channel_to_magnitude(
+        self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Convert a channel of an image to magnitudes; clipped levels are lost.
+
+        Args:
+          channel: the channel, `[batch, frames, bins]`.
+          reference: see `reference`.
+          range_db: see `range_db`; only a scale with a range of each clip needs it.
+        """
 
 
 class Decibels(Scale):
@@ -90,9 +105,48 @@ class Decibels(Scale):
         # This takes half of the passes over the levels that automatic differentiation takes.
         return channel(level, reference)
 
-    def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+    def range_db(self, level: tf.Tensor) -> tf.Tensor:
+        return tf.fill(tf.shape(self.reference(level)), self.top_db)
+
+    def channel_to_magnitude(
+        self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
+    ) -> tf.Tensor:
         magnitude = self.level_to_magnitude((channel - 1) * self.top_db + reference)
         return tf.where(channel > 0, magnitude, 0.0)
+
+
+class MinMax(Decibels):
+    """Levels in dB; the channel maps the clip's own minimum and maximum to 0 and 1.
+
+    The minimum and the maximum are excluded from the gradient. Silence is black, as with `top_db`.
+
+    Source: "Dreaming in Music", section III-A: "scaled to the range (0, 1)".
+
+    >>> scale = MinMax(StftSpec(n_fft=256, hop_samples=64), top_db=80.0)
+    >>> level = scale.power_to_level(tf.constant([[[4096.0, 40.96, 0.4096]]]))
+    >>> scale.level_to_channel(level, scale.reference(level)).numpy().round(3)
+    array([[[1. , 0.5, 0. ]]], dtype=float32)
+    """
+
+    def range_db(self, level: tf.Tensor) -> tf.Tensor:
+        loudest = tf.reduce_max(level, axis=[1, 2], keepdims=True)
+        lowest = tf.reduce_min(level, axis=[1, 2], keepdims=True)
+        lowest = tf.where(loudest < SILENCE_DB, SILENCE_DB, lowest)
+        return tf.maximum(self.reference(level) - lowest, _LEAST_RANGE_DB)
+
+    def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        range_db = tf.stop_gradient(self.range_db(level))
+        return tf.clip_by_value(1 + (level - tf.stop_gradient(reference)) / range_db, 0, 1)
+
+    def channel_to_magnitude(
+        self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        if range_db is None:
+            raise ConfigError(
+                "frontend.level_range=min_max: the range of the clip's levels is not known; use "
+                "frontend.level_range=top_db"
+            )
+        return self.level_to_magnitude((channel - 1) * range_db + reference)
 
 
 class Log1p(Scale):
@@ -116,7 +170,9 @@ class Log1p(Scale):
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         return level
 
-    def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+    def channel_to_magnitude(
+        self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
+    ) -> tf.Tensor:
         return self.level_to_magnitude(channel)
 
 
@@ -151,7 +207,9 @@ class LogPower(Scale):
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         return level
 
-    def channel_to_magnitude(self, channel: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+    def channel_to_magnitude(
+        self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
+    ) -> tf.Tensor:
         return tf.where(channel > 0, self.level_to_magnitude(channel), 0.0)
 
 

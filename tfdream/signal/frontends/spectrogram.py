@@ -12,7 +12,7 @@ from tfdream.signal.frontends.base import Frontend
 from tfdream.signal.images import Size, resize, spectra_to_images
 from tfdream.signal.mel import MelBands
 from tfdream.signal.phase import magnitude_to_waveform
-from tfdream.signal.scales import Decibels, Log1p, Scale
+from tfdream.signal.scales import Decibels, Log1p, MinMax, Scale
 from tfdream.signal.stft import (
     stft_to_phase,
     stft_to_power,
@@ -55,6 +55,8 @@ class ImageMetadata(NamedTuple):
     """float32 `[batch, frames, bins]`, for images without a level channel."""
     phase: tf.Tensor | None
     """float32 `[batch, frames, bins]` in radians: the original phase, if available."""
+    range_db: tf.Tensor | None = None
+    """float32 `[batch, 1, 1]`: range of the levels; level_range=min_max needs it."""
 
 
 class SpectrogramFrontend(Frontend):
@@ -80,7 +82,8 @@ class SpectrogramFrontend(Frontend):
         self.shows_level = config.channels != ("phase",)
         self.shows_phase = "phase" in config.channels
         logarithm = "log_magnitude" in config.channels
-        self.scale = scale or (Log1p() if logarithm else Decibels(config.stft, config.top_db))
+        of_range = {"top_db": Decibels, "min_max": MinMax}[config.level_range]
+        self.scale = scale or (Log1p() if logarithm else of_range(config.stft, config.top_db))
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
@@ -127,9 +130,12 @@ class SpectrogramFrontend(Frontend):
         """Return the image and the part of the clip that it does not show."""
         stft = waveform_to_stft(waveform, self.spec)
         power = stft_to_power(stft)
-        reference = self.scale.reference(self._power_to_level(power))
+        level = self._power_to_level(power)
         return self.stft_to_image(stft), ImageMetadata(
-            reference, tf.sqrt(power), stft_to_phase(stft)
+            reference_db=self.scale.reference(level),
+            magnitude=tf.sqrt(power),
+            phase=stft_to_phase(stft),
+            range_db=self.scale.range_db(level),
         )
 
     def invert(
@@ -176,7 +182,9 @@ class SpectrogramFrontend(Frontend):
         """
         if self.shows_level:
             channel = self._from_image(image, samples)[..., 0]
-            magnitude = self.scale.channel_to_magnitude(channel, metadata.reference_db)
+            magnitude = self.scale.channel_to_magnitude(
+                channel, metadata.reference_db, metadata.range_db
+            )
             return tf.sqrt(self.bands.to_bins(magnitude**2)) if self.bands else magnitude
         if metadata.magnitude is None:
             raise ConfigError(
@@ -193,7 +201,15 @@ class SpectrogramFrontend(Frontend):
         Args:
           change: change of the level channel, float32 `[batch, height, width, 1]`.
           samples: length of the waveform.
+
+        Raises:
+          ConfigError: if the range of the levels differs between clips.
         """
+        if self.config.level_range != "top_db":
+            raise ConfigError(
+                f"frontend.level_range={self.config.level_range}: a change of the image is no gain "
+                "in dB; use frontend.level_range=top_db"
+            )
         gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
         return self.bands.spread(gain_db) if self.bands else gain_db
 
