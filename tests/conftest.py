@@ -8,6 +8,7 @@ tests/training/conftest.py.
 import fcntl
 import json
 import os
+import sys
 from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -68,6 +69,16 @@ def tones(rng, samples):
     seconds = np.arange(samples) / RATE
     chord = np.sin(2 * np.pi * rng.uniform(200, 3000, (3, 1)) * seconds).mean(axis=0)
     return rng.uniform(0.1, 0.5) * chord + 1e-3 * rng.standard_normal(samples)
+
+
+def pytest_collection_finish():
+    """Compile graphs without Grappler, whose passes cost more than they save on tiny networks.
+
+    The results differ from those with Grappler by float32 rounding; processes that tests start, and
+    the commands, use it. TensorFlow is not imported here for tests that do not need it.
+    """
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session")
