@@ -68,7 +68,10 @@ def configs():
         "constant_q": {"min_hz": 1000, "octaves": 2, "hop_samples": 64},
         "mel": {"stft": SPEC, "bands": 24},
         "log_mel": {"stft": SPEC, "bands": 24, "float16": True},
-    } | {kind: {"stft": SPEC} for kind in (*KINDS, "log1p", "features", "autocorrelogram")}
+    } | {
+        kind: {"stft": SPEC}
+        for kind in (*KINDS, "log1p", "magnitude", "features", "autocorrelogram")
+    }
     result = {}
     for kind, section in sections(PACKAGE, FrontendConfig).items():
         config = section(kind=kind, **parameters.get(kind, {}))
@@ -128,7 +131,8 @@ def test_images_are_in_0_to_1():
     for name, frontend in frontends(GRAPHS):
         config = CONFIGS[name]
         assert config.gives_images == (len(frontend.shape(SAMPLES)) == 3)
-        if config.gives_images and config.kind not in ("log1p", "log_mel"):  # without upper limit
+        without_limit = config.kind in ("log1p", "log_mel", "magnitude")
+        if config.gives_images and not without_limit:
             image = frontend(music()).numpy()
             assert image.min() >= 0, name
             assert image.max() <= 1 + 1e-6, name  # the phase's π in float32

@@ -14,7 +14,7 @@ SAMPLES = 4000
 RATE = 8000
 STFT = StftSpec(n_fft=256, hop_samples=64)
 CANVAS_STFT = {"n_fft": 512, "hop_samples": 128}
-SPECTROGRAMS = ("amplitude", "phase", "amplitude_phase", "log1p", "mel", "log_mel")
+SPECTROGRAMS = ("amplitude", "phase", "amplitude_phase", "log1p", "magnitude", "mel", "log_mel")
 
 
 def levels(**phase):
@@ -459,7 +459,7 @@ def test_canvases_of_waveforms_accept_any_frontend(waveform):
 
 
 SHOWING = {
-    "level": {"amplitude", "amplitude_phase", "log1p", "mel", "log_mel"},
+    "level": {"amplitude", "amplitude_phase", "log1p", "magnitude", "mel", "log_mel"},
     "phase": {"phase", "amplitude_phase"},
 }
 

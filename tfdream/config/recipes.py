@@ -179,7 +179,9 @@ class TransferConfig(Recipe):
     """Replaces the two weights: 0 preserves the content, 1 uses the style alone. Both losses are
     then relative: to the initial style distance, and to the energy of the content's activations."""
     gram: Literal["channels", "time"] = "channels"
-    gram_normalization: Literal["gatys", "mse"] = "gatys"
+    gram_normalization: Literal["gatys", "mse", "normalized_mse"] = "gatys"
+    """Scale of the squared difference of Gram matrices: Gatys et al.'s, the mean square of matrices
+    divided by their positions, or of matrices divided by channels and positions."""
     init: Literal["content", "style", "noise"] = "content"
     """Initial sound of the canvas."""
 

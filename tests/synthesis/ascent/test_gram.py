@@ -120,3 +120,15 @@ def test_a_relative_objective_is_one_at_the_start():
 def test_a_sum_of_no_objectives_is_an_error():
     with pytest.raises(ConfigError, match="no layer"):
         total([])
+
+
+def test_normalized_matrices_are_divided_by_channels_and_positions():
+    for shape in [(20, 64), (99, 8)]:
+        target, image = (random_activations((1, *shape), seed) for seed in (1, 2))
+        grams = [
+            rows.T.astype(np.float64) @ rows.astype(np.float64) / rows.size
+            for rows in (target[0], image[0])
+        ]
+        expected = 500 * np.mean((grams[0] - grams[1]) ** 2)
+        objective = style("layer", 500, gram_matrix(target), "channels", "normalized_mse")
+        np.testing.assert_allclose(value(objective, image)[0], expected, rtol=1e-4)

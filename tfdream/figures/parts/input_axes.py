@@ -47,6 +47,7 @@ class InputAxes:
         by_quantity = {
             "level": Channel("level / dB", -self._image.top_db, 0, LEVEL_MAP),
             "phase": Channel("phase / °", -180, 180, ANGLE_MAP),
+            "magnitude": Channel("magnitude", 0, 1, LEVEL_MAP, unbounded=True),
             "log_magnitude": Channel("log(1 + magnitude)", 0, 1, LEVEL_MAP, unbounded=True),
             "log_power": Channel("log10(1 + c · power)", 0, 1, LEVEL_MAP, unbounded=True),
         }

@@ -3,6 +3,8 @@
 Source: "Music generation using style transfer", the baseline CNN.
 """
 
+from typing import Literal
+
 import keras
 from keras import layers, ops
 
@@ -12,14 +14,16 @@ def build(
     *,
     filters: int = 4096,
     kernel_size: int = 3,
+    activation: Literal["relu", "linear"] = "relu",
     seed: int = 0,
 ) -> keras.Model:
     """Build the network; its layer is ``conv1``. It accepts any number of frames.
 
     Args:
       input_shape: bins, frames and one channel.
-      filters: filters of the convolution, which is padded with zeros and followed by ReLU.
+      filters: filters of the convolution, which is padded with zeros.
       kernel_size: width of the convolution in frames.
+      activation: activation of the convolution; as published, it is linear.
       seed: seed of the weights, uniform in ±1/√(kernel_size · bins) as in PyTorch.
     """
     bins = input_shape[0]
@@ -30,7 +34,7 @@ def build(
         filters,
         kernel_size,
         padding="same",
-        activation="relu",
+        activation=activation,
         kernel_initializer=keras.initializers.RandomUniform(-limit, limit, seed=seed),
         bias_initializer=keras.initializers.RandomUniform(-limit, limit, seed=seed + 1),
         name="conv1",

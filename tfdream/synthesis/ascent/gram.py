@@ -18,7 +18,7 @@ from tfdream.synthesis.audio_model import AudioModel
 
 Over = Literal["channels", "time"]
 """The axis that the features of a Gram matrix lie on."""
-GramNormalization = Literal["gatys", "mse"]
+GramNormalization = Literal["gatys", "mse", "normalized_mse"]
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ def style(
       over: axis of the Gram matrix, as in the target.
       normalization: ``gatys`` for λ/(2·n_h·n_w·n_c)² ΣΣ (Gram_S − Gram_G)², where the Gram matrices
         are sums over n_h·n_w positions (here means, so that lengths may differ); ``mse`` for λ
-        times the mean square of the difference of Gram matrices, each over its positions.
+        times the mean square of the difference of Gram matrices, each over its positions;
+        ``normalized_mse`` for the same with each matrix over its features and positions.
 
     Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equations 3 to 5; "On
     the Generation of Music", section 4; "Music generation using style transfer", baseline CNN.
@@ -217,7 +218,8 @@ def style(
     def value(activations: Activations, targets: Targets) -> tf.Tensor:
         rows = flatten(activations[layer], over)
         features = rows.shape[2]
-        scale = 1 / (2 * features) ** 2 if normalization == "gatys" else 1 / features**2
+        scales = {"gatys": (2 * features) ** -2, "mse": features**-2}
+        scale = scales.get(normalization, features**-4)
         return weight * scale * target.distance(rows)
 
     return Objective(f"{weight:g}*style({layer})", frozenset({layer}), value)
