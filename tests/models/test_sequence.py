@@ -152,6 +152,53 @@ def test_training_reduces_the_loss(name):
     assert np.mean(losses[-2:]) < np.mean(losses[:2])
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def free_running_loss(model, frames):
+    """The one-to-many loss of two LSTM layers and a dense layer with a sigmoid, in float64."""
+    layers = [[w.astype(np.float64) for w in layer.get_weights()] for layer in model.recurrent]
+    kernel, bias = (w.astype(np.float64) for w in model.levels.get_weights())
+    states = [[np.zeros((len(frames), 5)) for _ in range(2)] for _ in layers]
+    frame, errors = frames[:, 0].astype(np.float64), []
+    for target in frames[:, 1:].transpose(1, 0, 2):
+        x = frame
+        for state, (of_input, of_state, offset) in zip(states, layers, strict=True):
+            parts = x @ of_input + state[0] @ of_state + offset
+            entrance, forget, candidate, exit_ = np.split(parts, 4, axis=1)
+            state[1] = sigmoid(forget) * state[1] + sigmoid(entrance) * np.tanh(candidate)
+            x = state[0] = sigmoid(exit_) * np.tanh(state[1])
+        frame = sigmoid(x @ kernel + bias)
+        errors.append((frame - target) ** 2)
+    return np.mean(errors)
+
+
+def test_the_free_running_loss_is_that_of_numpy():
+    """The published training: one frame in, all others out."""
+    model, frames = build("lstm"), images()
+    loss = float(model.free_running_nll(tf.constant(frames)))
+    assert loss == pytest.approx(free_running_loss(model, frames), rel=1e-5)  # float32
+    decoder = model.encode_prompt(tf.constant(frames[:, :1]))
+    generated, _ = generate_frames(model, decoder, 1, FRAMES - 1)
+    assert loss == pytest.approx(np.mean((generated - frames[:, 1:]) ** 2), rel=1e-5)
+    assert loss != pytest.approx(float(model.mean_nll(tf.constant(frames))), rel=1e-5)
+
+
+def test_the_free_running_loss_reads_the_first_frame_and_reaches_every_weight():
+    model, frames = build("lstm"), tf.constant(images())
+    with tf.GradientTape() as tape:
+        tape.watch(frames)
+        loss = model.free_running_nll(frames)
+    gradient, *of_weights = tape.gradient(loss, [frames, *model.trainable_variables])
+    assert all(np.abs(each).max() > 0 for each in of_weights)
+    # All other frames are targets only, whose gradient is that of the mean squared error.
+    decoder = model.encode_prompt(frames[:, :1])
+    generated, _ = generate_frames(model, decoder, 1, FRAMES - 1)
+    expected = 2 * (frames[:, 1:] - generated) / generated.size
+    np.testing.assert_allclose(gradient[:, 1:], expected, atol=1e-6)
+
+
 def test_an_unknown_model_is_an_error():
     with pytest.raises(ConfigError, match=r"model.name=choir is not one of: .*lstm"):
         sequence.build(ModelConfig(name="choir"), (BANDS, FRAMES, 1))

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError, ModelError
+from tfdream.runs import GenerationRun
 from tfdream.training.generation import image_to_frames
 from tfdream.training.train import train
 
@@ -74,6 +75,29 @@ def test_interrupted_training_continues_exactly(
     assert len(history(folder)) == 1
     train(configure_generation(), dataset, folder)
     assert_same_run(folder, generation[0])
+
+
+# One-to-many training
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_teacher_forcing_the_loss_is_that_of_the_generation(
+    configure_generation, dataset, folder, history, loaded
+):
+    config = configure_generation("training.teacher_forcing=false", "training.epochs=1")
+    train(config, dataset, folder)
+    model = GenerationRun.open(folder).sequence_model
+    clips = np.stack(list(ClipSet.from_folds(loaded, [0], "tones").waveforms()))
+    frames = image_to_frames(GenerationRun.open(folder).frontend(tf.constant(clips)))
+    repeated = tf.concat([frames, frames[:2]], axis=0)  # batches of four are filled up
+    loss = float(model.free_running_nll(repeated))
+    assert history(folder)[-1]["val_loss"] == pytest.approx(loss, rel=1e-4)  # float32
+
+
+def test_a_model_that_samples_needs_teacher_forcing(configure_generation, dataset, folder):
+    config = configure_generation(PRODUCT_CODES, "training.teacher_forcing=false")
+    with pytest.raises(ConfigError, match=r"model\.name=product_codes samples its output"):
+        train(config, dataset, folder)
 
 
 # Examples and errors

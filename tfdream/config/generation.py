@@ -21,6 +21,9 @@ class GenerationTrainingConfig(SupervisedTrainingConfig):
     """
 
     epochs: Count = 50
+    teacher_forcing: bool = True
+    """The input of each step is the true frame before it; false: the model's own output, from the
+    first frame of each clip on (one-to-many). A model that samples its output needs true."""
     gradient_norm: Positive | None = None
     """Clip gradients to this global norm."""
     preview_every: Count = 5

@@ -45,6 +45,7 @@ class SequenceModelTraining(TimedModel, keras.Model):
     ) -> None:
         super().__init__(name="generation")
         self.sequence_model = sequence_model
+        self.teacher_forcing = config.teacher_forcing
         self.mean = keras.metrics.Mean(name="loss")
         self.built = True
         self.compile(optimizer=optimizers.build_for_generation(config, steps_per_epoch))
@@ -55,14 +56,14 @@ class SequenceModelTraining(TimedModel, keras.Model):
         return [self.mean]
 
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Minimize the loss of predicting each frame from the frames before it.
+        """Minimize the loss of predicting each frame from true frames, or from the first frame.
 
         Returns:
           ``loss``, the mean over the epoch so far.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            loss = self.sequence_model.mean_nll(image_to_frames(images), training=True)
+            loss = self._loss(images, training=True)
             scaled = self.optimizer.scale_loss(loss / replicas)
         weights = self.sequence_model.trainable_variables
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
@@ -70,7 +71,13 @@ class SequenceModelTraining(TimedModel, keras.Model):
 
     def test_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the mean ``loss`` on held-out images."""
-        return self._update_mean(self.sequence_model.mean_nll(image_to_frames(images)))
+        return self._update_mean(self._loss(images))
+
+    def _loss(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        frames = image_to_frames(images)
+        if self.teacher_forcing:
+            return self.sequence_model.mean_nll(frames, training)
+        return self.sequence_model.free_running_nll(frames)
 
     def _update_mean(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         self.mean.update_state(loss)
@@ -125,6 +132,12 @@ class GenerationTask(Task):
     def build(self) -> tuple[SequenceModelTraining, SequenceModel]:
         sequence_model = self.run.build_sequence_model()
         training = self.run.config.training
+        if sequence_model.stochastic and not training.teacher_forcing:
+            raise ConfigError(
+                f"training.teacher_forcing=false needs a model whose output has a gradient, but "
+                f"model.name={self.run.config.model.name} samples its output; use "
+                "teacher_forcing=true, or model.name=lstm"
+            )
         return SequenceModelTraining(sequence_model, training, self.steps), sequence_model
 
     def adapt(self, network: SequenceModel) -> None:

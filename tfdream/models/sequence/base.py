@@ -61,7 +61,8 @@ class SequenceModel(keras.Model, abc.ABC):
 
     Frames are float32 `[batch, frames, bands]` in [0, 1]. A code represents one frame: it is the
     frame itself, or a few integers. In training, the input is the sequence of true frames (teacher
-    forcing); in generation, it is the model's own output.
+    forcing, `mean_nll`), or the first frame alone (`free_running_nll`); in generation, it is the
+    model's own output.
 
     Args:
       bands: values of a frame.
@@ -154,6 +155,39 @@ class SequenceModel(keras.Model, abc.ABC):
         """Return the mean of `nll` over all frames but the first one: a scalar."""
         codes = self.encode(frames)
         activations, _ = self._run_sequence(codes[:, :-1], None, training)
+        return tf.reduce_mean(self.nll(activations, codes[:, 1:]))
+
+    def free_running_nll(self, frames: tf.Tensor) -> tf.Tensor:
+        """Return the mean of `nll` if only the first frame is given: a scalar.
+
+        The output of each step is the input of the next one, as in generation at temperature 0, and
+        the gradient flows through all steps. Dropout is not applied.
+
+        Args:
+          frames: `[batch, frames, bands]`; the number of frames is static.
+        """
+        codes = self.encode(frames)
+        steps = codes.shape[1] - 1
+        initial = self._initial_state(tf.shape(codes)[0])
+        greedy, unused_seed = tf.constant(0.0), tf.constant([0, 0])
+
+        def step(
+            done: tf.Tensor, outputs: tf.TensorArray, code: tf.Tensor, state: RecurrentState
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, RecurrentState]:
+            activations, state = self._run_step(code, state)
+            code = self.sample(activations, greedy, unused_seed)
+            return done + 1, outputs.write(done, activations), code, state
+
+        outputs = tf.TensorArray(
+            self.compute_dtype, steps, element_shape=[codes.shape[0], self.output_features]
+        )
+        _, outputs, _, _ = tf.while_loop(
+            lambda done, *_: done < steps,
+            step,
+            (tf.constant(0), outputs, codes[:, 0], initial),
+            maximum_iterations=steps,
+        )
+        activations = tf.transpose(outputs.stack(), [1, 0, 2])
         return tf.reduce_mean(self.nll(activations, codes[:, 1:]))
 
     def encode_prompt(self, frames: tf.Tensor) -> DecoderState:
