@@ -1,3 +1,7 @@
+import hashlib
+from dataclasses import replace
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -6,6 +10,7 @@ import tensorflow as tf
 from tfdream.config import FeatureNetworkConfig
 from tfdream.errors import ConfigError, ModelError
 from tfdream.models import feature_networks, inspect
+from tfdream.models.feature_networks import vgg19
 
 SMALL = {
     "random_conv1d": {"filters": 16},
@@ -114,3 +119,73 @@ def test_vgg19_loads_a_weights_file_and_rejects_other_paths(tmp_path):
     np.testing.assert_array_equal(loaded.get_weights()[0], original.get_weights()[0])
     with pytest.raises(ModelError, match="neither a file"):
         build("vgg19", weights=str(tmp_path / "missing.h5"))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A file of random weights in the layout and with the name of Keras', and its network."""
+    donor = keras.applications.VGG19(include_top=False, weights=None)
+    path = tmp_path_factory.mktemp("keras") / "models" / vgg19.PUBLISHED.name
+    path.parent.mkdir()
+    layers = list(donor.layers)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.0.0"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}_{part}_1:0" for part in "Wb"[: len(layer.weights)]]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, array in zip(names, layer.get_weights(), strict=True):
+                group[name] = array
+    return path, donor
+
+
+def test_vgg19_loads_the_file_in_the_cache_of_keras(published, monkeypatch):
+    path, donor = published
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setenv("KERAS_HOME", str(path.parents[1]))
+    monkeypatch.setattr(vgg19, "PUBLISHED", replace(vgg19.PUBLISHED, md5=md5))
+    for weights in ("imagenet", str(path)):
+        model = build("vgg19", weights=weights)
+        for name in ("block1_conv1", "block5_conv4"):
+            for loaded, original in zip(
+                model.get_layer(name).get_weights(),
+                donor.get_layer(name).get_weights(),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(loaded, original)
+
+
+def test_a_file_with_the_name_of_keras_must_have_its_hash(published, monkeypatch):
+    path, _ = published
+    monkeypatch.setenv("KERAS_HOME", str(path.parents[1]))
+    for weights in ("imagenet", str(path)):
+        with pytest.raises(
+            ModelError, match="instead of 253f8cb515780f3b799900260a226db6"
+        ) as caught:
+            build("vgg19", weights=weights)
+        message = str(caught.value)
+        assert f"download {vgg19.PUBLISHED.url}" in message
+        assert str(path) in message
+        assert "\n" not in message
+
+
+def test_weights_of_another_network_are_refused_by_their_shapes(tmp_path):
+    path = tmp_path / "mine.h5"
+    with h5py.File(path, "w") as file:
+        file["kernel"] = np.zeros((5, 5, 3, 64), np.float32)
+    with pytest.raises(ModelError, match=r"cannot be loaded \(.*\(5, 5, 3, 64\)"):
+        build("vgg19", weights=str(path))
+
+
+def test_a_failed_download_explains_how_to_obtain_the_weights(tmp_path, monkeypatch):
+    def fail(**arguments):
+        raise OSError("no connection")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.applications, "VGG19", fail)
+    with pytest.raises(
+        ModelError, match=r"no connection.*; download https://.*notop\.h5 \(MD5"
+    ) as caught:
+        build("vgg19", weights="imagenet")
+    assert str(tmp_path / "models") in str(caught.value)
