@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.config import ModelConfig
+from tfdream.config import Experiment, ModelConfig, load
 from tfdream.errors import ConfigError, ModelError
 from tfdream.models import classifiers, inspect
 from tfdream.models.parts.outputs import is_multi_label
@@ -285,6 +285,25 @@ def test_the_raw_network_as_published_has_its_sizes():
     assert shapes == [(19997, 8), (4992, 8), (1217, 8)]
     norm = model.get_layer("norm0")
     assert (norm.epsilon, norm.center, norm.scale) == (1e-4, False, False)
+
+
+def test_initial_weights_of_the_raw_network_have_the_printed_range():
+    """U(±1/√n) for n inputs of a unit; Glorot's range depends on the outputs, too."""
+    options = load("raw_conv1d", Experiment).model.options
+    for initializer, limit in (
+        (options["initializer"], lambda inputs, outputs: inputs**-0.5),
+        ("glorot_uniform", lambda inputs, outputs: (6 / (inputs + outputs)) ** 0.5),
+    ):
+        keras.utils.set_random_seed(0)
+        model = build("raw_conv1d", (4000, 1), **options | {"initializer": initializer})
+        for name, inputs, outputs in (
+            ("conv2", 8 * 32, 8 * 32),
+            ("conv3", 8 * 128, 8 * 128),
+            ("embedding", *model.get_layer("embedding").kernel.shape),
+        ):
+            largest = np.abs(model.get_layer(name).kernel.numpy()).max()
+            assert largest == pytest.approx(limit(inputs, outputs), rel=0.01)
+            assert largest <= limit(inputs, outputs)
 
 
 # Features, "Music generation using style transfer"

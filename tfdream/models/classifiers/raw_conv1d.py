@@ -3,6 +3,8 @@
 Source: "Music Style Classification and Transformation", section 4.2.1.
 """
 
+from typing import Literal
+
 import keras
 from keras import layers
 
@@ -10,6 +12,8 @@ from keras import layers
 # this is the default of Lasagne, which it used.
 _EPSILON = 1e-4
 _MOMENTUM = 0.9
+
+Initializer = Literal["glorot_uniform", "fan_in_uniform"]
 
 
 def build(
@@ -20,6 +24,7 @@ def build(
     kernel_sizes: tuple[int, ...] = (8, 32, 128),
     strides: tuple[int, ...] = (2, 4, 4),
     dense_units: int = 256,
+    initializer: Initializer = "glorot_uniform",
 ) -> keras.Model:
     """Build the model.
 
@@ -30,18 +35,32 @@ def build(
       kernel_sizes: width of each convolution, in samples of its input.
       strides: stride of each convolution; there is no pooling.
       dense_units: units of the layer ``embedding``.
+      initializer: distribution of the first weights: Glorot's, or uniform from −1/√n to 1/√n, where
+        n is the number of inputs of a unit.
     """
+    # The variance of a uniform distribution from −1/√n to 1/√n is 1/(3n).
+    initial = {
+        "glorot_uniform": keras.initializers.GlorotUniform,
+        "fan_in_uniform": lambda: keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+    }[initializer]
     samples = keras.Input(input_shape, name="samples")
     x = _normalize("norm0")(samples)
     settings = zip(filters, kernel_sizes, strides, strict=True)
     for number, (count, kernel_size, stride) in enumerate(settings, start=1):
         x = layers.Conv1D(
-            count, kernel_size, strides=stride, activation="relu", name=f"conv{number}"
+            count,
+            kernel_size,
+            strides=stride,
+            activation="relu",
+            kernel_initializer=initial(),
+            name=f"conv{number}",
         )(x)
         x = _normalize(f"norm{number}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(dense_units, activation="relu", name="embedding")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    x = layers.Dense(
+        dense_units, activation="relu", kernel_initializer=initial(), name="embedding"
+    )(x)
+    logits = layers.Dense(classes, kernel_initializer=initial(), name="logits", dtype="float32")(x)
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(samples, probabilities, name="raw_conv1d")
 
