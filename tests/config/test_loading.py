@@ -110,6 +110,12 @@ def test_levels_of_dreaming_in_music_have_the_range_of_the_clip():
         assert "needs levels in dB on one scale; use top_db" in text
 
 
+def test_lil_data_has_three_sets():
+    """About 8000, 1000 and 750 clips: 8, 1 and 1 of 10 folds."""
+    loaded = config.load("lil_data", Experiment)
+    assert (loaded.prepare.folds, loaded.training.validate_on) == (10, "next")
+
+
 def test_images_of_lil_data_have_631_rows_and_columns():
     """Bins and frames follow from the published clip length and transform."""
     loaded = config.load("lil_data", Experiment)
@@ -245,7 +251,10 @@ def test_all_invalid_settings_are_reported_together():
     ("overrides", "named"),
     [
         (["frontend.stft.n_fft=1024", "frontend.stft.hop_samples=513"], "hop_samples=513.*512"),
-        (["training.checkpoint=best"], "checkpoint='best'.*validate_on='test'"),
+        (
+            ["training.checkpoint=best", "training.validate_on=test"],
+            "checkpoint='best'.*validate_on='test'",
+        ),
         (["training.patience=3", "training.validate_on=none"], "patience=3.*validate_on='none'"),
         (
             ["training.schedule=plateau", "training.validate_on=test"],

@@ -279,6 +279,16 @@ def test_lil_data_has_the_published_size():
     assert set(tapped(tf.zeros((1, 64, 64, 1)), training=False)) == set(tapped.output)
 
 
+def test_lil_data_can_be_centered_like_resnet50():
+    """The mean of Keras' three channels for a gray image."""
+    model = build("lil_data", (64, 48, 1), filters=(4, 8), dense_units=5, imagenet_center=True)
+    image = noise(model)
+    centered = inspect.tap(model, ["center"])(image)["center"]
+    gray = 255 * np.repeat(image, 3, axis=-1)
+    expected = keras.applications.resnet50.preprocess_input(gray).mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(centered, expected, atol=1e-4)
+
+
 def test_the_raw_network_as_published_has_its_sizes():
     model = build("raw_conv1d", (40000, 1))
     shapes = [model.get_layer(f"conv{number}").output.shape[1:] for number in (1, 2, 3)]

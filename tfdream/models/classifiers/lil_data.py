@@ -6,6 +6,8 @@ Source: "On the Generation of Music", section 4 and figure 2.
 import keras
 from keras import layers
 
+from tfdream.models.parts import imagenet
+
 
 def build(
     input_shape: tuple[int, int, int],
@@ -16,6 +18,7 @@ def build(
     pool_size: int = 4,
     dense_units: int = 48,
     dropout: float = 0.5,
+    imagenet_center: bool = False,
 ) -> keras.Model:
     """Build the model.
 
@@ -27,9 +30,13 @@ def build(
       pool_size: size of the pooling, which drops an incomplete border.
       dense_units: units of the layer ``embedding``.
       dropout: share of ``embedding`` dropped in training.
+      imagenet_center: center the image as Keras centers that of ResNet-50: 255 × gray minus the
+        mean of ImageNet, here that of all three channels.
     """
     image = keras.Input(input_shape, name="image")
     x = image
+    if imagenet_center:
+        x = layers.Rescaling(255.0, offset=-imagenet.GRAY_MEAN, name="center")(x)
     for number, count in enumerate(filters, start=1):
         x = layers.Conv2D(
             count, kernel_size, padding="same", activation="relu", name=f"conv{number}"

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 # Channel means of ImageNet in the order of the weights: blue, green, red.
 _MEAN = (103.939, 116.779, 123.68)
+GRAY_MEAN = sum(_MEAN) / 3
+"""Mean of ImageNet over all channels, for images with one channel."""
 
 
 def gray_to_bgr(image: Any) -> Any:

@@ -27,7 +27,8 @@ def measure(folder: Path) -> list[Cost]:
 
 def one(name: str, folder: Path, run_folder: Path, audio_seconds: float) -> Cost:
     dataset = manifest.load(folder)
-    settings = config.load(name, config.Experiment, ["training.epochs=1"])
+    overrides = ["training.epochs=1", "training.validate_on=test"]
+    settings = config.load(name, config.Experiment, overrides)
     settings = settings.model_copy(update={"prepare": dataset.config})
     train(settings, folder, run_folder)
     run = Run.open(run_folder)
