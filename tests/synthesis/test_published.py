@@ -62,6 +62,7 @@ def test_vgg19_of_dreaming_in_music_has_the_cited_layers_and_steps():
     assert config.content_weight / config.style_weight == 1e-3
     assert (config.optimizer.kind, config.optimizer.steps) == ("lbfgs", 300)
     assert (config.init, config.canvas.kind) == ("content", "picture")
+    assert config.network.frontend.level_range == "min_max"
 
 
 @pytest.mark.parametrize(

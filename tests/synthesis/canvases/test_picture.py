@@ -90,6 +90,17 @@ def test_a_picture_of_phases_keeps_the_magnitude_and_one_of_levels_the_phase(wav
         assert np.isfinite(rendered).all()
 
 
+def test_a_picture_from_the_minimum_to_the_maximum_is_rendered_in_its_own_range(waveform):
+    config = SpectrogramFrontendConfig(kind="amplitude", stft=STFT, level_range="min_max")
+    canvas = canvases.build(
+        PictureCanvasConfig(kind="picture"),
+        CanvasSpec(frontends.build(config, RATE), SAMPLES, RATE),
+    )
+    context = canvas.analyze(waveform)
+    rendered = canvas.render(canvas.start(context), context)
+    np.testing.assert_allclose(rendered, waveform, atol=1e-3)
+
+
 def test_a_mask_leaves_the_rest_of_the_recording_as_it_is(waveform):
     mask = Mask.build(
         validate({"mask": {"time_seconds": [0.3, 0.5]}}, DreamConfig, "test").mask, RATE
