@@ -14,7 +14,7 @@ from tfdream.errors import TfdreamError
 from tfdream.synthesis.inversion import analyze, invert
 
 PHASE = PhaseConfig(init="pghi", iterations=0)
-MEMBERS = ["image", "reference_db", "samples", "sample_rate", "frontend"]
+MEMBERS = ["image", "reference_db", "range_db", "samples", "sample_rate", "frontend"]
 
 
 @pytest.fixture(scope="module")

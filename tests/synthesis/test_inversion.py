@@ -69,6 +69,12 @@ def convergence_db(spectrogram, output, **phase):
 
 
 @pytest.mark.slow
+def test_an_image_with_the_range_of_its_clip_is_inverted(song, configure, tmp_path, output):
+    config = configure("frontend.level_range=min_max")
+    analyze(song, tmp_path / "a.npz", config, start_seconds=1.0)
+    assert invert(tmp_path / "a.npz", output, FEW)["spectral_convergence_db"] < -8
+
+
 def test_more_iterations_reduce_the_error(saved, output):
     for init in ("pghi", "random"):
         few, many = (

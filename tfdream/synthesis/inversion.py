@@ -19,7 +19,7 @@ from tfdream.signal.phase import energy_db, spectral_error
 
 # According to tools/bench/inversion.py, twice as many iterations gain less than 1 dB.
 _INTEGRATED = PhaseConfig(init="pghi", iterations=100)
-_ARRAYS = ("image", "reference_db", "samples", "sample_rate", "frontend")
+_ARRAYS = ("image", "reference_db", "range_db", "samples", "sample_rate", "frontend")
 # Exceptions raised for arrays that are not those of a spectrogram.
 _UNREADABLE = (OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 
@@ -34,8 +34,8 @@ def analyze(
     """Save one clip of an audio file as a spectrogram image.
 
     The file (numpy's npz) contains ``image`` float32 `[height, width, channels]`, the level in dB
-    of the value 1, the number of samples, the sample rate and the frontend's settings. It contains
-    a phase only if the image shows it.
+    of the value 1, the range in dB, the number of samples, the sample rate and the frontend's
+    settings. It contains a phase only if the image shows it.
 
     Args:
       source: any audio file.
@@ -65,6 +65,7 @@ def analyze(
         archive,
         image=image[0].numpy(),
         reference_db=metadata.reference_db[0, 0, 0].numpy(),
+        range_db=np.ravel(metadata.range_db)[0],
         samples=samples,
         sample_rate=rate,
         frontend=frontend.config.model_dump_json(),
@@ -110,8 +111,7 @@ def invert(
         raise ConfigError(
             "phase.init=random with iterations=0 renders noise; use iterations=100 or init=pghi"
         )
-    frontend, image, reference_db, samples, rate = _load(spectrogram)
-    metadata = ImageMetadata(reference_db, magnitude=None, phase=None)
+    frontend, image, metadata, samples, rate = _load(spectrogram)
     waveform = frontend.invert(image, metadata, samples, phase, seed)
     audio.write(output, waveform[0].numpy(), rate, bits)
     target = frontend.image_to_magnitude(image, metadata, samples)
@@ -126,8 +126,8 @@ def invert(
     }
 
 
-def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor, int, int]:
-    """Return frontend, image `[1, …]`, its reference in dB, samples and sample rate."""
+def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, ImageMetadata, int, int]:
+    """Return frontend, image `[1, …]`, its reference and range, samples and sample rate."""
     try:
         saved = archives.read_npz(spectrogram, _ARRAYS)
         samples, rate = int(saved["samples"]), int(saved["sample_rate"])
@@ -136,7 +136,10 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor,
         settings = adapter.validate_python(config)
         frontend = _spectrogram_frontend(settings, rate)
         image = saved["image"].astype(np.float32)
-        reference_db = tf.constant(saved["reference_db"], tf.float32, shape=[1, 1, 1])
+        reference_db, range_db = (
+            tf.constant(saved[name], tf.float32, shape=[1, 1, 1])
+            for name in ("reference_db", "range_db")
+        )
         if image.shape != frontend.shape(samples):
             raise ValueError(f"its image of shape {image.shape} does not fit {samples} samples")
         if not np.isfinite(image).all():
@@ -148,7 +151,8 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, tf.Tensor,
         raise ConfigError(
             f"'{spectrogram}' is not a spectrogram file of tfdream analyse: {reason}"
         ) from None
-    return frontend, tf.constant(image[np.newaxis]), reference_db, samples, rate
+    metadata = ImageMetadata(reference_db, magnitude=None, phase=None, range_db=range_db)
+    return frontend, tf.constant(image[np.newaxis]), metadata, samples, rate
 
 
 def _spectrogram_frontend(config: FrontendConfig, sample_rate: int) -> SpectrogramFrontend:
