@@ -16,7 +16,7 @@ def names() -> list[str]:
     """Return the names of the figures that `tfdream plot` offers.
 
     >>> names()[:3]
-    ['autocorrelograms', 'classes', 'filters']
+    ['autocorrelograms', 'channels', 'classes']
     """
     return [name for name in list_modules(__name__) if hasattr(load(name), "Options")]
 

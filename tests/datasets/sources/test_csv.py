@@ -39,7 +39,7 @@ def test_a_manifest_from_a_spreadsheet_is_read(tmp_path):
     text = '\ufeffpath,label,group,year\r\n"a, b.wav", rock ,Björk,1995\r\nc.wav,"jazz"\r\n'
     (tmp_path / "list.csv").write_text(text, encoding="utf-8", newline="")
     tracks = read_source(tmp_path / "list.csv").tracks
-    assert [tuple(track)[0::2] for track in tracks] == [
+    assert [(track.name, track.label, track.fold) for track in tracks] == [
         ("a, b.wav", "rock", None),
         ("c.wav", "jazz", None),
     ]
