@@ -65,7 +65,7 @@ def analyze(
         archive,
         image=image[0].numpy(),
         reference_db=metadata.reference_db[0, 0, 0].numpy(),
-        range_db=np.ravel(metadata.range_db)[0],
+        range_db=0.0 if metadata.range_db is None else metadata.range_db[0, 0, 0].numpy(),
         samples=samples,
         sample_rate=rate,
         frontend=frontend.config.model_dump_json(),
