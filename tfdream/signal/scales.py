@@ -149,20 +149,8 @@ class MinMax(Decibels):
         return self.level_to_magnitude((channel - 1) * range_db + reference)
 
 
-class Log1p(Scale):
-    """Levels ln(1 + magnitude), which are the channel: it does not depend on a reference.
-
-    Source: Ulyanov and Lebedev, "Audio texture synthesis and style transfer".
-
-    >>> Log1p().level_to_magnitude(tf.math.log1p([[[3.0]]])).numpy().round(3)
-    array([[[3.]]], dtype=float32)
-    """
-
-    def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
-        return tf.math.log1p(tf.sqrt(power + _TINY_POWER))
-
-    def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
-        return tf.math.expm1(tf.maximum(level, 0.0))
+class AbsoluteScale(Scale):
+    """Base of scales whose levels are the channel: it does not depend on a reference."""
 
     def reference(self, level: tf.Tensor) -> tf.Tensor:
         return tf.reduce_max(level, axis=[1, 2], keepdims=True)
@@ -176,8 +164,40 @@ class Log1p(Scale):
         return self.level_to_magnitude(channel)
 
 
-class LogPower(Scale):
-    """Levels log10(1 + compression · power), which are the channel: there is no reference.
+class Magnitude(AbsoluteScale):
+    """Levels that are the magnitude itself; negative levels are silent.
+
+    Source: "Music generation using style transfer", baseline CNN.
+
+    >>> Magnitude().level_to_magnitude(tf.constant([[[3.0, -1.0]]])).numpy()
+    array([[[3., 0.]]], dtype=float32)
+    """
+
+    def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
+        return tf.sqrt(power + _TINY_POWER)
+
+    def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
+        return tf.maximum(level, 0.0)
+
+
+class Log1p(AbsoluteScale):
+    """Levels ln(1 + magnitude).
+
+    Source: Ulyanov and Lebedev, "Audio texture synthesis and style transfer".
+
+    >>> Log1p().level_to_magnitude(tf.math.log1p([[[3.0]]])).numpy().round(3)
+    array([[[3.]]], dtype=float32)
+    """
+
+    def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
+        return tf.math.log1p(tf.sqrt(power + _TINY_POWER))
+
+    def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
+        return tf.math.expm1(tf.maximum(level, 0.0))
+
+
+class LogPower(AbsoluteScale):
+    """Levels log10(1 + compression · power).
 
     Args:
       compression: factor of the power: levels of lower power are approximately proportional to the
@@ -200,12 +220,6 @@ class LogPower(Scale):
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
         power = tf.math.expm1(tf.maximum(level, 0.0) * math.log(10)) / self.compression
         return tf.sqrt(power + _TINY_POWER)
-
-    def reference(self, level: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_max(level, axis=[1, 2], keepdims=True)
-
-    def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-        return level
 
     def channel_to_magnitude(
         self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
