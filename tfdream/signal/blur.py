@@ -1,8 +1,10 @@
-"""Gaussian blur of images, as TensorFlow operations."""
+"""Gaussian blur of images and of the cells of an STFT, as TensorFlow operations."""
 
 import math
 
 import tensorflow as tf
+
+from tfdream.config import StftSpec
 
 
 def blur(
@@ -30,6 +32,30 @@ def blur(
         kernel = _kernel(sigma, radius if size is None else min(radius, size), axis)
         channels = [tf.nn.conv2d(channel, kernel, 1, "SAME") for channel in channels]
     return tf.concat(channels, axis=3)
+
+
+class CellBlur:
+    """A blur of values of the cells of an STFT; it does nothing where both deviations are 0.
+
+    Args:
+      seconds: standard deviation in time.
+      hertz: standard deviation in frequency.
+      spec: the transform.
+      sample_rate: sample rate of the waveforms, in Hz.
+
+    >>> blurred = CellBlur(0.02, 10, StftSpec(n_fft=2048, hop_samples=512), sample_rate=22050)
+    >>> tuple(round(sigma, 3) for sigma in blurred.sigmas)
+    (0.861, 0.929)
+    """
+
+    def __init__(self, seconds: float, hertz: float, spec: StftSpec, sample_rate: int) -> None:
+        self.sigmas = seconds * sample_rate / spec.hop_samples, hertz * spec.n_fft / sample_rate
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """Blur float32 `[batch, frames, bins]`."""
+        if not any(self.sigmas):
+            return values
+        return blur(values[..., tf.newaxis], self.sigmas, max(self.sigmas))[..., 0]
 
 
 def _kernel(sigma: tf.Tensor | float, radius: int, axis: int) -> tf.Tensor:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdream.config import PhaseConfig, StftSpec
 from tfdream.errors import ConfigError
 from tfdream.signal.stft import (
+    scale_cells,
     stft_to_phase,
     stft_to_power,
     stft_to_waveform,
@@ -127,7 +128,7 @@ def griffin_lim(
         # The STFT is linear, so that momentum can be applied to samples, which are fewer than bins.
         ahead = waveform_to_stft(waveform + momentum * (waveform - last), spec)
         scale = magnitude * tf.math.rsqrt(stft_to_power(ahead) + _TINY**2)
-        target = tf.complex(scale * tf.math.real(ahead), scale * tf.math.imag(ahead))
+        target = scale_cells(ahead, scale)
         return step + 1, constrain(stft_to_waveform(target, spec, samples)), waveform
 
     _, waveform, _ = tf.while_loop(

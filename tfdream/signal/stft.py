@@ -161,5 +161,16 @@ def to_complex(magnitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
     return tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
 
 
+def scale_cells(stft: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
+    """Multiply the complex cells of an STFT by real factors of a shape that fits.
+
+    Unlike a cast of the factors to complex numbers, it has a gradient without a warning.
+
+    >>> scale_cells(tf.constant([1 + 2j], tf.complex64), tf.constant([0.5])).numpy().tolist()
+    [(0.5+1j)]
+    """
+    return tf.complex(gain * tf.math.real(stft), gain * tf.math.imag(stft))
+
+
 def _window(samples: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
     return tf.signal.hann_window(samples, periodic=True, dtype=dtype)

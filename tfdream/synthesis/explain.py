@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +27,14 @@ from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.models.freeze import freeze
 from tfdream.runs import Run
-from tfdream.signal.blur import blur
-from tfdream.signal.stft import power_to_db, stft_to_power, stft_to_waveform, waveform_to_stft
+from tfdream.signal.blur import CellBlur
+from tfdream.signal.stft import (
+    power_to_db,
+    scale_cells,
+    stft_to_power,
+    stft_to_waveform,
+    waveform_to_stft,
+)
 from tfdream.synthesis.ascent.ascend import Problem, maximize
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.measures import WeightedMeans
@@ -41,7 +47,6 @@ from tfdream.synthesis.rendering.tiles import (
     merge,
     mid_tiles,
     overlap_add,
-    tile_pairs,
 )
 
 PROBABILITIES = "probabilities"
@@ -53,6 +58,18 @@ _TINY = 1e-6
 # Steepness of the masks of the baseline in logits; optimized masks are about as steep.
 _BASELINE_LOGITS = 8.0
 _BISECTIONS = 30
+
+
+class Sound(NamedTuple):
+    """The mid signals of a batch of tiles.
+
+    Attributes:
+      stft: complex64 `[batch, frames, bins]`.
+      audible: share of each cell in the sound of its tile, see `_audibility`.
+    """
+
+    stft: tf.Tensor
+    audible: tf.Tensor
 
 
 @dataclass(frozen=True)
@@ -92,11 +109,7 @@ class Explainer:
         self.sample_rate = run.sample_rate
         self.grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
         self._network = freeze(inspect.tap(run.model, [PROBABILITIES]))
-        stft, rate = config.stft, run.sample_rate
-        self._blur = (
-            config.blur_seconds * rate / stft.hop_samples,
-            config.blur_hz * stft.n_fft / rate,
-        )
+        self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, run.sample_rate)
         self.classify = tf.function(self._classify, reduce_retracing=True, autograph=False)
         self._evaluate = tf.function(self._masked, reduce_retracing=True, autograph=False)
         self._value_and_gradient = tf.function(
@@ -104,10 +117,22 @@ class Explainer:
         )
         self._remove = tf.function(self._removed_channels, reduce_retracing=True, autograph=False)
 
-    def optimize(self, tiles: Tiles, label: int, progress: ProgressFn) -> tuple[tf.Tensor, bool]:
-        """Return the masks `[batch, frames, bins]` of tiles, and whether a stop was requested."""
+    def analyze(self, tiles: Tiles) -> Sound:
+        """Return what masks of tiles apply to."""
         stft = waveform_to_stft(tf.constant(tiles.waveforms), self.config.stft)
-        audible = _audibility(stft, self.config.stft)
+        return Sound(stft, _audibility(stft, self.config.stft))
+
+    def mean_probabilities(self, path: Path) -> NDArray[Any]:
+        """Return the mean probability of each label for a file, `[labels]`."""
+        total, weight = np.zeros(len(self.run.labels)), 0.0
+        with audio.Reader(path) as reader:
+            for tiles in mid_tiles(reader, self.sample_rate, self.grid):
+                total += tiles.weights @ self.classify(tf.constant(tiles.waveforms)).numpy()
+                weight += float(tiles.weights.sum())
+        return total / weight
+
+    def optimize(self, sound: Sound, label: int, progress: ProgressFn) -> tuple[tf.Tensor, bool]:
+        """Return the masks `[batch, frames, bins]` of tiles, and whether a stop was requested."""
         stopped = False
         done = 0
 
@@ -118,24 +143,30 @@ class Explainer:
             return stopped
 
         problem = Problem(
-            lambda logits: self._value_and_gradient(logits, stft, audible, tf.constant(label)),
+            lambda logits: self._value_and_gradient(logits, *sound, tf.constant(label)),
             self.config.optimizer,
             step,
         )
-        return self._mask(maximize(problem, tf.zeros(stft.shape))), stopped
+        return self._mask(maximize(problem, tf.zeros(sound.stft.shape))), stopped
 
-    def evaluate(self, tiles: Tiles, mask: tf.Tensor, label: int) -> Masked:
+    def evaluate(self, sound: Sound, mask: tf.Tensor, label: int) -> Masked:
         """Classify what masks keep and what they remove."""
-        stft = waveform_to_stft(tf.constant(tiles.waveforms), self.config.stft)
-        masked = self._evaluate(mask, stft, _audibility(stft, self.config.stft), tf.constant(label))
+        masked = self._evaluate(mask, *sound, tf.constant(label))
         return Masked(*(values.numpy() for values in masked))
 
-    def random_mask(self, tiles: Tiles, share: NDArray[Any]) -> tf.Tensor:
-        """Return random masks that keep given shares of the sound and are as smooth."""
-        stft = waveform_to_stft(tf.constant(tiles.waveforms), self.config.stft)
-        audible = _audibility(stft, self.config.stft).numpy()
-        rng = np.random.default_rng([self.config.seed, *tiles.starts])
-        noise = self._smooth(tf.constant(rng.standard_normal(stft.shape), tf.float32)).numpy()
+    def random_mask(
+        self, sound: Sound, share: NDArray[Any], starts: NDArray[np.integer[Any]]
+    ) -> tf.Tensor:
+        """Return random masks that keep given shares of the sound and are as smooth.
+
+        Args:
+          sound: the tiles.
+          share: the share of each, `[batch]`.
+          starts: start of each tile in samples, which selects its random numbers.
+        """
+        audible = sound.audible.numpy()
+        rng = np.random.default_rng([self.config.seed, *starts])
+        noise = self._blur(tf.constant(rng.standard_normal(audible.shape), tf.float32)).numpy()
         noise *= _BASELINE_LOGITS / max(float(noise.std()), _TINY)
         low = np.full(len(share), -10 * _BASELINE_LOGITS)
         high = -low
@@ -151,11 +182,8 @@ class Explainer:
         removed: NDArray[Any] = self._remove(tf.constant(tiles.channels), mask).numpy()
         return removed
 
-    def _smooth(self, logits: tf.Tensor) -> tf.Tensor:
-        return blur(logits[..., tf.newaxis], self._blur, max(self._blur))[..., 0]
-
     def _mask(self, logits: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(self._smooth(logits))
+        return tf.sigmoid(self._blur(logits))
 
     def _classify(self, waveform: tf.Tensor) -> tf.Tensor:
         return self._network(self.run.frontend(waveform), training=False)[PROBABILITIES]
@@ -163,7 +191,7 @@ class Explainer:
     def _masked(
         self, mask: tf.Tensor, stft: tf.Tensor, audible: tf.Tensor, label: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        parts = [_scale(stft, weight) for weight in (mask, 1 - mask)]
+        parts = [scale_cells(stft, weight) for weight in (mask, 1 - mask)]
         waveforms = stft_to_waveform(tf.concat(parts, 0), self.config.stft, self.grid.samples)
         confidence = tf.gather(self._classify(waveforms), label, axis=1)
         kept, removed = tf.split(confidence, 2)
@@ -187,7 +215,7 @@ class Explainer:
         waveforms = tf.reshape(tf.transpose(channels, [0, 2, 1]), [-1, self.grid.samples])
         stft = waveform_to_stft(waveforms, self.config.stft)
         removed = tf.repeat(1 - mask, count, axis=0)
-        parts = stft_to_waveform(_scale(stft, removed), self.config.stft, self.grid.samples)
+        parts = stft_to_waveform(scale_cells(stft, removed), self.config.stft, self.grid.samples)
         return tf.transpose(tf.reshape(parts, [-1, count, self.grid.samples]), [0, 2, 1])
 
 
@@ -236,7 +264,10 @@ def explain(
         raise AudioError(f"the rest '{rest}' would replace the output; name another file")
     started = time.perf_counter()
     with audio.part_of(source, options.start_seconds, options.seconds) as part:
-        index = _label(run, label) if label is not None else _most_probable(explainer, part.path)
+        if label is None:
+            index = int(explainer.mean_probabilities(part.path).argmax())
+        else:
+            index = _label(run, label)
         with sidecar.claim(output):
             job = _Explanation(explainer, part.path, index, progress)
             written = job.write(output, None if rest is None else Path(rest), options.bits)
@@ -244,7 +275,7 @@ def explain(
                 "output": str(output),
                 "label": run.labels[index],
                 **job.scores(),
-                "confidence_rendered": _confidence(explainer, output, index),
+                "confidence_rendered": float(explainer.mean_probabilities(output)[index]),
                 "audio_seconds": written.samples / written.sample_rate,
                 "compute_seconds": round(time.perf_counter() - started, 3),
                 **written._asdict(),
@@ -297,9 +328,8 @@ class _Explanation:
                 kept = merge(original.resampled(rate), (-block for block in parts.blocks()))
                 written = audio.write_blocks(output, kept, rate, channels, bits)
             if rest is not None:
-                with audio.Reader(self.source) as original, audio.Reader(removed) as parts:
-                    silence = (np.zeros_like(block) for block in original.resampled(rate))
-                    blocks = merge(silence, parts.blocks())  # as long as the recording
+                with audio.Reader(removed) as parts:
+                    blocks = audio.head(parts.blocks(), written.samples)  # without padding
                     audio.write_blocks(rest, blocks, rate, channels, bits)
         return written
 
@@ -321,18 +351,19 @@ class _Explanation:
         def report(done: int, total: int, value: float = 0.0, note: str = "") -> bool:
             return bool(self.progress(min(first + done, self._total), self._total, value))
 
-        mask, self.stopped = explainer.optimize(tiles, self.label, report)
+        sound = explainer.analyze(tiles)
+        mask, self.stopped = explainer.optimize(sound, self.label, report)
         self._batches += 1
-        self._measure(tiles, mask)
+        self._measure(tiles, sound, mask)
         kept: NDArray[Any] = tiles.channels - explainer.removed(tiles, mask)
         return kept
 
-    def _measure(self, tiles: Tiles, mask: tf.Tensor) -> None:
+    def _measure(self, tiles: Tiles, sound: Sound, mask: tf.Tensor) -> None:
         explainer = self.explainer
         confidence = explainer.classify(tf.constant(tiles.waveforms)).numpy()[:, self.label]
-        masked = explainer.evaluate(tiles, mask, self.label)
-        random_mask = explainer.random_mask(tiles, masked.share)
-        random = explainer.evaluate(tiles, random_mask, self.label)
+        masked = explainer.evaluate(sound, mask, self.label)
+        random_mask = explainer.random_mask(sound, masked.share, tiles.starts)
+        random = explainer.evaluate(sound, random_mask, self.label)
         measures = {
             "confidence": confidence,
             "confidence_kept": masked.kept,
@@ -354,11 +385,6 @@ def _audibility(stft: tf.Tensor, spec: StftSpec) -> tf.Tensor:
     return weight / (tf.reduce_sum(weight, [1, 2], keepdims=True) + _TINY)
 
 
-def _scale(stft: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Multiply complex cells by real weights; the gradient of a cast would log a warning."""
-    return tf.complex(tf.math.real(stft) * weight, tf.math.imag(stft) * weight)
-
-
 def _label(run: Run, label: str) -> int:
     if label not in run.labels:
         raise ConfigError(
@@ -366,21 +392,3 @@ def _label(run: Run, label: str) -> int:
             f"{did_you_mean(label, run.labels)}: {', '.join(run.labels)}"
         )
     return run.labels.index(label)
-
-
-def _most_probable(explainer: Explainer, source: Path) -> int:
-    means = WeightedMeans()
-    with audio.Reader(source) as reader:
-        for tiles in mid_tiles(reader, explainer.sample_rate, explainer.grid):
-            probabilities = explainer.classify(tf.constant(tiles.waveforms)).numpy()
-            means.add({str(k): column for k, column in enumerate(probabilities.T)}, tiles.weights)
-    return int(np.argmax(list(means.means().values())))
-
-
-def _confidence(explainer: Explainer, written: Path, label: int) -> float:
-    """Return the label's mean probability for a written file."""
-    means = WeightedMeans()
-    for tiles, _ in tile_pairs(written, written, explainer.sample_rate, explainer.grid):
-        probabilities = explainer.classify(tf.constant(tiles.waveforms)).numpy()
-        means.add({"confidence": probabilities[:, label]}, tiles.weights)
-    return means.means()["confidence"]

@@ -7,9 +7,9 @@ import tensorflow as tf
 from tfdream.config import CanvasConfig, LevelCanvasConfig, NotNegative, Positive, StftSpec
 from tfdream.config.canvases import Below
 from tfdream.errors import ConfigError
-from tfdream.signal.blur import blur
+from tfdream.signal.blur import CellBlur
 from tfdream.signal.scales import db_to_amplitude
-from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
+from tfdream.signal.stft import scale_cells, stft_to_waveform, waveform_to_stft
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 from tfdream.synthesis.canvases.masks import louder
 
@@ -56,11 +56,7 @@ class Gains(Canvas):
 
     def __init__(self, config: StftGainsConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
-        stft, rate = config.stft, self.sample_rate
-        self.blurred = (
-            config.blur_seconds * rate / stft.hop_samples,
-            config.blur_hz * stft.n_fft / rate,
-        )
+        self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, self.sample_rate)
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         stft = waveform_to_stft(waveform, self.config.stft)
@@ -96,14 +92,11 @@ class Gains(Canvas):
 
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
         """Return an STFT with the gains applied."""
-        gain = self._gain(values, context)
-        return tf.complex(gain * tf.math.real(stft), gain * tf.math.imag(stft))
+        return scale_cells(stft, self._gain(values, context))
 
     def _gain(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         bound_db = self.config.bound_db
-        gain_db = bound_db * tf.tanh(values / bound_db)
-        if any(self.blurred):
-            gain_db = blur(gain_db[..., tf.newaxis], self.blurred, max(self.blurred))[..., 0]
+        gain_db = self._blur(bound_db * tf.tanh(values / bound_db))
         if "boost" in context:
             gain_db = tf.minimum(gain_db, gain_db * context["boost"])
         return db_to_amplitude(masked(gain_db, context))
