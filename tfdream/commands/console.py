@@ -6,7 +6,6 @@ audio on standard output, its result goes to standard error, too. The exit statu
 inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
 """
 
-import ctypes
 import functools
 import io
 import json
@@ -19,7 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +27,7 @@ import click
 from tfdream.commands import standard_output
 from tfdream.errors import TfdreamError
 from tfdream.io import system_errors
+from tfdream.io.descriptors import redirected
 from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
@@ -178,27 +178,9 @@ def _library_output_hidden() -> Iterator[None]:
     with (
         Path(os.devnull).open("w") as nowhere,
         redirect_stdout(target or nowhere),
-        _redirected(_STDOUT, _STDERR if target else nowhere.fileno()),
+        redirected(_STDOUT, _STDERR if target else nowhere.fileno()),
     ):
         yield
-
-
-@contextmanager
-def _redirected(descriptor: int, target: int) -> Iterator[None]:
-    """Redirect a file descriptor of the process, if it is open."""
-    try:
-        original = os.dup(descriptor)
-        os.dup2(target, descriptor)
-    except OSError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).fflush(None)  # what C libraries have not written yet
-        os.dup2(original, descriptor)
-        os.close(original)
 
 
 @contextmanager

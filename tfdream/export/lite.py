@@ -17,8 +17,10 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from tfdream.errors import ModelError
 from tfdream.export import saved_model
 from tfdream.export.base import Exported, Inputs, compare
+from tfdream.io.descriptors import redirected
 
 TOLERANCE = 1e-5
+_STDERR = 2
 _OPERATION = re.compile(r"Flex(\w+)|'tf\.(\w+)' op")
 _REMEDY = "export a SavedModel (a folder without extension)"
 
@@ -86,11 +88,5 @@ def _reason(message: str) -> str:
 def _without_log() -> Iterator[None]:
     """Discard what the converter's C++ code prints on standard error, such as whole graphs."""
     sys.stderr.flush()
-    original = os.dup(2)
-    with Path(os.devnull).open("wb") as null:
-        os.dup2(null.fileno(), 2)
-    try:
+    with Path(os.devnull).open("w") as nowhere, redirected(_STDERR, nowhere.fileno()):
         yield
-    finally:
-        os.dup2(original, 2)
-        os.close(original)
