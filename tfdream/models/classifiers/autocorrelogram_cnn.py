@@ -6,6 +6,8 @@ Source: "Music generation using style transfer", the classifier on autocorrelogr
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 # Defaults of PyTorch's batch normalization, which the document used. PyTorch's momentum of 0.1 is
 # 0.9 in Keras.
 _MOMENTUM = 0.9
@@ -40,6 +42,4 @@ def build(
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(dense_units[0], activation="tanh", name="dense")(x)
     x = layers.Dense(dense_units[1], activation="tanh", name="embedding")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(lags, probabilities, name="autocorrelogram_cnn")
+    return keras.Model(lags, add_outputs(x, classes), name="autocorrelogram_cnn")

@@ -6,6 +6,8 @@ Source: "Music generation using style transfer", the classifier on features.
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 # Defaults of PyTorch's LeakyReLU and batch normalization, which the document used. PyTorch's
 # momentum of 0.1 is 0.9 in Keras.
 _SLOPE = 0.01
@@ -56,9 +58,7 @@ def build(
     x = layers.LeakyReLU(_SLOPE, name="leaky3")(x)
     x = layers.Dense(dense_units[1], name="dense_embedding")(x)
     x = layers.LeakyReLU(_SLOPE, name="embedding")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(features, probabilities, name="feature_cnn")
+    return keras.Model(features, add_outputs(x, classes), name="feature_cnn")
 
 
 def _normalize(name: str) -> keras.Layer:

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from tfdream.models.parts.filterbank import LogEnergy, MelGabor, UnitLevel
+from tfdream.models.parts.outputs import add_outputs
 
 # Strides of the filter bank from one energy window to the next.
 _HOP = 4
@@ -77,9 +78,7 @@ def build(
     highest = layers.GlobalMaxPooling1D(name="max_over_time")(x)
     x = layers.Concatenate(name="embedding")([mean, highest])
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(samples, probabilities, name="filterbank_cnn")
+    return keras.Model(samples, add_outputs(x, classes), name="filterbank_cnn")
 
 
 def _normalize(x: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from tfdream.models.parts import imagenet
+from tfdream.models.parts.outputs import add_outputs
 
 
 def build(
@@ -45,6 +46,4 @@ def build(
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(dense_units, activation="relu", name="embedding")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(image, probabilities, name="lil_data")
+    return keras.Model(image, add_outputs(x, classes), name="lil_data")

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 
 def build(
     input_shape: tuple[int, int, int],
@@ -64,9 +66,7 @@ def build(
             x = layers.ReLU(name=f"relu{number}")(x)
     x = _pool(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(image, probabilities, name="mel_cnn")
+    return keras.Model(image, add_outputs(x, classes), name="mel_cnn")
 
 
 def _pool(x: Any) -> Any:

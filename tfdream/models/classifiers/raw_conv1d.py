@@ -8,6 +8,8 @@ from typing import Literal
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 # Batch normalization has neither gain nor offset in the thesis. It does not state the momentum;
 # this is the default of Lasagne, which it used.
 _EPSILON = 1e-4
@@ -60,9 +62,8 @@ def build(
     x = layers.Dense(
         dense_units, activation="relu", kernel_initializer=initial(), name="embedding"
     )(x)
-    logits = layers.Dense(classes, kernel_initializer=initial(), name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(samples, probabilities, name="raw_conv1d")
+    outputs = add_outputs(x, classes, initializer=initial())
+    return keras.Model(samples, outputs, name="raw_conv1d")
 
 
 def _normalize(name: str) -> keras.Layer:

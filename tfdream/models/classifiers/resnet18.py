@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 _STAGES = 4
 _BLOCKS = 2
 
@@ -63,9 +65,7 @@ def build(
         x = layers.Add(name=f"add{block + 1}")([x, shortcut])
         x = layers.ReLU(name=f"block{block + 1}")(x)
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(image, probabilities, name="resnet18")
+    return keras.Model(image, add_outputs(x, classes), name="resnet18")
 
 
 def _convolve(x: Any, filters: int, kernel_size: int, stride: int, name: str) -> Any:

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from tfdream.models.parts import imagenet
+from tfdream.models.parts.outputs import add_outputs
 
 
 def build(
@@ -34,10 +35,8 @@ def build(
         imagenet.gray_to_bgr(image),
     )
     x = layers.GlobalAveragePooling2D(name="embedding")(network.output)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
     model = keras.models.clone_model(
-        keras.Model(image, probabilities, name="resnet50"), clone_function=_synchronized
+        keras.Model(image, add_outputs(x, classes), name="resnet50"), clone_function=_synchronized
     )
     if weights != "random":
         *_, kernel, bias = model.get_weights()

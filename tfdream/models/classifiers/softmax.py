@@ -6,6 +6,8 @@ Source: "On the Generation of Music", section 4, the benchmark of Lil Data.
 import keras
 from keras import layers
 
+from tfdream.models.parts.outputs import add_outputs
+
 
 def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Build the model; ``embedding`` is the flattened image.
@@ -16,6 +18,4 @@ def build(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """
     inputs = keras.Input(input_shape, name="image")
     x = layers.Flatten(name="embedding")(inputs)
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(inputs, probabilities, name="softmax")
+    return keras.Model(inputs, add_outputs(x, classes), name="softmax")

@@ -6,7 +6,9 @@ import keras
 from keras import layers
 
 
-def add_outputs(x: Any, classes: int, multi_label: bool) -> Any:
+def add_outputs(
+    x: Any, classes: int, multi_label: bool = False, initializer: Any = "glorot_uniform"
+) -> Any:
     """Add the layers ``logits`` and ``probabilities`` to a network.
 
     Args:
@@ -14,8 +16,11 @@ def add_outputs(x: Any, classes: int, multi_label: bool) -> Any:
       classes: number of labels.
       multi_label: labels are independent of each other and have a sigmoid each; otherwise one label
         applies to a clip, and probabilities sum to one (softmax).
+      initializer: initializer of the weights of ``logits``.
     """
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+    logits = layers.Dense(classes, kernel_initializer=initializer, name="logits", dtype="float32")(
+        x
+    )
     if multi_label:
         return layers.Activation("sigmoid", name="probabilities", dtype="float32")(logits)
     return layers.Softmax(name="probabilities", dtype="float32")(logits)
