@@ -165,8 +165,7 @@ class TileOptimizer:
         final, stopped = values, False
 
         def render(values: tf.Tensor) -> NDArray[Any]:
-            finished = canvas.finish(values, context)
-            changed = self._render(finished, context, channels).numpy()
+            changed = self._render(values, context, channels).numpy()
             mixed: NDArray[Any] = tiles.channels + np.float32(self.recipe.mix) * (
                 changed - tiles.channels
             )
@@ -174,7 +173,7 @@ class TileOptimizer:
 
         def step(value: float, values: tf.Tensor) -> bool:
             nonlocal stopped
-            stopped = bool(on_step(value, lambda: render(values)))
+            stopped = bool(on_step(value, lambda: render(canvas.finish(values, context))))
             return stopped
 
         for repeat in range(self.recipe.repeats):
@@ -190,7 +189,7 @@ class TileOptimizer:
             final = canvas.finish(values, context)
             if stopped:
                 break
-        return final, context, render(values)
+        return final, context, render(final)
 
 
 def _compiled(function: Callable[..., Any], autograph: bool = False) -> Callable[..., Any]:
