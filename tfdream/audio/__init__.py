@@ -12,7 +12,17 @@ from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
 from tfdream.audio.loudness import Loudness, k_weighting, loudness
 from tfdream.audio.render import Gain, write, write_blocks, write_floats, write_scaled
-from tfdream.audio.streams import CEILING, Samples, head, limit, mid, rechunk, resample, trim
+from tfdream.audio.streams import (
+    CEILING,
+    Counted,
+    Samples,
+    head,
+    limit,
+    mid,
+    rechunk,
+    resample,
+    trim,
+)
 from tfdream.audio.writer import Writer, Written
 
 __all__ = [
@@ -20,6 +30,7 @@ __all__ = [
     "CEILING",
     "EXTENSIONS",
     "AudioInfo",
+    "Counted",
     "Damage",
     "Gain",
     "Loudness",

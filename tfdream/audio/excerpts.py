@@ -12,7 +12,7 @@ import numpy as np
 from tfdream.audio.decoders.base import Damage
 from tfdream.audio.files import Reader, count_samples
 from tfdream.audio.render import temporary_wav, write_floats
-from tfdream.audio.streams import Samples, head, rechunk, trim
+from tfdream.audio.streams import Counted, Samples, head, rechunk, trim
 from tfdream.errors import AudioError, OutputError
 
 
@@ -82,7 +82,7 @@ def part_of(path: str | Path, start_seconds: float, seconds: float | None) -> It
         info = reader.info
         first = round(start_seconds * info.sample_rate)
         count = None if seconds is None else max(1, round(seconds * info.sample_rate))
-        whole = _Counted(reader.blocks())
+        whole = Counted(reader.blocks())
         blocks = head(trim(whole, first, 0), count)
         beginning = next(blocks, None)
         if beginning is None:
@@ -101,23 +101,7 @@ def part_of(path: str | Path, start_seconds: float, seconds: float | None) -> It
         yield Part(temporary, _damage_after(whole, reader))
 
 
-class _Counted:
-    """An iterator of blocks that counts their samples."""
-
-    def __init__(self, blocks: Iterator[Samples]) -> None:
-        self._blocks = blocks
-        self.samples = 0
-
-    def __iter__(self) -> Iterator[Samples]:
-        return self
-
-    def __next__(self) -> Samples:
-        block = next(self._blocks)
-        self.samples += len(block)
-        return block
-
-
-def _damage_after(blocks: _Counted, reader: Reader) -> Damage | None:
+def _damage_after(blocks: Counted, reader: Reader) -> Damage | None:
     """Decode the rest of a file and return its damage; a rest that fails counts as missing."""
     try:
         for _ in blocks:

@@ -90,6 +90,27 @@ def trim(blocks: Iterable[Samples], start: int, end: int) -> Iterator[Samples]:
         yield rest[: len(rest) - end]
 
 
+class Counted:
+    """A stream of blocks that counts the samples it has yielded.
+
+    >>> blocks = Counted([np.zeros((7, 1)), np.zeros((6, 1))])
+    >>> len(list(blocks)), blocks.samples
+    (2, 13)
+    """
+
+    def __init__(self, blocks: Iterable[Samples]) -> None:
+        self._blocks = iter(blocks)
+        self.samples = 0
+
+    def __iter__(self) -> Iterator[Samples]:
+        return self
+
+    def __next__(self) -> Samples:
+        block = next(self._blocks)
+        self.samples += len(block)
+        return block
+
+
 def head(blocks: Iterable[Samples], samples: int | None) -> Iterator[Samples]:
     """Yield the first `samples` samples of a stream, or all of it for None.
 

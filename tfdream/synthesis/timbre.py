@@ -6,7 +6,7 @@ is smooth over frequency: the notes stay, their timbre changes.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -111,7 +111,7 @@ class TimbreProcessor:
     def __init__(
         self,
         content_path: Path,
-        style: TimbreStyle | Path,
+        style: TimbreStyle,
         config: TimbreConfig,
         start_seconds: float = 0.0,
     ) -> None:
@@ -119,9 +119,7 @@ class TimbreProcessor:
         self.sample_rate = audio.info(content_path).sample_rate
         self.start = round(start_seconds * self.sample_rate)
         self.analysis = MelAnalysis(self.sample_rate)
-        self._read_models(
-            content_path, style if isinstance(style, TimbreStyle) else TimbreStyle(style)
-        )
+        self._read_models(content_path, style)
         fft = self.analysis.spec.n_fft
         self.stft = StftSpec(n_fft=fft, hop_samples=fft // 4)
         self.mask = Mask.build(config.mask, self.sample_rate)
@@ -317,19 +315,12 @@ class TimbreProcessor:
 
 def _read_power(analysis: MelAnalysis, path: Path, role: str) -> tuple[NDArray[np.float32], int]:
     """Return the mel power of a file, and its number of samples at the analysis' rate."""
-    samples = 0
-
-    def counted(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        nonlocal samples
-        for block in blocks:
-            samples += len(block)
-            yield block
-
     with audio.Reader(path) as reader:
-        power = analysis.stream_to_power(counted(reader.mid(analysis.sample_rate)))
+        blocks = audio.Counted(reader.mid(analysis.sample_rate))
+        power = analysis.stream_to_power(blocks)
     if is_silent(power):
         raise AudioError(f"the {role} '{path}' is silent; use another file")
-    return power, samples
+    return power, blocks.samples
 
 
 def _log10(values: tf.Tensor) -> tf.Tensor:
