@@ -20,6 +20,7 @@ from tfdream.io import documents
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
+from tfdream.runs.info import INFO_FILE
 from tfdream.training.train import TrainOptions, train
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def _run_folder(out_folder: Path, fold: int) -> Path:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / "run.json").exists()
+    return (folder / INFO_FILE).exists()
 
 
 def _check_epochs(run_folder: Path, config: Experiment) -> None:

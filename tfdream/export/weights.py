@@ -8,6 +8,7 @@ import numpy as np
 from tfdream.errors import ModelError
 from tfdream.presets import safetensors
 from tfdream.runs import RunFolder
+from tfdream.runs.info import WEIGHTS_FILE
 
 
 def write(run: RunFolder, path: Path) -> None:
@@ -29,7 +30,7 @@ def measure(run: RunFolder, path: Path) -> float:
     original = safetensors.read_weights(run.weights_path)
     with tempfile.TemporaryDirectory() as folder:
         safetensors.unpack(path, folder)
-        imported = safetensors.read_weights(Path(folder) / safetensors.WEIGHTS)
+        imported = safetensors.read_weights(Path(folder) / WEIGHTS_FILE)
     if imported.keys() != original.keys():
         raise ModelError(f"'{path}' has other weights than the run")
     differences = (

@@ -11,8 +11,9 @@ from typing import IO
 
 from tfdream.errors import ModelError
 from tfdream.presets import safetensors
+from tfdream.runs.info import INFO_FILE, WEIGHTS_FILE
 
-FILES = (*safetensors.TEXTS, safetensors.WEIGHTS)
+FILES = (*safetensors.TEXTS, WEIGHTS_FILE)
 """The files of a run that a preset consists of; others are not read."""
 MAX_BYTES = 1 << 30
 """Limit for the size of one file."""
@@ -43,12 +44,12 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with _members(archive) as (sizes, open_member):
             roots = sorted(
-                {PurePosixPath(name).parent for name in sizes if _file_name(name) == "run.json"}
+                {PurePosixPath(name).parent for name in sizes if _file_name(name) == INFO_FILE}
             )
             if len(roots) != 1:
                 raise ModelError(
-                    f"'{archive}' contains {len(roots)} run folders (files named run.json); give "
-                    "an archive of one run"
+                    f"'{archive}' contains {len(roots)} run folders (files named {INFO_FILE}); "
+                    "give an archive of one run"
                 )
             for name, size in sizes.items():
                 if PurePosixPath(name).parent != roots[0] or _file_name(name) not in FILES:

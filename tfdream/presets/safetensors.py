@@ -17,13 +17,14 @@ from safetensors.numpy import save_file
 
 from tfdream.errors import ModelError
 from tfdream.io.archives import MAX_DEPTH, MAX_OBJECTS, check_hdf5, reserve_hdf5
+from tfdream.presets import card
+from tfdream.runs.info import CONFIG_FILE, INFO_FILE, WEIGHTS_FILE
 from tfdream.runs.weights import UNREADABLE
 
 FORMAT = "tfdream"
 """Value of the metadata ``format``."""
-WEIGHTS = "model.weights.h5"
-REQUIRED = ("run.json", "config.yaml")
-TEXTS = (*REQUIRED, "card.yaml")
+REQUIRED = (INFO_FILE, CONFIG_FILE)
+TEXTS = (*REQUIRED, card.FILE)
 """The files of a run that become metadata."""
 
 MAX_BYTES = 1 << 30
@@ -81,7 +82,7 @@ def pack(folder: str | Path, path: str | Path) -> None:
         if (folder / name).is_file()
     }
     try:
-        save_file(read_weights(folder / WEIGHTS), path, {"format": FORMAT} | metadata)
+        save_file(read_weights(folder / WEIGHTS_FILE), path, {"format": FORMAT} | metadata)
     except SafetensorError as error:
         raise ModelError(f"'{path}' cannot be written: {' '.join(str(error).split())}") from None
 
@@ -104,7 +105,7 @@ def unpack(path: str | Path, folder: str | Path) -> None:
     for name in TEXTS:
         if name in metadata:
             (Path(folder) / name).write_text(metadata[name], encoding="utf-8")
-    weights = Path(folder) / WEIGHTS
+    weights = Path(folder) / WEIGHTS_FILE
     reserve_hdf5(weights, [tensor.nbytes for tensor in tensors.values()])
     with h5py.File(weights, "w") as file:
         for name, tensor in tensors.items():

@@ -97,13 +97,17 @@ def list_presets() -> list[Preset]:
     return [found[name] for name in sorted(found)]
 
 
+def _by_name() -> dict[str, Preset]:
+    return {preset.name: preset for preset in list_presets()}
+
+
 def find(name: str) -> Preset:
     """Return a preset by its name.
 
     Raises:
       ModelError: if there is none of this name.
     """
-    presets = {preset.name: preset for preset in list_presets()}
+    presets = _by_name()
     if name not in presets:
         raise ModelError(
             f"there is no preset '{name}'{did_you_mean(name, presets)}; "
@@ -158,7 +162,8 @@ def install(
             _check_run(folder / each)
         for each in names:
             _move(folder / each, user_folder() / each)
-    return [find(each) for each in names]
+    presets = _by_name()
+    return [presets[each] for each in names]
 
 
 def remove(name: str) -> Path:

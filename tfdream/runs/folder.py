@@ -23,7 +23,7 @@ from tfdream.errors import ConfigError, ModelError, did_you_mean
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
 from tfdream.runs import weights
-from tfdream.runs.info import FORMAT, RunInfo
+from tfdream.runs.info import CONFIG_FILE, FORMAT, INFO_FILE, WEIGHTS_FILE, RunInfo
 from tfdream.runs.named import locate, named_runs
 from tfdream.signal import frontends
 from tfdream.signal.frontends import Frontend
@@ -56,7 +56,7 @@ class RunFolder:
         """Write the configuration and ``run.json``."""
         text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
         write_text(self.config_path, text)
-        write_json(self.folder / "run.json", self.info.model_dump(mode="json"))
+        write_json(self.folder / INFO_FILE, self.info.model_dump(mode="json"))
 
     @classmethod
     def open(cls: type[Kind], folder: str | Path) -> Kind:
@@ -88,7 +88,7 @@ class RunFolder:
         Raises:
           ConfigError: if it contains another run.
         """
-        if not (self.folder / "run.json").exists():
+        if not (self.folder / INFO_FILE).exists():
             return
         config, info = read(self.folder)
         ignored = {"versions": {}, "dataset": ""}
@@ -128,12 +128,12 @@ class RunFolder:
     @property
     def config_path(self) -> Path:
         """The resolved configuration."""
-        return self.folder / "config.yaml"
+        return self.folder / CONFIG_FILE
 
     @property
     def weights_path(self) -> Path:
         """Weights of the model."""
-        return self.folder / "model.weights.h5"
+        return self.folder / WEIGHTS_FILE
 
     @property
     def resume_path(self) -> Path:
@@ -233,8 +233,8 @@ def read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
       ModelError: if it is not a run folder, damaged, or of another format.
     """
     try:
-        content = documents.read_json(folder / "run.json")
-        config = documents.read_yaml(folder / "config.yaml")
+        content = documents.read_json(folder / INFO_FILE)
+        config = documents.read_yaml(folder / CONFIG_FILE)
     except FileNotFoundError as error:
         missing, similar = Path(error.filename).name, did_you_mean(str(folder), named_runs())
         raise ModelError(
@@ -245,8 +245,8 @@ def read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
         raise ModelError(f"the run '{folder}' cannot be read: {error}") from None
     check_format(content, FORMAT, folder, ModelError)
     try:
-        info = validate(content, RunInfo, f"'{folder / 'run.json'}'")
-        experiment = validate_experiment(config, f"'{folder / 'config.yaml'}'")
+        info = validate(content, RunInfo, f"'{folder / INFO_FILE}'")
+        experiment = validate_experiment(config, f"'{folder / CONFIG_FILE}'")
     except ConfigError as error:
         raise ModelError(f"the run '{folder}' is damaged or of another program: {error}") from None
     return experiment, info

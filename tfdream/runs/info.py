@@ -9,6 +9,10 @@ from tfdream.config import Config
 
 FORMAT = 1
 
+INFO_FILE = "run.json"
+CONFIG_FILE = "config.yaml"
+WEIGHTS_FILE = "model.weights.h5"
+
 
 class RunInfo(Config):
     """Content of ``run.json``: labels, dataset, folds and software versions."""

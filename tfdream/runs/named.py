@@ -5,6 +5,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from tfdream.runs.info import INFO_FILE
+
 FOLDER_VARIABLE = "TFDREAM_MODELS"
 """Environment variable with the folder of the installed presets."""
 PACKAGED = Path(__file__).parents[1] / "presets" / "packaged"
@@ -25,7 +27,7 @@ def named_runs() -> dict[str, Path]:
     folders = {
         folder.parent.name: folder.parent
         for root in (user_folder(), PACKAGED)
-        for folder in root.glob("*/run.json")
+        for folder in root.glob(f"*/{INFO_FILE}")
         if not folder.parent.name.startswith(".")
     }
     return dict(sorted(folders.items()))
@@ -41,6 +43,6 @@ def locate(run: str | Path) -> Path:
       The folder; it need not exist if `run` is not the name of a preset.
     """
     path = Path(run)
-    if (path / "run.json").exists() or len(path.parts) != 1:
+    if (path / INFO_FILE).exists() or len(path.parts) != 1:
         return path
     return named_runs().get(path.name, path)

@@ -22,11 +22,11 @@ import soundfile
 import yaml
 
 from tfdream.presets import ModelCard, TrainingData
+from tfdream.presets.archives import FILES
+from tfdream.runs.named import PACKAGED
 
 NAME = "genres"
 CONFIG = Path(__file__).with_name("genres.yaml")
-PACKAGED = Path(__file__).parents[2] / "tfdream/presets/packaged" / NAME
-FILES = ("config.yaml", "run.json", "model.weights.h5", "card.yaml")
 TFDREAM = (sys.executable, "-m", "tfdream")
 
 
@@ -268,9 +268,10 @@ def main(folder: Path, install: bool, settings: tuple[str, ...]) -> None:
     finish(run, card(hours, result))
     print(yaml.safe_dump({"evaluation": result}, sort_keys=False))
     if install:
-        PACKAGED.mkdir(parents=True, exist_ok=True)
+        packaged = PACKAGED / NAME
+        packaged.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            shutil.copyfile(run / name, PACKAGED / name)
+            shutil.copyfile(run / name, packaged / name)
 
 
 if __name__ == "__main__":
