@@ -79,6 +79,7 @@ for _command in (
     synthesis.translate,
     synthesis.generate,
     compare.compare,
+    compare.compare_models,
     compare.distance,
     training.export,
     spectrograms.analyze,

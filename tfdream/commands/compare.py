@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tfdream.commands import options
+from tfdream.commands import jobs, options
 from tfdream.commands.console import Result, command, command_line, progress_bar
 from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, result_options
 
@@ -48,6 +48,106 @@ def compare(
             results = ResultSet(title, sounds, {"after": measured}, {}, command_line())
             outputs.write(results, events)
     return measured
+
+
+@command("compare-models", decodes=2)
+@click.argument("content", type=options.PATH)
+@click.argument("style", type=options.PATH)
+@click.argument("folder", type=options.PATH)
+@click.option(
+    "--config",
+    "recipes",
+    multiple=True,
+    default=("transfer/random_conv1d", "transfer/random_rnn", "transfer/random_bilstm"),
+    show_default=True,
+    help="Recipe of a transfer, repeatable.",
+)
+@click.option(
+    "--model",
+    "run",
+    type=options.PATH,
+    metavar="RUN",
+    help="A run folder, for recipes that have network.kind=run.",
+)
+@click.option(
+    "--translator",
+    "translators",
+    type=options.PATH,
+    multiple=True,
+    metavar="RUN",
+    help="Run folder of a CycleGAN that translates CONTENT as published, repeatable.",
+)
+@click.option(
+    "--to", metavar="LABEL", help="The genre to translate to; by default the second one of RUN."
+)
+@click.option(
+    "--judge",
+    type=options.PATH,
+    metavar="RUN",
+    help="Run folder of a classifier: the table also has its answers, and whether the output and "
+    "STYLE are classified as the same label.",
+)
+@options.start
+@options.seconds
+@options.seed
+@options.overriding
+@options.force
+def compare_models(
+    content: Path,
+    style: Path,
+    folder: Path,
+    recipes: tuple[str, ...],
+    run: Path | None,
+    translators: tuple[Path, ...],
+    to: str | None,
+    judge: Path | None,
+    start_seconds: float,
+    seconds: float | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    force: bool,
+) -> Result:
+    """Give CONTENT the style of STYLE by several models, and compare the outputs in FOLDER.
+
+    FOLDER receives an audio file for each model, the losses of all models in losses.png, all
+    spectrograms in spectrograms.png, and the style distances and the answers of a classifier in
+    verdicts.csv. Settings of --set apply to every transfer. Called again, finished outputs of the
+    same settings are kept.
+    """
+    from tfdream import config
+    from tfdream.reports.model_comparison import Models, compare_models
+    from tfdream.runs import Run, TranslationRun
+    from tfdream.synthesis.rendering.options import RenderOptions
+    from tfdream.synthesis.transfer import build_transfer
+    from tfdream.synthesis.translate import Translation
+
+    given = (*overrides, *options.as_overrides(seed=seed))
+    names = [Path(each).stem for each in recipes] + [each.resolve().name for each in translators]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise click.UsageError(f"two models have the name '{repeated}'; rename one")
+    settings = {Path(each).stem: config.load_transfer(each, given) for each in recipes}
+    network = Run.open(run) if run else None
+
+    def network_of(recipe: config.AnyTransfer) -> Run | None:
+        """Return the run for a recipe that needs one; the others have their own networks."""
+        needs_run = isinstance(getattr(recipe, "network", None), config.RunNetworkConfig)
+        return network if needs_run else None
+
+    published = config.load("translate/published", config.TranslateConfig)
+    models = Models(
+        {name: build_transfer(style, each, network_of(each)) for name, each in settings.items()},
+        {
+            each.resolve().name: Translation(TranslationRun.open(each), published, to)
+            for each in translators
+        },
+        Run.open(judge) if judge else None,
+    )
+    render = RenderOptions(force=force, start_seconds=start_seconds, seconds=seconds)
+    with jobs.job("comparing", "steps", ResultOutputs(None, None, None), "loss", sign=-1) as job:
+        return compare_models(
+            content, style, folder, models, render, job.report, job.stop_requested
+        )
 
 
 @command(decodes=1)

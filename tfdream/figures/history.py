@@ -53,7 +53,7 @@ def plot_history(run_folder: str | Path) -> Figure:
       ModelError: if the run has no history yet, or a damaged one.
     """
     folder = Path(run_folder)
-    rows, judged = (_read_table(folder / f"{table}.csv") for table in ("history", "judged"))
+    rows, judged = (read_table(folder / f"{table}.csv") for table in ("history", "judged"))
     if not rows:
         raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
     panels = _TRANSLATION
@@ -65,11 +65,11 @@ def plot_history(run_folder: str | Path) -> Figure:
         }
     figure, axes = new_sheet(len(panels) + bool(judged))
     for axis, (label, columns) in zip(axes, panels.items(), strict=False):
-        _draw_curves(axis, label, rows, columns)
+        draw_curves(axis, label, rows, columns)
     if judged:
         shares = [column for column in judged[0] if column.startswith("share_to_")]
         legends = {column: column[9:].replace("_", " ") for column in shares}
-        _draw_curves(axes[-1], "judged as", judged, legends)
+        draw_curves(axes[-1], "judged as", judged, legends)
         axes[-1].set_ylim(0, 1)
     set_title(axes[0], folder.resolve().name)
     axes[-1].set_xlabel("epoch")
@@ -78,8 +78,12 @@ def plot_history(run_folder: str | Path) -> Figure:
     return figure
 
 
-def _read_table(path: Path) -> list[dict[str, float]]:
-    """Read a table with one row per epoch; empty cells become NaN."""
+def read_table(path: Path) -> list[dict[str, float]]:
+    """Read a table with one row per epoch; empty cells become NaN.
+
+    Raises:
+      ModelError: if it is damaged.
+    """
     try:
         rows = [
             {column: float(cell or "nan") for column, cell in row.items()} for row in read_csv(path)
@@ -91,7 +95,7 @@ def _read_table(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _draw_curves(
+def draw_curves(
     axis: Axes, label: str, rows: Sequence[Mapping[str, float]], legends: Mapping[str, str]
 ) -> None:
     """Draw the columns of a table that exist over the epochs, with their legends."""

@@ -1,0 +1,92 @@
+"""One command compares models on a pair: outputs, curves, spectrograms and verdicts."""
+
+import csv
+
+import pytest
+from calling import EAGERLY, answer, invoke, names, refusal
+
+from tfdream.evaluation import model_comparison
+
+TINY = """
+network:
+  kind: features
+  name: random_conv1d
+  options: {filters: 16, kernel_size: WIDTH}
+  sample_rate: 8000
+  clip_seconds: 0.5
+  frontend: {kind: magnitude, stft: {n_fft: 256, hop_samples: 64}}
+style_layers: {conv1: 500}
+gram_normalization: normalized_mse
+canvas: {kind: log_magnitude, phase: {iterations: 0}}
+optimizer: {kind: adam, steps: 3, step_size: 0.05}
+tiles: {overlap_seconds: 0.05}
+"""
+NETWORKS = {"narrow": 3, "wide": 5}
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    options = []
+    for name, width in NETWORKS.items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(TINY.replace("WIDTH", str(width)))
+        options += ["--config", path]
+    return options
+
+
+class FixedDistance:
+    """Replaces `StyleDistance`, whose network of 1024 filters takes seconds for each file."""
+
+    def __init__(self, style):
+        self.style = style
+
+    def distance_of(self, path):
+        return float(path != self.style)
+
+
+@pytest.mark.parametrize("translates", [False, pytest.param(True, marks=pytest.mark.slow)])
+@EAGERLY
+def test_models_are_compared_on_one_pair(
+    translates, recipes, source, trained, request, tmp_path, monkeypatch
+):
+    content, style = source / "tones/0.wav", source / "noise/1.wav"
+    folder = tmp_path / "out"
+    call = (
+        *("compare-models", content, style, folder, *recipes, "--seconds", 0.8),
+        *("--judge", trained[0]),
+    )
+    models = list(NETWORKS)
+    if translates:
+        call += ("--translator", request.getfixturevalue("translation")[0], "--to", "noise")
+        models.append("translation")
+    else:
+        monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
+    result = answer(*call)
+    assert list(result["outputs"]) == models
+    assert names(folder) == sorted(
+        [f"{name}.flac{end}" for name in result["outputs"] for end in ("", ".json")]
+        + [f"{name}.csv" for name in NETWORKS]
+        + ["losses.png", "spectrograms.png", "verdicts.csv"]
+    )
+    with (folder / "narrow.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == 3 * 2  # two tiles
+    assert losses[2] < losses[0]
+    verdicts = {row["sound"]: row for row in result["verdicts"]}
+    assert list(verdicts) == ["content", "style", *result["outputs"]]
+    assert verdicts["style"]["style_distance"] == pytest.approx(0, abs=1e-6)
+    assert verdicts["style"]["same_as_style"]
+    target = verdicts["style"]["label"]
+    for row in verdicts.values():
+        assert row["same_as_style"] == (row["label"] == target)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.flac")}
+    assert answer(*call) == result
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.flac")} == before
+    assert "--force" in refusal(*call, "--seed", 3)
+
+
+def test_models_have_different_names(recipes, song, tmp_path):
+    same = ("--config", "transfer/texture", "--config", "texture.yaml")
+    result = invoke("compare-models", song, song, tmp_path / "out", *same)
+    assert result.exit_code == 2
+    assert "two models have the name 'texture'" in result.stderr

@@ -1,0 +1,128 @@
+"""Comparison of several models on one pair of content and style: outputs, losses and verdicts."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfdream.evaluation.classification import Judge
+from tfdream.evaluation.measures.style import StyleDistance
+from tfdream.io.atomic import read_csv, write_csv
+from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.runs import Run
+from tfdream.synthesis.rendering.batch import FileRecipe, process_each
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """The output of one model.
+
+    Attributes:
+      name: name of the model.
+      path: the written file.
+      losses: the loss at each step, over all tiles; empty for a model that optimizes nothing.
+      interrupted: whether the rest of the file is unchanged.
+    """
+
+    name: str
+    path: Path
+    losses: Sequence[float]
+    interrupted: bool = False
+
+
+def apply_models(
+    content: str | Path,
+    folder: str | Path,
+    models: Mapping[str, FileRecipe[RenderOptions]],
+    options: RenderOptions = DEFAULT_RENDER,
+    progress: ProgressFn = no_progress,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> list[ModelOutput]:
+    """Apply several models to one file; finished outputs of the same settings are kept.
+
+    Args:
+      content: any audio file.
+      folder: receives ``<name>.flac``, its sidecar, and ``<name>.csv`` with the losses.
+      models: the prepared models by name, such as `StyleTransfer` and `Translation`.
+      options: part of the content, and whether to replace existing outputs.
+      progress: receives finished and all steps of each model, and the negative loss.
+      stop_requested: returns whether to stop before the next model.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if a file or the settings do not fit, or an output of
+        other settings exists.
+    """
+    outputs: list[ModelOutput] = []
+    for name, model in models.items():
+        if stop_requested():
+            break
+        path = Path(folder) / f"{name}.flac"
+        curve = path.with_suffix(".csv")
+        record = _Recorder(progress)
+        result = process_each({Path(content): path}, model, options, record, stop_requested)
+        losses = record.losses
+        if result["skipped_existing"]:
+            losses = [float(row["loss"]) for row in read_csv(curve)]
+        elif losses:
+            write_csv(curve, [{"step": n, "loss": loss} for n, loss in enumerate(losses, 1)])
+        outputs.append(ModelOutput(name, path, losses, "interrupted" in result))
+    return outputs
+
+
+class _Recorder:
+    """A progress callback that records the losses, whose negatives it receives."""
+
+    def __init__(self, progress: ProgressFn) -> None:
+        self.progress = progress
+        self.losses: list[float] = []
+
+    def __call__(
+        self, done: int, total: int, value: float = math.nan, note: str = ""
+    ) -> bool | None:
+        if value and not math.isnan(value):  # 0 or NaN: nothing is optimized
+            self.losses.append(-value)
+        return self.progress(done, total, value, note)
+
+
+def judge_outputs(
+    content: str | Path,
+    style: str | Path,
+    outputs: Sequence[ModelOutput],
+    judge: Run | None = None,
+) -> list[dict[str, Any]]:
+    """Return the verdicts on content, style and outputs, one row for each.
+
+    Args:
+      content: the file that the models changed.
+      style: the file whose style the outputs should have.
+      outputs: the outputs of the models.
+      judge: a classifier; None leaves out its answers.
+
+    Returns:
+      sound; style_distance, see `measures.style.StyleDistance` (None without a loudness); and by
+      the judge: label and its probability, style_probability (of the label that the style is
+      classified as), same_as_style (whether the labels are equal).
+
+    Source: "Music Generation using Style Transfer", sections 1.2 and 4.
+    """
+    sounds = {"content": Path(content), "style": Path(style)}
+    sounds |= {output.name: output.path for output in outputs}
+    distance = StyleDistance(style)
+    rows: dict[str, dict[str, Any]] = {
+        name: {"sound": name, "style_distance": distance.distance_of(path)}
+        for name, path in sounds.items()
+    }
+    if judge is not None:
+        classifier = Judge(judge)
+        answers = {name: classifier.classify_file(path) for name, path in sounds.items()}
+        target = answers["style"].label
+        for name, answer in answers.items():
+            rows[name] |= {
+                "label": answer.label,
+                "probability": answer.probabilities[answer.label],
+                "style_probability": answer.probabilities[target],
+                "same_as_style": answer.label == target,
+            }
+    return list(rows.values())

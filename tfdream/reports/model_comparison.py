@@ -1,0 +1,94 @@
+"""Comparison of models on one pair: losses in one figure, spectrograms in another, and a table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfdream import audio
+from tfdream.evaluation.model_comparison import apply_models, judge_outputs
+from tfdream.figures.losses import plot_losses
+from tfdream.figures.parts import sheet
+from tfdream.figures.spectrograms import plot_spectrograms
+from tfdream.io.atomic import write_csv
+from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.runs import Run
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.transfer import StyleTransfer
+from tfdream.synthesis.translate import Translation
+
+
+@dataclass(frozen=True)
+class Models:
+    """The compared models, by name.
+
+    Attributes:
+      transfers: styles with a recipe.
+      translations: directions of CycleGANs.
+      judge: a classifier whose answers join the table; None if there is none.
+    """
+
+    transfers: Mapping[str, StyleTransfer]
+    translations: Mapping[str, Translation] = field(default_factory=dict)
+    judge: Run | None = None
+
+
+def compare_models(
+    content: str | Path,
+    style: str | Path,
+    folder: str | Path,
+    models: Models,
+    options: RenderOptions = DEFAULT_RENDER,
+    progress: ProgressFn = no_progress,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Apply models to one pair, draw their losses and spectrograms, and judge the outputs.
+
+    Args:
+      content: any audio file.
+      style: any audio file; all of it is used.
+      folder: receives the outputs (see `evaluation.model_comparison.apply_models`), ``losses.png``,
+        ``spectrograms.png`` and ``verdicts.csv``. Finished outputs of the same settings are kept.
+      models: the compared models.
+      options: part of the content, and whether to replace existing outputs.
+      progress: receives finished and all steps of each model, and the negative loss.
+      stop_requested: returns whether to stop before the next model.
+
+    Returns:
+      The JSON object of the command: outputs (path by model), losses and spectrograms (the
+      figures), verdicts (see `evaluation.model_comparison.judge_outputs`); interrupted, if stopped.
+
+    Raises:
+      AudioError, ConfigError, ModelError: if a file or the settings do not fit.
+
+    Source: "Music Generation using Style Transfer", section 4.
+    """
+    folder = Path(folder)
+    losses_path, spectrograms_path = folder / "losses.png", folder / "spectrograms.png"
+    for figure in (losses_path, spectrograms_path):
+        sheet.check_writable(figure)
+    outputs = apply_models(
+        content,
+        folder,
+        {**models.transfers, **models.translations},
+        options,
+        progress,
+        stop_requested,
+    )
+    trained = {name: each.run.folder for name, each in models.translations.items()}
+    sheet.write(plot_losses({each.name: each.losses for each in outputs}, trained), losses_path)
+    with audio.excerpt(content, options.start_seconds, options.seconds) as original:
+        sounds = {"content": original, "style": Path(style)}
+        sounds |= {each.name: each.path for each in outputs}
+        sheet.write(plot_spectrograms([*sounds.values()], [*sounds]), spectrograms_path)
+        verdicts = judge_outputs(original, style, outputs, models.judge)
+    write_csv(folder / "verdicts.csv", verdicts)
+    result: dict[str, Any] = {
+        "outputs": {each.name: str(each.path) for each in outputs},
+        "losses": str(losses_path),
+        "spectrograms": str(spectrograms_path),
+        "verdicts": verdicts,
+    }
+    if any(each.interrupted for each in outputs) or stop_requested():
+        result["interrupted"] = True
+    return result
