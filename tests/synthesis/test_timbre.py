@@ -8,7 +8,7 @@ from tfdream.errors import AudioError
 from tfdream.synthesis import timbre
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
-from tfdream.synthesis.timbre import TimbreProcessor, TimbreStyle
+from tfdream.synthesis.timbre import RegressionTimbre, TimbreProcessor
 from tfdream.synthesis.transfer import TimbreTransfer
 
 RATE = 16000
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 def transfer(folder, output, content="content", style="style", **settings):
     config = TimbreConfig(method="timbre", **settings)
     processor = TimbreProcessor(
-        folder / f"{content}.wav", TimbreStyle(folder / f"{style}.wav"), config
+        folder / f"{content}.wav", RegressionTimbre(folder / f"{style}.wav"), config
     )
     result = process_file(folder / f"{content}.wav", output, processor)
     samples, rate = audio.read(output)
@@ -99,7 +99,9 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
     stereo = np.stack([melody(NOTES, -12, 8000), np.zeros(6 * 3200)], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, 8000, "FLOAT")
     config = TimbreConfig(method="timbre", tiles={"seconds": 1.0, "overlap_seconds": 0.1})
-    processor = TimbreProcessor(tmp_path / "stereo.wav", TimbreStyle(folder / "style.wav"), config)
+    processor = TimbreProcessor(
+        tmp_path / "stereo.wav", RegressionTimbre(folder / "style.wav"), config
+    )
     process_file(tmp_path / "stereo.wav", tmp_path / "out.wav", processor)
     samples, rate = audio.read(tmp_path / "out.wav")
     assert (samples.shape, rate) == (stereo.shape, 8000)
@@ -109,7 +111,9 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
 def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_path):
     soundfile.write(tmp_path / "low.wav", melody(OTHER_NOTES, -3, 8000), 8000, "FLOAT")
     config = TimbreConfig(method="timbre")
-    processor = TimbreProcessor(folder / "content.wav", TimbreStyle(tmp_path / "low.wav"), config)
+    processor = TimbreProcessor(
+        folder / "content.wav", RegressionTimbre(tmp_path / "low.wav"), config
+    )
     above = processor.analysis.center_hz > 4000
     assert above.sum() > 5
     assert np.ptp(processor.gain_db[:, above], axis=1).max() == 0
@@ -119,12 +123,12 @@ def test_silent_files_are_rejected(folder, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     config = TimbreConfig(method="timbre")
     with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
-        TimbreProcessor(folder / "content.wav", TimbreStyle(tmp_path / "silent.wav"), config)
+        TimbreProcessor(folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav"), config)
 
 
 def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path):
     config = TimbreConfig(method="timbre")
-    content, style = folder / "content.wav", TimbreStyle(folder / "style.wav")
+    content, style = folder / "content.wav", RegressionTimbre(folder / "style.wav")
     complete, later = (
         TimbreProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
     )
@@ -152,6 +156,6 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
     gains = [transfer.prepare(content).gain_db for content in contents]
     assert [rate for name, rate in read if name == "style.wav"] == [RATE, RATE // 2]
     alone = TimbreProcessor(
-        contents[-1], TimbreStyle(folder / "style.wav"), TimbreConfig(method="timbre")
+        contents[-1], RegressionTimbre(folder / "style.wav"), TimbreConfig(method="timbre")
     )
     np.testing.assert_array_equal(gains[-1], alone.gain_db)

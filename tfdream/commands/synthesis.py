@@ -140,7 +140,8 @@ def dream(
     "run",
     type=options.PATH,
     metavar="RUN",
-    help="A run folder, if CONFIG has network.kind=run.",
+    help="A run folder or a preset: of a classifier if CONFIG has network.kind=run, of a transfer "
+    "network if it has method=timbre.",
 )
 @options.recipe("transfer/timbre")
 @click.option(
@@ -188,6 +189,8 @@ def transfer(
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     output = standard_output.temporary(output, file_format)
     outputs.check(content)
+    if run and isinstance(settings, config.TimbreConfig):
+        settings, run = settings.model_copy(update={"model": str(run)}), None
     network = Run.open(run) if run else None
     render = RenderOptions(bits, force, keep_falling=keep_falling)
     with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:

@@ -59,6 +59,7 @@ from tfdream.config.training import (
     ModelConfig,
     SupervisedTrainingConfig,
 )
+from tfdream.config.transfer_networks import TransferExperiment, TransferTrainingConfig
 from tfdream.config.transfers import AnyTransfer, load_transfer
 from tfdream.config.translation import (
     TranslateConfig,
@@ -115,6 +116,8 @@ __all__ = [
     "TimbreConfig",
     "TrainingConfig",
     "TransferConfig",
+    "TransferExperiment",
+    "TransferTrainingConfig",
     "TranslateConfig",
     "TranslationExperiment",
     "TranslationTrainingConfig",

@@ -8,6 +8,7 @@ from tfdream.config.classification import Experiment
 from tfdream.config.generation import GenerationExperiment
 from tfdream.config.loading import read, validate
 from tfdream.config.training import BaseExperiment
+from tfdream.config.transfer_networks import TransferExperiment
 from tfdream.config.translation import TranslationExperiment
 from tfdream.errors import ConfigError
 
@@ -16,6 +17,7 @@ _SCHEMAS: dict[str, type[BaseExperiment]] = {
     _CLASSIFY: Experiment,
     "translate": TranslationExperiment,
     "generate": GenerationExperiment,
+    "transfer": TransferExperiment,
 }
 
 

@@ -209,8 +209,12 @@ class TimbreConfig(RenderConfig):
     method: Literal["timbre"]
     style_strength: Annotated[float, Field(ge=0, le=1)] = 0.8
     """Factor of the gains: 0 is the content, 1 the full difference of the expected spectra."""
+    model: str | None = None
+    """Transfer network: a run folder, or the name of a preset. null uses regressions of both
+    recordings' spectra on loudness, register and attack."""
     residual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share of the content's own deviation from its expected spectrum that is removed."""
+    """For model=null: share of the content's own deviation from its expected spectrum that is
+    removed."""
     noise_reduction_db: NotNegative = 4.0
     """Reduction of the amplification of bands that the content leaves nearly empty."""
     added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None

@@ -82,7 +82,7 @@ class BaseExperiment(Config):
     """Settings of every task, from tracks to model inputs and training."""
 
     task: str
-    """Kind of the experiment: classify, translate or generate."""
+    """Kind of the experiment: classify, translate, generate or transfer."""
     prepare: PrepareConfig = PrepareConfig()
     frontend: AnyFrontend
     training: BaseTrainingConfig

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tfdream.config import BaseExperiment, Experiment
 from tfdream.datasets import augmentation, feature_files, records
+from tfdream.datasets.aligned import AlignedClips
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, spread
 from tfdream.datasets.partition import COMPLETE, ReplicaSlice
@@ -112,6 +113,27 @@ class InputPipeline:
         lookup = self._lookup(clip_set, cached=False)
         return self._slice(batches, batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
+    @without_autograph
+    def triples(self, aligned: AlignedClips, plan: EpochPlan) -> tf.data.Dataset:
+        """Stream shuffled batches of content, style and target without end.
+
+        Returns:
+          Three inputs float32 `[batch, …]`, and the seed int64 `[2]` of the step.
+        """
+        clip_set = aligned.clip_set
+        contents = _shuffled(clip_set, aligned.content_ids, None, plan)
+        lookup = self._lookup(clip_set, self.fits_in_memory(clip_set.clips))
+
+        def complete(content: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            seeds = self._seeds(step, self.replica)
+            target, style = aligned.draw(content, seeds[:2])
+            inputs, _ = lookup(tf.concat([content, style, target], axis=0))
+            return *tf.split(inputs, 3), seeds[2]
+
+        steps = tf.data.Dataset.counter(plan.first_step)
+        batches = tf.data.Dataset.zip(self._slice(contents, plan.batch_size), steps)
+        return batches.map(complete, **PARALLEL).prefetch(PREFETCHED_BATCHES)
+
     def fits_in_memory(self, clips: int) -> bool:
         """Return whether inputs of so many clips may be cached as float16."""
         size = clips * math.prod(self.frontend.shape(self.config.input_samples)) * 2
@@ -119,6 +141,11 @@ class InputPipeline:
 
     def _slice(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         return self.replica.apply(batches, batch_size)
+
+    def _seeds(self, step: tf.Tensor, replica: ReplicaSlice) -> tf.Tensor:
+        """Three random seeds int64 `[3, 2]` for one replica's part of a batch."""
+        seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
+        return tf.random.split(replica.seed(seed), 3)
 
     def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
         """Return a function from clip ids to inputs, which are cached, or computed every time."""
@@ -313,11 +340,6 @@ class LabeledPipeline(InputPipeline):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return self._augment_input(tf.cast(inputs, tf.float32), tf.one_hot(label, labels), seeds[0])
 
-    def _seeds(self, step: tf.Tensor, replica: ReplicaSlice) -> tf.Tensor:
-        """Three random seeds int64 `[3, 2]` for one replica's part of a batch."""
-        seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
-        return tf.random.split(replica.seed(seed), 3)
-
 
 def with_known_length(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """Prefetch batches, and declare their number so that `fit` needs no extra iteration."""
@@ -345,12 +367,13 @@ def _shuffled(
 
     Args:
       clip_set: the clips.
-      source: ids of all clips, or a function from an order of the shards to a stream of ids or
+      source: ids of clips, or a function from an order of the shards to a stream of ids or
         serialized records.
       window: number of items shuffled together; None for all.
       plan: batches and epochs. An epoch takes as many rounds over the clips as it needs.
     """
-    rounds = math.ceil(plan.clips / clip_set.clips)
+    total = clip_set.clips if callable(source) else len(source)
+    rounds = math.ceil(plan.clips / total)
 
     def shuffle(items: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         return tf.random.experimental.stateless_shuffle(items, [plan.seed, number])
@@ -361,8 +384,8 @@ def _shuffled(
             windows = source(shuffle(tf.range(len(clip_set.shards)), number)).batch(window)
         else:
             windows = tf.data.Dataset.from_tensors(source)
-        first = (number % rounds) * clip_set.clips
-        starts = tf.data.Dataset.range(first, tf.int64.max, window or clip_set.clips)
+        first = (number % rounds) * total
+        starts = tf.data.Dataset.range(first, tf.int64.max, window or total)
         return tf.data.Dataset.zip(windows, starts).map(
             lambda items, start: shuffle(items, number)[: tf.maximum(plan.clips - start, 0)]
         )

@@ -2,7 +2,7 @@
 
 from tfdream.runs.folder import RunFolder
 from tfdream.runs.info import FORMAT, RunInfo, versions
-from tfdream.runs.tasks import GenerationRun, Run, TranslationRun, open_run
+from tfdream.runs.tasks import GenerationRun, Run, TransferRun, TranslationRun, open_run
 
 __all__ = [
     "FORMAT",
@@ -10,6 +10,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "RunInfo",
+    "TransferRun",
     "TranslationRun",
     "open_run",
     "versions",

@@ -15,6 +15,7 @@ from tfdream.config import (
     BaseExperiment,
     Experiment,
     GenerationExperiment,
+    TransferExperiment,
     TranslationExperiment,
     validate,
     validate_experiment,
@@ -214,6 +215,7 @@ class RunFolder:
 _DESCRIPTIONS: dict[type[BaseExperiment], str] = {
     Experiment: "a classifier (tfdream train lil_data …)",
     TranslationExperiment: "a translation (tfdream train recommended_cyclegan …)",
+    TransferExperiment: "a transfer network (tfdream train timbre_network …)",
     GenerationExperiment: "a sequence model (tfdream train recommended_generator …)",
 }
 

@@ -1,4 +1,4 @@
-"""The runs of classifiers, translations and sequence models."""
+"""The runs of classifiers, translations, sequence models and transfer networks."""
 
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,11 @@ from tfdream.config import (
     Experiment,
     GenerationExperiment,
     ModelConfig,
+    TransferExperiment,
     TranslationExperiment,
 )
 from tfdream.errors import ModelError
-from tfdream.models import classifiers, gan, sequence
+from tfdream.models import classifiers, gan, sequence, transfer
 from tfdream.runs.folder import RunFolder, read
 from tfdream.runs.named import locate
 
@@ -117,6 +118,31 @@ class GenerationRun(RunFolder):
         return model
 
 
+class TransferRun(RunFolder):
+    """The run of a transfer network."""
+
+    schema = TransferExperiment
+    config: TransferExperiment
+
+    def build_network(self) -> transfer.TransferNetwork:
+        """Build the network with initial weights."""
+        return transfer.build(self.config.model, self.frontend.shape(self.clip_samples))
+
+    def load_networks(self) -> None:
+        self.network  # noqa: B018
+
+    @cached_property
+    def network(self) -> transfer.TransferNetwork:
+        """The network with the stored weights.
+
+        Raises:
+          ModelError: if no epoch is finished, or the weights are damaged.
+        """
+        network = self.build_network()
+        self.load_weights(network)
+        return network
+
+
 def open_run(folder: str | Path) -> RunFolder:
     """Open the run of any task; see `RunFolder.open`."""
     folder = locate(folder)
@@ -125,5 +151,5 @@ def open_run(folder: str | Path) -> RunFolder:
 
 
 _RUN_TYPES: dict[type[BaseExperiment], type[RunFolder]] = {
-    run_type.schema: run_type for run_type in (Run, TranslationRun, GenerationRun)
+    run_type.schema: run_type for run_type in (Run, TranslationRun, GenerationRun, TransferRun)
 }

@@ -25,9 +25,9 @@ Levels = NDArray[np.float32]
 
 _BANDS_AT_44100 = 80
 _FFT_SECONDS = 2048 / 44100
-_FLOOR_DB = 90.0
+FLOOR_DB = 90.0
 """Levels lower than this below the loudest band of a recording are raised to it."""
-_REFERENCE_DB = 25.0
+REFERENCE_DB = 25.0
 """Mean power of a recording after normalization."""
 _SOUNDING_DB = 55.0
 """Frames softer than this below the loudest frame count as silence."""
@@ -126,9 +126,8 @@ class MelAnalysis:
 
     def describe(self, levels: Levels) -> NoteFeatures:
         """Return loudness rank, register and attack of each frame."""
-        loudness = 10 * np.log10((10 ** (levels / 10)).sum(axis=1))
-        order = np.argsort(np.argsort(loudness, kind="stable"))
-        rank = order / max(1, len(loudness) - 1)
+        order = np.argsort(np.argsort(_loudness_db(levels), kind="stable"))
+        rank = order / max(1, len(levels) - 1)
         emphasis = 10 ** ((levels - levels.max(axis=1, keepdims=True)) / 40)
         salience = emphasis @ self.salience_matrix
         weights = (salience / salience.max(axis=1, keepdims=True)) ** _SALIENCE_SHARPNESS
@@ -137,7 +136,7 @@ class MelAnalysis:
         attack = gaussian_filter1d(_decaying_peaks(_flux(levels)), 1)
         # The offsets center typical values, so that the ridge penalty is weak for all of them.
         values = np.stack([rank - 0.5, register - 2.2, attack - 0.4], axis=1)
-        return NoteFeatures(values, (loudness > loudness.max() - _SOUNDING_DB).astype(float))
+        return NoteFeatures(values, sounding(levels).astype(float))
 
 
 class SpectrumModel:
@@ -168,10 +167,21 @@ def is_silent(power: NDArray[Any]) -> bool:
 def normalize_power(power: NDArray[Any]) -> Levels:
     """Convert mel power `[frames, bands]`, not silent, to dB relative to its mean over frames."""
     peak = float(power.max())
-    levels = 10 * np.log10(np.maximum(power, peak * 10 ** (-_FLOOR_DB / 10)))
+    return to_reference(10 * np.log10(np.maximum(power, peak * 10 ** (-FLOOR_DB / 10))))
+
+
+def to_reference(levels: NDArray[Any]) -> Levels:
+    """Shift levels in dB, `[frames, bands]`, so that their mean power over frames is 25 dB."""
     mean_db = 10 * np.log10((10 ** (levels / 10)).sum(axis=1).mean())
-    normalized: Levels = (levels - mean_db + _REFERENCE_DB).astype(np.float32)
-    return normalized
+    shifted: Levels = (levels - mean_db + REFERENCE_DB).astype(np.float32)
+    return shifted
+
+
+def sounding(levels: Levels) -> NDArray[np.bool_]:
+    """Return which frames are not silence, `[frames]`."""
+    loudness = _loudness_db(levels)
+    is_sounding: NDArray[np.bool_] = loudness > loudness.max() - _SOUNDING_DB
+    return is_sounding
 
 
 def distort(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
@@ -212,6 +222,11 @@ def spectral_envelope(levels: NDArray[Any], order: int) -> NDArray[Any]:
     return envelope
 
 
+def _loudness_db(levels: Levels) -> NDArray[Any]:
+    loudness: NDArray[Any] = 10 * np.log10((10 ** (levels / 10)).sum(axis=1))
+    return loudness
+
+
 def _basis(values: NDArray[np.float64]) -> NDArray[np.float64]:
     rank, register, attack = values.T
     columns = [np.ones_like(rank), 2 * rank, 4 * rank**2, register, register**2 / 2, attack]
@@ -220,7 +235,7 @@ def _basis(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _flux(levels: Levels) -> NDArray[np.float64]:
     """Return the mean rise of the levels from frame to frame, relative to strong attacks."""
-    audible = np.maximum(levels, levels.max() - _FLOOR_DB)
+    audible = np.maximum(levels, levels.max() - FLOOR_DB)
     rise = np.maximum(0, np.diff(audible, axis=0, prepend=audible[:1])).mean(axis=1)
     flux: NDArray[np.float64] = np.minimum(rise / (np.percentile(rise, 95) + 1e-6), 1.5)
     return flux

@@ -1,7 +1,7 @@
 """`transfer`: a recording in the style of another.
 
 By gradients, style and content are objectives of a network's activations, and everything else is as
-in `dream`. By timbre, gains follow the notes of the content, without a network.
+in `dream`. By timbre, gains follow the notes of the content.
 """
 
 import abc
@@ -17,7 +17,7 @@ from tfdream.audio.notes import Examination
 from tfdream.config import AnyTransfer, FeatureNetworkConfig, TimbreConfig, TransferConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.runs import Run
+from tfdream.runs import Run, RunFolder, TransferRun
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles, style
 from tfdream.synthesis.ascent.objectives import Objective
@@ -41,7 +41,12 @@ from tfdream.synthesis.tile_optimizer import (
     noise,
     total_steps,
 )
-from tfdream.synthesis.timbre import TimbreProcessor, TimbreStyle
+from tfdream.synthesis.timbre import (
+    NetworkTimbre,
+    RegressionTimbre,
+    TimbreModel,
+    TimbreProcessor,
+)
 
 
 class StyleTransfer(abc.ABC):
@@ -50,13 +55,13 @@ class StyleTransfer(abc.ABC):
     Attributes:
       style_path: any audio file, of any length; all of it is used.
       config: the recipe.
-      run: the network, if the recipe uses that of a run.
+      run: the classifier or transfer network, if the recipe uses one.
       style_notes: notes on the style, such as its bandwidth.
     """
 
     style_path: Path
     config: AnyTransfer
-    run: Run | None = None
+    run: RunFolder | None = None
     style_notes: Sequence[str]
 
     @property
@@ -111,24 +116,30 @@ class TimbreTransfer(StyleTransfer):
 
     Args:
       style_path: any audio file, of any length; all of it is used.
-      config: strength and added sound.
+      config: transfer network, strength and added sound.
 
     Raises:
       AudioError: if the style cannot be read or is silent.
+      ModelError: if the transfer network cannot be loaded.
     """
 
     def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
         self.style_path = Path(style_path)
         self.config: TimbreConfig = config
-        self.style = TimbreStyle(style_path)
-        self.style_notes = _style_notes(self.style_path, self.style.sample_rate)
+        self.model: TimbreModel
+        if config.model is None:
+            self.model = RegressionTimbre(style_path, config.residual_share)
+        else:
+            self.run = TransferRun.open(config.model)
+            self.model = NetworkTimbre(style_path, self.run)
+        self.style_notes = _style_notes(self.style_path, self.model.sample_rate)
 
     @property
     def steps(self) -> int:
         return 1
 
     def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TimbreProcessor:
-        return TimbreProcessor(Path(content_path), self.style, self.config, start_seconds)
+        return TimbreProcessor(Path(content_path), self.model, self.config, start_seconds)
 
 
 class GradientTransfer(StyleTransfer):
@@ -229,7 +240,7 @@ def build_transfer(
     if isinstance(config, TransferConfig):
         return GradientTransfer(style_path, config, run)
     if run is not None:
-        raise ConfigError("method=timbre uses no network; remove --model")
+        raise ConfigError("method=timbre uses no classifier; name a transfer network in model")
     return TimbreTransfer(style_path, config)
 
 

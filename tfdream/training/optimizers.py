@@ -11,10 +11,12 @@ from tfdream.config import (
     GenerationTrainingConfig,
     SupervisedTrainingConfig,
     TrainingConfig,
+    TransferTrainingConfig,
     TranslationTrainingConfig,
 )
 
 _UNDECAYED = ("bias", "beta", "gamma")
+_TRANSFER_BETA_2 = 0.98
 _PLATEAU_THRESHOLD = 1e-4
 """Relative decrease of the validation loss below which an epoch belongs to a plateau; PyTorch's."""
 
@@ -64,6 +66,22 @@ def build_for_generation(
     """Build the optimizer of a sequence model, with its schedule."""
     rate = _schedule(training, training.epochs * steps_per_epoch)
     return _for_precision(keras.optimizers.Adam(rate, global_clipnorm=training.gradient_norm))
+
+
+def build_for_transfer(
+    training: TransferTrainingConfig, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Build the optimizer of a transfer network, with its schedule."""
+    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
+    rate = _schedule(training, training.epochs * steps_per_epoch, warmup_steps)
+    optimizer = keras.optimizers.Adam(
+        rate,
+        weight_decay=training.weight_decay or None,
+        global_clipnorm=training.gradient_norm,
+        beta_2=_TRANSFER_BETA_2,
+    )
+    optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))
+    return _for_precision(optimizer)
 
 
 def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:

@@ -16,12 +16,14 @@ from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig
 from tfdream.training.generation import GenerationTask
 from tfdream.training.session import Session
 from tfdream.training.task import PreviewFactory, Task
+from tfdream.training.transfer import TransferTask
 from tfdream.training.translation import TranslationTask
 
 TASKS: dict[str, type[Task]] = {
     "classify": ClassificationTask,
     "translate": TranslationTask,
     "generate": GenerationTask,
+    "transfer": TransferTask,
 }
 """How each kind of experiment is trained, by the key `task` of its configuration."""
 

@@ -14,8 +14,10 @@ from tfdream.runs import Run
 from tfdream.training.task import PreviewFactory, PreviewFn
 
 
-def preview_factory(experiment: BaseExperiment, judge: str | Path | None = None) -> PreviewFactory:
-    """Return a function that makes the preview of a run of this experiment.
+def preview_factory(
+    experiment: BaseExperiment, judge: str | Path | None = None
+) -> PreviewFactory | None:
+    """Return a function that makes the preview of a run of this experiment, if its task has one.
 
     Args:
       experiment: the experiment to be trained.
@@ -26,7 +28,7 @@ def preview_factory(experiment: BaseExperiment, judge: str | Path | None = None)
       ModelError: if the judge is not a run of a classifier.
     """
     if judge is None:
-        return _FACTORIES[experiment.task]
+        return _FACTORIES.get(experiment.task)
     if experiment.task != "translate":
         raise ConfigError(
             f"--judge={judge} scores translations; remove it, or use a configuration with "

@@ -1,0 +1,116 @@
+"""Aligned clips: the same score on several instruments, as transfer networks need them.
+
+The label of a clip is its instrument. Tracks with the same file name have the same score, so that
+``violin/song1.flac`` and ``flute/song1.flac`` are aligned.
+"""
+
+from collections import defaultdict
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.errors import DatasetError
+
+_MOST_STYLES = 64
+"""Number of clips of an instrument from which the style of a target is drawn."""
+
+
+class _Choices(NamedTuple):
+    """A list of clips for each clip: ids int64 `[clips, most]`, and their numbers `[clips]`."""
+
+    ids: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def draw(self, clips: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draw one of the choices of each clip in the graph, int64 `[batch]`."""
+        counts = tf.cast(tf.gather(self.counts, clips), tf.float32)
+        place = counts * tf.random.stateless_uniform(tf.shape(clips), seed)
+        index = tf.cast(tf.minimum(place, counts - 1), tf.int64)
+        drawn: tf.Tensor = tf.gather(tf.constant(self.ids), clips)
+        return tf.gather(drawn, index, batch_dims=1)
+
+
+class AlignedClips:
+    """Triples of clips: a content, a style, and the content on the instrument of the style.
+
+    Args:
+      clip_set: complete shards.
+
+    Raises:
+      DatasetError: if no score has two instruments, of which one plays another score, too.
+    """
+
+    def __init__(self, clip_set: ClipSet) -> None:
+        self.clip_set = clip_set
+        if not len(self.content_ids):
+            raise DatasetError(
+                f"'{clip_set.dataset.folder}' has no aligned clips; give files of the same name in "
+                "the folders of at least two instruments, and two files of each instrument"
+            )
+
+    @cached_property
+    def content_ids(self) -> NDArray[np.int64]:
+        """The clips that have a target, int64 `[contents]`."""
+        return np.flatnonzero(self._targets.counts)
+
+    def draw(self, content: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draw targets and styles for contents in the graph.
+
+        Args:
+          content: clip ids int64 `[batch]`, of `content_ids`.
+          seeds: integers `[2, 2]`.
+
+        Returns:
+          Clip ids of targets and of styles, int64 `[batch]` each.
+        """
+        target = self._targets.draw(content, seeds[0])
+        return target, self._styles.draw(target, seeds[1])
+
+    @cached_property
+    def _clips(self) -> list[tuple[int, str, int]]:
+        """Label, score, and number in the track of each clip."""
+        return [
+            (label, PurePosixPath(track).stem, number)
+            for shard in self.clip_set.shards
+            for (track, count), label in zip(shard.tracks.items(), shard.track_labels, strict=True)
+            for number in range(count)
+        ]
+
+    @cached_property
+    def _styles(self) -> _Choices:
+        """Clips of other scores on the same instrument."""
+        by_label = defaultdict(list)
+        for clip, (label, score, _) in enumerate(self._clips):
+            by_label[label].append((clip, score))
+        choices = []
+        for label, score, _ in self._clips:
+            others = [clip for clip, other in by_label[label] if other != score]
+            choices.append([others[index] for index in spread(len(others), _MOST_STYLES)])
+        return _padded(choices)
+
+    @cached_property
+    def _targets(self) -> _Choices:
+        """The same part of the same score on other instruments, which have a style."""
+        by_score = defaultdict(list)
+        for clip, (label, *part) in enumerate(self._clips):
+            if self._styles.counts[clip]:
+                by_score[tuple(part)].append((clip, label))
+        return _padded(
+            [
+                [clip for clip, other in by_score[tuple(part)] if other != label]
+                for label, *part in self._clips
+            ]
+        )
+
+
+def _padded(choices: list[list[int]]) -> _Choices:
+    counts = np.array([len(each) for each in choices], np.int64)
+    ids = np.zeros((len(choices), max(1, counts.max(initial=0))), np.int64)
+    for row, each in zip(ids, choices, strict=True):
+        row[: len(each)] = each
+    return _Choices(ids, counts)

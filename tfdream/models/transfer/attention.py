@@ -1,0 +1,131 @@
+"""Attention from the frames of the content to frames of the style that play similar notes.
+
+The network compares what is played, not how it sounds: a frame of the content attends to frames of
+the style, and in the same way to frames of the content itself. The difference of the two mean
+spectra is the change of timbre for this kind of note; a second network corrects it.
+
+Source: attention as in Vaswani et al., "Attention is all you need", section 3.2; the rest is our
+own.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from tfdream.models.transfer.base import Memory, TransferNetwork
+
+_LEVEL_SCALE_DB = 25.0
+
+
+class Attention(TransferNetwork):
+    """See the module.
+
+    Args:
+      bands: number of mel bands.
+      units: channels of the encoder.
+      heads: number of attention heads.
+      encoder_blocks: residual blocks of the encoder.
+      decoder_units: channels of the decoder.
+      decoder_blocks: residual blocks of the decoder.
+      kernel: frames of each convolution.
+    """
+
+    def __init__(
+        self,
+        bands: int,
+        units: int,
+        heads: int,
+        encoder_blocks: int,
+        decoder_units: int,
+        decoder_blocks: int,
+        kernel: int,
+    ) -> None:
+        super().__init__(bands)
+        self.heads = heads
+        self.units = units
+        self.encoder = _blocks(2 * bands, units, encoder_blocks, kernel, "encoder")
+        self.query = _dense(units, units, "query")
+        self.value = _dense(units, units, "value")
+        self.mix = _dense(units, heads, "mix")
+        known = 2 * units + (3 * heads + 3) * bands
+        self.decoder = _blocks(known, decoder_units, decoder_blocks, kernel, "decoder")
+        self.correction = _dense(decoder_units, bands, "correction", initializer="zeros")
+        self.built = True
+
+    def encode(self, levels: tf.Tensor) -> tuple[tf.Tensor, Memory]:
+        mean = tf.reduce_mean(levels, axis=1, keepdims=True)
+        relative = tf.concat([levels, levels - mean], axis=-1) / _LEVEL_SCALE_DB
+        features = self.encoder(relative)
+        return features, Memory(self.query(features), self.value(features), levels)
+
+    def gains(
+        self, levels: tf.Tensor, features: tf.Tensor, content: Memory, style: Memory
+    ) -> tf.Tensor:
+        query = self.query(features)
+        own_levels, _ = self._attend(query, content)
+        style_levels, style_features = self._attend(query, style)
+        difference = style_levels - own_levels  # [batch, frames, heads, bands]
+        weights = tf.nn.softmax(self.mix(features))[..., tf.newaxis]
+        expected = tf.reduce_sum(weights * difference, axis=2)
+        means = [
+            tf.broadcast_to(tf.reduce_mean(memory.levels, axis=1, keepdims=True), tf.shape(levels))
+            for memory in (content, style)
+        ]
+        heads = [self._flat(each) for each in (difference, style_levels, own_levels)]
+        known = tf.concat([*heads, levels, *means], axis=-1) / _LEVEL_SCALE_DB
+        known = tf.concat([features, style_features, known], axis=-1)
+        correction: tf.Tensor = self.correction(self.decoder(known))
+        return expected + _LEVEL_SCALE_DB * correction
+
+    def _attend(self, query: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return mean levels `[batch, frames, heads, bands]` and features of attended frames."""
+        split = [self._split(each) for each in (query, memory.keys, memory.features)]
+        scores = tf.einsum("bqhc,bkhc->bhqk", split[0], split[1])
+        weights = tf.nn.softmax(scores * (1 / math.sqrt(self.units / self.heads)))
+        levels = tf.einsum("bhqk,bkl->bqhl", weights, memory.levels)
+        return levels, self._flat(tf.einsum("bhqk,bkhc->bqhc", weights, split[2]))
+
+    def _split(self, values: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(values)
+        return tf.reshape(values, [shape[0], shape[1], self.heads, self.units // self.heads])
+
+    def _flat(self, values: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(values)
+        return tf.reshape(values, [shape[0], shape[1], values.shape[2] * values.shape[3]])
+
+
+def build(
+    input_shape: tuple[int, ...],
+    *,
+    units: int = 96,
+    heads: int = 4,
+    encoder_blocks: int = 4,
+    decoder_units: int = 128,
+    decoder_blocks: int = 4,
+    kernel: int = 5,
+) -> Attention:
+    """Build the network; see `Attention`."""
+    bands = input_shape[0]
+    return Attention(bands, units, heads, encoder_blocks, decoder_units, decoder_blocks, kernel)
+
+
+def _blocks(inputs: int, units: int, count: int, kernel: int, name: str) -> keras.Model:
+    """Return residual convolutions over time, float32 `[batch, frames, inputs]` → `[…, units]`."""
+    tensor = keras.Input([None, inputs])
+    x = layers.Dense(units, name=f"{name}_input")(tensor)
+    for number in range(1, count + 1):
+        y = layers.LayerNormalization(name=f"{name}_norm{number}")(x)
+        y = layers.Conv1D(units, kernel, padding="same", name=f"{name}_conv{number}")(y)
+        y = layers.Activation("gelu", name=f"{name}_gelu{number}")(y)
+        y = layers.Dense(units, name=f"{name}_dense{number}")(y)
+        x = layers.Add(name=f"{name}_block{number}")([x, y])
+    x = layers.LayerNormalization(name=f"{name}_output")(x)
+    return keras.Model(tensor, x, name=name)
+
+
+def _dense(inputs: int, units: int, name: str, initializer: str = "glorot_uniform") -> layers.Dense:
+    layer = layers.Dense(units, name=name, kernel_initializer=initializer)
+    layer.build((None, None, inputs))
+    return layer

@@ -1,0 +1,74 @@
+"""Interface of the models of timbre, and the analysis of files."""
+
+import abc
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfdream import audio
+from tfdream.errors import AudioError
+from tfdream.signal.timbre import Levels, MelAnalysis, is_silent
+
+
+class Mapping(NamedTuple):
+    """The change of timbre of a content.
+
+    Attributes:
+      gain_db: gains in dB for the complete timbre of the style, float `[frames, bands]`.
+      expected: levels that the content would have in the style, float `[frames, bands]`.
+      weights: 1 for frames that sound and 0 for silent ones, float `[frames]`.
+    """
+
+    gain_db: NDArray[Any]
+    expected: NDArray[Any]
+    weights: NDArray[Any]
+
+
+class TimbreModel(abc.ABC):
+    """The timbre of a style; it is analyzed once for all contents of the same sample rate.
+
+    Args:
+      path: any audio file; all of it is analyzed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def sample_rate(self) -> int:
+        """Sample rate of the file in Hz."""
+        return audio.info(self.path).sample_rate
+
+    @abc.abstractmethod
+    def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:
+        """Return the change of timbre for a content.
+
+        Args:
+          analysis: analysis at the content's sample rate.
+          levels: of the content; see `signal.timbre.normalize_power`.
+
+        Raises:
+          AudioError: if the style cannot be read or is silent.
+        """
+
+
+def read_power(analysis: MelAnalysis, path: Path, role: str) -> tuple[NDArray[np.float32], int]:
+    """Return the mel power of a file, and its number of samples at the analysis' rate.
+
+    Args:
+      analysis: sample rate and bands.
+      path: any audio file.
+      role: what the file is, for messages.
+
+    Raises:
+      AudioError: if the file cannot be read or is silent.
+    """
+    with audio.Reader(path) as reader:
+        blocks = audio.Counted(reader.mid(analysis.sample_rate))
+        power = analysis.stream_to_power(blocks)
+    if is_silent(power):
+        raise AudioError(f"the {role} '{path}' is silent; use another file")
+    return power, blocks.samples

@@ -1,0 +1,97 @@
+"""Timbre by a trained transfer network, in one pass over the content."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfdream.datasets.clip_set import spread
+from tfdream.models.transfer import Memory
+from tfdream.runs import TransferRun
+from tfdream.signal.timbre import (
+    FLOOR_DB,
+    Levels,
+    MelAnalysis,
+    normalize_power,
+    sounding,
+    to_reference,
+)
+from tfdream.synthesis.timbre.base import Mapping, TimbreModel, read_power
+
+_MOST_KEYS = 2048
+"""Number of frames, spread over a recording, that the network attends to."""
+_FRAMES = 1024
+"""Number of frames of which gains are computed together."""
+_CONTEXT = 32
+"""Frames before and after them that the network's convolutions use."""
+
+
+class NetworkTimbre(TimbreModel):
+    """See the module.
+
+    Args:
+      path: the style.
+      run: a transfer network.
+
+    Raises:
+      ModelError: if the run has no weights.
+    """
+
+    def __init__(self, path: str | Path, run: TransferRun) -> None:
+        super().__init__(path)
+        self.run = run
+        self.network = run.network
+        self._memories: dict[int, Memory] = {}
+
+    def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:
+        if analysis.sample_rate not in self._memories:
+            style = normalize_power(read_power(analysis, self.path, "style")[0])
+            _, memory = self._encode(self._fit(style))
+            self._memories[analysis.sample_rate] = _thin(memory)
+        style_memory = self._memories[analysis.sample_rate]
+        content = self._fit(levels)
+        features, memory = self._encode(content)
+        memory = _thin(memory)
+        parts = []
+        for start in range(0, len(levels), _FRAMES):
+            first, end = max(0, start - _CONTEXT), start + _FRAMES + _CONTEXT
+            part = self._gains(content[:, first:end], features[:, first:end], memory, style_memory)
+            parts.append(part[0, start - first :][:_FRAMES].numpy())
+        gain_db = self._extend(np.concatenate(parts), levels.shape[1])
+        changed = np.maximum(levels + gain_db, levels.max() - FLOOR_DB)
+        expected = to_reference(changed)
+        gain_db += np.mean(expected - changed)  # the content's loudness
+        return Mapping(gain_db, expected, sounding(levels).astype(float))
+
+    def _fit(self, levels: Levels) -> tf.Tensor:
+        """Return levels `[1, frames, bands]` with the network's bands; missing ones are empty."""
+        bands = self.network.bands
+        missing = max(0, bands - levels.shape[1])
+        lowest = float(levels.max()) - FLOOR_DB
+        padded = np.pad(levels[:, :bands], [(0, 0), (0, missing)], constant_values=lowest)
+        return tf.constant(padded[np.newaxis].astype(np.float32))
+
+    def _extend(self, gain_db: NDArray[Any], bands: int) -> NDArray[np.float32]:
+        """Use the gain of the network's highest band for those above it."""
+        extended: NDArray[np.float32] = gain_db[
+            :, np.minimum(np.arange(bands), gain_db.shape[1] - 1)
+        ]
+        return extended
+
+    @cached_property
+    def _encode(self) -> Any:
+        levels = tf.TensorSpec([1, None, self.network.bands], tf.float32)
+        return tf.function(self.network.encode, input_signature=[levels], autograph=False)
+
+    @cached_property
+    def _gains(self) -> Any:
+        return tf.function(self.network.gains, reduce_retracing=True, autograph=False)
+
+
+def _thin(memory: Memory) -> Memory:
+    """Keep at most `_MOST_KEYS` frames, at even distances."""
+    kept = spread(memory.keys.shape[1], _MOST_KEYS)
+    return Memory(*(tf.gather(values, kept, axis=1) for values in memory))
