@@ -104,7 +104,7 @@ def test_equalizers_undo_a_filter(bench):
 def test_splits_are_disjoint_and_have_two_hundred_pairs(bench):
     pairs = bench.pairs
     assert sum(len(pairs.PairSet(split).names) for split in pairs.SPLITS) >= 200
-    for options in (pairs._FAMILIES, pairs._KITS, {s: pairs._programs(s) for s in pairs.SPLITS}):
+    for options in (pairs._FAMILIES, pairs.KITS, {s: pairs.programs(s) for s in pairs.SPLITS}):
         assert not set(options["tuning"]) & set(options["held-out"])
 
 

@@ -195,6 +195,50 @@ def plucks(rng: Rng) -> NoteFn:
     return play
 
 
+def additive(rng: Rng) -> NoteFn:
+    """Draw a synthesizer with a random spectrum, decay of each partial, fades, vibrato and noise.
+
+    The spectrum is a slope per partial and resonances at fixed frequencies. It moves from the one
+    of the attack to the one of the end of a note.
+    """
+    harmonic = np.arange(1, 257)
+    slope, odd = rng.uniform(0.2, 2.2), float(rng.choice((1, 1, rng.uniform(0, 1))))
+    count = int(rng.integers(0, 6))
+    centers, widths = (
+        np.exp(rng.uniform(np.log(150), np.log(9000), count)),
+        rng.uniform(2, 8, count),
+    )
+    heights = rng.uniform(0, 8, count)
+    bright = np.exp(rng.uniform(np.log([800, 400]), np.log(16000)))  # of the attack and the end
+    phases = np.exp(2j * np.pi * rng.random(len(harmonic)))
+    attack, release = np.exp(rng.uniform(np.log((0.001, 0.02)), np.log((0.25, 0.4))))
+    move = np.exp(rng.uniform(np.log(0.03), np.log(1.5)))
+    fade = float(rng.choice((np.exp(rng.uniform(np.log(0.08), np.log(2))), np.inf)))
+    breath, low_hz = rng.uniform(0, 0.35) ** 3, np.exp(rng.uniform(np.log(200), np.log(6000)))
+    depth, rate = rng.uniform(0, 0.008), rng.uniform(25, 42)
+    drive = float(rng.choice((0, 0, rng.uniform(0.5, 4))))
+
+    def play(song: Song, pitch: int, seconds: float) -> Samples:
+        hertz, time = _hertz(pitch), clock(seconds + release, SAMPLE_RATE)
+        partial = hertz * harmonic
+        offsets = np.log2(partial / centers[:, np.newaxis])
+        body = 1 + heights @ np.exp(-((widths[:, np.newaxis] * offsets) ** 2))
+        shape = phases * body * np.where(harmonic % 2, 1, odd) / harmonic**slope
+        ends = np.geomspace(*bright, 24)[:, np.newaxis]
+        spectra = shape / (1 + (partial / ends) ** 2)
+        rows = (22 * -np.expm1(-time / move)).astype(np.float32)
+        curve = (hertz * (1 + depth * np.sin(rate * time))).astype(np.float32)
+        tone = _tone(spectra / np.abs(shape).max(), curve, len(time), rows)
+        note = tone + breath * noise(song, len(time), low_hz, 4 * low_hz)[0]
+        if drive:
+            note = np.tanh(drive * note / max(1e-6, float(note.std())) / 2)
+        gain = np.exp(-time / fade) * edges(len(time), _samples(attack), _samples(release))
+        sound: Samples = gain.astype(np.float32) * note / max(1e-6, float(note.std()))
+        return sound
+
+    return play
+
+
 def drum_kit(rng: Rng) -> NoteFn:
     """Draw a kit of falling sines and bands of noise."""
     kit = {

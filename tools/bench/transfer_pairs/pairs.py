@@ -27,7 +27,8 @@ _FAMILIES: dict[Split, tuple[instruments.Family, ...]] = {
 _HELD_OUT_PROGRAM_FAMILIES = (1, 3, 8, 11, 13)
 _PITCHED_PROGRAMS = 112  # the others are percussion and sound effects
 _ORCHESTRA_HIT = 55
-_KITS: dict[Split, tuple[int, ...]] = {"tuning": (0, 8, 16, 24), "held-out": (25, 32, 40, 48)}
+KITS: dict[Split, tuple[int, ...]] = {"tuning": (0, 8, 16, 24), "held-out": (25, 32, 40, 48)}
+"""Programs of the drum kits of each split."""
 _RMS = 0.1
 _SILENT_PEAK = 1e-3
 
@@ -122,18 +123,19 @@ def _soundfont_pairs(split: Split, kind: Kind) -> list[tuple[tuple[Score, Score]
     else:
         scores = corpus_scores(kind, 8 * count)
     scores = scores[SPLITS.index(split) :: 2]  # the splits use alternate scores
-    programs = _KITS[split] if kind == "drums" else _programs(split)
+    choices = KITS[split] if kind == "drums" else programs(split)
     drawn = []
     for first, second in zip(scores[0 : 2 * count : 2], scores[1 : 2 * count : 2], strict=True):
         pair = (first, second)
         if kind != "drums":
             pair = (excerpt(first, rng), excerpt(second, rng))
-        one, two = rng.choice(programs, 2, replace=False)
+        one, two = rng.choice(choices, 2, replace=False)
         drawn.append((pair, (int(one), int(two))))
     return drawn
 
 
-def _programs(split: Split) -> tuple[int, ...]:
+def programs(split: Split) -> tuple[int, ...]:
+    """Return the General MIDI programs of the pitched instruments of a split."""
     return tuple(
         program
         for program in range(_PITCHED_PROGRAMS)

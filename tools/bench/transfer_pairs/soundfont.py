@@ -37,6 +37,7 @@ def render(score: Score, program: int, drums: bool, soundfont: Path) -> Samples:
         midi, wave = Path(folder) / "score.mid", Path(folder) / "score.wav"
         midi.write_bytes(midi_file(score, program, drums))
         command = ["fluidsynth", "-ni", "-q", "-g", "0.4", "-r", str(SAMPLE_RATE)]
+        command += ["-o", "synth.dynamic-sample-loading=1"]  # a fraction of the time
         command += ["-O", "float", "-T", "wav", "-F", str(wave), str(soundfont), str(midi)]
         subprocess.run(command, check=True, timeout=_TIMEOUT_SECONDS, capture_output=True)
         mono: Samples = soundfile.read(wave, dtype="float32")[0].mean(axis=1)
