@@ -1,5 +1,6 @@
 import inspect
 import time
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -150,3 +151,23 @@ def test_a_batch_that_devices_cannot_share_equally_is_refused():
 
 def test_a_single_device_has_the_default_strategy():
     assert timed_model.strategy() is tf.distribute.get_strategy()
+
+
+def test_a_single_gpu_is_mirrored_as_several_are(monkeypatch):
+    """The CPU stands in for the GPU: the strategy trains on the devices that TensorFlow lists."""
+    cpus = tf.config.list_logical_devices("CPU")
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: cpus if kind == "GPU" else []
+    )
+    strategy = timed_model.strategy()
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert strategy.num_replicas_in_sync == len(cpus) == 1
+
+    def losses(scope):
+        keras.utils.set_random_seed(0)
+        batch = property(lambda model: (model.input, model.output))
+        with scope:
+            model = build_model((TimedModel, keras.Model), symbolic_batch=batch)
+        return model.fit(make_batches(), shuffle=False, verbose=0).history["loss"]
+
+    np.testing.assert_allclose(losses(strategy.scope()), losses(nullcontext()), rtol=1e-5)

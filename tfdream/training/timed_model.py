@@ -23,11 +23,13 @@ PRIVATE_MEMBERS = (
 def strategy() -> tf.distribute.Strategy:
     """Return a strategy that mirrors the model over all GPUs, or over all logical CPUs.
 
-    A single device gets the default strategy: MirroredStrategy computes the same results there,
-    but takes a quarter more time.
+    GPUs are mirrored even if there is only one, so that training runs the same code on any number.
+    A single CPU gets the default strategy: MirroredStrategy computes the same results there, but
+    takes a quarter more time.
     """
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if len(devices) == 1:
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    if not gpus and len(devices) == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
