@@ -45,3 +45,13 @@ def test_image_rows_have_the_frequencies_of_their_frontend():
     np.testing.assert_allclose(constant_q[12] / constant_q[0], 2)
     mel = axes(MelFrontendConfig(kind="mel", bands=32, max_hz=3000)).frequencies_hz
     assert (len(mel), mel[-1] < 3000) == (32, True)
+
+
+def test_levels_scaled_to_the_range_of_each_clip_have_no_decibels():
+    (decibels,) = axes(SpectrogramFrontendConfig(kind="amplitude", stft=STFT, top_db=60)).channels
+    assert (decibels.label, decibels.zero, decibels.one) == ("level / dB", -60, 0)
+    config = SpectrogramFrontendConfig(kind="amplitude_phase", stft=STFT, level_range="min_max")
+    level, phase = axes(config).channels
+    assert (level.zero, level.one) == (0, 1)
+    assert "dB" not in level.label
+    assert phase.label == "phase / °"

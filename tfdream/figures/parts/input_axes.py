@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from tfdream.config import FrontendConfig, ImageFrontendConfig
+from tfdream.config import FrontendConfig, ImageFrontendConfig, StftImageConfig
 from tfdream.figures.parts.sheet import ANGLE_MAP, LEVEL_MAP, round_hz
 from tfdream.figures.parts.units import Channel, Spacing
 
@@ -45,13 +45,20 @@ class InputAxes:
     def channels(self) -> list[Channel]:
         """The channels of an input image."""
         by_quantity = {
-            "level": Channel("level / dB", -self._image.top_db, 0, LEVEL_MAP),
+            "level": self._level,
             "phase": Channel("phase / °", -180, 180, ANGLE_MAP),
             "magnitude": Channel("magnitude", 0, 1, LEVEL_MAP, unbounded=True),
             "log_magnitude": Channel("log(1 + magnitude)", 0, 1, LEVEL_MAP, unbounded=True),
             "log_power": Channel("log10(1 + c · power)", 0, 1, LEVEL_MAP, unbounded=True),
         }
         return [by_quantity[quantity] for quantity in self._image.channels]
+
+    @property
+    def _level(self) -> Channel:
+        config = self._image
+        if isinstance(config, StftImageConfig) and config.level_range == "min_max":
+            return Channel("level, from the clip's minimum to its maximum", 0, 1, LEVEL_MAP)
+        return Channel("level / dB", -config.top_db, 0, LEVEL_MAP)
 
     @property
     def _image(self) -> ImageFrontendConfig:
