@@ -38,14 +38,14 @@ SmoothingConfig = Annotated[
 
 
 class OptimizerConfig(Config):
-    """Optimizer of `ascend`: normalized gradient steps, Adam, or L-BFGS-B."""
+    """Optimizer of `ascend`: normalized gradient steps, plain ones, Adam, or L-BFGS-B."""
 
-    kind: Literal["gradient", "adam", "lbfgs"] = "adam"
+    kind: Literal["gradient", "sgd", "adam", "lbfgs"] = "adam"
     steps: Count = 20
     """Steps per octave; L-BFGS-B needs a few more evaluations than steps."""
     step_size: Positive = 1.5
     """Step size in the canvas's unit: dB of gains, level of the frontend, full scale of samples,
-    range of a picture."""
+    range of a picture. For kind=sgd, the learning rate: the factor of the gradient."""
     tolerance: NotNegative = 0.0
     """Stop when the last `patience` steps increased the objective by less than this share of it."""
     patience: Count = 20

@@ -242,6 +242,13 @@ def _normalized_gradient(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     return _step_by_step(update, problem, values)
 
 
+def _sgd(problem: Problem, values: tf.Tensor) -> tf.Tensor:
+    """Step by the gradient times the learning rate, as SGD without momentum does."""
+    return _step_by_step(
+        lambda step, gradient: problem.config.step_size * gradient, problem, values
+    )
+
+
 def _adam(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     """Source: Kingma and Ba, "Adam", algorithm 1."""
     first_decay, second_decay = _ADAM_DECAYS
@@ -329,6 +336,7 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
 
 _OPTIMIZERS: dict[str, Callable[[Problem, tf.Tensor], tf.Tensor]] = {
     "gradient": _normalized_gradient,
+    "sgd": _sgd,
     "adam": _adam,
     "lbfgs": _lbfgs,
 }
