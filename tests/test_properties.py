@@ -18,7 +18,7 @@ from tfdream.errors import ConfigError
 from tfdream.io import documents
 from tfdream.signal import stft
 from tfdream.synthesis.ascent import expressions
-from tfdream.synthesis.rendering.tiles import TileGrid, change_file
+from tfdream.synthesis.rendering.tiles import Finish, TileGrid, change_file
 
 names = st.text(string.ascii_letters + "ü🎵 $%'[]", min_size=1, max_size=20)
 plain = st.recursive(
@@ -58,7 +58,7 @@ def test_unchanged_tiles_reproduce_the_file(
     path, output = tmp_path / "a.wav", tmp_path / "b.wav"
     soundfile.write(path, noise(samples, channels, seed=seed), 8000, "FLOAT")
     grid = TileGrid(tile, int(overlap * tile), batch)
-    change_file(path, output, 8000, grid, lambda tiles: tiles.channels, 32)
+    change_file(path, output, 8000, grid, lambda tiles: tiles.channels, Finish(32))
     assert np.array_equal(audio.read(output)[0], audio.read(path)[0])
 
 

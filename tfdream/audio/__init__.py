@@ -8,6 +8,7 @@ constant for files of any length.
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
 from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
+from tfdream.audio.filters import apply_filters
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
 from tfdream.audio.loudness import Loudness, k_weighting, loudness
@@ -39,6 +40,7 @@ __all__ = [
     "Samples",
     "Writer",
     "Written",
+    "apply_filters",
     "check_writable",
     "clip",
     "count_samples",

@@ -110,4 +110,29 @@ def as_overrides(**settings: Any) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in settings.items() if value is not None]
 
 
+def _band(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, float]:
+    """Convert a band such as ``40-8000``, ``40-`` or ``-8000`` to settings."""
+    low, dash, high = (value or "-").partition("-")
+    try:
+        limits = {"filter.low_hz": low, "filter.high_hz": high}
+        settings = {name: float(hz) for name, hz in limits.items() if hz}
+    except ValueError:
+        dash = ""
+    if not dash or (value is not None and not settings):
+        raise click.BadParameter(
+            f"'{value}' is not a band in Hz such as 40-8000, 40- or -8000", context, parameter
+        )
+    return settings
+
+
+filter_band = click.option(
+    "--filter",
+    "band",
+    metavar="LOW-HIGH",
+    callback=_band,
+    help="Attenuate the output outside of this band in Hz: 40-8000, 40- or -8000. Short for "
+    "--set filter.low_hz=… and --set filter.high_hz=…",
+)
 figure = click.option("--figure", type=PATH, help="Also draw a figure here (PNG, SVG or PDF).")

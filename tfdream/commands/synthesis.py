@@ -45,6 +45,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 )
 @jobs.keep_falling
 @options.seed
+@options.filter_band
 @options.overriding
 @options.bits
 @standard_output.format_option
@@ -61,6 +62,7 @@ def dream(
     mix: float | None,
     repeats: int | None,
     seed: int | None,
+    band: dict[str, float],
     overrides: tuple[str, ...],
     start_seconds: float,
     seconds: float | None,
@@ -102,7 +104,12 @@ def dream(
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
     outputs.check(sources[0], start_seconds, seconds)
     given = options.as_overrides(
-        objective=layer_norms(layers) or objective, init=init, mix=mix, repeats=repeats, seed=seed
+        objective=layer_norms(layers) or objective,
+        init=init,
+        mix=mix,
+        repeats=repeats,
+        seed=seed,
+        **band,
     )
     settings = config.load(name, config.DreamConfig, (*overrides, *given))
     render = RenderOptions(bits, force, start_seconds, seconds, save_every, keep_falling)
@@ -151,6 +158,7 @@ def dream(
 )
 @jobs.keep_falling
 @options.seed
+@options.filter_band
 @options.overriding
 @options.bits
 @standard_output.format_option
@@ -165,6 +173,7 @@ def transfer(
     style_strength: float | None,
     keep_falling: bool,
     seed: int | None,
+    band: dict[str, float],
     overrides: tuple[str, ...],
     bits: int | None,
     file_format: str | None,
@@ -184,7 +193,7 @@ def transfer(
     from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
 
-    given = options.as_overrides(style_strength=style_strength, seed=seed)
+    given = options.as_overrides(style_strength=style_strength, seed=seed, **band)
     settings = config.load_transfer(name, (*overrides, *given))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     output = standard_output.temporary(output, file_format)
@@ -223,6 +232,7 @@ def transfer(
     type=options.Number(0, 1),
     help="Share of the change: 0 is the original, 1 the translation.",
 )
+@options.filter_band
 @options.overriding
 @options.bits
 @standard_output.format_option
@@ -235,6 +245,7 @@ def translate(
     name: str,
     to: str | None,
     mix: float | None,
+    band: dict[str, float],
     overrides: tuple[str, ...],
     bits: int | None,
     file_format: str | None,
@@ -257,7 +268,7 @@ def translate(
     from tfdream.synthesis.translate import Translation
 
     settings = config.load(
-        name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix))
+        name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix, **band))
     )
     render = RenderOptions(bits, force)
     into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
@@ -303,6 +314,7 @@ def translate(
     help="Sampling temperature: 0 takes the most likely frame; by default that of the model.",
 )
 @options.seed
+@options.filter_band
 @options.overriding
 @options.bits
 @standard_output.format_option
@@ -316,6 +328,7 @@ def generate(
     prompt: Path | None,
     temperature: float | None,
     seed: int | None,
+    band: dict[str, float],
     overrides: tuple[str, ...],
     bits: int | None,
     file_format: str | None,
@@ -334,7 +347,7 @@ def generate(
     from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import OutputOptions
 
-    given = options.as_overrides(temperature=temperature, seed=seed)
+    given = options.as_overrides(temperature=temperature, seed=seed, **band)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given))
     render = OutputOptions(bits, force)
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")

@@ -25,6 +25,7 @@ from tfdream.config.canvases import (
 from tfdream.config.classification import Experiment, TrainingConfig
 from tfdream.config.experiments import load_experiment, validate_experiment
 from tfdream.config.explanation import ExplainConfig
+from tfdream.config.filtering import FilterConfig
 from tfdream.config.frontends import (
     AnyFrontend,
     FrontendConfig,
@@ -44,6 +45,7 @@ from tfdream.config.recipes import (
     Normalization,
     OctavesConfig,
     OptimizerConfig,
+    OutputConfig,
     Precision,
     Recipe,
     RenderConfig,
@@ -83,6 +85,7 @@ __all__ = [
     "Experiment",
     "ExplainConfig",
     "FeatureNetworkConfig",
+    "FilterConfig",
     "FrontendConfig",
     "GaussianSmoothingConfig",
     "GenerateConfig",
@@ -99,6 +102,7 @@ __all__ = [
     "NotNegative",
     "OctavesConfig",
     "OptimizerConfig",
+    "OutputConfig",
     "PhaseConfig",
     "Positive",
     "Precision",

@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import PhaseConfig
+from tfdream.config.filtering import FilterConfig
 from tfdream.config.frontends import AnyStftFrontend
 from tfdream.config.training import (
     BaseExperiment,
@@ -74,6 +75,8 @@ class GenerateConfig(Config):
     phase: PhaseConfig = PhaseConfig(init="pghi", iterations=100)
     crossfade_seconds: Positive = 0.02
     """Length of the crossfade from the end of a prompt to its continuation."""
+    filter: FilterConfig = FilterConfig()
+    """Filters of the generated audio; a prompt is not filtered."""
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
+from tfdream.config.filtering import FilterConfig
 from tfdream.config.frontends import AnyFrontend
 
 
@@ -96,14 +97,20 @@ class TilesConfig(Config):
     """Number of tiles that are optimized together."""
 
 
-class RenderConfig(Config):
+class OutputConfig(Config):
+    """Settings of an output file: filters, then level."""
+
+    filter: FilterConfig = FilterConfig()
+    normalize: Normalization = "limit"
+
+
+class RenderConfig(OutputConfig):
     """Settings of every recipe: mask, tiles, and rendering of the change."""
 
     mask: MaskConfig = MaskConfig()
     tiles: TilesConfig = TilesConfig()
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the change in the output: 0 is the original."""
-    normalize: Normalization = "limit"
 
 
 class Recipe(RenderConfig):

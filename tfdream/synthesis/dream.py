@@ -115,9 +115,7 @@ class Dreamer:
         optimizer = self.prepare(source)
         check_outputs(output, options, total_steps(self.config), (source, self.guide))
         with sidecar.claim(output):
-            result = process_file(
-                source, output, optimizer, self.config.normalize, options, progress
-            )
+            result = process_file(source, output, optimizer, self.config, options, progress)
             result["objective"] = self.objective.name
             sidecar.write(output, self.provenance(source, options), result)
         return result

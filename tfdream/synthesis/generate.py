@@ -106,7 +106,9 @@ class Generation:
         bits: int | None,
     ) -> audio.Written:
         """Write the prompt, if there is one, and the generated audio."""
-        sound = generator.vocoder.stream(chunks)
+        sound = audio.apply_filters(
+            generator.vocoder.stream(chunks), self.run.sample_rate, self.config.filter
+        )
         if start is None:
             blocks = audio.head(sound, samples)
             return audio.write_blocks(output, blocks, self.run.sample_rate, 1, bits)

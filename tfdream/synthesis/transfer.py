@@ -89,9 +89,7 @@ class StyleTransfer(abc.ABC):
         check_outputs(output, options, self.steps, (content_path, self.style_path))
         processor = self.prepare(content_path, options.start_seconds)
         with sidecar.claim(output):
-            result = process_file(
-                content_path, output, processor, self.config.normalize, options, progress
-            )
+            result = process_file(content_path, output, processor, self.config, options, progress)
             result |= self.details(processor)
             result["notes"] += [f"style: {note}" for note in self.style_notes]
             sidecar.write(output, self.provenance(content_path, options), result)

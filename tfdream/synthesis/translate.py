@@ -207,9 +207,10 @@ class Translation:
         """Translate a file, and measure the written file; see `translate`."""
         source, output = Path(source), Path(output)
         check_outputs(output, options, self.translator.steps, (source,))
-        normalize = self.translator.config.normalize
         with sidecar.claim(output):
-            result = process_file(source, output, self.translator, normalize, options, progress)
+            result = process_file(
+                source, output, self.translator, self.translator.config, options, progress
+            )
             result["direction"] = self.direction
             sidecar.write(output, self.provenance(source, options), result)
         return result

@@ -8,7 +8,7 @@ from strategies import block_lengths, stream
 from tfdream import audio
 from tfdream.config import TilesConfig
 from tfdream.errors import ConfigError
-from tfdream.synthesis.rendering.tiles import TileGrid, change_file, mid_tiles
+from tfdream.synthesis.rendering.tiles import Finish, TileGrid, change_file, mid_tiles
 
 RATE = 8000  # of the tiles
 GRID = TileGrid(samples=1000, overlap=200, batch=3)
@@ -26,7 +26,7 @@ def write(path, samples, rate=RATE):
 def changed(path, change, grid=GRID):
     """Change the tiles of a file and return its samples, without rounding: float32."""
     output = path.with_name("changed.wav")
-    written = change_file(path, output, RATE, grid, change, bits=32)
+    written = change_file(path, output, RATE, grid, change, Finish(bits=32))
     samples, rate = soundfile.read(output, dtype="float32", always_2d=True)
     assert (written.sample_rate, written.channels, written.samples) == (rate, *samples.shape[::-1])
     assert written.peak == pytest.approx(np.abs(samples).max(), abs=1e-7)
@@ -116,7 +116,9 @@ def test_without_a_change_a_16_bit_file_is_identical(tmp_path):
     pcm = np.random.default_rng(0).integers(-30000, 30000, (3000, 2), np.int16)
     soundfile.write(tmp_path / "file.flac", pcm, 44100, "PCM_16")
     for bits in (16, 24):
-        change_file(tmp_path / "file.flac", tmp_path / "out.flac", RATE, GRID, unchanged, bits)
+        change_file(
+            tmp_path / "file.flac", tmp_path / "out.flac", RATE, GRID, unchanged, Finish(bits)
+        )
         assert np.array_equal(soundfile.read(tmp_path / "out.flac", dtype="int16")[0], pcm)
 
 
@@ -251,9 +253,8 @@ def test_a_gain_scales_the_whole_file_without_limiting(tmp_path):
     def louder(tiles):
         return 4 * tiles.channels
 
-    written = change_file(
-        path, output, RATE, GRID, louder, bits=32, gain=lambda loudness: 0.5 / loudness.peak
-    )
+    finish = Finish(bits=32, gain=lambda loudness: 0.5 / loudness.peak)
+    written = change_file(path, output, RATE, GRID, louder, finish)
     before = original(path)
     assert written.peak == pytest.approx(0.5, rel=1e-6)
     # float32; a limiter would change the loudest half of the noise.
@@ -264,7 +265,9 @@ def test_a_gain_scales_the_whole_file_without_limiting(tmp_path):
 def test_a_file_may_be_its_own_output(tmp_path):
     path = write(tmp_path / "file.wav", noise(9000))
     before = original(path)
-    change_file(path, path, RATE, GRID, lambda tiles: tiles.channels + np.float32(0.125), bits=32)
+    change_file(
+        path, path, RATE, GRID, lambda tiles: tiles.channels + np.float32(0.125), Finish(bits=32)
+    )
     np.testing.assert_allclose(original(path), before + 0.125, atol=1e-6)
 
 

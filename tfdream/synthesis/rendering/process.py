@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio.notes import examine
-from tfdream.config import Normalization
+from tfdream.config import Normalization, OutputConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering.goals import GoalCheck
@@ -22,9 +22,16 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
-from tfdream.synthesis.rendering.tiles import Tiles, batches_in, change_file, tile_pairs
+from tfdream.synthesis.rendering.tiles import (
+    Finish,
+    Tiles,
+    batches_in,
+    change_file,
+    tile_pairs,
+)
 
 _logger = logging.getLogger(__name__)
+_DEFAULT_OUTPUT = OutputConfig()
 
 
 def check_outputs(
@@ -48,7 +55,7 @@ def process_file(
     source: Path,
     output: Path,
     processor: TileProcessor,
-    normalize: Normalization = "limit",
+    config: OutputConfig = _DEFAULT_OUTPUT,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
@@ -58,7 +65,7 @@ def process_file(
       source: any audio file.
       output: the file to write.
       processor: changes the tiles.
-      normalize: level of the output, see `config.Normalization`.
+      config: filters and level of the output.
       options: bits, part of the source, and snapshots; `force` is checked by the caller.
       progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
@@ -71,7 +78,7 @@ def process_file(
       changed_seconds, if stopped; notes on the input (see `audio.notes`), the level and the goal.
     """
     with audio.part_of(source, options.start_seconds, options.seconds) as part:
-        return _Job(part, output, processor, options, progress).run(normalize)
+        return _Job(part, output, processor, options, progress).run(config)
 
 
 @dataclass
@@ -97,24 +104,24 @@ class _Job:
         """The file that contains what is processed."""
         return self.part.path
 
-    def run(self, normalize: Normalization) -> dict[str, Any]:
+    def run(self, config: OutputConfig) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
         input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
         log_notes(self.source, input_notes)
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
-        gain = _normalizing_gain(normalize, self.source)
-        bits = self.options.bits
+        gain = _normalizing_gain(config.normalize, self.source)
+        finish = Finish(self.options.bits, gain, config.filter)
         paths = []
         with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
 
             def change(tiles: Tiles) -> NDArray[Any]:
                 return self._change(tiles, snapshots)
 
-            written = change_file(self.source, self.output, rate, grid, change, bits, gain)
+            written = change_file(self.source, self.output, rate, grid, change, finish)
             for step, replay in snapshots.replays():
                 paths.append(numbered(self.output, step, self.processor.steps))
-                change_file(self.source, paths[-1], rate, grid, replay, bits, gain)
+                change_file(self.source, paths[-1], rate, grid, replay, finish)
         audio_seconds = written.samples / written.sample_rate
         result = {
             "output": str(self.output),

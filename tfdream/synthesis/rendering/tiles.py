@@ -8,7 +8,7 @@ band are preserved. Everything is a stream of blocks: memory does not grow with 
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
-from tfdream.config import TilesConfig
+from tfdream.config import FilterConfig, TilesConfig
 from tfdream.errors import ConfigError
 
 
@@ -41,6 +41,31 @@ class Tiles(NamedTuple):
 
 TileFn = Callable[[Tiles], NDArray[Any]]
 """Tiles → their changed channels, of the same shape."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The last steps before an output is written.
+
+    Attributes:
+      bits: bits per sample, see `audio.write_blocks`.
+      gain: level, see `audio.write_blocks`.
+      filters: filters, before the level.
+    """
+
+    bits: int | None = None
+    gain: audio.Gain | None = None
+    filters: FilterConfig = field(default_factory=FilterConfig)
+
+    def write(
+        self, output: str | Path, blocks: Iterable[NDArray[Any]], sample_rate: int, channels: int
+    ) -> audio.Written:
+        """Filter and write a stream of blocks; see `audio.write_blocks`."""
+        filtered = audio.apply_filters(blocks, sample_rate, self.filters)
+        return audio.write_blocks(output, filtered, sample_rate, channels, self.bits, self.gain)
+
+
+DEFAULT_FINISH = Finish()
 
 
 @dataclass(frozen=True)
@@ -155,8 +180,7 @@ def change_file(
     sample_rate: int,
     grid: TileGrid,
     change: TileFn,
-    bits: int | None = None,
-    gain: audio.Gain | None = None,
+    finish: Finish = DEFAULT_FINISH,
 ) -> audio.Written:
     """Change a file tile by tile.
 
@@ -166,8 +190,7 @@ def change_file(
       sample_rate: sample rate of the tiles in Hz.
       grid: positions of the tiles.
       change: computes the changed channels of a batch of tiles.
-      bits: bits per sample of the output, see `audio.write_blocks`.
-      gain: level of the output, see `audio.write_blocks`.
+      finish: filters, level and format of the output.
 
     Returns:
       The properties of the written file.
@@ -177,7 +200,7 @@ def change_file(
         changes = overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
         at_file_rate = audio.resample(changes, sample_rate, info.sample_rate)
         merged = merge(original.blocks(), at_file_rate)
-        return audio.write_blocks(output, merged, info.sample_rate, info.channels, bits, gain)
+        return finish.write(output, merged, info.sample_rate, info.channels)
 
 
 def overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[NDArray[Any]]:

@@ -1,0 +1,165 @@
+"""Filters of sample streams: a band, and a gate for each part of the spectrum.
+
+All are aligned in time: the band filters have linear phase and no delay, so that a filtered result
+can be mixed with its original.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfdream.audio.streams import Samples, trim
+from tfdream.errors import ConfigError
+
+if TYPE_CHECKING:  # the processes that decode import this package without settings
+    from tfdream.config import FilterConfig
+
+_STOP_DB = 60.0
+# Widths of the transitions, relative to the frequency.
+_LOW_TRANSITION, _HIGH_TRANSITION = 1.0, 0.25
+_GATE_N_FFT, _GATE_HOP = 2048, 512
+_GATE_SLOPE = 2.0
+_SILENCE = 1e-10
+
+
+def apply_filters(
+    blocks: Iterable[Samples], sample_rate: int, config: "FilterConfig"
+) -> Iterator[Samples]:
+    """Filter a stream of blocks float32 `[samples, channels]`; its length does not change.
+
+    A band limit above half the sample rate has no effect.
+
+    Args:
+      blocks: the samples.
+      sample_rate: in Hz.
+      config: band and gate; without any, the samples are unchanged.
+
+    Raises:
+      ConfigError: if the band begins above half the sample rate.
+
+    >>> from tfdream.config import FilterConfig
+    >>> blocks = [np.ones((5000, 1), np.float32)] * 2
+    >>> filtered = np.concatenate(list(apply_filters(blocks, 8000, FilterConfig(low_hz=100))))
+    >>> filtered.shape, bool(abs(filtered[5000, 0]) < 1e-3)
+    ((10000, 1), True)
+    """
+    nyquist_hz = sample_rate / 2
+    filtered = iter(blocks)
+    if config.low_hz is not None:
+        if config.low_hz >= nyquist_hz:
+            raise ConfigError(
+                f"filter.low_hz={config.low_hz:g} leaves nothing of audio at {sample_rate} Hz; use "
+                f"less than {nyquist_hz:g}"
+            )
+        kernel = _kernel(config.low_hz, _LOW_TRANSITION * config.low_hz, sample_rate, high=True)
+        filtered = convolve(filtered, kernel)
+    if config.high_hz is not None and config.high_hz < nyquist_hz:
+        kernel = _kernel(config.high_hz, _HIGH_TRANSITION * config.high_hz, sample_rate, high=False)
+        filtered = convolve(filtered, kernel)
+    if config.gate_db is not None:
+        filtered = gate(filtered, config.gate_db, config.gate_reduction_db)
+    return filtered
+
+
+def _kernel(cutoff_hz: float, transition_hz: float, sample_rate: int, high: bool) -> Samples:
+    """Design a high-pass or low-pass filter with linear phase, by a Kaiser window."""
+    from scipy.signal import firwin, kaiserord
+
+    taps, beta = kaiserord(_STOP_DB, 2 * transition_hz / sample_rate)
+    kernel: Samples = firwin(
+        taps | 1, cutoff_hz, window=("kaiser", beta), pass_zero=not high, fs=sample_rate
+    ).astype(np.float32)
+    return kernel
+
+
+def convolve(blocks: Iterable[Samples], kernel: Samples) -> Iterator[Samples]:
+    """Convolve a stream with a kernel of odd length, centered: the length does not change.
+
+    >>> blocks = [np.array([[0.0], [1.0]]), np.array([[2.0], [0.0]])]
+    >>> np.concatenate(list(convolve(blocks, np.array([1.0, 0.0, 0.5]))))[:, 0].round(9).tolist()
+    [1.0, 2.0, 0.5, 1.0]
+    """
+    delay = len(kernel) // 2
+    return trim(_convolve_fully(blocks, kernel[:, None]), delay, delay)
+
+
+def _convolve_fully(blocks: Iterable[Samples], kernel: Samples) -> Iterator[Samples]:
+    from scipy.signal import oaconvolve
+
+    tail: Samples | None = None
+    for block in blocks:
+        if not len(block):
+            continue
+        whole: Samples = oaconvolve(block, kernel, axes=0)
+        if tail is not None:
+            whole[: len(tail)] += tail[: len(whole)]
+        yield whole[: len(block)]
+        tail = whole[len(block) :]
+    if tail is not None:
+        yield tail
+
+
+def gate(blocks: Iterable[Samples], gate_db: float, reduction_db: float) -> Iterator[Samples]:
+    """Attenuate the cells of an STFT below a level, all channels by the gain of the loudest.
+
+    A cell that is d dB below the level is attenuated by 2·d dB, up to a limit: a gradual expander
+    has fewer isolated tones ("musical noise") than a switch. The length does not change.
+
+    Args:
+      blocks: float32 `[samples, channels]`.
+      gate_db: the level, in dB relative to a sine of full scale.
+      reduction_db: largest attenuation in dB.
+
+    >>> hiss = np.random.default_rng(0).normal(0, 1e-4, (8000, 1))
+    >>> gated = np.concatenate(list(gate([hiss], gate_db=-60, reduction_db=20)))
+    >>> round(20 * np.log10(gated.std() / hiss.std()))
+    -20
+    """
+    margin = _GATE_N_FFT - _GATE_HOP
+    return trim(_gate_padded(blocks, gate_db, reduction_db, margin), margin, margin)
+
+
+def _gate_padded(
+    blocks: Iterable[Samples], gate_db: float, reduction_db: float, margin: int
+) -> Iterator[Samples]:
+    """Yield the gated stream, with a margin of zeros before and after it."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_GATE_N_FFT) / _GATE_N_FFT)
+    window /= np.sqrt(np.sum(window**2) / _GATE_HOP)  # squares of overlapping windows add up to 1
+    full_scale = window.sum() / 2
+    pending: Samples | None = None
+    tail: Samples | None = None
+    missing = 2 * margin
+
+    def gated(joined: Samples) -> Samples:
+        """Return the overlap-added frames of joined samples, float64 `[samples, channels]`."""
+        nonlocal tail
+        views = np.lib.stride_tricks.sliding_window_view(joined, _GATE_N_FFT, axis=0)
+        cells = np.fft.rfft(views[::_GATE_HOP] * window)
+        level_db = 20 * np.log10(np.abs(cells).max(axis=1, keepdims=True) / full_scale + _SILENCE)
+        gain_db = np.clip(_GATE_SLOPE * (level_db - gate_db), -reduction_db, 0)
+        frames = np.fft.irfft(cells * 10 ** (gain_db / 20)) * window
+        whole = np.zeros((_GATE_N_FFT + _GATE_HOP * (len(frames) - 1), joined.shape[1]))
+        for number, frame in enumerate(frames):
+            whole[number * _GATE_HOP :][:_GATE_N_FFT] += frame.T
+        if tail is not None:
+            whole[: len(tail)] += tail
+        ready = _GATE_HOP * len(frames)
+        tail = whole[ready:]
+        return whole[:ready].astype(np.float32)
+
+    for block in blocks:
+        if pending is None:
+            pending = np.zeros((margin, block.shape[1]), np.float32)
+        missing += len(block)
+        pending = np.concatenate([pending, block])
+        if len(pending) >= _GATE_N_FFT:
+            ready = gated(pending)
+            yield ready
+            missing -= len(ready)
+            pending = pending[len(ready) :]
+    if pending is not None:
+        # As many frames as the missing samples need.
+        frames = -(-missing // _GATE_HOP)
+        length = _GATE_N_FFT + _GATE_HOP * (frames - 1)
+        yield gated(np.pad(pending, ((0, length - len(pending)), (0, 0))))[:missing]
