@@ -5,10 +5,9 @@ import soundfile
 from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
-from tfdream.synthesis import timbre
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
-from tfdream.synthesis.timbre import RegressionTimbre, TimbreProcessor
+from tfdream.synthesis.timbre import RegressionTimbre, TimbreProcessor, base
 from tfdream.synthesis.transfer import TimbreTransfer
 
 RATE = 16000
@@ -47,7 +46,9 @@ def folder(tmp_path_factory):
 def transfer(folder, output, content="content", style="style", **settings):
     config = TimbreConfig(method="timbre", **settings)
     processor = TimbreProcessor(
-        folder / f"{content}.wav", RegressionTimbre(folder / f"{style}.wav"), config
+        folder / f"{content}.wav",
+        RegressionTimbre(folder / f"{style}.wav", config.residual_share),
+        config,
     )
     result = process_file(folder / f"{content}.wav", output, processor)
     samples, rate = audio.read(output)
@@ -100,7 +101,7 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
     soundfile.write(tmp_path / "stereo.wav", stereo, 8000, "FLOAT")
     config = TimbreConfig(method="timbre", tiles={"seconds": 1.0, "overlap_seconds": 0.1})
     processor = TimbreProcessor(
-        tmp_path / "stereo.wav", RegressionTimbre(folder / "style.wav"), config
+        tmp_path / "stereo.wav", RegressionTimbre(folder / "style.wav", 0.3), config
     )
     process_file(tmp_path / "stereo.wav", tmp_path / "out.wav", processor)
     samples, rate = audio.read(tmp_path / "out.wav")
@@ -112,7 +113,7 @@ def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_
     soundfile.write(tmp_path / "low.wav", melody(OTHER_NOTES, -3, 8000), 8000, "FLOAT")
     config = TimbreConfig(method="timbre")
     processor = TimbreProcessor(
-        folder / "content.wav", RegressionTimbre(tmp_path / "low.wav"), config
+        folder / "content.wav", RegressionTimbre(tmp_path / "low.wav", 0.3), config
     )
     above = processor.analysis.center_hz > 4000
     assert above.sum() > 5
@@ -123,12 +124,14 @@ def test_silent_files_are_rejected(folder, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     config = TimbreConfig(method="timbre")
     with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
-        TimbreProcessor(folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav"), config)
+        TimbreProcessor(
+            folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav", 0.3), config
+        )
 
 
 def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path):
     config = TimbreConfig(method="timbre")
-    content, style = folder / "content.wav", RegressionTimbre(folder / "style.wav")
+    content, style = folder / "content.wav", RegressionTimbre(folder / "style.wav", 0.3)
     complete, later = (
         TimbreProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
     )
@@ -149,13 +152,13 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
         read.append((path.name, analysis.sample_rate))
         return original(analysis, path, role)
 
-    original = timbre._read_power
-    monkeypatch.setattr(timbre, "_read_power", read_power)
+    original = base.read_power
+    monkeypatch.setattr(base, "read_power", read_power)  # of styles
     transfer = TimbreTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
     contents = [folder / "content.wav", tmp_path / "slow.wav", folder / "target.wav"]
     gains = [transfer.prepare(content).gain_db for content in contents]
-    assert [rate for name, rate in read if name == "style.wav"] == [RATE, RATE // 2]
+    assert read == [("style.wav", RATE), ("style.wav", RATE // 2)]
     alone = TimbreProcessor(
-        contents[-1], RegressionTimbre(folder / "style.wav"), TimbreConfig(method="timbre")
+        contents[-1], RegressionTimbre(folder / "style.wav", 0.3), TimbreConfig(method="timbre")
     )
     np.testing.assert_array_equal(gains[-1], alone.gain_db)

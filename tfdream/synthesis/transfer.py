@@ -124,7 +124,7 @@ class TimbreTransfer(StyleTransfer):
     def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
         self.style_path = Path(style_path)
         self.config: TimbreConfig = config
-        self.model: TimbreModel
+        self.model: TimbreModel[Any]
         if config.model is None:
             self.model = RegressionTimbre(style_path, config.residual_share)
         else:

@@ -3,14 +3,16 @@
 import abc
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.errors import AudioError
-from tfdream.signal.timbre import Levels, MelAnalysis, is_silent
+from tfdream.signal.timbre import Levels, MelAnalysis, is_silent, normalize_power
+
+Style = TypeVar("Style")
 
 
 class Mapping(NamedTuple):
@@ -27,7 +29,7 @@ class Mapping(NamedTuple):
     weights: NDArray[Any]
 
 
-class TimbreModel(abc.ABC):
+class TimbreModel(abc.ABC, Generic[Style]):
     """The timbre of a style; it is analyzed once for all contents of the same sample rate.
 
     Args:
@@ -36,11 +38,33 @@ class TimbreModel(abc.ABC):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._styles: dict[int, Style] = {}
 
     @cached_property
     def sample_rate(self) -> int:
         """Sample rate of the file in Hz."""
         return audio.info(self.path).sample_rate
+
+    def style(self, analysis: MelAnalysis) -> Style:
+        """Return the analyzed style at the sample rate of an analysis.
+
+        Raises:
+          AudioError: if the style cannot be read or is silent.
+        """
+        rate = analysis.sample_rate
+        if rate not in self._styles:
+            levels = normalize_power(read_power(analysis, self.path, "style")[0])
+            self._styles[rate] = self.analyze(analysis, levels)
+        return self._styles[rate]
+
+    @abc.abstractmethod
+    def analyze(self, analysis: MelAnalysis, levels: Levels) -> Style:
+        """Return what `map` needs of a style.
+
+        Args:
+          analysis: analysis at the content's sample rate.
+          levels: of the style; see `signal.timbre.normalize_power`.
+        """
 
     @abc.abstractmethod
     def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:

@@ -15,11 +15,10 @@ from tfdream.signal.timbre import (
     FLOOR_DB,
     Levels,
     MelAnalysis,
-    normalize_power,
     sounding,
     to_reference,
 )
-from tfdream.synthesis.timbre.base import Mapping, TimbreModel, read_power
+from tfdream.synthesis.timbre.base import Mapping, TimbreModel
 
 _MOST_KEYS = 2048
 """Number of frames, spread over a recording, that the network attends to."""
@@ -29,7 +28,7 @@ _CONTEXT = 32
 """Frames before and after them that the network's convolutions use."""
 
 
-class NetworkTimbre(TimbreModel):
+class NetworkTimbre(TimbreModel[Memory]):
     """See the module.
 
     Args:
@@ -44,21 +43,20 @@ class NetworkTimbre(TimbreModel):
         super().__init__(path)
         self.run = run
         self.network = run.network
-        self._memories: dict[int, Memory] = {}
+
+    def analyze(self, analysis: MelAnalysis, levels: Levels) -> Memory:
+        _, memory = self._encode(self._fit(levels))
+        return _thin(memory)
 
     def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:
-        if analysis.sample_rate not in self._memories:
-            style = normalize_power(read_power(analysis, self.path, "style")[0])
-            _, memory = self._encode(self._fit(style))
-            self._memories[analysis.sample_rate] = _thin(memory)
-        style_memory = self._memories[analysis.sample_rate]
+        style = self.style(analysis)
         content = self._fit(levels)
         features, memory = self._encode(content)
         memory = _thin(memory)
         parts = []
         for start in range(0, len(levels), _FRAMES):
             first, end = max(0, start - _CONTEXT), start + _FRAMES + _CONTEXT
-            part = self._gains(content[:, first:end], features[:, first:end], memory, style_memory)
+            part = self._gains(content[:, first:end], features[:, first:end], memory, style)
             parts.append(part[0, start - first :][:_FRAMES].numpy())
         gain_db = self._extend(np.concatenate(parts), levels.shape[1])
         changed = np.maximum(levels + gain_db, levels.max() - FLOOR_DB)

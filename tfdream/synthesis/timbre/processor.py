@@ -56,7 +56,7 @@ class TimbreProcessor:
     def __init__(
         self,
         content_path: Path,
-        model: TimbreModel,
+        model: TimbreModel[Any],
         config: TimbreConfig,
         start_seconds: float = 0.0,
     ) -> None:
@@ -106,7 +106,7 @@ class TimbreProcessor:
         """Measure the losses of the written file."""
         return self._losses(original, original.waveforms, changed.waveforms)
 
-    def _analyze(self, content_path: Path, model: TimbreModel) -> None:
+    def _analyze(self, content_path: Path, model: TimbreModel[Any]) -> None:
         """Compute the gains of every frame of the content."""
         power, self.content_samples = read_power(self.analysis, content_path, "content")
         self.peak_db = float(10 * np.log10(power.max()))

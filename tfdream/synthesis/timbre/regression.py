@@ -17,10 +17,9 @@ from tfdream.signal.timbre import (
     Levels,
     MelAnalysis,
     SpectrumModel,
-    normalize_power,
     spectral_envelope,
 )
-from tfdream.synthesis.timbre.base import Mapping, TimbreModel, read_power
+from tfdream.synthesis.timbre.base import Mapping, TimbreModel
 
 _ENVELOPE_ORDER = 20
 # Percentiles of the style's register to which the content's is limited: models do not extrapolate.
@@ -30,7 +29,7 @@ _GAIN_ORDER = 24
 """Cepstral coefficients of the gains: they are smooth over frequency, so that notes stay."""
 
 
-class _StyleSpectra(NamedTuple):
+class StyleSpectra(NamedTuple):
     """The model of a style at one sample rate, and the range of its register in octaves."""
 
     spectrum: SpectrumModel
@@ -38,7 +37,7 @@ class _StyleSpectra(NamedTuple):
     highest: float
 
 
-class RegressionTimbre(TimbreModel):
+class RegressionTimbre(TimbreModel[StyleSpectra]):
     """See the module.
 
     Args:
@@ -46,13 +45,12 @@ class RegressionTimbre(TimbreModel):
       residual_share: share of the content's deviation from its own model that is removed.
     """
 
-    def __init__(self, path: str | Path, residual_share: float = 0.0) -> None:
+    def __init__(self, path: str | Path, residual_share: float) -> None:
         super().__init__(path)
         self.residual_share = residual_share
-        self._models: dict[int, _StyleSpectra] = {}
 
     def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:
-        style = self._style(analysis)
+        style = self.style(analysis)
         notes = analysis.describe(levels)
         values = notes.values.copy()
         values[:, 1] = np.clip(values[:, 1], style.lowest, style.highest)
@@ -64,12 +62,8 @@ class RegressionTimbre(TimbreModel):
         gain_db = gaussian_filter1d(gain_db, _SMOOTHING_FRAMES, axis=0)
         return Mapping(gain_db, expected_style, notes.weights)
 
-    def _style(self, analysis: MelAnalysis) -> _StyleSpectra:
-        if analysis.sample_rate not in self._models:
-            levels = normalize_power(read_power(analysis, self.path, "style")[0])
-            notes = analysis.describe(levels)
-            register = notes.values[notes.weights > 0, 1]
-            lowest, highest = np.percentile(register, _REGISTER_PERCENTILES)
-            spectrum = SpectrumModel(notes, levels)
-            self._models[analysis.sample_rate] = _StyleSpectra(spectrum, lowest, highest)
-        return self._models[analysis.sample_rate]
+    def analyze(self, analysis: MelAnalysis, levels: Levels) -> StyleSpectra:
+        notes = analysis.describe(levels)
+        register = notes.values[notes.weights > 0, 1]
+        lowest, highest = np.percentile(register, _REGISTER_PERCENTILES)
+        return StyleSpectra(SpectrumModel(notes, levels), lowest, highest)
