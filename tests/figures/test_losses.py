@@ -16,7 +16,7 @@ def test_curves_of_all_models_start_at_one(inspect_figure):
 
 def test_trained_models_have_panels_of_their_own(translation, inspect_figure):
     shown = inspect_figure(plot_losses({"cnn": [0.0, 1.0]}, {"gan": translation[0]}))
-    assert shown.labels == {"step, over all tiles", "loss / first loss", "epoch", "loss"}
+    assert shown.labels == {"step", "loss / first loss", "epoch", "loss"}
     assert shown.titles == ["gan: training"]
     assert "generator, forward" in shown.legend
     assert shown.axes[0].get_yscale() == "linear"

@@ -70,7 +70,7 @@ def test_models_are_compared_on_one_pair(
     )
     with (folder / "narrow.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert len(losses) == 3 * 2  # two tiles
+    assert len(losses) == 3  # two tiles together
     assert losses[2] < losses[0]
     verdicts = {row["sound"]: row for row in result["verdicts"]}
     assert list(verdicts) == ["content", "style", *result["outputs"]]

@@ -8,6 +8,9 @@ from tfdream.commands import jobs, options
 from tfdream.commands.console import Result, command, command_line, progress_bar
 from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, result_options
 
+# Tiles of 10 s: one batch for two and a half minutes.
+_TILES_TOGETHER = "tiles.batch=16"
+
 
 @command(decodes=2)
 @click.argument("original", type=options.PATH)
@@ -111,8 +114,8 @@ def compare_models(
 
     FOLDER receives an audio file for each model, the losses of all models in losses.png, all
     spectrograms in spectrograms.png, and the style distances and the answers of a classifier in
-    verdicts.csv. Settings of --set apply to every transfer. Called again, finished outputs of the
-    same settings are kept.
+    verdicts.csv. Settings of --set apply to every transfer. Up to 16 tiles are optimized together,
+    so that each model has one curve. Called again, finished outputs of the same settings are kept.
     """
     from tfdream import config
     from tfdream.reports.model_comparison import Models, compare_models
@@ -121,7 +124,7 @@ def compare_models(
     from tfdream.synthesis.transfer import build_transfer
     from tfdream.synthesis.translate import Translation
 
-    given = (*overrides, *options.as_overrides(seed=seed))
+    given = (_TILES_TOGETHER, *overrides, *options.as_overrides(seed=seed))
     names = [Path(each).stem for each in recipes] + [each.resolve().name for each in translators]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:

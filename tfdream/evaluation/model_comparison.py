@@ -22,7 +22,8 @@ class ModelOutput:
     Attributes:
       name: name of the model.
       path: the written file.
-      losses: the loss at each step, over all tiles; empty for a model that optimizes nothing.
+      losses: the loss at each step of each batch of tiles, summed over its tiles; empty for a model
+        that optimizes nothing.
       interrupted: whether the rest of the file is unchanged.
     """
 

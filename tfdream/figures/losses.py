@@ -68,7 +68,7 @@ def _draw_relative(axis: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         )
     positive = all(min(losses) > 0 for losses in curves.values())
     axis.set(
-        xlabel="step, over all tiles",
+        xlabel="step",
         ylabel="loss / first loss",
         yscale="log" if positive else "linear",
     )
