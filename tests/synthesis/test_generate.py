@@ -26,14 +26,22 @@ def output(tmp_path):
     return tmp_path / "out.wav"
 
 
-@pytest.fixture
-def prompt(tmp_path):
+@pytest.fixture(scope="module")
+def prompt(tmp_path_factory):
     """Stereo, at another rate, one channel louder than the other."""
-    path = tmp_path / "prompt.wav"
+    path = tmp_path_factory.mktemp("prompt") / "prompt.wav"
     seconds = np.arange(17640) / 11025
     sound = 0.3 * np.sin(2 * np.pi * 440 * seconds) + 0.1 * np.sin(2 * np.pi * 1000 * seconds)
     soundfile.write(path, np.stack([sound, 0.5 * sound], axis=1), 11025, "PCM_16")
     return path
+
+
+@pytest.fixture(scope="module")
+def continued(generation_run, prompt, step_by_step, tmp_path_factory):
+    """The result of half a second after the prompt, and its file."""
+    path = tmp_path_factory.mktemp("continued") / "out.wav"
+    with step_by_step():
+        return generate(path, generation_run, QUICK, seconds=0.5, prompt=prompt), path
 
 
 def samples(path):
@@ -67,9 +75,8 @@ def test_the_same_seed_gives_the_same_file(generation_run, tmp_path):
     assert first == same != other
 
 
-@EAGERLY
-def test_a_prompt_is_continued_at_its_rate_with_its_channels(generation_run, prompt, output):
-    result = generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
+def test_a_prompt_is_continued_at_its_rate_with_its_channels(continued, prompt):
+    result, output = continued
     before, after = samples(prompt), samples(output)
     joint = math.ceil(QUICK.crossfade_seconds * 11025)
     assert result["prompt_seconds"] == 1.6
@@ -81,11 +88,9 @@ def test_a_prompt_is_continued_at_its_rate_with_its_channels(generation_run, pro
     assert np.allclose(new[:, 1], 0.5 * new[:, 0], atol=1e-4)  # 24 bits, and the sum of 16-bit ones
 
 
-@EAGERLY
-def test_a_prompt_is_continued_without_a_step(generation_run, prompt, output):
+def test_a_prompt_is_continued_without_a_step(continued, prompt):
     """At the end of the prompt, no step between two samples is larger than elsewhere."""
-    generate(output, generation_run, QUICK, seconds=0.5, prompt=prompt)
-    steps = np.abs(np.diff(samples(output)[:, 0]))
+    steps = np.abs(np.diff(samples(continued[1])[:, 0]))
     end = len(samples(prompt))
     joint = slice(end - 400, end + 400)
     elsewhere = np.concatenate([steps[: joint.start], steps[joint.stop :]])

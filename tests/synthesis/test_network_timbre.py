@@ -7,9 +7,9 @@ from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import ModelError
 from tfdream.runs import RunInfo, TransferRun, versions
 from tfdream.signal.timbre import MelAnalysis, normalize_power
-from tfdream.synthesis.timbre import NetworkTimbre, network
-from tfdream.synthesis.timbre.base import read_power
-from tfdream.synthesis.transfer import TimbreTransfer
+from tfdream.synthesis.mapping import NetworkTimbre, network
+from tfdream.synthesis.mapping.base import read_power
+from tfdream.synthesis.transfer import MappingTransfer
 
 OPTIONS = "{units: 8, heads: 2, encoder_blocks: 2, decoder_units: 8, decoder_blocks: 2, kernel: 3}"
 
@@ -112,7 +112,7 @@ def test_contents_of_lower_sample_rates_have_fewer_bands(folder, run_folder):
 
 def test_a_transfer_by_a_network_names_it_in_the_sidecar(folder, run_folder, tmp_path):
     settings = TimbreConfig(method="timbre", model=str(run_folder))
-    transfer = TimbreTransfer(folder / "style.wav", settings)
+    transfer = MappingTransfer(folder / "style.wav", settings)
     result = transfer(folder / "content.wav", tmp_path / "out.wav")
     assert result["style_loss_rendered"] == pytest.approx(result["style_loss_after"], rel=0.05)
     assert transfer.provenance(folder / "content.wav")["run"]["folder"] == str(run_folder)
@@ -121,4 +121,4 @@ def test_a_transfer_by_a_network_names_it_in_the_sidecar(folder, run_folder, tmp
 def test_another_run_is_refused(folder, trained):
     settings = TimbreConfig(method="timbre", model=str(trained[0]))
     with pytest.raises(ModelError, match="a transfer network"):
-        TimbreTransfer(folder / "style.wav", settings)
+        MappingTransfer(folder / "style.wav", settings)

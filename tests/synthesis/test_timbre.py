@@ -5,10 +5,10 @@ import soundfile
 from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
+from tfdream.synthesis.mapping import GainProcessor, RegressionTimbre, base
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
-from tfdream.synthesis.timbre import RegressionTimbre, TimbreProcessor, base
-from tfdream.synthesis.transfer import TimbreTransfer
+from tfdream.synthesis.transfer import MappingTransfer
 
 RATE = 16000
 
@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
 
 def transfer(folder, output, content="content", style="style", **settings):
     config = TimbreConfig(method="timbre", **settings)
-    processor = TimbreProcessor(
+    processor = GainProcessor(
         folder / f"{content}.wav",
         RegressionTimbre(folder / f"{style}.wav", config.residual_share),
         config,
@@ -100,7 +100,7 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
     stereo = np.stack([melody(NOTES, -12, 8000), np.zeros(6 * 3200)], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, 8000, "FLOAT")
     config = TimbreConfig(method="timbre", tiles={"seconds": 1.0, "overlap_seconds": 0.1})
-    processor = TimbreProcessor(
+    processor = GainProcessor(
         tmp_path / "stereo.wav", RegressionTimbre(folder / "style.wav", 0.3), config
     )
     process_file(tmp_path / "stereo.wav", tmp_path / "out.wav", processor)
@@ -112,7 +112,7 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
 def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_path):
     soundfile.write(tmp_path / "low.wav", melody(OTHER_NOTES, -3, 8000), 8000, "FLOAT")
     config = TimbreConfig(method="timbre")
-    processor = TimbreProcessor(
+    processor = GainProcessor(
         folder / "content.wav", RegressionTimbre(tmp_path / "low.wav", 0.3), config
     )
     above = processor.analysis.center_hz > 4000
@@ -124,7 +124,7 @@ def test_silent_files_are_rejected(folder, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     config = TimbreConfig(method="timbre")
     with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
-        TimbreProcessor(
+        GainProcessor(
             folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav", 0.3), config
         )
 
@@ -133,7 +133,7 @@ def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path)
     config = TimbreConfig(method="timbre")
     content, style = folder / "content.wav", RegressionTimbre(folder / "style.wav", 0.3)
     complete, later = (
-        TimbreProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
+        GainProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
     )
     first, second = (
         Tiles(np.zeros((1, 8192, 1), np.float32), np.ones(1), np.array([start]), np.zeros(1, int))
@@ -154,11 +154,11 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
 
     original = base.read_power
     monkeypatch.setattr(base, "read_power", read_power)  # of styles
-    transfer = TimbreTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
+    transfer = MappingTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
     contents = [folder / "content.wav", tmp_path / "slow.wav", folder / "target.wav"]
     gains = [transfer.prepare(content).gain_db for content in contents]
     assert read == [("style.wav", RATE), ("style.wav", RATE // 2)]
-    alone = TimbreProcessor(
+    alone = GainProcessor(
         contents[-1], RegressionTimbre(folder / "style.wav", 0.3), TimbreConfig(method="timbre")
     )
     np.testing.assert_array_equal(gains[-1], alone.gain_db)

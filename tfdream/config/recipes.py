@@ -205,25 +205,43 @@ class TransferConfig(Recipe):
         return self
 
 
-class TimbreConfig(RenderConfig):
+class MappingConfig(RenderConfig):
+    """Settings of the transfers that apply gains computed from both recordings, in one pass."""
+
+    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Factor of the gains: 0 is the content, 1 the style as far as gains reach it."""
+    noise_reduction_db: NotNegative = 4.0
+    """Reduction of the amplification of bands that the content leaves nearly empty."""
+    added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    """Level of sound that replaces the amplification of those bands, relative to the style's
+    expected level: the content itself, distorted. null adds none."""
+
+
+class TimbreConfig(MappingConfig):
     """Settings of `transfer` with method=timbre: gains that follow the notes of the content.
 
     >>> TimbreConfig(method="timbre").style_strength
-    0.8
+    1.0
     """
 
     packaged_in: ClassVar[str] = "transfer"
     method: Literal["timbre"]
-    style_strength: Annotated[float, Field(ge=0, le=1)] = 0.8
-    """Factor of the gains: 0 is the content, 1 the full difference of the expected spectra."""
     model: str | None = None
     """Transfer network: a run folder, or the name of a preset. null uses regressions of both
     recordings' spectra on loudness, register and attack."""
     residual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """For model=null: share of the content's own deviation from its expected spectrum that is
     removed."""
-    noise_reduction_db: NotNegative = 4.0
-    """Reduction of the amplification of bands that the content leaves nearly empty."""
-    added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
-    """Level of sound that replaces the amplification of those bands, relative to the style's
-    expected level: the content itself, distorted. null adds none."""
+
+
+class RhythmConfig(MappingConfig):
+    """Settings of `transfer` with method=rhythm: the style's levels within a bar.
+
+    >>> RhythmConfig(method="rhythm").beats_per_bar
+    4
+    """
+
+    packaged_in: ClassVar[str] = "transfer"
+    method: Literal["rhythm"]
+    beats_per_bar: Annotated[int, Field(ge=1, le=16)] = 4
+    """Number of beats in a bar of both recordings."""

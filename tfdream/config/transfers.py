@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfdream.config.loading import read, validate
-from tfdream.config.recipes import TimbreConfig, TransferConfig
+from tfdream.config.recipes import RhythmConfig, TimbreConfig, TransferConfig
 from tfdream.errors import ConfigError
 
-AnyTransfer = TransferConfig | TimbreConfig
+AnyTransfer = TransferConfig | TimbreConfig | RhythmConfig
 _DEFAULT = "gradient"
-_SCHEMAS: dict[str, type[TransferConfig] | type[TimbreConfig]] = {
+_SCHEMAS: dict[str, type[TransferConfig] | type[TimbreConfig] | type[RhythmConfig]] = {
     _DEFAULT: TransferConfig,
     "timbre": TimbreConfig,
+    "rhythm": RhythmConfig,
 }
 
 
@@ -19,7 +20,7 @@ def load_transfer(name_or_path: str | Path, overrides: Iterable[str] = ()) -> An
     """Read the recipe of a transfer of any method; see `load`.
 
     >>> load_transfer("transfer/timbre").style_strength
-    0.8
+    1.0
     """
     content = read(name_or_path, overrides, TransferConfig.packaged_in)
     method = content.get("method", _DEFAULT)

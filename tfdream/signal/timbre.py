@@ -95,6 +95,11 @@ class MelAnalysis:
         return np.concatenate(parts)
 
     @property
+    def frames_per_second(self) -> float:
+        """Rate of the frames."""
+        return self.sample_rate / self.spec.hop_samples
+
+    @property
     def _piece_samples(self) -> int:
         return self.spec.hop_samples * 512
 

@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from tfdream import audio
 from tfdream.audio.notes import Examination
-from tfdream.config import AnyTransfer, FeatureNetworkConfig, TimbreConfig, TransferConfig
+from tfdream.config import (
+    AnyTransfer,
+    FeatureNetworkConfig,
+    RhythmConfig,
+    TimbreConfig,
+    TransferConfig,
+)
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run, RunFolder, TransferRun
@@ -24,6 +30,13 @@ from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.ascent.objectives.base import relative, total
 from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
+from tfdream.synthesis.mapping import (
+    GainModel,
+    GainProcessor,
+    NetworkTimbre,
+    RegressionTimbre,
+    RhythmModel,
+)
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import (
@@ -40,12 +53,6 @@ from tfdream.synthesis.tile_optimizer import (
     build_tile_optimizer,
     noise,
     total_steps,
-)
-from tfdream.synthesis.timbre import (
-    NetworkTimbre,
-    RegressionTimbre,
-    TimbreModel,
-    TimbreProcessor,
 )
 
 
@@ -109,23 +116,25 @@ class StyleTransfer(abc.ABC):
         }
 
 
-class TimbreTransfer(StyleTransfer):
-    """Transfers the timbre of a style to the notes of contents; see `synthesis.timbre`.
+class MappingTransfer(StyleTransfer):
+    """Applies gains computed from a style to contents, in one pass; see `synthesis.mapping`.
 
     Args:
       style_path: any audio file, of any length; all of it is used.
-      config: transfer network, strength and added sound.
+      config: what is transferred, transfer network, strength and added sound.
 
     Raises:
       AudioError: if the style cannot be read or is silent.
       ModelError: if the transfer network cannot be loaded.
     """
 
-    def __init__(self, style_path: str | Path, config: TimbreConfig) -> None:
+    def __init__(self, style_path: str | Path, config: TimbreConfig | RhythmConfig) -> None:
         self.style_path = Path(style_path)
-        self.config: TimbreConfig = config
-        self.model: TimbreModel[Any]
-        if config.model is None:
+        self.config: TimbreConfig | RhythmConfig = config
+        self.model: GainModel[Any]
+        if isinstance(config, RhythmConfig):
+            self.model = RhythmModel(style_path, config.beats_per_bar)
+        elif config.model is None:
             self.model = RegressionTimbre(style_path, config.residual_share)
         else:
             self.run = TransferRun.open(config.model)
@@ -136,8 +145,8 @@ class TimbreTransfer(StyleTransfer):
     def steps(self) -> int:
         return 1
 
-    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TimbreProcessor:
-        return TimbreProcessor(Path(content_path), self.model, self.config, start_seconds)
+    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> GainProcessor:
+        return GainProcessor(Path(content_path), self.model, self.config, start_seconds)
 
 
 class GradientTransfer(StyleTransfer):
@@ -238,8 +247,8 @@ def build_transfer(
     if isinstance(config, TransferConfig):
         return GradientTransfer(style_path, config, run)
     if run is not None:
-        raise ConfigError("method=timbre uses no classifier; name a transfer network in model")
-    return TimbreTransfer(style_path, config)
+        raise ConfigError(f"method={config.method} uses no classifier; remove --model")
+    return MappingTransfer(style_path, config)
 
 
 def style_tile_optimizer(

@@ -1,4 +1,4 @@
-"""Interface of the models of timbre, and the analysis of files."""
+"""Interface of the models that give gains, and the analysis of files."""
 
 import abc
 from functools import cached_property
@@ -16,21 +16,25 @@ Style = TypeVar("Style")
 
 
 class Mapping(NamedTuple):
-    """The change of timbre of a content.
+    """The change of a content.
 
     Attributes:
-      gain_db: gains in dB for the complete timbre of the style, float `[frames, bands]`.
+      gain_db: gains in dB for the style at full strength, float `[frames, bands]`.
       expected: levels that the content would have in the style, float `[frames, bands]`.
       weights: 1 for frames that sound and 0 for silent ones, float `[frames]`.
+      by_frame: whether the style is compared frame by frame, or by the mean levels.
     """
 
     gain_db: NDArray[Any]
     expected: NDArray[Any]
     weights: NDArray[Any]
+    by_frame: bool = False
 
 
-class TimbreModel(abc.ABC, Generic[Style]):
-    """The timbre of a style; it is analyzed once for all contents of the same sample rate.
+class GainModel(abc.ABC, Generic[Style]):
+    """A property of a style, such as its timbre.
+
+    A style is analyzed once for all contents of the same sample rate.
 
     Args:
       path: any audio file; all of it is analyzed.
@@ -68,7 +72,7 @@ class TimbreModel(abc.ABC, Generic[Style]):
 
     @abc.abstractmethod
     def map(self, analysis: MelAnalysis, levels: Levels) -> Mapping:
-        """Return the change of timbre for a content.
+        """Return the change of a content.
 
         Args:
           analysis: analysis at the content's sample rate.

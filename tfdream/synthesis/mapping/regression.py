@@ -19,7 +19,7 @@ from tfdream.signal.timbre import (
     SpectrumModel,
     spectral_envelope,
 )
-from tfdream.synthesis.timbre.base import Mapping, TimbreModel
+from tfdream.synthesis.mapping.base import GainModel, Mapping
 
 _ENVELOPE_ORDER = 20
 # Percentiles of the style's register to which the content's is limited: models do not extrapolate.
@@ -37,7 +37,7 @@ class StyleSpectra(NamedTuple):
     highest: float
 
 
-class RegressionTimbre(TimbreModel[StyleSpectra]):
+class RegressionTimbre(GainModel[StyleSpectra]):
     """See the module.
 
     Args:

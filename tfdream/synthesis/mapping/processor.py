@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import StftSpec
-from tfdream.config.recipes import TimbreConfig
+from tfdream.config.recipes import MappingConfig
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
 from tfdream.signal.timbre import (
@@ -24,10 +24,10 @@ from tfdream.signal.timbre import (
     spectral_envelope,
 )
 from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.mapping.base import GainModel, read_power
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
-from tfdream.synthesis.timbre.base import TimbreModel, read_power
 
 _TILE_SECONDS = 10.0
 _ENVELOPE_ORDER = 20
@@ -36,12 +36,14 @@ _GAIN_RANGE_DB = (-40.0, 30.0)
 _EMPTY_BELOW_DB, _TRANSITION_DB = 50.0, 10.0
 # Sound below this level is not added; distortion is amplified by at most so much.
 _INAUDIBLE_DB, _MAX_FILL_DB = 85.0, 40.0
+_AUDIBLE_DB = 60.0
+"""Bands softer than this below the loudest one do not count frame by frame."""
 _VALID_SHARE = 0.9
 """Bands above this share of the style's Nyquist frequency use the gain of the highest valid one."""
 
 
-class TimbreProcessor:
-    """Gives a content the timbre of a style; a `rendering.process.TileProcessor`.
+class GainProcessor:
+    """Applies the gains of a model to a content; a `rendering.process.TileProcessor`.
 
     Args:
       content_path: the file to change; all of it is analyzed.
@@ -56,8 +58,8 @@ class TimbreProcessor:
     def __init__(
         self,
         content_path: Path,
-        model: TimbreModel[Any],
-        config: TimbreConfig,
+        model: GainModel[Any],
+        config: MappingConfig,
         start_seconds: float = 0.0,
     ) -> None:
         self.config = config
@@ -106,7 +108,7 @@ class TimbreProcessor:
         """Measure the losses of the written file."""
         return self._losses(original, original.waveforms, changed.waveforms)
 
-    def _analyze(self, content_path: Path, model: TimbreModel[Any]) -> None:
+    def _analyze(self, content_path: Path, model: GainModel[Any]) -> None:
         """Compute the gains of every frame of the content."""
         power, self.content_samples = read_power(self.analysis, content_path, "content")
         self.peak_db = float(10 * np.log10(power.max()))
@@ -115,6 +117,7 @@ class TimbreProcessor:
         self.gain_db = (self.config.style_strength * gain_db).astype(np.float32)
         self.expected_style = mapping.expected.astype(np.float32)
         self.weights = mapping.weights.astype(np.float32)
+        self.by_frame = mapping.by_frame
 
     def _extend(self, gain_db: NDArray[Any], style_rate: int) -> NDArray[Any]:
         """Replace the gains of bands above the style's range by that of its highest band."""
@@ -218,9 +221,9 @@ class TimbreProcessor:
         """Compute the losses of waveforms `[batch, samples]`, in dB².
 
         Returns:
-          ``style_loss``: mean square difference of the mean levels of the changed tile and those
-          expected of the style; ``content_loss``: mean square difference of the changed and the
-          original tile's levels without their envelopes.
+          ``style_loss``: mean square difference of the levels of the changed tile, or of their
+          means over time, and those expected of the style; ``content_loss``: mean square
+          difference of the changed and the original tile's levels without their envelopes.
         """
         hop = self.analysis.spec.hop_samples
         expected = self._frames(self.expected_style, tiles, hop)
@@ -234,8 +237,17 @@ class TimbreProcessor:
                 content.append(0.0)
                 continue
             old, new = normalize_power(before), normalize_power(after)
-            mean_difference = np.average(new - target, axis=0, weights=weight)
-            style.append(float(np.mean((mean_difference - mean_difference.mean()) ** 2)))
+            if self.by_frame:
+                lowest = target.max() - _AUDIBLE_DB
+                difference = np.maximum(new, lowest) - np.maximum(target, lowest)
+            else:
+                difference = new - target
+            mean = np.average(difference, axis=0, weights=weight)
+            if self.by_frame:
+                squares = np.mean((difference - mean.mean()) ** 2, axis=1)
+                style.append(float(np.average(squares, weights=weight)))
+            else:
+                style.append(float(np.mean((mean - mean.mean()) ** 2)))
             detail = (new - spectral_envelope(new, _ENVELOPE_ORDER)) - (
                 old - spectral_envelope(old, _ENVELOPE_ORDER)
             )

@@ -18,7 +18,7 @@ from tfdream.signal.timbre import (
     sounding,
     to_reference,
 )
-from tfdream.synthesis.timbre.base import Mapping, TimbreModel
+from tfdream.synthesis.mapping.base import GainModel, Mapping
 
 _MOST_KEYS = 2048
 """Number of frames, spread over a recording, that the network attends to."""
@@ -28,7 +28,7 @@ _CONTEXT = 32
 """Frames before and after them that the network's convolutions use."""
 
 
-class NetworkTimbre(TimbreModel[Memory]):
+class NetworkTimbre(GainModel[Memory]):
     """See the module.
 
     Args:
