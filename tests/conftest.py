@@ -6,6 +6,7 @@ tests/training/conftest.py.
 """
 
 import fcntl
+import gc
 import json
 import os
 import sys
@@ -14,6 +15,11 @@ from contextlib import contextmanager
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Decoding in another process is tested in tests/audio/decoders/test_isolation.py.
 os.environ.setdefault("TFDREAM_ISOLATE", "0")
+# Tensors are small here, and pytest-xdist uses the other cores: threads that wait for a share of an
+# operation take more processor time than they save.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -72,13 +78,16 @@ def tones(rng, samples):
 
 
 def pytest_collection_finish():
-    """Compile graphs without Grappler, whose passes cost more than they save on tiny networks.
+    """Prepare the process for many small tests.
 
+    Graphs are compiled without Grappler, whose passes cost more than they save on tiny networks.
     The results differ from those with Grappler by float32 rounding; processes that tests start, and
     the commands, use it. TensorFlow is not imported here for tests that do not need it.
     """
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # Imported modules stay: later garbage collections need not visit their objects.
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

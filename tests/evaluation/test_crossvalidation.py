@@ -21,6 +21,9 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 ALBUMS = 3
 """Albums per label, of two tracks each."""
 
+# No validation: all clips that are not held out are trained on, in few steps.
+TRAINING = ("training.validate_on=none", "training.batch_size=8")
+
 
 @pytest.fixture(scope="module")
 def albums(tmp_path_factory):
@@ -44,8 +47,7 @@ def albums(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(configure):
-    """No validation: all clips that are not held out are trained on."""
-    return configure("training.validate_on=none")
+    return configure(*TRAINING)
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +273,7 @@ def test_fold_without_evaluation_is_evaluated_but_not_trained(
 
 
 def test_more_epochs_are_evaluated_again(copy, finished, settings, configure, grouped, calls):
-    more = configure("training.validate_on=none", "training.epochs=3")
+    more = configure(*TRAINING, "training.epochs=3")
     result = crossvalidate(more, grouped, copy, [0])
     assert set(calls[0]) == {0}
     assert calls[1] == [0]
@@ -289,7 +291,7 @@ def test_more_epochs_are_evaluated_again(copy, finished, settings, configure, gr
 @pytest.mark.parametrize("change", ["training.seed=1", "model.options.filters=[4, 9]"])
 def test_other_settings_are_rejected_before_training(copy, configure, grouped, calls, change):
     shutil.rmtree(copy / "fold0")
-    other = configure("training.validate_on=none", change)
+    other = configure(*TRAINING, change)
     with pytest.raises(ConfigError, match=r"fold1' contains a run with other settings.*--force"):
         crossvalidate(other, grouped, copy)
     assert calls == ([], [])
@@ -303,7 +305,7 @@ def test_other_datasets_are_rejected(copy, settings, dataset, finished):
 
 
 def test_force_replaces_runs(copy, configure, grouped, calls):
-    other = configure("training.validate_on=none", "training.epochs=1", "training.seed=1")
+    other = configure(*TRAINING, "training.epochs=1", "training.seed=1")
     result = crossvalidate(other, grouped, copy, [2], force=True)
     assert (set(calls[0]), calls[1]) == ({2}, [2])
     assert result["epochs"] == 1
@@ -314,7 +316,7 @@ def test_old_result_is_removed_when_its_networks_change(copy, configure, grouped
     def interrupt(done, total, note):
         raise KeyboardInterrupt
 
-    more = configure("training.validate_on=none", "training.epochs=3")
+    more = configure(*TRAINING, "training.epochs=3")
     with pytest.raises(KeyboardInterrupt):
         crossvalidate(more, grouped, copy, progress=interrupt)
     # It was that of two epochs in all folds, and one fold has started a third.
@@ -328,7 +330,7 @@ def test_missing_folds_are_rejected_first(settings, grouped, tmp_path):
 
 
 def test_datasets_with_one_fold_are_rejected(configure, albums, tmp_path):
-    config = configure("prepare.folds=1", "training.validate_on=none")
+    config = configure(*TRAINING, "prepare.folds=1")
     prepare(albums[0], tmp_path / "one", config.prepare, PrepareOptions(workers=1))
     with pytest.raises(DatasetError, match=r"has one fold.*prepare\.folds=2"):
         crossvalidate(config, tmp_path / "one", tmp_path / "out")
