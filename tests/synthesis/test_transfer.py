@@ -5,11 +5,13 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tfdream.config import TransferConfig, validate
+from tfdream.config import TransferConfig, load_transfer, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
-from tfdream.synthesis.transfer import transfer
+from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.tiles import TileGrid
+from tfdream.synthesis.transfer import GradientTransfer, transfer
 
 # Eager execution gives the same results; tracing the graph takes longer than a few steps.
 EAGERLY = pytest.mark.usefixtures("eagerly")
@@ -122,6 +124,29 @@ def test_strength_moves_from_the_content_to_the_style(files, tmp_path):
     assert contents[0] == pytest.approx(0, abs=1e-6)
 
 
+def test_tiles_adapt_to_a_file_that_is_a_little_longer(files, tmp_path):
+    soundfile.write(tmp_path / "content.wav", np.zeros(CLIP + 5), RATE)
+    for tolerance, samples in ((0.0, CLIP), (0.05, CLIP + 5)):
+        config = recipe(tiles={"overlap_seconds": 0.05, "tolerance": tolerance})
+        grid = GradientTransfer(files / "style.wav", config).prepare(tmp_path / "content.wav").grid
+        assert grid.samples == samples
+        assert grid.count(CLIP + 5) == (1 if tolerance else 2)
+    part = GradientTransfer(files / "style.wav", config).prepare(
+        tmp_path / "content.wav", RenderOptions(start_seconds=0.1)
+    )
+    assert part.grid.samples == CLIP
+
+
+def test_the_texture_of_a_little_more_than_ten_seconds_needs_one_tile():
+    config = load_transfer("transfer/texture")
+    network = config.network
+    samples = round(network.clip_seconds * network.sample_rate)
+    grid = TileGrid.build(config.tiles, samples, network.sample_rate)
+    content = round(10.006 * network.sample_rate)
+    assert grid.count(content) == 2
+    assert grid.fitted(content, config.tiles.tolerance).count(content) == 1
+
+
 def test_gram_matrices_are_of_all_frames_of_the_style(files):
     config = recipe()
     network = FeatureNetwork.build(config.network)
@@ -228,3 +253,13 @@ def test_style_tiles_are_full_and_end_with_the_recording(files):
     assert [tile.shape for tile in tiles] == [(1, CLIP)] * 2
     np.testing.assert_array_equal(tiles[-1][0], samples[-CLIP:])
     assert tf.is_tensor(network.frontend(tf.constant(tiles[0])))
+
+
+@pytest.mark.parametrize("kept", ["rhythm", "harmony"])
+def test_what_is_kept_changes_less(files, tmp_path, kept):
+    losses = [
+        transfer_files(files, tmp_path / f"{weight}.wav", recipe(keep=[kept], keep_weight=weight))
+        for weight in (0, 100)
+    ]
+    without, with_weight = (each[f"{kept}_loss_rendered"] for each in losses)
+    assert with_weight < 0.7 * without

@@ -156,6 +156,11 @@ def dream(
     type=options.Number(0, 1),
     help="0 preserves the content, 1 uses the style alone; by default the recipe's.",
 )
+@click.option(
+    "--keep",
+    metavar="rhythm,harmony",
+    help="Preserve the onsets or the pitch classes of CONTENT, in transfers by gradients.",
+)
 @jobs.keep_falling
 @options.seed
 @options.filter_band
@@ -171,6 +176,7 @@ def transfer(
     run: Path | None,
     name: str,
     style_strength: float | None,
+    keep: str | None,
     keep_falling: bool,
     seed: int | None,
     band: dict[str, float],
@@ -193,7 +199,8 @@ def transfer(
     from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
 
-    given = options.as_overrides(style_strength=style_strength, seed=seed, **band)
+    kept = keep and [part.strip() for part in keep.split(",")]
+    given = options.as_overrides(style_strength=style_strength, keep=kept, seed=seed, **band)
     settings = config.load_transfer(name, (*overrides, *given))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     output = standard_output.temporary(output, file_format)

@@ -95,6 +95,9 @@ class TilesConfig(Config):
     overlap_seconds: NotNegative = 0.5
     batch: Count = 1
     """Number of tiles that are optimized together."""
+    tolerance: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """For `transfer` by gradients: by which share of their length tiles may be longer, so that a
+    file needs one tile less."""
 
 
 class OutputConfig(Config):
@@ -185,6 +188,11 @@ class TransferConfig(Recipe):
     style_strength: Annotated[float, Field(ge=0, le=1)] | None = None
     """Replaces the two weights: 0 preserves the content, 1 uses the style alone. Both losses are
     then relative: to the initial style distance, and to the energy of the content's activations."""
+    keep: tuple[Literal["rhythm", "harmony"], ...] = ()
+    """What of the content is preserved: the onset strength, the pitch classes over time. The style
+    loss is then relative to its initial value."""
+    keep_weight: NotNegative = 1.0
+    """Weight of the distance of each of them, relative to its energy in the content."""
     gram: Literal["channels", "time"] = "channels"
     gram_normalization: Literal["gatys", "mse", "normalized_mse"] = "gatys"
     """Scale of the squared difference of Gram matrices: Gatys et al.'s, the mean square of matrices

@@ -5,6 +5,7 @@ in `dream`. By timbre, gains follow the notes of the content.
 """
 
 import abc
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run, RunFolder, TransferRun
 from tfdream.signal.images import Size
+from tfdream.synthesis.ascent import musical
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles, style
 from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.ascent.objectives.base import relative, total
@@ -46,6 +48,7 @@ from tfdream.synthesis.rendering.process import (
 )
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
     InitFn,
     Objectives,
@@ -54,6 +57,9 @@ from tfdream.synthesis.tile_optimizer import (
     noise,
     total_steps,
 )
+
+# Compiled optimizers for tiles of different lengths that are kept, for folders of contents.
+_MAX_OPTIMIZERS = 4
 
 
 class StyleTransfer(abc.ABC):
@@ -77,8 +83,10 @@ class StyleTransfer(abc.ABC):
         """Largest number of steps for each batch of tiles."""
 
     @abc.abstractmethod
-    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TileProcessor:
-        """Build what changes the tiles of a content, or of its part from a time on."""
+    def prepare(
+        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> TileProcessor:
+        """Build what changes the tiles of a content, or of a part of it."""
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         """Return further entries of the result."""
@@ -94,7 +102,7 @@ class StyleTransfer(abc.ABC):
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
         check_outputs(output, options, self.steps, (content_path, self.style_path))
-        processor = self.prepare(content_path, options.start_seconds)
+        processor = self.prepare(content_path, options)
         with sidecar.claim(output):
             result = process_file(content_path, output, processor, self.config, options, progress)
             result |= self.details(processor)
@@ -145,8 +153,10 @@ class MappingTransfer(StyleTransfer):
     def steps(self) -> int:
         return 1
 
-    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> GainProcessor:
-        return GainProcessor(Path(content_path), self.model, self.config, start_seconds)
+    def prepare(
+        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> GainProcessor:
+        return GainProcessor(Path(content_path), self.model, self.config, options.start_seconds)
 
 
 class GradientTransfer(StyleTransfer):
@@ -173,7 +183,7 @@ class GradientTransfer(StyleTransfer):
         self.run = run
         self.audio_model = build_audio_model(config, run)
         self.style_notes = _style_notes(self.style_path, self.audio_model.sample_rate)
-        self._optimizers: dict[bool, TileOptimizer] = {}
+        self._optimizers: dict[tuple[bool, int], TileOptimizer] = {}
 
     @property
     def steps(self) -> int:
@@ -183,22 +193,37 @@ class GradientTransfer(StyleTransfer):
         assert isinstance(processor, TileOptimizer)
         return {"objective": processor.compiled.objective.name}
 
-    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
+    def tile_optimizer(self, resampled: bool, samples: int = 0) -> TileOptimizer:
         """Return the tile optimizer for contents.
 
         Args:
           resampled: whether the contents have another sample rate than the model.
+          samples: their length at the rate of the model; see `config.TilesConfig.tolerance`.
         """
-        if resampled not in self._optimizers:
-            self._optimizers[resampled] = style_tile_optimizer(
-                self.style_path, self.audio_model, self.config, resampled
+        rate, tiles = self.audio_model.sample_rate, self.config.tiles
+        grid = TileGrid.build(tiles, self.audio_model.clip_samples, rate)
+        fitted = grid.fitted(samples, tiles.tolerance)
+        key = resampled, fitted.samples
+        if key not in self._optimizers:
+            config = self.config
+            if fitted != grid:
+                tiles = tiles.model_copy(update={"seconds": fitted.samples / rate})
+                config = config.model_copy(update={"tiles": tiles})
+            if len(self._optimizers) == _MAX_OPTIMIZERS:
+                self._optimizers.clear()
+            self._optimizers[key] = style_tile_optimizer(
+                self.style_path, self.audio_model, config, resampled
             )
-        return self._optimizers[resampled]
+        return self._optimizers[key]
 
-    def prepare(self, content_path: str | Path, start_seconds: float = 0.0) -> TileOptimizer:
-        return self.tile_optimizer(
-            audio.info(content_path).sample_rate != self.audio_model.sample_rate
-        )
+    def prepare(
+        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> TileOptimizer:
+        info, rate = audio.info(content_path), self.audio_model.sample_rate
+        seconds = info.estimated_samples / info.sample_rate - options.start_seconds
+        if options.seconds is not None:
+            seconds = min(seconds, options.seconds)
+        return self.tile_optimizer(info.sample_rate != rate, math.ceil(seconds * rate))
 
 
 def transfer(
@@ -291,7 +316,7 @@ def _style_notes(path: Path, sample_rate: int) -> list[str]:
 def transfer_losses(
     style_path: str | Path, audio_model: AudioModel, config: TransferConfig, size: Size | None
 ) -> dict[str, Objective]:
-    """Return the style loss and, if there are content layers, the content loss, by name."""
+    """Return the losses by name: of the style, of the content if it has layers, of what is kept."""
     grams = extract_grams(style_path, audio_model, config, size)
     styles = [
         style(layer, weight, grams[layer], config.gram, config.gram_normalization)
@@ -301,24 +326,34 @@ def transfer_losses(
     if config.content_layers:
         contents = [weight * content(layer) for layer, weight in config.content_layers.items()]
         losses["content_loss"] = total(contents)
+    for kept in config.keep:
+        losses[f"{kept}_loss"] = (
+            musical.rhythm()
+            if kept == "rhythm"
+            else musical.harmony(audio_model.frontend, audio_model.sample_rate)
+        )
     return losses
 
 
 def weighted_loss(losses: dict[str, Objective], config: TransferConfig) -> Objective:
-    """Return the weighted sum of style and content loss.
+    """Return the weighted sum of all losses.
 
-    With `style_strength` the losses are relative: to the style loss of the original, and to the
-    energy of the original's activations, so that neither dominates because of its scale.
+    With `style_strength` or `keep` the losses are relative: to the style loss of the original, and
+    to the energy of the original's activations, so that none dominates because of its scale.
     """
     style_loss, content_loss = losses["style_loss"], losses.get("content_loss")
     style_weight, content_weight = config.style_weight, config.content_weight
     if config.style_strength is not None:
         style_weight, content_weight = config.style_strength, 1 - config.style_strength
+    if config.style_strength is not None or config.keep:
         style_loss = relative(style_loss, to=tf.identity)
         content_loss = content_loss and relative(content_loss, to=tf.zeros_like)
-    if content_loss is None or not content_weight:
-        return style_weight * style_loss
-    return style_weight * style_loss + content_weight * content_loss
+    weighted = style_weight * style_loss
+    if content_loss is not None and content_weight:
+        weighted += content_weight * content_loss
+    for kept in config.keep:
+        weighted += config.keep_weight * losses[f"{kept}_loss"]
+    return weighted
 
 
 def build_audio_model(config: TransferConfig, run: Run | None) -> AudioModel:
