@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -56,6 +58,16 @@ def test_cut_yields_as_many_tiles_as_count_returns(grid, samples, blocks):
     assert sum(len(tiles.waveforms) for tiles in batches) == grid.count(samples)
     assert all(len(tiles.waveforms) <= grid.batch for tiles in batches)
     assert all(tiles.waveforms.shape[1] == grid.samples for tiles in batches)
+
+
+@given(grids, lengths, st.floats(0, 0.5))
+def test_fitted_tiles_are_as_long_as_needed_to_save_one(grid, samples, tolerance):
+    fitted = grid.fitted(samples, tolerance)
+    if fitted == grid:
+        return
+    assert grid.samples < fitted.samples <= (1 + tolerance) * grid.samples
+    assert fitted.count(samples) == grid.count(samples) - 1
+    assert replace(fitted, samples=fitted.samples - 1).count(samples) == grid.count(samples)
 
 
 @given(grids, lengths)

@@ -8,7 +8,7 @@ band are preserved. Everything is a stream of blocks: memory does not grow with 
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +109,26 @@ class TileGrid:
     def count(self, samples: int) -> int:
         """Return the number of tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
+
+    def fitted(self, samples: int, tolerance: float) -> "TileGrid":
+        """Lengthen the tiles so that a signal needs one tile less, if that is enough.
+
+        Args:
+          samples: length of the signal.
+          tolerance: largest lengthening, relative to the length of a tile.
+
+        >>> grid = TileGrid(samples=1000, overlap=200)
+        >>> grid.fitted(1006, 0.05).samples, grid.fitted(1810, 0.05).samples
+        (1006, 1005)
+        >>> grid.fitted(1800, 0.05) == grid.fitted(1060, 0.05) == grid
+        True
+        """
+        fewer = self.count(samples) - 1
+        if not fewer:
+            return self
+        missing = samples - (fewer * self.hop + self.overlap)
+        longer = -(-missing // fewer)
+        return replace(self, samples=self.samples + longer * (longer <= tolerance * self.samples))
 
     def cut(self, blocks: Iterable[NDArray[Any]], channels: int = 1) -> Iterator[Tiles]:
         """Cut a stream of blocks `[samples, channels]` into batches of tiles."""
