@@ -4,21 +4,28 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfdream import config
+from tfdream import audio, config
+from tfdream.config.recipes import TimbreConfig
 from tfdream.models import inspect
 from tfdream.presets import ModelCard
-from tfdream.runs import Run, named
+from tfdream.runs import Run, TransferRun, named, open_run
 from tfdream.synthesis.dream import dream
+from tfdream.synthesis.transfer import transfer
 
 NAMES = sorted(folder.parent.name for folder in named.PACKAGED.glob("*/run.json"))
+CLASSIFIERS = [name for name in NAMES if isinstance(open_run(name), Run)]
+TRANSFER_NETWORKS = [name for name in NAMES if isinstance(open_run(name), TransferRun)]
 MAX_BYTES = 2_500_000
-SPDX = {"CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-3.0", "CC0-1.0", "GPL-2.0-or-later", "MIT"}
+SPDX = {"Apache-2.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-3.0", "CC0-1.0", "MIT"}
+SPDX |= {"GPL-2.0-only", "GPL-2.0-or-later"}
 
 each_network = pytest.mark.parametrize("name", NAMES)
+each_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
 
 
-def test_there_is_a_packaged_network():
-    assert NAMES
+def test_there_is_a_packaged_network_of_each_kind():
+    assert CLASSIFIERS
+    assert TRANSFER_NETWORKS
 
 
 @each_network
@@ -39,8 +46,15 @@ def test_its_settings_contain_no_absolute_path(name):
 def test_its_card_names_the_license_of_all_training_data(name):
     card = ModelCard.read(named.PACKAGED / name)
     assert {data.license for data in card.training_data} <= SPDX
-    assert all(data.source.startswith("https://") and data.hours for data in card.training_data)
+    sources = {data.source for data in card.training_data}
+    assert all(source.startswith(("https://", "tools/presets/")) for source in sources)
+    assert all(data.hours for data in card.training_data)
     assert card.license
+
+
+@each_classifier
+def test_the_card_of_a_classifier_has_its_accuracy_and_layers_for_dreams(name):
+    card = ModelCard.read(named.PACKAGED / name)
     assert "%" in card.accuracy
     model = Run.open(name).model
     assert {layer.name for layer in inspect.find_layers(model, card.dream_layers)} == set(
@@ -48,7 +62,7 @@ def test_its_card_names_the_license_of_all_training_data(name):
     )
 
 
-@each_network
+@each_classifier
 def test_its_weights_are_finite_and_its_output_depends_on_the_input(name):
     run = Run.open(name)
     assert all(np.isfinite(weight).all() for weight in run.model.get_weights())
@@ -62,7 +76,7 @@ def test_its_weights_are_finite_and_its_output_depends_on_the_input(name):
     assert np.abs(tone - noise).max() > 0.01
 
 
-@each_network
+@each_classifier
 def test_a_dream_raises_its_objective_in_the_file(name, tmp_path):
     rate = 22050
     seconds = np.arange(3 * rate) / rate
@@ -74,3 +88,37 @@ def test_a_dream_raises_its_objective_in_the_file(name, tmp_path):
     recipe = config.load("dream/recommended", config.DreamConfig, ["optimizer.steps=3"])
     result = dream(song, tmp_path / "out.wav", Run.open(name), recipe)
     assert result["objective_rendered"] > 1.05 * result["objective_before"]
+
+
+@pytest.mark.parametrize("name", TRANSFER_NETWORKS)
+def test_a_transfer_network_gives_a_content_the_timbre_of_a_style(name, tmp_path):
+    """A dull content and the same notes in a bright style."""
+    rate = 44100
+    seconds = np.arange(4 * rate) / rate
+    partials = np.arange(1, 30)[:, None]
+    waves = {}
+    for role, steps, slope in (
+        ("content", (0, 4, 7, 12), 3.0),
+        ("style", (2, 9, 5, -3), 1.0),
+        ("target", (0, 4, 7, 12), 1.0),
+    ):
+        hertz = 220 * 2 ** (np.repeat(steps, rate) / 12)
+        tones = np.sin(2 * np.pi * partials * hertz * seconds) / partials**slope
+        waves[role] = tones.sum(axis=0) * np.exp(-3 * (seconds % 1))
+        soundfile.write(tmp_path / f"{role}.wav", 0.1 * waves[role] / waves[role].std(), rate)
+    settings = TimbreConfig(method="timbre", model=name)
+    files = (tmp_path / f"{role}.wav" for role in ("content", "style", "output"))
+    transfer(*files, settings)
+    output = audio.read(tmp_path / "output.wav")[0][:, 0]
+    before, after = (_distance_db(each, waves["target"]) for each in (waves["content"], output))
+    assert after < 0.6 * before
+
+
+def _distance_db(wave, target):
+    """Distance of the levels of octaves, relative to each other."""
+    levels = []
+    for each in (wave, target):
+        power = np.abs(np.fft.rfft(each)) ** 2
+        octaves = [power[round(400 * 2**n) : round(800 * 2**n)].sum() for n in range(1, 6)]
+        levels.append(10 * np.log10(np.array(octaves) / np.sum(octaves)))
+    return np.abs(levels[0] - levels[1]).mean()

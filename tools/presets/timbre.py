@@ -1,8 +1,9 @@
-"""Compose the corpus of the packaged transfer network: the same scores on different instruments.
+"""Make the packaged transfer network from a corpus of the same scores on different instruments.
 
-    python tools/presets/timbre.py corpus
+    python tools/presets/timbre.py compose corpus
     tfdream prepare corpus dataset --config timbre_network
     tfdream train timbre_network dataset run
+    python tools/presets/timbre.py install run
 
 A group has three scores, each played by four instruments. Instruments are synthesizers with random
 parameters, programs of General MIDI soundfonts, drum kits, and ensembles of these; none of them is
@@ -11,6 +12,8 @@ folder, and a score has the same file name in the folders of all instruments of 
 """
 
 import csv
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import h5py
 import numpy as np
 import soundfile
 
@@ -30,6 +34,15 @@ from transfer_pairs.soundfont import render
 
 from tfdream.audio import Samples
 from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.presets import ModelCard, TrainingData
+from tfdream.presets.archives import FILES
+from tfdream.runs.info import INFO_FILE, WEIGHTS_FILE
+from tfdream.runs.named import PACKAGED
+
+NAME = "timbre"
+GROUPS = 319
+HOURS = 8.5
+"""Length of the corpus; half of the instruments are synthesizers."""
 
 INSTRUMENTS, SCORES = 4, 3
 FOLDS = 10
@@ -48,13 +61,18 @@ _SILENT_PEAK = 1e-3
 Play = Callable[[Score, Rng], Samples]
 
 
-@click.command()
+@click.group()
+def main() -> None:
+    """Compose the corpus, or install the trained network."""
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--groups", type=click.IntRange(1), default=300, show_default=True)
+@click.option("--groups", type=click.IntRange(1), default=GROUPS, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
-def main(folder: Path, groups: int, seed: int, processes: int) -> None:
-    """Write FLAC files and manifest.csv to FOLDER; groups that are there are kept."""
+def compose(folder: Path, groups: int, seed: int, processes: int) -> None:
+    """Write FLAC files and manifest.csv to FOLDER; files that are there are kept."""
     rows: list[tuple[str, str, str, int]] = []
     with ProcessPoolExecutor(processes) as pool:
         for index, tracks in enumerate(pool.map(partial(write_group, folder, seed), range(groups))):
@@ -64,6 +82,78 @@ def main(folder: Path, groups: int, seed: int, processes: int) -> None:
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("path", "label", "group", "fold"), *rows])
     click.echo(f"\n{len(rows)} tracks of {SECONDS:g} s in {folder}", err=True)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--to", "packaged", type=click.Path(path_type=Path), default=PACKAGED / NAME)
+def install(run: Path, packaged: Path) -> None:
+    """Write the model card of RUN, and copy it into the package."""
+    metrics = json.loads((run / "metrics.json").read_text())["metrics"]
+    card(metrics).write(run)
+    packaged.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        if name == WEIGHTS_FILE:
+            halve(run / name, packaged / name)
+        else:
+            shutil.copyfile(run / name, packaged / name)
+    path = packaged / INFO_FILE
+    info = json.loads(path.read_text()) | {"dataset": NAME}
+    path.write_text(json.dumps(info, indent=2) + "\n")
+
+
+def halve(weights: Path, output: Path) -> None:
+    """Copy weights with half the precision, which is a thousandth of each value."""
+    with h5py.File(weights) as source, h5py.File(output, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                copied = target.create_dataset(name, data=item[()].astype(np.float16))
+            else:
+                copied = target.require_group(name)
+            for key, value in item.attrs.items():
+                copied.attrs[key] = value
+
+        source.visititems(copy)
+        for key, value in source.attrs.items():
+            target.attrs[key] = value
+
+
+def card(metrics: dict[str, float]) -> ModelCard:
+    """Return the card of the network, given the metrics of its training."""
+    repository = "tools/presets/timbre.py, in the repository of tfdream"
+    return ModelCard(
+        title="Timbre of a style on the notes of a content",
+        summary="Attention between the frames of two recordings; predicts gains of mel bands. "
+        "Trained on scores that several instruments play, for the recipe transfer/timbre.",
+        source=f"python {repository}",
+        license="Apache-2.0 for the weights, which contain no recordings. Whether the licenses of "
+        "training data extend to weights is not settled; they are listed here.",
+        training_data=(
+            TrainingData(
+                name="Synthesizers with random parameters",
+                license="Apache-2.0",
+                source="tools/presets/timbre.py",
+                hours=HOURS / 2,
+            ),
+            TrainingData(
+                name="TimGM6mb, programs of 9 of 14 families and four drum kits (Tim Brechbill)",
+                license="GPL-2.0-only",
+                source="https://packages.debian.org/bookworm/timgm6mb-soundfont",
+                hours=HOURS / 4,
+            ),
+            TrainingData(
+                name="Fluid (R3), the same programs (Frank Wen)",
+                license="MIT",
+                source="https://packages.debian.org/bookworm/fluid-soundfont-gm",
+                hours=HOURS / 4,
+            ),
+        ),
+        accuracy=f"Held-out instruments of the same kinds (fold 0 of {FOLDS}): levels "
+        f"{metrics['val_level_db']:.1f} dB from the target, an equalizer "
+        f"{metrics['val_equalizer_db']:.1f} dB. Other families of instruments, at full resolution: "
+        "docs/results.md, Transfers with a target.",
+    )
 
 
 def write_group(folder: Path, seed: int, index: int) -> list[str]:
