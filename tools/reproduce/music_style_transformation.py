@@ -103,7 +103,8 @@ def dream(job: Reproduction, run: Path, clip: Path) -> None:
             output = job.path(f"dream_{layer}{'' if bound is None else '_bounded'}.wav")
             result = job.step(
                 *("dream", clip, output, "--model", run, "--config", f"dream/raw_{layer}"),
-                *("--bits", 16, "--force"),
+                # Scaling to 0.9 may lower the energy of a tile, which would then stay unchanged.
+                *("--bits", 16, "--keep-falling", "--force"),
                 *([] if bound is None else ["--set", f"canvas.bound={bound}"]),
                 *job.small("optimizer.steps=5"),
             )
