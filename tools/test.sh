@@ -7,13 +7,20 @@ cd "$(dirname "$0")/.."
 . tools/environment.sh
 environment dev
 
-# librosa compiles its functions when it is first imported, which takes half a minute: do it once, in the background.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT  # those of a check that failed
+# These run beside the style and type checks, which use one core.
+# librosa compiles its functions when it is first imported, which takes half a minute.
 python -c 'import librosa; librosa.feature, librosa.onset' &
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet &
+documentation=$!
+bash tools/package.sh &
+package=$!
 ruff check .
 ruff format --check .
 mypy
-NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+wait $documentation
+wait $package
 wait
-bash tools/package.sh
-# Tests of one file run in one process, so that its fixtures are computed once.
-pytest -n 2 --dist loadfile "$@"
+# Tests of one file run in one process, so that its fixtures are computed once. Files are not sorted by their number of
+# tests: the last ones are the examples of docstrings, which are short, so both processes end at about the same time.
+pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
