@@ -35,6 +35,7 @@ from tfdream.config.frontends import (
 )
 from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
 from tfdream.config.loading import describe, load, names, validate
+from tfdream.config.musaic import MusaicConfig
 from tfdream.config.preparation import PrepareConfig, parse_labels
 from tfdream.config.recipes import (
     DreamConfig,
@@ -100,6 +101,7 @@ __all__ = [
     "MappingConfig",
     "MaskConfig",
     "ModelConfig",
+    "MusaicConfig",
     "NetworkConfig",
     "Normalization",
     "NotNegative",

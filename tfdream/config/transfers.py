@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfdream.config.loading import read, validate
+from tfdream.config.musaic import MusaicConfig
 from tfdream.config.recipes import RhythmConfig, TimbreConfig, TransferConfig
 from tfdream.errors import ConfigError
 
-AnyTransfer = TransferConfig | TimbreConfig | RhythmConfig
+AnyTransfer = TransferConfig | TimbreConfig | RhythmConfig | MusaicConfig
 _DEFAULT = "gradient"
-_SCHEMAS: dict[str, type[TransferConfig] | type[TimbreConfig] | type[RhythmConfig]] = {
+_SCHEMAS: dict[
+    str, type[TransferConfig] | type[TimbreConfig] | type[RhythmConfig] | type[MusaicConfig]
+] = {
     _DEFAULT: TransferConfig,
     "timbre": TimbreConfig,
     "rhythm": RhythmConfig,
+    "musaic": MusaicConfig,
 }
 
 

@@ -1,7 +1,8 @@
 """`transfer`: a recording in the style of another.
 
 By gradients, style and content are objectives of a network's activations, and everything else is as
-in `dream`. By timbre, gains follow the notes of the content.
+in `dream`. By timbre, gains follow the notes of the content. A musaic is composed of frames of the
+style.
 """
 
 import abc
@@ -18,6 +19,7 @@ from tfdream.audio.notes import Examination
 from tfdream.config import (
     AnyTransfer,
     FeatureNetworkConfig,
+    MusaicConfig,
     RhythmConfig,
     TimbreConfig,
     TransferConfig,
@@ -39,6 +41,7 @@ from tfdream.synthesis.mapping import (
     RegressionTimbre,
     RhythmModel,
 )
+from tfdream.synthesis.musaic import Dictionary, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import (
@@ -159,6 +162,36 @@ class MappingTransfer(StyleTransfer):
         return GainProcessor(Path(content_path), self.model, self.config, options.start_seconds)
 
 
+class MusaicTransfer(StyleTransfer):
+    """Composes contents of frames of the style; see `synthesis.musaic`.
+
+    Args:
+      style_path: any audio file, of any length.
+      config: dictionary, restrictions and strength.
+
+    Raises:
+      AudioError: if the style cannot be read or is silent.
+    """
+
+    def __init__(self, style_path: str | Path, config: MusaicConfig) -> None:
+        self.style_path = Path(style_path)
+        self.config: MusaicConfig = config
+        self.style_notes = _style_notes(self.style_path, audio.info(style_path).sample_rate)
+        self._dictionaries: dict[int, Dictionary] = {}
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def prepare(
+        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> MusaicProcessor:
+        rate = audio.info(content_path).sample_rate
+        if rate not in self._dictionaries:
+            self._dictionaries = {rate: Dictionary.from_file(self.style_path, rate, self.config)}
+        return MusaicProcessor(Path(content_path), self._dictionaries[rate], self.config)
+
+
 class GradientTransfer(StyleTransfer):
     """Optimizes contents toward the activations that a network has for a style.
 
@@ -273,6 +306,8 @@ def build_transfer(
         return GradientTransfer(style_path, config, run)
     if run is not None:
         raise ConfigError(f"method={config.method} uses no classifier; remove --model")
+    if isinstance(config, MusaicConfig):
+        return MusaicTransfer(style_path, config)
     return MappingTransfer(style_path, config)
 
 

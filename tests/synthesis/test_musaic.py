@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tfdream import audio
+from tfdream.config.musaic import ActivationConfig, MusaicConfig
+from tfdream.errors import AudioError
+from tfdream.synthesis.musaic import Dictionary, activate
+from tfdream.synthesis.transfer import transfer
+
+# Eager execution gives the same results; tracing the graph takes longer.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+RATE = 8000
+NOTES, OTHER_ORDER = [0, 7, 4], [4, 0, 7]
+
+
+def melody(semitones, tilt_db, note_seconds=0.5):
+    """Decaying notes whose partials fall by `tilt_db` per octave."""
+    time = np.arange(round(note_seconds * RATE)) / RATE
+    notes = []
+    for hertz in 220 * 2 ** (np.array(semitones) / 12):
+        partials = np.arange(1, int(RATE / 2 / hertz))
+        levels = 10 ** (tilt_db * np.log2(partials) / 20)
+        phases = 2 * np.pi * hertz * partials[:, None] * time
+        notes.append((levels[:, None] * np.sin(phases)).sum(axis=0) * np.exp(-4 * time))
+    samples = np.concatenate(notes)
+    return 0.05 * samples / samples.std()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A dull content, a bright style with the same notes in another order, and their target."""
+    folder = tmp_path_factory.mktemp("musaic")
+    sounds = {
+        "content": melody(NOTES, -14),
+        "style": melody(OTHER_ORDER, -3),
+        "target": melody(NOTES, -3),
+        "silent": np.zeros(RATE),
+        "short": melody([0], -14, 0.03),
+        "stereo": np.stack([melody(NOTES, -14), np.zeros(RATE * 3 // 2)], axis=1),
+    }
+    for name, samples in sounds.items():
+        soundfile.write(folder / f"{name}.wav", samples, RATE, "FLOAT")
+    return folder
+
+
+def recipe(**changes):
+    activations = {"iterations": 6, "polyphony": 3, "repetition_frames": 1, "continuity_frames": 2}
+    return MusaicConfig(
+        **{"method": "musaic", "semitones": 0, "activations": activations} | changes
+    )
+
+
+def transferred(folder, output, config, content="content", style="style"):
+    result = transfer(folder / f"{content}.wav", folder / f"{style}.wav", output, config)
+    return result, audio.read(output)[0]
+
+
+def reference(target, dictionary, config):
+    """The updates of the paper, one activation at a time."""
+    segments, atoms, bands = dictionary.shape
+    frames = dictionary.reshape(-1, bands)
+    values = np.ones((len(frames), len(target)))
+    for iteration in range(config.iterations + 1):
+        if iteration:
+            left = 1 - iteration / config.iterations
+            reach = config.repetition_frames
+            repeated = np.stack([
+                values[:, max(0, n - reach) : n + reach + 1].max(axis=1) for n in range(len(target))
+            ], axis=1)  # fmt: skip
+            values = np.where(values >= repeated, values, left * values)
+            least = np.sort(values, axis=0)[-config.polyphony]
+            values = np.where(values >= least, values, left * values)
+            sums = np.zeros_like(values)
+            for k, n in np.ndindex(values.shape):
+                for step in range(-config.continuity_frames, config.continuity_frames + 1):
+                    inside = 0 <= k % atoms + step < atoms and 0 <= n + step < len(target)
+                    sums[k, n] += values[k + step, n + step] if inside else 0
+            values = sums
+        ratio = target.T / (frames.T @ values)
+        values = values * (frames @ ratio) / frames.sum(axis=1, keepdims=True)
+    return values.T.reshape(len(target), segments, atoms)
+
+
+def test_activations_are_those_of_a_reference():
+    rng = np.random.default_rng(0)
+    target, dictionary = rng.uniform(0.1, 1, (7, 6)), rng.uniform(0.1, 1, (2, 5, 6))
+    config = ActivationConfig(polyphony=3, repetition_frames=1, continuity_frames=2, iterations=4)
+    (result,) = activate(
+        tf.constant(target[np.newaxis], tf.float32), tf.constant(dictionary, tf.float32), config
+    ).numpy()
+    np.testing.assert_allclose(result, reference(target, dictionary, config), rtol=1e-4, atol=1e-6)
+
+
+def spectra(samples):
+    frames = np.lib.stride_tricks.sliding_window_view(samples, 1024)[::256] * np.hanning(1024)
+    magnitudes = np.abs(np.fft.rfft(frames))
+    return magnitudes / np.linalg.norm(magnitudes)
+
+
+def test_a_style_with_the_notes_of_the_content_reproduces_them(folder, tmp_path):
+    result, samples = transferred(folder, tmp_path / "out.wav", recipe())
+    target = spectra(audio.read(folder / "target.wav")[0][:, 0])
+    content = spectra(audio.read(folder / "content.wav")[0][:, 0])
+    similarity = (spectra(samples[:, 0]) * target).sum()
+    assert similarity > 0.85 > (content * target).sum() + 0.1
+    assert result["style_loss_rendered"] < 0.5 * result["style_loss_before"]
+    assert result["style_loss_rendered"] == pytest.approx(result["style_loss_after"], abs=1e-3)
+
+
+def test_strength_moves_from_the_content_to_the_style(folder, tmp_path):
+    results = []
+    for strength in (0.0, 0.5, 1.0):
+        path = tmp_path / f"{strength}.wav"
+        result, samples = transferred(folder, path, recipe(style_strength=strength))
+        results.append(result)
+        if not strength:
+            original = audio.read(folder / "content.wav")[0]
+            np.testing.assert_allclose(samples, original, atol=1e-6)  # 24 bits
+    styles, contents = (
+        [result[f"{name}_loss_rendered"] for result in results] for name in ("style", "content")
+    )
+    assert styles == sorted(styles, reverse=True)
+    assert contents == sorted(contents)
+    assert contents[0] == pytest.approx(0, abs=1e-5)
+
+
+def test_tiles_give_the_result_of_the_whole(folder, tmp_path):
+    outputs = []
+    for seconds in (1.0, 3.0):
+        config = recipe(tiles={"seconds": seconds, "overlap_seconds": 0.25})
+        path = tmp_path / f"{seconds}.wav"
+        transferred(folder, path, config)
+        outputs.append(audio.read(path)[0][:, 0])
+    # In six iterations, a frame depends on those of 0.29 s before and after.
+    same = slice(round(0.65 * RATE))
+    np.testing.assert_allclose(outputs[0][same], outputs[1][same], atol=1e-4)
+    assert (spectra(outputs[0]) * spectra(outputs[1])).sum() > 0.95
+
+
+def test_channels_keep_their_levels(folder, tmp_path):
+    _, samples = transferred(folder, tmp_path / "out.wav", recipe(), content="stereo")
+    assert samples.shape == (RATE * 3 // 2, 2)
+    assert np.abs(samples[:, 1]).max() < 1e-6
+    # The other one has the level of the content.
+    content = audio.read(folder / "content.wav")[0]
+    assert samples[:, 0].std() == pytest.approx(content.std(), rel=0.3)
+
+
+@pytest.mark.parametrize("content", ["short", "silent"])
+def test_short_and_silent_files_stay_finite(folder, tmp_path, content):
+    result, samples = transferred(folder, tmp_path / "out.wav", recipe(), content=content)
+    assert len(samples) == result["samples"] == len(audio.read(folder / f"{content}.wav")[0])
+    assert np.abs(samples).max() < (1e-6 if content == "silent" else 1)
+    _, samples = transferred(folder, tmp_path / "other.wav", recipe(), style="short")
+    assert np.isfinite(samples).all()
+
+
+def test_a_silent_style_is_rejected(folder, tmp_path):
+    with pytest.raises(AudioError, match="silent"):
+        transferred(folder, tmp_path / "out.wav", recipe(), style="silent")
+
+
+def test_the_dictionary_is_spread_over_a_long_style(tmp_path):
+    soundfile.write(tmp_path / "style.wav", melody(range(24), -3), RATE, "FLOAT")
+    whole, part, shifted = (
+        Dictionary.from_file(tmp_path / "style.wav", RATE, recipe(**settings))
+        for settings in ({}, {"dictionary_frames": 128}, {"dictionary_frames": 192, "semitones": 1})
+    )
+    assert whole.stft.shape[0] >= 12
+    assert part.stft.shape[0] == 2
+    np.testing.assert_array_equal(part.stft, whole.stft[[0, -1]])
+    assert shifted.stft.shape[0] == 3
+    norms = np.linalg.norm(whole.magnitudes, axis=-1)
+    assert set(norms.round(5).ravel()) <= {0.0, 1.0}
+
+
+def test_copies_are_shifted_in_pitch(tmp_path):
+    soundfile.write(tmp_path / "style.wav", melody([0], 0, 2.5), RATE, "FLOAT")
+    low, own, high = Dictionary.from_file(
+        tmp_path / "style.wav", RATE, recipe(semitones=1, dictionary_frames=192)
+    ).magnitudes[:, 4]
+    bands_per_semitone = 3
+    top = slice(own.size // 2, own.size - bands_per_semitone)  # where bands are equally wide
+    for shifted, step in ((low, -bands_per_semitone), (high, bands_per_semitone)):
+        assert (np.roll(own, step)[top] @ shifted[top]) > 2 * (own[top] @ shifted[top])

@@ -1,0 +1,44 @@
+"""Settings of `transfer` with method=musaic."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tfdream.config.base import Config, Count
+from tfdream.config.recipes import RenderConfig
+
+Frames = Annotated[int, Field(ge=0, le=64)]
+
+
+class ActivationConfig(Config):
+    """Restrictions of activations, which become exact in the last iteration.
+
+    Source: Driedger, Prätzlich and Müller, "Let It Bee – Towards NMF-inspired audio mosaicing".
+    """
+
+    polyphony: Count = 10
+    """Largest number of frames of the style that sound at the same time."""
+    repetition_frames: Frames = 3
+    """A frame of the style is not used again within this many frames."""
+    continuity_frames: Frames = 3
+    """Successive frames of the style are preferred over this many frames before and after."""
+    iterations: Count = 20
+
+
+class MusaicConfig(RenderConfig):
+    """Settings of `transfer` with method=musaic: the content, composed of frames of the style.
+
+    >>> MusaicConfig(method="musaic").style_strength
+    1.0
+    """
+
+    packaged_in: ClassVar[str] = "transfer"
+    method: Literal["musaic"]
+    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the musaic in the output: 0 is the content."""
+    semitones: Annotated[int, Field(ge=0, le=24)] = 6
+    """Copies of the style are used that are shifted up and down by 1 to this many semitones."""
+    dictionary_frames: Annotated[int, Field(ge=64, le=65536)] = 8192
+    """Largest number of frames of the style, shifted ones included. Those of a longer style are
+    taken from parts that are spread evenly over it."""
+    activations: ActivationConfig = ActivationConfig()

@@ -1,0 +1,10 @@
+"""Musaicing: the content, composed of frames of the style, which may be shifted in pitch.
+
+Source: Driedger, Prätzlich and Müller, "Let It Bee – Towards NMF-inspired audio mosaicing", 2015.
+"""
+
+from tfdream.synthesis.musaic.activations import activate
+from tfdream.synthesis.musaic.dictionary import Dictionary, FrameAnalysis
+from tfdream.synthesis.musaic.processor import MusaicProcessor
+
+__all__ = ["Dictionary", "FrameAnalysis", "MusaicProcessor", "activate"]
