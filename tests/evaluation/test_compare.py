@@ -22,7 +22,7 @@ KEYS = {
     *("onset_correlation", "floor_rise_db", "floor_cells_share", "flatness_change_db"),
     *("loudness_before_lufs", "loudness_after_lufs", "loudness_change_lu", "difference_db"),
     *("peak", "clipped_samples", "samples", "sample_rate", "channels"),
-    *("compared_seconds", "notes", "assessment"),
+    *("compared_seconds", "notes", "not_covered", "assessment"),
 }
 # Power of white noise of deviation 1 in a cell, where a sine of 1 has 1: 4 Σw² / (Σw)² of Hann.
 NOISE_CELL = 6 / N_FFT
@@ -321,7 +321,7 @@ def test_block_size_does_not_matter(measure, monkeypatch):
     whole = measure(*sounds)
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", 1000)  # less than a window
     cut = measure(*sounds)
-    for texts in ("notes", "assessment"):
+    for texts in ("notes", "not_covered", "assessment"):
         assert cut.pop(texts) == whole.pop(texts)
     assert cut == pytest.approx(whole, rel=1e-6)  # sums in another order
 

@@ -79,3 +79,11 @@ def test_labels_of_a_classifier_are_explained():
     label, of_style = interpret(unchanged)
     assert label.text == "Classifier: rock (90%); as before"
     assert of_style.text.endswith("not more probable")
+
+
+def test_beats_are_closer_to_the_style_or_not():
+    assert explain(beat_similarity_before=0.1, beat_similarity_after=0.6).text == (
+        "Beats: 0.60 of 1, 0.10 before; closer to the style"
+    )
+    assert "one recording" in explain(beat_similarity_before=0.1, beat_similarity_after=0.9).text
+    assert "no closer" in explain(beat_similarity_before=0.6, beat_similarity_after=0.6).text

@@ -19,8 +19,8 @@ _TILES_TOGETHER = "tiles.batch=16"
     "--style",
     type=options.PATH,
     help="Audio file with the target style: also measure the style distance of both files to it, "
-    "independent of the volume. The measuring network has random weights of another seed than that "
-    "of `transfer/texture`.",
+    "independent of the volume, and the similarity of the beat spectra. The measuring network has "
+    "random weights of another seed than that of `transfer/texture`.",
 )
 @click.option(
     "--model",
@@ -36,7 +36,8 @@ def compare(
     """Measure how RESULT differs from ORIGINAL, the file that it was made from.
 
     The measures are the distance of the spectra, the similarity of harmony and rhythm, the rise of
-    the noise floor, and the changes of tonality and loudness. `assessment` explains their values.
+    the noise floor, and the changes of tonality and loudness. `assessment` explains their values,
+    and `not_covered` lists what they do not include.
     """
     from tfdream.evaluation.compare import compare
 

@@ -212,9 +212,10 @@ def extra_measures(style: Path | None, judge: Path | None) -> "list[ExtraMeasure
     """
     measures: list[ExtraMeasure] = []
     if style is not None:
+        from tfdream.evaluation.measures.beat_spectrum import BeatSimilarity
         from tfdream.evaluation.measures.style import StyleDistance
 
-        measures.append(StyleDistance(style))
+        measures += [StyleDistance(style), BeatSimilarity(style)]
     if judge is not None:
         from tfdream.evaluation.measures.classes import ClassMeasure
         from tfdream.runs import Run

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.errors import AudioError
+from tfdream.evaluation.coverage import not_covered
 from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import chroma_onsets, loudness, spectra
 from tfdream.evaluation.measures.pairs import Difference, FilePair, FileStats, notes
@@ -35,8 +36,9 @@ def compare(
     Args:
       original: any audio file.
       result: the changed file.
-      extra_measures: further measures, such as `measures.style.StyleDistance` and
-        `measures.classes.ClassMeasure`; they use the whole length of each file.
+      extra_measures: further measures, such as `measures.style.StyleDistance`,
+        `measures.beat_spectrum.BeatSimilarity` and `measures.classes.ClassMeasure`; they use the
+        whole length of each file.
 
     Returns:
       The JSON object of the command. A measure is None if it is undefined; brackets say when.
@@ -71,6 +73,7 @@ def compare(
       compared_seconds: length of the common part.
       The extra measures.
       notes: list of sentences on how the files were compared.
+      not_covered: list of what no measure covers, see `coverage.not_covered`.
       assessment: list of sentences that explain the values, see `interpretation.interpret`.
 
     Raises:
@@ -108,7 +111,13 @@ def compare(
         all_notes += further.pop("notes", [])
         measures |= further
     assessment = [finding.text for finding in interpret(measures)]
-    return {**measures, "notes": all_notes, "assessment": assessment}
+    has_style = "style_distance_after" in measures
+    return {
+        **measures,
+        "notes": all_notes,
+        "not_covered": list(not_covered(before, after, has_style)),
+        "assessment": assessment,
+    }
 
 
 def _loudness(pair: FilePair) -> dict[str, float | None]:

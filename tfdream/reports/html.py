@@ -9,9 +9,10 @@ import hashlib
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -61,7 +62,7 @@ def write(results: ResultSet, output: str | Path) -> None:
         picture=_data_uri(results.png, "image/png"),
         picture_text=_picture_text(results),
         results=[
-            (name, interpret(result), result.get("notes", []), flatten(result))
+            (name, interpret(result), _notes(result), flatten(result))
             for name, result in results.results.items()
         ],
         command=results.command,
@@ -75,6 +76,12 @@ def write(results: ResultSet, output: str | Path) -> None:
         ),
     )
     write_text(output, page)
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    """Return the notes of a result, and what its measures do not cover."""
+    missing = (f"not covered: {text}" for text in result.get("not_covered", []))
+    return [*result.get("notes", []), *missing]
 
 
 class _Player(NamedTuple):

@@ -21,7 +21,7 @@ from tfdream.evaluation.measures.levels import (
 )
 
 N_FFT = 2048
-_HOP_SAMPLES = 512
+HOP_SAMPLES = 512
 _WINDOW = hann(N_FFT, sym=False).astype(np.float32)
 
 _RANGE_DB = 80.0
@@ -74,10 +74,10 @@ def power_spectra(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         pending = block if pending is None else np.concatenate([pending, block])
         if len(pending) < N_FFT:
             continue
-        frames = sliding_window_view(pending, N_FFT, axis=0)[::_HOP_SAMPLES]
+        frames = sliding_window_view(pending, N_FFT, axis=0)[::HOP_SAMPLES]
         spectrum = rfft(frames * (2 / _WINDOW.sum() * _WINDOW))
         yield spectrum.real**2 + spectrum.imag**2
-        pending = pending[len(frames) * _HOP_SAMPLES :]
+        pending = pending[len(frames) * HOP_SAMPLES :]
 
 
 def _pad_with_silence(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
