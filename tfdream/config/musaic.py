@@ -16,13 +16,13 @@ class ActivationConfig(Config):
     Source: Driedger, Prätzlich and Müller, "Let It Bee – Towards NMF-inspired audio mosaicing".
     """
 
-    polyphony: Count = 10
+    polyphony: Count = 6
     """Largest number of frames of the style that sound at the same time."""
     repetition_frames: Frames = 3
     """A frame of the style is not used again within this many frames."""
-    continuity_frames: Frames = 3
+    continuity_frames: Frames = 10
     """Successive frames of the style are preferred over this many frames before and after."""
-    iterations: Count = 20
+    iterations: Count = 12
 
 
 class MusaicConfig(RenderConfig):

@@ -14,7 +14,7 @@ from tfdream.io.atomic import write_csv
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.transfer import StyleTransfer
+from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.translate import Translation
 
 

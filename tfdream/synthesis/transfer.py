@@ -5,9 +5,7 @@ in `dream`. By timbre, gains follow the notes of the content. A musaic is compos
 style.
 """
 
-import abc
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream import audio
-from tfdream.audio.notes import Examination
 from tfdream.config import (
     AnyTransfer,
     FeatureNetworkConfig,
@@ -24,9 +21,9 @@ from tfdream.config import (
     TimbreConfig,
     TransferConfig,
 )
-from tfdream.errors import AudioError, ConfigError
+from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.runs import Run, RunFolder, TransferRun
+from tfdream.runs import Run, TransferRun
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent import musical
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles, style
@@ -41,17 +38,12 @@ from tfdream.synthesis.mapping import (
     RegressionTimbre,
     RhythmModel,
 )
-from tfdream.synthesis.musaic import Dictionary, MusaicProcessor
+from tfdream.synthesis.musaic import Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import (
-    check_outputs,
-    log_notes,
-    process_file,
-)
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
-from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid
+from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
 from tfdream.synthesis.tile_optimizer import (
     InitFn,
     Objectives,
@@ -63,68 +55,6 @@ from tfdream.synthesis.tile_optimizer import (
 
 # Compiled optimizers for tiles of different lengths that are kept, for folders of contents.
 _MAX_OPTIMIZERS = 4
-
-
-class StyleTransfer(abc.ABC):
-    """A style and a recipe, prepared once for any number of contents.
-
-    Attributes:
-      style_path: any audio file, of any length; all of it is used.
-      config: the recipe.
-      run: the classifier or transfer network, if the recipe uses one.
-      style_notes: notes on the style, such as its bandwidth.
-    """
-
-    style_path: Path
-    config: AnyTransfer
-    run: RunFolder | None = None
-    style_notes: Sequence[str]
-
-    @property
-    @abc.abstractmethod
-    def steps(self) -> int:
-        """Largest number of steps for each batch of tiles."""
-
-    @abc.abstractmethod
-    def prepare(
-        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
-    ) -> TileProcessor:
-        """Build what changes the tiles of a content, or of a part of it."""
-
-    def details(self, processor: TileProcessor) -> dict[str, Any]:
-        """Return further entries of the result."""
-        return {}
-
-    def __call__(
-        self,
-        content_path: str | Path,
-        output: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
-        progress: ProgressFn = no_progress,
-    ) -> dict[str, Any]:
-        """Give a file the style, and measure the written file; see `transfer`."""
-        content_path, output = Path(content_path), Path(output)
-        check_outputs(output, options, self.steps, (content_path, self.style_path))
-        processor = self.prepare(content_path, options)
-        with sidecar.claim(output):
-            result = process_file(content_path, output, processor, self.config, options, progress)
-            result |= self.details(processor)
-            result["notes"] += [f"style: {note}" for note in self.style_notes]
-            sidecar.write(output, self.provenance(content_path, options), result)
-        return result
-
-    def provenance(
-        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
-    ) -> Provenance:
-        """Return the inputs and settings that determine the transfer of a file."""
-        return {
-            "command": "transfer",
-            "content": str(content_path),
-            "style": str(self.style_path),
-            "run": self.run and self.run.describe(),
-            "config": self.config.model_dump(mode="json"),
-            **options.settings(),
-        }
 
 
 class MappingTransfer(StyleTransfer):
@@ -150,7 +80,7 @@ class MappingTransfer(StyleTransfer):
         else:
             self.run = TransferRun.open(config.model)
             self.model = NetworkTimbre(style_path, self.run)
-        self.style_notes = _style_notes(self.style_path, self.model.sample_rate)
+        self.style_notes = style_notes(self.style_path, self.model.sample_rate)
 
     @property
     def steps(self) -> int:
@@ -176,8 +106,8 @@ class MusaicTransfer(StyleTransfer):
     def __init__(self, style_path: str | Path, config: MusaicConfig) -> None:
         self.style_path = Path(style_path)
         self.config: MusaicConfig = config
-        self.style_notes = _style_notes(self.style_path, audio.info(style_path).sample_rate)
-        self._dictionaries: dict[int, Dictionary] = {}
+        self.style_notes = style_notes(self.style_path, audio.info(style_path).sample_rate)
+        self._musaics: dict[int, Musaic] = {}
 
     @property
     def steps(self) -> int:
@@ -187,9 +117,10 @@ class MusaicTransfer(StyleTransfer):
         self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
     ) -> MusaicProcessor:
         rate = audio.info(content_path).sample_rate
-        if rate not in self._dictionaries:
-            self._dictionaries = {rate: Dictionary.from_file(self.style_path, rate, self.config)}
-        return MusaicProcessor(Path(content_path), self._dictionaries[rate], self.config)
+        if rate not in self._musaics:
+            dictionary = Dictionary.from_file(self.style_path, rate, self.config)
+            self._musaics = {rate: Musaic(dictionary, self.config)}  # of one rate: it is large
+        return MusaicProcessor(Path(content_path), self._musaics[rate])
 
 
 class GradientTransfer(StyleTransfer):
@@ -215,7 +146,7 @@ class GradientTransfer(StyleTransfer):
         self.config: TransferConfig = config
         self.run = run
         self.audio_model = build_audio_model(config, run)
-        self.style_notes = _style_notes(self.style_path, self.audio_model.sample_rate)
+        self.style_notes = style_notes(self.style_path, self.audio_model.sample_rate)
         self._optimizers: dict[tuple[bool, int], TileOptimizer] = {}
 
     @property
@@ -284,7 +215,7 @@ def transfer(
       The JSON object of the command: style_loss and content_loss, each with the suffixes _before,
       _after (for the optimized view) and _rendered (for the written file), and the result of
       `process_file`. Losses by gradients include the weights of layers, not those of style and
-      content; those of timbre are in dB².
+      content; those of timbre are in dB², and those of a musaic are described by `Musaic.measure`.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
@@ -333,19 +264,6 @@ def style_tile_optimizer(
     goal = Goal("style_loss", rises=False, reverts=config.init == "content")
     init = _init(config, style_path, audio_model)
     return build_tile_optimizer(audio_model, config, Objectives(build, goal), resampled, init)
-
-
-def _style_notes(path: Path, sample_rate: int) -> list[str]:
-    """Return the notes on a style; raise AudioError if it is silent."""
-    with audio.Reader(path) as reader:
-        examination = Examination(reader.info.sample_rate)
-        for _ in examination.observe(reader.blocks()):
-            pass
-        notes = examination.notes(sample_rate, damage=reader.damage)
-    if examination.is_silent:
-        raise AudioError(f"style '{path}' is silent; use another recording")
-    log_notes(path, notes)
-    return notes
 
 
 def transfer_losses(

@@ -4,7 +4,8 @@ Source: Driedger, Prätzlich and Müller, "Let It Bee – Towards NMF-inspired a
 """
 
 from tfdream.synthesis.musaic.activations import activate
-from tfdream.synthesis.musaic.dictionary import Dictionary, FrameAnalysis
+from tfdream.synthesis.musaic.composition import Musaic
+from tfdream.synthesis.musaic.dictionary import Dictionary
 from tfdream.synthesis.musaic.processor import MusaicProcessor
 
-__all__ = ["Dictionary", "FrameAnalysis", "MusaicProcessor", "activate"]
+__all__ = ["Dictionary", "Musaic", "MusaicProcessor", "activate"]

@@ -110,6 +110,15 @@ class TileGrid:
         """Return the number of tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
+    def limited(self, samples: int) -> "TileGrid":
+        """Shorten the tiles to a length, with an overlap of at most half of that.
+
+        >>> TileGrid(samples=1000, overlap=200).limited(300)
+        TileGrid(samples=300, overlap=150, batch=1)
+        """
+        samples = min(samples, self.samples)
+        return replace(self, samples=samples, overlap=min(self.overlap, samples // 2))
+
     def fitted(self, samples: int, tolerance: float) -> "TileGrid":
         """Lengthen the tiles so that a signal needs one tile less, if that is enough.
 

@@ -1,0 +1,136 @@
+"""Composition of waveforms from the frames of a dictionary, and its measures."""
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfdream.config.musaic import MusaicConfig
+from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
+from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.musaic.activations import activate
+from tfdream.synthesis.musaic.dictionary import Dictionary
+
+# The equalizer does not amplify bands that are softer than this below the mean.
+_EQUALIZED_DB = 60.0
+# Largest correction of the level of a frame.
+_MAX_GAIN = 10.0
+_RANGE = 1e-9
+_SILENCE = 1e-12
+_TINY = 1e-9
+
+
+class Musaic:
+    """Replaces contents by combinations of the frames of a style.
+
+    The target of the activations is the magnitude of the content with the mean spectrum of the
+    style: otherwise they would choose frames whose timbre is that of the content. Every channel
+    receives the same combination of frames, at its own level in each frame.
+
+    Args:
+      dictionary: frames of the style.
+      config: strength, restrictions and mask.
+    """
+
+    def __init__(self, dictionary: Dictionary, config: MusaicConfig) -> None:
+        self.dictionary = dictionary
+        self.analysis = dictionary.analysis
+        self.config = config
+        self.mask = Mask.build(config.mask, self.analysis.sample_rate)
+
+    def equalizer(self, power: NDArray[Any]) -> tf.Tensor:
+        """Return factors that give a content the mean spectrum of the style, but not its level.
+
+        Args:
+          power: of the content's bands, summed over its frames, `[bands]`.
+
+        Returns:
+          Factors of the power, float32 `[bands]`.
+        """
+        content, style = (
+            each / max(each.mean(), _TINY) + 10 ** (-_EQUALIZED_DB / 10)
+            for each in (power, self.dictionary.power)
+        )
+        return tf.constant(style / content, tf.float32)
+
+    @cached_property
+    def compose(self) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Compiled function that replaces a share of channels by the musaic.
+
+        Its arguments are channels, float32 `[batch, samples, channels]`; the factors of the
+        equalizer, `[bands]`; the start of each example in its file in seconds, `[batch]`. It
+        returns the changed channels.
+        """
+        return _compiled(self._compose)
+
+    @cached_property
+    def measure(self) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+        """Compiled function that computes the losses of original and changed channels.
+
+        They are those of the mid signals, for each example: ``style_loss`` is the mean square
+        difference of the mean levels of mel bands from those of the style, in dB² and independent
+        of the volume; ``content_loss`` is 1 − the cosine similarity of the magnitudes of a frame's
+        bands with those of the original, averaged with the magnitude of the original as weight.
+        """
+        return _compiled(self._measure)
+
+    def _compose(self, channels: tf.Tensor, equalizer: tf.Tensor, seconds: tf.Tensor) -> tf.Tensor:
+        samples = channels.shape[1]
+        originals = [self.analysis.stft(each) for each in tf.unstack(channels, axis=-1)]
+        powers = [equalizer * self.analysis.power(each) for each in originals]
+        target = tf.sqrt(tf.add_n(powers) / len(powers))
+        activations = activate(target, self.dictionary.magnitudes, self.config.activations)
+        musaic = self._combine(activations)
+        weight: tf.Tensor | float = self.config.mix * self.config.style_strength
+        if self.mask is not None:
+            mid = self.analysis.stft(tf.reduce_mean(channels, axis=2))
+            weight *= self.mask(mid, self.analysis.spec, seconds)
+        power = tf.reduce_sum(self.analysis.power(musaic), axis=-1, keepdims=True)
+        changed = []
+        for original, own in zip(originals, powers, strict=True):
+            own_power = tf.reduce_sum(own, axis=-1, keepdims=True)
+            gain = tf.minimum(tf.sqrt(own_power / (power + _TINY)), _MAX_GAIN)
+            change = scale_cells(scale_cells(musaic, gain) - original, weight)
+            changed.append(stft_to_waveform(original + change, self.analysis.spec, samples))
+        return tf.stack(changed, axis=-1)
+
+    def _combine(self, activations: tf.Tensor) -> tf.Tensor:
+        """Sum the STFTs of activated frames, complex64 `[batch, frames, bins]`."""
+        segments, atoms, bins = self.dictionary.stft.shape
+        frames = tf.reshape(self.dictionary.stft, [segments * atoms, bins])
+        batch_and_time = tf.unstack(tf.shape(activations)[:2])
+        weights = tf.reshape(activations, [*batch_and_time, segments * atoms])
+        parts = (tf.matmul(weights, part(frames)) for part in (tf.math.real, tf.math.imag))
+        return tf.complex(*parts)
+
+    def _measure(self, original: tf.Tensor, changed: tf.Tensor) -> dict[str, tf.Tensor]:
+        before, after = (
+            self.analysis.stft(tf.reduce_mean(each, axis=-1)) for each in (original, changed)
+        )
+        mel_power = tf.reduce_mean(self.analysis.mel.from_bins(stft_to_power(after)), axis=1)
+        difference = _shape_db(mel_power) - _shape_db(self.dictionary.mel_power[np.newaxis])
+        silent = tf.reduce_max(mel_power, axis=1) <= _SILENCE
+        style = tf.where(silent, 0.0, tf.reduce_mean(difference**2, axis=1))
+        old, new = (tf.sqrt(self.analysis.power(each)) for each in (before, after))
+        norms = tf.norm(old, axis=-1)
+        similarity = tf.reduce_sum(old * new, axis=-1) / (norms * tf.norm(new, axis=-1) + _TINY)
+        content = tf.reduce_sum(norms * (1 - similarity), axis=1) / (
+            tf.reduce_sum(norms, axis=1) + _TINY
+        )
+        return {"style_loss": style, "content_loss": content}
+
+
+def _shape_db(power: tf.Tensor) -> tf.Tensor:
+    """Return the levels of bands `[batch, bands]` relative to their mean, within 90 dB."""
+    lowest = tf.maximum(_RANGE * tf.reduce_max(power, axis=1, keepdims=True), _SILENCE)
+    level_db = 10 / math.log(10) * tf.math.log(tf.maximum(power, lowest))
+    return level_db - tf.reduce_mean(level_db, axis=1, keepdims=True)
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=False)
+    return compiled
