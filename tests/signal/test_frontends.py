@@ -514,3 +514,24 @@ def test_the_change_of_an_image_gives_the_gain_that_caused_it():
 def test_constant_q_bands_beyond_half_the_sample_rate_are_an_error():
     with pytest.raises(ConfigError, match="half the sample rate"):
         build(ConstantQFrontendConfig(kind="constant_q", octaves=8), RATE)
+
+
+def test_images_with_a_level_do_not_depend_on_the_loudness_of_the_clip():
+    section = {"kind": "log1p", "stft": {"n_fft": 256, "hop_samples": 64}}
+    leveled = build(
+        validate({**section, "level_dbfs": -20}, SpectrogramFrontendConfig, "test"), 8000
+    )
+    wave = tf.random.stateless_normal([2, 2048], [3, 4])
+    loud = wave * 0.1 / tf.math.reduce_std(wave, axis=1, keepdims=True)
+    np.testing.assert_allclose(leveled(0.1 * loud), leveled(loud), atol=1e-3)
+    plain = build(validate(section, SpectrogramFrontendConfig, "test"), 8000)
+    np.testing.assert_allclose(leveled(loud), plain(loud), rtol=0.01)  # the RMS is -20 dBFS
+    assert float(tf.reduce_max(leveled(tf.zeros([1, 2048])))) < 1e-4
+
+
+def test_a_level_is_refused_where_it_has_no_effect():
+    with pytest.raises(ConfigError, match="level_dbfs has no effect on kind=amplitude"):
+        build(
+            validate({"kind": "amplitude", "level_dbfs": -20}, SpectrogramFrontendConfig, "test"),
+            8000,
+        )

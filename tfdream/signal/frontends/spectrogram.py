@@ -1,9 +1,10 @@
 """Level and phase of an STFT as an image, and its inverse."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import tensorflow as tf
+from pydantic import Field, model_validator
 
 from tfdream.config import PhaseConfig, StftImageConfig
 from tfdream.config.frontends import Quantity
@@ -24,6 +25,8 @@ from tfdream.signal.stft import (
 _ORIGINAL_PHASE = PhaseConfig()
 # Tolerance in turns within which ±π, equal as angles, keep their sign: float32 rounding.
 _HALF_TURN_TOLERANCE = 1e-5
+_LOWEST_RMS = 1e-4
+"""Softer clips are not scaled to the full level: they are silence."""
 
 
 class SpectrogramFrontendConfig(StftImageConfig):
@@ -34,6 +37,18 @@ class SpectrogramFrontendConfig(StftImageConfig):
     """
 
     kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
+    level_dbfs: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    """For kind=log1p: RMS level that each clip is scaled to, so that images do not depend on its
+    loudness. An image is inverted to a waveform of this level."""
+
+    @model_validator(mode="after")
+    def _level_has_an_effect(self) -> "SpectrogramFrontendConfig":
+        if self.level_dbfs is not None and self.kind != "log1p":
+            raise ValueError(
+                f"level_dbfs has no effect on kind={self.kind}, whose levels are relative to the "
+                "maximum of the clip; leave it out, or use kind=log1p"
+            )
+        return self
 
     @property
     def channels(self) -> tuple[Quantity, ...]:
@@ -79,6 +94,7 @@ class SpectrogramFrontend(Frontend):
         self.config = config
         self.spec = config.stft
         self.bands = bands
+        self.level_dbfs: float | None = getattr(config, "level_dbfs", None)
         self.shows_level = config.channels != ("phase",)
         self.shows_phase = "phase" in config.channels
         logarithm = "log_magnitude" in config.channels
@@ -86,7 +102,7 @@ class SpectrogramFrontend(Frontend):
         self.scale = scale or (Log1p() if logarithm else of_range(config.stft, config.top_db))
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
-        return self.stft_to_image(waveform_to_stft(waveform, self.spec), size)
+        return self.stft_to_image(waveform_to_stft(self._leveled(waveform), self.spec), size)
 
     def shape(self, samples: int) -> tuple[int, ...]:
         size = self.config.size or self._full_size(samples)
@@ -128,7 +144,7 @@ class SpectrogramFrontend(Frontend):
 
     def analyze(self, waveform: tf.Tensor) -> tuple[tf.Tensor, ImageMetadata]:
         """Return the image and the part of the clip that it does not show."""
-        stft = waveform_to_stft(waveform, self.spec)
+        stft = waveform_to_stft(self._leveled(waveform), self.spec)
         power = stft_to_power(stft)
         level = self._power_to_level(power)
         return self.stft_to_image(stft), ImageMetadata(
@@ -212,6 +228,13 @@ class SpectrogramFrontend(Frontend):
             )
         gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
         return self.bands.spread(gain_db) if self.bands else gain_db
+
+    def _leveled(self, waveform: tf.Tensor) -> tf.Tensor:
+        """Scale waveforms `[batch, samples]` to the level of the configuration, if it has one."""
+        if self.level_dbfs is None:
+            return waveform
+        mean_square = tf.reduce_mean(waveform**2, axis=1, keepdims=True)
+        return waveform * (10 ** (self.level_dbfs / 20) / tf.sqrt(mean_square + _LOWEST_RMS**2))
 
     def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
         sizes = [each for each in (self.config.size, size) if each is not None]
