@@ -54,7 +54,8 @@ class StyleDistance:
     def __init__(self, style: str | Path, seed: int = _SEED) -> None:
         self.style = Path(style)
         options = (f"network.options.seed={seed}", f"network.options.filters={_FILTERS}")
-        self.config = config.load(RECIPE, TransferConfig, options)
+        whole_file = "network.frontend.level_dbfs=null"  # levels of files are searched, not set
+        self.config = config.load(RECIPE, TransferConfig, (*options, whole_file))
         assert isinstance(self.config.network, FeatureNetworkConfig)
         self.network = FeatureNetwork.build(self.config.network)
         self._extract = GramExtractor(self.network, self.config)
