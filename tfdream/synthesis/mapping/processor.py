@@ -26,7 +26,7 @@ from tfdream.signal.timbre import (
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.mapping.base import GainModel, read_power
 from tfdream.synthesis.rendering.measures import Measures
-from tfdream.synthesis.rendering.processor import Goal, OnStep
+from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 _TILE_SECONDS = 10.0
@@ -42,7 +42,7 @@ _VALID_SHARE = 0.9
 """Bands above this share of the style's Nyquist frequency use the gain of the highest valid one."""
 
 
-class GainProcessor:
+class GainProcessor(OnePassProcessor):
     """Applies the gains of a model to a content; a `rendering.process.TileProcessor`.
 
     Args:
@@ -79,33 +79,13 @@ class GainProcessor:
         grid = TileGrid.build(self.config.tiles, longest, self.sample_rate)
         return replace(grid, samples=samples) if samples < grid.samples else grid
 
-    @property
-    def goal(self) -> Goal:
-        """The distance to the style falls; single tiles are kept whatever their distance."""
-        return Goal("style_loss", rises=False, reverts=False)
-
-    @property
-    def steps(self) -> int:
-        """Number of steps for each batch of tiles."""
-        return 1
-
-    def process(
-        self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
-    ) -> tuple[NDArray[Any], Measures]:
-        """Change the timbre of tiles; see `rendering.process.TileProcessor`."""
-        original = tiles.waveforms
-        before = self._losses(tiles, original, original)
-        if not apply:
-            return tiles.channels, _suffixed(before, "before") | _suffixed(before, "after")
+    def change(self, tiles: Tiles) -> NDArray[Any]:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         gains = tf.constant(self._frames(self.gain_db, tiles, self.stft.hop_samples))
         channels: NDArray[Any] = self._compiled(tf.constant(tiles.channels), gains, seconds).numpy()
-        after = self._losses(tiles, original, channels.mean(axis=2))
-        on_step(math.nan, lambda: channels)
-        return channels, _suffixed(before, "before") | _suffixed(after, "after")
+        return channels
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
-        """Measure the losses of the written file."""
         return self._losses(original, original.waveforms, changed.waveforms)
 
     def _analyze(self, content_path: Path, model: GainModel[Any]) -> None:
@@ -261,7 +241,3 @@ class GainProcessor:
 
 def _log10(values: tf.Tensor) -> tf.Tensor:
     return tf.math.log(values) / math.log(10)
-
-
-def _suffixed(measures: dict[str, NDArray[Any]], suffix: str) -> Measures:
-    return {f"{name}_{suffix}": values for name, values in measures.items()}

@@ -1,6 +1,5 @@
 """Musaics of the tiles of a file, at its own sample rate."""
 
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.synthesis.musaic.composition import Musaic
 from tfdream.synthesis.rendering.measures import Measures
-from tfdream.synthesis.rendering.processor import Goal, OnStep
+from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, mid_tiles
 
 _TILE_SECONDS = 10.0
 
 
-class MusaicProcessor:
+class MusaicProcessor(OnePassProcessor):
     """Replaces a content by a musaic; a `rendering.process.TileProcessor`.
 
     Args:
@@ -48,34 +47,11 @@ class MusaicProcessor:
         )
         return TileGrid(samples, overlap, grid.batch)
 
-    @property
-    def goal(self) -> Goal:
-        """The distance to the style falls; single tiles are kept whatever their distance."""
-        return Goal("style_loss", rises=False, reverts=False)
-
-    @property
-    def steps(self) -> int:
-        """Number of steps for each batch of tiles."""
-        return 1
-
-    def process(
-        self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
-    ) -> tuple[NDArray[Any], Measures]:
-        """Compose tiles of the frames of the style; see `rendering.process.TileProcessor`."""
-        before = after = self.compare(tiles, tiles)
-        channels = tiles.channels
-        if apply:
-            seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
-            channels = self.musaic.compose(
-                tf.constant(tiles.channels), self.equalizer, seconds
-            ).numpy()
-            after = self.compare(tiles, tiles._replace(channels=channels))
-            on_step(math.nan, lambda: channels)
-        return channels, {
-            f"{name}_{when}": values
-            for when, losses in (("before", before), ("after", after))
-            for name, values in losses.items()
-        }
+    def change(self, tiles: Tiles) -> NDArray[Any]:
+        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
+        composed = self.musaic.compose(tf.constant(tiles.channels), self.equalizer, seconds)
+        channels: NDArray[Any] = composed.numpy()
+        return channels
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
         """Compute the losses of tiles; see `Musaic.measure`."""
