@@ -162,3 +162,12 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
         contents[-1], RegressionTimbre(folder / "style.wav", 0.3), TimbreConfig(method="timbre")
     )
     np.testing.assert_array_equal(gains[-1], alone.gain_db)
+
+
+@pytest.mark.parametrize("samples", [300, 4000])
+def test_a_content_shorter_than_the_overlap_of_tiles_is_one_tile(folder, tmp_path, samples):
+    soundfile.write(tmp_path / "short.wav", melody(NOTES, -12)[:samples], RATE, "FLOAT")
+    transfer = MappingTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
+    result = transfer(tmp_path / "short.wav", tmp_path / "out.wav")
+    assert result["samples"] == samples
+    assert np.isfinite(audio.read(tmp_path / "out.wav")[0]).all()

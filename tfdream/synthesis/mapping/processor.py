@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,9 +74,8 @@ class GainProcessor(OnePassProcessor):
     def grid(self) -> TileGrid:
         """Positions of the tiles."""
         longest = round(_TILE_SECONDS * self.sample_rate)
-        samples = max(self.analysis.spec.n_fft, min(longest, self.content_samples))
         grid = TileGrid.build(self.config.tiles, longest, self.sample_rate)
-        return replace(grid, samples=samples) if samples < grid.samples else grid
+        return grid.limited(max(self.analysis.spec.n_fft, self.content_samples))
 
     def change(self, tiles: Tiles) -> NDArray[Any]:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
