@@ -284,6 +284,14 @@ def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp
     assert result["objective_after"] > 1.05 * result["objective_before"]
 
 
+@pytest.mark.parametrize(("init", "compared"), [("original", True), ("noise", False)])
+def test_only_dreams_from_the_original_are_compared_with_it(run, init, compared):
+    """-content() of the original is 0, and always falls from there."""
+    config = recipe(objective="-content()", init=init, **WAVEFORM)
+    goal = Dreamer(run, config).tile_optimizer(False).goal
+    assert (goal is not None) == compared
+
+
 @pytest.mark.slow
 def test_a_dream_from_noise_is_independent_of_the_original(run, song, tmp_path):
     output = tmp_path / "out.wav"

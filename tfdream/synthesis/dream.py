@@ -76,7 +76,9 @@ class Dreamer:
                 self.config,
                 Objectives(
                     lambda size: (self.objective, {"objective": self.objective}),
-                    Goal("objective", reverts=self.config.init == "original"),
+                    # From noise, the objective of the original is no baseline: that of its
+                    # own content is 0, the maximum.
+                    Goal("objective") if self.config.init == "original" else None,
                 ),
                 resampled,
                 noise if self.config.init == "noise" else None,

@@ -38,11 +38,12 @@ class Objectives:
 
     Attributes:
       build: size of the view → the objective that is maximized, and the measured ones by name.
-      goal: the measured objective that should improve.
+      goal: the measured objective that should improve relative to the original; None if the
+        original is not the start.
     """
 
     build: Callable[[Size | None], tuple[Objective, dict[str, Objective]]]
-    goal: Goal
+    goal: Goal | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TileOptimizer:
       recipe: settings of the optimization.
       grid: positions of the tiles.
       sample_rate: sample rate of the tiles in Hz.
-      goal: the measure that should improve.
+      goal: the measure that should improve relative to the original, if there is one.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide, for guided objectives.
     """
@@ -64,7 +65,7 @@ class TileOptimizer:
     recipe: Recipe
     grid: TileGrid
     sample_rate: int
-    goal: Goal
+    goal: Goal | None
     init: InitFn | None = None
     guide: Guide | None = None
 
