@@ -21,6 +21,9 @@ class TrainingConfig(SupervisedTrainingConfig):
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
     label_smoothing: Share = 0.0
+    normalization_statistics: Literal["moving", "training_clips"] = "moving"
+    """Statistics of batch normalization outside of training: moving averages over the batches; or
+    those of all training clips, computed after every epoch."""
     pretrained: str | None = None
     """A run folder, or the name of a preset, whose weights the network starts with: those of all
     layers with the same name and shapes. Frontend and sample rate must be equal."""

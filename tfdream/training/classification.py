@@ -15,8 +15,10 @@ from tfdream.errors import ConfigError, DatasetError
 from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run, RunInfo
 from tfdream.training import callbacks, optimizers, pretrained, splits
+from tfdream.training.callbacks import Row
 from tfdream.training.distributed import Workers
 from tfdream.training.metrics import Confusion
+from tfdream.training.population_statistics import PopulationStatistics
 from tfdream.training.task import Task
 from tfdream.training.timed_model import TimedModel
 
@@ -138,6 +140,16 @@ class ClassificationTask(Task):
         )
         return pipeline.training(self.clips, plan)
 
+    def callbacks(self, history: list[Row]) -> list[keras.callbacks.Callback]:
+        if self.run.config.training.normalization_statistics == "moving":
+            return []
+        pipeline = LabeledPipeline(self.run.config, self.frontend)
+
+        def batches() -> tf.data.Dataset:
+            return pipeline.evaluation(self.clips, self.batch_size).map(lambda inputs, _: inputs)
+
+        return [PopulationStatistics(batches)]
+
     def validation_batches(self) -> tf.data.Dataset | None:
         if self._validation_clips is None:
             return None
@@ -175,7 +187,7 @@ class ClassificationTask(Task):
         clips = self._validation_clips or self.clips
         return tuple(replace(clips, label=label) for label in self.dataset.labels)
 
-    def summary(self, network: keras.Model, history: list[callbacks.Row]) -> dict[str, Any]:
+    def summary(self, network: keras.Model, history: list[Row]) -> dict[str, Any]:
         stored = len(history)
         if self.run.config.training.checkpoint == "best":
             stored = callbacks.best_epoch(history)
