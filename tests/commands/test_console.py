@@ -159,6 +159,28 @@ def test_sigterm_cleans_up(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_finalizer_ends_the_command(number):
+    """Python prints and ignores exceptions of finalizers."""
+    script = (
+        "import os, signal\n"
+        "from tfdream.commands.console import command\n"
+        "class Finalized:\n"
+        "    def __del__(self):\n"
+        f"        signal.raise_signal({int(number)})\n"
+        "@command('wait')\n"
+        "def wait():\n"
+        "    Finalized()\n"
+        "    signal.pause()\n"
+        "wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert done.returncode == 128 + number
+    assert "Traceback" not in done.stderr
+
+
 def test_rows_become_a_table_with_a_header():
     rows = [
         {"path": "[red] a very long name.wav", "label": "rock", "probability": 0.98765},

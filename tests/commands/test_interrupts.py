@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from calling import EAGERLY, answer, dream, invoke, names, no_number
 
-from tfdream.commands.console import interruptible
+from tfdream.commands.stops import interruptible
 
 MAIN_THREAD = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(),

@@ -14,9 +14,7 @@ import math
 import os
 import shlex
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tfdream.commands import standard_output
+from tfdream.commands import standard_output, stops
 from tfdream.errors import TfdreamError
 from tfdream.io import system_errors
 from tfdream.io.descriptors import redirected
@@ -35,9 +33,6 @@ Result = dict[str, Any]
 PARTIAL_FAILURE = 3
 """Exit status if some of several inputs failed; the others have results, which are printed."""
 
-# Exit codes of programs that are ended by Ctrl-C, or by a service manager.
-_INTERRUPTED = 128 + signal.SIGINT
-_TERMINATED = 128 + signal.SIGTERM
 _ARGUMENTS = "tfdream.arguments"
 _STDOUT, _STDERR = 1, 2
 _UNLIMITED_COLUMNS = 100_000
@@ -95,7 +90,7 @@ def command(
         @functools.wraps(function)
         def run(as_json: bool, **arguments: Any) -> None:
             try:
-                with log_to_stderr(), _exit_on_sigterm(), _library_output_hidden():
+                with log_to_stderr(), stops.exit_on_stop(), _library_output_hidden():
                     if decodes:
                         from tfdream.audio.decoders.isolation import start_early
 
@@ -107,7 +102,7 @@ def command(
                 _fail(system_errors.describe(error))
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
-                sys.exit(_INTERRUPTED)
+                sys.exit(stops.INTERRUPTED)
             is_piped = standard_output.copy()
             if is_piped:
                 result["output"] = standard_output.NAME
@@ -118,7 +113,7 @@ def command(
                 shown = _with_few_probabilities(shown)
                 click.echo("\n".join(format_result(shown)), err=is_piped)
             if result.get("interrupted"):
-                sys.exit(_INTERRUPTED)
+                sys.exit(stops.INTERRUPTED)
             if failed_partly(result):
                 sys.exit(PARTIAL_FAILURE)
 
@@ -181,50 +176,6 @@ def _library_output_hidden() -> Iterator[None]:
         redirected(_STDOUT, _STDERR if target else nowhere.fileno()),
     ):
         yield
-
-
-@contextmanager
-def interruptible(
-    message: str = "Stopping: the finished part will be written. Ctrl-C again cancels.",
-) -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop; the second one interrupts.
-
-    Args:
-      message: printed at the first Ctrl-C.
-
-    Yields:
-      A function that returns whether a stop is requested.
-    """
-    requested = False
-
-    def request(*_: object) -> None:
-        nonlocal requested
-        if requested:
-            raise KeyboardInterrupt
-        requested = True
-        _console().print(message)
-
-    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
-        yield lambda: requested
-        return
-    before = signal.signal(signal.SIGINT, request)
-    try:
-        yield lambda: requested
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Clean up after SIGTERM, as after Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import time
 
 import click
 
-from tfdream.commands.console import Result, command, interruptible
+from tfdream.commands.console import Result, command
+from tfdream.commands.stops import interruptible
 
 
 @command("data-worker")

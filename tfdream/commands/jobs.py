@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tfdream.commands import standard_output
-from tfdream.commands.console import Result, interruptible, progress_bar
+from tfdream.commands.console import Result, progress_bar
 from tfdream.commands.results import ResultOutputs
+from tfdream.commands.stops import interruptible
 from tfdream.io.progress import ProgressFn
 
 if TYPE_CHECKING:

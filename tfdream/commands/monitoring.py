@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from tfdream.commands import options
-from tfdream.commands.console import Result, command, interruptible
+from tfdream.commands.console import Result, command
+from tfdream.commands.stops import interruptible
 
 
 @command()

@@ -1,15 +1,23 @@
 """Kill commands at random moments: no partial output remains, and the next call completes.
 
     python tools/bench/kills.py --minutes 10
+    python tools/bench/kills.py --kills 1000 --forked
 
 Each round starts one command on the composed corpus, sends SIGKILL, SIGTERM or SIGINT after a
-random part of its usual duration, checks the folder of outputs, and calls the command again. Prints
-the number of rounds for each command and signal, and every fault.
+random part of its usual duration, and checks the folder of outputs. After up to five kills, the
+command is called once more, and must complete. Prints the number of kills for each command and
+signal, and every fault.
+
+With ``--forked``, commands are forks of a process that has imported all libraries. A round is
+several times shorter then, and no kill is spent on the imports.
 """
 
 import argparse
+import functools
+import importlib
 import json
 import os
+import pkgutil
 import random
 import shutil
 import signal
@@ -17,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +35,7 @@ import soundfile
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TIMEOUT_SECONDS = 600
+KILLS_BEFORE_COMPLETION = 5
 STEPS = ("--set", "optimizer.steps=10")
 
 
@@ -48,13 +58,13 @@ def is_audio(path: Path) -> bool:
 
 def is_dataset(folder: Path) -> bool:
     """Return whether an unfinished dataset has no manifest, and a finished one valid shards."""
-    return not (folder / "dataset.json").exists() or _call("check", folder).returncode == 0
+    return not (folder / "dataset.json").exists() or _call("check", folder).status == 0
 
 
 def is_run(folder: Path) -> bool:
     """Return whether the weights of a run can be loaded, if there are any."""
     has_weights = (folder / "model.weights.h5").exists()
-    return not has_weights or _call("layers", folder).returncode == 0
+    return not has_weights or _call("layers", folder).status == 0
 
 
 def is_model(folder: Path) -> bool:
@@ -138,77 +148,176 @@ def has_audio(folder: Path) -> bool:
 
 
 def faults_of(command: Command, seconds: float, number: signal.Signals) -> Iterator[str]:
-    """Kill a command after some time, call it again, and yield the faults."""
-    process = subprocess.Popen(
-        _line(*command.arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """Kill a command after some time, and yield the faults."""
+    process = start(*command.arguments)
     try:
-        _, errors = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-        try:
-            _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            yield "does not end"
-            return
-    if "Traceback" in errors:
-        yield f"prints a traceback: {errors[-300:]}"
+        if process.wait(seconds) is None:
+            process.kill(number)
+            if process.wait(TIMEOUT_SECONDS) is None:
+                process.kill(signal.SIGKILL)
+                process.wait(TIMEOUT_SECONDS)
+                yield "does not end"
+                return
+        errors = process.errors()
+        if "Traceback" in errors:
+            yield f"prints a traceback: {errors[-300:]}"
+    finally:
+        process.close()
     folder = command.output.parent
     hidden = list(folder.glob(".partial-*"))
-    if hidden and process.returncode != -signal.SIGKILL:
+    if hidden and process.status != -signal.SIGKILL:
         yield f"leaves {hidden[0].name}"
     if command.output.exists() and not command.is_complete(command.output):
         yield "leaves a partial output"
-    yield from _faults_of_second_call(command, folder)
 
 
-def _faults_of_second_call(command: Command, folder: Path) -> Iterator[str]:
+def faults_of_completion(command: Command) -> Iterator[str]:
+    """Call a command that was killed again, and yield the faults."""
+    folder = command.output.parent
     replaces = command.name != "plot"  # which needs no --force
     force = ["--force"] if replaces and command.output.is_file() else []
     again = _call(*command.arguments, *force)
-    if again.returncode and command.output.is_dir() and not force:
+    if again.status and command.output.is_dir() and not force:
         again = _call(*command.arguments, *(["--force"] if replaces else []))
-    if again.returncode:
-        yield f"cannot be called again: {again.stderr[-300:]}"
+    if again.status:
+        yield f"cannot be called again: {again.errors[-300:]}"
     elif not command.is_complete(command.output):
         yield "is not complete after the second call"
     elif any(folder.rglob(".partial-*")):
         yield "leaves hidden files after the second call"
 
 
-def _line(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "tfdream", *map(str, arguments)]
+class Process:
+    """A running command: a process of its own, or with `forked` a fork of this process."""
+
+    forked = False
+    status: int | None = None
+
+    def __init__(self, arguments: list[str]) -> None:
+        # Workers that outlive a killed command keep its pipes open, but not a file.
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by `close`
+        if not self.forked:
+            line = [sys.executable, "-m", "tfdream", *arguments]
+            self.pid = subprocess.Popen(
+                line, stdout=subprocess.DEVNULL, stderr=self._errors, start_new_session=True
+            ).pid
+            return
+        self.pid = os.fork()
+        if not self.pid:
+            os._exit(self._run(arguments))
+
+    def _run(self, arguments: list[str]) -> int:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(self._errors.fileno(), 2)
+        # Processes that are spawned import the main module.
+        sys.modules["__main__"] = importlib.import_module("tfdream.cli")
+        sys.argv = ["tfdream", *arguments]
+        try:
+            sys.modules["__main__"].main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        except BaseException:
+            traceback.print_exc()
+            return 1
+        finally:
+            sys.stderr.flush()
+        return 0
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit status, as `subprocess` does, or None after `seconds`."""
+        end = time.monotonic() + seconds
+        while self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > end:
+                return None
+            else:
+                time.sleep(0.005)
+        return self.status
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send a signal to the process of the command."""
+        os.kill(self.pid, number)
+
+    def errors(self) -> str:
+        """Return what was written to standard error."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def close(self) -> None:
+        """Close the file of the errors."""
+        self._errors.close()
 
 
-def _call(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _line(*arguments), capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
+class Ended(NamedTuple):
+    """The exit status of a command and its standard error."""
+
+    status: int
+    errors: str
+
+
+def start(*arguments: object) -> Process:
+    """Start a command."""
+    return Process([str(argument) for argument in arguments])
+
+
+def _call(*arguments: object) -> Ended:
+    process = start(*arguments)
+    try:
+        status = process.wait(TIMEOUT_SECONDS)
+        if status is None:
+            process.kill(signal.SIGKILL)
+            raise SystemExit(f"does not end: {arguments}")
+        return Ended(status, process.errors())
+    finally:
+        process.close()
 
 
 def _finish(*arguments: object) -> None:
     done = _call(*arguments)
-    if done.returncode:
-        raise SystemExit(done.stderr)
+    if done.status:
+        raise SystemExit(done.errors)
+
+
+def _report(faults: list[str], fault: str) -> None:
+    faults.append(fault)
+    print(fault, flush=True)
+
+
+def _import_everything() -> None:
+    for name in ("tensorflow", "keras", "librosa", "matplotlib.figure", "tfdream.cli"):
+        importlib.import_module(name)
+    commands = importlib.import_module("tfdream.commands")
+    for module in pkgutil.walk_packages(commands.__path__, "tfdream.commands."):
+        importlib.import_module(module.name)
+    for name in ("training.train", "synthesis.dream", "synthesis.transfer", "export", "figures"):
+        importlib.import_module(f"tfdream.{name}")
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--kills", type=int, help="instead of minutes")
+    parser.add_argument("--forked", action="store_true", help="fork commands from one process")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="names of commands")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    Process.forked = options.forked
+    if options.forked:
+        _import_everything()
     choose = random.Random(options.seed)
-    rounds: Counter[tuple[str, str]] = Counter()
-    faults = []
+    kills: Counter[tuple[str, str]] = Counter()
+    faults: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         available = commands(folder)
         durations: dict[str, float] = {}
         end = time.monotonic() + 60 * options.minutes
-        while time.monotonic() < end:
+        while kills.total() < options.kills if options.kills else time.monotonic() < end:
             command = choose.choice(
                 [each for each in available if not options.only or each.name in options.only]
             )
@@ -220,15 +329,20 @@ def _main() -> None:
                 durations[command.name] = time.monotonic() - start
                 shutil.rmtree(folder / "out")
                 (folder / "out").mkdir()
-            number = choose.choice(SIGNALS)
-            seconds = choose.uniform(0, durations[command.name])
-            rounds[command.name, number.name] += 1
-            for fault in faults_of(command, seconds, number):
-                faults.append(f"{command.name}, {number.name} after {seconds:.1f} s: {fault}")
-                print(faults[-1], flush=True)
-    for (name, number), count in sorted(rounds.items()):
+            report = functools.partial(_report, faults)
+            for _ in range(KILLS_BEFORE_COMPLETION):
+                number = choose.choice(SIGNALS)
+                seconds = choose.uniform(0, durations[command.name])
+                kills[command.name, number.name] += 1
+                for fault in faults_of(command, seconds, number):
+                    report(f"{command.name}, {number.name} after {seconds:.1f} s: {fault}")
+                if command.output.is_file():
+                    break
+            for fault in faults_of_completion(command):
+                report(f"{command.name}: {fault}")
+    for (name, number), count in sorted(kills.items()):
         print(f"{name:14} {number:8} {count}")
-    print(f"{rounds.total()} rounds, {len(faults)} faults, seed {options.seed}")
+    print(f"{kills.total()} kills, {len(faults)} faults, seed {options.seed}")
     sys.exit(bool(faults))
 
 
