@@ -7,6 +7,7 @@ tests/training/conftest.py.
 
 import fcntl
 import gc
+import itertools
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ from tfdream.config import (
     Experiment,
     GenerateConfig,
     GenerationExperiment,
+    TransferExperiment,
     TranslateConfig,
     TranslationExperiment,
 )
@@ -63,6 +65,24 @@ label: tones
 model: {name: lstm, options: {units: 6, layers: 2}}
 training:
   {epochs: 2, batch_size: 4, learning_rate: 0.01, preview_every: 2, preview_clips: 1, seed: 9}
+"""
+
+TRANSFER = """
+task: transfer
+prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 2}
+frontend: {kind: mel, stft: {n_fft: 512, hop_samples: 256}, bands: 16, top_db: 90}
+model:
+  name: attention
+  options: {units: 4, heads: 2, encoder_blocks: 1, decoder_units: 4, decoder_blocks: 1, kernel: 3}
+training:
+  epochs: 2
+  batch_size: 2
+  learning_rate: 0.01
+  warmup_epochs: 0
+  crop_seconds: 0.5
+  noise_share: 0.5
+  band_limit_share: 0.5
+  seed: 9
 """
 
 
@@ -286,3 +306,59 @@ def generation_run(generation):
     from tfdream.runs import GenerationRun
 
     return GenerationRun.open(generation[0])
+
+
+@pytest.fixture(scope="session")
+def transfer_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny_transfer.yaml"
+    path.write_text(TRANSFER)
+    return path
+
+
+@pytest.fixture(scope="session")
+def configure_transfer(transfer_path):
+    """The tiny transfer network's experiment, with overrides."""
+    return lambda *overrides: config.load(str(transfer_path), TransferExperiment, overrides)
+
+
+@pytest.fixture(scope="session")
+def aligned_dataset(tmp_path_factory, configure_transfer, once):
+    """A dataset of three notes on two instruments in each of two folds; tests do not change it."""
+    from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+
+    def fill(folder):
+        source = tmp_path_factory.mktemp("aligned")
+        seconds, partials = np.arange(RATE) / RATE, np.arange(1, 9)[:, np.newaxis]
+        rows = ["path,label,fold"]
+        for fold, (instrument, decay), note in itertools.product(
+            (0, 1), (("dull", 3.0), ("bright", 0.5)), range(3)
+        ):
+            hertz = 200 + 60 * note + 30 * fold
+            wave = np.exp(-decay * partials) * np.sin(2 * np.pi * hertz * partials * seconds)
+            path = source / instrument / f"{fold}-{note}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, 0.3 * wave.sum(axis=0) / np.abs(wave).max(), RATE)
+            rows.append(f"{path.relative_to(source)},{instrument},{fold}")
+        (source / "manifest.csv").write_text("\n".join(rows))
+        return prepare(source, folder, configure_transfer().prepare, PrepareOptions(workers=1))
+
+    return once("aligned_dataset", fill)[0]
+
+
+@pytest.fixture(scope="session")
+def transfer(aligned_dataset, configure_transfer, step_by_step, once):
+    """A transfer network's run folder after two epochs, and the result; tests do not change it."""
+    from tfdream.training.train import train
+
+    def fill(folder):
+        with step_by_step():
+            return train(configure_transfer(), aligned_dataset, folder)
+
+    return once("transfer", fill)
+
+
+@pytest.fixture(scope="session")
+def transfer_run(transfer):
+    from tfdream.runs import TransferRun
+
+    return TransferRun.open(transfer[0])

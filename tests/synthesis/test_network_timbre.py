@@ -63,7 +63,7 @@ def gains(path, model):
 
 
 def test_a_fresh_network_changes_nothing_if_content_and_style_are_the_same(folder, run_folder):
-    model = NetworkTimbre(folder / "content.wav", TransferRun.open(run_folder))
+    model = NetworkTimbre(folder / "content.wav", TransferRun.open(run_folder).network)
     weights = model.network.correction.get_weights()
     try:
         model.network.correction.set_weights([np.zeros_like(each) for each in weights])
@@ -75,7 +75,7 @@ def test_a_fresh_network_changes_nothing_if_content_and_style_are_the_same(folde
 
 
 def test_parts_give_the_gains_of_the_whole(folder, run_folder, monkeypatch):
-    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder))
+    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     whole = gains(folder / "content.wav", model)
     monkeypatch.setattr(network, "_FRAMES", 50)
     parts = gains(folder / "content.wav", model)
@@ -83,7 +83,7 @@ def test_parts_give_the_gains_of_the_whole(folder, run_folder, monkeypatch):
 
 
 def test_gains_keep_the_power_of_the_content(folder, run_folder):
-    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder))
+    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     mapping = gains(folder / "content.wav", model)
     _, levels = analyze(folder / "content.wav")
     before, after = (
@@ -95,14 +95,14 @@ def test_gains_keep_the_power_of_the_content(folder, run_folder):
 
 def test_memory_is_limited_to_frames_spread_over_the_style(folder, run_folder, monkeypatch):
     monkeypatch.setattr(network, "_MOST_KEYS", 20)
-    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder))
+    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     gains(folder / "content.wav", model)
     memory = model.style(analyze(folder / "content.wav")[0])
     assert memory.keys.shape[1] == memory.levels.shape[1] == 20
 
 
 def test_contents_of_lower_sample_rates_have_fewer_bands(folder, run_folder):
-    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder))
+    model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     analysis, levels = analyze(folder / "low.wav")
     mapping = model.map(analysis, levels)
     assert mapping.gain_db.shape == levels.shape

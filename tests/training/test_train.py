@@ -18,19 +18,32 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def experiments(configure, configure_translation, configure_generation):
+def experiments(configure, configure_translation, configure_generation, configure_transfer):
     """Functions that configure the experiment of each task."""
     return {
         "classify": configure,
         "translate": configure_translation,
         "generate": configure_generation,
+        "transfer": configure_transfer,
     }
 
 
 @pytest.fixture(scope="module")
-def results(trained, translation, generation):
+def results(trained, translation, generation, transfer):
     """The run folder and the result of each task."""
-    return {"classify": trained, "translate": translation, "generate": generation}
+    return {
+        "classify": trained,
+        "translate": translation,
+        "generate": generation,
+        "transfer": transfer,
+    }
+
+
+@pytest.fixture(scope="module")
+def datasets(dataset, aligned_dataset):
+    """The dataset of each task."""
+    tasks = ("classify", "translate", "generate")
+    return dict.fromkeys(tasks, dataset) | {"transfer": aligned_dataset}
 
 
 def read_files(folder):
@@ -70,11 +83,11 @@ def test_run_folders_are_complete_and_have_no_temporary_files(results):
 # Options that only some tasks use
 
 
-def test_a_second_dataset_is_refused_by_tasks_of_one(experiments, dataset, folder):
-    for task in ("classify", "generate"):
+def test_a_second_dataset_is_refused_by_tasks_of_one(experiments, datasets, folder):
+    for task in ("classify", "generate", "transfer"):
         options = TrainOptions(second_dataset="other")
         with pytest.raises(ConfigError) as raised:
-            train(experiments[task](), dataset, folder, options)
+            train(experiments[task](), datasets[task], folder, options)
         assert str(raised.value) == (
             "a second dataset ('other') is used by translations only; remove it, or use a "
             "configuration with task=translate"
@@ -82,11 +95,11 @@ def test_a_second_dataset_is_refused_by_tasks_of_one(experiments, dataset, folde
         assert not folder.exists()
 
 
-def test_a_data_service_is_refused_by_tasks_without_labels(experiments, dataset, folder):
-    for task in ("translate", "generate"):
+def test_a_data_service_is_refused_by_tasks_without_labels(experiments, datasets, folder):
+    for task in ("translate", "generate", "transfer"):
         options = TrainOptions(cluster=ClusterConfig(data_service="grpc://host:5050"))
         with pytest.raises(ConfigError) as raised:
-            train(experiments[task](), dataset, folder, options)
+            train(experiments[task](), datasets[task], folder, options)
         assert str(raised.value) == (
             "--data-service=grpc://host:5050 makes batches for classifiers only; remove it"
         )
@@ -106,10 +119,11 @@ def test_a_data_service_is_refused_by_tasks_without_labels(experiments, dataset,
             marks=pytest.mark.slow,
         ),
         pytest.param(*("generate", ["examples=12"], ["tones"], [0, 2, 3]), marks=pytest.mark.slow),
+        pytest.param(*("transfer", [], [None], [0, 1, 2, 3]), marks=pytest.mark.slow),
     ],
 )
 def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
-    experiments, dataset, folder, task, overrides, labels, epochs
+    experiments, datasets, folder, task, overrides, labels, epochs
 ):
     shown = []
 
@@ -120,11 +134,12 @@ def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
         return lambda model, epoch: shown.append((type(model).__name__, epoch))
 
     config = experiments[task]("training.epochs=3", "training.batch_size=12", *overrides)
-    train(config, str(dataset), str(folder), preview=make_preview)
+    train(config, str(datasets[task]), str(folder), preview=make_preview)
     models = {
         "classify": "Classifier",
         "translate": "CycleGAN",
         "generate": "SequenceModelTraining",
+        "transfer": "TransferTraining",
     }
     assert shown == [(models[task], epoch) for epoch in epochs]
 
@@ -132,21 +147,21 @@ def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
 # Existing runs
 
 
-def test_a_finished_run_does_not_change(experiments, results, dataset, tmp_path):
+def test_a_finished_run_does_not_change(experiments, results, datasets, tmp_path):
     for task, (original, result) in results.items():
         folder = shutil.copytree(original, tmp_path / task)
 
         def fail(*_):
             raise AssertionError
 
-        again = train(experiments[task](), dataset, folder, progress=fail, preview=fail)
+        again = train(experiments[task](), datasets[task], folder, progress=fail, preview=fail)
         assert again | {"run": ""} == result | {"run": ""}
         before, after = read_files(original), read_files(folder)
         before.pop("metrics.json"), after.pop("metrics.json")  # contain the folder's name
         assert before == after
 
 
-def test_other_settings_are_refused(experiments, results, dataset):
+def test_other_settings_are_refused(experiments, results, datasets):
     changes = {
         "classify": [
             *("training.seed=1", "training.learning_rate=0.1", "model.options.filters=[4, 9]"),
@@ -156,14 +171,15 @@ def test_other_settings_are_refused(experiments, results, dataset):
             *("model.options.filters=3", "labels=[tones, noise]"),
         ],
         "generate": ["training.seed=1", "label=noise", "model.options.units=7"],
+        "transfer": ["training.seed=1", "training.onset_weight=1", "model.options.units=6"],
     }
     for task, (folder, _) in results.items():
         before = read_files(folder)
         for change in changes[task]:
             with pytest.raises(ConfigError, match=r"other settings.*--force"):
-                train(experiments[task](change), dataset, folder)
+                train(experiments[task](change), datasets[task], folder)
         with pytest.raises(ConfigError, match=r"other settings or another dataset.*--force"):
-            train(experiments[task](), dataset, folder, TrainOptions(test_fold=1))
+            train(experiments[task](), datasets[task], folder, TrainOptions(test_fold=1))
         assert read_files(folder) == before
 
 
@@ -174,24 +190,24 @@ def test_another_dataset_is_refused(configure, source, trained, tmp_path):
         train(configure(), tmp_path, trained[0])
 
 
-def test_a_run_of_another_task_is_not_continued(experiments, results, dataset):
+def test_a_run_of_another_task_is_not_continued(experiments, results, datasets):
     tasks = list(TASKS)
     for task, other in zip(tasks, tasks[1:] + tasks[:1], strict=True):
         with pytest.raises(ConfigError, match=r"other settings.*--force"):
-            train(experiments[task](), dataset, results[other][0])
+            train(experiments[task](), datasets[task], results[other][0])
 
 
 # Datasets
 
 
-def test_unsuitable_datasets_leave_no_run_behind(experiments, dataset, tmp_path, folder):
+def test_unsuitable_datasets_leave_no_run_behind(experiments, datasets, tmp_path, folder):
     for task, configure in experiments.items():
         with pytest.raises(DatasetError, match="run tfdream prepare first"):
             train(configure(), tmp_path / "missing", folder)
         for setting, value in (("sample_rate", 16000), ("clip_seconds", 0.5)):
             config = configure(f"prepare.{setting}={value}")
             with pytest.raises(DatasetError, match=rf"{setting}=.*--set prepare"):
-                train(config, dataset, folder)
+                train(config, datasets[task], folder)
         with pytest.raises(ConfigError, match="test_fold=3 is not in the dataset"):
-            train(configure(), dataset, folder, TrainOptions(test_fold=3))
+            train(configure(), datasets[task], folder, TrainOptions(test_fold=3))
         assert not folder.exists(), task

@@ -1,65 +1,14 @@
 import numpy as np
 import pytest
-import soundfile
 import tensorflow as tf
 
-from tfdream import config
-from tfdream.datasets.preparation.prepare import prepare
 from tfdream.errors import ConfigError
-from tfdream.runs import TransferRun
 from tfdream.training import transfer_losses
 from tfdream.training.train import TrainOptions, train
 
-RATE = 8000
-EXPERIMENT = """
-task: transfer
-prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 2}
-frontend: {kind: mel, stft: {n_fft: 512, hop_samples: 256}, bands: 16, top_db: 90}
-model:
-  name: attention
-  options: {units: 8, heads: 2, encoder_blocks: 1, decoder_units: 8, decoder_blocks: 1, kernel: 3}
-training: {epochs: 2, batch_size: 4, crop_seconds: 0.5, noise_share: 0.5,
-  band_limit_share: 0.5}
-"""
 
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    path = tmp_path_factory.mktemp("transfer") / "experiment.yaml"
-    path.write_text(EXPERIMENT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def aligned_dataset(tmp_path_factory, experiment):
-    """Three scores on two instruments, in each of two folds."""
-    folder = tmp_path_factory.mktemp("aligned")
-    time = np.arange(RATE) / RATE
-    rows = ["path,label,group,fold"]
-    for fold in (0, 1):
-        for instrument, decay in (("dull", 3.0), ("bright", 0.5)):
-            for score in range(3):
-                partials = np.arange(1, 9)[:, None]
-                hertz = 200 + 60 * score + 30 * fold
-                wave = np.exp(-decay * partials) * np.sin(2 * np.pi * hertz * partials * time)
-                path = folder / f"{instrument}{fold}" / f"{fold}-{score}.wav"
-                path.parent.mkdir(exist_ok=True)
-                soundfile.write(path, 0.3 * wave.sum(axis=0) / np.abs(wave).max(), RATE)
-                rows.append(f"{path.relative_to(folder)},{instrument}{fold},{fold},{fold}")
-    (folder / "manifest.csv").write_text("\n".join(rows))
-    dataset = tmp_path_factory.mktemp("aligned_dataset") / "dataset"
-    prepare(folder, dataset, config.load_experiment(experiment).prepare)
-    return dataset
-
-
-@pytest.fixture(scope="module")
-def transfer_run(aligned_dataset, experiment, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "run"
-    return folder, train(config.load_experiment(experiment), aligned_dataset, folder)
-
-
-def test_the_result_has_every_loss_and_the_baseline(transfer_run):
-    _, result = transfer_run
+def test_the_result_has_every_loss_and_the_baseline(transfer):
+    _, result = transfer
     names = {"loss", "level_db", "timbre", "onsets_db", "floor_db"}
     validation = {f"val_{name}" for name in names} | {"val_equalizer_db"}
     assert set(result["metrics"]) == names | validation
@@ -67,30 +16,24 @@ def test_the_result_has_every_loss_and_the_baseline(transfer_run):
     assert np.isfinite(list(result["metrics"].values())).all()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_continued_run_equals_one_trained_at_once(
-    transfer_run, aligned_dataset, experiment, tmp_path
+    transfer, aligned_dataset, configure_transfer, assert_same_run, folder
 ):
     for epochs in (1, 2):
-        settings = config.load_experiment(experiment, [f"training.epochs={epochs}"])
-        train(settings, aligned_dataset, tmp_path / "run")
-    once, parts = (TransferRun.open(each) for each in (transfer_run[0], tmp_path / "run"))
-    for first, second in zip(once.network.get_weights(), parts.network.get_weights(), strict=True):
-        np.testing.assert_array_equal(first, second)
+        train(configure_transfer(f"training.epochs={epochs}"), aligned_dataset, folder)
+    assert_same_run(transfer[0], folder)
 
 
-def test_training_reduces_the_loss(aligned_dataset, experiment, tmp_path):
-    settings = config.load_experiment(
-        experiment,
-        [
-            *("training.epochs=25", "training.learning_rate=0.01", "training.warmup_epochs=0"),
-            *("training.equalizer_db=0", "training.noise_share=0", "training.band_limit_share=0"),
-        ],
+def test_training_reduces_the_loss(aligned_dataset, configure_transfer, history, folder):
+    """The steps are compiled, as those of other runs are."""
+    config = configure_transfer(
+        *("training.epochs=16", "training.batch_size=6", "training.learning_rate=0.03"),
+        *("training.equalizer_db=0", "training.noise_share=0", "training.band_limit_share=0"),
     )
-    train(settings, aligned_dataset, tmp_path / "run", TrainOptions(test_fold=0))
-    rows = (tmp_path / "run/history.csv").read_text().splitlines()
-    column = rows[0].split(",").index("level_db")
-    first, last = (float(row.split(",")[column]) for row in (rows[1], rows[-1]))
-    assert last < 0.9 * first
+    train(config, aligned_dataset, folder, TrainOptions(test_fold=0))
+    rows = history(folder)
+    assert rows[-1]["level_db"] < 0.9 * rows[0]["level_db"]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +43,9 @@ def test_training_reduces_the_loss(aligned_dataset, experiment, tmp_path):
         ("training.crop_seconds=2", "longer than prepare.clip_seconds=1"),
     ],
 )
-def test_settings_that_do_not_fit_are_errors(experiment, setting, message):
+def test_settings_that_do_not_fit_are_errors(configure_transfer, setting, message):
     with pytest.raises(ConfigError, match=message):
-        config.load_experiment(experiment, [setting])
+        configure_transfer(setting)
 
 
 # Losses

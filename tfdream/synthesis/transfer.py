@@ -79,7 +79,7 @@ class MappingTransfer(StyleTransfer):
             self.model = RegressionTimbre(style_path, config.residual_share)
         else:
             self.run = TransferRun.open(config.model)
-            self.model = NetworkTimbre(style_path, self.run)
+            self.model = NetworkTimbre(style_path, self.run.network)
         self.style_notes = style_notes(self.style_path, self.model.sample_rate)
 
     @property

@@ -207,8 +207,8 @@ class TransferTask(Task):
 
     @property
     def preview_sets(self) -> tuple[ClipSet, ...]:
-        """No clips: there is no preview."""
-        return ()
+        """The validation clips; empty without validation."""
+        return () if self._validation_clips is None else (self._validation_clips.clip_set,)
 
     def summary(self, network: keras.Model, history: list[callbacks.Row]) -> dict[str, Any]:
         return {

@@ -4,13 +4,19 @@ from tfdream.errors import ConfigError, ModelError
 from tfdream.reports import previews
 from tfdream.reports.previews.classification import ClassifierPreview
 from tfdream.reports.previews.generation import GenerationPreview
+from tfdream.reports.previews.transfer import TransferPreview
 from tfdream.reports.previews.translation import TranslationPreview
 from tfdream.training.train import TASKS
 
 
 @pytest.fixture(scope="module")
-def runs(run, translation_run, generation_run):
-    return {"classify": run, "translate": translation_run, "generate": generation_run}
+def runs(run, translation_run, generation_run, transfer_run):
+    return {
+        "classify": run,
+        "translate": translation_run,
+        "generate": generation_run,
+        "transfer": transfer_run,
+    }
 
 
 def test_every_task_has_a_preview(runs, held_out):
@@ -18,6 +24,7 @@ def test_every_task_has_a_preview(runs, held_out):
         "classify": ClassifierPreview,
         "translate": TranslationPreview,
         "generate": GenerationPreview,
+        "transfer": TransferPreview,
     }
     assert set(kinds) == set(TASKS)
     for task, opened in runs.items():
@@ -26,7 +33,7 @@ def test_every_task_has_a_preview(runs, held_out):
 
 
 def test_a_judge_scores_translations_only(runs, held_out, trained):
-    for task in ("classify", "generate"):
+    for task in ("classify", "generate", "transfer"):
         with pytest.raises(ConfigError, match=r"--judge=.* scores translations; remove it"):
             previews.preview_factory(runs[task].config, trained[0])
     make = previews.preview_factory(runs["translate"].config, str(trained[0]))

@@ -9,15 +9,14 @@ from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError
 from tfdream.reports.previews.classification import ClassifierPreview
 from tfdream.reports.previews.generation import GenerationPreview
+from tfdream.reports.previews.transfer import TransferPreview
 from tfdream.reports.previews.translation import TranslationPreview
 from tfdream.runs import Run
 from tfdream.training.task import PreviewFactory, PreviewFn
 
 
-def preview_factory(
-    experiment: BaseExperiment, judge: str | Path | None = None
-) -> PreviewFactory | None:
-    """Return a function that makes the preview of a run of this experiment, if its task has one.
+def preview_factory(experiment: BaseExperiment, judge: str | Path | None = None) -> PreviewFactory:
+    """Return a function that makes the preview of a run of this experiment.
 
     Args:
       experiment: the experiment to be trained.
@@ -28,7 +27,7 @@ def preview_factory(
       ModelError: if the judge is not a run of a classifier.
     """
     if judge is None:
-        return _FACTORIES.get(experiment.task)
+        return _FACTORIES[experiment.task]
     if experiment.task != "translate":
         raise ConfigError(
             f"--judge={judge} scores translations; remove it, or use a configuration with "
@@ -52,6 +51,11 @@ def _generation(run: Any, clip_sets: tuple[ClipSet, ...]) -> PreviewFn:
     return GenerationPreview(run, clip_sets[0], settings)
 
 
+def _transfer(run: Any, clip_sets: tuple[ClipSet, ...]) -> PreviewFn:
+    settings = config.load("transfer/timbre", config.TimbreConfig)
+    return TransferPreview(run, clip_sets[0], settings)
+
+
 def _translation(run: Any, domains: tuple[ClipSet, ...], judge: Run | None = None) -> PreviewFn:
     first, second = domains
     settings = config.load("translate/recommended", config.TranslateConfig)
@@ -62,4 +66,5 @@ _FACTORIES: dict[str, PreviewFactory] = {
     "classify": _classification,
     "translate": _translation,
     "generate": _generation,
+    "transfer": _transfer,
 }

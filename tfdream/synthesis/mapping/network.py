@@ -9,8 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream.datasets.clip_set import spread
-from tfdream.models.transfer import Memory
-from tfdream.runs import TransferRun
+from tfdream.models.transfer import Memory, TransferNetwork
 from tfdream.signal.timbre import (
     FLOOR_DB,
     Levels,
@@ -33,16 +32,12 @@ class NetworkTimbre(GainModel[Memory]):
 
     Args:
       path: the style.
-      run: a transfer network.
-
-    Raises:
-      ModelError: if the run has no weights.
+      network: a transfer network.
     """
 
-    def __init__(self, path: str | Path, run: TransferRun) -> None:
+    def __init__(self, path: str | Path, network: TransferNetwork) -> None:
         super().__init__(path)
-        self.run = run
-        self.network = run.network
+        self.network = network
 
     def analyze(self, analysis: MelAnalysis, levels: Levels) -> Memory:
         _, memory = self._encode(self._fit(levels))
