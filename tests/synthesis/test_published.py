@@ -71,6 +71,7 @@ def test_vgg19_of_dreaming_in_music_has_the_cited_layers_and_steps():
 def test_early_stops_differ_only_in_their_steps(name, early, full):
     stopped, complete = transfer_config(f"{name}_early"), transfer_config(name)
     assert (stopped.optimizer.steps, complete.optimizer.steps) == (early, full)
+    assert (complete.init, complete.canvas.kind) == ("content", "picture")
     optimizer = stopped.optimizer.model_copy(update={"steps": full})
     assert stopped.model_copy(update={"optimizer": optimizer}) == complete
 
