@@ -147,8 +147,10 @@ def test_the_result_follows_from_the_seed(kind):
     assert not np.array_equal(first, values)
 
 
-# Blends of equal examples are equal: mixup has a test of its weights below.
-@pytest.mark.parametrize("kind", [kind for kind in SECTIONS if kind != "mixup"])
+# Blends of equal examples are equal, and a band limit leaves half of them: see their tests below.
+@pytest.mark.parametrize(
+    "kind", [kind for kind in SECTIONS if kind not in {"mixup", "between_class", "band_limit"}]
+)
 def test_every_example_has_its_own_draws(kind):
     alike = np.repeat(example_of(kind)[:1], BATCH, axis=0)
     changed = change(kind, alike)
@@ -472,6 +474,33 @@ def test_mixup_is_finite_for_any_alpha(alpha):
     inputs, mixed = apply(images(100), labels(100), SEED)
     assert np.isfinite(inputs).all()
     np.testing.assert_allclose(tf.reduce_sum(mixed, axis=1), 1, atol=1e-6)
+
+
+def test_between_class_adds_powers_and_mixes_labels_by_pressures():
+    """One example is loud in the first row, the other one in the second."""
+    pair = np.zeros((2, 2, 1, 1), np.float32)
+    pair[0, 0] = pair[1, 1] = 1
+    apply = composed([config("between_class", range_db=60)])
+    mixtures = 0
+    for seed in range(20):
+        mixed, ratios = apply(pair, np.eye(2, dtype=np.float32), [seed, 0])
+        for image, ratio in zip(mixed.numpy()[:, :, 0, 0], ratios.numpy(), strict=True):
+            if ratio.min() > 0.01:  # mixed with the other one
+                mixtures += 1
+                level_db = 60 * (image - 1)
+                assert level_db.max() == pytest.approx(0, abs=1e-4)
+                expected_db = 20 * np.log10(ratio[0] / ratio[1])
+                assert level_db[0] - level_db[1] == pytest.approx(expected_db, abs=0.01)
+    assert mixtures > 10
+
+
+def test_band_limits_are_between_the_limits_in_their_share_of_the_examples():
+    changed = change("band_limit", images(1000, 50, 2), probability=0.4, lowest=0.6, highest=0.8)
+    rows = (changed[:, :, 0, 0] > 0).sum(axis=1)
+    limited = rows[rows < 50]
+    assert len(limited) / len(rows) == pytest.approx(0.4, abs=0.05)
+    assert set(limited) == set(range(31, 41))
+    np.testing.assert_array_equal(changed[:, :30], images(1000, 50, 2)[:, :30])
 
 
 def test_brightness_is_one_offset_per_image():

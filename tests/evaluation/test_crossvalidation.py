@@ -335,3 +335,20 @@ def test_datasets_with_one_fold_are_rejected(configure, albums, tmp_path):
     with pytest.raises(DatasetError, match=r"has one fold.*prepare\.folds=2"):
         crossvalidate(config, tmp_path / "one", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_folds_in_processes_of_their_own_have_the_same_results(
+    settings, grouped, finished, tmp_path
+):
+    steps = []
+    result = crossvalidate(
+        settings,
+        grouped,
+        tmp_path,
+        [0],
+        progress=lambda done, total, value=0.0, note="": steps.append(done),
+        apart=True,
+    )
+    (fold,) = result["folds"]
+    assert fold == finished[1]["folds"][0]
+    assert steps == list(range(1, len(steps) + 1))

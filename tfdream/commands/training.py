@@ -172,7 +172,9 @@ def crossvalidate(
     settings = config.load(config_name, config.Experiment, (*overrides, *given))
     name = Path(config_name).stem
     with progress_bar("cross-validation", "steps") as progress:
-        result = crossvalidate(settings, dataset, out, folds or None, force, progress, name)
+        result = crossvalidate(
+            settings, dataset, out, folds or None, force, progress, name, apart=True
+        )
     if figure is not None:
         scores = plot_scores(result["labels"], result["confusion"], result["per_class"])
         sheet.write(scores, figure)

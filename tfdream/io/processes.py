@@ -1,12 +1,20 @@
-"""Spawned worker processes that ignore SIGINT and exit with their parent."""
+"""Spawned processes that ignore SIGINT and exit with their parent: pools, and single calls."""
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from tfdream.io.progress import ProgressFn, no_progress
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessPoolExecutor:
@@ -36,3 +44,83 @@ def _initialize_worker(initialize: Callable[[], None] | None) -> None:
 def _exit_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
+
+
+def call_apart(
+    function: Callable[Concatenate[ProgressFn, P], T],
+    progress: ProgressFn = no_progress,
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Call a function in a spawned process, whose memory is free afterwards.
+
+    Records of the package's loggers are handled here. An exception here, such as KeyboardInterrupt,
+    ends the process.
+
+    Args:
+      function: a function of a module. Its first argument receives the progress; its return value
+        there has no effect.
+      progress: receives what the function reports.
+      *args: further arguments of the function, which can be pickled, as its result can.
+      **kwargs: likewise.
+
+    Raises:
+      Exception: what the function raises.
+      RuntimeError: if the process ends without a result: it was killed, or memory ran out.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(sender, function, args, kwargs))
+    process.start()
+    sender.close()
+    try:
+        while True:
+            try:
+                kind, content = receiver.recv()
+            except EOFError:
+                process.join()
+                raise RuntimeError(f"the process ended with status {process.exitcode}") from None
+            if kind == "progress":
+                progress(*content[0], **content[1])
+            elif kind == "log":
+                logging.getLogger(content.name).handle(content)
+            elif kind == "error":
+                raise content
+            else:
+                result: T = content
+                return result
+    finally:
+        process.terminate()
+        process.join()
+        receiver.close()
+
+
+def _call(
+    sender: Connection, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    _initialize_worker(None)
+    logger = logging.getLogger("tfdream")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Sender(sender))
+
+    def report(*values: Any, **named: Any) -> bool:
+        sender.send(("progress", (values, named)))
+        return False
+
+    try:
+        sender.send(("result", function(report, *args, **kwargs)))
+    except Exception as error:
+        sender.send(("error", error))
+
+
+class _Sender(logging.Handler):
+    """Sends log records, as text without arguments, which may not be picklable."""
+
+    def __init__(self, sender: Connection) -> None:
+        super().__init__()
+        self.sender = sender
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None
+        self.sender.send(("log", record))

@@ -15,6 +15,7 @@ from tfdream.io.progress import ProgressFn
 from tfdream.runs import RunFolder
 from tfdream.training import callbacks, optimizers, timed_model
 from tfdream.training.distributed import Workers
+from tfdream.training.estimate import Estimate
 from tfdream.training.task import Task
 from tfdream.training.timed_model import TimedModel
 
@@ -127,6 +128,7 @@ class Session:
                     *after,
                     callbacks.LogConfig(self.run),
                     callbacks.StepProgress(self.progress, self.first_epoch),
+                    Estimate(self.first_epoch),
                     keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
                 ],
             )
