@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import soundfile
+from safetensors import safe_open
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TIMEOUT_SECONDS = 600
@@ -65,6 +66,17 @@ def is_run(folder: Path) -> bool:
     """Return whether the weights of a run can be loaded, if there are any."""
     has_weights = (folder / "model.weights.h5").exists()
     return not has_weights or _call("layers", folder).status == 0
+
+
+def is_folds(folder: Path) -> bool:
+    """Return whether the runs of all folds can be loaded."""
+    return all(is_run(run) for run in folder.glob("fold*"))
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file of weights has all tensors of its header."""
+    with safe_open(path, "numpy") as tensors:
+        return all(tensors.get_tensor(name).size for name in tensors.keys())  # noqa: SIM118
 
 
 def is_model(folder: Path) -> bool:
@@ -130,6 +142,22 @@ def commands(folder: Path) -> list[Command]:
                 *STEPS,
             ),
             *(out / "transfer.wav", is_audio),
+        ),
+        Command(
+            "transfer timbre",
+            ("transfer", song, other, out / "timbre.wav"),
+            *(out / "timbre.wav", is_audio),
+        ),
+        Command("explain", ("explain", song, network, out / "e.flac"), out / "e.flac", is_audio),
+        Command(
+            "crossvalidate",
+            ("crossvalidate", *train[:2], out / "folds", *train[2:], "--epochs", 1),
+            *(out / "folds", is_folds),
+        ),
+        Command(
+            "safetensors",
+            ("export", network, out / "m.safetensors"),
+            *(out / "m.safetensors", is_safetensors),
         ),
         Command(
             "analyse",
