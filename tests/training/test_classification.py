@@ -121,16 +121,21 @@ def test_a_configuration_without_a_model_is_refused(configure, dataset, folder):
     assert not folder.exists()
 
 
-def test_an_epoch_has_every_clip_up_to_an_incomplete_batch(configure, loaded, tmp_path):
+def test_an_epoch_has_every_clip_and_at_least_some_steps(configure, loaded, tmp_path):
     clips = sum(shard.clips for shard in loaded.fold_shards([1, 2]))
-    for size, batch_size, steps in ((7, 7, clips // 7), (1000, clips, 1)):
-        config = configure(f"training.batch_size={size}")
+    for size, least, batch_size, steps in (
+        (7, 1, 7, clips // 7),
+        (1000, 1, clips, 1),
+        (1000, 3, clips, 3),
+    ):
+        config = configure(f"training.batch_size={size}", f"training.least_steps={least}")
         info = ClassificationTask.describe(config, [loaded], 0)
         with ClusterConfig().joined(tmp_path) as workers:
             task = ClassificationTask(Run(tmp_path, config, info), [loaded], workers)
         assert (task.batch_size, task.steps) == (batch_size, steps)
-        inputs, labels = next(iter(task.training_batches(0)))
-        assert len(inputs) == len(labels) == batch_size
+        batches = list(task.training_batches(0).take(steps))
+        assert [len(labels) for _, labels in batches] == [batch_size] * steps
+        assert all(len(inputs) == batch_size for inputs, _ in batches)
 
 
 # Optimization

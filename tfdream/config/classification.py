@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from tfdream.config.augmentation import AnyAugmentation
-from tfdream.config.base import NotNegative, Positive, Share
+from tfdream.config.base import Count, NotNegative, Positive, Share
 from tfdream.config.training import BaseExperiment, ModelConfig, SupervisedTrainingConfig
 
 
@@ -14,6 +14,8 @@ class TrainingConfig(SupervisedTrainingConfig):
     """Training settings of a classifier."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
+    least_steps: Count = 1
+    """An epoch has at least this many batches: clips are repeated if a dataset has fewer."""
     warmup_epochs: NotNegative = 0.0
     """Epochs over which the learning rate rises linearly to its full value."""
     momentum: Share = 0.0

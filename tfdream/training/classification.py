@@ -89,7 +89,8 @@ class ClassificationTask(Task):
         self.workers = workers
         self.clips = ClipSet.from_folds(self.dataset, run.info.training_folds)
         self.batch_size = min(run.config.training.batch_size, self.clips.clips)
-        self.steps = self.clips.clips // self.batch_size
+        clips_in_batches = self.clips.clips // self.batch_size
+        self.steps = max(run.config.training.least_steps, clips_in_batches)
         self._validation_clips = None
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]

@@ -1,4 +1,4 @@
-"""Random mixtures of two clips at random ratios of their sound pressures (between-class examples)."""
+"""Random mixtures of two clips at random ratios of their sound pressures."""
 
 import math
 from typing import ClassVar, Literal
