@@ -159,6 +159,7 @@ WRONG_CALLS = [
     ["data-worker"],
     ["train", "lil_data", "a", "b", "--second", "c"],
     ["train", "lil_data", "a", "b", "--judge", "c"],
+    ["transfer", "a", "b", "c", "--keep", "rhythm"],
     ["data-worker", "--dispatcher"],
     ["data-worker", "--join", "a", "--worker", "b"],
 ]

@@ -199,9 +199,15 @@ def transfer(
     from tfdream.synthesis.rendering.batch import process_folder
     from tfdream.synthesis.rendering.options import RenderOptions
 
-    kept = keep and [part.strip() for part in keep.split(",")]
-    given = options.as_overrides(style_strength=style_strength, keep=kept, seed=seed, **band)
+    given = options.as_overrides(style_strength=style_strength, seed=seed, **band)
     settings = config.load_transfer(name, (*overrides, *given))
+    if keep is not None:
+        if not isinstance(settings, config.TransferConfig):
+            raise click.UsageError(
+                "--keep applies to transfers by gradients; use --config transfer/texture, or omit it"
+            )
+        kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
+        settings = config.load_transfer(name, (*overrides, *given, *kept))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     output = standard_output.temporary(output, file_format)
     outputs.check(content)

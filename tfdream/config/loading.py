@@ -133,12 +133,20 @@ def _packaged() -> dict[str, Path]:
     }
 
 
+def _alike(name: str) -> list[str]:
+    """Return the packaged names in the folder of a name, or those outside of all folders."""
+    folder = name.rpartition("/")[0]
+    inside = [each for each in names() if each.rpartition("/")[0] == folder]
+    return inside or [each for each in names() if "/" not in each]
+
+
 def _read(name_or_path: str) -> dict[str, Any]:
     source = _packaged().get(name_or_path, Path(name_or_path))
     if not source.is_file():
         raise ConfigError(
             f"config '{name_or_path}' is neither a file nor a packaged configuration"
-            f"{did_you_mean(name_or_path, names())}; use one of: {', '.join(names())}"
+            f"{did_you_mean(name_or_path, names())}; use one of: {', '.join(_alike(name_or_path))}, "
+            "or another one that tfdream configs lists"
         )
     try:
         content = documents.read_yaml(source)
