@@ -204,7 +204,7 @@ def transfer(
     if keep is not None:
         if not isinstance(settings, config.TransferConfig):
             raise click.UsageError(
-                "--keep applies to transfers by gradients; use --config transfer/texture, or omit it"
+                "--keep applies to transfers by gradients, such as --config transfer/texture"
             )
         kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
         settings = config.load_transfer(name, (*overrides, *given, *kept))

@@ -143,10 +143,10 @@ def _alike(name: str) -> list[str]:
 def _read(name_or_path: str) -> dict[str, Any]:
     source = _packaged().get(name_or_path, Path(name_or_path))
     if not source.is_file():
+        alike = ", ".join(_alike(name_or_path))
         raise ConfigError(
             f"config '{name_or_path}' is neither a file nor a packaged configuration"
-            f"{did_you_mean(name_or_path, names())}; use one of: {', '.join(_alike(name_or_path))}, "
-            "or another one that tfdream configs lists"
+            f"{did_you_mean(name_or_path, names())}; use one of: {alike}; tfdream configs lists all"
         )
     try:
         content = documents.read_yaml(source)
