@@ -50,6 +50,15 @@ def test_no_fold_is_empty_with_as_many_groups_as_folds(seed, labels, groups):
         assert {one.fold for one in assign_folds(tracks, groups, variant)} == set(range(groups))
 
 
+def test_eleven_folds_hold_out_one_track_in_eleven_of_each_label():
+    """The published 2400 training and 240 test clips of two classes."""
+    tracks = [
+        track(f"{label}-{number}", label) for label in ("c_pop", "metal") for number in range(44)
+    ]
+    held_out = [one.label for one in assign_folds(tracks, 11, 0) if one.fold == 0]
+    assert Counter(held_out) == {"c_pop": 4, "metal": 4}
+
+
 def test_no_fold_is_empty_where_stratification_leaves_one_empty():
     """Four artists, for which scikit-learn's stratification fills only three of four folds."""
     labels = ["b", "a", "bbbaa", "bb"]
