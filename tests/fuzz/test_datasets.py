@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tfdream.datasets import manifest, records
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import DatasetError
+from tfdream.io.checksums import file_sha256
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def sign(folder):
     content = json.loads(path.read_text())
     for shard in content["shards"]:
         file = folder / shard["name"]
-        shard |= {"bytes": file.stat().st_size, "sha256": manifest.file_sha256(file)}
+        shard |= {"bytes": file.stat().st_size, "sha256": file_sha256(file)}
     path.write_text(json.dumps(content))
 
 

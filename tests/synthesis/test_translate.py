@@ -120,7 +120,7 @@ def test_the_settings_of_the_sidecar_give_the_same_bytes(
     sidecar = json.loads(output.with_name("out.wav.json").read_text())
     assert (sidecar["command"], sidecar["source"]) == ("translate", str(song))
     assert sidecar["run"]["labels"] == ["noise", "tones"]
-    assert (sidecar["result"], sidecar["direction"]) == (result, "noise to tones")
+    assert (sidecar["result"], sidecar["to"]) == (result, "tones")
     config = validate(sidecar["config"], TranslateConfig, "sidecar")
     translate(song, tmp_path / "again.wav", translation_run, config)
     assert (tmp_path / "again.wav").read_bytes() == output.read_bytes()

@@ -5,6 +5,7 @@ and number of channels, up to the last sample that decodes. Processing in blocks
 constant for files of any length.
 """
 
+from tfdream.audio.comments import read_comment
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
 from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
@@ -55,6 +56,7 @@ __all__ = [
     "mid",
     "part_of",
     "read",
+    "read_comment",
     "rechunk",
     "resample",
     "trim",

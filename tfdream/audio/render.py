@@ -46,6 +46,7 @@ def write_blocks(
     channels: int,
     bits: int | None = None,
     gain: Gain | None = None,
+    comment: str | None = None,
 ) -> Written:
     """Write a stream of blocks, float `[samples, channels]` each, without clipping.
 
@@ -58,10 +59,11 @@ def write_blocks(
       gain: scales the whole file; where samples are integers, a limiter attenuates peaks by up to
         6 dB, and the gain is reduced if that is not enough. Without it, a limiter attenuates
         whatever exceeds full scale.
+      comment: see `Writer`.
     """
     if gain is None:
         meter = PeakMeter()
-        with Writer(path, sample_rate, channels, bits) as writer:
+        with Writer(path, sample_rate, channels, bits, comment) as writer:
             for block in limit(meter.measure(blocks), sample_rate):
                 writer.write(block)
             writer.set_level(0.0, reduction_db(meter.peak, CEILING))
@@ -71,7 +73,10 @@ def write_blocks(
     with temporary_wav(temporary_path(path.with_name(f"{path.name}.waiting.wav")), path) as floats:
         write_floats(floats, blocks, sample_rate, channels)
         level = loudness(floats)
-        with Reader(floats) as reader, Writer(path, sample_rate, channels, bits) as writer:
+        with (
+            Reader(floats) as reader,
+            Writer(path, sample_rate, channels, bits, comment) as writer,
+        ):
             write_scaled(writer, reader.blocks(), gain(level), level.peak)
     return writer.written
 

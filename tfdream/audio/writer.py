@@ -1,5 +1,6 @@
 """Audio files that are written in blocks."""
 
+import struct
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -8,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from tfdream.audio.decoders.base import BLOCK_SAMPLES
+from tfdream.audio.decoders import ogg
+from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES
 from tfdream.audio.decoders.errors import audio_errors
 from tfdream.audio.formats import has_full_scale, libsndfile_format
 from tfdream.audio.streams import Samples
@@ -42,18 +44,34 @@ class Writer:
       sample_rate: in Hz.
       channels: number of channels.
       bits: 16, 24 or, for wav, 32 (float); by default 24. Ogg Vorbis takes none.
+      comment: text of the comment in the tags of the file; None writes no tags.
+
+    The same samples and comment give the same bytes: the file contains no date and no random
+    number.
 
     Raises:
       AudioError: if the format does not support the arguments, or the file would have no samples,
         or NaN or infinite samples, or, in a format with integer samples, clipped ones: every
-        written file can be read. `write_blocks` scales or limits the samples.
+        written file can be read. `write_blocks` scales or limits the samples. Also if the comment
+        is longer than `MAX_COMMENT_BYTES`.
       OutputError: if the file cannot be written completely.
     """
 
     def __init__(
-        self, path: str | Path, sample_rate: int, channels: int, bits: int | None = None
+        self,
+        path: str | Path,
+        sample_rate: int,
+        channels: int,
+        bits: int | None = None,
+        comment: str | None = None,
     ) -> None:
         self.path = Path(path)
+        size = len(comment.encode()) if comment else 0
+        if size > MAX_COMMENT_BYTES:
+            raise AudioError(
+                f"'{path}': tags of {size} bytes are longer than {MAX_COMMENT_BYTES}; use fewer "
+                "settings"
+            )
         file_format, subtype = libsndfile_format(self.path, bits)
         self.has_full_scale = has_full_scale(self.path, bits)
         self._is_lossy = subtype == "VORBIS"
@@ -65,6 +83,8 @@ class Writer:
                     self._temporary, "w", sample_rate, channels, subtype, format=file_format
                 )
             )
+            if comment:
+                self._file.comment = comment
             self._stack = stack.pop_all()
         self.written = Written(sample_rate, channels, samples=0, peak=0.0)
 
@@ -114,6 +134,7 @@ class Writer:
         """Check that the last sample is readable: libsndfile ignores a full disk on closing."""
         if kind is not None:
             return
+        _remove_variation(self._temporary)
         if not self.written.samples:
             raise AudioError(f"'{self.path}' is not written: it would be empty (0 samples)")
         try:
@@ -128,6 +149,22 @@ class Writer:
             raise OutputError(
                 f"'{self.path}' cannot be written completely; check the free disk space"
             )
+
+
+def _remove_variation(path: Path) -> None:
+    """Replace the time in a wav file, and the random number of an Ogg stream, by 0."""
+    if path.suffix.lower() == ".ogg":
+        ogg.set_serial(path)
+    elif path.suffix.lower() == ".wav":
+        with path.open("r+b") as file:
+            file.seek(12)
+            while len(header := file.read(8)) == 8:
+                name, size = struct.unpack("<4sI", header)
+                if name == b"PEAK":  # its version, then the time of the measurement
+                    file.seek(4, 1)
+                    file.write(bytes(4))
+                    return
+                file.seek(size + size % 2, 1)
 
 
 def exceeds_full_scale(peak: float) -> bool:

@@ -1,6 +1,5 @@
 """The manifest of a dataset folder: ``dataset.json`` lists its labels, folds and shards."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from tfdream.datasets.records import check_codec
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.io import documents
 from tfdream.io.atomic import check_format
+from tfdream.io.checksums import file_sha256
 
 MANIFEST = "dataset.json"
 FORMAT = 3
@@ -287,15 +287,6 @@ def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
         else:
             if count != shard.clips:
                 yield shard, f"has {count} records instead of {shard.clips}"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 digest of a file as hexadecimal text."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _shard_message(dataset: Dataset, shard: Shard, problem: str) -> str:

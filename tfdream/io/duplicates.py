@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
+from tfdream.io.checksums import file_sha256
+
 _END_BYTES = 1 << 16
 
 
@@ -23,7 +25,7 @@ def identical_files(paths: Iterable[str | Path]) -> list[list[Path]]:
     [['a', 'c']]
     """
     candidates = [[Path(path) for path in paths]]
-    for digest in (_size, _digest_of_ends, _digest):
+    for digest in (_size, _digest_of_ends, file_sha256):
         candidates = [same for each in candidates for same in _split(each, digest)]
     return candidates
 
@@ -50,11 +52,3 @@ def _digest_of_ends(path: Path) -> bytes:
         start = file.read(_END_BYTES)
         file.seek(max(0, path.stat().st_size - _END_BYTES))
         return hashlib.sha256(start + file.read(_END_BYTES)).digest()
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.digest()

@@ -23,6 +23,7 @@ from tfdream.config import (
 from tfdream.errors import ConfigError, ModelError, did_you_mean
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
+from tfdream.io.checksums import file_sha256
 from tfdream.runs import weights
 from tfdream.runs.info import CONFIG_FILE, FORMAT, INFO_FILE, WEIGHTS_FILE, RunInfo
 from tfdream.runs.named import locate, named_runs
@@ -125,6 +126,17 @@ class RunFolder:
     def describe(self) -> dict[str, Any]:
         """Return the run's folder, labels, folds and versions, for sidecars."""
         return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what determines the outputs: settings, labels and weights.
+
+        Raises:
+          ModelError: if a file is missing.
+        """
+        try:
+            return file_sha256(self.config_path, self.folder / INFO_FILE, self.weights_path)
+        except OSError as error:
+            raise ModelError(f"the run '{self.folder}' cannot be read: {error}") from None
 
     @property
     def config_path(self) -> Path:

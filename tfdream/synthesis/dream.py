@@ -13,7 +13,7 @@ from tfdream.presets import ModelCard
 from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
-from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import Goal
@@ -117,9 +117,11 @@ class Dreamer:
         optimizer = self.prepare(source)
         check_outputs(output, options, total_steps(self.config), (source, self.guide))
         with sidecar.claim(output):
+            provenance = self.provenance(source, options)
+            options = tags.tagged(options, provenance)
             result = process_file(source, output, optimizer, self.config, options, progress)
             result["objective"] = self.objective.name
-            sidecar.write(output, self.provenance(source, options), result)
+            sidecar.write(output, provenance, result)
         return result
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:

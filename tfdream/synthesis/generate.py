@@ -1,9 +1,10 @@
 """`generate`: audio from a sequence model, with or without a prompt."""
 
+import functools
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from tfdream.models.sequence import DecoderState, SequenceModel
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.prompt import Prompt
-from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions
+from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
 from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.vocoder import StreamingVocoder
@@ -74,7 +75,9 @@ class Generation:
         generator = FrameGenerator(run, config, start)
         chunks = FrameChunks(generator, math.ceil(self.seconds * run.sample_rate), progress)
         with sidecar.claim(output):
-            written = self._write(output, generator, chunks, start, samples, options.bits)
+            provenance = self.provenance(prompt, options)
+            options = tags.tagged(options, provenance)
+            written = self._write(output, generator, chunks, start, samples, options)
             prompt_seconds = start.samples / rate if start else 0.0
             audio_seconds = written.samples / rate
             notes = list(level_notes(written))
@@ -93,7 +96,7 @@ class Generation:
             }
             if chunks.stopped:
                 result["interrupted"] = True
-            sidecar.write(output, self.provenance(prompt, options), result)
+            sidecar.write(output, provenance, result)
         return result
 
     def _write(
@@ -103,15 +106,19 @@ class Generation:
         chunks: "FrameChunks",
         start: Prompt | None,
         samples: int,
-        bits: int | None,
+        options: OutputOptions,
     ) -> audio.Written:
         """Write the prompt, if there is one, and the generated audio."""
         sound = audio.apply_filters(
             generator.vocoder.stream(chunks), self.run.sample_rate, self.config.filter
         )
+        if options.preview is not None:
+            sound = _previewed(sound, self.run.sample_rate, options.preview)
         if start is None:
             blocks = audio.head(sound, samples)
-            return audio.write_blocks(output, blocks, self.run.sample_rate, 1, bits)
+            return audio.write_blocks(
+                output, blocks, self.run.sample_rate, 1, options.bits, comment=options.tag
+            )
         rate, channels = start.info.sample_rate, start.info.channels
         crossfade = round(self.config.crossfade_seconds * rate)
         continuation = start.continuation(
@@ -120,7 +127,7 @@ class Generation:
         ceiling = max(audio.CEILING, start.peak)
         with (
             audio.Reader(start.path) as reader,
-            audio.Writer(output, rate, channels, bits) as writer,
+            audio.Writer(output, rate, channels, options.bits, options.tag) as writer,
         ):
             blocks = itertools.chain(
                 audio.head(reader.blocks(), start.samples - crossfade),
@@ -263,6 +270,17 @@ class FrameChunks:
             left -= count
             yield self.generator.frames(count)
             self.stopped = bool(self.progress(self.count - left, self.count, 0.0) and left)
+
+
+def _previewed(
+    blocks: Iterable[NDArray[Any]], sample_rate: int, preview: PreviewFn
+) -> Iterator[NDArray[Any]]:
+    """Pass blocks of generated audio `[samples, channels]` on, each to a preview first."""
+    samples = 0
+    for number, block in enumerate(blocks, 1):
+        preview(number, samples / sample_rate, sample_rate, functools.partial(np.asarray, block))
+        samples += len(block)
+        yield block
 
 
 def _temperature(model: SequenceModel, config: GenerateConfig) -> float:

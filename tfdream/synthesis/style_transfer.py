@@ -11,7 +11,7 @@ from tfdream.config import AnyTransfer
 from tfdream.errors import AudioError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import RunFolder
-from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, log_notes, process_file
 from tfdream.synthesis.rendering.processor import TileProcessor
@@ -60,10 +60,12 @@ class StyleTransfer(abc.ABC):
         check_outputs(output, options, self.steps, (content_path, self.style_path))
         processor = self.prepare(content_path, options)
         with sidecar.claim(output):
+            provenance = self.provenance(content_path, options)
+            options = tags.tagged(options, provenance)
             result = process_file(content_path, output, processor, self.config, options, progress)
             result |= self.details(processor)
             result["notes"] += [f"style: {note}" for note in self.style_notes]
-            sidecar.write(output, self.provenance(content_path, options), result)
+            sidecar.write(output, provenance, result)
         return result
 
     def provenance(

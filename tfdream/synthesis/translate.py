@@ -18,7 +18,7 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
@@ -189,6 +189,7 @@ class Translation:
         way = direction(run, to)
         first, second = run.labels if way == "forward" else reversed(run.labels)
         self.run = run
+        self.to = second
         self.direction = f"{first} to {second}"
         self.translator = Translator(getattr(run.generators, way), run, config)
 
@@ -208,11 +209,13 @@ class Translation:
         source, output = Path(source), Path(output)
         check_outputs(output, options, self.translator.steps, (source,))
         with sidecar.claim(output):
+            provenance = self.provenance(source, options)
+            options = tags.tagged(options, provenance)
             result = process_file(
                 source, output, self.translator, self.translator.config, options, progress
             )
             result["direction"] = self.direction
-            sidecar.write(output, self.provenance(source, options), result)
+            sidecar.write(output, provenance, result)
         return result
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
@@ -221,7 +224,7 @@ class Translation:
             "command": "translate",
             "source": str(source),
             "run": self.run.describe(),
-            "direction": self.direction,
+            "to": self.to,
             "config": self.translator.config.model_dump(mode="json"),
             **options.settings(),
         }

@@ -8,6 +8,8 @@ from tfdream.audio.streams import Samples
 
 BLOCK_SAMPLES = 65536
 """Samples per channel in a block."""
+MAX_COMMENT_BYTES = 1 << 15
+"""Longest comment in tags. libsndfile silently leaves out those that exceed its header of a wav."""
 
 
 class AudioInfo(NamedTuple):

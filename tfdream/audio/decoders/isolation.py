@@ -249,6 +249,29 @@ def _enlarge(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
+def read_comment(path: Path) -> str | None:
+    """Return the comment in the tags of a file, read by another process.
+
+    Raises:
+      AudioError: if the file cannot be read, or crashes or blocks its decoder.
+    """
+    worker = _POOL.take()
+    try:
+        worker.send("comment", path=str(path.absolute()))
+        reply = worker.receive()
+    except _WorkerError as failure:
+        worker.stop()
+        raise AudioError(f"'{path}' cannot be decoded: {failure}") from None
+    except BaseException:  # such as Ctrl-C: a part of the reply may have been received
+        worker.stop()
+        raise
+    _POOL.give_back(worker)
+    if "error" in reply:
+        raise AudioError(reply["error"].replace(str(path.absolute()), str(path)))
+    comment: str | None = reply["comment"]
+    return comment
+
+
 class IsolatedDecoder:
     """An audio file that another process decodes; see `Decoder`.
 

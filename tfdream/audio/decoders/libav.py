@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from tfdream.audio.decoders import ogg
-from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
+from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES, AudioInfo, Damage
 from tfdream.audio.decoders.errors import audio_errors
 from tfdream.audio.streams import Samples, rechunk
 from tfdream.errors import AudioError
@@ -95,12 +95,7 @@ class LibavDecoder:
         """Close the file; `blocks` opens it again by itself."""
 
     def _open(self) -> "InputContainer":
-        # With "file:", no part of the name selects another protocol.
-        return av.open(
-            f"file:{self._path}",
-            metadata_errors="replace",
-            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-        )
+        return _open(self._path)
 
     def _arrays(self, frames: "Iterator[AudioFrame]") -> Iterator[Samples]:
         """Convert frames to float32 `[samples, channels]` with the parameters of the first one."""
@@ -120,6 +115,31 @@ class LibavDecoder:
                 yield from map(_to_float, resampler.resample(frame))
         if resampler:
             yield from map(_to_float, resampler.resample(None))
+
+
+def read_comment(path: Path) -> str | None:
+    """Return the comment in the tags of a file, or None if it has none.
+
+    Raises:
+      AudioError: if libav does not recognize the format, or the comment is longer than
+        `MAX_COMMENT_BYTES`.
+    """
+    with audio_errors(path), _open(path) as container:
+        # Those of an Ogg file belong to its stream.
+        tags = {**container.metadata, **_first_stream(container, path).metadata}
+    comment = next((text for name, text in tags.items() if name.lower() == "comment"), None)
+    if comment is not None and len(comment.encode(errors="replace")) > MAX_COMMENT_BYTES:
+        raise AudioError(f"'{path}' has a comment of more than {MAX_COMMENT_BYTES} bytes")
+    return comment
+
+
+def _open(path: Path) -> "InputContainer":
+    # With "file:", no part of the name selects another protocol.
+    return av.open(
+        f"file:{path}",
+        metadata_errors="replace",
+        options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+    )
 
 
 class _Parameters(NamedTuple):

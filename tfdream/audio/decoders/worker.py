@@ -69,6 +69,10 @@ class _Session:
             self._close()
             self._decoder = open_here(self._path)
             return {"info": self._decoder.info}, None
+        if action == "comment":
+            from tfdream.audio.decoders import libav
+
+            return {"comment": libav.read_comment(self._path)}, None
         if action == "close" or self._decoder is None:
             self._close()
             return {}, None

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tfdream.config import Config, PrepareConfig
 from tfdream.datasets import records
-from tfdream.datasets.manifest import Shard, file_sha256
+from tfdream.datasets.manifest import Shard
 from tfdream.datasets.preparation import cutting
 from tfdream.datasets.sources.tracks import Skipped, Track
+from tfdream.io.checksums import file_sha256
 
 
 class PlannedShard(NamedTuple):

@@ -1,6 +1,26 @@
 """Options of a call that renders a file."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class PreviewFn(Protocol):
+    """Receives intermediate results of a computation."""
+
+    def __call__(
+        self, step: int, seconds: float, sample_rate: int, render: Callable[[], NDArray[Any]], /
+    ) -> None:
+        """Receive the intermediate result of a step.
+
+        Args:
+          step: number of finished steps.
+          seconds: start of the intermediate result in the file.
+          sample_rate: its sample rate in Hz.
+          render: returns it, float32 `[samples, channels]`; it is computed by this call alone.
+        """
 
 
 @dataclass(frozen=True)
@@ -10,10 +30,14 @@ class OutputOptions:
     Attributes:
       bits: bits per sample, see `audio.Writer`; None for the default of the format.
       force: overwrite an existing output.
+      tag: content of the output's tag, see `tags`; None describes the call itself.
+      preview: receives the first tile after every step.
     """
 
     bits: int | None = None
     force: bool = False
+    tag: str | None = field(default=None, kw_only=True)
+    preview: PreviewFn | None = field(default=None, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -23,6 +47,8 @@ class RenderOptions(OutputOptions):
     Attributes:
       bits: bits per sample, see `audio.Writer`; None for the default of the format.
       force: overwrite an existing output.
+      tag: content of the output's tag, see `tags`; None describes the call itself.
+      preview: receives the first tile after every step.
       start_seconds: start of the part of the source that is processed and written.
       seconds: length of that part; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def process_file(
       output: the file to write.
       processor: changes the tiles.
       config: filters and level of the output.
-      options: bits, part of the source, and snapshots; `force` is checked by the caller.
+      options: bits, part of the source, tag, and snapshots, which have none; `force` is checked by
+        the caller.
       progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
     Returns:
@@ -112,13 +113,14 @@ class _Job:
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
         gain = _normalizing_gain(config.normalize, self.source)
         finish = Finish(self.options.bits, gain, config.filter)
+        tagged = replace(finish, tag=self.options.tag)
         paths = []
         with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
 
             def change(tiles: Tiles) -> NDArray[Any]:
                 return self._change(tiles, snapshots)
 
-            written = change_file(self.source, self.output, rate, grid, change, finish)
+            written = change_file(self.source, self.output, rate, grid, change, tagged)
             for step, replay in snapshots.replays():
                 paths.append(numbered(self.output, step, self.processor.steps))
                 change_file(self.source, paths[-1], rate, grid, replay, finish)
@@ -155,6 +157,10 @@ class _Job:
             self.done += 1
             if snapshots.includes(self.done - first):
                 snapshots.add(render())
+            if self.options.preview is not None:
+                self.options.preview(
+                    self.done, float(tiles.starts[0]) / rate, rate, lambda: render()[0]
+                )
             if self.progress(min(self.done, self.total), self.total, value):
                 end = tiles.starts[-1] + self.processor.grid.samples
                 self.stopped_at_seconds = float(end) / rate

@@ -51,18 +51,22 @@ class Finish:
       bits: bits per sample, see `audio.write_blocks`.
       gain: level, see `audio.write_blocks`.
       filters: filters, before the level.
+      tag: comment in the tags of the file.
     """
 
     bits: int | None = None
     gain: audio.Gain | None = None
     filters: FilterConfig = field(default_factory=FilterConfig)
+    tag: str | None = None
 
     def write(
         self, output: str | Path, blocks: Iterable[NDArray[Any]], sample_rate: int, channels: int
     ) -> audio.Written:
         """Filter and write a stream of blocks; see `audio.write_blocks`."""
         filtered = audio.apply_filters(blocks, sample_rate, self.filters)
-        return audio.write_blocks(output, filtered, sample_rate, channels, self.bits, self.gain)
+        return audio.write_blocks(
+            output, filtered, sample_rate, channels, self.bits, self.gain, self.tag
+        )
 
 
 DEFAULT_FINISH = Finish()

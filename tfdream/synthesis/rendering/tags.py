@@ -1,0 +1,118 @@
+"""Tags: the provenance of an output in the comment of the audio file itself.
+
+A tag is one line of JSON: command, inputs with their SHA-256, settings and versions, but no date,
+so that equal calls write equal files. `tfdream.synthesis.redo` makes a file again from its tag.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tfdream.io import documents
+from tfdream.io.checksums import file_sha256
+from tfdream.runs import RunFolder, versions
+from tfdream.runs.named import named_runs
+from tfdream.synthesis.rendering.options import OutputOptions
+from tfdream.synthesis.rendering.sidecar import Provenance
+
+Options = TypeVar("Options", bound=OutputOptions)
+
+SEPARATOR = "/"
+INPUTS = (
+    *("source", "content", "style", "guide", "prompt", "stems/*", "run/folder"),
+    *("config/model", "config/network/options/weights", "config/curves/*/follow"),
+)
+"""Places of paths in a provenance, with `*` for any key."""
+RUNS = ("run/folder", "config/model")
+"""Those that are runs or presets."""
+
+
+def tagged(options: Options, provenance: Provenance) -> Options:
+    """Return the options of an output with its tag, unless they have one."""
+    return options if options.tag else replace(options, tag=encode(provenance))
+
+
+def encode(provenance: Provenance) -> str:
+    """Return the tag of an output.
+
+    Args:
+      provenance: command, inputs and settings; of the run, only the folder, or the name of the
+        preset, is included.
+    """
+    content = dict(provenance)
+    if content.get("run"):
+        folder = Path(content["run"]["folder"])
+        is_preset = named_runs().get(folder.name) == folder
+        content["run"] = {"folder": folder.name if is_preset else str(folder)}
+    inputs = {name: fingerprint(name, path) for name, path in input_paths(content).items()}
+    content |= {"inputs": inputs, "versions": versions()}
+    return json.dumps(content, separators=(",", ":"))
+
+
+def decode(text: str | None) -> dict[str, Any] | None:
+    """Return the content of a tag, not validated; None if the text is not a tag."""
+    try:
+        content = documents.parse_json(text or "")
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) and "command" in content else None
+
+
+def input_paths(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the paths of the inputs by their place in a provenance.
+
+    >>> input_paths({"source": "a.wav", "guide": None, "run": {"folder": "genres"}})
+    {'source': 'a.wav', 'run/folder': 'genres'}
+    """
+    return {
+        SEPARATOR.join(keys): section[keys[-1]]
+        for pattern in INPUTS
+        for keys, section in _places(content, pattern.split(SEPARATOR))
+        if isinstance(section[keys[-1]], str) and not _is_name(pattern, section[keys[-1]])
+    }
+
+
+def replace_path(content: dict[str, Any], name: str, path: str) -> None:
+    """Replace the path at a place of a provenance, which `input_paths` contains."""
+    for pattern in INPUTS:
+        for keys, section in _places(content, pattern.split(SEPARATOR)):
+            if SEPARATOR.join(keys) == name:
+                section[keys[-1]] = path
+
+
+def fingerprint(name: str, path: str) -> str | None:
+    """Return the SHA-256 of an input: of a file, or of a run's settings and weights.
+
+    None for an input that is not there to be read again, such as a pipe.
+
+    Args:
+      name: place of the path in the provenance.
+      path: the file, or the run.
+
+    Raises:
+      ModelError: if the run cannot be opened.
+    """
+    if name in RUNS:
+        return RunFolder.open(path).fingerprint()
+    return file_sha256(path) if Path(path).is_file() else None
+
+
+def _places(
+    section: Any, keys: list[str], before: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield the keys of each place that matches a pattern, and the section that contains it."""
+    first, *rest = keys
+    if not isinstance(section, dict):
+        return
+    for key in list(section) if first == "*" else [first] * (first in section):
+        if rest:
+            yield from _places(section[key], rest, (*before, key))
+        else:
+            yield (*before, key), section
+
+
+def _is_name(pattern: str, value: str) -> bool:
+    """Return whether a value stands for something that is not a file, such as random weights."""
+    return pattern == "config/network/options/weights" and not Path(value).is_file()
