@@ -24,6 +24,7 @@ LAYER = "embedding"
 # A covariance of 4096 dimensions takes 0.1 GB; a flattened image has up to 400 000 dimensions.
 _MAX_DIMENSIONS = 4096
 _HALVINGS = 10
+_BATCH_SIZE = 16
 # A subset contains half of a set, and needs a covariance.
 _MIN_CLIPS = 2 * frechet.MIN_ROWS
 
@@ -71,6 +72,14 @@ class Embedder:
 
         self._embed = embed
 
+    def embed(self, clips: FloatArray) -> FloatArray:
+        """Return the embeddings float32 `[clips, dimensions]` of clips float32 `[clips, samples]`.
+
+        The clips are at the sample rate of the run, and have its gain.
+        """
+        batches = np.split(clips, range(_BATCH_SIZE, len(clips), _BATCH_SIZE))
+        return np.concatenate([self._embed(tf.constant(batch)).numpy() for batch in batches])
+
     def read(self, path: str | Path) -> FloatArray:
         """Return the embeddings of a file's clips, float32 `[clips, dimensions]`.
 
@@ -82,7 +91,7 @@ class Embedder:
                 whole = filled == self.run.clip_samples
                 if not embeddings:
                     whole[0] = True
-                embeddings.append(self._embed(tf.constant(clips)).numpy()[whole])
+                embeddings.append(self.embed(clips)[whole])
         if not embeddings:
             raise AudioError(
                 f"'{path}' is shorter than a sample at {self.run.sample_rate} Hz; remove it"
