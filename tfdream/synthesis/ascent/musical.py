@@ -6,9 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfdream.errors import ConfigError
 from tfdream.signal.frontends import Frontend
-from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.ascent.objectives.base import (
     INPUT,
     Activations,
@@ -17,6 +15,7 @@ from tfdream.synthesis.ascent.objectives.base import (
     Targets,
     all_but_batch,
 )
+from tfdream.synthesis.ascent.spectrum import Spectrum
 
 _PITCH_CLASSES = 12
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 5000.0
@@ -55,25 +54,11 @@ def harmony(frontend: Frontend, sample_rate: int) -> Objective:
 
     Source: Müller, "Fundamentals of Music Processing", section 3.1.2.
     """
-    if not (isinstance(frontend, SpectrogramFrontend) and frontend.shows_level):
-        raise ConfigError(
-            "keep=harmony needs an image of levels or magnitudes over frequency, which this "
-            "network's frontend does not give; leave it out"
-        )
-    config = frontend.config
-    frequencies_hz = config.frequencies_hz(sample_rate)
-    is_level = config.channels[0] == "level"
-    top_db = config.top_db
+    spectrum = Spectrum.of(frontend, sample_rate, "keep=harmony")
 
     def chroma(image: tf.Tensor) -> tf.Tensor:
-        channel = image[..., 0]
-        power = (
-            tf.exp(np.log(10) / 10 * top_db * (channel - 1))
-            if is_level
-            else (tf.math.expm1(channel) ** 2)
-        )
-        rows = np.linspace(0, len(frequencies_hz) - 1, channel.shape[1])
-        hertz = np.interp(rows, np.arange(len(frequencies_hz)), frequencies_hz)
+        power = spectrum.power(image)
+        hertz = spectrum.frequencies_hz(image.shape[1])
         energy = tf.sqrt(tf.einsum("bft,fc->btc", power, tf.constant(pitch_classes(hertz))) + _TINY)
         return energy / (tf.reduce_mean(energy, axis=[1, 2], keepdims=True) + _TINY)
 
