@@ -1,6 +1,7 @@
 """The documentation names existing files, sections, commands, options and configurations."""
 
 import configparser
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ from calling import commands
 
 from tfdream import config
 from tfdream.cli import main
+from tfdream.commands.rendering import parse_curve
 
 PROJECT = Path(__file__).parents[1]
 PAGES = {
@@ -104,7 +106,10 @@ def test_option_tables_name_existing_settings(section, name, schema):
         words = shlex.split(span)
         for setting in (word for word in words if re.match(r"[a-z][a-z_.]+=", word)):
             number += 1
-            if words[0] == "train":
+            if words[0] == "--curve":
+                curve = dict([parse_curve(setting)])
+                config.load(name, schema, [f"curves={json.dumps(curve)}"])
+            elif words[0] == "train":
                 config.load("recommended_cyclegan", config.TranslationExperiment, [setting])
             else:
                 config.load(name, schema, [setting])

@@ -6,6 +6,7 @@ import click
 
 from tfdream.commands import jobs, options, standard_output
 from tfdream.commands.console import Result, command
+from tfdream.commands.rendering import Rendering, rendering_options
 from tfdream.commands.results import STYLE, ResultOutputs, result_options
 
 
@@ -47,10 +48,8 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 @options.seed
 @options.filter_band
 @options.overriding
-@options.bits
-@standard_output.format_option
+@rendering_options
 @result_options()
-@options.force
 def dream(
     paths: tuple[Path, ...],
     run: Path,
@@ -68,10 +67,8 @@ def dream(
     seconds: float | None,
     save_every: int | None,
     keep_falling: bool,
-    bits: int | None,
-    file_format: str | None,
+    rendering: Rendering,
     outputs: ResultOutputs,
-    force: bool,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg; - is standard output).
 
@@ -88,7 +85,6 @@ def dream(
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.ascent.expressions import layer_norms
     from tfdream.synthesis.rendering.batch import process_folder
-    from tfdream.synthesis.rendering.options import RenderOptions
 
     if len(paths) < 2:
         raise click.UsageError("name AUDIO and OUTPUT")
@@ -98,7 +94,7 @@ def dream(
     into_folder = jobs.is_folder(sources, output, outputs, "AUDIO")
     if save_every is not None and standard_output.is_named(output):
         raise click.UsageError("--save-every writes several files; OUTPUT - takes one")
-    output = standard_output.temporary(output, file_format)
+    output = rendering.output(output)
     by_layer = dreams.LAYER in output.name
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
@@ -111,8 +107,8 @@ def dream(
         seed=seed,
         **band,
     )
-    settings = config.load(name, config.DreamConfig, (*overrides, *given))
-    render = RenderOptions(bits, force, start_seconds, seconds, save_every, keep_falling)
+    settings = config.load(name, config.DreamConfig, (*overrides, *given, *rendering.overrides))
+    render = rendering.options(start_seconds, seconds, save_every, keep_falling)
     network = Run.open(run)
     with jobs.job("dreaming", "steps", outputs, "objective") as job:
         if by_layer:
@@ -165,10 +161,8 @@ def dream(
 @options.seed
 @options.filter_band
 @options.overriding
-@options.bits
-@standard_output.format_option
+@rendering_options
 @result_options()
-@options.force
 def transfer(
     content: Path,
     style: Path,
@@ -181,10 +175,8 @@ def transfer(
     seed: int | None,
     band: dict[str, float],
     overrides: tuple[str, ...],
-    bits: int | None,
-    file_format: str | None,
+    rendering: Rendering,
     outputs: ResultOutputs,
-    force: bool,
 ) -> Result:
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg; - is standard output).
 
@@ -197,10 +189,9 @@ def transfer(
     from tfdream.runs import Run
     from tfdream.synthesis import transfer as transfers
     from tfdream.synthesis.rendering.batch import process_folder
-    from tfdream.synthesis.rendering.options import RenderOptions
 
     given = options.as_overrides(style_strength=style_strength, seed=seed, **band)
-    settings = config.load_transfer(name, (*overrides, *given))
+    settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides))
     if keep is not None:
         if not isinstance(settings, config.TransferConfig):
             raise click.UsageError(
@@ -209,12 +200,12 @@ def transfer(
         kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
         settings = config.load_transfer(name, (*overrides, *given, *kept))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
-    output = standard_output.temporary(output, file_format)
+    output = rendering.output(output)
     outputs.check(content)
     if run and isinstance(settings, config.TimbreConfig):
         settings, run = settings.model_copy(update={"model": str(run)}), None
     network = Run.open(run) if run else None
-    render = RenderOptions(bits, force, keep_falling=keep_falling)
+    render = rendering.options(keep_falling=keep_falling)
     with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:
         if into_folder:
             style_transfer = transfers.build_transfer(style, settings, network)
@@ -247,10 +238,8 @@ def transfer(
 )
 @options.filter_band
 @options.overriding
-@options.bits
-@standard_output.format_option
+@rendering_options
 @result_options()
-@options.force
 def translate(
     source: Path,
     output: Path,
@@ -260,10 +249,8 @@ def translate(
     mix: float | None,
     band: dict[str, float],
     overrides: tuple[str, ...],
-    bits: int | None,
-    file_format: str | None,
+    rendering: Rendering,
     outputs: ResultOutputs,
-    force: bool,
 ) -> Result:
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT.
 
@@ -277,15 +264,16 @@ def translate(
     from tfdream import config
     from tfdream.runs import TranslationRun
     from tfdream.synthesis.rendering.batch import process_folder
-    from tfdream.synthesis.rendering.options import RenderOptions
     from tfdream.synthesis.translate import Translation
 
     settings = config.load(
-        name, config.TranslateConfig, (*overrides, *options.as_overrides(mix=mix, **band))
+        name,
+        config.TranslateConfig,
+        (*overrides, *options.as_overrides(mix=mix, **band), *rendering.overrides),
     )
-    render = RenderOptions(bits, force)
+    render = rendering.options()
     into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
-    output = standard_output.temporary(output, file_format)
+    output = rendering.output(output)
     outputs.check(source)
     with jobs.job("translating", "tiles", outputs) as job:
         translation = Translation(TranslationRun.open(run), settings, to)
@@ -329,10 +317,8 @@ def translate(
 @options.seed
 @options.filter_band
 @options.overriding
-@options.bits
-@standard_output.format_option
+@rendering_options
 @result_options()
-@options.force
 def generate(
     output: Path,
     run: Path,
@@ -343,10 +329,8 @@ def generate(
     seed: int | None,
     band: dict[str, float],
     overrides: tuple[str, ...],
-    bits: int | None,
-    file_format: str | None,
+    rendering: Rendering,
     outputs: ResultOutputs,
-    force: bool,
 ) -> Result:
     """Generate audio with the sequence model of RUN, with or without a prompt, into OUTPUT.
 
@@ -358,13 +342,12 @@ def generate(
     from tfdream.runs import GenerationRun
     from tfdream.synthesis.generate import Generation
     from tfdream.synthesis.rendering.batch import process_folder
-    from tfdream.synthesis.rendering.options import OutputOptions
 
     given = options.as_overrides(temperature=temperature, seed=seed, **band)
-    settings = config.load(name, config.GenerateConfig, (*overrides, *given))
-    render = OutputOptions(bits, force)
+    settings = config.load(name, config.GenerateConfig, (*overrides, *given, *rendering.overrides))
+    render = rendering.output_options()
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
-    output = standard_output.temporary(output, file_format)
+    output = rendering.output(output)
     outputs.check()
     with jobs.job("generating", "frames", outputs) as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)

@@ -23,6 +23,7 @@ from tfdream.config.canvases import (
     PhaseConfig,
 )
 from tfdream.config.classification import Experiment, TrainingConfig
+from tfdream.config.curves import CurveConfig
 from tfdream.config.experiments import load_experiment, validate_experiment
 from tfdream.config.explanation import ExplainConfig
 from tfdream.config.filtering import FilterConfig
@@ -84,6 +85,7 @@ __all__ = [
     "CanvasConfig",
     "Config",
     "Count",
+    "CurveConfig",
     "DreamConfig",
     "Experiment",
     "ExplainConfig",

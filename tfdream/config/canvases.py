@@ -52,7 +52,6 @@ AnyLevelCanvas = Annotated[LevelCanvasConfig, Registered("tfdream.synthesis.canv
 """A field of any canvas that applies gains in dB."""
 
 Range = tuple[NotNegative, NotNegative]
-Point = tuple[NotNegative, Annotated[float, Field(ge=0, le=1)]]
 
 
 class MaskConfig(Config):
@@ -66,8 +65,8 @@ class MaskConfig(Config):
     """Cells above this level, relative to the tile's loudest, are not changed."""
     protect_below_db: Below | None = None
     """Cells below this level, relative to the tile's loudest, are not changed."""
-    strength: tuple[Point, ...] = ()
-    """Pairs of time in seconds and strength from 0 to 1, interpolated linearly."""
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Weight of the change where the other limits allow it."""
 
     @model_validator(mode="after")
     def _leaves_something(self) -> "MaskConfig":
@@ -85,7 +84,4 @@ class MaskConfig(Config):
                     f"{name} from {low:g} to {high:g} leaves nothing to change; "
                     "use a higher second value"
                 )
-        times = [time for time, _ in self.strength]
-        if times != sorted(times):
-            raise ValueError("the times of strength are not ascending; put them in order")
         return self

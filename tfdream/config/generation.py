@@ -2,10 +2,11 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import PhaseConfig
+from tfdream.config.curves import Curves, check_curves
 from tfdream.config.filtering import FilterConfig
 from tfdream.config.frontends import AnyStftFrontend
 from tfdream.config.training import (
@@ -78,6 +79,16 @@ class GenerateConfig(Config):
     filter: FilterConfig = FilterConfig()
     """Filters of the generated audio; a prompt is not filtered."""
     seed: Seed = 0
+    curves: Curves = Field(default_factory=dict)
+    """Curve of the temperature over the time of the generated audio, in seconds or at a tempo."""
+
+    @model_validator(mode="after")
+    def _curves_fit(self) -> "GenerateConfig":
+        check_curves(self, self.curves, ("temperature",))
+        for curve in self.curves.values():
+            if curve.follow is None and curve.unit == "beats" and curve.tempo is None:
+                raise ValueError("generated audio has no beats to detect; give a tempo")
+        return self
 
     @model_validator(mode="after")
     def _phase_has_no_original(self) -> "GenerateConfig":

@@ -42,3 +42,7 @@ class MusaicConfig(RenderConfig):
     """Largest number of frames of the style, shifted ones included. Those of a longer style are
     taken from parts that are spread evenly over it."""
     activations: ActivationConfig = ActivationConfig()
+
+    @property
+    def continuous_settings(self) -> tuple[str, ...]:
+        return "mix", "mask.strength", "style_strength"

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
+from tfdream.config.curves import Curves, check_curves
 from tfdream.config.filtering import FilterConfig
 from tfdream.config.frontends import AnyFrontend
 
@@ -114,6 +115,18 @@ class RenderConfig(OutputConfig):
     tiles: TilesConfig = TilesConfig()
     mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the change in the output: 0 is the original."""
+    curves: Curves = Field(default_factory=dict)
+    """Settings that vary over time, by dotted key; they replace the constant values."""
+
+    @property
+    def continuous_settings(self) -> tuple[str, ...]:
+        """Settings whose curves vary within tiles; those of others are constant in each tile."""
+        return "mix", "mask.strength", "canvas.bound_db"
+
+    @model_validator(mode="after")
+    def _curves_fit(self) -> "RenderConfig":
+        check_curves(self, self.curves)
+        return self
 
 
 class Recipe(RenderConfig):
@@ -231,6 +244,10 @@ class TimbreConfig(MappingConfig):
     >>> TimbreConfig(method="timbre").style_strength
     1.0
     """
+
+    @property
+    def continuous_settings(self) -> tuple[str, ...]:
+        return "mix", "mask.strength", "style_strength"
 
     packaged_in: ClassVar[str] = "transfer"
     method: Literal["timbre"]

@@ -14,9 +14,10 @@ from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
-from tfdream.synthesis.rendering.processor import Goal
+from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
@@ -24,7 +25,6 @@ from tfdream.synthesis.tile_optimizer import (
     TileOptimizer,
     build_tile_optimizer,
     noise,
-    total_steps,
 )
 
 LAYER = "{layer}"
@@ -71,24 +71,39 @@ class Dreamer:
           resampled: whether the files have another sample rate than the network.
         """
         if resampled not in self._optimizers:
-            self._optimizers[resampled] = build_tile_optimizer(
-                self.run,
-                self.config,
-                Objectives(
-                    lambda size: (self.objective, {"objective": self.objective}),
-                    # From noise, the objective of the original is no baseline: that of its
-                    # own content is 0, the maximum.
-                    Goal("objective") if self.config.init == "original" else None,
-                ),
-                resampled,
-                noise if self.config.init == "noise" else None,
-                self._guide,
-            )
+            self._optimizers[resampled] = self._build(self.config, resampled)
         return self._optimizers[resampled]
 
-    def prepare(self, source: str | Path) -> TileOptimizer:
-        """Build the tile optimizer for a file."""
-        return self.tile_optimizer(audio.info(source).sample_rate != self.run.sample_rate)
+    def _build(
+        self, config: DreamConfig, resampled: bool, timelines: Timelines = NO_TIMELINES
+    ) -> TileOptimizer:
+        return build_tile_optimizer(
+            self.run,
+            config,
+            Objectives(
+                lambda size: (self.objective, {"objective": self.objective}),
+                # From noise, the objective of the original is no baseline: that of its own content
+                # is 0, the maximum.
+                Goal("objective") if config.init == "original" else None,
+            ),
+            resampled,
+            noise if config.init == "noise" else None,
+            self._guide,
+            timelines,
+        )
+
+    def prepare(self, source: str | Path) -> TileProcessor:
+        """Build what changes the tiles of a file."""
+        return self.processor(source, Timelines.of(self.config, source))
+
+    def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
+        """Build what changes the tiles of a file, with its curves."""
+        resampled = audio.info(source).sample_rate != self.run.sample_rate
+        if timelines == NO_TIMELINES:
+            return self.tile_optimizer(resampled)
+        return curved(
+            self.config, timelines, lambda config: self._build(config, resampled, timelines)
+        )
 
     def __call__(
         self,
@@ -114,12 +129,15 @@ class Dreamer:
           AudioError, ConfigError: if the file or the settings do not fit.
         """
         source, output = Path(source), Path(output)
-        optimizer = self.prepare(source)
-        check_outputs(output, options, total_steps(self.config), (source, self.guide))
+        timelines = Timelines.of(self.config, source, options)
+        processor = self.processor(source, timelines)
+        check_outputs(output, options, processor.steps, (source, self.guide))
         with sidecar.claim(output):
             provenance = self.provenance(source, options)
             options = tags.tagged(options, provenance)
-            result = process_file(source, output, optimizer, self.config, options, progress)
+            result = process_file(
+                source, output, processor, self.config, options, progress, timelines
+            )
             result["objective"] = self.objective.name
             sidecar.write(output, provenance, result)
         return result

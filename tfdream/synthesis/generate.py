@@ -21,12 +21,15 @@ from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.curves import Timeline
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
 from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 _CHUNK_SECONDS = 10.0
+_TEMPERATURE_SECONDS = 0.25
+"""Length of the parts of which each has its own temperature, if that is a curve."""
 
 
 class Generation:
@@ -72,7 +75,9 @@ class Generation:
             raise ConfigError(
                 f"seconds={self.seconds:g} is less than a sample at {rate} Hz; use more"
             )
-        generator = FrameGenerator(run, config, start)
+        curve = config.curves.get("temperature")
+        timeline = None if curve is None else Timeline.sample(curve, self.seconds)
+        generator = FrameGenerator(run, config, start, timeline)
         chunks = FrameChunks(generator, math.ceil(self.seconds * run.sample_rate), progress)
         with sidecar.claim(output):
             provenance = self.provenance(prompt, options)
@@ -195,18 +200,24 @@ class FrameGenerator:
       run: run of the sequence model.
       config: temperature, phase, crossfade, seed.
       prompt: audio to continue; None continues one of the model's opening frames.
+      timeline: temperature over time, instead of a constant one.
 
     Raises:
       ConfigError: if a temperature is set for a deterministic model.
     """
 
     def __init__(
-        self, run: GenerationRun, config: GenerateConfig, prompt: Prompt | None = None
+        self,
+        run: GenerationRun,
+        config: GenerateConfig,
+        prompt: Prompt | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         model, frontend = run.sequence_model, run.frontend
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
         self.sample_rate = run.sample_rate
         self.seed = config.seed
+        self.timeline = timeline
         self.temperature = _temperature(model, config)
         self._generate = model.compiled_generate_frames
         reference_db = float(model.reference_db)
@@ -231,11 +242,22 @@ class FrameGenerator:
 
     def frames(self, count: int) -> NDArray[Any]:
         """Generate the next frames: float32 `[count, bands]`."""
+        if self.timeline is None:
+            return self._next_frames(count, self.temperature)
+        hop_seconds = self.vocoder.spec.hop_samples / self.sample_rate
+        longest = max(1, round(_TEMPERATURE_SECONDS / hop_seconds))
+        parts = []
+        for first in range(0, count, longest):
+            temperature = float(self.timeline(self.done * hop_seconds))
+            parts.append(self._next_frames(min(longest, count - first), temperature))
+        return np.concatenate(parts)
+
+    def _next_frames(self, count: int, temperature: float) -> NDArray[Any]:
         frames, self.state = self._generate(
             self.state,
             tf.constant(self.done),
             tf.constant(count),
-            tf.constant(self.temperature, tf.float32),
+            tf.constant(temperature, tf.float32),
             tf.constant(self.seed, tf.int64),
         )
         self.done += count

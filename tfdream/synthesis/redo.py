@@ -56,6 +56,7 @@ class _RenderTag(_Tag):
     start_seconds: NotNegative
     seconds: Positive | None
     keep_falling: bool
+    loop: bool
 
     def options(self, options: OutputOptions) -> RenderOptions:
         """Return the options that the output was rendered with."""
@@ -66,6 +67,7 @@ class _RenderTag(_Tag):
             start_seconds=self.start_seconds,
             seconds=self.seconds,
             keep_falling=self.keep_falling,
+            loop=self.loop,
         )
 
 
@@ -226,9 +228,13 @@ def _check_input(path: Path, place: str, current: str, expected: str | None) -> 
     if place not in tags.RUNS and not Path(current).is_file():
         raise AudioError(f"the {place} of '{path}', '{current}', does not exist; {remedy}")
     if expected is None:
-        raise AudioError(f"the {place} of '{path}' was a pipe, whose content is not known")
+        raise AudioError(
+            f"the {place} of '{path}' was not a file, but a pipe, and its content is not known"
+        )
     if tags.fingerprint(place, current) != expected:
-        raise AudioError(f"the {place} of '{path}', '{current}', has changed; {remedy}")
+        raise AudioError(
+            f"the {place} of '{path}', '{current}', has changed or cannot be read; {remedy}"
+        )
 
 
 def _different_versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:

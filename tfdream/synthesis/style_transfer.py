@@ -12,6 +12,7 @@ from tfdream.errors import AudioError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import RunFolder
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, log_notes, process_file
 from tfdream.synthesis.rendering.processor import TileProcessor
@@ -39,10 +40,20 @@ class StyleTransfer(abc.ABC):
         """Largest number of steps for each batch of tiles."""
 
     @abc.abstractmethod
+    def processor(
+        self,
+        content_path: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        timelines: Timelines = NO_TIMELINES,
+    ) -> TileProcessor:
+        """Build what changes the tiles of a content, or of a part of it, with its curves."""
+
     def prepare(
         self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
     ) -> TileProcessor:
         """Build what changes the tiles of a content, or of a part of it."""
+        timelines = Timelines.of(self.config, content_path, options)
+        return self.processor(content_path, options, timelines)
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         """Return further entries of the result."""
@@ -58,11 +69,14 @@ class StyleTransfer(abc.ABC):
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
         check_outputs(output, options, self.steps, (content_path, self.style_path))
-        processor = self.prepare(content_path, options)
+        timelines = Timelines.of(self.config, content_path, options)
+        processor = self.processor(content_path, options, timelines)
         with sidecar.claim(output):
             provenance = self.provenance(content_path, options)
             options = tags.tagged(options, provenance)
-            result = process_file(content_path, output, processor, self.config, options, progress)
+            result = process_file(
+                content_path, output, processor, self.config, options, progress, timelines
+            )
             result |= self.details(processor)
             result["notes"] += [f"style: {note}" for note in self.style_notes]
             sidecar.write(output, provenance, result)

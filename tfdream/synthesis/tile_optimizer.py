@@ -22,6 +22,7 @@ from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.audio_model import AudioModel
 from tfdream.synthesis.canvases import CanvasSpec, Context
 from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
@@ -166,11 +167,8 @@ class TileOptimizer:
         final, stopped = values, False
 
         def render(values: tf.Tensor) -> NDArray[Any]:
-            changed = self._render(values, context, channels).numpy()
-            mixed: NDArray[Any] = tiles.channels + np.float32(self.recipe.mix) * (
-                changed - tiles.channels
-            )
-            return mixed
+            changed: NDArray[Any] = self._render(values, context, channels).numpy()
+            return changed
 
         def step(value: float, values: tf.Tensor) -> bool:
             nonlocal stopped
@@ -205,6 +203,7 @@ def build_tile_optimizer(
     resampled: bool,
     init: InitFn | None = None,
     guide: Guide | None = None,
+    timelines: Timelines = NO_TIMELINES,
 ) -> TileOptimizer:
     """Build the tile optimizer of a recipe.
 
@@ -215,14 +214,16 @@ def build_tile_optimizer(
       resampled: whether the files have another sample rate than the model.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide.
+      timelines: curves of settings that vary within tiles.
 
     Raises:
       ConfigError, ModelError: if layers, canvas, tiles or octaves do not fit the network.
     """
     rate = audio_model.sample_rate
     grid = TileGrid.build(recipe.tiles, audio_model.clip_samples, rate)
-    mask = Mask.build(recipe.mask, rate)
-    spec = CanvasSpec(audio_model.frontend, grid.samples, rate, mask, resampled)
+    mask = Mask.build(recipe.mask, rate, timelines)
+    bound_db = timelines.continuous.get("canvas.bound_db")
+    spec = CanvasSpec(audio_model.frontend, grid.samples, rate, mask, resampled, bound_db)
     canvas = canvases.build(recipe.canvas, spec)
     shape = audio_model.frontend.shape(grid.samples)
     if recipe.optimizer.jitter_pixels and len(shape) != 3:

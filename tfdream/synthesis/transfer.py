@@ -41,6 +41,12 @@ from tfdream.synthesis.mapping import (
 from tfdream.synthesis.musaic import Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.curves import (
+    NO_TIMELINES,
+    CurvedProcessor,
+    Timelines,
+    curved,
+)
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
@@ -86,10 +92,20 @@ class MappingTransfer(StyleTransfer):
     def steps(self) -> int:
         return 1
 
-    def prepare(
-        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
-    ) -> GainProcessor:
-        return GainProcessor(Path(content_path), self.model, self.config, options.start_seconds)
+    def processor(
+        self,
+        content_path: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        timelines: Timelines = NO_TIMELINES,
+    ) -> TileProcessor:
+        content = Path(content_path)
+        return curved(
+            self.config,
+            timelines,
+            lambda config: GainProcessor(
+                content, self.model, config, options.start_seconds, timelines
+            ),
+        )
 
 
 class MusaicTransfer(StyleTransfer):
@@ -113,14 +129,25 @@ class MusaicTransfer(StyleTransfer):
     def steps(self) -> int:
         return 1
 
-    def prepare(
-        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
-    ) -> MusaicProcessor:
+    def processor(
+        self,
+        content_path: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        timelines: Timelines = NO_TIMELINES,
+    ) -> TileProcessor:
         rate = audio.info(content_path).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
             self._musaics = {rate: Musaic(dictionary, self.config)}  # of one rate: it is large
-        return MusaicProcessor(Path(content_path), self._musaics[rate])
+        musaic, content = self._musaics[rate], Path(content_path)
+        if timelines == NO_TIMELINES:
+            return MusaicProcessor(content, musaic)
+        dictionary = musaic.dictionary
+        return curved(
+            self.config,
+            timelines,
+            lambda config: MusaicProcessor(content, Musaic(dictionary, config, timelines)),
+        )
 
 
 class GradientTransfer(StyleTransfer):
@@ -155,6 +182,8 @@ class GradientTransfer(StyleTransfer):
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         assert isinstance(processor, TileOptimizer)
+        if isinstance(processor, CurvedProcessor):
+            processor = processor.base
         return {"objective": processor.compiled.objective.name}
 
     def tile_optimizer(self, resampled: bool, samples: int = 0) -> TileOptimizer:
@@ -180,14 +209,26 @@ class GradientTransfer(StyleTransfer):
             )
         return self._optimizers[key]
 
-    def prepare(
-        self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
-    ) -> TileOptimizer:
+    def processor(
+        self,
+        content_path: str | Path,
+        options: RenderOptions = DEFAULT_RENDER,
+        timelines: Timelines = NO_TIMELINES,
+    ) -> TileProcessor:
         info, rate = audio.info(content_path), self.audio_model.sample_rate
         seconds = info.estimated_samples / info.sample_rate - options.start_seconds
         if options.seconds is not None:
             seconds = min(seconds, options.seconds)
-        return self.tile_optimizer(info.sample_rate != rate, math.ceil(seconds * rate))
+        resampled, samples = info.sample_rate != rate, math.ceil(seconds * rate)
+        if timelines == NO_TIMELINES:
+            return self.tile_optimizer(resampled, samples)
+        return curved(
+            self.config,
+            timelines,
+            lambda config: style_tile_optimizer(
+                self.style_path, self.audio_model, config, resampled, timelines
+            ),
+        )
 
 
 def transfer(
@@ -243,7 +284,11 @@ def build_transfer(
 
 
 def style_tile_optimizer(
-    style_path: str | Path, audio_model: AudioModel, config: TransferConfig, resampled: bool
+    style_path: str | Path,
+    audio_model: AudioModel,
+    config: TransferConfig,
+    resampled: bool,
+    timelines: Timelines = NO_TIMELINES,
 ) -> TileOptimizer:
     """Build the tile optimizer for the style of a file.
 
@@ -253,6 +298,7 @@ def style_tile_optimizer(
       config: as for `transfer`.
       resampled: whether the content has another sample rate than the model.
 
+      timelines: curves of settings that vary within tiles.
     Raises:
       AudioError, ConfigError, ModelError: if the style or the settings do not fit.
     """
@@ -263,7 +309,9 @@ def style_tile_optimizer(
 
     goal = Goal("style_loss", rises=False, reverts=config.init == "content")
     init = _init(config, style_path, audio_model)
-    return build_tile_optimizer(audio_model, config, Objectives(build, goal), resampled, init)
+    return build_tile_optimizer(
+        audio_model, config, Objectives(build, goal), resampled, init, timelines=timelines
+    )
 
 
 def transfer_losses(

@@ -19,10 +19,11 @@ from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
-from tfdream.synthesis.rendering.processor import OnStep
+from tfdream.synthesis.rendering.processor import OnStep, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
@@ -37,14 +38,19 @@ class Translator:
     Args:
       generator: maps images float32 `[batch, height, width, 1]` in [−1, 1] to such images.
       run: provides the frontend and clip length of the training.
-      config: canvas, mask, mix.
+      config: canvas, mask.
+      timelines: curves of settings that vary within tiles.
 
     Raises:
       ConfigError: if the canvas does not fit the frontend.
     """
 
     def __init__(
-        self, generator: keras.Model, run: TranslationRun, config: TranslateConfig
+        self,
+        generator: keras.Model,
+        run: TranslationRun,
+        config: TranslateConfig,
+        timelines: Timelines = NO_TIMELINES,
     ) -> None:
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
@@ -54,10 +60,10 @@ class Translator:
         self.config = config.model_copy(update={"canvas": canvas})
         self.samples = run.clip_samples
         self.sample_rate = run.sample_rate
-        mask = Mask.build(config.mask, run.sample_rate)
-        self.canvas = canvases.build(
-            canvas, CanvasSpec(frontend, self.samples, run.sample_rate, mask)
-        )
+        mask = Mask.build(config.mask, run.sample_rate, timelines)
+        bound_db = timelines.continuous.get("canvas.bound_db")
+        spec = CanvasSpec(frontend, self.samples, run.sample_rate, mask, bound_db=bound_db)
+        self.canvas = canvases.build(canvas, spec)
 
     @cached_property
     def grid(self) -> TileGrid:
@@ -116,7 +122,7 @@ class Translator:
             "picture_change": _mean_absolute(change),
             **self.canvas.inconsistency(values, context),
         }
-        return channels + self.config.mix * (changed - channels), measures
+        return changed, measures
 
     def process(
         self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
@@ -191,12 +197,24 @@ class Translation:
         self.run = run
         self.to = second
         self.direction = f"{first} to {second}"
-        self.translator = Translator(getattr(run.generators, way), run, config)
+        self.generator = getattr(run.generators, way)
+        self.translator = Translator(self.generator, run, config)
+        self.config = self.translator.config
 
-    def prepare(self, source: str | Path) -> Translator:
-        """Return the translator, which is the same for all files; raises if tiles do not fit."""
+    def prepare(self, source: str | Path) -> TileProcessor:
+        """Build what changes the tiles of a file; raises if tiles do not fit."""
+        return self.processor(Timelines.of(self.config, source))
+
+    def processor(self, timelines: Timelines) -> TileProcessor:
+        """Return the translator, which is the same for all files without curves."""
         self.translator.grid  # noqa: B018
-        return self.translator
+        if timelines == NO_TIMELINES:
+            return self.translator
+        return curved(
+            self.config,
+            timelines,
+            lambda config: Translator(self.generator, self.run, config, timelines),
+        )
 
     def __call__(
         self,
@@ -207,12 +225,14 @@ class Translation:
     ) -> dict[str, Any]:
         """Translate a file, and measure the written file; see `translate`."""
         source, output = Path(source), Path(output)
-        check_outputs(output, options, self.translator.steps, (source,))
+        timelines = Timelines.of(self.config, source, options)
+        processor = self.processor(timelines)
+        check_outputs(output, options, processor.steps, (source,))
         with sidecar.claim(output):
             provenance = self.provenance(source, options)
             options = tags.tagged(options, provenance)
             result = process_file(
-                source, output, self.translator, self.translator.config, options, progress
+                source, output, processor, self.config, options, progress, timelines
             )
             result["direction"] = self.direction
             sidecar.write(output, provenance, result)
@@ -225,7 +245,7 @@ class Translation:
             "source": str(source),
             "run": self.run.describe(),
             "to": self.to,
-            "config": self.translator.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json"),
             **options.settings(),
         }
 

@@ -13,6 +13,7 @@ from tfdream.signal.images import Size
 from tfdream.signal.phase import spectral_error
 from tfdream.signal.stft import low_pass
 from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.rendering.curves import Timeline
 
 Context: TypeAlias = dict[str, tf.Tensor]
 """A canvas's data of the original: tensors by name, so that one graph serves every tile."""
@@ -31,6 +32,8 @@ class CanvasSpec(NamedTuple):
     """Weights of the change; without a mask everything may change."""
     resampled: bool = False
     """Whether the change is added to a file of another sample rate."""
+    bound_db: Timeline | None = None
+    """For gains: their bound over time, instead of a constant one."""
 
 
 class Canvas(abc.ABC):

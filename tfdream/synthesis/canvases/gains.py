@@ -11,7 +11,9 @@ from tfdream.signal.blur import CellBlur
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_waveform, waveform_to_stft
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
-from tfdream.synthesis.canvases.masks import louder
+from tfdream.synthesis.canvases.masks import frame_seconds, louder
+
+_LEAST_BOUND_DB = 1e-3
 
 
 class StftGainsConfig(CanvasConfig):
@@ -56,11 +58,15 @@ class Gains(Canvas):
 
     def __init__(self, config: StftGainsConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
+        self.bound_db = spec.bound_db
         self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, self.sample_rate)
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         stft = waveform_to_stft(waveform, self.config.stft)
         context = {"waveform": waveform, "stft": stft}
+        if self.bound_db is not None:
+            seconds = frame_seconds(stft, self.config.stft, self.sample_rate, start_seconds)
+            context["bound_db"] = tf.maximum(self.bound_db.at(seconds), _LEAST_BOUND_DB)
         if self.config.boost_above_db is not None:
             context["boost"] = louder(stft, self.config.stft, self.config.boost_above_db)
         if self.mask is not None:
@@ -95,7 +101,7 @@ class Gains(Canvas):
         return scale_cells(stft, self._gain(values, context))
 
     def _gain(self, values: tf.Tensor, context: Context) -> tf.Tensor:
-        bound_db = self.config.bound_db
+        bound_db = context.get("bound_db", self.config.bound_db)
         gain_db = self._blur(bound_db * tf.tanh(values / bound_db))
         if "boost" in context:
             gain_db = tf.minimum(gain_db, gain_db * context["boost"])

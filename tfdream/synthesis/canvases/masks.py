@@ -1,12 +1,12 @@
 """Masks: weights that limit a change to parts of a file."""
 
-import itertools
 import math
 
 import tensorflow as tf
 
 from tfdream.config import MaskConfig, StftSpec
 from tfdream.signal.stft import power_to_db, stft_to_power
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 
 # Widths of the transitions between weights 0 and 1.
 _EDGE_OCTAVES = 1 / 6
@@ -19,18 +19,27 @@ class Mask:
     """Weights from 0 (unchanged) to 1 (changes freely) for the cells of an STFT.
 
     Args:
-      config: limits of frequency, time and level, and the strength over time.
+      config: limits of frequency, time and level, and the strength.
       sample_rate: sample rate of the waveforms in Hz.
+      timelines: curves of the recipe, of which ``mask.strength`` is used.
     """
 
-    def __init__(self, config: MaskConfig, sample_rate: int) -> None:
+    def __init__(
+        self, config: MaskConfig, sample_rate: int, timelines: Timelines = NO_TIMELINES
+    ) -> None:
         self.config = config
         self.sample_rate = sample_rate
+        self.strength = timelines.continuous.get("mask.strength")
+        self.period_seconds = timelines.period_seconds
 
     @classmethod
-    def build(cls, config: MaskConfig, sample_rate: int) -> "Mask | None":
+    def build(
+        cls, config: MaskConfig, sample_rate: int, timelines: Timelines = NO_TIMELINES
+    ) -> "Mask | None":
         """Build the mask of a configuration; None if it has no limits."""
-        return None if config == MaskConfig() else cls(config, sample_rate)
+        if config == MaskConfig() and "mask.strength" not in timelines.continuous:
+            return None
+        return cls(config, sample_rate, timelines)
 
     def __call__(
         self, stft: tf.Tensor, spec: StftSpec, start_seconds: tf.Tensor | float
@@ -54,30 +63,39 @@ class Mask:
                 weight *= _rise((octaves - _log2(tf.constant(low))) / _EDGE_OCTAVES)
             if high < self.sample_rate / 2:
                 weight *= _rise((_log2(tf.constant(high)) - octaves) / _EDGE_OCTAVES)
-        frames = tf.range(stft.shape[1] or tf.shape(stft)[1], dtype=tf.float32)
-        seconds = frames * (spec.hop_samples / self.sample_rate)
-        seconds = (tf.reshape(start_seconds, [-1, 1]) + seconds)[..., tf.newaxis]
+        seconds = frame_seconds(stft, spec, self.sample_rate, start_seconds)
+        if self.period_seconds is not None:
+            seconds = tf.math.floormod(seconds, self.period_seconds)
         if config.time_seconds is not None:
             start, end = config.time_seconds
             if start > 0:
                 weight *= _rise((seconds - start) / _EDGE_SECONDS)
             weight *= _rise((end - seconds) / _EDGE_SECONDS)
-        if config.strength:
-            weight *= self._strength(seconds)
+        weight *= config.strength if self.strength is None else self.strength.at(seconds)
         if config.protect_above_db is not None:
             weight *= 1 - louder(stft, spec, config.protect_above_db)
         if config.protect_below_db is not None:
             weight *= louder(stft, spec, config.protect_below_db)
         return weight
 
-    def _strength(self, seconds: tf.Tensor) -> tf.Tensor:
-        """Interpolate the strength linearly at given times in seconds."""
-        points = self.config.strength
-        strength = tf.fill(tf.shape(seconds), points[0][1])
-        for (time, now), (later, then) in itertools.pairwise(points):
-            passed = (seconds - time) / max(later - time, _TINY)
-            strength += (then - now) * tf.clip_by_value(passed, 0.0, 1.0)
-        return strength
+
+def frame_seconds(
+    stft: tf.Tensor, spec: StftSpec, sample_rate: int, start_seconds: tf.Tensor | float
+) -> tf.Tensor:
+    """Return the time of each frame of an STFT in its file.
+
+    Args:
+      stft: complex64 `[batch, frames, bins]`.
+      spec: the transform.
+      sample_rate: in Hz.
+      start_seconds: start of each example in its file, `[batch]` or one for all.
+
+    Returns:
+      float32 `[batch, frames, 1]`, or `[1, frames, 1]`.
+    """
+    frames = tf.range(stft.shape[1] or tf.shape(stft)[1], dtype=tf.float32)
+    seconds = frames * (spec.hop_samples / sample_rate)
+    return (tf.reshape(start_seconds, [-1, 1]) + seconds)[..., tf.newaxis]
 
 
 def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:

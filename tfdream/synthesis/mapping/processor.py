@@ -24,6 +24,7 @@ from tfdream.signal.timbre import (
 )
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.mapping.base import GainModel, read_power
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
@@ -49,6 +50,7 @@ class GainProcessor(OnePassProcessor):
       model: gives the gains, for a style.
       config: strength, canvas and tiles.
       start_seconds: start of the processed part in the content.
+      timelines: curves of the strength and of the mask.
 
     Raises:
       AudioError: if a file cannot be read or is silent.
@@ -60,15 +62,16 @@ class GainProcessor(OnePassProcessor):
         model: GainModel[Any],
         config: MappingConfig,
         start_seconds: float = 0.0,
+        timelines: Timelines = NO_TIMELINES,
     ) -> None:
         self.config = config
         self.sample_rate = audio.info(content_path).sample_rate
         self.start = round(start_seconds * self.sample_rate)
         self.analysis = MelAnalysis(self.sample_rate)
-        self._analyze(content_path, model)
+        self._analyze(content_path, model, timelines.continuous.get("style_strength"))
         fft = self.analysis.spec.n_fft
         self.stft = StftSpec(n_fft=fft, hop_samples=fft // 4)
-        self.mask = Mask.build(config.mask, self.sample_rate)
+        self.mask = Mask.build(config.mask, self.sample_rate, timelines)
 
     @cached_property
     def grid(self) -> TileGrid:
@@ -86,13 +89,17 @@ class GainProcessor(OnePassProcessor):
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
         return self._losses(original, original.waveforms, changed.waveforms)
 
-    def _analyze(self, content_path: Path, model: GainModel[Any]) -> None:
+    def _analyze(self, content_path: Path, model: GainModel[Any], curve: Timeline | None) -> None:
         """Compute the gains of every frame of the content."""
         power, self.content_samples = read_power(self.analysis, content_path, "content")
         self.peak_db = float(10 * np.log10(power.max()))
         mapping = model.map(self.analysis, normalize_power(power))
         gain_db = self._extend(mapping.gain_db, model.sample_rate)
-        self.gain_db = (self.config.style_strength * gain_db).astype(np.float32)
+        strength: Any = self.config.style_strength
+        if curve is not None:
+            samples = np.arange(len(gain_db)) * self.analysis.spec.hop_samples - self.start
+            strength = curve(np.maximum(samples, 0) / self.sample_rate)[:, np.newaxis]
+        self.gain_db = (strength * gain_db).astype(np.float32)
         self.expected_style = mapping.expected.astype(np.float32)
         self.weights = mapping.weights.astype(np.float32)
         self.by_frame = mapping.by_frame
@@ -153,9 +160,9 @@ class GainProcessor(OnePassProcessor):
         stft = waveform_to_stft(mid, self.stft)
         fill, gain_db = self._fill_empty_bands(self._level_db(stft), mid, gain_db)
         equalizer = db_to_amplitude(tf.clip_by_value(gain_db, *_GAIN_RANGE_DB) @ self._band_to_bin)
-        weight: tf.Tensor | float = self.config.mix
+        weight: tf.Tensor | float = 1.0
         if self.mask is not None:
-            weight *= self.mask(stft, self.stft, seconds)
+            weight = self.mask(stft, self.stft, seconds)
         changed = []
         for channel in tf.unstack(channels, axis=-1):
             original = waveform_to_stft(channel, self.stft)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from tfdream.config.musaic import MusaicConfig
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
-from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate
 from tfdream.synthesis.musaic.dictionary import Dictionary
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 
 # The equalizer does not amplify bands that are softer than this below the mean.
 _EQUALIZED_DB = 60.0
@@ -34,13 +35,17 @@ class Musaic:
     Args:
       dictionary: frames of the style.
       config: strength, restrictions and mask.
+      timelines: curves of the strength and of the mask.
     """
 
-    def __init__(self, dictionary: Dictionary, config: MusaicConfig) -> None:
+    def __init__(
+        self, dictionary: Dictionary, config: MusaicConfig, timelines: Timelines = NO_TIMELINES
+    ) -> None:
         self.dictionary = dictionary
         self.analysis = dictionary.analysis
         self.config = config
-        self.mask = Mask.build(config.mask, self.analysis.sample_rate)
+        self.strength = timelines.continuous.get("style_strength")
+        self.mask = Mask.build(config.mask, self.analysis.sample_rate, timelines)
 
     def equalizer(self, power: NDArray[Any]) -> tf.Tensor:
         """Return factors that give a content the mean spectrum of the style, but not its level.
@@ -85,17 +90,21 @@ class Musaic:
         target = tf.sqrt(tf.add_n(powers) / len(powers))
         activations = activate(target, self.dictionary.magnitudes, self.config.activations)
         musaic = self._combine(activations)
-        weight: tf.Tensor | float = self.config.mix * self.config.style_strength
+        weight: tf.Tensor | float = self.config.style_strength
+        spec = self.analysis.spec
+        if self.strength is not None:
+            rate = self.analysis.sample_rate
+            weight = self.strength.at(frame_seconds(originals[0], spec, rate, seconds))
         if self.mask is not None:
             mid = self.analysis.stft(tf.reduce_mean(channels, axis=2))
-            weight *= self.mask(mid, self.analysis.spec, seconds)
+            weight *= self.mask(mid, spec, seconds)
         power = tf.reduce_sum(self.analysis.power(musaic), axis=-1, keepdims=True)
         changed = []
         for original, own in zip(originals, powers, strict=True):
             own_power = tf.reduce_sum(own, axis=-1, keepdims=True)
             gain = tf.minimum(tf.sqrt(own_power / (power + _TINY)), _MAX_GAIN)
             change = scale_cells(scale_cells(musaic, gain) - original, weight)
-            changed.append(stft_to_waveform(original + change, self.analysis.spec, samples))
+            changed.append(stft_to_waveform(original + change, spec, samples))
         return tf.stack(changed, axis=-1)
 
     def _combine(self, activations: tf.Tensor) -> tf.Tensor:

@@ -52,6 +52,7 @@ class RenderOptions(OutputOptions):
       start_seconds: start of the part of the source that is processed and written.
       seconds: length of that part; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.
+      loop: the end of the output continues into its beginning.
       keep_falling: write the change of tiles whose objective is worse than before, too; by default
         they stay unchanged.
 
@@ -63,6 +64,7 @@ class RenderOptions(OutputOptions):
     seconds: float | None = None
     save_every: int | None = None
     keep_falling: bool = False
+    loop: bool = False
 
     def settings(self) -> dict[str, object]:
         """Return the options that determine the samples of the output, for the sidecar."""
@@ -71,6 +73,7 @@ class RenderOptions(OutputOptions):
             "seconds": self.seconds,
             "bits": self.bits,
             "keep_falling": self.keep_falling,
+            "loop": self.loop,
         }
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio.notes import examine
-from tfdream.config import Normalization, OutputConfig
+from tfdream.config import Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
@@ -31,7 +32,7 @@ from tfdream.synthesis.rendering.tiles import (
 )
 
 _logger = logging.getLogger(__name__)
-_DEFAULT_OUTPUT = OutputConfig()
+_DEFAULT_CONFIG = RenderConfig()
 
 
 def check_outputs(
@@ -55,9 +56,10 @@ def process_file(
     source: Path,
     output: Path,
     processor: TileProcessor,
-    config: OutputConfig = _DEFAULT_OUTPUT,
+    config: RenderConfig = _DEFAULT_CONFIG,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
+    timelines: Timelines = NO_TIMELINES,
 ) -> dict[str, Any]:
     """Change a file, or a part of it, and measure the written file.
 
@@ -65,10 +67,11 @@ def process_file(
       source: any audio file.
       output: the file to write.
       processor: changes the tiles.
-      config: filters and level of the output.
+      config: share of the change, filters and level of the output.
       options: bits, part of the source, tag, and snapshots, which have none; `force` is checked by
         the caller.
       progress: receives finished and all steps; if it returns True, the rest stays unchanged.
+      timelines: curves of the recipe, of which ``mix`` is used.
 
     Returns:
       Every measure of the tiles, and with the suffix `_rendered` those of the written file (means
@@ -79,7 +82,8 @@ def process_file(
       changed_seconds, if stopped; notes on the input (see `audio.notes`), the level and the goal.
     """
     with audio.part_of(source, options.start_seconds, options.seconds) as part:
-        return _Job(part, output, processor, options, progress).run(config)
+        mix = timelines.continuous.get("mix", config.mix)
+        return _Job(part, output, processor, options, progress, mix).run(config)
 
 
 @dataclass
@@ -91,6 +95,7 @@ class _Job:
     processor: TileProcessor
     options: RenderOptions
     progress: ProgressFn
+    mix: Timeline | float
     measures: WeightedMeans = field(default_factory=WeightedMeans)
     goal_check: GoalCheck = field(init=False)
     total: int = 0
@@ -105,7 +110,7 @@ class _Job:
         """The file that contains what is processed."""
         return self.part.path
 
-    def run(self, config: OutputConfig) -> dict[str, Any]:
+    def run(self, config: RenderConfig) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
         input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
@@ -156,10 +161,13 @@ class _Job:
         def on_step(value: float, render: RenderFn) -> bool:
             self.done += 1
             if snapshots.includes(self.done - first):
-                snapshots.add(render())
+                snapshots.add(self._mixed(tiles, render()))
             if self.options.preview is not None:
                 self.options.preview(
-                    self.done, float(tiles.starts[0]) / rate, rate, lambda: render()[0]
+                    self.done,
+                    float(tiles.starts[0]) / rate,
+                    rate,
+                    lambda: self._mixed(tiles, render())[0],
                 )
             if self.progress(min(self.done, self.total), self.total, value):
                 end = tiles.starts[-1] + self.processor.grid.samples
@@ -173,8 +181,20 @@ class _Job:
         self.measures.add(measures, tiles.weights)
         if not np.isfinite(changed).all():
             raise ConfigError(f"the changed audio contains NaN or infinite values; {REMEDY}")
+        changed = self._mixed(tiles, changed)
         snapshots.finish(changed)
         return changed
+
+    def _mixed(self, tiles: Tiles, changed: NDArray[Any]) -> NDArray[Any]:
+        """Return the share of the change in changed channels that the output has."""
+        mix: Any = self.mix
+        if isinstance(mix, Timeline):
+            seconds = tiles.starts[:, np.newaxis] + np.arange(changed.shape[1])
+            mix = mix(seconds / self.processor.sample_rate)[..., np.newaxis]
+        elif mix == 1:
+            return changed
+        mixed: NDArray[Any] = tiles.channels + np.float32(mix) * (changed - tiles.channels)
+        return mixed
 
 
 def log_notes(path: str | Path, notes: Iterable[str]) -> None:

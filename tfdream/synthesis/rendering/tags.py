@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tfdream.errors import ModelError
 from tfdream.io import documents
 from tfdream.io.checksums import file_sha256
 from tfdream.runs import RunFolder, versions
@@ -85,17 +86,17 @@ def replace_path(content: dict[str, Any], name: str, path: str) -> None:
 def fingerprint(name: str, path: str) -> str | None:
     """Return the SHA-256 of an input: of a file, or of a run's settings and weights.
 
-    None for an input that is not there to be read again, such as a pipe.
+    None for an input that is not there to be read again, such as a pipe, or a run in memory.
 
     Args:
       name: place of the path in the provenance.
       path: the file, or the run.
-
-    Raises:
-      ModelError: if the run cannot be opened.
     """
     if name in RUNS:
-        return RunFolder.open(path).fingerprint()
+        try:
+            return RunFolder.open(path).fingerprint()
+        except ModelError:
+            return None
     return file_sha256(path) if Path(path).is_file() else None
 
 

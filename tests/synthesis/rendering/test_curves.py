@@ -1,0 +1,237 @@
+"""Curves: settings over time, in seconds, in beats, or from another recording."""
+
+import numpy as np
+import pytest
+import soundfile
+from calling import EAGERLY, dream, invoke
+
+from tfdream.config import CurveConfig, DreamConfig, GenerateConfig, RhythmConfig, validate
+from tfdream.errors import AudioError, ConfigError
+from tfdream.synthesis.dream import Dreamer
+from tfdream.synthesis.generate import FrameGenerator
+from tfdream.synthesis.mapping.processor import GainProcessor
+from tfdream.synthesis.rendering.curves import CurvedProcessor, Timeline, Timelines
+from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.rendering.tiles import TileGrid
+
+RATE = 8000
+SECONDS = np.arange(0, 4, 0.01)
+
+
+def value(seconds, **settings):
+    return Timeline.sample(CurveConfig(**settings), 4)(seconds)
+
+
+# Curves
+
+
+def test_values_between_points_are_eased():
+    points = [[0.5, 0.2], [1.5, 1.0], [3, 0.5]]
+    linear = value(SECONDS, points=points)
+    np.testing.assert_allclose(linear, np.interp(SECONDS, *np.array(points).T), atol=1e-5)
+    smooth = value(SECONDS, points=points, easing="smooth")
+    assert smooth[SECONDS == 1.0] == pytest.approx(0.6)
+    assert np.abs(np.diff(smooth)).max() < 1.6 * np.abs(np.diff(linear)).max()
+    step = value(SECONDS, points=points, easing="step")
+    assert set(step.round(3)) == {np.float32(each) for each in (0.2, 1.0, 0.5)}
+
+
+def test_a_curve_repeats_with_the_time_of_its_last_point():
+    saw = value(SECONDS, points=[[0, 0], [1, 1]], repeat=True)
+    inside = (SECONDS % 1 > 0.01) & (SECONDS % 1 < 0.99)
+    np.testing.assert_allclose(saw[inside], SECONDS[inside] % 1, atol=1e-4)
+
+
+def test_beats_of_a_tempo_begin_with_the_output():
+    at_90 = value(SECONDS, points=[[0, 0], [3, 1]], unit="beats", tempo=90)
+    np.testing.assert_allclose(at_90, np.minimum(SECONDS / 2, 1), atol=1e-5)
+
+
+def test_a_loop_has_the_values_of_its_start_after_its_end():
+    line = Timeline.sample(CurveConfig(points=[[0, 0], [1, 1]]), 1, period_seconds=1.0)
+    np.testing.assert_allclose(line([0.25, 1.25]), [0.25, 0.25], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def drums(tmp_path_factory):
+    """Noise bursts, two in a second, one of them at 0.3 s; every fourth one has a bass."""
+    seconds = np.arange(8 * RATE) / RATE
+    since = (seconds - 0.3) % 0.5
+    samples = np.random.default_rng(0).uniform(-0.3, 0.3, len(seconds)) * np.exp(-30 * since)
+    is_first = np.floor((seconds - 0.3) / 0.5) % 4 == 0
+    samples += 0.5 * is_first * np.sin(2 * np.pi * 80 * seconds) * np.exp(-10 * since)
+    path = tmp_path_factory.mktemp("drums") / "drums.wav"
+    soundfile.write(path, samples, RATE)
+    return path
+
+
+def test_beats_are_detected(drums):
+    points = {"points": [[0, 0], [1, 1], [2, 1]], "easing": "step", "repeat": True}
+    config = DreamConfig(curves={"mix": {"unit": "beats", **points}})
+    mix = Timelines.of(config, drums).continuous["mix"]
+    values = mix(0.55 + 0.5 * np.arange(2, 13))  # in the middle of successive beats
+    assert set(values.round(3)) == {0, 1}
+    assert (values[1:] != values[:-1]).all()
+    assert (mix(0.38 + 0.5 * np.arange(2, 13)) == values).all()
+
+
+def test_a_recording_without_beats_needs_a_tempo(song):
+    config = DreamConfig(curves={"mix": {"unit": "beats", "points": [[0, 0]]}})
+    with pytest.raises(AudioError, match="has no regular beats for a curve in beats; give a tempo"):
+        Timelines.of(config, song)
+
+
+def test_a_setting_follows_the_loudness_of_a_recording(drums, tmp_path):
+    line = value(SECONDS, follow=str(drums), range=[0.2, 0.9])
+    assert line.min() == pytest.approx(0.2, abs=0.02)
+    assert line.max() == pytest.approx(0.9, abs=0.02)
+    beats = 0.325 + 0.5 * np.arange(7)
+    assert (line[(100 * beats).astype(int)] > line[(100 * (beats - 0.1)).astype(int)]).all()
+    soundfile.write(tmp_path / "silent.wav", np.zeros(100), RATE)
+    with pytest.raises(AudioError, match="is silent, so no curve can follow it"):
+        value(0, follow=str(tmp_path / "silent.wav"))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "curve", "words"),
+    [
+        ("mix", {"points": [[0, 0], [1, 1.5]]}, "mix=1.5"),
+        ("mix", {}, "either points or follow"),
+        ("mix", {"points": [[1, 0], [1, 1]]}, "not ascending"),
+        ("mix", {"points": [[0, 0]], "repeat": True}, "repeat needs points"),
+        ("mix", {"points": [[0, 0]], "tempo": 90}, "tempo=90 is for unit=beats"),
+        ("mixx", {"points": [[0, 0]]}, "'mixx' is not a setting"),
+        ("optimizer.kind", {"points": [[0, 0]]}, "'optimizer.kind' is not a number"),
+        ("optimizer", {"points": [[0, 0]]}, "'optimizer' is not a number"),
+        ("seed", {"points": [[0, 0]]}, "'seed' cannot be a curve, because"),
+        ("octaves.count", {"points": [[0, 1]]}, "number of sizes"),
+        ("tiles.seconds", {"points": [[0, 1]]}, "tiles have one length"),
+        ("canvas.stft.n_fft", {"points": [[0, 512]]}, "one size"),
+        ("filter.low_hz", {"points": [[0, 512]]}, "whole file"),
+    ],
+)
+def test_settings_that_cannot_vary_are_errors(name, curve, words):
+    with pytest.raises(ConfigError) as caught:
+        validate({"curves": {name: curve}}, DreamConfig, "test")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_the_temperature_of_generated_audio_varies():
+    hot = {"points": [[0, 0.5], [4, 2]]}
+    assert validate({"curves": {"temperature": hot}}, GenerateConfig, "test").curves
+    for name, curve in (("crossfade_seconds", hot), ("temperature", hot | {"unit": "beats"})):
+        with pytest.raises(ConfigError):
+            validate({"curves": {name: curve}}, GenerateConfig, "test")
+
+
+class Louder:
+    """Adds 0.25 to every sample; a tile processor without measures."""
+
+    sample_rate, steps, goal = RATE, 1, None
+    grid = TileGrid(samples=RATE, overlap=RATE // 4)
+
+    def __init__(self, added=0.25):
+        self.added = added
+
+    def process(self, tiles, on_step=lambda value, render: None, apply=True):
+        return tiles.channels + np.float32(self.added * apply), {}
+
+    def compare(self, original, changed):
+        return {}
+
+
+def test_mix_varies_from_sample_to_sample(tmp_path):
+    soundfile.write(tmp_path / "in.wav", np.zeros(4 * RATE), RATE)
+    config = DreamConfig(normalize="limit", curves={"mix": {"points": [[1, 0], [3, 1]]}})
+    lines = Timelines.of(config, tmp_path / "in.wav")
+    options = RenderOptions(bits=32)
+    process_file(
+        *(tmp_path / "in.wav", tmp_path / "out.wav", Louder(), config, options),
+        timelines=lines,
+    )
+    change, _ = soundfile.read(tmp_path / "out.wav")
+    seconds = np.arange(len(change)) / RATE
+    np.testing.assert_allclose(change, 0.25 * np.clip((seconds - 1) / 2, 0, 1), atol=1e-5)
+
+
+def test_other_settings_have_one_value_in_each_tile(tmp_path):
+    soundfile.write(tmp_path / "in.wav", np.zeros(4 * RATE), RATE)
+    curve = {"points": [[0, 1], [2, 5]], "easing": "step"}
+    config = DreamConfig(normalize="limit", curves={"optimizer.step_size": curve})
+    built = []
+
+    def build(each):
+        built.append(each.optimizer.step_size)
+        return Louder(0.1 * each.optimizer.step_size)
+
+    lines = Timelines.of(config, tmp_path / "in.wav")
+    processor = CurvedProcessor(config, lines, build)
+    process_file(
+        tmp_path / "in.wav", tmp_path / "out.wav", processor, config, RenderOptions(bits=32)
+    )
+    change, _ = soundfile.read(tmp_path / "out.wav")
+    assert sorted(built) == [1, 5]
+    np.testing.assert_allclose(change[: RATE + 1], 0.1, atol=1e-5)
+    np.testing.assert_allclose(change[2 * RATE :], 0.5, atol=1e-5)
+
+
+@EAGERLY
+def test_the_strength_of_a_mapping_varies_within_tiles(song, source):
+    from tfdream.synthesis.mapping import RegressionTimbre
+
+    model = RegressionTimbre(source / "noise" / "0.wav", 0.3)
+    config = RhythmConfig(method="rhythm")  # the settings of all mappings
+    line = Timeline.sample(CurveConfig(points=[[0, 0], [2, 1]]), 4)
+    whole = GainProcessor(song, model, config)
+    varied = GainProcessor(song, model, config, timelines=Timelines({"style_strength": line}))
+    frames = np.arange(len(whole.gain_db)) * whole.analysis.spec.hop_samples / whole.sample_rate
+    expected = np.minimum(frames / 2, 1)[:, np.newaxis] * whole.gain_db
+    np.testing.assert_allclose(varied.gain_db, expected, atol=1e-3)
+
+
+@EAGERLY
+def test_the_bound_of_gains_varies_from_frame_to_frame(run, song):
+    config = DreamConfig(
+        optimizer={"steps": 1, "step_size": 50},
+        curves={"canvas.bound_db": {"points": [[0.45, 0.01], [0.55, 20]]}},
+    )
+    optimizer = Dreamer(run, config).prepare(song)
+    canvas = optimizer.compiled.canvas
+    samples, _ = soundfile.read(song, dtype="float32")
+    context = canvas.analyze(samples[np.newaxis, :RATE], [0.0])
+    gain = canvas._gain(canvas.start(context) + 1e6, context).numpy()[0]
+    seconds = np.linspace(0, 1, len(gain))
+    assert 20 * np.log10(gain[seconds < 0.44]).max() < 0.011
+    np.testing.assert_allclose(20 * np.log10(gain[seconds > 0.56]), 20, rtol=1e-3)
+
+
+def test_the_temperature_of_generated_frames_varies(generation_run):
+    class Recorder(FrameGenerator):
+        temperatures = ()
+
+        def _next_frames(self, count, temperature):
+            self.temperatures += (temperature,)
+            return super()._next_frames(count, 0.0)
+
+    line = Timeline.sample(CurveConfig(points=[[0, 0], [1, 2]]), 1)
+    generator = Recorder(generation_run, GenerateConfig(), None, line)
+    assert len(generator.frames(125)) == 125
+    assert generator.temperatures == pytest.approx((0, 0.5, 1.0, 1.5, 2.0)[: len(
+        generator.temperatures)], abs=0.05)  # fmt: skip
+
+
+def test_curves_of_the_command_line_have_a_form(trained, song, tmp_path):
+    for option, text, words in (
+        ("--curve", "mix", "is not SETTING=TIME:VALUE"),
+        ("--curve", "mix=0:0,b", "'b' is not TIME:VALUE"),
+        ("--curve", "mix=0:0@swing", "'@swing' is none of"),
+        ("--follow", "mix=", "is not SETTING=AUDIO"),
+        ("--follow", "mix=a.wav@loud", "is not @LOW:HIGH"),
+    ):
+        result = invoke(*dream(trained, song, tmp_path / "out.wav"), option, text)
+        assert (result.exit_code, words in result.stderr) == (2, True), result.stderr

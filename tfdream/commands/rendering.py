@@ -1,0 +1,189 @@
+"""Options of the commands that change or generate audio, gathered in one argument."""
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tfdream.commands import options, standard_output
+
+if TYPE_CHECKING:
+    from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
+
+_TEMPO = re.compile(r"(\d+(?:\.\d+)?)bpm")
+_EASINGS = ("linear", "smooth", "step")
+
+
+def parse_curve(text: str) -> tuple[str, dict[str, Any]]:
+    """Convert a curve such as ``mix=0:0,4:1@beats@smooth@repeat`` to a setting and its section.
+
+    Args:
+      text: the setting, pairs of time and value, and after each ``@`` one of: seconds, beats, a
+        tempo such as 120bpm, linear, smooth, step, repeat.
+
+    Raises:
+      ValueError: if the text has another form.
+
+    >>> parse_curve("mix=0:0,4:1@beats")
+    ('mix', {'points': [[0.0, 0.0], [4.0, 1.0]], 'unit': 'beats'})
+    """
+    name, equals, rest = text.partition("=")
+    points, *words = rest.split("@")
+    if not (name and equals and points):
+        raise ValueError(f"'{text}' is not SETTING=TIME:VALUE,…, such as mix=0:0,4:1@beats")
+    curve: dict[str, Any] = {"points": []}
+    for point in points.split(","):
+        time, _, value = point.partition(":")
+        try:
+            curve["points"].append([float(time), float(value)])
+        except ValueError:
+            raise ValueError(f"'{point}' is not TIME:VALUE, such as 4:0.5") from None
+    for word in words:
+        tempo = _TEMPO.fullmatch(word)
+        if tempo:
+            curve |= {"unit": "beats", "tempo": float(tempo[1])}
+        elif word in ("seconds", "beats"):
+            curve["unit"] = word
+        elif word in _EASINGS:
+            curve["easing"] = word
+        elif word == "repeat":
+            curve["repeat"] = True
+        else:
+            raise ValueError(
+                f"'@{word}' is none of @seconds, @beats, @120bpm, @linear, @smooth, @step, @repeat"
+            )
+    return name, curve
+
+
+def parse_follower(text: str) -> tuple[str, dict[str, Any]]:
+    """Convert a curve such as ``mix=drums.wav`` or ``mix=drums.wav@0.2:0.9``.
+
+    Args:
+      text: the setting, the audio file that it follows, and the values at its softest and loudest.
+
+    Raises:
+      ValueError: if the text has another form.
+
+    >>> parse_follower("mix=drums.wav@0.2:0.9")
+    ('mix', {'follow': 'drums.wav', 'range': [0.2, 0.9]})
+    """
+    name, equals, rest = text.partition("=")
+    path, at, limits = rest.rpartition("@")
+    if not at:
+        path, limits = rest, "0:1"
+    low, _, high = limits.partition(":")
+    try:
+        values = [float(low), float(high)]
+    except ValueError:
+        raise ValueError(f"'@{limits}' is not @LOW:HIGH, such as @0.2:0.9") from None
+    if not (name and equals and path):
+        raise ValueError(f"'{text}' is not SETTING=AUDIO, such as mix=drums.wav")
+    return name, {"follow": path, "range": values}
+
+
+def _curves(parse: Callable[[str], tuple[str, dict[str, Any]]]) -> Callable[..., dict[str, Any]]:
+    def convert(
+        context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+    ) -> dict[str, Any]:
+        try:
+            return dict(map(parse, values))
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+
+    return convert
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The options of an output.
+
+    Attributes:
+      bits: bits per sample, or None.
+      file_format: format of standard output, or None.
+      force: overwrite existing outputs.
+      curves: curves of settings by dotted key.
+    """
+
+    bits: int | None
+    file_format: str | None
+    force: bool
+    curves: dict[str, Any]
+
+    @property
+    def overrides(self) -> list[str]:
+        """Overrides of the recipe, in the form of --set."""
+        return [f"curves={json.dumps(self.curves)}"] if self.curves else []
+
+    def output(self, output: Path) -> Path:
+        """Return the file to write; see `standard_output.temporary`."""
+        return standard_output.temporary(output, self.file_format)
+
+    def output_options(self) -> "OutputOptions":
+        """Return the options of an output."""
+        from tfdream.synthesis.rendering.options import OutputOptions
+
+        return OutputOptions(self.bits, self.force)
+
+    def options(
+        self,
+        start_seconds: float = 0.0,
+        seconds: float | None = None,
+        save_every: int | None = None,
+        keep_falling: bool = False,
+    ) -> "RenderOptions":
+        """Return the options for rendering a changed file."""
+        from tfdream.synthesis.rendering.options import RenderOptions
+
+        return RenderOptions(
+            self.bits, self.force, start_seconds, seconds, save_every, keep_falling
+        )
+
+
+_OPTIONS = (
+    click.option(
+        "--curve",
+        "curves",
+        metavar="SETTING=TIME:VALUE,…",
+        multiple=True,
+        callback=_curves(parse_curve),
+        help="Vary a setting over time, such as mix=0:0,4:1@beats@smooth@repeat: points in seconds "
+        "or @beats (detected, or @120bpm), @linear, @smooth or @step between them. Repeatable.",
+    ),
+    click.option(
+        "--follow",
+        "followers",
+        metavar="SETTING=AUDIO",
+        multiple=True,
+        callback=_curves(parse_follower),
+        help="Let a setting follow the loudness of another recording, such as "
+        "mix=drums.wav@0.2:0.9, from the first value to the second one. Repeatable.",
+    ),
+    options.bits,
+    standard_output.format_option,
+    options.force,
+)
+
+
+def rendering_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command with the options; it receives them as one argument, `rendering`."""
+
+    @functools.wraps(function)
+    def with_rendering(
+        bits: int | None,
+        file_format: str | None,
+        force: bool,
+        curves: dict[str, Any],
+        followers: dict[str, Any],
+        **arguments: Any,
+    ) -> Any:
+        rendering = Rendering(bits, file_format, force, curves | followers)
+        return function(rendering=rendering, **arguments)
+
+    for option in reversed(_OPTIONS):
+        with_rendering = option(with_rendering)
+    return with_rendering

@@ -1,0 +1,155 @@
+"""Curves: settings that vary over time, in seconds or in beats."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from tfdream.config.base import Config, NotNegative, Positive
+from tfdream.config.loading import describe
+
+Schema = TypeVar("Schema", bound=Config)
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+_FIXED = {
+    "seed": "it is one for the whole file",
+    "filter": "filters apply to the whole file",
+    "normalize": "the level applies to the whole file",
+    "tiles": "tiles have one length",
+    "octaves.count": "it changes the number of sizes of the view",
+    "canvas.stft": "the STFT has one size",
+    "network": "the network is the same for all tiles",
+    "dictionary_frames": "the dictionary is the same for all tiles",
+    "beats_per_bar": "all bars have the same length",
+    "crossfade_seconds": "there is one crossfade",
+    "phase": "all frames have the same phase reconstruction",
+}
+"""Numeric settings that no curve can change, and why."""
+
+
+class CurveConfig(Config):
+    """A value over time: between points, or from the loudness of another recording.
+
+    >>> CurveConfig(unit="beats", points=[[0, 0], [4, 1]], repeat=True).period
+    4.0
+    """
+
+    unit: Literal["seconds", "beats"] = "seconds"
+    """Unit of the times of `points`, counted from the start of the output; beat 0 begins a bar."""
+    points: tuple[tuple[NotNegative, Finite], ...] = ()
+    """Pairs of time and value; before the first and after the last one, the value is constant."""
+    easing: Literal["linear", "smooth", "step"] = "linear"
+    """Between two points: a straight line, a half cosine, or the value of the first one."""
+    repeat: bool = False
+    """Repeat the curve with the time of the last point as period."""
+    tempo: Positive | None = None
+    """Beats per minute, from the start of the output on; null detects the recording's beats."""
+    beats_per_bar: Annotated[int, Field(ge=1, le=16)] = 4
+    """For detected beats: the beat with the strongest bass is the first of a bar."""
+    follow: str | None = None
+    """Audio file whose loudness gives the value, instead of points."""
+    range: tuple[Finite, Finite] = (0.0, 1.0)
+    """For `follow`: the values at its softest and at its loudest."""
+    range_db: Positive = 40.0
+    """For `follow`: distance in dB of the softest level from the loudest one."""
+
+    @property
+    def period(self) -> float:
+        """Time of the last point, in `unit`."""
+        return self.points[-1][0]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values between which the curve moves."""
+        return self.range if self.follow else tuple(value for _, value in self.points)
+
+    @model_validator(mode="after")
+    def _is_defined(self) -> "CurveConfig":
+        if (self.follow is None) != bool(self.points):
+            raise ValueError("a curve has either points or follow; give one of them")
+        times = [time for time, _ in self.points]
+        if any(later <= time for time, later in itertools.pairwise(times)):
+            raise ValueError("the times of points are not ascending; put them in order")
+        if self.repeat and (self.follow or self.period <= 0):
+            raise ValueError("repeat needs points, the last one later than 0")
+        if self.tempo is not None and self.unit != "beats":
+            raise ValueError(f"tempo={self.tempo:g} is for unit=beats")
+        return self
+
+
+Curves = dict[str, CurveConfig]
+"""Curves by the dotted key of the setting, such as ``canvas.bound_db``."""
+
+
+def with_values(config: Schema, values: Mapping[str, float]) -> Schema:
+    """Return settings with some values replaced, and without curves.
+
+    Args:
+      config: settings with a section `curves`.
+      values: new values by dotted key.
+
+    Raises:
+      ValueError: if a key is not a numeric setting, or a value does not fit.
+    """
+    content = config.model_dump(mode="json")
+    content["curves"] = {}
+    for name, value in values.items():
+        section, key = _place(content, name)
+        section[key] = round(value) if _is_integer(section[key]) else float(value)
+    try:
+        return type(config).model_validate(content)
+    except ValidationError as error:
+        raise ValueError(describe(error, content)) from None
+
+
+def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None = None) -> None:
+    """Check that settings can vary as curves do.
+
+    Args:
+      config: the settings.
+      curves: curves of some of them.
+      allowed: the only settings that can; None allows all that are not fixed.
+
+    Raises:
+      ValueError: if a setting does not exist, is not a number, cannot vary, or cannot have a value
+        of its curve.
+    """
+    for name, curve in curves.items():
+        if allowed is not None and name not in allowed:
+            raise ValueError(f"'{name}' cannot be a curve; of these settings, {_or(allowed)} can")
+        for fixed, reason in _FIXED.items():
+            if name == fixed or name.startswith(f"{fixed}."):
+                raise ValueError(f"'{name}' cannot be a curve, because {reason}; remove it")
+        for value in sorted({min(curve.values), max(curve.values)}):
+            with_values(config, {name: value})
+
+
+def _place(content: dict[str, Any], name: str) -> tuple[Any, Any]:
+    """Return the section of a numeric setting, and its key there."""
+    section: Any = content
+    *path, last = name.split(".")
+    for part in path:
+        section = section.get(part) if isinstance(section, dict) else None
+        if isinstance(section, list) or not isinstance(section, dict):
+            break
+    key: Any = last
+    if isinstance(section, list) and last.isdecimal():
+        key = int(last)
+    exists = (isinstance(section, dict) and key in section) or (
+        isinstance(section, list) and isinstance(key, int) and key < len(section)
+    )
+    if not exists:
+        raise ValueError(f"'{name}' is not a setting of this recipe; check its spelling")
+    value = section[key]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ValueError(f"'{name}' is not a number; only numbers can be curves")
+    return section, key
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _or(names: Iterable[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names)

@@ -1,0 +1,270 @@
+"""Curves of settings over the time of an output, see `config.CurveConfig`."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfdream import audio
+from tfdream.config import CurveConfig, RenderConfig
+from tfdream.config.curves import with_values
+from tfdream.errors import AudioError
+from tfdream.signal.rhythm import find_beats
+from tfdream.signal.timbre import MelAnalysis, is_silent, normalize_power
+from tfdream.synthesis.rendering.measures import Measures
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.processor import Goal, OnStep, TileProcessor
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
+
+VALUES_PER_SECOND = 200
+"""Curves are sampled at this rate and interpolated linearly: a step takes 5 ms, without a click."""
+_ANALYSIS_RATE = 22050
+_LOUDNESS_SECONDS = 0.05
+_LEVELS = 100
+"""Number of different values of a setting that is constant within a tile."""
+
+
+class Timeline:
+    """A value over time, sampled at `VALUES_PER_SECOND`.
+
+    Args:
+      values: float `[samples]`, from time 0 on; the last one holds beyond their end.
+      period_seconds: length of a loop, after which they repeat; None does not repeat them.
+    """
+
+    def __init__(self, values: NDArray[Any], period_seconds: float | None = None) -> None:
+        self.values = values.astype(np.float32)
+        self.period_seconds = period_seconds
+
+    @classmethod
+    def sample(
+        cls,
+        curve: CurveConfig,
+        duration_seconds: float,
+        seconds_to_beats: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+        period_seconds: float | None = None,
+    ) -> "Timeline":
+        """Evaluate a curve.
+
+        Args:
+          curve: points, or the recording that it follows.
+          duration_seconds: length of the output.
+          seconds_to_beats: converts times of the recording, for a curve in beats without a tempo.
+          period_seconds: length of a loop.
+
+        Raises:
+          AudioError: if the recording that it follows cannot be read or is silent.
+        """
+        seconds = np.arange(math.ceil(duration_seconds * VALUES_PER_SECOND) + 1) / VALUES_PER_SECOND
+        if curve.follow is not None:
+            return cls(_follow(curve, curve.follow, seconds), period_seconds)
+        times = seconds
+        if curve.tempo is not None:
+            times = seconds * curve.tempo / 60
+        elif curve.unit == "beats" and seconds_to_beats is not None:
+            times = seconds_to_beats(seconds)
+        return cls(evaluate(curve, times), period_seconds)
+
+    def __call__(self, seconds: NDArray[Any] | float) -> NDArray[np.float32]:
+        """Return the values at some times in seconds, of the same shape."""
+        return np.asarray(self.at(tf.constant(seconds, tf.float64)).numpy())
+
+    def at(self, seconds: tf.Tensor) -> tf.Tensor:
+        """Return the values at some times in seconds in a graph: float32, of the same shape."""
+        if self.period_seconds is not None:
+            seconds = tf.math.floormod(seconds, tf.cast(self.period_seconds, seconds.dtype))
+        place = tf.clip_by_value(seconds * VALUES_PER_SECOND, 0, len(self.values) - 1)
+        low = tf.cast(tf.floor(place), tf.int32)
+        high = tf.minimum(low + 1, len(self.values) - 1)
+        share = tf.cast(place - tf.floor(place), tf.float32)
+        before, after = (tf.gather(self.values, each) for each in (low, high))
+        return before + share * (after - before)
+
+
+@dataclass(frozen=True)
+class Timelines:
+    """The curves of a recipe for one file.
+
+    Attributes:
+      continuous: timelines of settings that vary within tiles, by dotted key.
+      by_tile: timelines of settings that are constant within each tile, by dotted key.
+      period_seconds: length of a loop; None for a file that is not one.
+    """
+
+    continuous: Mapping[str, Timeline] = field(default_factory=dict)
+    by_tile: Mapping[str, Timeline] = field(default_factory=dict)
+    period_seconds: float | None = None
+
+    @classmethod
+    def of(
+        cls, config: RenderConfig, source: str | Path, options: RenderOptions = DEFAULT_RENDER
+    ) -> "Timelines":
+        """Compute the curves of a recipe for a file.
+
+        Args:
+          config: the recipe.
+          source: the file; its beats are detected if a curve needs them.
+          options: the part of it that is processed.
+
+        Raises:
+          AudioError: if a file cannot be read, or has no regular beats.
+        """
+        if not config.curves and not options.loop:
+            return cls()
+        with audio.part_of(source, options.start_seconds, options.seconds) as part:
+            info = audio.info(part.path)
+            seconds = audio.count_samples(part.path) / info.sample_rate
+            period = seconds if options.loop else None
+            lines = {}
+            for name, curve in config.curves.items():
+                beats = partial(_seconds_to_beats, part.path, Path(source), curve.beats_per_bar)
+                lines[name] = Timeline.sample(curve, seconds, beats, period)
+        continuous = config.continuous_settings
+        return cls(
+            {name: line for name, line in lines.items() if name in continuous},
+            {name: line for name, line in lines.items() if name not in continuous},
+            period,
+        )
+
+
+NO_TIMELINES = Timelines()
+
+
+def evaluate(curve: CurveConfig, times: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the values of a curve with points at some times in its unit, of the same shape.
+
+    >>> curve = CurveConfig(points=[[0, 0], [2, 1]], repeat=True)
+    >>> evaluate(curve, np.array([0.5, 1.0, 2.5])).tolist()
+    [0.25, 0.5, 0.25]
+    """
+    points = np.array(curve.points)
+    times = np.mod(times, curve.period) if curve.repeat else times
+    number = np.clip(np.searchsorted(points[:, 0], times, side="right") - 1, 0, len(points) - 1)
+    later = np.minimum(number + 1, len(points) - 1)
+    start, length = points[number, 0], np.maximum(points[later, 0] - points[number, 0], 1e-9)
+    share = np.clip((times - start) / length, 0, 1)
+    if curve.easing == "step":
+        share = np.zeros_like(share)
+    elif curve.easing == "smooth":
+        share = 0.5 - 0.5 * np.cos(np.pi * share)
+    values: NDArray[np.float64] = points[number, 1] + share * (points[later, 1] - points[number, 1])
+    return values
+
+
+def _seconds_to_beats(
+    part: Path, source: Path, beats_per_bar: int, times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return some times in beats of a recording."""
+    analysis = MelAnalysis(_ANALYSIS_RATE)
+    with audio.Reader(part) as reader:
+        power = analysis.stream_to_power(reader.mid(_ANALYSIS_RATE))
+    frames_per_second = _ANALYSIS_RATE / analysis.spec.hop_samples
+    levels = None if is_silent(power) else normalize_power(power)
+    grid = None if levels is None else find_beats(levels, frames_per_second, beats_per_bar)
+    if grid is None:
+        raise AudioError(
+            f"'{source}' has no regular beats for a curve in beats; give a tempo, or use seconds"
+        )
+    frames = np.arange(len(grid.places))
+    beats: NDArray[np.float64] = np.interp(times * frames_per_second, frames, grid.places)
+    return beats
+
+
+def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that follow the loudness of a recording; after its end, the softest."""
+    with audio.Reader(path) as reader:
+        hop = max(1, round(_LOUDNESS_SECONDS * reader.info.sample_rate))
+        power = np.array(
+            [np.mean(block**2) for block in audio.rechunk(reader.blocks(), hop)], np.float64
+        )
+    if not power.any():
+        raise AudioError(f"'{path}' is silent, so no curve can follow it; use another recording")
+    level_db = 10 * np.log10(power / power.max() + 1e-12)
+    share = np.clip(1 + level_db / curve.range_db, 0, 1)
+    low, high = curve.range
+    centers = (np.arange(len(share)) + 0.5) * _LOUDNESS_SECONDS
+    values: NDArray[np.float64] = low + (high - low) * np.interp(times, centers, share, right=0)
+    return values
+
+
+class CurvedProcessor:
+    """Changes each tile with its own settings; a `rendering.process.TileProcessor`.
+
+    Settings have the value at the middle of a tile. Neighbors are cross-faded, as tiles always are.
+
+    Args:
+      config: the recipe.
+      timelines: its curves; those of `by_tile` are evaluated.
+      build: builds what changes tiles with given settings.
+    """
+
+    def __init__(
+        self,
+        config: RenderConfig,
+        timelines: Timelines,
+        build: Callable[[Any], TileProcessor],
+    ) -> None:
+        self.config = config
+        self.lines = timelines.by_tile
+        self._build = build
+        self._processors: dict[tuple[float, ...], TileProcessor] = {}
+        # With the highest values, so that the number of steps is the largest one.
+        self.base = self._processor({name: max(line.values) for name, line in self.lines.items()})
+        self.grid: TileGrid = replace(self.base.grid, batch=1)
+
+    @property
+    def sample_rate(self) -> int:
+        return self.base.sample_rate
+
+    @property
+    def steps(self) -> int:
+        return self.base.steps
+
+    @property
+    def goal(self) -> Goal | None:
+        return self.base.goal
+
+    def process(
+        self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
+    ) -> tuple[NDArray[Any], Measures]:
+        """Change a tile; see `TileProcessor`."""
+        return self._at(tiles).process(tiles, on_step, apply)
+
+    def compare(self, original: Tiles, changed: Tiles) -> Measures:
+        """Measure a tile; see `TileProcessor`."""
+        return self._at(original).compare(original, changed)
+
+    def _at(self, tiles: Tiles) -> TileProcessor:
+        middle = (tiles.starts[0] + self.grid.samples / 2) / self.sample_rate
+        return self._processor({name: float(line(middle)) for name, line in self.lines.items()})
+
+    def _processor(self, values: Mapping[str, float]) -> TileProcessor:
+        """Return the processor of some values, rounded so that few different ones are built."""
+        rounded = {}
+        for name, value in values.items():
+            low, high = float(min(self.lines[name].values)), float(max(self.lines[name].values))
+            step = (high - low) / _LEVELS or 1.0
+            rounded[name] = float(np.clip(low + step * round((value - low) / step), low, high))
+        key = tuple(rounded.values())
+        if key not in self._processors:
+            self._processors[key] = self._build(with_values(self.config, rounded))
+        return self._processors[key]
+
+
+def curved(
+    config: RenderConfig, timelines: Timelines, build: Callable[[Any], TileProcessor]
+) -> TileProcessor:
+    """Build what changes tiles, with the settings of each tile if some vary from tile to tile.
+
+    Args:
+      config: the recipe.
+      timelines: its curves.
+      build: builds what changes tiles with given settings.
+    """
+    return CurvedProcessor(config, timelines, build) if timelines.by_tile else build(config)
