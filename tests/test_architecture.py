@@ -26,6 +26,7 @@ ORDER = [
     ["training", "synthesis"],
     ["evaluation", "figures"],
     ["reports", "export"],
+    ["studio"],
     ["commands"],
     ["cli"],
     ["__main__"],

@@ -22,6 +22,7 @@ from tfdream.commands import (
     plot,
     redoing,
     spectrograms,
+    studio,
     synthesis,
     training,
 )
@@ -71,6 +72,7 @@ for _command in (
     training.evaluate,
     training.crossvalidate,
     monitoring.monitor,
+    studio.studio,
     models.models,
     training.predict,
     training.layers,

@@ -14,6 +14,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class Config(BaseModel):
     """A frozen group of settings; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The text below a field becomes its description in the schema, which `tfdream studio` shows.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     packaged_in: ClassVar[str] = "."
     """Folder of the packaged configurations of this schema, relative to ``configs``."""

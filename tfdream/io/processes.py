@@ -31,6 +31,24 @@ def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessP
     return ProcessPoolExecutor(workers, context, _initialize_worker, (initialize,))
 
 
+def spawn(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Start a function in a spawned process.
+
+    Args:
+      target: a function of a module.
+      arguments: its arguments, which must be picklable.
+    """
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_run, args=(target, arguments), daemon=True)
+    process.start()
+    return process
+
+
+def _run(target: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    _initialize_worker(None)
+    target(*arguments)
+
+
 def _initialize_worker(initialize: Callable[[], None] | None) -> None:
     """Ignore SIGINT, which the parent handles, and exit when the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,7 @@
+"""Modules that need an optional package are left out where it is not installed."""
+
+from importlib.util import find_spec
+
+collect_ignore = []
+if find_spec("gradio") is None:
+    collect_ignore += [f"tfdream/studio/{name}.py" for name in ("controls", "layout", "page")]

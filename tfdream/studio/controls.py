@@ -1,0 +1,75 @@
+"""Gradio components for the settings of a recipe."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import gradio as gr
+
+from tfdream.studio.settings_panel import MAIN, Setting
+
+_GENERAL = "general"
+
+
+def control(setting: Setting, is_strength: bool = False) -> Any:
+    """Return the component that shows and changes a setting.
+
+    Args:
+      setting: the setting.
+      is_strength: whether it is the strength of the recipe.
+    """
+    label = f"strength ({setting.key})" if is_strength else setting.key
+    info = setting.description or None
+    common: dict[str, Any] = {"label": label, "info": info, "elem_id": element_id(setting.key)}
+    if setting.kind == "switch":
+        return gr.Checkbox(setting.shown, **common)
+    if setting.kind in ("choice", "section"):
+        return gr.Dropdown(list(setting.choices), value=setting.shown, **common)
+    limits = setting.minimum, setting.maximum
+    if setting.kind == "number" and None not in limits and not setting.optional:
+        step = 1 if setting.integer else (limits[1] - limits[0]) / 100  # type: ignore[operator]
+        return gr.Slider(*limits, value=setting.shown, step=step, **common)
+    if setting.kind == "number":
+        return gr.Number(setting.shown, minimum=setting.minimum, maximum=setting.maximum, **common)
+    return gr.Textbox(setting.shown or "", **common)
+
+
+def element_id(key: str) -> str:
+    """Return the identifier of a setting's control in the page.
+
+    >>> element_id("optimizer.step_size")
+    'setting-optimizer-step_size'
+    """
+    return "setting-" + key.replace(".", "-")
+
+
+def place(settings: Sequence[Setting], strength: Sequence[str]) -> list[Any]:
+    """Place the controls of all settings on the page, the main ones first, the others by section.
+
+    Args:
+      settings: the settings of a recipe.
+      strength: settings of the strength; the first that the recipe has is the strength.
+
+    Returns:
+      The components, in the order of the settings.
+    """
+    keys = {setting.key for setting in settings}
+    strongest = next((key for key in strength if key in keys), None)
+    main = [key for key in (strongest, *MAIN) if key in keys]
+    placed: dict[str, Any] = {}
+    for setting in sorted(
+        (setting for setting in settings if setting.key in main),
+        key=lambda setting: main.index(setting.key),
+    ):
+        placed[setting.key] = control(setting, setting.key == strongest)
+    for title, members in _sections([each for each in settings if each.key not in main]):
+        with gr.Accordion(title, open=False, elem_id=f"section-{title}"):
+            for setting in members:
+                placed[setting.key] = control(setting)
+    return [placed[setting.key] for setting in settings]
+
+
+def _sections(settings: Sequence[Setting]) -> Iterator[tuple[str, list[Setting]]]:
+    ordered = sorted(settings, key=lambda setting: setting.group)
+    for group, members in groupby(ordered, key=lambda setting: setting.group):
+        yield group or _GENERAL, list(members)

@@ -1,0 +1,42 @@
+"""What a worker reports about a job."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a job: finished and all steps, and the optimized value or NaN."""
+
+    done: int
+    total: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An intermediate result: the step, its start in the file, a wav file and a PNG file."""
+
+    step: int
+    start_seconds: float
+    sound: Path
+    picture: Path
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a job with its result."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The end of a job with an error, or without one if it was cancelled."""
+
+    message: str
+
+
+Event = Step | Preview | Finished | Failed
+"""Any of them; the last one of a job is `Finished` or `Failed`."""

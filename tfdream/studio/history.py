@@ -1,0 +1,162 @@
+"""Finished jobs: one folder each, with the output, its sidecar, the settings and the result."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tfdream.errors import ConfigError
+from tfdream.io import documents
+from tfdream.io.atomic import write_json, write_text
+from tfdream.studio.equivalent import command
+from tfdream.studio.tasks import TASKS, Job
+
+_ENTRY_FILE = "job.json"
+SETTINGS_FILE = "settings.yaml"
+_NUMBERED = re.compile(r"(\d+)-")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished job.
+
+    Attributes:
+      folder: folder of the entry; its name starts with the number of the job.
+      job: the choices.
+      result: the JSON object of the command.
+      finished: local date and time of the end, in ISO 8601.
+    """
+
+    folder: Path
+    job: Job
+    result: Mapping[str, Any]
+    finished: str
+
+    @property
+    def name(self) -> str:
+        """Name of the entry, which is unique within the history."""
+        return self.folder.name
+
+    @property
+    def output(self) -> Path | None:
+        """The audio file; None if the task writes none, or the file was removed."""
+        path = self.folder / self.job.output_name
+        return path if TASKS[self.job.task].writes_audio and path.is_file() else None
+
+    @property
+    def settings_path(self) -> Path:
+        """YAML file that the option --config accepts, or the choices of a job without recipe."""
+        return self.folder / SETTINGS_FILE
+
+    @property
+    def report_path(self) -> Path:
+        """The report page, which exists if it was requested."""
+        return self.folder / f"{Path(self.job.output_name).stem}.html"
+
+    @property
+    def title(self) -> str:
+        """Name of the entry with recipe, seed, time, and whether it was stopped.
+
+        >>> job = Job("predict", "song.wav", run="genres")
+        >>> Entry(Path("0003-song-predict"), job, {}, "2026-05-04T10:20:30").title
+        '0003-song-predict, 10:20'
+        """
+        parts = [self.name]
+        if self.job.recipe:
+            parts.append(Path(self.job.recipe).stem)
+        seeds = [each for each in self.job.overrides if each.startswith("seed=")]
+        parts += [each.replace("=", " ") for each in seeds]
+        parts.append(self.finished[11:16])
+        return ", ".join(parts) + (" (stopped)" if self.result.get("interrupted") else "")
+
+
+class History:
+    """The finished jobs of a folder.
+
+    Args:
+      folder: folder of the jobs; it is created.
+
+    Raises:
+      ConfigError: if it cannot be written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"folder '{folder}' cannot be created: {error.strerror}") from None
+        for path in self._folders():  # of a process that was killed
+            if not (path / _ENTRY_FILE).is_file():
+                shutil.rmtree(path, ignore_errors=True)
+
+    def reserve(self, job: Job) -> Path:
+        """Create the folder of a job, with a new number, and return it."""
+        number = max((_number(path) for path in self._folders()), default=0) + 1
+        stem = Path(job.output_name).stem
+        while True:
+            path = self.folder / f"{number:04d}-{stem}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+
+    def add(self, folder: Path, job: Job, result: Mapping[str, Any]) -> Entry:
+        """Record a finished job; from then on its folder is part of the history."""
+        entry = Entry(folder, job, result, datetime.now().isoformat(timespec="seconds"))
+        settings = job.settings
+        content = job.as_json() if settings is None else settings.model_dump(mode="json")
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        write_text(entry.settings_path, f"# {command(job)}\n{text}")
+        write_json(
+            folder / _ENTRY_FILE,
+            {
+                "job": job.as_json(),
+                "command": command(job),
+                "finished": entry.finished,
+                "result": result,
+            },
+        )
+        return entry
+
+    def discard(self, folder: Path) -> None:
+        """Remove the folder of a job with everything in it."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def entries(self) -> list[Entry]:
+        """Return the finished jobs, the last one first; damaged entries are left out."""
+        found = []
+        for path in self._folders():
+            try:
+                content = documents.read_json(path / _ENTRY_FILE)
+                job = Job.from_json(content["job"])
+                found.append(Entry(path, job, content["result"], content["finished"]))
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+        return sorted(found, key=lambda entry: -_number(entry.folder))
+
+    def find(self, name: str) -> Entry:
+        """Return a finished job by its name.
+
+        Raises:
+          ConfigError: if there is none.
+        """
+        for entry in self.entries():
+            if entry.name == name:
+                return entry
+        raise ConfigError(f"there is no result '{name}' anymore; choose another one")
+
+    def _folders(self) -> Iterator[Path]:
+        return (path for path in self.folder.iterdir() if _number(path) and path.is_dir())
+
+
+def _number(folder: Path) -> int:
+    match = _NUMBERED.match(folder.name)
+    return int(match[1]) if match else 0

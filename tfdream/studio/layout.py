@@ -1,0 +1,242 @@
+"""The components of the page and their places."""
+
+import abc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tfdream.studio import presentation
+from tfdream.studio.history import History
+from tfdream.studio.jobs import JobQueue, Status
+from tfdream.studio.tasks import FORMATS, TASKS, runs_for
+from tfdream.studio.uploads import Limits
+
+_FOLDER = Path(__file__).parent
+OWN_RUN = "the recipe's own"
+"""Choice of a transfer that uses no other network than that of its recipe."""
+_MOST_SEEDS = 8
+_PREVIEW_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What the page works on.
+
+    Attributes:
+      queue: carries out the jobs.
+      history: the finished jobs.
+      inputs: folder of the loaded recordings.
+      limits: limits of a recording.
+      runs: run folders beside the installed presets.
+      recipes: paths of recipes beside the packaged ones, by task.
+    """
+
+    queue: JobQueue
+    history: History
+    inputs: Path
+    limits: Limits
+    runs: tuple[str, ...] = ()
+    recipes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def recipes_for(self, task: str) -> list[str]:
+        """Return the recipes of a task, the default one first."""
+        return [*TASKS[task].recipes(), *self.recipes.get(task, ())]
+
+    def runs_for(self, task: str) -> list[str]:
+        """Return the choices of a network for a task, the default one first."""
+        chosen = TASKS[task]
+        runs = runs_for(chosen, self.runs)
+        return runs if chosen.needs_run else [OWN_RUN, *runs]
+
+
+class Layout(abc.ABC):
+    """The components of the page.
+
+    Args:
+      studio: what the page works on.
+      page: the page that they are placed on.
+    """
+
+    def __init__(self, studio: Studio, page: gr.Blocks) -> None:
+        self.studio = studio
+        self.page = page
+        gr.Markdown("# tfdream studio")
+        # Paths of the kept copies; the components contain temporary files.
+        self.first_path, self.second_path = gr.State(None), gr.State(None)
+        # Task, recipe and overrides from which the panel is generated.
+        self.panel = gr.State(panel_of("dream", TASKS["dream"].recipe))
+        self.overrides = gr.State(())
+        with gr.Row():
+            with gr.Column(min_width=320):
+                self._place_choices()
+                self._place_panel()
+            with gr.Column(min_width=320):
+                self._place_progress()
+                self._place_results()
+
+    @abc.abstractmethod
+    def show_settings(self) -> None:
+        """Place the controls of the settings."""
+
+    def titles(self) -> list[tuple[str, str]]:
+        """Return the choices of the history."""
+        return [(entry.title, entry.name) for entry in self.studio.history.entries()]
+
+    def _place_choices(self) -> None:
+        dream = TASKS["dream"]
+        self.first = gr.Audio(
+            label=dream.first, sources=["upload"], type="filepath", editable=False, elem_id="first"
+        )
+        self.second = gr.Audio(
+            label=dream.second,
+            sources=["upload"],
+            type="filepath",
+            editable=False,
+            elem_id="second",
+        )
+        self.task = gr.Radio(
+            [(f"{task.name}: {task.purpose}", task.name) for task in TASKS.values()],
+            value="dream",
+            label="task",
+            elem_id="task",
+        )
+        self.recipe = gr.Dropdown(
+            self.studio.recipes_for("dream"), label="recipe", elem_id="recipe"
+        )
+        self.run_choice = gr.Dropdown(
+            self.studio.runs_for("dream"), label="network", elem_id="network"
+        )
+        self.to = gr.Dropdown([], label="target genre", visible=False, elem_id="to")
+
+    def _place_panel(self) -> None:
+        with gr.Group():
+            self.invalid = gr.Markdown(visible=False, elem_id="invalid")
+            self.show_settings()
+
+        with gr.Accordion("part and output", open=False, elem_id="section-output"):
+            self.start = gr.Number(0, label="start in seconds", minimum=0, elem_id="start")
+            self.seconds = gr.Number(
+                None,
+                label="duration in seconds",
+                info="empty: everything",
+                minimum=0,
+                elem_id="seconds",
+            )
+            self.audio_format = gr.Dropdown(
+                list(FORMATS), value="flac", label="format", elem_id="format"
+            )
+            self.bits = gr.Dropdown(
+                [("default", None), ("16", 16), ("24", 24), ("32", 32)],
+                value=None,
+                label="bits per sample",
+                elem_id="bits",
+            )
+            self.keep_falling = gr.Checkbox(
+                False,
+                label="keep falling",
+                info="Also write passages whose objective is worse than before.",
+                elem_id="keep-falling",
+            )
+            self.unknown_below = gr.Number(
+                None,
+                label="unknown below",
+                info="predict: smallest probability of an answer; empty: none",
+                minimum=0,
+                maximum=1,
+                elem_id="unknown-below",
+            )
+        self.every = gr.Number(
+            _PREVIEW_EVERY,
+            label="preview every N steps",
+            info="0: no preview",
+            minimum=0,
+            precision=0,
+            elem_id="every",
+        )
+        self.seeds = gr.Slider(
+            1, _MOST_SEEDS, value=1, step=1, label="number of seeds, side by side", elem_id="seeds"
+        )
+
+    def _place_progress(self) -> None:
+        with gr.Row():
+            self.run = gr.Button("Run", variant="primary", min_width=90, elem_id="run")
+            self.stop = gr.Button("Stop and keep", min_width=90, elem_id="stop")
+            self.cancel = gr.Button("Cancel", variant="stop", min_width=90, elem_id="cancel")
+        self.status = gr.HTML(
+            presentation.status_value(Status()),
+            html_template=_resource("status.html"),
+            elem_id="status",
+            elem_classes="status",
+            js_on_load=None,
+        )
+        self.preview_sound = gr.Audio(
+            label="preview",
+            type="filepath",
+            interactive=False,
+            elem_id="preview-sound",
+            visible=False,
+        )
+        self.preview_picture = gr.Image(
+            label="spectrogram of the preview",
+            type="filepath",
+            interactive=False,
+            elem_id="preview-picture",
+            visible=False,
+            buttons=[],
+        )
+        self.command = gr.Textbox(
+            label="equivalent command",
+            lines=2,
+            max_lines=6,
+            interactive=False,
+            buttons=["copy"],
+            elem_id="command",
+        )
+
+    def _place_results(self) -> None:
+        self.results = gr.Dropdown(
+            self.titles(),
+            value=[],
+            label="history: results to play and compare",
+            multiselect=True,
+            elem_id="results",
+        )
+        self.players = gr.HTML(
+            [],
+            html_template=_resource("players.html"),
+            js_on_load=_resource("players.js"),
+            elem_id="players",
+        )
+        gr.Markdown("Press a name, or its number on the keyboard, to switch at the same position.")
+        self.findings = gr.Markdown(elem_id="findings")
+        with gr.Row():
+            self.again = gr.Button("Repeat", min_width=90, elem_id="again")
+            self.use = gr.Button("Use its settings", min_width=90, elem_id="use")
+            self.make_report = gr.Button("Make report page", min_width=90, elem_id="make-report")
+        with gr.Row():
+            self.get_audio = gr.DownloadButton(
+                "Download audio", interactive=False, min_width=90, elem_id="get-audio"
+            )
+            self.get_settings = gr.DownloadButton(
+                "Download settings", interactive=False, min_width=90, elem_id="get-settings"
+            )
+            self.get_report = gr.DownloadButton(
+                "Download page", interactive=False, min_width=90, elem_id="get-report"
+            )
+        with gr.Accordion("all measures", open=False, elem_id="section-measures"):
+            self.measures = gr.Dataframe(interactive=False, wrap=True, elem_id="measures")
+        with gr.Accordion("all settings", open=False, elem_id="section-settings"):
+            self.settings = gr.Code(
+                language="yaml", interactive=False, lines=3, max_lines=30, elem_id="settings"
+            )
+
+
+def panel_of(task: str, recipe: str | None, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return from which settings the controls are generated."""
+    return {"task": task, "recipe": recipe or "", "overrides": list(overrides)}
+
+
+def _resource(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
