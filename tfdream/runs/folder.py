@@ -207,11 +207,15 @@ class RunFolder:
                 file.attrs["history"] = json.dumps(history)
 
     def load_resume_state(self, model: keras.Model) -> list[dict[str, float]]:
-        """Restore a `TimedModel` and its optimizers; return the history of the finished epochs."""
+        """Restore a `TimedModel` and its optimizers; return the history of the finished epochs.
+
+        The optimizers are built in any case: if the first step created their variables, TensorFlow
+        would trace it twice.
+        """
+        model.build_optimizers()
         if not self.resume_path.is_file():
             return []
         try:
-            model.build_optimizers()
             weights.load(model, self.resume_path)
             with h5py.File(self.resume_path, "r") as file:
                 text = str(file.attrs["history"])
