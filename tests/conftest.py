@@ -76,13 +76,13 @@ model:
   options: {units: 4, heads: 2, encoder_blocks: 1, decoder_units: 4, decoder_blocks: 1, kernel: 3}
 training:
   epochs: 2
-  batch_size: 2
+  batch_size: 6
   learning_rate: 0.01
   warmup_epochs: 0
   crop_seconds: 0.5
   noise_share: 0.5
   band_limit_share: 0.5
-  seed: 9
+  seed: 2
 """
 
 

@@ -12,6 +12,8 @@ from tfdream.training.pretrained import FeatureExtractor, layers_after, load_wei
 from tfdream.training.train import TrainOptions, train
 
 HEAD = ("training.trainable=head", "training.epochs=2")
+# Graphs of training steps are tested in test_classification.py.
+EAGERLY = pytest.mark.usefixtures("eagerly")
 
 
 def from_run(configure, run, *overrides):
@@ -51,6 +53,7 @@ def test_embeddings_are_those_of_the_network(run, loaded):
     assert frontend.shape(8000) == expected.shape[1:]
 
 
+@EAGERLY
 def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(
     configure, run, dataset, loaded, tmp_path
 ):
@@ -68,6 +71,7 @@ def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(
     assert accuracy > 0.8
 
 
+@EAGERLY
 def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
     config = from_run(configure, run, "training.trainable=head", "training.features=conv2")
     result = train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
@@ -81,6 +85,7 @@ def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
         load_weights(network, config, run.labels)
 
 
+@EAGERLY
 def test_interrupted_training_of_a_head_continues_exactly(configure, run, dataset, tmp_path):
     config = from_run(configure, run, *HEAD)
     train(config, dataset, tmp_path / "at once", TrainOptions(test_fold=1))
