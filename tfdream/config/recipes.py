@@ -186,6 +186,11 @@ class FeatureNetworkConfig(Config):
 NetworkConfig = Annotated[RunNetworkConfig | FeatureNetworkConfig, Field(discriminator="kind")]
 
 
+Statistic = Literal["envelope", "modulation", "autocorrelation"]
+"""A statistic of sound over time: the spectral envelope, the modulation of bands at several time
+scales, or the autocorrelation of onsets."""
+
+
 class TransferConfig(Recipe):
     """Settings of `transfer` by gradients: layers of style and content, weights, optimization."""
 
@@ -206,6 +211,9 @@ class TransferConfig(Recipe):
     loss is then relative to its initial value."""
     keep_weight: NotNegative = 1.0
     """Weight of the distance of each of them, relative to its energy in the content."""
+    style_statistics: dict[Statistic, NotNegative] = Field(default_factory=dict)
+    """Weight of each statistic of the style over time, which do not depend on pitch. The style
+    loss and each of them are then relative to their initial values."""
     gram: Literal["channels", "time"] = "channels"
     gram_normalization: Literal["gatys", "mse", "normalized_mse"] = "gatys"
     """Scale of the squared difference of Gram matrices: Gatys et al.'s, the mean square of matrices
@@ -237,6 +245,10 @@ class MappingConfig(RenderConfig):
     """Level of sound that replaces the amplification of those bands, relative to the style's
     expected level: the content itself, distorted. null adds none."""
 
+    @property
+    def continuous_settings(self) -> tuple[str, ...]:
+        return "mix", "mask.strength", "style_strength"
+
 
 class TimbreConfig(MappingConfig):
     """Settings of `transfer` with method=timbre: gains that follow the notes of the content.
@@ -244,10 +256,6 @@ class TimbreConfig(MappingConfig):
     >>> TimbreConfig(method="timbre").style_strength
     1.0
     """
-
-    @property
-    def continuous_settings(self) -> tuple[str, ...]:
-        return "mix", "mask.strength", "style_strength"
 
     packaged_in: ClassVar[str] = "transfer"
     method: Literal["timbre"]

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -130,6 +131,8 @@ def _call(
         sender.send(("result", function(report, *args, **kwargs)))
     except Exception as error:
         sender.send(("error", error))
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123, the parent reports the error
+        raise
 
 
 class _Sender(logging.Handler):

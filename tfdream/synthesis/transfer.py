@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfdream import audio
 from tfdream.config import (
@@ -25,11 +24,9 @@ from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run, TransferRun
 from tfdream.signal.images import Size
-from tfdream.synthesis.ascent import musical
-from tfdream.synthesis.ascent.gram import extract_grams, full_tiles, style
+from tfdream.synthesis.ascent.gram import full_tiles
+from tfdream.synthesis.ascent.losses import transfer_losses, weighted_loss
 from tfdream.synthesis.ascent.objectives import Objective
-from tfdream.synthesis.ascent.objectives.base import relative, total
-from tfdream.synthesis.ascent.objectives.original import content
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.mapping import (
     GainModel,
@@ -40,13 +37,13 @@ from tfdream.synthesis.mapping import (
 )
 from tfdream.synthesis.musaic import Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.curves import (
     NO_TIMELINES,
     CurvedProcessor,
     Timelines,
     curved,
 )
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
@@ -181,9 +178,9 @@ class GradientTransfer(StyleTransfer):
         return total_steps(self.config)
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
-        assert isinstance(processor, TileOptimizer)
         if isinstance(processor, CurvedProcessor):
             processor = processor.base
+        assert isinstance(processor, TileOptimizer)
         return {"objective": processor.compiled.objective.name}
 
     def tile_optimizer(self, resampled: bool, samples: int = 0) -> TileOptimizer:
@@ -297,8 +294,8 @@ def style_tile_optimizer(
       audio_model: network and frontend.
       config: as for `transfer`.
       resampled: whether the content has another sample rate than the model.
-
       timelines: curves of settings that vary within tiles.
+
     Raises:
       AudioError, ConfigError, ModelError: if the style or the settings do not fit.
     """
@@ -312,49 +309,6 @@ def style_tile_optimizer(
     return build_tile_optimizer(
         audio_model, config, Objectives(build, goal), resampled, init, timelines=timelines
     )
-
-
-def transfer_losses(
-    style_path: str | Path, audio_model: AudioModel, config: TransferConfig, size: Size | None
-) -> dict[str, Objective]:
-    """Return the losses by name: of the style, of the content if it has layers, of what is kept."""
-    grams = extract_grams(style_path, audio_model, config, size)
-    styles = [
-        style(layer, weight, grams[layer], config.gram, config.gram_normalization)
-        for layer, weight in config.style_layers.items()
-    ]
-    losses = {"style_loss": total(styles)}
-    if config.content_layers:
-        contents = [weight * content(layer) for layer, weight in config.content_layers.items()]
-        losses["content_loss"] = total(contents)
-    for kept in config.keep:
-        losses[f"{kept}_loss"] = (
-            musical.rhythm()
-            if kept == "rhythm"
-            else musical.harmony(audio_model.frontend, audio_model.sample_rate)
-        )
-    return losses
-
-
-def weighted_loss(losses: dict[str, Objective], config: TransferConfig) -> Objective:
-    """Return the weighted sum of all losses.
-
-    With `style_strength` or `keep` the losses are relative: to the style loss of the original, and
-    to the energy of the original's activations, so that none dominates because of its scale.
-    """
-    style_loss, content_loss = losses["style_loss"], losses.get("content_loss")
-    style_weight, content_weight = config.style_weight, config.content_weight
-    if config.style_strength is not None:
-        style_weight, content_weight = config.style_strength, 1 - config.style_strength
-    if config.style_strength is not None or config.keep:
-        style_loss = relative(style_loss, to=tf.identity)
-        content_loss = content_loss and relative(content_loss, to=tf.zeros_like)
-    weighted = style_weight * style_loss
-    if content_loss is not None and content_weight:
-        weighted += content_weight * content_loss
-    for kept in config.keep:
-        weighted += config.keep_weight * losses[f"{kept}_loss"]
-    return weighted
 
 
 def build_audio_model(config: TransferConfig, run: Run | None) -> AudioModel:
