@@ -4,7 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,12 +107,18 @@ class Rendering:
       file_format: format of standard output, or None.
       force: overwrite existing outputs.
       curves: curves of settings by dotted key.
+      part: the part of a recording that is processed, or None.
+      stems: files of stems by name.
+      loop: the end of the output continues into its beginning.
     """
 
     bits: int | None
     file_format: str | None
     force: bool
     curves: dict[str, Any]
+    part: str | None = None
+    stems: dict[str, str] = field(default_factory=dict)
+    loop: bool = False
 
     @property
     def overrides(self) -> list[str]:
@@ -140,10 +146,46 @@ class Rendering:
         from tfdream.synthesis.rendering.options import RenderOptions
 
         return RenderOptions(
-            self.bits, self.force, start_seconds, seconds, save_every, keep_falling
+            bits=self.bits,
+            force=self.force,
+            start_seconds=start_seconds,
+            seconds=seconds,
+            save_every=save_every,
+            keep_falling=keep_falling,
+            part=self.part,
+            stems=self.stems,
+            loop=self.loop,
         )
 
 
+def _stems(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, str]:
+    stems = {}
+    for text in value.split(",") if value else ():
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise click.BadParameter(
+                f"'{text}' is not NAME=AUDIO, such as drums=drums.wav", context, parameter
+            )
+        stems[name] = path
+    return stems
+
+
+_PART_OPTIONS = (
+    click.option(
+        "--part",
+        metavar="harmonic|percussive|mid|side|STEM",
+        help="Process this part of the recording only, and add the unchanged rest.",
+    ),
+    click.option(
+        "--stems",
+        metavar="NAME=AUDIO,…",
+        callback=_stems,
+        help="Stems of the recording that another program separated, for --part NAME.",
+    ),
+    click.option(
+        "--loop", is_flag=True, help="Let the end of the output continue into its beginning."
+    ),
+)
 _OPTIONS = (
     click.option(
         "--curve",
@@ -169,21 +211,35 @@ _OPTIONS = (
 )
 
 
-def rendering_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command with the options; it receives them as one argument, `rendering`."""
+def rendering_options(
+    parts: bool = True,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command with the options; it receives them as one argument, `rendering`.
 
-    @functools.wraps(function)
-    def with_rendering(
-        bits: int | None,
-        file_format: str | None,
-        force: bool,
-        curves: dict[str, Any],
-        followers: dict[str, Any],
-        **arguments: Any,
-    ) -> Any:
-        rendering = Rendering(bits, file_format, force, curves | followers)
-        return function(rendering=rendering, **arguments)
+    Args:
+      parts: include the options of parts and loops of a recording.
+    """
 
-    for option in reversed(_OPTIONS):
-        with_rendering = option(with_rendering)
-    return with_rendering
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def with_rendering(
+            bits: int | None,
+            file_format: str | None,
+            force: bool,
+            curves: dict[str, Any],
+            followers: dict[str, Any],
+            part: str | None = None,
+            stems: dict[str, str] | None = None,
+            loop: bool = False,
+            **arguments: Any,
+        ) -> Any:
+            rendering = Rendering(
+                bits, file_format, force, curves | followers, part, stems or {}, loop
+            )
+            return function(rendering=rendering, **arguments)
+
+        for option in reversed((*_PART_OPTIONS, *_OPTIONS) if parts else _OPTIONS):
+            with_rendering = option(with_rendering)
+        return with_rendering
+
+    return decorate

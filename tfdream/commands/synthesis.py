@@ -48,7 +48,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 @options.seed
 @options.filter_band
 @options.overriding
-@rendering_options
+@rendering_options()
 @result_options()
 def dream(
     paths: tuple[Path, ...],
@@ -161,7 +161,7 @@ def dream(
 @options.seed
 @options.filter_band
 @options.overriding
-@rendering_options
+@rendering_options()
 @result_options()
 def transfer(
     content: Path,
@@ -238,7 +238,7 @@ def transfer(
 )
 @options.filter_band
 @options.overriding
-@rendering_options
+@rendering_options()
 @result_options()
 def translate(
     source: Path,
@@ -317,7 +317,7 @@ def translate(
 @options.seed
 @options.filter_band
 @options.overriding
-@rendering_options
+@rendering_options(parts=False)
 @result_options()
 def generate(
     output: Path,

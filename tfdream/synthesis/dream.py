@@ -19,6 +19,7 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.sources import prepared
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
     Objectives,
@@ -129,17 +130,16 @@ class Dreamer:
           AudioError, ConfigError: if the file or the settings do not fit.
         """
         source, output = Path(source), Path(output)
-        timelines = Timelines.of(self.config, source, options)
-        processor = self.processor(source, timelines)
-        check_outputs(output, options, processor.steps, (source, self.guide))
-        with sidecar.claim(output):
-            provenance = self.provenance(source, options)
-            options = tags.tagged(options, provenance)
-            result = process_file(
-                source, output, processor, self.config, options, progress, timelines
-            )
-            result["objective"] = self.objective.name
-            sidecar.write(output, provenance, result)
+        sidecar.check_output(output, options.bits, options.force, (source, self.guide))
+        with prepared(source, options, self.config) as part:
+            processor = self.processor(part.path, part.timelines)
+            check_outputs(output, options, processor.steps, (source, self.guide))
+            with sidecar.claim(output):
+                provenance = self.provenance(source, options)
+                tagged = tags.tagged(part.options, provenance)
+                result = process_file(part, output, processor, self.config, tagged, progress)
+                result["objective"] = self.objective.name
+                sidecar.write(output, provenance, result)
         return result
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:

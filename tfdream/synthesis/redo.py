@@ -56,6 +56,8 @@ class _RenderTag(_Tag):
     start_seconds: NotNegative
     seconds: Positive | None
     keep_falling: bool
+    part: str | None
+    stems: dict[str, str]
     loop: bool
 
     def options(self, options: OutputOptions) -> RenderOptions:
@@ -67,6 +69,8 @@ class _RenderTag(_Tag):
             start_seconds=self.start_seconds,
             seconds=self.seconds,
             keep_falling=self.keep_falling,
+            part=self.part,
+            stems=self.stems,
             loop=self.loop,
         )
 

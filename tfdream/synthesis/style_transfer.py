@@ -17,6 +17,7 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, log_notes, process_file
 from tfdream.synthesis.rendering.processor import TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.sources import prepared
 
 
 class StyleTransfer(abc.ABC):
@@ -69,14 +70,11 @@ class StyleTransfer(abc.ABC):
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
         check_outputs(output, options, self.steps, (content_path, self.style_path))
-        timelines = Timelines.of(self.config, content_path, options)
-        processor = self.processor(content_path, options, timelines)
-        with sidecar.claim(output):
+        with prepared(content_path, options, self.config) as part, sidecar.claim(output):
+            processor = self.processor(part.path, part.options, part.timelines)
             provenance = self.provenance(content_path, options)
-            options = tags.tagged(options, provenance)
-            result = process_file(
-                content_path, output, processor, self.config, options, progress, timelines
-            )
+            tagged = tags.tagged(part.options, provenance)
+            result = process_file(part, output, processor, self.config, tagged, progress)
             result |= self.details(processor)
             result["notes"] += [f"style: {note}" for note in self.style_notes]
             sidecar.write(output, provenance, result)

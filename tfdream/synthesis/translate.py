@@ -25,6 +25,7 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import OnStep, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.sources import prepared
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 
@@ -225,15 +226,12 @@ class Translation:
     ) -> dict[str, Any]:
         """Translate a file, and measure the written file; see `translate`."""
         source, output = Path(source), Path(output)
-        timelines = Timelines.of(self.config, source, options)
-        processor = self.processor(timelines)
-        check_outputs(output, options, processor.steps, (source,))
-        with sidecar.claim(output):
+        check_outputs(output, options, self.translator.steps, (source,))
+        with prepared(source, options, self.config) as part, sidecar.claim(output):
+            processor = self.processor(part.timelines)
             provenance = self.provenance(source, options)
-            options = tags.tagged(options, provenance)
-            result = process_file(
-                source, output, processor, self.config, options, progress, timelines
-            )
+            tagged = tags.tagged(part.options, provenance)
+            result = process_file(part, output, processor, self.config, tagged, progress)
             result["direction"] = self.direction
             sidecar.write(output, provenance, result)
         return result

@@ -13,6 +13,7 @@ from tfdream.synthesis.mapping.processor import GainProcessor
 from tfdream.synthesis.rendering.curves import CurvedProcessor, Timeline, Timelines
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import TileGrid
 
 RATE = 8000
@@ -149,11 +150,8 @@ def test_mix_varies_from_sample_to_sample(tmp_path):
     soundfile.write(tmp_path / "in.wav", np.zeros(4 * RATE), RATE)
     config = DreamConfig(normalize="limit", curves={"mix": {"points": [[1, 0], [3, 1]]}})
     lines = Timelines.of(config, tmp_path / "in.wav")
-    options = RenderOptions(bits=32)
-    process_file(
-        *(tmp_path / "in.wav", tmp_path / "out.wav", Louder(), config, options),
-        timelines=lines,
-    )
+    source = Source(tmp_path / "in.wav", timelines=lines)
+    process_file(source, tmp_path / "out.wav", Louder(), config, RenderOptions(bits=32))
     change, _ = soundfile.read(tmp_path / "out.wav")
     seconds = np.arange(len(change)) / RATE
     np.testing.assert_allclose(change, 0.25 * np.clip((seconds - 1) / 2, 0, 1), atol=1e-5)

@@ -1,6 +1,6 @@
 """Options of a call that renders a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,6 +52,9 @@ class RenderOptions(OutputOptions):
       start_seconds: start of the part of the source that is processed and written.
       seconds: length of that part; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.
+      part: the part that is processed: harmonic, percussive, mid, side, or one of `stems`; None
+        processes all.
+      stems: audio files of separated parts, by name.
       loop: the end of the output continues into its beginning.
       keep_falling: write the change of tiles whose objective is worse than before, too; by default
         they stay unchanged.
@@ -64,6 +67,8 @@ class RenderOptions(OutputOptions):
     seconds: float | None = None
     save_every: int | None = None
     keep_falling: bool = False
+    part: str | None = None
+    stems: Mapping[str, str] = field(default_factory=dict)
     loop: bool = False
 
     def settings(self) -> dict[str, object]:
@@ -73,6 +78,8 @@ class RenderOptions(OutputOptions):
             "seconds": self.seconds,
             "bits": self.bits,
             "keep_falling": self.keep_falling,
+            "part": self.part,
+            "stems": dict(self.stems),
             "loop": self.loop,
         }
 

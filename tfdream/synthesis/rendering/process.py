@@ -16,13 +16,15 @@ from tfdream.audio.notes import examine
 from tfdream.config import Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
+from tfdream.synthesis.rendering.curves import Timeline
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
+from tfdream.synthesis.rendering.mixdown import seam
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import (
     Finish,
     Tiles,
@@ -53,49 +55,50 @@ def check_outputs(
 
 
 def process_file(
-    source: Path,
+    source: Path | Source,
     output: Path,
     processor: TileProcessor,
     config: RenderConfig = _DEFAULT_CONFIG,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
-    timelines: Timelines = NO_TIMELINES,
 ) -> dict[str, Any]:
     """Change a file, or a part of it, and measure the written file.
 
     Args:
-      source: any audio file.
+      source: any audio file, or what is processed of it, with its own options.
       output: the file to write.
       processor: changes the tiles.
       config: share of the change, filters and level of the output.
       options: bits, part of the source, tag, and snapshots, which have none; `force` is checked by
         the caller.
       progress: receives finished and all steps; if it returns True, the rest stays unchanged.
-      timelines: curves of the recipe, of which ``mix`` is used.
 
     Returns:
       Every measure of the tiles, and with the suffix `_rendered` those of the written file (means
       over the tiles, weighted by their share of signal), spectral_convergence_db, steps,
       audio_seconds, compute_seconds, and the properties of the output, see `audio.Written`; for a
-      processor with a goal, `Goal.key` and unchanged_tiles, the number of tiles that were left
-      unchanged because the goal's measure got worse; snapshots, if there are any; interrupted and
-      changed_seconds, if stopped; notes on the input (see `audio.notes`), the level and the goal.
+      loop, seam_step and largest_step, see `mixdown.seam`; for a processor with a goal, `Goal.key`
+      and unchanged_tiles, the number of tiles that were left unchanged because the goal's measure
+      got worse; snapshots, if there are any; interrupted and changed_seconds, if stopped; notes on
+      the input (see `audio.notes`), the level and the goal.
     """
-    with audio.part_of(source, options.start_seconds, options.seconds) as part:
-        mix = timelines.continuous.get("mix", config.mix)
-        return _Job(part, output, processor, options, progress, mix).run(config)
+    if isinstance(source, Path):
+        source = Source(source)
+    with audio.part_of(source.path, options.start_seconds, options.seconds) as part:
+        return _Job(source, part, output, processor, config, options, progress).run()
 
 
 @dataclass
 class _Job:
     """The processing of one file."""
 
+    prepared: Source
     part: audio.Part
     output: Path
     processor: TileProcessor
+    config: RenderConfig
     options: RenderOptions
     progress: ProgressFn
-    mix: Timeline | float
     measures: WeightedMeans = field(default_factory=WeightedMeans)
     goal_check: GoalCheck = field(init=False)
     total: int = 0
@@ -110,14 +113,14 @@ class _Job:
         """The file that contains what is processed."""
         return self.part.path
 
-    def run(self, config: RenderConfig) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
         input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
         log_notes(self.source, input_notes)
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
-        gain = _normalizing_gain(config.normalize, self.source)
-        finish = Finish(self.options.bits, gain, config.filter)
+        gain = _normalizing_gain(self.config.normalize, self.prepared.original or self.source)
+        finish = Finish(self.options.bits, gain, self.config.filter, self.prepared.mixdown)
         tagged = replace(finish, tag=self.options.tag)
         paths = []
         with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
@@ -134,7 +137,7 @@ class _Job:
             "output": str(self.output),
             **self.measures.means(),
             "spectral_convergence_db": self.measures.convergence_db(),
-            **_measure_file(self.processor, self.source, self.output),
+            **self._measure_file(written),
             "steps": self.done,
             "audio_seconds": audio_seconds,
             "compute_seconds": round(time.perf_counter() - started, 3),
@@ -144,6 +147,8 @@ class _Job:
         notes = [*level_notes(written), *self.goal_check.notes(result)]
         log_notes(self.output, notes)
         result["notes"] = [*input_notes, *notes]
+        if self.prepared.mixdown.loop_samples is not None:
+            result |= seam(self.output)
         if paths:
             result["snapshots"] = [str(path) for path in paths]
         if self.stopped_at_seconds is not None:
@@ -187,7 +192,7 @@ class _Job:
 
     def _mixed(self, tiles: Tiles, changed: NDArray[Any]) -> NDArray[Any]:
         """Return the share of the change in changed channels that the output has."""
-        mix: Any = self.mix
+        mix: Any = self.prepared.timelines.continuous.get("mix", self.config.mix)
         if isinstance(mix, Timeline):
             seconds = tiles.starts[:, np.newaxis] + np.arange(changed.shape[1])
             mix = mix(seconds / self.processor.sample_rate)[..., np.newaxis]
@@ -195,6 +200,24 @@ class _Job:
             return changed
         mixed: NDArray[Any] = tiles.channels + np.float32(mix) * (changed - tiles.channels)
         return mixed
+
+    def _measure_file(self, written: audio.Written) -> dict[str, float]:
+        """Return the measures of the written file, compared with its source tile by tile.
+
+        Of an output that has a rest, it is the part that is measured.
+        """
+        measures = WeightedMeans()
+        pairs = tile_pairs(
+            self.prepared.reference or self.source,
+            self.output,
+            self.processor.sample_rate,
+            self.processor.grid,
+            self.prepared.mixdown,
+            10 ** (written.gain_db / 20),
+        )
+        for original, tiles in pairs:
+            measures.add(self.processor.compare(original, tiles), original.weights)
+        return {f"{name}_rendered": value for name, value in measures.means().items()}
 
 
 def log_notes(path: str | Path, notes: Iterable[str]) -> None:
@@ -229,11 +252,3 @@ def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | No
 
         return match
     return lambda written: normalize / written.peak if written.peak else 1.0
-
-
-def _measure_file(processor: TileProcessor, source: Path, changed: Path) -> dict[str, float]:
-    """Return the measures of a written file, compared with its source tile by tile."""
-    measures = WeightedMeans()
-    for original, tiles in tile_pairs(source, changed, processor.sample_rate, processor.grid):
-        measures.add(processor.compare(original, tiles), original.weights)
-    return {f"{name}_rendered": value for name, value in measures.means().items()}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import FilterConfig, TilesConfig
 from tfdream.errors import ConfigError
+from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
 
 
 class Tiles(NamedTuple):
@@ -51,21 +52,26 @@ class Finish:
       bits: bits per sample, see `audio.write_blocks`.
       gain: level, see `audio.write_blocks`.
       filters: filters, before the level.
+      mixdown: makes the output from the changed part; its rest is added before the filters.
       tag: comment in the tags of the file.
     """
 
     bits: int | None = None
     gain: audio.Gain | None = None
     filters: FilterConfig = field(default_factory=FilterConfig)
+    mixdown: Mixdown = NO_MIXDOWN
     tag: str | None = None
 
     def write(
         self, output: str | Path, blocks: Iterable[NDArray[Any]], sample_rate: int, channels: int
     ) -> audio.Written:
         """Filter and write a stream of blocks; see `audio.write_blocks`."""
-        filtered = audio.apply_filters(blocks, sample_rate, self.filters)
+        channels = self.mixdown.channels(channels)
+        mixed = self.mixdown.mix(iter(blocks))
+        filtered = audio.apply_filters(mixed, sample_rate, self.filters)
+        closed = self.mixdown.close_loop(filtered, sample_rate, channels)
         return audio.write_blocks(
-            output, filtered, sample_rate, channels, self.bits, self.gain, self.tag
+            output, closed, sample_rate, channels, self.bits, self.gain, self.tag
         )
 
 
@@ -184,13 +190,28 @@ def mid_tiles(reader: audio.Reader, sample_rate: int, grid: TileGrid) -> Iterato
 
 
 def tile_pairs(
-    source: str | Path, changed: str | Path, sample_rate: int, grid: TileGrid
+    source: str | Path,
+    changed: str | Path,
+    sample_rate: int,
+    grid: TileGrid,
+    mixdown: Mixdown = NO_MIXDOWN,
+    factor: float = 1.0,
 ) -> Iterator[tuple[Tiles, Tiles]]:
-    """Yield pairs of tiles of two files' mid signals."""
+    """Yield pairs of tiles of two files' mid signals.
+
+    Args:
+      source: the original.
+      changed: the output.
+      sample_rate: sample rate of the tiles in Hz.
+      grid: positions of the tiles.
+      mixdown: how the output was made from the part that is compared.
+      factor: gain that was applied to the output.
+    """
     with audio.Reader(source) as before, audio.Reader(changed) as after:
+        part = audio.mid(mixdown.extract(after.blocks(), factor))
         yield from zip(
             mid_tiles(before, sample_rate, grid),
-            mid_tiles(after, sample_rate, grid),
+            grid.cut(audio.resample(part, after.info.sample_rate, sample_rate)),
             strict=False,  # a file that is longer by a sample than its header may have one more
         )
 

@@ -1,0 +1,169 @@
+"""Parts of recordings and loops."""
+
+import numpy as np
+import pytest
+import soundfile
+from calling import invoke
+from strategies import noise
+
+from tfdream.config import RenderConfig
+from tfdream.errors import AudioError, ConfigError
+from tfdream.synthesis.rendering.mixdown import seam
+from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.rendering.sources import prepared
+from tfdream.synthesis.rendering.tiles import TileGrid
+
+RATE = 8000
+SAMPLES = 3 * RATE
+CONFIG = RenderConfig(tiles={"overlap_seconds": 0.25})
+
+
+class Change:
+    """Replaces tiles by a function of their channels and times; a tile processor."""
+
+    sample_rate, steps, goal = RATE, 1, None
+    grid = TileGrid(samples=RATE, overlap=RATE // 4)
+
+    def __init__(self, function):
+        self.function, self.compared = function, []
+
+    def process(self, tiles, on_step=lambda value, render: None, apply=True):
+        seconds = (tiles.starts[:, np.newaxis] + np.arange(self.grid.samples)) / RATE
+        changed = self.function(tiles.channels, seconds[..., np.newaxis])
+        return changed.astype(np.float32), {}
+
+    def compare(self, original, changed):
+        self.compared.append((original.waveforms, changed.waveforms))
+        return {}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Noise in two channels; of a file with 32 bits."""
+    path = tmp_path / "in.wav"
+    soundfile.write(path, noise(SAMPLES, 2, peak=0.3), RATE, "FLOAT")
+    return path
+
+
+def process(path, function, **options):
+    """Return the output of a change, and the processor."""
+    processor, output = Change(function), path.with_name("out.wav")
+    options = RenderOptions(bits=32, **options)
+    with prepared(path, options, CONFIG) as source:
+        result = process_file(source, output, processor, CONFIG, source.options)
+    return soundfile.read(output, dtype="float32")[0], processor, result
+
+
+# Parts
+
+
+def test_a_part_and_its_rest_are_the_recording(path):
+    original, _ = soundfile.read(path, dtype="float32")
+    for part in ("harmonic", "percussive", "mid", "side"):
+        output, _, result = process(path, lambda channels, seconds: channels, part=part)
+        np.testing.assert_allclose(output, original, atol=1e-7)  # half a unit of float32
+        assert (result["channels"], result["samples"]) == original.shape[::-1]
+
+
+def test_only_the_part_changes(path):
+    original, _ = soundfile.read(path, dtype="float32")
+    for part, sign in (("mid", 1), ("side", -1)):
+        output, processor, _ = process(path, lambda channels, seconds: 0 * channels, part=part)
+        removed = (original[:, 0] + sign * original[:, 1]) / 2
+        expected = original - np.stack([removed, sign * removed], axis=1)
+        np.testing.assert_allclose(output, expected, atol=1e-6)
+        before, after = processor.compared[1]
+        np.testing.assert_allclose(before[0], removed[6000:14000], atol=1e-6)
+        np.testing.assert_allclose(after, 0, atol=1e-6)
+
+
+def test_clicks_are_percussive_and_tones_harmonic(tmp_path):
+    seconds = np.arange(SAMPLES) / RATE
+    tone = 0.2 * np.sin(2 * np.pi * 440 * seconds)
+    clicks = np.zeros(SAMPLES)
+    clicks[2000::4000] = 0.8
+    soundfile.write(tmp_path / "in.wav", tone + clicks, RATE, "FLOAT")
+    inside = slice(2500, -2500)
+    for part, expected in (("harmonic", clicks), ("percussive", tone)):
+        rest, _, _ = process(tmp_path / "in.wav", lambda channels, _: 0 * channels, part=part)
+        error = np.square(rest - expected)[inside].sum() / np.square(expected)[inside].sum()
+        assert error < 0.15, part
+
+
+def test_the_rest_of_a_stem_is_bit_identical(path, tmp_path):
+    drums = noise(SAMPLES, 2, peak=0.2, seed=1)
+    drums[RATE:] = 0
+    soundfile.write(tmp_path / "drums.wav", drums, RATE, "FLOAT")
+    options = {"part": "drums", "stems": {"drums": str(tmp_path / "drums.wav"), "bass": str(path)}}
+    original, _ = soundfile.read(path, dtype="float32")
+    output, _, _ = process(path, lambda channels, _: 2 * channels, **options)
+    np.testing.assert_array_equal(output[RATE:], original[RATE:])
+    np.testing.assert_allclose(output, original + drums, atol=1e-6)
+    part = {"start_seconds": 0.5, "seconds": 1.5}
+    excerpt, _, _ = process(path, lambda channels, _: 2 * channels, **options, **part)
+    np.testing.assert_array_equal(excerpt[RATE // 2 :], original[RATE : 2 * RATE])
+    np.testing.assert_allclose(excerpt, output[RATE // 2 : 2 * RATE], atol=1e-6)
+
+
+def test_parts_that_do_not_fit_are_errors(path, tmp_path):
+    soundfile.write(tmp_path / "mono.wav", noise(SAMPLES), RATE)
+    soundfile.write(tmp_path / "short.wav", noise(100, 2), RATE)
+    for source, options, words in (
+        (path, {"part": "bass"}, "none of harmonic"),
+        (path, {"stems": {"a": "b.wav"}}, "stems are given"),
+        (path, {"part": "a", "stems": {"a": "mono.wav"}}, "8000 Hz and 1 channels"),
+        (path, {"part": "a", "stems": {"a": "short.wav"}}, "100 samples, the recording 24000"),
+        (tmp_path / "mono.wav", {"part": "side"}, "needs 2 channels"),
+    ):
+        stems = {name: str(tmp_path / file) for name, file in options.get("stems", {}).items()}
+        with pytest.raises((AudioError, ConfigError), match=words):
+            process(source, lambda channels, _: channels, **{**options, "stems": stems})
+    assert not (tmp_path / "out.wav").exists()
+    result = invoke("dream", path, tmp_path / "out.wav", "--stems", "a")
+    assert (result.exit_code, "is not NAME=AUDIO" in result.stderr) == (2, True)
+
+
+# Loops
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """A tone of 440 Hz, whose end continues into its start."""
+    path = tmp_path / "in.wav"
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(SAMPLES) / RATE)
+    soundfile.write(path, tone, RATE, "FLOAT")
+    return path
+
+
+def test_a_change_of_a_loop_has_no_step_at_its_seam(loop):
+    def drift(channels, seconds):
+        return channels * (1 + 0.3 * seconds)
+
+    output, _, result = process(loop, drift)
+    _, _, looped = process(loop, drift, loop=True)
+    assert "seam_step" not in result
+    assert seam(loop.with_name("out.wav")) == {
+        name: looped[name] for name in ("seam_step", "largest_step")
+    }
+    assert looped["seam_step"] <= looped["largest_step"]
+    assert len(output) == looped["samples"] == SAMPLES
+
+
+def test_a_random_change_of_a_loop_is_continuous_at_its_seam(loop):
+    """Each tile has another level, as if each were optimized to another result."""
+    levels = iter([0.9, 0.1, 0.8, 0.2, 0.7, 0.3])
+
+    def vary(channels, _):
+        return channels + next(levels) / 4
+
+    _, _, looped = process(loop, vary, loop=True)
+    assert looped["seam_step"] <= looped["largest_step"]
+
+
+def test_an_unchanged_loop_is_the_recording(path):
+    original, _ = soundfile.read(path, dtype="float32")
+    output, processor, _ = process(path, lambda channels, _: channels, part="side", loop=True)
+    np.testing.assert_allclose(output, original, atol=2e-7)
+    for before, after in processor.compared:
+        np.testing.assert_allclose(before, after, atol=1e-6)

@@ -1,0 +1,119 @@
+"""Composition of an output: the changed part and the unchanged rest, and the seam of a loop."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfdream import audio
+
+Blocks = Iterator[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Mixdown:
+    """How an output is made from the changed part of a file.
+
+    Attributes:
+      rest: file with what is added to the part unchanged; None if the part is all.
+      spread: factor of the part, which then has one channel, in each channel of the output; None if
+        their channels are the same.
+      loop_samples: length of a loop, whose first samples follow it in the part and in the rest
+        again; None for an output that is no loop.
+      fade_samples: length of the crossfade at the start of a loop.
+    """
+
+    rest: Path | None = None
+    spread: tuple[float, ...] | None = None
+    loop_samples: int | None = None
+    fade_samples: int = 0
+
+    def channels(self, part_channels: int) -> int:
+        """Return the number of channels of the output."""
+        return part_channels if self.spread is None else len(self.spread)
+
+    def mix(self, blocks: Blocks) -> Blocks:
+        """Add the rest to blocks of the changed part."""
+        if self.rest is None:
+            yield from blocks
+            return
+        with audio.Reader(self.rest) as reader:
+            rests = audio.rechunk(reader.blocks(), audio.BLOCK_SAMPLES)
+            parts = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
+            for block, rest in zip(parts, rests, strict=False):
+                yield self._spread(block) + rest
+
+    def extract(self, blocks: Blocks, factor: float) -> Blocks:
+        """Return the part in blocks of the output.
+
+        Args:
+          blocks: blocks of the output.
+          factor: gain that was applied to the output.
+        """
+        if self.rest is None:
+            yield from blocks
+            return
+        with audio.Reader(self.rest) as reader:
+            rests = audio.rechunk(reader.blocks(), audio.BLOCK_SAMPLES)
+            outputs = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
+            for block, rest in zip(outputs, rests, strict=False):
+                part = block - np.float32(factor) * rest[: len(block)]
+                if self.spread is not None:
+                    part = (part * np.array(self.spread, np.float32)).mean(axis=1, keepdims=True)
+                yield part
+
+    def close_loop(self, blocks: Blocks, sample_rate: int, channels: int) -> Blocks:
+        """Let the end of a loop continue into its start.
+
+        The start is a crossfade from what follows the end, which is the same part of the recording
+        processed after the end, to the start itself.
+        """
+        if self.loop_samples is None:
+            yield from blocks
+            return
+        with tempfile.TemporaryDirectory(prefix="tfdream-") as folder:
+            path = Path(folder) / "loop.wav"
+            audio.write_floats(path, blocks, sample_rate, channels)
+            with audio.Reader(path) as reader:
+                following = audio.trim(reader.blocks(), self.loop_samples, 0)
+                after = np.concatenate(list(audio.head(following, self.fade_samples)))
+                rising = 0.5 - 0.5 * np.cos(np.pi * (np.arange(len(after)) + 0.5) / len(after))
+                ramp = rising[:, np.newaxis].astype(np.float32)
+                position = 0
+                for block in audio.head(reader.blocks(), self.loop_samples):
+                    count = max(0, min(len(block), len(after) - position))
+                    now = slice(position, position + count)
+                    faded = block.copy()
+                    faded[:count] = after[now] + ramp[now] * (block[:count] - after[now])
+                    position += len(block)
+                    yield faded
+
+    def _spread(self, block: NDArray[Any]) -> NDArray[Any]:
+        return block if self.spread is None else block * np.array(self.spread, np.float32)
+
+
+NO_MIXDOWN = Mixdown()
+
+
+def seam(path: str | Path) -> dict[str, float]:
+    """Measure the seam of a loop.
+
+    Returns:
+      seam_step: largest difference of the first and the last sample, over all channels;
+      largest_step: largest difference of neighboring samples inside.
+    """
+    first = last = None
+    largest = 0.0
+    with audio.Reader(path) as reader:
+        for block in reader.blocks():
+            joined = block if last is None else np.concatenate([last, block])
+            first = block[:1] if first is None else first
+            last = block[-1:]
+            largest = max(largest, float(np.abs(np.diff(joined, axis=0)).max(initial=0.0)))
+    assert first is not None
+    assert last is not None
+    return {"seam_step": float(np.abs(first - last).max()), "largest_step": largest}

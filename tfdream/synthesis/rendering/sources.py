@@ -1,0 +1,205 @@
+"""What of a file is processed: a part of it, as a loop, with the curves of a recipe."""
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfdream import audio
+from tfdream.config import RenderConfig
+from tfdream.errors import AudioError, ConfigError
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
+from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
+from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_file
+
+PARTS = ("harmonic", "percussive", "mid", "side")
+"""Parts that are separated here; others are stems."""
+_SPREADS = {"mid": (1.0, 1.0), "side": (1.0, -1.0)}
+_TILE_SECONDS, _OVERLAP_SECONDS = 20.0, 1.0
+"""Tiles of the separation; the median filters extend over 0.2 s."""
+_LEAST_FADE_SECONDS = 0.02
+_CONTEXT_SECONDS = 0.1
+"""Context of filters and of resampling after the crossfade of a loop."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is processed.
+
+    Attributes:
+      path: the processed part; of a loop, followed by its start.
+      options: options for `path`, which is processed from its start to its end.
+      timelines: curves of the recipe.
+      mixdown: makes the output from the changed part.
+      original: the recording, or an excerpt of it, that the output replaces.
+      reference: the part without the repeated start of a loop.
+    """
+
+    path: Path
+    options: RenderOptions = DEFAULT_RENDER
+    timelines: Timelines = NO_TIMELINES
+    mixdown: Mixdown = NO_MIXDOWN
+    original: Path | None = None
+    reference: Path | None = None
+
+
+@contextmanager
+def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -> Iterator[Source]:
+    """Yield what is processed of a file; temporary files are removed afterwards.
+
+    Args:
+      source: any audio file.
+      options: excerpt, part, stems and loop.
+      config: the recipe.
+
+    Raises:
+      AudioError: if a file cannot be read, or a stem or the channels do not fit.
+      ConfigError: if the part is neither one of `PARTS` nor a stem.
+    """
+    source = Path(source)
+    _check_part(options)
+    timelines = Timelines.of(config, source, options)
+    if options.part is None and not options.loop:
+        yield Source(source, options, timelines)
+        return
+    start, seconds = options.start_seconds, options.seconds
+    with (
+        tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
+        audio.part_of(source, start, seconds) as original,
+    ):
+        path, mixdown = original.path, NO_MIXDOWN
+        if options.part is not None and options.part in options.stems:
+            with audio.part_of(options.stems[options.part], start, seconds) as stem:
+                path, mixdown = _split(original.path, _copied(stem.path, Path(folder)), source)
+        elif options.part is not None:
+            path, mixdown = _separate(original.path, options.part, Path(folder), source)
+        reference = path
+        if options.loop:
+            path, mixdown = _looped(path, mixdown, config, Path(folder))
+        whole = replace(options, start_seconds=0.0, seconds=None)
+        yield Source(path, whole, timelines, mixdown, original.path, reference)
+
+
+def _check_part(options: RenderOptions) -> None:
+    if options.part is not None and options.part not in (*options.stems, *PARTS):
+        available = ", ".join((*PARTS, *options.stems))
+        raise ConfigError(f"part='{options.part}' is none of {available}; give its file as a stem")
+    if options.stems and options.part not in options.stems:
+        raise ConfigError(
+            f"stems are given, but part={options.part} is none of them; use one of "
+            f"{', '.join(options.stems)}"
+        )
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """Copy a file as floats, so that it outlives its source."""
+    copy = folder / "stem.wav"
+    with audio.Reader(path) as reader:
+        audio.write_floats(copy, reader.blocks(), reader.info.sample_rate, reader.info.channels)
+    return copy
+
+
+def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Path, Mixdown]:
+    """Write a part of a file, and the rest of it."""
+    info = audio.info(original)
+    path = folder / f"{source.stem[:200]}.wav"
+    if part not in _SPREADS:
+        grid = TileGrid(
+            round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
+        )
+        change_file(original, path, info.sample_rate, grid, _hpss(part), Finish(bits=32))
+        return _split(original, path, source)
+    if info.channels != 2:
+        raise AudioError(
+            f"--part {part} needs 2 channels, '{source}' has {info.channels}; use harmonic or "
+            "percussive"
+        )
+    spread = _SPREADS[part]
+    with audio.Reader(original) as reader:
+        blocks = ((block * np.array(spread, np.float32)).mean(axis=1, keepdims=True) for block in
+                  reader.blocks())  # fmt: skip
+        audio.write_floats(path, blocks, info.sample_rate, 1)
+    return _split(original, path, source, spread)
+
+
+def _hpss(part: str) -> Any:
+    """Return the function that separates tiles.
+
+    Source: Fitzgerald, "Harmonic/percussive separation using median filtering", as implemented in
+    librosa.
+    """
+    from librosa.effects import hpss
+
+    def separate(tiles: Tiles) -> NDArray[Any]:
+        parts = hpss(np.swapaxes(tiles.channels, 1, 2))
+        chosen: NDArray[Any] = np.swapaxes(parts[PARTS.index(part)], 1, 2)
+        return chosen
+
+    return separate
+
+
+def _split(
+    original: Path, part: Path, source: Path, spread: tuple[float, ...] | None = None
+) -> tuple[Path, Mixdown]:
+    """Write what remains of a file without a part; return the part and how both are mixed."""
+    rest = part.with_name("rest.wav")
+    with audio.Reader(original) as whole, audio.Reader(part) as reader:
+        expected, found = whole.info, reader.info
+        channels = expected.channels if spread is None else 1
+        if (found.sample_rate, found.channels) != (expected.sample_rate, channels):
+            raise AudioError(
+                f"the stem of '{source}' has {found.sample_rate} Hz and {found.channels} channels, "
+                f"the recording {expected.sample_rate} Hz and {expected.channels}; convert it"
+            )
+        lengths = [audio.Counted(each.blocks()) for each in (whole, reader)]
+        pairs = itertools.zip_longest(
+            *(audio.rechunk(each, audio.BLOCK_SAMPLES) for each in lengths)
+        )
+        audio.write_floats(
+            rest, _differences(pairs, spread), expected.sample_rate, expected.channels
+        )
+    if lengths[0].samples != lengths[1].samples:
+        raise AudioError(
+            f"the stem of '{source}' has {lengths[1].samples} samples, the recording "
+            f"{lengths[0].samples}; export it with the same length"
+        )
+    return part, Mixdown(rest, spread)
+
+
+def _differences(
+    pairs: Iterable[tuple[NDArray[Any] | None, ...]],
+    spread: tuple[float, ...] | None,
+) -> Iterator[NDArray[Any]]:
+    for whole, part in pairs:
+        if whole is None or part is None or len(whole) != len(part):
+            if whole is not None:
+                yield whole  # the lengths are compared afterwards
+            continue
+        yield whole - (part if spread is None else part * np.array(spread, np.float32))
+
+
+def _looped(
+    path: Path, mixdown: Mixdown, config: RenderConfig, folder: Path
+) -> tuple[Path, Mixdown]:
+    """Append the start of a part, and of its rest, to their ends."""
+    rate, samples = audio.info(path).sample_rate, audio.count_samples(path)
+    fade_seconds = max(config.tiles.overlap_seconds, _LEAST_FADE_SECONDS)
+    fade = min(samples, round(fade_seconds * rate))
+    appended = min(samples, fade + round(_CONTEXT_SECONDS * rate))
+    longer = _appended(path, folder / f"{path.stem[:200]}-loop.wav", appended)
+    rest = mixdown.rest and _appended(mixdown.rest, folder / "rest-loop.wav", appended)
+    return longer, replace(mixdown, rest=rest, loop_samples=samples, fade_samples=fade)
+
+
+def _appended(path: Path, output: Path, samples: int) -> Path:
+    with audio.Reader(path) as reader, audio.Reader(path) as again:
+        blocks = itertools.chain(reader.blocks(), audio.head(again.blocks(), samples))
+        audio.write_floats(output, blocks, reader.info.sample_rate, reader.info.channels)
+    return output
