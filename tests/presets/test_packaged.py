@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+from calling import EAGERLY
 
 from tfdream import audio, config
 from tfdream.config.recipes import TimbreConfig
@@ -77,6 +78,7 @@ def test_its_weights_are_finite_and_its_output_depends_on_the_input(name):
 
 
 @each_classifier
+@EAGERLY
 def test_a_dream_raises_its_objective_in_the_file(name, tmp_path):
     rate = 22050
     seconds = np.arange(3 * rate) / rate
@@ -90,6 +92,7 @@ def test_a_dream_raises_its_objective_in_the_file(name, tmp_path):
     assert result["objective_rendered"] > 1.05 * result["objective_before"]
 
 
+@EAGERLY
 @pytest.mark.parametrize("name", TRANSFER_NETWORKS)
 def test_a_transfer_network_gives_a_content_the_timbre_of_a_style(name, tmp_path):
     """A dull content and the same notes in a bright style."""

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from calling import answer, refusal
+from calling import EAGERLY, answer, refusal
 
 from tfdream.config import ExplainConfig, load
 from tfdream.errors import AudioError, ConfigError
@@ -105,6 +105,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_stop_removes_nothing_more(
     assert stopped["interrupted"] is True
 
 
+@EAGERLY
 def test_the_command_writes_a_part_of_a_file(mixture, run, tmp_path):
     config = tmp_path / "explain.yaml"
     config.write_text(json.dumps(CONFIG.model_dump(mode="json")))

@@ -4,6 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
+from calling import EAGERLY
 
 from tfdream.config import PhaseConfig
 from tfdream.errors import AudioError, ConfigError, TfdreamError
@@ -83,6 +84,7 @@ def test_more_iterations_reduce_the_error(saved, output):
         assert many < few - 1  # pghi starts with a small error
 
 
+@EAGERLY
 def test_the_error_of_an_integrated_phase_is_smaller_than_of_a_random_one(saved, output):
     for iterations in (1, 8):
         integrated, random = (
@@ -110,6 +112,7 @@ def test_the_original_phase_is_an_error(saved, output):
     assert not output.exists()
 
 
+@EAGERLY
 def test_the_same_seed_gives_the_same_bytes(saved, tmp_path):
     phase = PhaseConfig(init="random", iterations=3)
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:

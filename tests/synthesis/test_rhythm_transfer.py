@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soundfile
+from calling import EAGERLY
 
 from tfdream import audio
 from tfdream.config.recipes import RhythmConfig
@@ -71,6 +72,7 @@ def test_the_pattern_follows_the_beats_of_the_content(style, tmp_path):
     assert after > before + 0.1
 
 
+@EAGERLY
 def test_strength_moves_from_the_content_to_the_style(style, tmp_path):
     content = write(tmp_path / "content.wav", chord(6))
     losses = []

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soundfile
+from calling import EAGERLY
 
 from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
@@ -79,6 +80,7 @@ def test_the_result_is_nearer_to_the_target_than_content_and_style(folder, tmp_p
     assert result["style_loss_rendered"] == pytest.approx(result["style_loss_after"], rel=0.02)
 
 
+@EAGERLY
 def test_strength_moves_from_the_content_to_the_style(folder, tmp_path):
     losses = []
     for strength in (0.0, 0.5, 1.0):

@@ -80,7 +80,6 @@ def test_interrupted_training_continues_exactly(
 # One-to-many training
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_without_teacher_forcing_the_loss_is_that_of_the_generation(
     configure_generation, dataset, folder, history, loaded
 ):

@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from calling import EAGERLY
 
 from tfdream.datasets.batches import LabeledPipeline
 from tfdream.errors import ConfigError, ModelError
@@ -12,8 +13,6 @@ from tfdream.training.pretrained import FeatureExtractor, layers_after, load_wei
 from tfdream.training.train import TrainOptions, train
 
 HEAD = ("training.trainable=head", "training.epochs=2")
-# Graphs of training steps are tested in test_classification.py.
-EAGERLY = pytest.mark.usefixtures("eagerly")
 
 
 def from_run(configure, run, *overrides):
@@ -53,15 +52,20 @@ def test_embeddings_are_those_of_the_network(run, loaded):
     assert frontend.shape(8000) == expected.shape[1:]
 
 
-@EAGERLY
-def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(
-    configure, run, dataset, loaded, tmp_path
-):
-    copy = shutil.copytree(run.folder, tmp_path / "pretrained")
+@pytest.fixture(scope="module")
+def head(configure, run, dataset, step_by_step, tmp_path_factory):
+    """A run whose head was trained for two epochs, and the result; its source is removed."""
+    folder = tmp_path_factory.mktemp("head")
+    copy = shutil.copytree(run.folder, folder / "pretrained")
     config = configure(f"training.pretrained={copy}", *HEAD)
-    result = train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
+    with step_by_step():
+        result = train(config, dataset, folder / "run", TrainOptions(test_fold=1))
     shutil.rmtree(copy)
-    trained = Run.open(tmp_path / "run")
+    return Run.open(folder / "run"), result
+
+
+def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(head, run, loaded):
+    trained, result = head
     fixed = set(weights(run.model)) - set(layers_after(run.model, "embedding"))
     assert_equal_layers(weights(trained.model), weights(run.model), fixed)
     assert result["epochs"] == 2
@@ -86,14 +90,12 @@ def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
 
 
 @EAGERLY
-def test_interrupted_training_of_a_head_continues_exactly(configure, run, dataset, tmp_path):
-    config = from_run(configure, run, *HEAD)
-    train(config, dataset, tmp_path / "at once", TrainOptions(test_fold=1))
-    short = from_run(configure, run, "training.trainable=head", "training.epochs=1")
-    train(short, dataset, tmp_path / "twice", TrainOptions(test_fold=1))
-    train(config, dataset, tmp_path / "twice", TrainOptions(test_fold=1))
-    first, second = (Run.open(tmp_path / name).model for name in ("at once", "twice"))
-    assert_equal_layers(weights(first), weights(second), weights(first))
+def test_interrupted_training_of_a_head_continues_exactly(head, configure, run, dataset, tmp_path):
+    for epochs in (1, 2):
+        config = from_run(configure, run, *HEAD, f"training.epochs={epochs}")
+        train(config, dataset, tmp_path / "run", TrainOptions(test_fold=1))
+    first, second = (weights(each.model) for each in (head[0], Run.open(tmp_path / "run")))
+    assert_equal_layers(first, second, first)
 
 
 def test_a_run_that_does_not_fit_is_refused(configure, run, tmp_path):
