@@ -29,7 +29,7 @@ _TILES_TOGETHER = "tiles.batch=16"
     metavar="RUN",
     help="Run folder of a classifier: also give its probabilities for both files, and for STYLE.",
 )
-@result_options(judge=False)
+@result_options(changes=False)
 def compare(
     original: Path, result: Path, style: Path | None, run: Path | None, outputs: ResultOutputs
 ) -> Result:

@@ -25,7 +25,7 @@ from tfdream.commands.results import ResultOutputs, result_options
 @options.seconds
 @options.overriding
 @options.bits
-@result_options(judge=False)
+@result_options(changes=False)
 @options.force
 def explain(
     source: Path,

@@ -106,6 +106,6 @@ def is_folder(sources: list[Path], output: Path, outputs: ResultOutputs, name: s
         )
     if outputs:
         raise click.UsageError(
-            f"--figure, --report and --tensorboard need one {name} and one OUTPUT file"
+            f"--figure, --report, --tensorboard and --video need one {name} and one OUTPUT file"
         )
     return True

@@ -34,6 +34,13 @@ _OPTIONS = (
         help="Also write TensorBoard events to this folder; steps are written as they happen.",
     ),
 )
+_VIDEO = click.option(
+    "--video",
+    type=options.PATH,
+    metavar="OUT.mp4",
+    help="Also write a video: the spectrogram of OUTPUT with a moving cursor, and its audio; with "
+    "--save-every, the intermediate results in turn.",
+)
 _JUDGE = click.option(
     "--judge",
     type=options.PATH,
@@ -51,15 +58,17 @@ class ResultOutputs:
       report: HTML file, or None.
       tensorboard: folder of events, or None.
       judge: run folder of a classifier whose probabilities join the measures, or None.
+      video: video file, or None.
     """
 
     figure: Path | None
     report: Path | None
     tensorboard: Path | None
     judge: Path | None = None
+    video: Path | None = None
 
     def __bool__(self) -> bool:
-        return any((self.figure, self.report, self.tensorboard))
+        return any((self.figure, self.report, self.tensorboard, self.video))
 
     @property
     def _has_measures(self) -> bool:
@@ -98,6 +107,10 @@ class ResultOutputs:
             from tfdream.reports import html
 
             html.check_writable(self.report)
+        if self.video is not None:
+            from tfdream.reports import video
+
+            video.check_writable(self.video)
         if self.tensorboard is not None:
             from tfdream.reports import tensorboard
 
@@ -153,6 +166,11 @@ class ResultOutputs:
             ResultSet(title, sounds, measured, settings, command_line(), events.steps, steps_label),
             events,
         )
+        if self.video is not None:
+            from tfdream.reports import video
+
+            *_, last = results.values()
+            video.write(self.video, [*last.get("snapshots", []), last["output"]])
 
     def _measure(self, originals: Mapping[str, Path]) -> Callable[[Path], Result]:
         """Return the function that computes further measures of an output file."""
@@ -224,11 +242,11 @@ def extra_measures(style: Path | None, judge: Path | None) -> "list[ExtraMeasure
     return measures
 
 
-def result_options(judge: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def result_options(changes: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a command with the options; it receives them as one argument, `outputs`.
 
     Args:
-      judge: include the option --judge.
+      changes: include --judge and --video, for commands that change or generate audio.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -238,11 +256,13 @@ def result_options(judge: bool = True) -> Callable[[Callable[..., Any]], Callabl
             report: Path | None,
             tensorboard: Path | None,
             judge: Path | None = None,
+            video: Path | None = None,
             **arguments: Any,
         ) -> Any:
-            return function(outputs=ResultOutputs(figure, report, tensorboard, judge), **arguments)
+            outputs = ResultOutputs(figure, report, tensorboard, judge, video)
+            return function(outputs=outputs, **arguments)
 
-        for option in reversed((*_OPTIONS, _JUDGE) if judge else _OPTIONS):
+        for option in reversed((*_OPTIONS, _VIDEO, _JUDGE) if changes else _OPTIONS):
             with_outputs = option(with_outputs)
         return with_outputs
 

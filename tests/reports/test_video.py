@@ -1,0 +1,98 @@
+"""Videos of results, decoded again."""
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from calling import EAGERLY, answer, dream, invoke, refusal
+
+from tfdream.errors import AudioError, ConfigError
+from tfdream.reports import video
+
+RATE = 8000
+
+
+def tone(path, hertz, channels=1):
+    samples = 0.5 * np.sin(2 * np.pi * hertz * np.arange(2 * RATE) / RATE)
+    soundfile.write(path, np.repeat(samples[:, np.newaxis], channels, axis=1), RATE)
+    return path
+
+
+def decoded(path):
+    """Return the frames of a video as RGB, its samples `[channels, samples]` and their rate."""
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(str(path)) as container:
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        rate = container.streams.audio[0].rate
+    return frames, np.concatenate(blocks, axis=1), rate
+
+
+def hertz_of(samples, rate):
+    return np.argmax(np.abs(np.fft.rfft(samples))) * rate / len(samples)
+
+
+def white_columns(frame):
+    """Return the columns that are white in the middle of the spectrogram."""
+    return np.flatnonzero((frame[200:560].min(axis=2) > 200).all(axis=0) & (
+        np.arange(frame.shape[1]) < 1100))  # fmt: skip
+
+
+def test_a_cursor_moves_over_the_spectrogram_of_the_sound(tmp_path):
+    path = tone(tmp_path / "a.wav", 440, channels=2)
+    video.write(tmp_path / "out.mp4", [path], ["a title"])
+    frames, samples, rate = decoded(tmp_path / "out.mp4")
+    assert len(frames) == 50
+    assert frames[0].shape == (720, 1280, 3)
+    assert samples.shape[0] == 2
+    assert samples.shape[1] / rate == pytest.approx(2, abs=0.1)
+    assert hertz_of(samples[0], rate) == pytest.approx(440, abs=2)
+    places = [np.median(white_columns(frames[number])[-2:]) for number in (10, 20, 30, 40)]
+    assert np.diff(places) == pytest.approx(np.diff(places).mean(), abs=2)
+    assert np.diff(places).min() > 150
+    assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "out.mp4"}
+
+
+def test_several_files_take_turns(tmp_path):
+    paths = [tone(tmp_path / f"{hertz}.wav", hertz) for hertz in (440, 880)]
+    video.write(tmp_path / "out.mp4", paths)
+    frames, samples, rate = decoded(tmp_path / "out.mp4")
+    half = samples.shape[1] // 2
+    margin = rate // 10
+    assert hertz_of(samples[0, margin : half - margin], rate) == pytest.approx(440, abs=4)
+    assert hertz_of(samples[0, half + margin :], rate) == pytest.approx(880, abs=4)
+    difference = np.abs(frames[20].astype(int) - frames[30]).mean()
+    assert difference > 2 * np.abs(frames[10].astype(int) - frames[20]).mean()
+
+
+def test_a_codec_that_every_build_has_replaces_a_missing_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    video.write(tmp_path / "out.mp4", [tone(tmp_path / "a.wav", 440)])
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+
+
+def test_videos_that_cannot_be_written_are_errors(tmp_path):
+    path = tone(tmp_path / "a.wav", 440)
+    with pytest.raises(ConfigError, match=r"does not end in \.mp4"):
+        video.write(tmp_path / "out.avi", [path])
+    with pytest.raises(ConfigError, match="is a folder"):
+        (tmp_path / "folder.mp4").mkdir()
+        video.write(tmp_path / "folder.mp4", [path])
+    with pytest.raises(AudioError, match="does not exist"):
+        video.write(tmp_path / "out.mp4", [tmp_path / "gone.wav"])
+    assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "folder.mp4"}
+
+
+@EAGERLY
+def test_a_dream_is_filmed_step_by_step(trained, song, tmp_path):
+    output = tmp_path / "out.wav"
+    call = dream(trained, song, output, "--video", tmp_path / "out.mp4", steps=2)
+    answer(*call, "--save-every", 1, "--seconds", 1)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].frames == 25
+    assert "does not end in .mp4" in refusal(
+        *dream(trained, song, tmp_path / "b.wav", "--video", tmp_path / "b.mov")
+    )
+    several = invoke(*dream(trained, song, song, tmp_path, "--video", tmp_path / "c.mp4"))
+    assert (several.exit_code, "and --video need one AUDIO" in several.stderr) == (2, True)
