@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soundfile
+from calling import EAGERLY
 
 from tfdream import audio, config
 from tfdream.config.recipes import TimbreConfig
@@ -62,6 +63,7 @@ def gains(path, model):
     return model.map(*analyze(path))
 
 
+@EAGERLY
 def test_a_fresh_network_changes_nothing_if_content_and_style_are_the_same(folder, run_folder):
     model = NetworkTimbre(folder / "content.wav", TransferRun.open(run_folder).network)
     weights = model.network.correction.get_weights()
@@ -74,6 +76,7 @@ def test_a_fresh_network_changes_nothing_if_content_and_style_are_the_same(folde
     np.testing.assert_allclose(mapping.expected, analyze(folder / "content.wav")[1], atol=1e-3)
 
 
+@EAGERLY
 def test_parts_give_the_gains_of_the_whole(folder, run_folder, monkeypatch):
     model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     whole = gains(folder / "content.wav", model)
@@ -82,6 +85,7 @@ def test_parts_give_the_gains_of_the_whole(folder, run_folder, monkeypatch):
     np.testing.assert_allclose(parts.gain_db, whole.gain_db, atol=2e-3)
 
 
+@EAGERLY
 def test_gains_keep_the_power_of_the_content(folder, run_folder):
     model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     mapping = gains(folder / "content.wav", model)
@@ -93,6 +97,7 @@ def test_gains_keep_the_power_of_the_content(folder, run_folder):
     assert after == pytest.approx(before, abs=0.1)
 
 
+@EAGERLY
 def test_memory_is_limited_to_frames_spread_over_the_style(folder, run_folder, monkeypatch):
     monkeypatch.setattr(network, "_MOST_KEYS", 20)
     model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
@@ -101,6 +106,7 @@ def test_memory_is_limited_to_frames_spread_over_the_style(folder, run_folder, m
     assert memory.keys.shape[1] == memory.levels.shape[1] == 20
 
 
+@EAGERLY
 def test_contents_of_lower_sample_rates_have_fewer_bands(folder, run_folder):
     model = NetworkTimbre(folder / "style.wav", TransferRun.open(run_folder).network)
     analysis, levels = analyze(folder / "low.wav")
