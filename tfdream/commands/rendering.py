@@ -13,6 +13,7 @@ import click
 from tfdream.commands import options, standard_output
 
 if TYPE_CHECKING:
+    from tfdream.synthesis.rendering.names import Names
     from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
 
 _TEMPO = re.compile(r"(\d+(?:\.\d+)?)bpm")
@@ -110,6 +111,8 @@ class Rendering:
       part: the part of a recording that is processed, or None.
       stems: files of stems by name.
       loop: the end of the output continues into its beginning.
+      pattern: pattern of the names of outputs in a folder, or None.
+      number: number outputs instead of refusing names that exist.
     """
 
     bits: int | None
@@ -119,6 +122,8 @@ class Rendering:
     part: str | None = None
     stems: dict[str, str] = field(default_factory=dict)
     loop: bool = False
+    pattern: str | None = None
+    number: bool = False
 
     @property
     def overrides(self) -> list[str]:
@@ -126,8 +131,31 @@ class Rendering:
         return [f"curves={json.dumps(self.curves)}"] if self.curves else []
 
     def output(self, output: Path) -> Path:
-        """Return the file to write; see `standard_output.temporary`."""
+        """Return the file or folder to write; see `standard_output.temporary`."""
+        if self.number and not standard_output.is_named(output) and not output.is_dir():
+            output = self.names().free(output)
         return standard_output.temporary(output, self.file_format)
+
+    def names(
+        self, command: str = "", config: str = "", model: Path | None = None, seed: int = 0
+    ) -> "Names":
+        """Return the names of outputs in a folder.
+
+        Args:
+          command: name of the command.
+          config: name or path of the recipe.
+          model: run folder or preset.
+          seed: random seed.
+        """
+        from tfdream.synthesis.rendering.names import Names
+
+        fields = {
+            "command": command,
+            "config": Path(config).stem,
+            "model": model.name if model else "",
+            "seed": str(seed),
+        }
+        return Names(self.pattern or "{stem}", fields, self.number)
 
     def output_options(self) -> "OutputOptions":
         """Return the options of an output."""
@@ -205,10 +233,26 @@ _OPTIONS = (
         help="Let a setting follow the loudness of another recording, such as "
         "mix=drums.wav@0.2:0.9, from the first value to the second one. Repeatable.",
     ),
+    click.option(
+        "--name",
+        "pattern",
+        metavar="PATTERN",
+        help="Names of outputs in a folder, such as '{stem}-{config}'; fields: stem, command, "
+        "config, model, seed.",
+    ),
+    click.option(
+        "--number",
+        is_flag=True,
+        help="Add -1, -2, … to the name of an output that exists, instead of refusing it.",
+    ),
     options.bits,
     standard_output.format_option,
     options.force,
 )
+
+
+_FIELDS = ("bits", "file_format", "force", "part", "loop", "pattern", "number")
+"""Options whose values `Rendering` has as they are."""
 
 
 def rendering_options(
@@ -223,19 +267,13 @@ def rendering_options(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def with_rendering(
-            bits: int | None,
-            file_format: str | None,
-            force: bool,
             curves: dict[str, Any],
             followers: dict[str, Any],
-            part: str | None = None,
             stems: dict[str, str] | None = None,
-            loop: bool = False,
             **arguments: Any,
         ) -> Any:
-            rendering = Rendering(
-                bits, file_format, force, curves | followers, part, stems or {}, loop
-            )
+            own = {key: arguments.pop(key) for key in _FIELDS if key in arguments}
+            rendering = Rendering(curves=curves | followers, stems=stems or {}, **own)
             return function(rendering=rendering, **arguments)
 
         for option in reversed((*_PART_OPTIONS, *_OPTIONS) if parts else _OPTIONS):

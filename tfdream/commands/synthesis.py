@@ -117,8 +117,9 @@ def dream(
             )
         elif into_folder:
             dreamer = dreams.Dreamer(network, settings, guide)
+            names = rendering.names("dream", name, run, settings.seed)
             result = process_folder(
-                sources, output, dreamer, render, job.report, job.stop_requested
+                sources, output, dreamer, render, job.report, job.stop_requested, names
             )
         else:
             result = dreams.dream(sources[0], output, network, settings, guide, render, job.report)
@@ -209,8 +210,9 @@ def transfer(
     with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:
         if into_folder:
             style_transfer = transfers.build_transfer(style, settings, network)
+            names = rendering.names("transfer", name, run, getattr(settings, "seed", 0))
             return process_folder(
-                [content], output, style_transfer, render, job.report, job.stop_requested
+                [content], output, style_transfer, render, job.report, job.stop_requested, names
             )
         result = transfers.transfer(content, style, output, settings, network, render, job.report)
         outputs.measure_and_write(
@@ -278,8 +280,9 @@ def translate(
     with jobs.job("translating", "tiles", outputs) as job:
         translation = Translation(TranslationRun.open(run), settings, to)
         if into_folder:
+            names = rendering.names("translate", name, run)
             return process_folder(
-                [source], output, translation, render, job.report, job.stop_requested
+                [source], output, translation, render, job.report, job.stop_requested, names
             )
         result = translation(source, output, render, job.report)
         outputs.measure_and_write(
@@ -347,13 +350,16 @@ def generate(
     settings = config.load(name, config.GenerateConfig, (*overrides, *given, *rendering.overrides))
     render = rendering.output_options()
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
+    names = rendering.names("generate", name, run, settings.seed)
+    if prompt is None and output.is_dir():
+        output /= names.of(Path("generated"))
     output = rendering.output(output)
     outputs.check()
     with jobs.job("generating", "frames", outputs) as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
         if prompt is not None and into_folder:
             return process_folder(
-                [prompt], output, generation, render, job.report, job.stop_requested
+                [prompt], output, generation, render, job.report, job.stop_requested, names
             )
         result = generation(prompt, output, render, job.report)
         title = "generated" if prompt is None else "prompt and continuation"

@@ -13,11 +13,9 @@ from tfdream.errors import AudioError, OutputError, TfdreamError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.io.system_errors import describe, memory_errors
 from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.names import PLAIN, Names
 from tfdream.synthesis.rendering.options import OutputOptions
 from tfdream.synthesis.rendering.sidecar import Provenance
-
-# Extension of outputs whose source has a format that cannot be written.
-_DEFAULT_EXTENSION = ".flac"
 
 # Errors of the system that concern a single output.
 _ACCESS_ERRORS = (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -82,7 +80,10 @@ def _absolute(path: str | Path) -> Path:
 
 
 def destinations(
-    sources: Iterable[str | Path], folder: str | Path, root: Path | None = None
+    sources: Iterable[str | Path],
+    folder: str | Path,
+    root: Path | None = None,
+    names: Names = PLAIN,
 ) -> dict[Path, Path]:
     """Return the output of each source: its name in a folder, in its format if it is writable.
 
@@ -94,6 +95,7 @@ def destinations(
       sources: audio files; repeated ones count once.
       folder: folder of the outputs.
       root: the common folder; by default the one of the sources.
+      names: names of the outputs.
 
     Raises:
       AudioError: if two outputs would be the same file, or a source would be its own output.
@@ -107,13 +109,14 @@ def destinations(
     """
     paths = list(dict.fromkeys(map(Path, sources)))
     root = common_folder(paths) if root is None else root
-    names = _output_names(paths)
-    counts = Counter(names.values())
+    named = _output_names(paths, names)
+    counts = Counter(named.values())
     outputs: dict[Path, Path] = {}
     for source in paths:
-        output = Path(folder) / names[source]
-        if counts[names[source]] > 1:
-            output = Path(folder) / _absolute(source).parent.relative_to(root) / names[source]
+        output = Path(folder) / named[source]
+        if counts[named[source]] > 1:
+            output = Path(folder) / _absolute(source).parent.relative_to(root) / named[source]
+        output = names.free(output, outputs.values())
         if output in outputs.values():
             raise AudioError(
                 f"two files would be written to '{output}'; process them one by one, under "
@@ -125,20 +128,15 @@ def destinations(
     return outputs
 
 
-def _output_names(paths: Collection[Path]) -> dict[Path, str]:
+def _output_names(paths: Collection[Path], names: Names) -> dict[Path, str]:
     """Return the name of each output, unique among those of sources in the same folder."""
-    in_folder = Counter((path.parent, _output_name(path)) for path in paths)
-    names = {}
+    in_folder = Counter((path.parent, names.of(path)) for path in paths)
+    named = {}
     for path in paths:
-        name = _output_name(path)
-        is_unique = name == path.name or in_folder[path.parent, name] == 1
-        names[path] = name if is_unique else path.name + _DEFAULT_EXTENSION
-    return names
-
-
-def _output_name(source: Path) -> str:
-    suffix = source.suffix.lower()
-    return source.stem + (suffix if audio.is_writable(suffix) else _DEFAULT_EXTENSION)
+        name = names.of(path)
+        is_unique = path.suffix == Path(name).suffix or in_folder[path.parent, name] == 1
+        named[path] = name if is_unique else names.with_extension_of(path)
+    return named
 
 
 def process_folder(
@@ -148,6 +146,7 @@ def process_folder(
     options: Options,
     progress: ProgressFn = no_progress,
     stop_requested: Callable[[], bool] = lambda: False,
+    names: Names = PLAIN,
 ) -> dict[str, Any]:
     """Process files, and those in folders, into a folder; see `process_each`.
 
@@ -158,9 +157,10 @@ def process_folder(
       options: options of each file; `force` computes existing outputs again.
       progress: receives the progress of each file.
       stop_requested: returns whether to stop before the next file.
+      names: names of the outputs.
     """
     paths = list(sources)
-    outputs = destinations(recordings(paths, folder), folder, common_folder(paths))
+    outputs = destinations(recordings(paths, folder), folder, common_folder(paths), names)
     return process_each(outputs, recipe, options, progress, stop_requested)
 
 
