@@ -1,10 +1,9 @@
 """The HTML report in headless Chromium; run with -m browser."""
 
-import shutil
-
 import numpy as np
 import pytest
 import soundfile
+from browsing import press, start_chromium, wait
 
 from tfdream.reports import html
 from tfdream.reports.result import ResultSet
@@ -13,12 +12,6 @@ pytestmark = pytest.mark.browser
 
 RATE = 22050
 PHONE = (360, 740)
-# No requests to other hosts; pages may play sounds without a user gesture.
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--autoplay-policy=no-user-gesture-required",
-)
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +35,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    driver, browser = shutil.which("chromedriver"), shutil.which("chromium")
-    if driver is None or browser is None:
-        pytest.fail("no chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    started = start_chromium()
     yield started
     started.quit()
 
@@ -64,23 +48,11 @@ def page(chromium, path):
     return chromium
 
 
-def wait(browser, script, seconds=20):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(browser, seconds).until(lambda it: it.execute_script(script))
-
-
 def playing(browser):
     """Return for each sound whether it is playing."""
     return browser.execute_script(
         "return [...document.querySelectorAll('audio')].map(a => !a.paused)"
     )
-
-
-def press(browser, key):
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(browser).send_keys(key).perform()
 
 
 def test_page_loads_without_errors_and_requests(page, path):

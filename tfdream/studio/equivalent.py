@@ -6,6 +6,23 @@ from pathlib import Path
 
 from tfdream.studio.tasks import TASKS, Job
 
+_CHANGES = ("dream", "transfer", "translate")
+_TASKS_OF = {
+    "--model": (*_CHANGES, "generate", "compare"),
+    "--unknown-below": ("predict",),
+    "--config": (*_CHANGES, "generate"),
+    "--guide": ("dream",),
+    "--prompt": ("generate",),
+    "--to": ("translate",),
+    "--start": ("dream",),
+    "--seconds": ("dream", "generate"),
+    "--keep-falling": ("dream", "transfer"),
+    "--part": _CHANGES,
+    "--loop": _CHANGES,
+    "--bits": (*_CHANGES, "generate"),
+}
+"""Commands that have an option."""
+
 
 def arguments(job: Job, output: str | Path) -> list[str]:
     """Return the arguments of `tfdream` that do the same as a job.
@@ -47,26 +64,26 @@ def _positional(job: Job, output: str) -> list[str]:
 
 
 def _options(job: Job) -> Iterator[str]:
-    if job.run and job.task != "predict":
-        yield from ("--model", job.run)
-    if job.task == "predict" and job.unknown_below is not None:
-        yield from ("--unknown-below", f"{job.unknown_below:g}")
-    if not TASKS[job.task].has_recipe:
-        return
-    yield from ("--config", job.recipe)
-    if job.task == "dream" and job.second:
-        yield from ("--guide", job.second)
-    if job.task == "generate" and job.first:
-        yield from ("--prompt", job.first)
-    if job.task == "translate" and job.to:
-        yield from ("--to", job.to)
-    if job.task == "dream" and job.start_seconds:
-        yield from ("--start", repr(job.start_seconds))
-    if job.task in ("dream", "generate") and job.seconds is not None:
-        yield from ("--seconds", repr(job.seconds))
-    if job.task in ("dream", "transfer") and job.keep_falling:
-        yield "--keep-falling"
-    if job.bits is not None:
-        yield from ("--bits", str(job.bits))
-    for override in job.overrides:
-        yield from ("--set", override)
+    values = {
+        "--model": job.run,
+        "--unknown-below": job.unknown_below,
+        "--config": job.recipe,
+        "--guide": job.second,
+        "--prompt": job.first,
+        "--to": job.to,
+        "--start": job.start_seconds or None,
+        "--seconds": job.seconds,
+        "--keep-falling": job.keep_falling,
+        "--part": job.part,
+        "--loop": job.loop,
+        "--bits": job.bits,
+    }
+    for option, value in values.items():
+        is_given = value is not None and value is not False and value != ""
+        if is_given and job.task in _TASKS_OF[option]:
+            yield option
+            if value is not True:
+                yield str(value)
+    if TASKS[job.task].has_recipe:
+        for override in job.overrides:
+            yield from ("--set", override)

@@ -165,7 +165,9 @@ class ProcessWorker:
 
 def _serve_all(connection: Connection, stop: Any) -> None:
     """Serve requests until the connection is closed."""
-    import tfdream.studio.work  # noqa: F401  (imports TensorFlow while the user chooses)
+    # Slow imports, such as TensorFlow, are finished while the user chooses.
+    import tfdream.studio.previews
+    import tfdream.studio.work  # noqa: F401
 
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -180,7 +182,6 @@ class Status:
       running: the running job; None if there is none.
       waiting: number of jobs that wait.
       step: its last progress.
-      first_value: optimized value of its first step.
       preview: its last preview.
       finished: names of the entries that were finished since the queue was empty, in order.
       message: error of the last job that failed.
@@ -190,7 +191,6 @@ class Status:
     running: Job | None = None
     waiting: int = 0
     step: Step | None = None
-    first_value: float | None = None
     preview: Preview | None = None
     finished: tuple[str, ...] = ()
     message: str = ""
@@ -321,7 +321,6 @@ class JobQueue:
                 running=job,
                 waiting=len(self._waiting),
                 step=None,
-                first_value=None,
                 preview=None,
                 started=time.monotonic(),
             )
@@ -333,8 +332,7 @@ class JobQueue:
     def _handle(self, event: Event, folder: Path, job: Job) -> None:
         with self._changed:
             if isinstance(event, Step):
-                first = self._status.first_value
-                self._update(step=event, first_value=event.value if first is None else first)
+                self._update(step=event)
             elif isinstance(event, Preview):
                 self._update(preview=event)
             elif isinstance(event, Failed) or self._cancelled:

@@ -12,6 +12,7 @@ from tfdream.studio.history import History
 from tfdream.studio.jobs import JobQueue, Status
 from tfdream.studio.tasks import FORMATS, TASKS, runs_for
 from tfdream.studio.uploads import Limits
+from tfdream.synthesis.rendering.sources import PARTS
 
 _FOLDER = Path(__file__).parent
 OWN_RUN = "the recipe's own"
@@ -87,13 +88,19 @@ class Layout(abc.ABC):
     def _place_choices(self) -> None:
         dream = TASKS["dream"]
         self.first = gr.Audio(
-            label=dream.first, sources=["upload"], type="filepath", editable=False, elem_id="first"
+            label=dream.first,
+            sources=["upload"],
+            type="filepath",
+            editable=False,
+            buttons=[],
+            elem_id="first",
         )
         self.second = gr.Audio(
             label=dream.second,
             sources=["upload"],
             type="filepath",
             editable=False,
+            buttons=[],
             elem_id="second",
         )
         self.task = gr.Radio(
@@ -123,6 +130,19 @@ class Layout(abc.ABC):
                 info="empty: everything",
                 minimum=0,
                 elem_id="seconds",
+            )
+            self.part = gr.Dropdown(
+                [("everything", None), *((part, part) for part in PARTS)],
+                value=None,
+                label="part",
+                info="The rest is added unchanged.",
+                elem_id="part",
+            )
+            self.loop = gr.Checkbox(
+                False,
+                label="loop",
+                info="The end of the output continues into its beginning.",
+                elem_id="loop",
             )
             self.audio_format = gr.Dropdown(
                 list(FORMATS), value="flac", label="format", elem_id="format"
@@ -175,6 +195,7 @@ class Layout(abc.ABC):
             label="preview",
             type="filepath",
             interactive=False,
+            buttons=["download"],
             elem_id="preview-sound",
             visible=False,
         )

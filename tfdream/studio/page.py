@@ -56,7 +56,7 @@ class _Page(Layout):
         self.choices = [
             *(self.task, self.first_path, self.second_path, self.recipe, self.run_choice),
             *(self.to, self.start, self.seconds, self.bits, self.keep_falling),
-            *(self.unknown_below, self.audio_format, self.overrides),
+            *(self.unknown_below, self.audio_format, self.part, self.loop, self.overrides),
         ]
         gr.on(
             [self.page.load, *(choice.change for choice in self.choices)],
@@ -98,7 +98,8 @@ class _Page(Layout):
             [
                 *(self.task, self.first, self.first_path, self.second, self.second_path),
                 *(self.recipe, self.run_choice, self.to, self.start, self.seconds, self.bits),
-                *(self.keep_falling, self.unknown_below, self.audio_format, self.panel),
+                *(self.keep_falling, self.unknown_below, self.audio_format, self.part, self.loop),
+                self.panel,
             ],
         )
 
@@ -176,8 +177,9 @@ class _Page(Layout):
 
     def _job(self, *values: Any) -> Job:
         task, first, second, recipe, run, to, start, seconds = values[:8]
-        bits, keep_falling, unknown_below, audio_format, overrides = values[8:]
+        bits, keep_falling, unknown_below, audio_format, part, loop, overrides = values[8:]
         chosen = TASKS[task]
+        changes = chosen.has_recipe and task != "generate"
         return Job(
             task,
             first,
@@ -192,6 +194,8 @@ class _Page(Layout):
             bool(keep_falling) and task in ("dream", "transfer"),
             unknown_below if task == "predict" else None,
             audio_format,
+            part if changes else None,
+            bool(loop) and changes,
         )
 
     def _show_command(self, *values: Any) -> str:
@@ -272,7 +276,7 @@ class _Page(Layout):
             job = self._chosen(names).job
         except TfdreamError as error:
             gr.Warning(str(error))
-            return tuple(gr.skip() for _ in range(15))
+            return tuple(gr.skip() for _ in range(17))
         task, recipes = TASKS[job.task], self.studio.recipes_for(job.task)
         runs = self.studio.runs_for(job.task)
         return (
@@ -290,6 +294,8 @@ class _Page(Layout):
             job.keep_falling,
             job.unknown_below,
             job.audio_format,
+            job.part,
+            job.loop,
             panel_of(job.task, job.recipe, job.overrides),
         )
 

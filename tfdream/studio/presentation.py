@@ -44,8 +44,8 @@ def _text(status: Status) -> str:
     if step is None:
         return f"Loading the network, {seconds:.0f} s{waiting}"
     text = f"Step {step.done} of {step.total}, {seconds:.0f} s{waiting}"
-    if status.first_value is not None and not math.isnan(step.value):
-        text += f"; objective {status.first_value:.4g} → {step.value:.4g}"
+    if not math.isnan(step.value):
+        text += f"; objective {step.value:.4g}"
     return text
 
 

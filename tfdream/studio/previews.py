@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.image
+import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio, config
@@ -12,6 +13,8 @@ from tfdream.figures.parts.overview import FrequencyScale, read_overview
 from tfdream.figures.parts.sheet import LEVEL_MAP, power_to_level_db
 from tfdream.studio.events import Event, Preview
 
+_COLUMNS = 900
+"""About the width of a picture, in pixels."""
 _KEPT = 3
 """Previews that remain until the page has copied them."""
 
@@ -61,4 +64,5 @@ def draw(sound: Path, picture: Path) -> None:
     overview = read_overview(sound, config.StftSpec(), FrequencyScale())
     loudest = max(float(overview.power.max()), 1e-12)
     levels_db = power_to_level_db(overview.power, loudest)
+    levels_db = np.repeat(levels_db, max(1, _COLUMNS // levels_db.shape[1]), axis=1)
     matplotlib.image.imsave(picture, levels_db, cmap=LEVEL_MAP, origin="lower")

@@ -145,6 +145,8 @@ class Job:
       keep_falling: also write passages whose objective is worse than before.
       unknown_below: smallest probability of an answer of `predict`.
       audio_format: extension of the output.
+      part: the part of the recording that is processed, as for --part; None is all.
+      loop: the end of the output continues into its beginning.
     """
 
     task: str
@@ -160,6 +162,8 @@ class Job:
     keep_falling: bool = False
     unknown_below: float | None = None
     audio_format: AudioFormat = "flac"
+    part: str | None = None
+    loop: bool = False
 
     @property
     def settings(self) -> Config | None:

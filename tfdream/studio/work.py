@@ -93,6 +93,8 @@ def _render_options(job: Job, preview: PreviewFn | None) -> RenderOptions:
         start_seconds=job.start_seconds if is_dream else 0.0,
         seconds=job.seconds if is_dream else None,
         keep_falling=job.keep_falling and job.task != "translate",
+        part=job.part,
+        loop=job.loop,
     )
 
 

@@ -1,0 +1,106 @@
+"""Finished jobs on disk, and recordings that are kept."""
+
+import pytest
+import yaml
+from calling import names
+
+from tfdream import config
+from tfdream.errors import AudioError, ConfigError
+from tfdream.studio.history import History
+from tfdream.studio.tasks import TASKS, Job, recipes_by_task, run_task, runs_for
+from tfdream.studio.uploads import Limits, keep
+
+JOB = Job("dream", "music/song.mp3", None, "dream/subtle", ("seed=4",), "genres")
+
+
+@pytest.fixture
+def history(tmp_path):
+    return History(tmp_path / "studio")
+
+
+def test_entries_survive_a_restart_with_all_settings(history):
+    folder = history.reserve(JOB)
+    history.add(folder, JOB, {"peak": 0.5})
+    (entry,) = History(history.folder).entries()
+    assert entry.job == JOB
+    assert entry.result == {"peak": 0.5}
+    assert entry.name == "0001-song-dream"
+    assert "subtle, seed 4" in entry.title
+
+
+def test_settings_are_a_recipe(history):
+    entry = history.add(history.reserve(JOB), JOB, {})
+    settings = config.load(entry.settings_path, config.DreamConfig)
+    assert settings == JOB.settings
+    assert entry.settings_path.read_text().startswith("# tfdream dream music/song.mp3")
+
+
+def test_settings_without_a_recipe_are_the_choices(history):
+    job = Job("predict", "song.mp3", run="genres")
+    entry = history.add(history.reserve(job), job, {})
+    assert yaml.safe_load(entry.settings_path.read_text())["run"] == "genres"
+
+
+def test_numbers_ascend_and_nothing_is_overwritten(history):
+    first, second = history.reserve(JOB), history.reserve(JOB)
+    assert (first.name, second.name) == ("0001-song-dream", "0002-song-dream")
+
+
+def test_folders_of_killed_jobs_are_removed_at_the_start(history):
+    (history.reserve(JOB) / ".partial-song-dream.flac").touch()
+    other = history.folder / "inputs"
+    other.mkdir()
+    assert names(History(history.folder).folder) == ["inputs"]
+
+
+def test_damaged_entries_are_left_out(history):
+    folder = history.reserve(JOB)
+    (folder / "job.json").write_text("{}")
+    assert history.entries() == []
+    with pytest.raises(ConfigError, match="no result '0001-song-dream'"):
+        history.find("0001-song-dream")
+
+
+def test_recordings_are_kept_once(source, tmp_path):
+    upload = source / "tones" / "0.wav"
+    kept = keep(upload, tmp_path / "inputs", Limits())
+    assert kept == keep(upload, tmp_path / "inputs", Limits())
+    assert kept.name == "0.wav"
+    assert kept.read_bytes() == upload.read_bytes()
+
+
+def test_paths_in_the_current_folder_are_relative(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = keep(source / "tones" / "0.wav", "inputs", Limits())
+    assert kept.parts[0] == "inputs"
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(megabytes=0.01), r"'0.wav' has 0\.1 MB, more than the limit of 0\.01 MB"),
+        (Limits(minutes=0.05), r"'0.wav' lasts 0\.1 minutes, longer than the limit of 0\.05"),
+    ],
+)
+def test_recordings_beyond_the_limits_are_refused(limits, message, source, tmp_path):
+    with pytest.raises(AudioError, match=message) as refusal:
+        keep(source / "tones" / "0.wav", tmp_path / "inputs", limits)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "inputs").exists()
+
+
+def test_networks_are_offered_for_their_task(trained, translation, generation):
+    folders = [str(each[0]) for each in (trained, translation, generation)]
+    assert runs_for(TASKS["dream"], folders)[0] == "genres"
+    assert folders[0] in runs_for(TASKS["predict"], folders)
+    assert runs_for(TASKS["translate"], folders) == [folders[1]]
+    assert runs_for(TASKS["generate"], folders) == [folders[2]]
+    assert run_task("timbre") == "transfer"
+
+
+def test_recipes_of_the_user_are_offered_for_their_task(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("{objective: layer_norm(conv3)}")
+    assert recipes_by_task([str(path)])["dream"] == (str(path),)
+    with pytest.raises(ConfigError, match="neither a file nor a packaged"):
+        recipes_by_task([str(tmp_path / "missing.yaml")])

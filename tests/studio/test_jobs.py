@@ -1,0 +1,186 @@
+"""The queue: order, progress, previews, two ways to stop, and nothing half-written."""
+
+import threading
+from queue import Queue
+
+import numpy as np
+import pytest
+import soundfile
+from calling import EAGERLY, names
+
+from tfdream.errors import ConfigError, ModelError
+from tfdream.studio.events import Failed, Finished, Preview, Step
+from tfdream.studio.history import History
+from tfdream.studio.jobs import JobQueue, ProcessWorker, serve
+from tfdream.studio.tasks import Job
+
+pytestmark = EAGERLY
+
+
+class ThreadWorker:
+    """Serves requests in a thread; `after` steps it calls `on_step`."""
+
+    def __init__(self):
+        self.stopped = threading.Event()
+        self.on_step = lambda step: None
+
+    def run(self, request):
+        self.stopped.clear()
+        events = Queue()
+        thread = threading.Thread(target=serve, args=(request, events.put, self.is_stopped))
+        thread.start()
+        while True:
+            event = events.get(timeout=60)
+            yield event
+            if isinstance(event, Finished | Failed):
+                break
+        thread.join()
+
+    def is_stopped(self):
+        self.on_step(None)
+        return self.stopped.is_set()
+
+    def stop(self, keep):
+        self.stopped.set()
+
+    def close(self):
+        self.stopped.set()
+
+
+@pytest.fixture
+def worker():
+    return ThreadWorker()
+
+
+@pytest.fixture
+def queue(tmp_path, worker):
+    started = JobQueue(History(tmp_path / "studio"), worker)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def job(source, trained):
+    overrides = ("optimizer.steps=3", "tiles.overlap_seconds=0.05")
+    song = str(source / "tones" / "0.wav")
+    return Job("dream", song, None, "dream/recommended", overrides, str(trained[0]))
+
+
+def finish(queue):
+    return list(queue.watch(seconds=0.01))
+
+
+def test_jobs_run_in_order_and_join_the_history(queue, job):
+    queue.submit([job, job.with_seed(5)])
+    assert queue.status.waiting
+    last = finish(queue)[-1]
+    assert last.finished == ("0001-0-dream", "0002-0-dream")
+    newest, oldest = queue.history.entries()
+    assert (newest.job.seed, oldest.job.seed) == (5, 0)
+    assert names(newest.folder) == [
+        "0-dream.flac",
+        "0-dream.flac.json",
+        "job.json",
+        "settings.yaml",
+    ]
+
+
+def test_progress_and_previews_are_reported(queue, job):
+    queue.submit([job], preview_every=4)
+    states = finish(queue)
+    previews = {state.preview.step: state.preview for state in states if state.preview}
+    assert set(previews) <= {4, 8, 12}
+    assert any(state.step and state.step.done for state in states)
+
+
+def test_previews_contain_the_tile(job, tmp_path):
+    from tfdream.studio.jobs import Request
+
+    events = []
+    serve(Request(job, tmp_path, tmp_path, 5), events.append, lambda: False)
+    assert isinstance(events[-1], Finished)
+    previews = [event for event in events if isinstance(event, Preview)]
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [preview.step for preview in previews] == list(range(5, len(steps) + 1, 5))
+    sound, rate = soundfile.read(previews[-1].sound)
+    assert (rate, len(sound)) == (8000, 8000)
+    assert np.abs(sound).max() > 0.01
+    assert previews[-1].picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_stop_keeps_what_is_finished(queue, worker, job):
+    worker.on_step = lambda step: queue.stop(keep=True)
+    queue.submit([job, job])
+    finish(queue)
+    (entry,) = queue.history.entries()  # the waiting job is removed
+    assert entry.result["interrupted"]
+    assert entry.title.endswith("(stopped)")
+    assert entry.output.is_file()
+
+
+def test_cancel_leaves_nothing(queue, worker, job):
+    worker.on_step = lambda step: queue.stop(keep=False)
+    queue.submit([job, job])
+    last = finish(queue)[-1]
+    assert last.message == ""
+    assert queue.history.entries() == []
+    assert names(queue.history.folder) == []
+
+
+def test_a_failed_job_leaves_its_message_alone(queue, job, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    queue.submit([Job("dream", str(broken), None, job.recipe, job.overrides, job.run)])
+    last = finish(queue)[-1]
+    assert "broken.wav" in last.message
+    assert "\n" not in last.message
+    assert names(queue.history.folder) == []
+
+
+def test_missing_choices_are_refused_before_the_queue(queue, job):
+    with pytest.raises(ConfigError, match="transfer needs a style"):
+        queue.submit([Job("transfer", job.first, recipe="transfer/timbre")])
+    with pytest.raises(ConfigError, match="dream needs a recording"):
+        queue.submit([Job("dream", recipe="dream/recommended", run="genres")])
+    with pytest.raises(ModelError, match="generate needs a network"):
+        queue.submit([Job("generate", recipe="generate/recommended")])
+    with pytest.raises(ConfigError, match="mix=2"):
+        queue.submit([Job("dream", job.first, None, "dream/recommended", ("mix=2",), "genres")])
+    assert queue.status.is_idle
+
+
+def test_a_report_is_written_on_request(queue, job):
+    queue.submit([job])
+    finish(queue)
+    (entry,) = queue.history.entries()
+    page = queue.report(entry)
+    assert page == entry.report_path
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.slow
+def test_fifty_jobs_in_a_process_with_cancellations(tmp_path, job):
+    """Memory is bounded because the process is replaced; every folder is complete."""
+    import random
+
+    from psutil import Process
+
+    rng = random.Random(0)
+    worker = ProcessWorker()
+    queue = JobQueue(History(tmp_path / "studio"), worker)
+    sizes = []
+    for _ in range(50):
+        queue.submit([job])
+        action = rng.choice(["run", "stop", "cancel"])
+        for status in queue.watch(seconds=0.05):
+            if status.step and status.step.done >= 1 and action != "run":
+                queue.stop(keep=action == "stop")
+        if worker.pid:
+            sizes.append(Process(worker.pid).memory_info().rss)
+    queue.close()
+    assert max(sizes[10:]) < 1.2 * max(sizes[:10])
+    for folder in (tmp_path / "studio").iterdir():
+        assert names(folder) == [
+            *("0-dream.flac", "0-dream.flac.json"),
+            *("job.json", "settings.yaml"),
+        ]

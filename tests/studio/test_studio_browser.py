@@ -1,0 +1,335 @@
+"""The page of `tfdream studio` in headless Chromium; run with -m browser."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from browsing import press, start_chromium, wait
+from calling import names
+
+pytestmark = pytest.mark.browser
+
+PHONE = (390, 844)
+JOB_SECONDS = 180
+TOUCH_PIXELS = 44  # WCAG 2.1, success criterion 2.5.5
+
+
+@pytest.fixture(scope="module")
+def songs(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("songs")
+    for name, number in (("first.wav", 0), ("second.wav", 1)):
+        shutil.copyfile(source / "tones" / f"{number}.wav", folder / name)
+    (folder / "large.wav").write_bytes((folder / "first.wav").read_bytes() + b"\0" * 2_000_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(trained, translation, generation, tmp_path_factory):
+    """A server as a user starts it, with tiny networks; yields its address and folder."""
+    pytest.importorskip("gradio")
+    folder = tmp_path_factory.mktemp("server")
+    models = [["--model", str(each[0])] for each in (trained, translation, generation)]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tfdream", "studio", "studio", "--port", "0"),
+            *("--max-megabytes", "1"),
+            *[argument for model in models for argument in model],
+        ],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = next(line for line in process.stderr if "http://" in line)
+    yield line.split()[4], folder / "studio"
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    downloads = tmp_path_factory.mktemp("downloads")
+    started = start_chromium(downloads)
+    started.downloads = downloads
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def page(browser, server):
+    browser.set_window_size(1280, 2200)
+    browser.get(server[0])
+    wait(browser, "return document.querySelector('#setting-optimizer-steps input')", 60)
+    return browser
+
+
+def find(page, selector):
+    from selenium.webdriver.common.by import By
+
+    return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def find_all(page, selector):
+    from selenium.webdriver.common.by import By
+
+    return page.find_elements(By.CSS_SELECTOR, selector)
+
+
+def upload(page, selector, path):
+    wait(page, f"return document.querySelector('{selector} input[type=file]')")
+    find(page, f"{selector} input[type=file]").send_keys(str(path))
+
+
+def load(page, path, selector="#first"):
+    upload(page, selector, path)
+    wait(page, f"return document.querySelector('#command textarea').value.includes('{path.name}')")
+
+
+def choose_task(page, name):
+    page.execute_script(
+        "[...document.querySelectorAll('#task input')].find(i => i.value === arguments[0]).click()",
+        name,
+    )
+    wait(
+        page, f"return document.querySelector('#command textarea').value.includes('tfdream {name}')"
+    )
+
+
+def choose(page, selector, value):
+    """Choose from a dropdown with the keyboard: its field filters the choices."""
+    from selenium.webdriver.common.keys import Keys
+
+    enter(page, selector, value)
+    press(page, Keys.ENTER)
+
+
+def enter(page, selector, value):
+    """Replace the content of a field by keys, as the content of a control that has the focus."""
+    wait(page, f"return document.querySelector('{selector} input, {selector} textarea')")
+    page.execute_script(
+        "const field = document.querySelector(arguments[0]); field.scrollIntoView();"
+        "field.focus(); field.select()",
+        f"{selector} input, {selector} textarea",
+    )
+    press(page, str(value))
+
+
+def command_contains(page, text, seconds=20):
+    return wait(
+        page,
+        f"return document.querySelector('#command textarea').value.includes({text!r})",
+        seconds,
+    )
+
+
+def click(page, selector):
+    page.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def status(page):
+    return find(page, "#status p").text
+
+
+def run(page, selector="#run", ending="Finished"):
+    """Press a button that starts jobs, and wait for their end."""
+    click(page, selector)
+    wait(
+        page,
+        "return !/^(Finished|Ready|Error)/.test(document.querySelector('#status p').innerText)",
+    )
+    wait(
+        page,
+        "return /^(Finished|Ready|Error)/.test(document.querySelector('#status p').innerText)",
+        JOB_SECONDS,
+    )
+    assert status(page).startswith(ending), status(page)
+
+
+def test_the_page_loads_nothing_from_other_hosts(page, server):
+    requests = page.execute_script(
+        "return performance.getEntriesByType('resource').map(e => e.name)"
+    )
+    assert requests
+    assert all(name.startswith((server[0], "data:", "blob:")) for name in requests)
+    errors = [each["message"] for each in page.get_log("browser") if each["level"] == "SEVERE"]
+    assert errors == []
+
+
+def test_first_result_in_five_actions(page, songs):
+    upload(page, "#first", songs / "first.wav")  # 1: load a recording
+    command_contains(page, "first.wav")
+    started = time.monotonic()
+    run(page)  # 2: press Run, with the recommended recipe and the packaged network
+    wait(page, "return document.querySelectorAll('#players audio').length === 2")
+    click(page, "#players .player:nth-of-type(2) .switch")  # 3: play
+    wait(page, "return !document.querySelectorAll('#players audio')[1].paused")
+    assert time.monotonic() - started < JOB_SECONDS
+
+
+def test_preview_stop_and_keep(page, songs, trained):
+    load(page, songs / "first.wav")
+    choose(page, "#network", str(trained[0]))
+    command_contains(page, str(trained[0]))
+    enter(page, "#setting-optimizer-steps", 4000)
+    command_contains(page, "optimizer.steps=4000")
+    enter(page, "#every", 20)
+    click(page, "#run")
+    wait(page, "return document.querySelector('#preview-picture img')?.naturalWidth > 100", 120)
+    assert "objective" in status(page)
+    wait(page, "return document.querySelector('#preview-sound')?.innerText.includes('step')")
+    click(page, "#stop")
+    wait(page, "return /^Finished/.test(document.querySelector('#status p').innerText)", 120)
+    assert "(stopped)" in find(page, "#players").text
+
+
+def test_cancel_leaves_nothing(page, songs, server):
+    before = names(server[1])
+    load(page, songs / "first.wav")
+    enter(page, "#setting-optimizer-steps", 4000)
+    command_contains(page, "optimizer.steps=4000")
+    click(page, "#run")
+    wait(page, "return /^Step/.test(document.querySelector('#status p').innerText)", 120)
+    click(page, "#cancel")
+    wait(page, "return /^Ready/.test(document.querySelector('#status p').innerText)", 60)
+    assert names(server[1]) == before
+
+
+def test_sounds_switch_at_the_same_position(page, songs, trained):
+    load(page, songs / "first.wav")
+    choose(page, "#network", str(trained[0]))
+    enter(page, "#setting-optimizer-steps", 2)
+    command_contains(page, "optimizer.steps=2")
+    run(page)
+    wait(
+        page, "return [...document.querySelectorAll('#players audio')].every(a => a.readyState > 0)"
+    )
+    click(page, "#players .player:nth-of-type(1) .switch")
+    wait(page, "return document.querySelectorAll('#players audio')[0].currentTime > 0.7")
+    page.execute_script("document.querySelectorAll('#players .switch')[0].focus()")
+    press(page, "2")
+    wait(page, "return !document.querySelectorAll('#players audio')[1].paused")
+    paused, first, second = page.execute_script(
+        "const [a, b] = document.querySelectorAll('#players audio');"
+        "return [a.paused, a.currentTime, b.currentTime]"
+    )
+    assert paused
+    assert 0 <= second - first < 1
+
+
+def test_seeds_repetition_downloads_and_settings(page, songs, trained):
+    load(page, songs / "first.wav")
+    choose(page, "#network", str(trained[0]))
+    enter(page, "#setting-optimizer-steps", 2)
+    command_contains(page, "optimizer.steps=2")
+    enter(page, "#seeds", 2)
+    run(page)
+    wait(page, "return document.querySelectorAll('#players audio').length === 3")
+    assert "seed 1" in find(page, "#players").text
+    enter(page, "#seeds", 1)
+    run(page, "#again")
+    wait(page, "return document.querySelectorAll('#players audio').length === 2")
+    click(page, "#use")
+    command_contains(page, "seed=1")
+    command_contains(page, "optimizer.steps=2")
+    click(page, "#make-report")
+    wait(page, "return document.querySelector('#get-report:not([disabled])')", 120)
+    for button in ("#get-audio", "#get-settings", "#get-report"):
+        click(page, button)
+    deadline = time.monotonic() + 30
+    while len(list(page.downloads.glob("*.[fyh]*"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert names(page.downloads) == ["first-dream.flac", "first-dream.html", "settings.yaml"]
+
+
+@pytest.mark.parametrize("task", ["transfer", "translate", "generate", "predict", "compare"])
+def test_every_task_runs(task, page, songs, trained, translation, generation):
+    load(page, songs / "first.wav")
+    choose_task(page, task)
+    if task in ("transfer", "compare"):
+        load(page, songs / "second.wav", "#second")
+    if task == "transfer":
+        choose(page, "#recipe", "transfer/rhythm")
+        command_contains(page, "transfer/rhythm")
+    if task == "translate":
+        wait(page, "return document.querySelector('#to input')?.value === 'tones'")
+        choose(page, "#to", "noise")
+        command_contains(page, "--to noise")
+    if task == "generate":
+        click(page, "#section-output button")
+        enter(page, "#seconds", 2)
+        command_contains(page, "--seconds 2.0")
+    if task == "predict":
+        choose(page, "#network", str(trained[0]))
+        command_contains(page, str(trained[0]))
+    run(page)
+    wait(page, "return document.querySelector('#findings').innerText.length > 20")
+
+
+def test_large_uploads_are_rejected_with_one_line(page, songs):
+    upload(page, "#first", songs / "large.wav")
+    text = wait(
+        page,
+        "return [...document.querySelectorAll('.toast-body, .toast-wrap')].map(e => e.innerText)"
+        ".find(t => /size/.test(t))",
+    )
+    assert "exceeds" in text or "maximum" in text
+    assert "AUDIO" in find(page, "#command textarea").get_attribute("value")
+
+
+def test_every_setting_can_be_operated(page):
+    """Each control of the recommended dream changes the command or reports why it cannot."""
+    for button in find_all(page, "[id^=section-] > button"):
+        page.execute_script("arguments[0].click()", button)
+    identifiers = page.execute_script(
+        "return [...document.querySelectorAll('[id^=setting-]')].map(e => e.id)"
+    )
+    assert len(identifiers) > 30
+    for identifier in identifiers:
+        assert page.execute_script(
+            "const field = document.querySelector(`#${arguments[0]} input, #${arguments[0]} "
+            "textarea`); field.focus(); return document.activeElement === field",
+            identifier,
+        ), identifier
+    enter(page, "#setting-filter-low_hz", 80)
+    command_contains(page, "filter.low_hz=80")
+    choose(page, "#setting-canvas", "waveform")
+    command_contains(page, "waveform")
+    wait(page, "return !document.querySelector('#setting-canvas-bound_db')")
+    choose(page, "#setting-init", "noise")
+    command_contains(page, 'init="noise"')
+    enter(page, "#setting-mask-frequency_hz", "[500, 100]")
+    wait(page, "return /Error: .*leaves nothing/.test(document.body.innerText)")
+
+
+def test_all_controls_are_reached_with_the_keyboard(page):
+    from selenium.webdriver.common.keys import Keys
+
+    page.execute_script("document.body.focus()")
+    reached = set()
+    for _ in range(80):
+        press(page, Keys.TAB)
+        reached.add(
+            page.execute_script(
+                "const e = document.activeElement.closest('[id]'); return e ? e.id : ''"
+            )
+        )
+    for name in ("run", "stop", "cancel", "again", "use", "make-report"):
+        assert name in reached, reached
+
+
+def test_the_page_fits_a_phone(page):
+    width, height = PHONE
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True},
+    )
+    time.sleep(0.5)
+    wide = page.execute_script("return document.documentElement.scrollWidth")
+    heights = page.execute_script(
+        "return ['run', 'stop', 'cancel', 'again', 'get-audio']"
+        ".map(i => document.getElementById(i).offsetHeight)"
+    )
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert wide <= width
+    assert min(heights) >= TOUCH_PIXELS
