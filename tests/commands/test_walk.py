@@ -60,7 +60,18 @@ def tracks(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def walk(tracks, experiment_path, translation, step_by_step, tmp_path_factory):
+def in_this_process():
+    """Cross-validations train here; tests/evaluation/test_crossvalidation.py tests processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "tfdream.io.processes.call_apart",
+            lambda function, progress, *arguments: function(progress, *arguments),
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def walk(tracks, experiment_path, translation, step_by_step, in_this_process, tmp_path_factory):
     """The results of all commands, each using the output of others, and their folder."""
     folder = tmp_path_factory.mktemp("walk")
     dataset, run, song = folder / "dataset", folder / "run", tracks / "tones/0.wav"
