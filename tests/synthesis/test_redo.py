@@ -91,6 +91,14 @@ def test_tags_have_checksums_but_no_date_and_no_labels(folder):
     assert tag["versions"]["tfdream"]
 
 
+def test_settings_that_do_not_fit_into_tags_are_errors(folder, run):
+    curve = {"points": [[number / 7, 0.123456789] for number in range(2000)]}
+    config = DreamConfig(curves={"mix": curve})
+    with pytest.raises(ConfigError, match="use curves with fewer points"):
+        dream(folder / "song.wav", folder / "long.flac", run, config)
+    assert not list(folder.glob("long*"))
+
+
 def test_inputs_that_are_missing_or_changed_are_errors(outputs):
     output, song = outputs / "dreamt.flac", outputs / "song.wav"
     tag = tag_of(output)

@@ -6,7 +6,7 @@ constant for files of any length.
 """
 
 from tfdream.audio.comments import read_comment
-from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
+from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES, AudioInfo, Damage
 from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.filters import apply_filters
@@ -31,6 +31,7 @@ __all__ = [
     "BLOCK_SAMPLES",
     "CEILING",
     "EXTENSIONS",
+    "MAX_COMMENT_BYTES",
     "AudioInfo",
     "Counted",
     "Damage",

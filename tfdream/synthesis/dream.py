@@ -94,8 +94,8 @@ class Dreamer:
         )
 
     def prepare(self, source: str | Path) -> TileProcessor:
-        """Build what changes the tiles of a file."""
-        return self.processor(source, Timelines.of(self.config, source))
+        """Build what changes the tiles of a file, without curves."""
+        return self.processor(source, NO_TIMELINES)
 
     def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
         """Build what changes the tiles of a file, with its curves."""

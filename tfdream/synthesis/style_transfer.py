@@ -52,9 +52,8 @@ class StyleTransfer(abc.ABC):
     def prepare(
         self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
     ) -> TileProcessor:
-        """Build what changes the tiles of a content, or of a part of it."""
-        timelines = Timelines.of(self.config, content_path, options)
-        return self.processor(content_path, options, timelines)
+        """Build what changes the tiles of a content, or of a part of it, without curves."""
+        return self.processor(content_path, options)
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         """Return further entries of the result."""

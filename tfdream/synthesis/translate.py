@@ -203,8 +203,8 @@ class Translation:
         self.config = self.translator.config
 
     def prepare(self, source: str | Path) -> TileProcessor:
-        """Build what changes the tiles of a file; raises if tiles do not fit."""
-        return self.processor(Timelines.of(self.config, source))
+        """Build what changes the tiles of a file, without curves; raises if tiles do not fit."""
+        return self.processor(NO_TIMELINES)
 
     def processor(self, timelines: Timelines) -> TileProcessor:
         """Return the translator, which is the same for all files without curves."""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfdream.errors import ModelError
+from tfdream import audio
+from tfdream.errors import ConfigError, ModelError
 from tfdream.io import documents
 from tfdream.io.checksums import file_sha256
 from tfdream.runs import RunFolder, versions
@@ -41,6 +42,9 @@ def encode(provenance: Provenance) -> str:
     Args:
       provenance: command, inputs and settings; of the run, only the folder, or the name of the
         preset, is included.
+
+    Raises:
+      ConfigError: if it is longer than a comment can be.
     """
     content = dict(provenance)
     if content.get("run"):
@@ -49,7 +53,13 @@ def encode(provenance: Provenance) -> str:
         content["run"] = {"folder": folder.name if is_preset else str(folder)}
     inputs = {name: fingerprint(name, path) for name, path in input_paths(content).items()}
     content |= {"inputs": inputs, "versions": versions()}
-    return json.dumps(content, separators=(",", ":"))
+    text = json.dumps(content, separators=(",", ":"))
+    if len(text) > audio.MAX_COMMENT_BYTES:
+        raise ConfigError(
+            f"the settings need tags of {len(text)} bytes, more than {audio.MAX_COMMENT_BYTES}; "
+            "use curves with fewer points"
+        )
+    return text
 
 
 def decode(text: str | None) -> dict[str, Any] | None:
