@@ -20,6 +20,8 @@ from tfdream.signal.phase import energy_db, spectral_error
 # According to tools/bench/inversion.py, twice as many iterations gain less than 1 dB.
 _INTEGRATED = PhaseConfig(init="pghi", iterations=100)
 _ARRAYS = ("image", "reference_db", "range_db", "samples", "sample_rate", "frontend")
+# Samples this far beyond full scale come from damaged images; their squares still fit in float32.
+_MAX_PEAK = 1e6
 # Exceptions raised for arrays that are not those of a spectrogram.
 _UNREADABLE = (OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 
@@ -113,6 +115,8 @@ def invert(
         )
     frontend, image, metadata, samples, rate = _load(spectrogram)
     waveform = frontend.invert(image, metadata, samples, phase, seed)
+    if not np.abs(waveform).max() < _MAX_PEAK:  # NaN is not, either
+        raise ConfigError(f"'{spectrogram}' contains values that are too large for levels")
     audio.write(output, waveform[0].numpy(), rate, bits)
     target = frontend.image_to_magnitude(image, metadata, samples)
     error_energy, target_energy = spectral_error(waveform, target, frontend.spec)
