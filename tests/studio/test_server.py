@@ -89,4 +89,5 @@ def test_every_setting_becomes_a_component(task):
     with gr.Blocks(analytics_enabled=False):
         components = place(settings, task.strength)
     assert [each.elem_id for each in components] == [element_id(each.key) for each in settings]
+    assert all(each.interactive for each in components)
     assert any("strength" in each.label for each in components)

@@ -249,8 +249,8 @@ def test_every_task_runs(task, page, songs, trained, translation, generation):
     if task in ("transfer", "compare"):
         load(page, songs / "second.wav", "#second")
     if task == "transfer":
-        choose(page, "#recipe", "transfer/rhythm")
-        command_contains(page, "transfer/rhythm")
+        choose(page, "#recipe", "transfer/timbre_regression")
+        command_contains(page, "transfer/timbre_regression")
     if task == "translate":
         wait(page, "return document.querySelector('#to input')?.value === 'tones'")
         choose(page, "#to", "noise")

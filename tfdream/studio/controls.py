@@ -20,17 +20,22 @@ def control(setting: Setting, is_strength: bool = False) -> Any:
     """
     label = f"strength ({setting.key})" if is_strength else setting.key
     info = setting.description or None
-    common: dict[str, Any] = {"label": label, "info": info, "elem_id": element_id(setting.key)}
+    common: dict[str, Any] = {
+        "label": label,
+        "info": info,
+        "elem_id": element_id(setting.key),
+        "interactive": True,
+    }
     if setting.kind == "switch":
         return gr.Checkbox(setting.shown, **common)
     if setting.kind in ("choice", "section"):
         return gr.Dropdown(list(setting.choices), value=setting.shown, **common)
-    limits = setting.minimum, setting.maximum
-    if setting.kind == "number" and None not in limits and not setting.optional:
-        step = 1 if setting.integer else (limits[1] - limits[0]) / 100  # type: ignore[operator]
-        return gr.Slider(*limits, value=setting.shown, step=step, **common)
-    if setting.kind == "number":
-        return gr.Number(setting.shown, minimum=setting.minimum, maximum=setting.maximum, **common)
+    low, high = setting.minimum, setting.maximum
+    if setting.kind == "number" and low is not None and high is not None:
+        step = 1 if setting.integer else (high - low) / 100
+        return gr.Slider(low, high, value=setting.shown, step=step, **common)
+    if setting.kind == "number":  # the schema checks the limits and names the setting
+        return gr.Number(setting.shown, **common)
     return gr.Textbox(setting.shown or "", **common)
 
 

@@ -94,6 +94,7 @@ class Layout(abc.ABC):
             editable=False,
             buttons=[],
             elem_id="first",
+            interactive=True,
         )
         self.second = gr.Audio(
             label=dream.second,
@@ -102,20 +103,24 @@ class Layout(abc.ABC):
             editable=False,
             buttons=[],
             elem_id="second",
+            interactive=True,
         )
         self.task = gr.Radio(
             [(f"{task.name}: {task.purpose}", task.name) for task in TASKS.values()],
             value="dream",
             label="task",
             elem_id="task",
+            interactive=True,
         )
         self.recipe = gr.Dropdown(
-            self.studio.recipes_for("dream"), label="recipe", elem_id="recipe"
+            self.studio.recipes_for("dream"), label="recipe", elem_id="recipe", interactive=True
         )
         self.run_choice = gr.Dropdown(
-            self.studio.runs_for("dream"), label="network", elem_id="network"
+            self.studio.runs_for("dream"), label="network", elem_id="network", interactive=True
         )
-        self.to = gr.Dropdown([], label="target genre", visible=False, elem_id="to")
+        self.to = gr.Dropdown(
+            [], label="target genre", visible=False, elem_id="to", interactive=True
+        )
 
     def _place_panel(self) -> None:
         with gr.Group():
@@ -123,13 +128,16 @@ class Layout(abc.ABC):
             self.show_settings()
 
         with gr.Accordion("part and output", open=False, elem_id="section-output"):
-            self.start = gr.Number(0, label="start in seconds", minimum=0, elem_id="start")
+            self.start = gr.Number(
+                0, label="start in seconds", minimum=0, elem_id="start", interactive=True
+            )
             self.seconds = gr.Number(
-                None,
+                0,
                 label="duration in seconds",
-                info="empty: everything",
+                info="0: everything",
                 minimum=0,
                 elem_id="seconds",
+                interactive=True,
             )
             self.part = gr.Dropdown(
                 [("everything", None), *((part, part) for part in PARTS)],
@@ -137,35 +145,40 @@ class Layout(abc.ABC):
                 label="part",
                 info="The rest is added unchanged.",
                 elem_id="part",
+                interactive=True,
             )
             self.loop = gr.Checkbox(
                 False,
                 label="loop",
                 info="The end of the output continues into its beginning.",
                 elem_id="loop",
+                interactive=True,
             )
             self.audio_format = gr.Dropdown(
-                list(FORMATS), value="flac", label="format", elem_id="format"
+                list(FORMATS), value="flac", label="format", elem_id="format", interactive=True
             )
             self.bits = gr.Dropdown(
                 [("default", None), ("16", 16), ("24", 24), ("32", 32)],
                 value=None,
                 label="bits per sample",
                 elem_id="bits",
+                interactive=True,
             )
             self.keep_falling = gr.Checkbox(
                 False,
                 label="keep falling",
                 info="Also write passages whose objective is worse than before.",
                 elem_id="keep-falling",
+                interactive=True,
             )
             self.unknown_below = gr.Number(
-                None,
+                0,
                 label="unknown below",
-                info="predict: smallest probability of an answer; empty: none",
+                info="predict: smallest probability of an answer; 0: none",
                 minimum=0,
                 maximum=1,
                 elem_id="unknown-below",
+                interactive=True,
             )
         self.every = gr.Number(
             _PREVIEW_EVERY,
@@ -174,9 +187,16 @@ class Layout(abc.ABC):
             minimum=0,
             precision=0,
             elem_id="every",
+            interactive=True,
         )
         self.seeds = gr.Slider(
-            1, _MOST_SEEDS, value=1, step=1, label="number of seeds, side by side", elem_id="seeds"
+            1,
+            _MOST_SEEDS,
+            value=1,
+            step=1,
+            label="number of seeds, side by side",
+            elem_id="seeds",
+            interactive=True,
         )
 
     def _place_progress(self) -> None:
@@ -223,6 +243,7 @@ class Layout(abc.ABC):
             label="history: results to play and compare",
             multiselect=True,
             elem_id="results",
+            interactive=True,
         )
         self.players = gr.HTML(
             [],

@@ -182,12 +182,11 @@ def _leaf(key: str, schema: Mapping[str, Any], value: Any, optional: bool, text:
     if kind == "string" and "enum" in schema:
         choices = (*schema["enum"], *((NONE,) if optional else ()))
         return Setting(key, "choice", value, choices, optional, description=text)
-    if kind in ("integer", "number"):
+    if kind in ("integer", "number") and not optional:  # an empty number field contains 0
         return Setting(
             key,
             "number",
             value,
-            optional=optional,
             minimum=schema.get("minimum"),
             maximum=schema.get("maximum"),
             integer=kind == "integer",
