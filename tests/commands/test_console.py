@@ -172,6 +172,8 @@ def test_a_signal_in_a_finalizer_ends_the_command(number):
         "def wait():\n"
         "    Finalized()\n"
         "    signal.pause()\n"
+        # A shell starts jobs in the background with SIGINT ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "wait()\n"
     )
     done = subprocess.run(

@@ -85,8 +85,10 @@ def test_only_files_of_equal_size_and_equal_ends_are_read_completely(tmp_path, m
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     read = []
-    digest = duplicates._digest
-    monkeypatch.setattr(duplicates, "_digest", lambda path: read.append(path.name) or digest(path))
+    digest = duplicates.file_sha256
+    monkeypatch.setattr(
+        duplicates, "file_sha256", lambda path: read.append(path.name) or digest(path)
+    )
     assert identical_files(map(str, paths)) == [[tmp_path / "a", tmp_path / "b"]]
     assert read == ["a", "b", "c"]
     assert identical_files([]) == []
