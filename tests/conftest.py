@@ -110,6 +110,14 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_processor():
+    """By default, pools start one process: pytest-xdist uses the other processors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
     """A function that builds an expensive folder once for all processes of pytest-xdist.

@@ -53,7 +53,10 @@ def test_all_examples_together_are_normalized_whatever_the_batches():
 def test_a_run_stores_the_statistics_of_its_training_clips(
     validate_on, configure, dataset, loaded, folder
 ):
-    settings = configure(*RAW, "training.epochs=1", f"training.validate_on={validate_on}")
+    settings = configure(
+        *(*RAW, "training.epochs=1", "training.batch_size=12"),
+        f"training.validate_on={validate_on}",
+    )
     train(settings, dataset, folder)
     run = Run.open(folder)
     clips = ClipSet.from_folds(loaded, run.info.training_folds)
