@@ -47,3 +47,11 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     by_case = {each.casefold(): each for each in available}
     similar = difflib.get_close_matches(name.casefold(), by_case, n=1)
     return f" (did you mean '{by_case[similar[0]]}'?)" if similar else ""
+
+
+def printable(text: str) -> str:
+    """Escape characters that would control the terminal: ``\\n`` for a new line."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

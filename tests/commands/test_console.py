@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from tfdream.commands.console import PARTIAL_FAILURE, command, format_result, printable
-from tfdream.errors import AudioError
+from tfdream.commands.console import PARTIAL_FAILURE, command, format_result
+from tfdream.errors import AudioError, printable
 
 
 def message_of(error):

@@ -350,6 +350,12 @@ def test_similar_names_are_suggested():
     assert "unknown setting 'training.zzzzzz'; remove it" in text
 
 
+def test_keys_with_control_characters_are_escaped(tmp_path):
+    path = tmp_path / "odd.yaml"
+    path.write_text('"\\n": 1\n')
+    assert r"unknown setting '\n'" in message(config.load, str(path), DreamConfig)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

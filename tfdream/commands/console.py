@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import click
 
 from tfdream.commands import standard_output, stops
-from tfdream.errors import TfdreamError
+from tfdream.errors import TfdreamError, printable
 from tfdream.io import system_errors
 from tfdream.io.descriptors import redirected
 from tfdream.io.progress import ProgressFn
@@ -123,14 +123,6 @@ def command(
         return click.command(name, cls=cls)(option(run))
 
     return decorate
-
-
-def printable(text: str) -> str:
-    """Escape characters that would control the terminal: ``\\n`` for a new line."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def _fail(message: str) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tfdream.config.base import Config
-from tfdream.errors import ConfigError, did_you_mean
+from tfdream.errors import ConfigError, did_you_mean, printable
 from tfdream.io import documents
 
 Schema = TypeVar("Schema", bound=Config)
@@ -89,7 +89,7 @@ def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
 
 def describe(error: ValidationError, content: Any = None) -> str:
     """Return all errors of a validation of `content` as one line."""
-    return "; ".join(_problem(problem, content) for problem in error.errors())
+    return printable("; ".join(_problem(problem, content) for problem in error.errors()))
 
 
 def _problem(problem: Any, content: Any) -> str:
