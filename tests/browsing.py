@@ -29,7 +29,7 @@ def start_chromium(downloads=None):
     return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 
-def wait(browser, script, seconds=20):
+def wait(browser, script, seconds=60):
     """Wait until a script returns a true value, and return it."""
     from selenium.webdriver.support.ui import WebDriverWait
 

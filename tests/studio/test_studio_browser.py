@@ -115,7 +115,7 @@ def enter(page, selector, value):
     press(page, str(value))
 
 
-def command_contains(page, text, seconds=20):
+def command_contains(page, text, seconds=60):
     return wait(
         page,
         f"return document.querySelector('#command textarea').value.includes({text!r})",
@@ -296,6 +296,9 @@ def test_every_setting_can_be_operated(page):
     choose(page, "#setting-canvas", "waveform")
     command_contains(page, "waveform")
     wait(page, "return !document.querySelector('#setting-canvas-bound_db')")
+    assert find(page, "#setting-canvas").is_displayed()  # its section remains open
+    click(page, "#section-general button")
+    wait(page, "return document.querySelector('#setting-init').offsetHeight")
     choose(page, "#setting-init", "noise")
     command_contains(page, 'init="noise"')
     enter(page, "#setting-mask-frequency_hz", "[500, 100]")

@@ -48,12 +48,13 @@ def element_id(key: str) -> str:
     return "setting-" + key.replace(".", "-")
 
 
-def place(settings: Sequence[Setting], strength: Sequence[str]) -> list[Any]:
+def place(settings: Sequence[Setting], strength: Sequence[str], opened: str = "") -> list[Any]:
     """Place the controls of all settings on the page, the main ones first, the others by section.
 
     Args:
       settings: the settings of a recipe.
       strength: settings of the strength; the first that the recipe has is the strength.
+      opened: name of the section that is open; the others are closed.
 
     Returns:
       The components, in the order of the settings.
@@ -68,7 +69,7 @@ def place(settings: Sequence[Setting], strength: Sequence[str]) -> list[Any]:
     ):
         placed[setting.key] = control(setting, setting.key == strongest)
     for title, members in _sections([each for each in settings if each.key not in main]):
-        with gr.Accordion(title, open=False, elem_id=f"section-{title}"):
+        with gr.Accordion(title, open=title == opened, elem_id=f"section-{title}"):
             for setting in members:
                 placed[setting.key] = control(setting)
     return [placed[setting.key] for setting in settings]

@@ -338,7 +338,17 @@ class JobQueue:
             elif isinstance(event, Failed) or self._cancelled:
                 self.history.discard(folder)
                 message = event.message if isinstance(event, Failed) else ""
-                self._update(running=None, message="" if self._cancelled else message)
+                self._update(
+                    running=None,
+                    step=None,
+                    preview=None,
+                    message="" if self._cancelled else message,
+                )
             else:
                 entry = self.history.add(folder, job, event.result)
-                self._update(running=None, finished=(*self._status.finished, entry.name))
+                self._update(
+                    running=None,
+                    step=None,
+                    preview=None,
+                    finished=(*self._status.finished, entry.name),
+                )

@@ -275,9 +275,12 @@ class Layout(abc.ABC):
             )
 
 
-def panel_of(task: str, recipe: str | None, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return from which settings the controls are generated."""
-    return {"task": task, "recipe": recipe or "", "overrides": list(overrides)}
+def panel_of(
+    task: str, recipe: str | None, overrides: tuple[str, ...] = (), opened: str = ""
+) -> dict[str, Any]:
+    """Return from which settings the controls are generated, and the section that is open."""
+    content = {"recipe": recipe or "", "overrides": list(overrides), "opened": opened}
+    return {"task": task, **content}
 
 
 def _resource(name: str) -> str:

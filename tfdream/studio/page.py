@@ -1,5 +1,6 @@
 """The page: what its controls do."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,33 +36,33 @@ class _Page(Layout):
         self._connect()
 
     def _connect(self) -> None:
-        for source, path in ((self.first, self.first_path), (self.second, self.second_path)):
-            source.upload(self._keep, [source], [source, path, self.status], concurrency_limit=2)
-            source.clear(lambda: None, None, path, queue=False)
-        self.task.input(
-            self._choose_task,
-            [self.task],
-            [self.first, self.second, self.recipe, self.run_choice, self.to, self.panel],
-        )
-        self.panel.change(
-            lambda panel: tuple(panel["overrides"]), [self.panel], [self.overrides], queue=False
-        )
-        self.recipe.input(panel_of, [self.task, self.recipe], [self.panel])
-        gr.on(
-            [self.task.change, self.run_choice.change],
-            self._genres,
-            [self.task, self.run_choice],
-            [self.to],
-        )
-        self.choices = [
+        choices = [
             *(self.task, self.first_path, self.second_path, self.recipe, self.run_choice),
             *(self.to, self.start, self.seconds, self.bits, self.keep_falling),
             *(self.unknown_below, self.audio_format, self.part, self.loop, self.overrides),
         ]
+        for source, path in ((self.first, self.first_path), (self.second, self.second_path)):
+            source.upload(self._keep, [source], [source, path, self.status], concurrency_limit=2)
+            source.clear(lambda: None, None, path, queue=False)
+        # The command follows these events: its own ones would see values of the former task.
+        self.task.input(
+            self._choose_task,
+            [self.task],
+            [
+                *(self.first, self.second, self.recipe, self.run_choice, self.to),
+                *(self.panel, self.overrides),
+            ],
+        ).then(self._show_command, choices, [self.command], show_progress="hidden")
+        self.recipe.input(
+            lambda task, recipe: (panel_of(task, recipe), ()),
+            [self.task, self.recipe],
+            [self.panel, self.overrides],
+        )
+        self.run_choice.change(self._genres, [self.task, self.run_choice], [self.to])
         gr.on(
-            [self.page.load, *(choice.change for choice in self.choices)],
+            [self.page.load, *(choice.change for choice in choices if choice is not self.task)],
             self._show_command,
-            self.choices,
+            choices,
             [self.command],
             trigger_mode="always_last",
             show_progress="hidden",
@@ -70,7 +71,7 @@ class _Page(Layout):
         self.page.load(self._watch, None, watched, show_progress="hidden", concurrency_limit=None)
         self.run.click(
             self._run,
-            [self.every, self.seeds, *self.choices],
+            [self.every, self.seeds, *choices],
             watched,
             show_progress="hidden",
             concurrency_limit=None,
@@ -99,9 +100,9 @@ class _Page(Layout):
                 *(self.task, self.first, self.first_path, self.second, self.second_path),
                 *(self.recipe, self.run_choice, self.to, self.start, self.seconds, self.bits),
                 *(self.keep_falling, self.unknown_below, self.audio_format, self.part, self.loop),
-                self.panel,
+                *(self.panel, self.overrides),
             ],
-        )
+        ).then(self._show_command, choices, [self.command], show_progress="hidden")
 
     def _keep(self, upload: str | None) -> tuple[Any, str | None, Any]:
         if upload is None:
@@ -127,6 +128,7 @@ class _Page(Layout):
             gr.update(choices=runs, value=run),
             gr.update(visible=name == "translate"),
             panel_of(name, recipe),
+            (),
         )
 
     def _genres(self, task: str, run: str | None) -> Any:
@@ -148,7 +150,7 @@ class _Page(Layout):
         if not recipe:
             return
         settings = settings_panel.describe(load(task, recipe, base))
-        controls = place(settings, TASKS[task].strength)
+        controls = place(settings, TASKS[task].strength, panel["opened"])
 
         def read(*shown: Any) -> tuple[tuple[str, ...], Any]:
             try:
@@ -159,9 +161,11 @@ class _Page(Layout):
                 return gr.skip(), gr.update(value=f"Error: {error}", visible=True)
             return given, gr.update(visible=False)
 
-        def restructure(*shown: Any) -> Any:
+        def restructure(group: str, *shown: Any) -> Any:
             given, _ = read(*shown)
-            return panel_of(task, recipe, given) if isinstance(given, tuple) else gr.skip()
+            if not isinstance(given, tuple):
+                return gr.skip()
+            return panel_of(task, recipe, given, group)
 
         gr.on(
             [control.input for control in controls],
@@ -173,7 +177,12 @@ class _Page(Layout):
         )
         for setting, control in zip(settings, controls, strict=True):
             if setting.kind == "section":
-                control.input(restructure, controls, [self.panel], show_progress="hidden")
+                control.input(
+                    functools.partial(restructure, setting.group),
+                    controls,
+                    [self.panel],
+                    show_progress="hidden",
+                )
 
     def _job(self, *values: Any) -> Job:
         task, first, second, recipe, run, to, start, seconds = values[:8]
@@ -276,7 +285,7 @@ class _Page(Layout):
             job = self._chosen(names).job
         except TfdreamError as error:
             gr.Warning(str(error))
-            return tuple(gr.skip() for _ in range(17))
+            return tuple(gr.skip() for _ in range(18))
         task, recipes = TASKS[job.task], self.studio.recipes_for(job.task)
         runs = self.studio.runs_for(job.task)
         return (
@@ -297,6 +306,7 @@ class _Page(Layout):
             job.part,
             job.loop,
             panel_of(job.task, job.recipe, job.overrides),
+            job.overrides,
         )
 
 
