@@ -23,7 +23,10 @@ def start_chromium(downloads=None):
     for argument in ARGUMENTS:
         options.add_argument(argument)
     if downloads is not None:
-        preferences = {"download.default_directory": str(downloads)}
+        preferences = {
+            "download.default_directory": str(downloads),
+            "profile.default_content_setting_values.automatic_downloads": 1,
+        }
         options.add_experimental_option("prefs", preferences)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options, webdriver.ChromeService(driver))

@@ -180,7 +180,7 @@ def test_preview_stop_and_keep(page, songs, trained):
     wait(page, "return document.querySelector('#preview-sound')?.innerText.includes('step')")
     click(page, "#stop")
     wait(page, "return /^Finished/.test(document.querySelector('#status p').innerText)", 120)
-    assert "(stopped)" in find(page, "#players").text
+    wait(page, "return document.querySelector('#players').innerText.includes('(stopped)')")
 
 
 def test_cancel_leaves_nothing(page, songs, server):
@@ -237,7 +237,7 @@ def test_seeds_repetition_downloads_and_settings(page, songs, trained):
     for button in ("#get-audio", "#get-settings", "#get-report"):
         click(page, button)
     deadline = time.monotonic() + 30
-    while len(list(page.downloads.glob("*.[fyh]*"))) < 3 and time.monotonic() < deadline:
+    while len(list(page.downloads.glob("*.[fyh]*[clm]"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert names(page.downloads) == ["first-dream.flac", "first-dream.html", "settings.yaml"]
 
@@ -286,6 +286,7 @@ def test_every_setting_can_be_operated(page):
     )
     assert len(identifiers) > 30
     for identifier in identifiers:
+        wait(page, f"return document.getElementById('{identifier}').offsetHeight")
         assert page.execute_script(
             "const field = document.querySelector(`#${arguments[0]} input, #${arguments[0]} "
             "textarea`); field.focus(); return document.activeElement === field",

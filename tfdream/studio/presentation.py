@@ -110,6 +110,8 @@ def _sentences(entry: Entry) -> Iterator[str]:
     for file in result.get("files", []):
         yield f"{Path(file['path']).name}: {_classes(file)}"
         yield from file.get("notes", [])
+    if "generated_seconds" in result:
+        yield f"Generated: {result['generated_seconds']:.1f} s with seed {result['seed']}."
     yield from (finding.text for finding in interpret(result))
     yield from (f"Note: {note}" for note in result.get("notes", []))
     if result.get("interrupted"):
