@@ -115,6 +115,16 @@ def enter(page, selector, value):
     press(page, str(value))
 
 
+def open_section(page, selector):
+    """Open a section, also if the controls are generated again meanwhile, which closes it."""
+    wait(
+        page,
+        f"const content = document.querySelector('{selector} [data-testid=accordion-content]');"
+        "if (content?.offsetHeight) return true;"
+        f"document.querySelector('{selector} > button')?.click(); return false",
+    )
+
+
 def command_contains(page, text, seconds=60):
     return wait(
         page,
@@ -256,7 +266,7 @@ def test_every_task_runs(task, page, songs, trained, translation, generation):
         choose(page, "#to", "noise")
         command_contains(page, "--to noise")
     if task == "generate":
-        click(page, "#section-output button")
+        open_section(page, "#section-output")
         enter(page, "#seconds", 2)
         command_contains(page, "--seconds 2.0")
     if task == "predict":
@@ -279,8 +289,8 @@ def test_large_uploads_are_rejected_with_one_line(page, songs):
 
 def test_every_setting_can_be_operated(page):
     """Each control of the recommended dream changes the command or reports why it cannot."""
-    for button in find_all(page, "[id^=section-] > button"):
-        page.execute_script("arguments[0].click()", button)
+    for section in find_all(page, "[id^=section-]"):
+        open_section(page, f"#{section.get_attribute('id')}")
     identifiers = page.execute_script(
         "return [...document.querySelectorAll('[id^=setting-]')].map(e => e.id)"
     )
@@ -298,10 +308,10 @@ def test_every_setting_can_be_operated(page):
     command_contains(page, "waveform")
     wait(page, "return !document.querySelector('#setting-canvas-bound_db')")
     assert find(page, "#setting-canvas").is_displayed()  # its section remains open
-    click(page, "#section-general button")
-    wait(page, "return document.querySelector('#setting-init').offsetHeight")
+    open_section(page, "#section-general")
     choose(page, "#setting-init", "noise")
     command_contains(page, 'init="noise"')
+    open_section(page, "#section-mask")
     enter(page, "#setting-mask-frequency_hz", "[500, 100]")
     wait(page, "return /Error: .*leaves nothing/.test(document.body.innerText)")
 
