@@ -161,11 +161,12 @@ class _Page(Layout):
                 return gr.skip(), gr.update(value=f"Error: {error}", visible=True)
             return given, gr.update(visible=False)
 
-        def restructure(group: str, *shown: Any) -> Any:
+        def restructure(number: int, *shown: Any) -> Any:
             given, _ = read(*shown)
-            if not isinstance(given, tuple):
+            # A dropdown also reports an input when it loses the focus.
+            if shown[number] == settings[number].shown or not isinstance(given, tuple):
                 return gr.skip()
-            return panel_of(task, recipe, given, group)
+            return panel_of(task, recipe, given, settings[number].group)
 
         gr.on(
             [control.input for control in controls],
@@ -175,10 +176,10 @@ class _Page(Layout):
             trigger_mode="always_last",
             show_progress="hidden",
         )
-        for setting, control in zip(settings, controls, strict=True):
+        for number, setting in enumerate(settings):
             if setting.kind == "section":
-                control.input(
-                    functools.partial(restructure, setting.group),
+                controls[number].input(
+                    functools.partial(restructure, number),
                     controls,
                     [self.panel],
                     show_progress="hidden",
