@@ -142,15 +142,13 @@ def status(page):
 
 
 def run(page, selector="#run", ending="Finished"):
-    """Press a button that starts jobs, and wait for their end."""
+    """Press a button that starts jobs, and wait for their end, which has another status."""
+    before = status(page)
     click(page, selector)
     wait(
         page,
-        "return !/^(Finished|Ready|Error)/.test(document.querySelector('#status p').innerText)",
-    )
-    wait(
-        page,
-        "return /^(Finished|Ready|Error)/.test(document.querySelector('#status p').innerText)",
+        "const text = document.querySelector('#status p').innerText;"
+        f"return text !== {before!r} && /^(Finished|Ready|Error)/.test(text)",
         JOB_SECONDS,
     )
     assert status(page).startswith(ending), status(page)
@@ -224,7 +222,7 @@ def test_sounds_switch_at_the_same_position(page, songs, trained):
         "return [a.paused, a.currentTime, b.currentTime]"
     )
     assert paused
-    assert 0 <= second - first < 1
+    assert -0.05 < second - first < 1  # browsers round positions when they seek
 
 
 def test_seeds_repetition_downloads_and_settings(page, songs, trained):
