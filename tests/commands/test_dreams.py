@@ -406,3 +406,17 @@ def test_a_part_of_a_truncated_file_is_noted(trained, song, tmp_path):
     call = dream(trained, tmp_path / "cut.wav", tmp_path / "out.wav", "--seconds", 0.5)
     result = answer(*call)
     assert "truncated: header says 1.88 s, decoded 1.25 s" in result["notes"]
+
+
+@EAGERLY
+def test_what_is_kept_leaves_the_curves_of_a_transfer(song, tmp_path):
+    output = tmp_path / "out.wav"
+    call = ("transfer", song, song, output, "--config", "transfer/texture", *FEW_STEPS)
+    answer(
+        *(*call, "--keep", "rhythm", "--curve", "mix=0:0,1:1"),
+        *("--set", "network.options={filters: 4, kernel_size: 3, seed: 0}"),
+        *("--set", "network.clip_seconds=1"),
+    )
+    settings = json.loads(output.with_name("out.wav.json").read_text())["config"]
+    assert settings["keep"] == ["rhythm"]
+    assert settings["curves"]["mix"]["points"] == [[0, 0], [1, 1]]

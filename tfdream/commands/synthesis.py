@@ -187,7 +187,6 @@ def transfer(
     reported, and the exit status is 3.
     """
     from tfdream import config
-    from tfdream.runs import Run
     from tfdream.synthesis import transfer as transfers
     from tfdream.synthesis.rendering.batch import process_folder
 
@@ -199,13 +198,11 @@ def transfer(
                 "--keep applies to transfers by gradients, such as --config transfer/texture"
             )
         kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
-        settings = config.load_transfer(name, (*overrides, *given, *kept))
+        settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides, *kept))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
     output = rendering.output(output)
     outputs.check(content)
-    if run and isinstance(settings, config.TimbreConfig):
-        settings, run = settings.model_copy(update={"model": str(run)}), None
-    network = Run.open(run) if run else None
+    settings, network = transfers.with_model(settings, run)
     render = rendering.options(keep_falling=keep_falling)
     with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:
         if into_folder:

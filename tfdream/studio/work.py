@@ -18,7 +18,7 @@ from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import Generation
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import OutputOptions, PreviewFn, RenderOptions
-from tfdream.synthesis.transfer import build_transfer
+from tfdream.synthesis.transfer import build_transfer, with_model
 from tfdream.synthesis.translate import Translation
 
 Result = dict[str, Any]
@@ -105,10 +105,8 @@ def _dream(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | No
 
 
 def _transfer(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    settings, run = config.load_transfer(job.recipe, job.overrides), job.run
-    if run and isinstance(settings, config.TimbreConfig):
-        settings, run = settings.model_copy(update={"model": run}), None
-    transfer = build_transfer(str(job.second), settings, Run.open(run) if run else None)
+    settings, run = with_model(config.load_transfer(job.recipe, job.overrides), job.run)
+    transfer = build_transfer(str(job.second), settings, run)
     return transfer(str(job.first), output, _render_options(job, preview), progress)
 
 

@@ -101,8 +101,8 @@ class TransferTag(_RenderTag):
     ]
 
     def process(self, output: Path, options: OutputOptions, progress: ProgressFn) -> dict[str, Any]:
-        is_classifier = self.run is not None and isinstance(self.config, TransferConfig)
-        run = Run.open(self.run.folder) if self.run is not None and is_classifier else None
+        uses_classifier = isinstance(self.config, TransferConfig)
+        run = Run.open(self.run.folder) if self.run and uses_classifier else None
         transfer = build_transfer(self.style, self.config, run)
         return transfer(self.content, output, self.options(options), progress)
 

@@ -85,10 +85,6 @@ class MappingTransfer(StyleTransfer):
             self.model = NetworkTimbre(style_path, self.run.network)
         self.style_notes = style_notes(self.style_path, self.model.sample_rate)
 
-    @property
-    def steps(self) -> int:
-        return 1
-
     def processor(
         self,
         content_path: str | Path,
@@ -121,10 +117,6 @@ class MusaicTransfer(StyleTransfer):
         self.config: MusaicConfig = config
         self.style_notes = style_notes(self.style_path, audio.info(style_path).sample_rate)
         self._musaics: dict[int, Musaic] = {}
-
-    @property
-    def steps(self) -> int:
-        return 1
 
     def processor(
         self,
@@ -278,6 +270,24 @@ def build_transfer(
     if isinstance(config, MusaicConfig):
         return MusaicTransfer(style_path, config)
     return MappingTransfer(style_path, config)
+
+
+def with_model(config: AnyTransfer, model: str | Path | None) -> tuple[AnyTransfer, Run | None]:
+    """Return a recipe and its classifier, with a model that replaces the recipe's own.
+
+    Args:
+      config: the recipe. With method=timbre, the model is a transfer network, which becomes a
+        setting; otherwise it is a classifier, which `build_transfer` takes.
+      model: a run folder, or the name of a preset; None changes nothing.
+
+    Raises:
+      ModelError: if the classifier cannot be opened.
+    """
+    if not model:
+        return config, None
+    if isinstance(config, TimbreConfig):
+        return config.model_copy(update={"model": str(model)}), None
+    return config, Run.open(model)
 
 
 def style_tile_optimizer(
