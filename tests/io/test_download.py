@@ -6,7 +6,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tfdream.errors import ModelError
-from tfdream.io.download import fetch, file_hash
+from tfdream.io.checksums import file_sha256
+from tfdream.io.download import fetch
 
 CONTENT = bytes(range(256)) * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -36,7 +37,7 @@ def test_a_file_is_downloaded_with_progress(address, tmp_path):
         lambda done, total, value=0.0, note="": reports.append((done, total)),
     )
     assert path.read_bytes() == CONTENT
-    assert file_hash(path) == SHA256
+    assert file_sha256(path) == SHA256
     assert reports[-1] == (len(CONTENT), len(CONTENT))
     assert all(done <= total == len(CONTENT) for done, total in reports)
 

@@ -7,7 +7,7 @@ import pytest
 from calling import answer, invoke, refusal
 
 from tfdream.errors import ConfigError, ModelError
-from tfdream.io.download import file_hash
+from tfdream.io.checksums import file_sha256
 from tfdream.presets import Source, downloads, find, install, list_presets, remove
 from tfdream.runs import Run, named
 
@@ -56,9 +56,9 @@ def test_an_archive_is_installed_if_its_hash_is_the_required_one(carded, tmp_pat
         for file in carded.iterdir():
             if file.is_file():
                 packed.write(file, f"run/{file.name}")
-    with pytest.raises(ModelError, match=f"the SHA-256 {file_hash(path)}, not 00"):
+    with pytest.raises(ModelError, match=f"the SHA-256 {file_sha256(path)}, not 00"):
         install("noise", Source(path, sha256="00"))
-    install("noise", Source(path, sha256=file_hash(path).upper()))
+    install("noise", Source(path, sha256=file_sha256(path).upper()))
     assert Run.open("noise").labels == ["noise", "tones"]
 
 
@@ -123,7 +123,7 @@ def download(carded, monkeypatch, tmp_path):
         PRESETS=("first", "second"),
         TITLE="Two presets",
         URL="http://localhost/file.bin",
-        SHA256=file_hash(file),
+        SHA256=file_sha256(file),
         convert=convert,
     )
     monkeypatch.setattr(downloads, "names", lambda: ["pair"])

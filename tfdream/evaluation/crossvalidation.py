@@ -1,6 +1,5 @@
 """k-fold cross-validation: each fold is held out once and evaluated with its own network."""
 
-import hashlib
 import logging
 import math
 import statistics
@@ -18,6 +17,7 @@ from tfdream.evaluation.classification import evaluate
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io import documents, processes
 from tfdream.io.atomic import write_json
+from tfdream.io.checksums import file_sha256
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.runs.info import INFO_FILE
@@ -177,7 +177,7 @@ def _evaluation(run: Run, dataset_folder: Path, fold: int) -> dict[str, Any]:
     identity = {
         "folds": [fold],
         "dataset_fingerprint": run.info.dataset_fingerprint,
-        "weights_sha256": hashlib.sha256(run.weights_path.read_bytes()).hexdigest(),
+        "weights_sha256": file_sha256(run.weights_path),
         "tfdream": __version__,
     }
     previous = _read(path)

@@ -7,7 +7,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def file_sha256(*paths: str | Path) -> str:
-    """Return the SHA-256 of the bytes of a file, or of several files one after the other.
+    """Return the SHA-256 in hexadecimal of a file, or of several files one after the other.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:

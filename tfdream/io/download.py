@@ -9,12 +9,6 @@ from tfdream.errors import ModelError
 from tfdream.io.progress import ProgressFn, no_progress
 
 
-def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest: str = pooch.file_hash(str(path), alg="sha256")
-    return digest
-
-
 def fetch(url: str, sha256: str, path: str | Path, progress: ProgressFn = no_progress) -> Path:
     """Download a file over HTTP or HTTPS, completely or not at all.
 

@@ -88,10 +88,8 @@ def call_apart(
       Exception: what the function raises.
       RuntimeError: if the process ends without a result: it was killed, or memory ran out.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(sender, function, args, kwargs))
-    process.start()
+    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = spawn(_call, sender, function, args, kwargs)
     sender.close()
     try:
         while True:
@@ -118,7 +116,6 @@ def call_apart(
 def _call(
     sender: Connection, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    _initialize_worker(None)
     logger = logging.getLogger("tfdream")
     logger.setLevel(logging.INFO)
     logger.addHandler(_Sender(sender))

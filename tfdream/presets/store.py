@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from tfdream.errors import ConfigError, ModelError, did_you_mean
-from tfdream.io.download import fetch, file_hash
+from tfdream.io.checksums import file_sha256
+from tfdream.io.download import fetch
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.presets import archives, downloads
 from tfdream.presets.card import ModelCard
@@ -77,7 +78,7 @@ NO_SOURCE = Source()
 def _check_hash(path: Path, expected: str) -> None:
     if path.is_dir():
         raise ModelError(f"'{path}' is a folder, which has no SHA-256; give the file")
-    actual = file_hash(path)
+    actual = file_sha256(path)
     if actual != expected:
         raise ModelError(f"'{path}' has the SHA-256 {actual}, not {expected}; download it again")
 

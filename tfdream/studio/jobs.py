@@ -335,20 +335,15 @@ class JobQueue:
                 self._update(step=event)
             elif isinstance(event, Preview):
                 self._update(preview=event)
-            elif isinstance(event, Failed) or self._cancelled:
-                self.history.discard(folder)
-                message = event.message if isinstance(event, Failed) else ""
-                self._update(
-                    running=None,
-                    step=None,
-                    preview=None,
-                    message="" if self._cancelled else message,
-                )
             else:
-                entry = self.history.add(folder, job, event.result)
-                self._update(
-                    running=None,
-                    step=None,
-                    preview=None,
-                    finished=(*self._status.finished, entry.name),
-                )
+                self._update(running=None, step=None, preview=None, **self._end(event, folder, job))
+
+    def _end(self, event: Finished | Failed, folder: Path, job: Job) -> dict[str, Any]:
+        """Store or discard what a job wrote, and return the changes of the state."""
+        if isinstance(event, Finished) and not self._cancelled:
+            entry = self.history.add(folder, job, event.result)
+            return {"finished": (*self._status.finished, entry.name)}
+        self.history.discard(folder)
+        if isinstance(event, Failed) and not self._cancelled:
+            return {"message": event.message}
+        return {"message": ""}

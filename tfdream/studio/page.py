@@ -93,16 +93,15 @@ class _Page(Layout):
             show_progress="hidden",
         )
         self.make_report.click(self._report, [self.results], [self.get_report, self.status])
-        self.use.click(
-            self._use,
-            [self.results],
-            [
-                *(self.task, self.first, self.first_path, self.second, self.second_path),
-                *(self.recipe, self.run_choice, self.to, self.start, self.seconds, self.bits),
-                *(self.keep_falling, self.unknown_below, self.audio_format, self.part, self.loop),
-                *(self.panel, self.overrides),
-            ],
-        ).then(self._show_command, choices, [self.command], show_progress="hidden")
+        self.restored = [
+            *(self.task, self.first, self.first_path, self.second, self.second_path),
+            *(self.recipe, self.run_choice, self.to, self.start, self.seconds, self.bits),
+            *(self.keep_falling, self.unknown_below, self.audio_format, self.part, self.loop),
+            *(self.panel, self.overrides),
+        ]
+        self.use.click(self._use, [self.results], self.restored).then(
+            self._show_command, choices, [self.command], show_progress="hidden"
+        )
 
     def _keep(self, upload: str | None) -> tuple[Any, str | None, Any]:
         if upload is None:
@@ -286,7 +285,7 @@ class _Page(Layout):
             job = self._chosen(names).job
         except TfdreamError as error:
             gr.Warning(str(error))
-            return tuple(gr.skip() for _ in range(18))
+            return tuple(gr.skip() for _ in self.restored)
         task, recipes = TASKS[job.task], self.studio.recipes_for(job.task)
         runs = self.studio.runs_for(job.task)
         return (

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfdream import presets
 from tfdream.errors import ModelError
 from tfdream.evaluation.classification import predict
-from tfdream.io.download import file_hash
+from tfdream.io.checksums import file_sha256
 from tfdream.models import inspect
 from tfdream.presets import ModelCard
 from tfdream.presets.downloads import musicnn
@@ -206,7 +206,7 @@ def models(tmp_path, monkeypatch):
 
 def test_the_wheel_is_installed_as_presets(contents, models, tmp_path, monkeypatch):
     wheel = write_wheel(tmp_path / "wheel.whl", contents)
-    monkeypatch.setattr(musicnn, "SHA256", file_hash(wheel))
+    monkeypatch.setattr(musicnn, "SHA256", file_sha256(wheel))
     installed = presets.install("musicnn", presets.Source(wheel))
     assert [preset.name for preset in installed] == list(musicnn.PRESETS)
     assert Run.open("musicnn_msd").labels == LABELS["MSD_LABELS"]
@@ -270,7 +270,7 @@ def test_another_file_is_an_error(content, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not WHEEL, reason="needs TFDREAM_MUSICNN_WHEEL")
 def test_the_real_networks_equal_their_stored_graphs(tmp_path, monkeypatch):
-    assert file_hash(WHEEL) == musicnn.SHA256
+    assert file_sha256(WHEEL) == musicnn.SHA256
     monkeypatch.syspath_prepend(str(BENCH))
     original = import_module("musicnn").Original
     musicnn.convert(Path(WHEEL), tmp_path)
