@@ -95,6 +95,15 @@ def test_damaged_archives_are_reported(tmp_path):
             assert str(error)
 
 
+@pytest.mark.parametrize("code_point", [0x110000, 0xDC00])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_that_are_not_valid_unicode_are_value_errors(code_point, order, tmp_path):
+    text = np.array([ord("a"), code_point], f"{order}u4").view(f"{order}U2")
+    np.savez(tmp_path / "a.npz", text=text)
+    with pytest.raises(ValueError, match=r"'text\.npy' is not valid Unicode"):
+        archives.read_npz(tmp_path / "a.npz", ["text"])
+
+
 def test_encrypted_members_and_other_methods_are_value_errors(tmp_path):
     path = tmp_path / "a.npz"
     for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):

@@ -257,11 +257,17 @@ def values_beyond_audio(path, saved):
         np.savez(path, **{**file, "image": np.full_like(file["image"], 30)})
 
 
+def rate_beyond_audio(path, saved):
+    with np.load(saved) as file:
+        np.savez(path, **{**file, "sample_rate": 2.0**31})
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         *(empty, text, bare_array, other_arrays, truncated, flipped),
         *(foreign_frontend, flat_image, other_size, pickled, not_a_number, values_beyond_audio),
+        rate_beyond_audio,
     ],
 )
 def test_an_invalid_spectrogram_file_is_an_error_of_one_line(saved, tmp_path, output, damage):

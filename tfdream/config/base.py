@@ -8,6 +8,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+SampleRate = Annotated[int, Field(ge=1000, le=192_000)]
+"""A sample rate in Hz."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 

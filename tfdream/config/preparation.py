@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
+from tfdream.config.base import Config, Count, NotNegative, Positive, SampleRate, Seed, Share
 from tfdream.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ class PrepareConfig(Config):
     20000
     """
 
-    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
+    sample_rate: SampleRate = 22050
     """Sample rate of the clips, in Hz."""
     clip_seconds: Annotated[float, Field(ge=0.01, le=600)] = 5.0
     skip_start_seconds: NotNegative = 0.0

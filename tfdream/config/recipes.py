@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
+from tfdream.config.base import Config, Count, NotNegative, Positive, SampleRate, Seed
 from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
 from tfdream.config.curves import Curves, check_curves
 from tfdream.config.filtering import FilterConfig
@@ -178,7 +178,7 @@ class FeatureNetworkConfig(Config):
     kind: Literal["features"]
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
-    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 22050
+    sample_rate: SampleRate = 22050
     clip_seconds: Positive = 10.0
     frontend: AnyFrontend
 

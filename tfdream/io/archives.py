@@ -198,6 +198,14 @@ def _value_errors() -> Iterator[None]:
         raise ValueError(f"it is damaged ({' '.join(str(error).split())})") from None
 
 
+def _check_unicode(name: str, values: bytes, dtype: np.dtype[Any]) -> None:
+    """Check the characters of a text, from which numpy would make an invalid string."""
+    try:
+        values.decode("utf-32-be" if dtype.str.startswith(">") else "utf-32-le")
+    except UnicodeDecodeError:
+        raise ValueError(f"'{name}' is not valid Unicode") from None
+
+
 def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read one array; its header must declare exactly the bytes that the member has."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -220,5 +228,7 @@ def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]
         values = file.read(size)
         if len(values) != size:
             raise ValueError(f"'{member.filename}' is truncated")
+    if dtype.kind == "U":
+        _check_unicode(member.filename, values, dtype)
     flat: NDArray[Any] = np.frombuffer(bytearray(values), dtype)
     return flat.reshape(shape, order="F" if match[2] == "True" else "C")

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tfdream import audio
 from tfdream.config import AnyFrontend, BaseExperiment, FrontendConfig, PhaseConfig, describe
+from tfdream.config.base import SampleRate
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io import archives, documents
 from tfdream.io.atomic import check_output_file, write_bytes
@@ -134,7 +135,8 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, ImageMetad
     """Return frontend, image `[1, …]`, its reference and range, samples and sample rate."""
     try:
         saved = archives.read_npz(spectrogram, _ARRAYS)
-        samples, rate = int(saved["samples"]), int(saved["sample_rate"])
+        samples = int(saved["samples"])
+        rate = TypeAdapter(SampleRate).validate_python(int(saved["sample_rate"]))
         config = documents.parse_json(str(saved["frontend"]))
         adapter: TypeAdapter[FrontendConfig] = TypeAdapter(AnyFrontend)
         settings = adapter.validate_python(config)
