@@ -4,4 +4,5 @@ from importlib.util import find_spec
 
 collect_ignore = []
 if find_spec("gradio") is None:
-    collect_ignore += [f"tfdream/studio/{name}.py" for name in ("controls", "layout", "page")]
+    names = ("controls", "curve_section", "layout", "output_section", "page", "panel")
+    collect_ignore += [f"tfdream/studio/{name}.py" for name in names]

@@ -1,15 +1,20 @@
 """The shown command does the same as the job."""
 
+import dataclasses
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from calling import EAGERLY, answer
 
 from tfdream.cli import main
+from tfdream.errors import ConfigError
 from tfdream.studio.equivalent import arguments, command
-from tfdream.studio.tasks import TASKS, Job
-from tfdream.studio.work import carry_out, write_report
+from tfdream.studio.job import EXTENSIONS, TASKS_OF, Job
+from tfdream.studio.settings_panel import describe
+from tfdream.studio.tasks import TASKS, load
+from tfdream.studio.work import carry_out, present
 
 pytestmark = EAGERLY
 FEW = ("optimizer.steps=2", "tiles.overlap_seconds=0.05")
@@ -82,43 +87,73 @@ def test_missing_choices_appear_as_names():
     assert command(Job("compare")) == "tfdream compare AUDIO RESULT"
 
 
-# Options without a control, and the reason.
+# Options without a control, and the reason; docs/studio.md lists them.
 EXCLUDED = {
     "--json": "The page shows the result.",
     "--force": "The page overwrites nothing.",
     "--format": "For standard output.",
-    "--stems": "Files of other programs; use the command line.",
-    "--name": "The page names its results.",
-    "--number": "The page numbers its results.",
-    "--save-every": "The previews show intermediate results.",
-    "--figure": "The report page contains it.",
-    "--report": "A button writes it.",
-    "--tensorboard": "For TensorBoard; use the command line.",
-    "--judge": "Choose the task compare with a network.",
-    "--style": "Choose the task compare; the style distance needs the command line.",
-    "--video": "Use the command line.",
+    "--number": "Each result has a folder of its own, which is numbered.",
+    "--tensorboard": "Events are for TensorBoard; the report page contains the same measures.",
 }
 # Options that are short for settings.
 SETTINGS = {
     *("--objective", "--layer", "--from", "--mix", "--repeats", "--seed", "--filter"),
     *("--style-strength", "--keep", "--temperature", "--curve", "--follow"),
 }
+# Options that the argument for the output contains: the page writes each result under its name.
+IN_OUTPUT = {"--name"}
+
+
+def everything(task):
+    """Return a job with all choices that a task has."""
+    choices = dict.fromkeys(TASKS_OF, 1)
+    files = {name: name for name in ("first", "second", "run", "style", "judge", "to")}
+    return Job.of(
+        task,
+        {
+            **choices,
+            **files,
+            "recipe": TASKS[task].recipe,
+            "overrides": ("seed=1",),
+            "part": "drums",
+            "stems": (("drums", "drums.wav"),),
+            "presentations": tuple(EXTENSIONS),
+            "name": "{stem}-{seed}",
+            "audio_format": "flac",
+        },
+    )
 
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_every_option_has_a_control_or_is_excluded(task):
-    everything = Job(
-        task,
-        *("first", "second", TASKS[task].recipe, ("seed=1",), "run", "jazz", 1.0, 2.0, 16, True),
-        *(0.5, "flac", "mid", True),
-    )
-    given = {each for each in arguments(everything, "out.flac") if each.startswith("--")}
+    job = everything(task)
+    given = {each for each in arguments(job, "out.flac") if each.startswith("--")}
     options = {
         parameter.opts[-1]
         for parameter in main.commands[task].params
         if parameter.opts[0][0] == "-"
     }
-    assert options - given == options & (EXCLUDED.keys() | SETTINGS)
+    assert given <= options
+    assert options - given == options & (EXCLUDED.keys() | SETTINGS | IN_OUTPUT)
+
+
+def test_options_that_are_short_for_settings_have_controls():
+    keys = {each.key for task in TASKS.values() for recipe in task.recipes()
+            for each in describe(load(task.name, recipe))}  # fmt: skip
+    assert {"objective", "init", "mix", "repeats", "seed", "filter.low_hz", "filter.high_hz"} < keys
+    assert {"style_strength", "keep", "temperature", "curves"} < keys
+
+
+def test_the_documentation_lists_the_excluded_options():
+    text = (Path(__file__).parents[2] / "docs" / "studio.md").read_text(encoding="utf-8")
+    for option in EXCLUDED:
+        assert f"| `{option}` |" in text
+
+
+def test_every_choice_belongs_to_a_task():
+    fields = {field.name for field in dataclasses.fields(Job)} - {"task"}
+    assert fields == TASKS_OF.keys()
+    assert {task for tasks in TASKS_OF.values() for task in tasks} == TASKS.keys()
 
 
 def test_generation_and_translation_have_their_options():
@@ -130,10 +165,47 @@ def test_generation_and_translation_have_their_options():
     assert arguments(job, "b.flac")[-2:] == ["--to", "jazz"]
 
 
-def test_a_report_page_is_written(song, trained, tmp_path):
+def test_presentations_are_written(song, trained, tmp_path):
+    presentations = ("figure", "video")
     job = Job("dream", song, None, "dream/recommended", FEW, str(trained[0]))
+    job = dataclasses.replace(job, presentations=presentations, judge=str(trained[0]), save_every=2)
     result = carry_out(job, tmp_path / job.output_name)
-    write_report(job, json.loads(json.dumps(result)), tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text()
+    assert len(result["snapshots"]) >= 1
+    text = (tmp_path / "0-dream.html").read_text()
     assert "tfdream dream" in text
     assert "onset_correlation" in text
+    assert "probabilities_before" in text
+    assert (tmp_path / "0-dream.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "0-dream.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_report_page_is_written_later(song, trained, tmp_path):
+    job = Job("dream", song, None, "dream/recommended", (*FEW, "seed=2"), str(trained[0]))
+    job = dataclasses.replace(job, start_seconds=0.5, seconds=1.0, name="{stem}-{seed}")
+    result = carry_out(job, tmp_path / job.output_name)
+    present(job, json.loads(json.dumps(result)), tmp_path / job.output_name, ["report"])
+    assert "onset_correlation" in (tmp_path / "0-2.html").read_text()
+
+
+def test_a_dream_of_a_stem_with_a_curve_is_bit_identical(song, style, trained, tmp_path):
+    curves = json.dumps({"mix": {"follow": style, "range": [0.2, 0.9]}})
+    job = Job("dream", song, None, "dream/subtle", (*FEW, f"curves={curves}"), str(trained[0]))
+    same(dataclasses.replace(job, part="drums", stems=(("drums", style),)), tmp_path)
+
+
+def test_a_comparison_measures_a_style(song, style, trained):
+    job = Job("compare", song, style, run=str(trained[0]), style=style)
+    assert carry_out(job, "") == answer(*arguments(job, ""))
+
+
+@pytest.mark.parametrize("name", ["{artist}", "a/b", "{"])
+def test_invalid_names_are_refused(name):
+    job = Job("dream", "a.wav", recipe="dream/subtle", run="genres", name=name)
+    with pytest.raises(ConfigError, match="name"):
+        job.check()
+
+
+def test_stems_need_a_part():
+    job = Job("dream", "a.wav", recipe="dream/subtle", run="genres", stems=(("drums", "d.wav"),))
+    with pytest.raises(ConfigError, match="choose drums under 'part'"):
+        job.check()

@@ -7,7 +7,8 @@ from calling import names
 from tfdream import config
 from tfdream.errors import AudioError, ConfigError
 from tfdream.studio.history import History
-from tfdream.studio.tasks import TASKS, Job, recipes_by_task, run_task, runs_for
+from tfdream.studio.job import Job
+from tfdream.studio.tasks import TASKS, recipes_by_task, run_task, runs_for
 from tfdream.studio.uploads import Limits, keep
 
 JOB = Job("dream", "music/song.mp3", None, "dream/subtle", ("seed=4",), "genres")

@@ -13,8 +13,8 @@ from calling import EAGERLY, names
 from tfdream.errors import ConfigError, ModelError
 from tfdream.studio.events import Failed, Finished, Preview, Step
 from tfdream.studio.history import History
+from tfdream.studio.job import Job
 from tfdream.studio.jobs import JobQueue, ProcessWorker, serve
-from tfdream.studio.tasks import Job
 
 pytestmark = EAGERLY
 

@@ -18,7 +18,9 @@ def control(setting: Setting, is_strength: bool = False) -> Any:
       setting: the setting.
       is_strength: whether it is the strength of the recipe.
     """
-    label = f"strength ({setting.key})" if is_strength else setting.key
+    name = "strength" if is_strength else setting.key.rpartition(".")[2]
+    is_short = is_strength or setting.key in MAIN
+    label = f"{name} ({setting.key})" if is_short and name != setting.key else setting.key
     info = setting.description or None
     common: dict[str, Any] = {
         "label": label,
@@ -30,6 +32,8 @@ def control(setting: Setting, is_strength: bool = False) -> Any:
         return gr.Checkbox(setting.shown, **common)
     if setting.kind in ("choice", "section"):
         return gr.Dropdown(list(setting.choices), value=setting.shown, **common)
+    if setting.kind == "choices":
+        return gr.CheckboxGroup(list(setting.choices), value=setting.shown, **common)
     low, high = setting.minimum, setting.maximum
     if setting.kind == "number" and low is not None and high is not None:
         step = 1 if setting.integer else (high - low) / 100

@@ -4,24 +4,25 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfdream.studio.tasks import TASKS, Job
+from tfdream.studio.job import TASKS_OF, Job, beside
+from tfdream.studio.tasks import TASKS
 
-_CHANGES = ("dream", "transfer", "translate")
-_TASKS_OF = {
-    "--model": (*_CHANGES, "generate", "compare"),
-    "--unknown-below": ("predict",),
-    "--config": (*_CHANGES, "generate"),
-    "--guide": ("dream",),
-    "--prompt": ("generate",),
-    "--to": ("translate",),
-    "--start": ("dream",),
-    "--seconds": ("dream", "generate"),
-    "--keep-falling": ("dream", "transfer"),
-    "--part": _CHANGES,
-    "--loop": _CHANGES,
-    "--bits": (*_CHANGES, "generate"),
+_OPTIONS = {
+    "run": "--model",
+    "unknown_below": "--unknown-below",
+    "recipe": "--config",
+    "to": "--to",
+    "style": "--style",
+    "start_seconds": "--start",
+    "seconds": "--seconds",
+    "save_every": "--save-every",
+    "keep_falling": "--keep-falling",
+    "part": "--part",
+    "loop": "--loop",
+    "bits": "--bits",
+    "judge": "--judge",
 }
-"""Commands that have an option."""
+"""Options of choices that are written as they are; predict has no option for the network."""
 
 
 def arguments(job: Job, output: str | Path) -> list[str]:
@@ -34,7 +35,7 @@ def arguments(job: Job, output: str | Path) -> list[str]:
     >>> arguments(Job("dream", "song.wav", recipe="dream/subtle", run="genres"), "out.flac")
     ['dream', 'song.wav', 'out.flac', '--model', 'genres', '--config', 'dream/subtle']
     """
-    return [job.task, *_positional(job, str(output)), *_options(job)]
+    return [job.task, *_positional(job, str(output)), *_options(job, str(output))]
 
 
 def command(job: Job, output: str | Path | None = None) -> str:
@@ -63,27 +64,23 @@ def _positional(job: Job, output: str) -> list[str]:
     return [first, output]
 
 
-def _options(job: Job) -> Iterator[str]:
-    values = {
-        "--model": job.run,
-        "--unknown-below": job.unknown_below,
-        "--config": job.recipe,
-        "--guide": job.second,
-        "--prompt": job.first,
-        "--to": job.to,
-        "--start": job.start_seconds or None,
-        "--seconds": job.seconds,
-        "--keep-falling": job.keep_falling,
-        "--part": job.part,
-        "--loop": job.loop,
-        "--bits": job.bits,
-    }
-    for option, value in values.items():
-        is_given = value is not None and value is not False and value != ""
-        if is_given and job.task in _TASKS_OF[option]:
-            yield option
-            if value is not True:
-                yield str(value)
+def _options(job: Job, output: str) -> Iterator[str]:
+    if job.task == "dream" and job.second:
+        yield from ("--guide", job.second)
+    if job.task == "generate" and job.first:
+        yield from ("--prompt", job.first)
+    for name, option in _OPTIONS.items():
+        value = getattr(job, name)
+        if not value or job.task not in TASKS_OF[name] or (name, job.task) == ("run", "predict"):
+            continue
+        yield option
+        if value is not True:
+            yield str(value)
+    if job.stems and job.task in TASKS_OF["stems"]:
+        yield from ("--stems", ",".join(f"{name}={path}" for name, path in job.stems))
+    if job.task in TASKS_OF["presentations"]:
+        for presentation in job.made:
+            yield from (f"--{presentation}", str(beside(output, presentation)))
     if TASKS[job.task].has_recipe:
         for override in job.overrides:
             yield from ("--set", override)

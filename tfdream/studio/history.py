@@ -14,7 +14,8 @@ from tfdream.errors import ConfigError
 from tfdream.io import documents
 from tfdream.io.atomic import write_json, write_text
 from tfdream.studio.equivalent import command
-from tfdream.studio.tasks import TASKS, Job
+from tfdream.studio.job import Job, beside
+from tfdream.studio.tasks import TASKS
 
 _ENTRY_FILE = "job.json"
 SETTINGS_FILE = "settings.yaml"
@@ -56,7 +57,11 @@ class Entry:
     @property
     def report_path(self) -> Path:
         """The report page, which exists if it was requested."""
-        return self.folder / f"{Path(self.job.output_name).stem}.html"
+        return self.presentation("report")
+
+    def presentation(self, name: str) -> Path:
+        """Return the file of a presentation, which exists if it was requested."""
+        return beside(self.folder / self.job.output_name, name)
 
     @property
     def title(self) -> str:

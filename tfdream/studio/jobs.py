@@ -17,7 +17,7 @@ from tfdream.errors import TfdreamError
 from tfdream.io import processes, system_errors
 from tfdream.studio.events import Event, Failed, Finished, Preview, Step
 from tfdream.studio.history import Entry, History
-from tfdream.studio.tasks import Job
+from tfdream.studio.job import Job
 
 _JOBS_PER_PROCESS = 10
 """Graphs of TensorFlow leave some memory behind; a new process releases it."""
@@ -46,7 +46,7 @@ class Request:
 
     @property
     def output(self) -> Path:
-        """The audio file."""
+        """The audio file, or for a task without one, what its presentations are named after."""
         return self.folder / self.job.output_name
 
 
@@ -64,9 +64,8 @@ def serve(
     previews = Previews(request.previews, request.preview_every, send)
     try:
         if request.report_of is not None:
-            page = request.folder / f"{Path(request.job.output_name).stem}.html"
-            work.write_report(request.job, request.report_of, page)
-            result = {"page": str(page)}
+            work.present(request.job, request.report_of, request.output, ["report"])
+            result = request.report_of
         else:
             result = work.carry_out(request.job, request.output, progress, previews.preview)
     except TfdreamError as error:

@@ -10,9 +10,9 @@ import gradio as gr
 from tfdream.studio import presentation
 from tfdream.studio.history import History
 from tfdream.studio.jobs import JobQueue, Status
-from tfdream.studio.tasks import FORMATS, TASKS, runs_for
+from tfdream.studio.output_section import OutputSection
+from tfdream.studio.tasks import TASKS, runs_for
 from tfdream.studio.uploads import Limits
-from tfdream.synthesis.rendering.sources import PARTS
 
 _FOLDER = Path(__file__).parent
 OWN_RUN = "the recipe's own"
@@ -64,11 +64,13 @@ class Layout(abc.ABC):
         self.studio = studio
         self.page = page
         gr.Markdown("# tfdream studio")
-        # Paths of the kept copies; the components contain temporary files.
-        self.first_path, self.second_path = gr.State(None), gr.State(None)
+        # Choices by the attribute of a job, and the task. Recordings are the paths of kept copies;
+        # the components contain temporary files.
+        recordings = {name: gr.State(None) for name in ("first", "second", "style")}
+        self.choices: dict[str, Any] = {**recordings, "overrides": gr.State(())}
+        self.more_paths = gr.State(())
         # Task, recipe and overrides from which the panel is generated.
         self.panel = gr.State(panel_of("dream", TASKS["dream"].recipe))
-        self.overrides = gr.State(())
         with gr.Row():
             with gr.Column(min_width=320):
                 self._place_choices()
@@ -87,38 +89,35 @@ class Layout(abc.ABC):
 
     def _place_choices(self) -> None:
         dream = TASKS["dream"]
-        self.first = gr.Audio(
-            label=dream.first,
-            sources=["upload"],
-            type="filepath",
-            editable=False,
-            buttons=[],
-            elem_id="first",
-            interactive=True,
-        )
-        self.second = gr.Audio(
-            label=dream.second,
-            sources=["upload"],
-            type="filepath",
-            editable=False,
-            buttons=[],
-            elem_id="second",
-            interactive=True,
-        )
-        self.task = gr.Radio(
+        self.choices["task"] = gr.Radio(
             [(f"{task.name}: {task.purpose}", task.name) for task in TASKS.values()],
             value="dream",
             label="task",
             elem_id="task",
             interactive=True,
         )
-        self.recipe = gr.Dropdown(
+        self.recordings = {
+            "first": _upload(dream.first, "first"),
+            "second": _upload(dream.second, "second"),
+            "style": _upload("target style of the result, optional", "style", visible=False),
+        }
+        self.refused = gr.Markdown(visible=False, elem_id="refused")
+        with gr.Accordion("more recordings", open=False, elem_id="section-more"):
+            self.more = gr.File(
+                label="the same job for each of these recordings",
+                file_count="multiple",
+                type="filepath",
+                height=120,
+                elem_id="more",
+                interactive=True,
+            )
+        self.choices["recipe"] = gr.Dropdown(
             self.studio.recipes_for("dream"), label="recipe", elem_id="recipe", interactive=True
         )
-        self.run_choice = gr.Dropdown(
+        self.choices["run"] = gr.Dropdown(
             self.studio.runs_for("dream"), label="network", elem_id="network", interactive=True
         )
-        self.to = gr.Dropdown(
+        self.choices["to"] = gr.Dropdown(
             [], label="target genre", visible=False, elem_id="to", interactive=True
         )
 
@@ -126,60 +125,8 @@ class Layout(abc.ABC):
         with gr.Group():
             self.invalid = gr.Markdown(visible=False, elem_id="invalid")
             self.show_settings()
-
-        with gr.Accordion("part and output", open=False, elem_id="section-output"):
-            self.start = gr.Number(
-                0, label="start in seconds", minimum=0, elem_id="start", interactive=True
-            )
-            self.seconds = gr.Number(
-                0,
-                label="duration in seconds",
-                info="0: everything",
-                minimum=0,
-                elem_id="seconds",
-                interactive=True,
-            )
-            self.part = gr.Dropdown(
-                [("everything", None), *((part, part) for part in PARTS)],
-                value=None,
-                label="part",
-                info="The rest is added unchanged.",
-                elem_id="part",
-                interactive=True,
-            )
-            self.loop = gr.Checkbox(
-                False,
-                label="loop",
-                info="The end of the output continues into its beginning.",
-                elem_id="loop",
-                interactive=True,
-            )
-            self.audio_format = gr.Dropdown(
-                list(FORMATS), value="flac", label="format", elem_id="format", interactive=True
-            )
-            self.bits = gr.Dropdown(
-                [("default", None), ("16", 16), ("24", 24), ("32", 32)],
-                value=None,
-                label="bits per sample",
-                elem_id="bits",
-                interactive=True,
-            )
-            self.keep_falling = gr.Checkbox(
-                False,
-                label="keep falling",
-                info="Also write passages whose objective is worse than before.",
-                elem_id="keep-falling",
-                interactive=True,
-            )
-            self.unknown_below = gr.Number(
-                0,
-                label="unknown below",
-                info="predict: smallest probability of an answer; 0: none",
-                minimum=0,
-                maximum=1,
-                elem_id="unknown-below",
-                interactive=True,
-            )
+        self.section = OutputSection(self.studio.runs_for("predict"))
+        self.choices |= self.section.controls
         self.every = gr.Number(
             _PREVIEW_EVERY,
             label="preview every N steps",
@@ -195,22 +142,24 @@ class Layout(abc.ABC):
             value=1,
             step=1,
             label="number of seeds, side by side",
+            info="Recipes without a seed run once.",
             elem_id="seeds",
             interactive=True,
         )
 
     def _place_progress(self) -> None:
-        with gr.Row():
-            self.run = gr.Button("Run", variant="primary", min_width=90, elem_id="run")
-            self.stop = gr.Button("Stop and keep", min_width=90, elem_id="stop")
-            self.cancel = gr.Button("Cancel", variant="stop", min_width=90, elem_id="cancel")
-        self.status = gr.HTML(
-            presentation.status_value(Status()),
-            html_template=_resource("status.html"),
-            elem_id="status",
-            elem_classes="status",
-            js_on_load=None,
-        )
+        with gr.Column(elem_id="actions"):
+            with gr.Row():
+                self.run = gr.Button("Run", variant="primary", min_width=90, elem_id="run")
+                self.stop = gr.Button("Stop and keep", min_width=90, elem_id="stop")
+                self.cancel = gr.Button("Cancel", variant="stop", min_width=90, elem_id="cancel")
+            self.status = gr.HTML(
+                presentation.status_value(Status()),
+                html_template=_resource("status.html"),
+                elem_id="status",
+                elem_classes="status",
+                js_on_load=None,
+            )
         self.preview_sound = gr.Audio(
             label="preview",
             type="filepath",
@@ -258,15 +207,13 @@ class Layout(abc.ABC):
             self.use = gr.Button("Use its settings", min_width=90, elem_id="use")
             self.make_report = gr.Button("Make report page", min_width=90, elem_id="make-report")
         with gr.Row():
-            self.get_audio = gr.DownloadButton(
-                "Download audio", interactive=False, min_width=90, elem_id="get-audio"
-            )
-            self.get_settings = gr.DownloadButton(
-                "Download settings", interactive=False, min_width=90, elem_id="get-settings"
-            )
-            self.get_report = gr.DownloadButton(
-                "Download page", interactive=False, min_width=90, elem_id="get-report"
-            )
+            self.get_audio = _download_button("Download audio", "get-audio")
+            self.get_settings = _download_button("Download settings", "get-settings")
+            self.downloads = {
+                "report": _download_button("Download page", "get-report"),
+                "video": _download_button("Download video", "get-video", visible=False),
+                "figure": _download_button("Download figure", "get-figure", visible=False),
+            }
         with gr.Accordion("all measures", open=False, elem_id="section-measures"):
             self.measures = gr.Dataframe(interactive=False, wrap=True, elem_id="measures")
         with gr.Accordion("all settings", open=False, elem_id="section-settings"):
@@ -281,6 +228,25 @@ def panel_of(
     """Return from which settings the controls are generated, and the section that is open."""
     content = {"recipe": recipe or "", "overrides": list(overrides), "opened": opened}
     return {"task": task, **content}
+
+
+def _upload(label: str, elem_id: str, visible: bool = True) -> Any:
+    return gr.Audio(
+        label=label,
+        sources=["upload"],
+        type="filepath",
+        editable=False,
+        buttons=[],
+        elem_id=elem_id,
+        interactive=True,
+        visible=visible,
+    )
+
+
+def _download_button(label: str, elem_id: str, visible: bool = True) -> Any:
+    return gr.DownloadButton(
+        label, interactive=False, min_width=90, elem_id=elem_id, visible=visible
+    )
 
 
 def _resource(name: str) -> str:

@@ -1,7 +1,7 @@
 """The page: what its controls do."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ import gradio as gr
 
 from tfdream.errors import TfdreamError
 from tfdream.runs import open_run
-from tfdream.studio import presentation, settings_panel, uploads
-from tfdream.studio.controls import place
+from tfdream.studio import presentation, uploads
 from tfdream.studio.equivalent import command
 from tfdream.studio.history import Entry
+from tfdream.studio.job import TASKS_OF, Job
 from tfdream.studio.jobs import Status
-from tfdream.studio.layout import OWN_RUN, Layout, Studio, panel_of
-from tfdream.studio.tasks import TASKS, Job, load
+from tfdream.studio.layout import OWN_RUN, Studio, panel_of
+from tfdream.studio.output_section import part_choices
+from tfdream.studio.panel import Panel
+from tfdream.studio.stems import Stems, named, names_of
+from tfdream.studio.tasks import TASKS
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -28,104 +31,147 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-class _Page(Layout):
+class _Page(Panel):
     """The components, and the functions that their events call."""
 
     def __init__(self, studio: Studio, page: gr.Blocks) -> None:
         super().__init__(studio, page)
-        self._connect()
+        self._connect_uploads()
+        self._connect_choices()
+        self._connect_jobs()
 
-    def _connect(self) -> None:
-        choices = [
-            *(self.task, self.first_path, self.second_path, self.recipe, self.run_choice),
-            *(self.to, self.start, self.seconds, self.bits, self.keep_falling),
-            *(self.unknown_below, self.audio_format, self.part, self.loop, self.overrides),
-        ]
-        for source, path in ((self.first, self.first_path), (self.second, self.second_path)):
-            source.upload(self._keep, [source], [source, path, self.status], concurrency_limit=2)
+    def _connect_uploads(self) -> None:
+        for name, source in self.recordings.items():
+            path = self.choices[name]
+            kept = [source, path, self.refused, self.status]
+            source.upload(self._keep, [source], kept, concurrency_limit=2)
             source.clear(lambda: None, None, path, queue=False)
-        # The command follows these events: its own ones would see values of the former task.
-        self.task.input(
-            self._choose_task,
-            [self.task],
-            [
-                *(self.first, self.second, self.recipe, self.run_choice, self.to),
-                *(self.panel, self.overrides),
-            ],
-        ).then(self._show_command, choices, [self.command], show_progress="hidden")
-        self.recipe.input(
-            lambda task, recipe: (panel_of(task, recipe), ()),
-            [self.task, self.recipe],
-            [self.panel, self.overrides],
-        )
-        self.run_choice.change(self._genres, [self.task, self.run_choice], [self.to])
         gr.on(
-            [self.page.load, *(choice.change for choice in choices if choice is not self.task)],
-            self._show_command,
+            [self.more.upload, self.more.delete, self.more.clear],
+            self._keep_more,
+            [self.more],
+            [self.more, self.more_paths, self.refused],
+        )
+        stems, part = self.choices["stems"], self.choices["part"]
+        files, names = self.section.stem_files, self.section.stem_names
+        gr.on(
+            [files.upload, files.delete, files.clear],
+            self._keep_stems,
+            [files, stems],
+            [files, names, stems, part, self.refused],
+        )
+        gr.on([names.submit, names.blur], self._name_stems, [names, stems, part], [stems, part])
+
+    def _connect_choices(self) -> None:
+        choices, command_of = list(self.choices.values()), [self._show_command]
+        task, recipe, run = (self.choices[name] for name in ("task", "recipe", "run"))
+        shown = {"show_progress": "hidden"}
+        # The command follows these events: its own ones would see values of the former task.
+        self.by_task = [*self.recordings.values(), recipe, run, self.choices["to"]]
+        self.by_task += [*self.section.controls.values(), self.section.stem_files]
+        self.by_task += [self.section.stem_names, self.every, self.seeds, self.panel]
+        self.by_task += [self.choices["overrides"]]
+        task.input(self._choose_task, [task, self.choices["stems"]], self.by_task).then(
+            *command_of, choices, [self.command], **shown
+        )
+        recipe.input(
+            lambda task, recipe: (panel_of(task, recipe), ()),
+            [task, recipe],
+            [self.panel, self.choices["overrides"]],
+        )
+        run.change(self._genres, [task, run], [self.choices["to"]])
+        gr.on(
+            [self.page.load, *(choice.change for choice in choices if choice is not task)],
+            *command_of,
             choices,
             [self.command],
             trigger_mode="always_last",
-            show_progress="hidden",
+            **shown,
         )
+        self.restored = [task, *self.recordings.values()]
+        self.restored += [self.choices[name] for name in self.recordings]
+        self.restored += self.by_task[len(self.recordings) :]
+        self.use.click(self._use, [self.results], self.restored).then(
+            *command_of, choices, [self.command], **shown
+        )
+
+    def _connect_jobs(self) -> None:
         watched = [self.status, self.preview_sound, self.preview_picture, self.results]
-        self.page.load(self._watch, None, watched, show_progress="hidden", concurrency_limit=None)
-        self.run.click(
-            self._run,
-            [self.every, self.seeds, *choices],
-            watched,
-            show_progress="hidden",
-            concurrency_limit=None,
-        )
-        self.again.click(
-            self._repeat,
-            [self.every, self.seeds, self.results],
-            watched,
-            show_progress="hidden",
-            concurrency_limit=None,
-        )
+        always: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
+        self.page.load(self._watch, None, watched, **always)
+        inputs = [self.every, self.seeds, self.more_paths, *self.choices.values()]
+        self.run.click(self._run, inputs, watched, **always)
+        again = [self.every, self.seeds, self.results]
+        self.again.click(self._repeat, again, watched, **always)
         self.stop.click(lambda: self.studio.queue.stop(keep=True), None, None, queue=False)
         self.cancel.click(lambda: self.studio.queue.stop(keep=False), None, None, queue=False)
-        downloads = [self.get_audio, self.get_settings, self.get_report]
+        downloads = [self.get_audio, self.get_settings, *self.downloads.values()]
         self.results.change(
             self._show_results,
             [self.results],
             [self.players, self.findings, self.measures, self.settings, *downloads],
             show_progress="hidden",
         )
-        self.make_report.click(self._report, [self.results], [self.get_report, self.status])
-        self.restored = [
-            *(self.task, self.first, self.first_path, self.second, self.second_path),
-            *(self.recipe, self.run_choice, self.to, self.start, self.seconds, self.bits),
-            *(self.keep_falling, self.unknown_below, self.audio_format, self.part, self.loop),
-            *(self.panel, self.overrides),
-        ]
-        self.use.click(self._use, [self.results], self.restored).then(
-            self._show_command, choices, [self.command], show_progress="hidden"
+        self.make_report.click(
+            self._report, [self.results], [self.downloads["report"], self.status]
         )
 
-    def _keep(self, upload: str | None) -> tuple[Any, str | None, Any]:
-        if upload is None:
-            return gr.skip(), None, gr.skip()
+    def _keep(self, upload: str | None) -> tuple[Any, ...]:
+        if upload is None:  # it was removed meanwhile
+            return gr.skip(), None, gr.skip(), gr.skip()
+        status = presentation.status_value(self.studio.queue.status)
         try:
-            path = uploads.keep(upload, self.studio.inputs, self.studio.limits)
+            (path,) = self._kept([upload])
         except TfdreamError as error:
-            return None, None, self._problem(error)
-        return gr.skip(), str(path), presentation.status_value(self.studio.queue.status)
+            return None, None, _refusal(error), status
+        return gr.skip(), path, gr.update(visible=False), status
+
+    def _kept(self, files: Sequence[str] | None) -> tuple[str, ...]:
+        inputs, limits = self.studio.inputs, self.studio.limits
+        return tuple(str(uploads.keep(upload, inputs, limits)) for upload in files or ())
+
+    def _keep_more(self, files: Sequence[str] | None) -> tuple[Any, ...]:
+        try:
+            return gr.skip(), self._kept(files), gr.update(visible=False)
+        except TfdreamError as error:
+            return None, (), _refusal(error)
+
+    def _keep_stems(self, files: Sequence[str] | None, before: Stems) -> tuple[Any, ...]:
+        try:
+            paths = self._kept(files)
+        except TfdreamError as error:
+            return (
+                None,
+                gr.skip(),
+                (),
+                gr.update(choices=part_choices(), value=None),
+                _refusal(error),
+            )
+        earlier = {path: name for name, path in before}
+        stems = named(paths, ", ".join(earlier.get(path, "") for path in paths))
+        part = gr.update(choices=part_choices(stems), value=stems[0][0] if stems else None)
+        names = gr.update(value=names_of(stems), visible=bool(stems))
+        return gr.skip(), names, stems, part, gr.update(visible=False)
+
+    def _name_stems(self, names: str, stems: Stems, part: str | None) -> tuple[Any, Any]:
+        renamed = named([path for _, path in stems], names)
+        new = dict(zip(dict(stems), dict(renamed), strict=True))
+        return renamed, gr.update(choices=part_choices(renamed), value=new.get(part or "", part))
 
     def _problem(self, error: TfdreamError) -> dict[str, Any]:
         return presentation.status_value(self.studio.queue.status, f"Error: {error}")
 
-    def _choose_task(self, name: str) -> tuple[Any, ...]:
-        task = TASKS[name]
+    def _choose_task(self, name: str, stems: Stems) -> tuple[Any, ...]:
         recipes, runs = self.studio.recipes_for(name), self.studio.runs_for(name)
         recipe = recipes[0] if recipes else None
-        run = runs[0] if runs else None
         return (
-            gr.update(label=task.first),
-            gr.update(label=task.second, visible=bool(task.second)),
+            *_labels(name),
             gr.update(choices=recipes, value=recipe, visible=bool(recipes)),
-            gr.update(choices=runs, value=run),
+            gr.update(choices=runs, value=runs[0] if runs else None),
             gr.update(visible=name == "translate"),
+            *self.section.updates(name),
+            *self.section.stem_updates(name, stems),
+            *([gr.update(visible=TASKS[name].has_recipe)] * 2),
             panel_of(name, recipe),
             (),
         )
@@ -139,92 +185,38 @@ class _Page(Layout):
             return gr.update(visible=False)
         return gr.update(choices=labels, value=labels[-1], visible=True)
 
-    def show_settings(self) -> None:
-        @gr.render(inputs=[self.panel], triggers=[self.panel.change, self.page.load])
-        def show(panel: dict[str, Any]) -> None:
-            self._show_settings(panel)
-
-    def _show_settings(self, panel: dict[str, Any]) -> None:
-        task, recipe, base = panel["task"], panel["recipe"], tuple(panel["overrides"])
-        if not recipe:
-            return
-        settings = settings_panel.describe(load(task, recipe, base))
-        controls = place(settings, TASKS[task].strength, panel["opened"])
-
-        def read(*shown: Any) -> tuple[tuple[str, ...], Any]:
-            try:
-                changed = settings_panel.overrides(settings, shown)
-                given = settings_panel.merged(base, changed)
-                load(task, recipe, given)
-            except TfdreamError as error:
-                return gr.skip(), gr.update(value=f"Error: {error}", visible=True)
-            return given, gr.update(visible=False)
-
-        def restructure(number: int, *shown: Any) -> Any:
-            given, _ = read(*shown)
-            # A dropdown also reports an input when it loses the focus.
-            if shown[number] == settings[number].shown or not isinstance(given, tuple):
-                return gr.skip()
-            return panel_of(task, recipe, given, settings[number].group)
-
-        gr.on(
-            [control.input for control in controls],
-            read,
-            controls,
-            [self.overrides, self.invalid],
-            trigger_mode="always_last",
-            show_progress="hidden",
-        )
-        for number, setting in enumerate(settings):
-            if setting.kind == "section":
-                controls[number].input(
-                    functools.partial(restructure, number),
-                    controls,
-                    [self.panel],
-                    show_progress="hidden",
-                )
-
     def _job(self, *values: Any) -> Job:
-        task, first, second, recipe, run, to, start, seconds = values[:8]
-        bits, keep_falling, unknown_below, audio_format, part, loop, overrides = values[8:]
-        chosen = TASKS[task]
-        changes = chosen.has_recipe and task != "generate"
-        return Job(
-            task,
-            first,
-            second if chosen.second else None,
-            (recipe or "") if chosen.has_recipe else "",
-            tuple(overrides or ()) if chosen.has_recipe else (),
-            None if run == OWN_RUN else run,
-            to if task == "translate" else None,
-            float(start or 0) if task == "dream" else 0.0,
-            float(seconds) if seconds and task in ("dream", "generate") else None,
-            bits if chosen.has_recipe else None,
-            bool(keep_falling) and task in ("dream", "transfer"),
-            (unknown_below or None) if task == "predict" else None,
-            audio_format,
-            part if changes else None,
-            bool(loop) and changes,
-        )
+        choices = dict(zip(self.choices, values, strict=True))
+        task = choices.pop("task")
+        if choices["run"] == OWN_RUN:
+            choices["run"] = None
+        return Job.of(task, choices)
 
     def _show_command(self, *values: Any) -> str:
-        return command(self._job(*values))
+        try:
+            return command(self._job(*values))
+        except TfdreamError as error:
+            return f"Error: {error}"
 
-    def _run(self, every: int, seeds: int, *values: Any) -> Iterator[tuple[Any, ...]]:
-        yield from self._submit(lambda: self._job(*values), every, seeds)
+    def _run(
+        self, every: int, seeds: int, more: Sequence[str], *values: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        def choose() -> list[Job]:
+            job = self._job(*values)
+            firsts: list[str | None] = [path for path in (job.first, *more) if path]
+            firsts = firsts or [None]
+            return [replace(job, first=first) for first in dict.fromkeys(firsts)]
+
+        yield from self._submit(choose, every, seeds)
 
     def _repeat(self, every: int, seeds: int, names: list[str]) -> Iterator[tuple[Any, ...]]:
-        yield from self._submit(lambda: self._chosen(names).job, every, seeds)
+        yield from self._submit(lambda: [self._chosen(names).job], every, seeds)
 
     def _submit(
-        self, choose: Callable[[], Job], every: int, seeds: int
+        self, choose: Callable[[], list[Job]], every: int, seeds: int
     ) -> Iterator[tuple[Any, ...]]:
         try:
-            job = choose()
-            first = job.seed
-            jobs = [job]
-            if seeds > 1 and first is not None:
-                jobs = [job, *(job.with_seed(first + more) for more in range(1, int(seeds)))]
+            jobs = [each for job in choose() for each in _with_seeds(job, int(seeds))]
             self.studio.queue.submit(jobs, int(every or 0))
         except TfdreamError as error:
             yield self._problem(error), gr.skip(), gr.skip(), gr.skip()
@@ -267,7 +259,7 @@ class _Page(Layout):
             last.settings_path.read_text(encoding="utf-8") if last else "",
             _download(last.output if last else None),
             _download(last.settings_path if last else None),
-            _download(last.report_path if last else None),
+            *(_presentation(last, name) for name in self.downloads),
         )
 
     def _report(self, names: list[str]) -> tuple[Any, Any]:
@@ -286,28 +278,50 @@ class _Page(Layout):
         except TfdreamError as error:
             gr.Warning(str(error))
             return tuple(gr.skip() for _ in self.restored)
-        task, recipes = TASKS[job.task], self.studio.recipes_for(job.task)
-        runs = self.studio.runs_for(job.task)
+        recipes, runs = self.studio.recipes_for(job.task), self.studio.runs_for(job.task)
+        paths = [getattr(job, name) for name in self.recordings]
+        labelled = zip(_labels(job.task), paths, strict=True)
+        has_recipe = gr.update(visible=TASKS[job.task].has_recipe)
         return (
             job.task,
-            gr.update(value=job.first, label=task.first),
-            job.first,
-            gr.update(value=job.second, label=task.second, visible=bool(task.second)),
-            job.second,
+            *(label | {"value": path} for label, path in labelled),
+            *paths,
             gr.update(choices=recipes, value=job.recipe or None, visible=bool(recipes)),
             gr.update(choices=runs, value=job.run or OWN_RUN),
             gr.update(value=job.to, visible=job.task == "translate"),
-            job.start_seconds,
-            job.seconds or 0,
-            job.bits,
-            job.keep_falling,
-            job.unknown_below or 0,
-            job.audio_format,
-            job.part,
-            job.loop,
+            *self.section.restored(job),
+            *self.section.stem_updates(job.task, job.stems),
+            has_recipe,
+            has_recipe,
             panel_of(job.task, job.recipe, job.overrides),
             job.overrides,
         )
+
+
+def _with_seeds(job: Job, count: int) -> list[Job]:
+    """Return a job with consecutive seeds; once if its recipe has none."""
+    first = job.seed if count > 1 else None
+    return [job, *(job.with_seed(first + more) for more in range(1, count) if first is not None)]
+
+
+def _labels(name: str) -> list[Any]:
+    """Return updates of the uploads for a task."""
+    task = TASKS[name]
+    return [
+        gr.update(label=task.first),
+        gr.update(label=task.second, visible=bool(task.second)),
+        gr.update(visible=name in TASKS_OF["style"]),
+    ]
+
+
+def _refusal(error: TfdreamError) -> Any:
+    return gr.update(value=f"Error: {error}", visible=True)
+
+
+def _presentation(entry: Entry | None, name: str) -> Any:
+    path = entry.presentation(name) if entry else None
+    exists = path is not None and path.is_file()
+    return {**_download(path), "visible": exists or name == "report"}
 
 
 def _download(path: Path | None) -> Any:

@@ -28,6 +28,9 @@ element.addEventListener("keydown", (event) => {
 });
 // Events of sounds do not bubble, but are captured.
 element.addEventListener("play", (event) => {
+  for (const video of element.querySelectorAll("video")) {
+    if (video !== event.target) video.pause();
+  }
   for (const { sound, button } of players()) {
     const isPlaying = sound === event.target;
     if (!isPlaying && !sound.paused) {
@@ -37,4 +40,6 @@ element.addEventListener("play", (event) => {
     button.setAttribute("aria-pressed", String(isPlaying));
   }
 }, true);
-element.addEventListener("pause", (event) => { position = event.target.currentTime; }, true);
+element.addEventListener("pause", (event) => {
+  if (event.target instanceof HTMLAudioElement) position = event.target.currentTime;
+}, true);

@@ -42,7 +42,9 @@ def _text(status: Status) -> str:
     seconds = time.monotonic() - status.started
     step = status.step
     if step is None:
-        return f"Loading the network, {seconds:.0f} s{waiting}"
+        return f"Preparing the recordings and the network, {seconds:.0f} s{waiting}"
+    if step.done >= step.total:
+        return f"Writing the result, {seconds:.0f} s{waiting}"
     text = f"Step {step.done} of {step.total}, {seconds:.0f} s{waiting}"
     if not math.isnan(step.value):
         text += f"; objective {step.value:.4g}"
@@ -61,6 +63,7 @@ def file_address(path: str | Path) -> str:
 def players(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Return the sounds of finished jobs, each original once, for playback at the same position."""
     sounds: dict[Path, str] = {}
+    shown: dict[Path, dict[str, str]] = {}
     for entry in entries:
         job = entry.job
         if job.first is not None:
@@ -68,8 +71,13 @@ def players(entries: Iterable[Entry]) -> list[dict[str, Any]]:
         if job.second is not None and job.task != "dream":
             second = {"transfer": "style", "compare": "result"}.get(job.task, "second recording")
             sounds.setdefault(Path(job.second), second)
+        for path in map(Path, entry.result.get("snapshots", [])):
+            sounds.setdefault(path, f"{entry.name}, {path.stem}")
+        output = entry.output or (Path(job.second) if job.second else None)
         if entry.output is not None:
             sounds.setdefault(entry.output, entry.title)
+        if output is not None:
+            shown[output] = dict(_shown(entry))
     existing = {path: name for path, name in sounds.items() if path.is_file()}
     return [
         {
@@ -77,9 +85,18 @@ def players(entries: Iterable[Entry]) -> list[dict[str, Any]]:
             "name": name,
             "description": _describe(path),
             "url": file_address(path),
+            **shown.get(path, {}),
         }
         for number, (path, name) in enumerate(existing.items(), 1)
     ]
+
+
+def _shown(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield names and addresses of what is shown with a result."""
+    for name in ("video", "figure"):
+        path = entry.presentation(name)
+        if path.is_file():
+            yield name, file_address(path)
 
 
 def _describe(path: Path) -> str:

@@ -20,7 +20,7 @@ MAIN = ("objective", "optimizer.steps", "seed")
 NONE = "none"
 """Choice that stands for null."""
 
-Kind = Literal["switch", "choice", "section", "number", "text", "yaml"]
+Kind = Literal["switch", "choice", "choices", "section", "number", "text", "yaml"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Setting:
 
     Attributes:
       key: dotted key, as for --set.
-      kind: a switch, a choice, the choice of a section by its kind, a number, a text, or a value
-        of several parts as YAML.
+      kind: a switch, a choice, several choices, the choice of a section by its kind, a number, a
+        text, or a value of several parts as YAML.
       value: the value in the recipe, as JSON represents it.
-      choices: the values of a choice or the kinds of a section.
+      choices: the values of a choice, or of several ones, or the kinds of a section.
       optional: whether null is a value.
       minimum, maximum: limits of a number; None if there is none.
       integer: whether a number is one.
@@ -182,6 +182,8 @@ def _leaf(key: str, schema: Mapping[str, Any], value: Any, optional: bool, text:
     if kind == "string" and "enum" in schema:
         choices = (*schema["enum"], *((NONE,) if optional else ()))
         return Setting(key, "choice", value, choices, optional, description=text)
+    if kind == "array" and "enum" in schema.get("items", {}) and not optional:
+        return Setting(key, "choices", value, tuple(schema["items"]["enum"]), description=text)
     if kind in ("integer", "number") and not optional:  # an empty number field contains 0
         return Setting(
             key,

@@ -1,9 +1,8 @@
-"""What can be done on the page, and the choices that a user made for it."""
+"""What can be done on the page: tasks, and the recipes and networks that fit them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from tfdream import config
 from tfdream.config import Config
@@ -12,8 +11,6 @@ from tfdream.io import documents
 from tfdream.runs.info import CONFIG_FILE
 from tfdream.runs.named import locate, named_runs
 
-AudioFormat = Literal["flac", "wav", "ogg"]
-FORMATS: tuple[AudioFormat, ...] = ("flac", "wav", "ogg")
 _DEFAULT_RUN_TASK = "classify"
 
 
@@ -125,98 +122,6 @@ TASKS: dict[str, Task] = {
         ),
     )
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """The choices for one output.
-
-    Attributes:
-      task: name of the task.
-      first: first recording.
-      second: second recording: style, guide, or the result to compare.
-      recipe: name or path of the recipe; empty if the task has none.
-      overrides: changed settings, ``key=value`` as for --set.
-      run: a run folder or the name of a preset.
-      to: target genre of a translation; None is the second one of the run.
-      start_seconds: start of the part that a dream processes.
-      seconds: length of that part, or of generated audio; None is all, or 30 s.
-      bits: bits per sample; None is the default of the format.
-      keep_falling: also write passages whose objective is worse than before.
-      unknown_below: smallest probability of an answer of `predict`.
-      audio_format: extension of the output.
-      part: the part of the recording that is processed, as for --part; None is all.
-      loop: the end of the output continues into its beginning.
-    """
-
-    task: str
-    first: str | None = None
-    second: str | None = None
-    recipe: str = ""
-    overrides: tuple[str, ...] = ()
-    run: str | None = None
-    to: str | None = None
-    start_seconds: float = 0.0
-    seconds: float | None = None
-    bits: int | None = None
-    keep_falling: bool = False
-    unknown_below: float | None = None
-    audio_format: AudioFormat = "flac"
-    part: str | None = None
-    loop: bool = False
-
-    @property
-    def settings(self) -> Config | None:
-        """The resolved recipe; None if the task has none.
-
-        Raises:
-          ConfigError: if the recipe does not exist or a setting is invalid.
-        """
-        return load(self.task, self.recipe, self.overrides) if self.recipe else None
-
-    @property
-    def output_name(self) -> str:
-        """Name of the output file: that of the recording and the task."""
-        stem = Path(self.first).stem if self.first else Path(self.run or "music").name
-        return f"{stem}-{self.task}.{self.audio_format}"
-
-    def check(self) -> None:
-        """Check that everything that the task requires is chosen.
-
-        Raises:
-          ConfigError, ModelError: naming what is missing, or the invalid setting.
-        """
-        task = TASKS[self.task]
-        if self.first is None and self.task != "generate":
-            raise ConfigError(f"{self.task} needs a {task.first}; load one")
-        if self.second is None and task.needs_second:
-            raise ConfigError(f"{self.task} needs a {task.second}; load one")
-        if self.run is None and task.needs_run:
-            raise ModelError(
-                f"{self.task} needs a network; train or install one and start again with "
-                "tfdream studio --model RUN"
-            )
-        self.settings  # noqa: B018
-
-    def with_seed(self, seed: int) -> "Job":
-        """Return the same job with another random seed."""
-        others = (each for each in self.overrides if not each.startswith("seed="))
-        return replace(self, overrides=(*others, f"seed={seed}"))
-
-    @property
-    def seed(self) -> int | None:
-        """The random seed; None if the recipe is deterministic."""
-        seed = getattr(self.settings, "seed", None)
-        return seed if isinstance(seed, int) else None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the choices as values that JSON can represent."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Job":
-        """Return the job that `as_json` represented."""
-        return cls(**{**content, "overrides": tuple(content["overrides"])})
 
 
 def load(task: str, recipe: str, overrides: Iterable[str] = ()) -> Config:

@@ -43,7 +43,10 @@ class Limits:
                 f"'{path.name}' has {size / _MEGABYTE:.1f} MB, more than the limit of "
                 f"{self.megabytes:g} MB; use a shorter part or start with a higher --max-megabytes"
             )
-        seconds = audio.count_samples(path) / audio.info(path).sample_rate
+        try:
+            seconds = audio.count_samples(path) / audio.info(path).sample_rate
+        except AudioError as error:  # the folder of an upload has no meaning for the user
+            raise AudioError(str(error).replace(str(path), path.name)) from None
         if seconds > self.minutes * 60:
             raise AudioError(
                 f"'{path.name}' lasts {seconds / 60:.1f} minutes, longer than the limit of "

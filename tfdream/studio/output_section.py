@@ -1,0 +1,181 @@
+"""Controls of what is processed and written: choices that are no settings of a recipe."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from tfdream.studio.job import FORMATS, TASKS_OF, Job, presentations_of
+from tfdream.studio.stems import Stems, names_of
+from tfdream.synthesis.rendering.sources import PARTS
+
+_PRESENTATIONS = {"video": "video", "figure": "figure", "report": "report page"}
+_NO_CHOICE: tuple[str, None] = ("none", None)
+
+
+class OutputSection:
+    """A section with the choices of a job that its recipe does not contain.
+
+    Args:
+      judges: runs and presets of classifiers.
+
+    Attributes:
+      controls: components by the attribute of `Job`.
+      stem_files: upload of stems.
+      stem_names: their names, in the order of the files.
+    """
+
+    def __init__(self, judges: Sequence[str]) -> None:
+        self.controls: dict[str, Any] = {"stems": gr.State(())}
+        with gr.Accordion("part and output", open=False, elem_id="section-output"):
+            self._place_part()
+            self._place_stems()
+            self._place_output()
+            self._place_measures(judges)
+
+    def updates(self, task: str) -> list[Any]:
+        """Return updates of `controls` that show those of a task."""
+        seconds = "0: 30 seconds" if task == "generate" else "0: everything"
+        made = [(_PRESENTATIONS[each], each) for each in presentations_of(task)]
+        more: dict[str, Any] = {"seconds": {"info": seconds}, "presentations": {"choices": made}}
+        return [
+            gr.skip()
+            if name == "stems"
+            else gr.update(visible=task in TASKS_OF[name], **more.get(name, {}))
+            for name in self.controls
+        ]
+
+    def stem_updates(self, task: str, stems: Stems = ()) -> list[Any]:
+        """Return updates of `stem_files` and `stem_names`."""
+        visible = task in TASKS_OF["stems"]
+        return [
+            gr.update(visible=visible, value=[path for _, path in stems] or None),
+            gr.update(visible=visible and bool(stems), value=names_of(stems)),
+        ]
+
+    def restored(self, job: Job) -> list[Any]:
+        """Return updates of `controls` that show the choices of a job."""
+        updates = []
+        for name, update in zip(self.controls, self.updates(job.task), strict=True):
+            value = getattr(job, name)
+            if name == "stems":
+                updates.append(value)
+                continue
+            update["value"] = list(value) if isinstance(value, tuple) else value
+            if name == "part":
+                update["choices"] = part_choices(job.stems)
+            updates.append(update)
+        return updates
+
+    def _place_part(self) -> None:
+        self.controls["start_seconds"] = gr.Number(
+            0, label="start in seconds", minimum=0, elem_id="start", interactive=True
+        )
+        self.controls["seconds"] = gr.Number(
+            0,
+            label="duration in seconds",
+            info="0: everything",
+            minimum=0,
+            elem_id="seconds",
+            interactive=True,
+        )
+        self.controls["part"] = gr.Dropdown(
+            part_choices(),
+            value=None,
+            label="part",
+            info="The rest is added unchanged.",
+            elem_id="part",
+            interactive=True,
+        )
+
+    def _place_stems(self) -> None:
+        self.stem_files = gr.File(
+            label="stems: parts that another program separated, such as drums.wav",
+            file_count="multiple",
+            type="filepath",
+            height=120,
+            elem_id="stems",
+            interactive=True,
+        )
+        self.stem_names = gr.Textbox(
+            label="names of the stems, in the order of the files",
+            info="Choose one of them as part.",
+            visible=False,
+            elem_id="stem-names",
+            interactive=True,
+        )
+
+    def _place_output(self) -> None:
+        self.controls["loop"] = gr.Checkbox(
+            False,
+            label="loop",
+            info="The end of the output continues into its beginning.",
+            elem_id="loop",
+            interactive=True,
+        )
+        self.controls["name"] = gr.Textbox(
+            label="name of the file",
+            placeholder="{stem}-{command}",
+            info="Fields: {stem} (of the recording), {command}, {config}, {model}, {seed}.",
+            elem_id="name",
+            interactive=True,
+        )
+        self.controls["audio_format"] = gr.Dropdown(
+            list(FORMATS), value="flac", label="format", elem_id="format", interactive=True
+        )
+        self.controls["bits"] = gr.Dropdown(
+            [("default", None), ("16", 16), ("24", 24), ("32", 32)],
+            value=None,
+            label="bits per sample",
+            elem_id="bits",
+            interactive=True,
+        )
+        self.controls["presentations"] = gr.CheckboxGroup(
+            [(label, each) for each, label in _PRESENTATIONS.items()],
+            value=[],
+            label="also make",
+            info="The video shows the spectrogram with a moving cursor.",
+            elem_id="presentations",
+            interactive=True,
+        )
+        self.controls["save_every"] = gr.Number(
+            0,
+            label="save every N steps",
+            info="0: no intermediate results. A video shows and plays them in turn.",
+            minimum=0,
+            precision=0,
+            elem_id="save-every",
+            interactive=True,
+        )
+        self.controls["keep_falling"] = gr.Checkbox(
+            False,
+            label="keep falling",
+            info="Also write passages whose objective is worse than before.",
+            elem_id="keep-falling",
+            interactive=True,
+        )
+
+    def _place_measures(self, judges: Sequence[str]) -> None:
+        self.controls["judge"] = gr.Dropdown(
+            [_NO_CHOICE, *((each, each) for each in judges)],
+            value=None,
+            label="judge",
+            info="Its probabilities before and after are on the report page, which is also made.",
+            elem_id="judge",
+            interactive=True,
+        )
+        self.controls["unknown_below"] = gr.Number(
+            0,
+            label="unknown below",
+            info="Smallest probability of an answer; 0: every answer is given.",
+            minimum=0,
+            maximum=1,
+            visible=False,
+            elem_id="unknown-below",
+            interactive=True,
+        )
+
+
+def part_choices(stems: Stems = ()) -> list[tuple[str, str | None]]:
+    """Return the choices of a part: everything, the stems, and what is separated here."""
+    return [("everything", None), *((name, name) for name in (*dict(stems), *PARTS))]
