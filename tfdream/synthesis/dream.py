@@ -14,7 +14,7 @@ from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering import sidecar, tags
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Adjustment, Timelines, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
@@ -22,6 +22,7 @@ from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.sources import prepared
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
+    UNCOMPILED,
     Objectives,
     TileOptimizer,
     build_tile_optimizer,
@@ -103,7 +104,10 @@ class Dreamer:
         if timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled)
         return curved(
-            self.config, timelines, lambda config: self._build(config, resampled, timelines)
+            self.config,
+            timelines,
+            lambda config: self._build(config, resampled, timelines),
+            Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 
     def __call__(

@@ -1,8 +1,7 @@
 """Optimization of the tiles of a file: octaves around `ascend`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Waveforms of the original's tiles → initial waveforms of the canvas, of the same shape."""
 Guide = Callable[[NDArray[Any]], NDArray[Any]]
 """Starts of tiles in samples → waveforms of the guide there, float32 `[batch, samples]`."""
+UNCOMPILED = ("optimizer", "repeats")
+"""Settings and sections that no compiled function contains."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,38 @@ class Objectives:
     goal: Goal | None
 
 
+class TileFunctions:
+    """Compiled functions of tiles, so that the intermediate tensors of a batch are freed with it.
+
+    Args:
+      compiled: the compiled objective at full size.
+
+    Attributes:
+      frontend: waveforms → view.
+      analyze: waveforms and starts in seconds → context.
+      render: values, context and channels of the original → changed channels.
+      measure: values and context, context of the original, guide → measures before and after.
+    """
+
+    def __init__(self, compiled: CompiledObjective) -> None:
+        canvas = compiled.canvas
+
+        def measure(
+            values: tf.Tensor, context: Context, unchanged: Context, guide: tf.Tensor | None
+        ) -> dict[str, tf.Tensor]:
+            original = compiled.view(canvas.start(unchanged), unchanged)
+            measures = {}
+            for when, image in (("before", original), ("after", compiled.view(values, context))):
+                for name, value in compiled.measure(image, original, guide).items():
+                    measures[f"{name}_{when}"] = value
+            return measures | canvas.inconsistency(values, context)
+
+        self.frontend = _compiled(canvas.frontend, autograph=True)
+        self.analyze = _compiled(canvas.analyze)
+        self.render = _compiled(canvas.render_channels)
+        self.measure = _compiled(measure)
+
+
 @dataclass(frozen=True)
 class TileOptimizer:
     """Optimizes the tiles of a file; a `rendering.process.TileProcessor`.
@@ -58,6 +91,7 @@ class TileOptimizer:
       grid: positions of the tiles.
       sample_rate: sample rate of the tiles in Hz.
       goal: the measure that should improve relative to the original, if there is one.
+      functions: compiled functions of the last octave.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide, for guided objectives.
     """
@@ -67,6 +101,7 @@ class TileOptimizer:
     grid: TileGrid
     sample_rate: int
     goal: Goal | None
+    functions: TileFunctions
     init: InitFn | None = None
     guide: Guide | None = None
 
@@ -96,54 +131,32 @@ class TileOptimizer:
         """
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
         guide = self.guide_at(tiles.starts)
-        context = unchanged = self._analyze(tf.constant(tiles.waveforms), seconds)
+        context = unchanged = self.functions.analyze(tf.constant(tiles.waveforms), seconds)
         values = self.compiled.canvas.start(context)
         channels = tiles.channels
         if apply:
             values, context, channels = self._optimize(tiles, unchanged, seconds, guide, on_step)
-        measures = self._measure(values, context, unchanged, guide)
+        measures = self.functions.measure(values, context, unchanged, guide)
         return channels, {name: value.numpy() for name, value in measures.items()}
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
         """Evaluate every measure for tiles of the written file, compared with the original's."""
-        reference = self._frontend(tf.constant(original.waveforms))
-        image = self._frontend(tf.constant(changed.waveforms))
+        reference = self.functions.frontend(tf.constant(original.waveforms))
+        image = self.functions.frontend(tf.constant(changed.waveforms))
         measures = self.compiled.measure(image, reference, self.guide_at(original.starts))
         return {name: value.numpy() for name, value in measures.items()}
+
+    def with_recipe(self, recipe: Recipe) -> "TileOptimizer":
+        """Return an optimizer with the same compiled functions.
+
+        Args:
+          recipe: settings that differ in `UNCOMPILED` alone.
+        """
+        return replace(self, recipe=recipe)
 
     def guide_at(self, starts: NDArray[Any]) -> tf.Tensor | None:
         """Return the guide's waveforms for tiles with these starts in samples."""
         return None if self.guide is None else tf.constant(self.guide(starts))
-
-    # Compiled, so that the intermediate tensors of a batch are freed with it.
-
-    @cached_property
-    def _frontend(self) -> Callable[..., tf.Tensor]:
-        return _compiled(self.compiled.canvas.frontend, autograph=True)
-
-    @cached_property
-    def _analyze(self) -> Callable[..., Context]:
-        return _compiled(self.compiled.canvas.analyze)
-
-    @cached_property
-    def _render(self) -> Callable[..., tf.Tensor]:
-        return _compiled(self.compiled.canvas.render_channels)
-
-    @cached_property
-    def _measure(self) -> Callable[..., dict[str, tf.Tensor]]:
-        compiled, canvas = self.compiled, self.compiled.canvas
-
-        def measure(
-            values: tf.Tensor, context: Context, unchanged: Context, guide: tf.Tensor | None
-        ) -> dict[str, tf.Tensor]:
-            original = compiled.view(canvas.start(unchanged), unchanged)
-            measures = {}
-            for when, image in (("before", original), ("after", compiled.view(values, context))):
-                for name, value in compiled.measure(image, original, guide).items():
-                    measures[f"{name}_{when}"] = value
-            return measures | canvas.inconsistency(values, context)
-
-        return _compiled(measure)
 
     def _optimize(
         self,
@@ -160,14 +173,14 @@ class TileOptimizer:
         rng = np.random.default_rng([self.recipe.seed, *tiles.starts])
         if self.init is not None:
             initial = tf.constant(self.init(tiles.waveforms, rng))
-            values = canvas.start(self._analyze(initial, seconds))
+            values = canvas.start(self.functions.analyze(initial, seconds))
         tile_seconds = self.grid.samples / self.sample_rate
         options = AscentOptions(self.recipe.optimizer, tile_seconds, rng)
         targets = [compiled.precompute(unchanged, guide) for compiled in self.octaves]
         final, stopped = values, False
 
         def render(values: tf.Tensor) -> NDArray[Any]:
-            changed: NDArray[Any] = self._render(values, context, channels).numpy()
+            changed: NDArray[Any] = self.functions.render(values, context, channels).numpy()
             return changed
 
         def step(value: float, values: tf.Tensor) -> bool:
@@ -177,8 +190,8 @@ class TileOptimizer:
 
         for repeat in range(self.recipe.repeats):
             if repeat:
-                channels = self._render(final, context, channels)
-                context = self._analyze(tf.reduce_mean(channels, axis=2), seconds)
+                channels = self.functions.render(final, context, channels)
+                context = self.functions.analyze(tf.reduce_mean(channels, axis=2), seconds)
                 values = canvas.start(context)
             for compiled, octave_targets in zip(self.octaves, targets, strict=True):
                 values = canvas.resize_values(values, context, compiled.size)
@@ -242,7 +255,8 @@ def build_tile_optimizer(
             network = freeze(tapped, recipe.precision)
             judge = network if recipe.precision == "float32" else freeze(tapped)
         octaves.append(CompiledObjective(canvas, network, objective, measured, size, judge))
-    return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, init, guide)
+    functions = TileFunctions(octaves[-1])
+    return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, functions, init, guide)
 
 
 def total_steps(recipe: Recipe) -> int:

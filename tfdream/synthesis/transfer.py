@@ -39,6 +39,7 @@ from tfdream.synthesis.musaic import Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.curves import (
     NO_TIMELINES,
+    Adjustment,
     CurvedProcessor,
     Timelines,
     curved,
@@ -48,6 +49,7 @@ from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
 from tfdream.synthesis.tile_optimizer import (
+    UNCOMPILED,
     InitFn,
     Objectives,
     TileOptimizer,
@@ -217,6 +219,7 @@ class GradientTransfer(StyleTransfer):
             lambda config: style_tile_optimizer(
                 self.style_path, self.audio_model, config, resampled, timelines
             ),
+            Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 
 

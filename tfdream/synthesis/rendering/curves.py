@@ -193,6 +193,31 @@ def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArra
     return values
 
 
+@dataclass(frozen=True)
+class Adjustment:
+    """Settings that can change without new compiled functions.
+
+    Attributes:
+      settings: dotted keys of settings or sections.
+      apply: what changes tiles, and a recipe that differs in these settings alone → what changes
+        tiles by that recipe.
+    """
+
+    settings: tuple[str, ...] = ()
+    apply: Callable[[Any, Any], TileProcessor] = lambda processor, config: processor
+
+    def includes(self, name: str) -> bool:
+        """Return whether a setting is one of them, or in one of the sections.
+
+        >>> Adjustment(("optimizer",)).includes("optimizer.steps")
+        True
+        """
+        return any(name == each or name.startswith(f"{each}.") for each in self.settings)
+
+
+NO_ADJUSTMENT = Adjustment()
+
+
 class CurvedProcessor:
     """Changes each tile with its own settings; a `rendering.process.TileProcessor`.
 
@@ -202,6 +227,7 @@ class CurvedProcessor:
       config: the recipe.
       timelines: its curves; those of `by_tile` are evaluated.
       build: builds what changes tiles with given settings.
+      adjustment: settings that need no new call of `build`.
     """
 
     def __init__(
@@ -209,10 +235,12 @@ class CurvedProcessor:
         config: RenderConfig,
         timelines: Timelines,
         build: Callable[[Any], TileProcessor],
+        adjustment: Adjustment = NO_ADJUSTMENT,
     ) -> None:
         self.config = config
         self.lines = timelines.by_tile
         self._build = build
+        self._adjustment = adjustment
         self._processors: dict[tuple[float, ...], TileProcessor] = {}
         # With the highest values, so that the number of steps is the largest one.
         self.base = self._processor({name: max(line.values) for name, line in self.lines.items()})
@@ -251,14 +279,18 @@ class CurvedProcessor:
             low, high = float(min(self.lines[name].values)), float(max(self.lines[name].values))
             step = (high - low) / _LEVELS or 1.0
             rounded[name] = float(np.clip(low + step * round((value - low) / step), low, high))
-        key = tuple(rounded.values())
+        key = tuple(value for name, value in rounded.items() if not self._adjustment.includes(name))
+        config = with_values(self.config, rounded)
         if key not in self._processors:
-            self._processors[key] = self._build(with_values(self.config, rounded))
-        return self._processors[key]
+            self._processors[key] = self._build(config)
+        return self._adjustment.apply(self._processors[key], config)
 
 
 def curved(
-    config: RenderConfig, timelines: Timelines, build: Callable[[Any], TileProcessor]
+    config: RenderConfig,
+    timelines: Timelines,
+    build: Callable[[Any], TileProcessor],
+    adjustment: Adjustment = NO_ADJUSTMENT,
 ) -> TileProcessor:
     """Build what changes tiles, with the settings of each tile if some vary from tile to tile.
 
@@ -266,5 +298,8 @@ def curved(
       config: the recipe.
       timelines: its curves.
       build: builds what changes tiles with given settings.
+      adjustment: settings that need no new call of `build`.
     """
-    return CurvedProcessor(config, timelines, build) if timelines.by_tile else build(config)
+    if not timelines.by_tile:
+        return build(config)
+    return CurvedProcessor(config, timelines, build, adjustment)
