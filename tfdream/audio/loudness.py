@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 from tfdream.audio.files import Reader
 
@@ -31,6 +30,9 @@ class Loudness(NamedTuple):
 
 def loudness(path: str | Path) -> Loudness:
     """Measure the level of a file."""
+    # Decoder processes import this module; SciPy would take most of their start.
+    from scipy.signal import sosfilt
+
     peak = energy = 0.0
     count = 0
     with Reader(path) as reader:
