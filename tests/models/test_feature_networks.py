@@ -110,17 +110,6 @@ def test_vgg19_repeats_and_centers_gray_images(models):
     )  # float32 sums of 27 terms
 
 
-def test_vgg19_loads_a_weights_file_and_rejects_other_paths(tmp_path):
-    donor = keras.applications.VGG19(include_top=False, weights=None)
-    path = tmp_path / "vgg.weights.h5"
-    donor.save_weights(path)
-    model = build("vgg19", weights=str(path))
-    loaded, original = model.get_layer("block3_conv1"), donor.get_layer("block3_conv1")
-    np.testing.assert_array_equal(loaded.get_weights()[0], original.get_weights()[0])
-    with pytest.raises(ModelError, match="neither a file"):
-        build("vgg19", weights=str(tmp_path / "missing.h5"))
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A file of random weights in the layout and with the name of Keras', and its network."""
@@ -138,6 +127,17 @@ def published(tmp_path_factory):
             for name, array in zip(names, layer.get_weights(), strict=True):
                 group[name] = array
     return path, donor
+
+
+def test_vgg19_loads_a_weights_file_and_rejects_other_paths(published, tmp_path):
+    _, donor = published
+    path = tmp_path / "vgg.weights.h5"
+    donor.save_weights(path)
+    model = build("vgg19", weights=str(path))
+    loaded, original = model.get_layer("block3_conv1"), donor.get_layer("block3_conv1")
+    np.testing.assert_array_equal(loaded.get_weights()[0], original.get_weights()[0])
+    with pytest.raises(ModelError, match="neither a file"):
+        build("vgg19", weights=str(tmp_path / "missing.h5"))
 
 
 def test_vgg19_loads_the_file_in_the_cache_of_keras(published, monkeypatch):
