@@ -27,5 +27,5 @@ test "$(venv/bin/tfdream --version)" = "tfdream, version $version"
 venv/bin/tfdream --help >help.txt
 venv/bin/tfdream configs >configs.txt
 grep -q dream/recommended configs.txt
-venv/bin/tfdream corpus songs --tracks 1
+venv/bin/tfdream corpus songs --tracks 1 --seconds 2
 echo "tfdream $version: the wheel works in an empty environment."
