@@ -1,157 +1,30 @@
 """The page of `tfdream studio` in headless Chromium; run with -m browser."""
 
-import shutil
-import subprocess
-import sys
 import time
 
 import pytest
-from browsing import press, start_chromium, wait
+from browsing import press, wait
 from calling import names
+from studio_page import (
+    JOB_SECONDS,
+    choose,
+    choose_task,
+    click,
+    command_contains,
+    enter,
+    find,
+    find_all,
+    load,
+    open_section,
+    run,
+    status,
+    upload,
+)
 
 pytestmark = pytest.mark.browser
 
 PHONE = (390, 844)
-JOB_SECONDS = 180
 TOUCH_PIXELS = 44  # WCAG 2.1, success criterion 2.5.5
-
-
-@pytest.fixture(scope="module")
-def songs(source, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("songs")
-    for name, number in (("first.wav", 0), ("second.wav", 1)):
-        shutil.copyfile(source / "tones" / f"{number}.wav", folder / name)
-    (folder / "large.wav").write_bytes((folder / "first.wav").read_bytes() + b"\0" * 2_000_000)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(trained, translation, generation, tmp_path_factory):
-    """A server as a user starts it, with tiny networks; yields its address and folder."""
-    pytest.importorskip("gradio")
-    folder = tmp_path_factory.mktemp("server")
-    models = [["--model", str(each[0])] for each in (trained, translation, generation)]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tfdream", "studio", "studio", "--port", "0"),
-            *("--max-megabytes", "1"),
-            *[argument for model in models for argument in model],
-        ],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    line = next(line for line in process.stderr if "http://" in line)
-    yield line.split()[4], folder / "studio"
-    process.terminate()
-    process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    downloads = tmp_path_factory.mktemp("downloads")
-    started = start_chromium(downloads)
-    started.downloads = downloads
-    yield started
-    started.quit()
-
-
-@pytest.fixture
-def page(browser, server):
-    browser.set_window_size(1280, 2200)
-    browser.get(server[0])
-    wait(browser, "return document.querySelector('#setting-optimizer-steps input')", 60)
-    return browser
-
-
-def find(page, selector):
-    from selenium.webdriver.common.by import By
-
-    return page.find_element(By.CSS_SELECTOR, selector)
-
-
-def find_all(page, selector):
-    from selenium.webdriver.common.by import By
-
-    return page.find_elements(By.CSS_SELECTOR, selector)
-
-
-def upload(page, selector, path):
-    wait(page, f"return document.querySelector('{selector} input[type=file]')")
-    find(page, f"{selector} input[type=file]").send_keys(str(path))
-
-
-def load(page, path, selector="#first"):
-    upload(page, selector, path)
-    wait(page, f"return document.querySelector('#command textarea').value.includes('{path.name}')")
-
-
-def choose_task(page, name):
-    page.execute_script(
-        "[...document.querySelectorAll('#task input')].find(i => i.value === arguments[0]).click()",
-        name,
-    )
-    wait(
-        page, f"return document.querySelector('#command textarea').value.includes('tfdream {name}')"
-    )
-
-
-def choose(page, selector, value):
-    """Choose from a dropdown with the keyboard: its field filters the choices."""
-    from selenium.webdriver.common.keys import Keys
-
-    enter(page, selector, value)
-    press(page, Keys.ENTER)
-
-
-def enter(page, selector, value):
-    """Replace the content of a field by keys, as the content of a control that has the focus."""
-    wait(page, f"return document.querySelector('{selector} input, {selector} textarea')")
-    page.execute_script(
-        "const field = document.querySelector(arguments[0]); field.scrollIntoView();"
-        "field.focus(); field.select()",
-        f"{selector} input, {selector} textarea",
-    )
-    press(page, str(value))
-
-
-def open_section(page, selector):
-    """Open a section, also if the controls are generated again meanwhile, which closes it."""
-    wait(
-        page,
-        f"const content = document.querySelector('{selector} [data-testid=accordion-content]');"
-        "if (content?.offsetHeight) return true;"
-        f"document.querySelector('{selector} > button')?.click(); return false",
-    )
-
-
-def command_contains(page, text, seconds=60):
-    return wait(
-        page,
-        f"return document.querySelector('#command textarea').value.includes({text!r})",
-        seconds,
-    )
-
-
-def click(page, selector):
-    page.execute_script("document.querySelector(arguments[0]).click()", selector)
-
-
-def status(page):
-    return find(page, "#status p").text
-
-
-def run(page, selector="#run", ending="Finished"):
-    """Press a button that starts jobs, and wait for their end, which has another status."""
-    before = status(page)
-    click(page, selector)
-    wait(
-        page,
-        "const text = document.querySelector('#status p').innerText;"
-        f"return text !== {before!r} && /^(Finished|Ready|Error)/.test(text)",
-        JOB_SECONDS,
-    )
-    assert status(page).startswith(ending), status(page)
 
 
 def test_the_page_loads_nothing_from_other_hosts(page, server):

@@ -79,9 +79,6 @@ class CurveSection:
                     elem_id="curve-repeat",
                     interactive=True,
                 ),
-                self.path,
-                gr.Number(0, label="value at its softest", elem_id="curve-low", interactive=True),
-                gr.Number(1, label="value at its loudest", elem_id="curve-high", interactive=True),
             ]
             self.follow = gr.Audio(
                 label="follow the loudness of a recording instead of points, optional",
@@ -92,6 +89,11 @@ class CurveSection:
                 elem_id="follow",
                 interactive=True,
             )
+            self.inputs += [
+                self.path,
+                gr.Number(0, label="value at its softest", elem_id="curve-low", interactive=True),
+                gr.Number(1, label="value at its loudest", elem_id="curve-high", interactive=True),
+            ]
             with gr.Row():
                 self.add = gr.Button("Add curve", min_width=90, elem_id="add-curve")
                 self.remove = gr.Button("Remove curves", min_width=90, elem_id="remove-curves")

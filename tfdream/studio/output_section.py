@@ -10,7 +10,10 @@ from tfdream.studio.stems import Stems, names_of
 from tfdream.synthesis.rendering.sources import PARTS
 
 _PRESENTATIONS = {"video": "video", "figure": "figure", "report": "report page"}
-_NO_CHOICE: tuple[str, None] = ("none", None)
+EVERYTHING = ""
+"""Value of the control of the part if all is processed."""
+_EMPTY = {"part": EVERYTHING, "judge": "", "name": "", "loop": False, "keep_falling": False}
+"""Values of controls for choices that are not made; numbers are 0."""
 
 
 class OutputSection:
@@ -61,7 +64,9 @@ class OutputSection:
             if name == "stems":
                 updates.append(value)
                 continue
-            update["value"] = list(value) if isinstance(value, tuple) else value
+            update["value"] = (
+                list(value) if isinstance(value, tuple) else value or _EMPTY.get(name, 0)
+            )
             if name == "part":
                 update["choices"] = part_choices(job.stems)
             updates.append(update)
@@ -81,7 +86,7 @@ class OutputSection:
         )
         self.controls["part"] = gr.Dropdown(
             part_choices(),
-            value=None,
+            value=EVERYTHING,
             label="part",
             info="The rest is added unchanged.",
             elem_id="part",
@@ -124,8 +129,8 @@ class OutputSection:
             list(FORMATS), value="flac", label="format", elem_id="format", interactive=True
         )
         self.controls["bits"] = gr.Dropdown(
-            [("default", None), ("16", 16), ("24", 24), ("32", 32)],
-            value=None,
+            [("default", 0), ("16", 16), ("24", 24), ("32", 32)],
+            value=0,
             label="bits per sample",
             elem_id="bits",
             interactive=True,
@@ -157,8 +162,8 @@ class OutputSection:
 
     def _place_measures(self, judges: Sequence[str]) -> None:
         self.controls["judge"] = gr.Dropdown(
-            [_NO_CHOICE, *((each, each) for each in judges)],
-            value=None,
+            [("none", ""), *((each, each) for each in judges)],
+            value="",
             label="judge",
             info="Its probabilities before and after are on the report page, which is also made.",
             elem_id="judge",
@@ -176,6 +181,6 @@ class OutputSection:
         )
 
 
-def part_choices(stems: Stems = ()) -> list[tuple[str, str | None]]:
+def part_choices(stems: Stems = ()) -> list[tuple[str, str]]:
     """Return the choices of a part: everything, the stems, and what is separated here."""
-    return [("everything", None), *((name, name) for name in (*dict(stems), *PARTS))]
+    return [("everything", EVERYTHING), *((name, name) for name in (*dict(stems), *PARTS))]

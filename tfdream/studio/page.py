@@ -15,7 +15,7 @@ from tfdream.studio.history import Entry
 from tfdream.studio.job import TASKS_OF, Job
 from tfdream.studio.jobs import Status
 from tfdream.studio.layout import OWN_RUN, Studio, panel_of
-from tfdream.studio.output_section import part_choices
+from tfdream.studio.output_section import EVERYTHING, part_choices
 from tfdream.studio.panel import Panel
 from tfdream.studio.stems import Stems, named, names_of
 from tfdream.studio.tasks import TASKS
@@ -144,19 +144,19 @@ class _Page(Panel):
                 None,
                 gr.skip(),
                 (),
-                gr.update(choices=part_choices(), value=None),
+                gr.update(choices=part_choices(), value=EVERYTHING),
                 _refusal(error),
             )
         earlier = {path: name for name, path in before}
         stems = named(paths, ", ".join(earlier.get(path, "") for path in paths))
-        part = gr.update(choices=part_choices(stems), value=stems[0][0] if stems else None)
+        part = gr.update(choices=part_choices(stems), value=stems[0][0] if stems else EVERYTHING)
         names = gr.update(value=names_of(stems), visible=bool(stems))
         return gr.skip(), names, stems, part, gr.update(visible=False)
 
-    def _name_stems(self, names: str, stems: Stems, part: str | None) -> tuple[Any, Any]:
+    def _name_stems(self, names: str, stems: Stems, part: str) -> tuple[Any, Any]:
         renamed = named([path for _, path in stems], names)
         new = dict(zip(dict(stems), dict(renamed), strict=True))
-        return renamed, gr.update(choices=part_choices(renamed), value=new.get(part or "", part))
+        return renamed, gr.update(choices=part_choices(renamed), value=new.get(part, part))
 
     def _problem(self, error: TfdreamError) -> dict[str, Any]:
         return presentation.status_value(self.studio.queue.status, f"Error: {error}")
