@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,9 @@ def with_gains(gains: GainFn) -> Method:
     """Return a method that applies gains per mel band and frame to the content."""
 
     def run(pair: Pair) -> Samples:
-        content, style = _stft(pair.content), _stft(pair.style)
-        gain_db = gains(_levels_db(content), _levels_db(style))
+        gain_db = gains(levels_db(pair.content), levels_db(pair.style))
         bins_db = np.clip(gain_db, *_GAIN_RANGE_DB).astype(np.float32) @ _bands_to_bins()
-        changed = content * 10 ** (bins_db / 20)
+        changed = _stft(pair.content) * 10 ** (bins_db / 20)
         output: Samples = librosa.istft(changed.T, hop_length=_HOP, length=len(pair.content))
         return output
 
@@ -107,17 +106,21 @@ def recipe(name: str) -> Method:
     settings = load_transfer(name)
 
     def run(pair: Pair) -> Samples:
-        with tempfile.TemporaryDirectory() as folder:
-            content, style, output = (
-                Path(folder) / f"{role}.wav" for role in ("content", "style", "output")
-            )
-            for path, wave in ((content, pair.content), (style, pair.style)):
-                soundfile.write(path, wave, SAMPLE_RATE, "FLOAT")
-            transfer(content, style, output, settings)
-            samples: Samples = audio.read(output)[0][:, 0]
-        return samples
+        return through_files(partial(transfer, config=settings), pair.content, pair.style)
 
     return run
+
+
+def through_files(command: Callable[..., Any], *waves: Samples) -> Samples:
+    """Return the output of a command that receives the paths of its inputs and of its output."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"input{number}.wav" for number in range(len(waves))]
+        for path, wave in zip(paths, waves, strict=True):
+            soundfile.write(path, wave, SAMPLE_RATE, "FLOAT")
+        output = Path(folder) / "output.wav"
+        command(*paths, output)
+        samples: Samples = audio.read(output)[0][:, 0]
+    return samples
 
 
 def _stft(wave: Samples) -> NDArray[np.complexfloating[Any, Any]]:
@@ -125,10 +128,10 @@ def _stft(wave: Samples) -> NDArray[np.complexfloating[Any, Any]]:
     return stft.T
 
 
-def _levels_db(stft: NDArray[np.complexfloating[Any, Any]]) -> FloatArray:
+def levels_db(wave: Samples) -> FloatArray:
     """Return the mean power of the bins of each band, `[frames, bands]`, at most 90 dB down."""
     bands = _mel_bands()
-    mean = (np.abs(stft) ** 2) @ bands / bands.sum(axis=0)
+    mean = (np.abs(_stft(wave)) ** 2) @ bands / bands.sum(axis=0)
     return _db(np.maximum(mean, mean.max() * 10 ** (-_RANGE_DB / 10)))
 
 

@@ -1,0 +1,201 @@
+"""Measure translations between orchestral and electronic music with an independent judge.
+
+    python tools/bench/translation_genres.py arrange FOLDER
+    tfdream prepare FOLDER/tracks FOLDER/dataset --config recommended_translation
+    tfdream train recommended_translation FOLDER/dataset RUN
+    tfdream models install musicnn
+    python tools/bench/translation_genres.py measure FOLDER RUN...
+
+The recordings are those of two genres of tools/presets/genres.py. The judge is the tagger
+musicnn_msd: an excerpt belongs to the genre whose training tracks have, on average, the nearest
+tags.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import click
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from tables import PATH, number, print_table
+from transfer_pairs.scores import SAMPLE_RATE
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "presets"))
+
+import genres
+
+from tfdream import audio, config
+from tfdream.audio import Samples
+from tfdream.audio.excerpts import clip as excerpt
+from tfdream.datasets import manifest
+from tfdream.errors import TfdreamError
+from tfdream.evaluation.classification import Judge
+from tfdream.evaluation.compare import compare
+from tfdream.runs import Run, TranslationRun
+from tfdream.synthesis.translate import Translation
+
+GENRES = ("orchestral", "electronic")
+_JUDGE = "musicnn_msd"
+_EXCERPTS, _SECONDS = 48, 12.0
+"""Number and length of the excerpts of each genre whose tags are averaged, or that are translated.
+"""
+_HELD_OUT_FOLD = 0
+_LEAST_PROBABILITY = 1e-4
+HEAD = (
+    "method", "direction", "of the target genre", "before", "chroma", "onsets", "floor, dB",
+    "flatness, dB", "loudness, LU",
+)  # fmt: skip
+FORMS = {
+    "content_chroma_similarity": ".2f",
+    "onset_correlation": ".2f",
+    "floor_rise_db": "+.1f",
+    "flatness_change_db": "+.1f",
+    "loudness_change_lu": "+.1f",
+}
+
+
+@click.group()
+def main() -> None:
+    """Arrange two genres, or measure translations between them."""
+
+
+@main.command()
+@click.argument("folder", type=PATH)
+def arrange(folder: Path) -> None:
+    """Download the recordings to FOLDER, and link them in FOLDER/tracks."""
+    packages = folder / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    for collection in genres.COLLECTIONS:
+        if collection.genre in GENRES:
+            genres.arrange(collection, packages, folder / "tracks")
+
+
+@dataclass(frozen=True)
+class NearestTags:
+    """The judge: tags of a tagger, and their means in two genres.
+
+    Attributes:
+      judge: the tagger.
+      means: mean logits of the tags of each genre, `[2, tags]`.
+      deviation: standard deviation of the logits, `[tags]`.
+    """
+
+    judge: Judge
+    means: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, clips: tuple[list[Samples], list[Samples]]) -> "NearestTags":
+        """Average the tags of excerpts of each genre."""
+        judge = Judge(Run.open(_JUDGE))
+        tags = [np.stack([_logits(judge, clip) for clip in each]) for each in clips]
+        means = np.stack([each.mean(axis=0) for each in tags])
+        spread = np.concatenate([each - each.mean(axis=0) for each in tags]).std(axis=0)
+        return cls(judge, means, spread)
+
+    def __call__(self, clip: Samples) -> int:
+        """Return the index of the nearest genre."""
+        distance = (_logits(self.judge, clip) - self.means) / self.deviation
+        return int((distance**2).sum(axis=1).argmin())
+
+
+def _logits(judge: Judge, clip: Samples) -> NDArray[np.float64]:
+    blocks = audio.resample([clip[:, np.newaxis]], SAMPLE_RATE, judge.run.sample_rate)
+    share = np.clip(judge(blocks)[0], _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    logits: NDArray[np.float64] = np.log(share / (1 - share))
+    return logits
+
+
+@main.command()
+@click.argument("folder", type=PATH)
+@click.argument("runs", type=PATH, nargs=-1)
+@click.option("--recipe", default="translate/recommended", show_default=True)
+@click.option("--excerpts", type=click.IntRange(2), default=_EXCERPTS, show_default=True)
+@click.option("--outputs", type=PATH, help="Write the results to this folder.")
+def measure(
+    folder: Path, runs: tuple[Path, ...], recipe: str, excerpts: int, outputs: Path | None
+) -> None:
+    """Print the judge's results and the measures of translations of held-out clips by RUNS."""
+    try:
+        folds = manifest.load(folder / "dataset").folds
+        known = _excerpts(folder, [fold for fold in folds if fold != _HELD_OUT_FOLD], excerpts)
+        held_out = _excerpts(folder, [_HELD_OUT_FOLD], excerpts)
+        judge = NearestTags.fit(known)
+        settings = config.load(recipe, config.TranslateConfig)
+        with tempfile.TemporaryDirectory() as temporary:
+            rows = _rows(runs, settings, judge, held_out, outputs or Path(temporary))
+            print_table(HEAD, rows, words=2)
+    except TfdreamError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _excerpts(folder: Path, folds: list[int], count: int) -> tuple[list[Samples], list[Samples]]:
+    """Read some excerpts of the tracks of each genre in some folds, spread over all tracks."""
+    data = manifest.load(folder / "dataset")
+    excerpts: tuple[list[Samples], list[Samples]] = ([], [])
+    for label, read in zip(GENRES, excerpts, strict=True):
+        paths = [
+            folder / "tracks" / name
+            for shard in data.fold_shards(folds)
+            for name, of_label in zip(shard.tracks, shard.track_labels, strict=True)
+            if data.labels[of_label] == label
+        ]
+        for index in range(count):
+            path, turn = paths[index % len(paths)], index // len(paths)
+            seconds = audio.info(path).samples / audio.info(path).sample_rate
+            turns = -(-count // len(paths))
+            start = max(0.0, (turn + 1) / (turns + 1) * seconds - _SECONDS / 2)
+            read.append(excerpt(path, start, round(_SECONDS * SAMPLE_RATE), SAMPLE_RATE))
+    return excerpts
+
+
+def _rows(
+    runs: Iterable[Path],
+    settings: config.TranslateConfig,
+    judge: NearestTags,
+    held_out: tuple[list[Samples], list[Samples]],
+    folder: Path,
+) -> Iterator[list[str]]:
+    for source, target in ((0, 1), (1, 0)):
+        before = mean(judge(clip) == target for clip in held_out[source])
+        for path in runs:
+            translation = Translation(TranslationRun.open(path), settings, GENRES[target])
+            where = folder / path.name / f"to_{GENRES[target]}"
+            where.mkdir(parents=True, exist_ok=True)
+            results, judged = [], []
+            for index, clip in enumerate(held_out[source]):
+                original = where / f"{index:02d}_original.wav"
+                output = where / f"{index:02d}.wav"
+                output.unlink(missing_ok=True)
+                soundfile.write(original, clip, SAMPLE_RATE, "FLOAT")
+                translation(original, output)
+                results.append(compare(original, output))
+                judged.append(judge(audio.read(output)[0][:, 0]) == target)
+            yield [
+                path.name,
+                translation.direction,
+                f"{mean(judged):.0%}",
+                f"{before:.0%}",
+                *(
+                    number(_median([result[name] for result in results]), form)
+                    for name, form in FORMS.items()
+                ),
+            ]
+
+
+def _median(values: list[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return float(np.median(present)) if present else None
+
+
+if __name__ == "__main__":
+    main()

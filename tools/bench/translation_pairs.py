@@ -1,0 +1,266 @@
+"""Measure translations between two instruments or drum kits, whose correct result is available.
+
+    python tools/bench/translation_pairs.py compose piano-strings FOLDER
+    tfdream prepare FOLDER/tracks FOLDER/dataset --config recommended_translation
+    tfdream train recommended_translation FOLDER/dataset RUN
+    python tools/bench/translation_pairs.py measure FOLDER RUN...
+
+The training tracks of the two domains play different scores. The held-out tracks play the same
+scores, so that each is the target of a translation of the other. See docs/benchmarks.md.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import csv
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+from tables import PATH, print_table
+from transfer_pairs import command, methods
+from transfer_pairs.methods import Method
+from transfer_pairs.pairs import Pair, normalize
+from transfer_pairs.scores import SAMPLE_RATE, Kind, Score, corpus_scores, excerpt, generate
+from transfer_pairs.soundfont import render
+
+from tfdream import audio
+from tfdream.audio import Samples
+from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.errors import TfdreamError
+
+SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+TRACKS, HELD_OUT = 300, 24
+"""Tracks of each domain: for training, and held out."""
+_FOLDS = 4
+_STYLE_TRACKS = 8
+_PEAK = 0.9
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Two domains.
+
+    Attributes:
+      labels: their names.
+      programs: General MIDI programs; of drums, the kits.
+      kinds: kinds of scores.
+    """
+
+    labels: tuple[str, str]
+    programs: tuple[int, int]
+    kinds: tuple[Kind, ...]
+
+
+DOMAINS = {
+    "piano-strings": Domains(("piano", "strings"), (0, 48), ("melodic", "polyphonic")),
+    "drum-kits": Domains(("acoustic", "electronic"), (0, 25), ("drums",)),
+}
+
+
+@click.group()
+def main() -> None:
+    """Compose two domains, or measure translations between them."""
+
+
+@main.command()
+@click.argument("name", type=click.Choice(list(DOMAINS)))
+@click.argument("folder", type=PATH)
+@click.option("--tracks", type=click.IntRange(2), default=TRACKS, show_default=True)
+@click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
+def compose(name: str, folder: Path, tracks: int, processes: int) -> None:
+    """Write the tracks of the domains NAME to FOLDER."""
+    domains = DOMAINS[name]
+    root = folder / "tracks"
+    for label in domains.labels:
+        (root / label).mkdir(parents=True, exist_ok=True)
+    jobs = list(_jobs(domains, root, tracks))
+    with ProcessPoolExecutor(processes) as pool:
+        for done, _ in enumerate(pool.map(_write, jobs, chunksize=4), start=1):
+            click.echo(f"\r{done} of {len(jobs)} tracks", nl=False, err=True)
+    with (root / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        rows = [(job.path.relative_to(root), job.label, job.score, job.fold) for job in jobs]
+        csv.writer(file).writerows([("path", "label", "group", "fold"), *rows])
+    settings = {"name": name}
+    (folder / "domains.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    click.echo(err=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A track to render: the index of its score, which both domains share if it is held out."""
+
+    path: Path
+    label: str
+    program: int
+    kind: Kind
+    score: int
+    fold: int
+    notes: Score
+
+
+def _jobs(domains: Domains, root: Path, tracks: int) -> Iterator[_Job]:
+    scores = {
+        kind: _scores(kind, (2 * tracks + HELD_OUT) // len(domains.kinds) + 1)
+        for kind in domains.kinds
+    }
+    for index in range(2 * tracks + HELD_OUT):
+        kind = domains.kinds[index % len(domains.kinds)]
+        notes = next(scores[kind])
+        held_out = index < HELD_OUT
+        sides = (0, 1) if held_out else ((index // len(domains.kinds)) % 2,)
+        fold = 0 if held_out else 1 + index % (_FOLDS - 1)
+        for side in sides:
+            label = domains.labels[side]
+            path = root / label / f"{kind}-{index:04d}.flac"
+            yield _Job(path, label, domains.programs[side], kind, index, fold, notes)
+
+
+def _scores(kind: Kind, count: int) -> Iterator[Score]:
+    """Yield scores; of melodic and polyphonic ones, every second one is from music21's corpus."""
+    rng = np.random.default_rng([300, len(kind)])
+    sources = [] if kind == "drums" else corpus_scores(kind, 400)
+    for index in range(count):
+        if sources and index % 2:
+            yield excerpt(sources[index // 2 % len(sources)], rng)
+        else:
+            yield generate(kind, rng)
+
+
+def _write(job: _Job) -> None:
+    if job.path.exists():
+        return
+    wave = normalize(render(job.notes, job.program, job.kind == "drums", SOUNDFONT))
+    soundfile.write(job.path, wave * min(1, _PEAK / np.abs(wave).max()), SAMPLE_RATE)
+
+
+class DomainPairs:
+    """The held-out tracks as pairs of content and target, in both directions.
+
+    The style of a pair consists of some training tracks of the target's domain.
+
+    Args:
+      folder: of `compose`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.domains = DOMAINS[json.loads((folder / "domains.json").read_text())["name"]]
+        with (folder / "tracks" / MANIFEST).open(encoding="utf-8") as file:
+            self.rows = list(csv.DictReader(file))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all pairs, such as "soundfont-melodic-00 to strings"."""
+        first = self.domains.labels[0]
+        stems = [Path(path).stem for path in self._paths(first, held_out=True)]
+        return [f"soundfont-{stem} to {label}" for label in self.domains.labels for stem in stems]
+
+    def read(self, name: str) -> Pair:
+        """Return a pair."""
+        stem, target = name.removeprefix("soundfont-").split(" to ")
+        source = next(label for label in self.domains.labels if label != target)
+        kind = next(kind for kind in self.domains.kinds if stem.startswith(kind))
+        content, wanted = (self._read(f"{label}/{stem}.flac") for label in (source, target))
+        return Pair(name, kind, content, self.mean_style(target), wanted)
+
+    def mean_style(self, label: str) -> Samples:
+        """Return some training tracks of a domain, one after another."""
+        paths = list(islice(self._paths(label, held_out=False), _STYLE_TRACKS))
+        return np.concatenate([self._read(path) for path in paths])
+
+    def source_of(self, target: str) -> str:
+        """Return the other label."""
+        return next(label for label in self.domains.labels if label != target)
+
+    def _paths(self, label: str, held_out: bool) -> Iterator[str]:
+        for row in self.rows:
+            if row["label"] == label and (row["fold"] == "0") == held_out:
+                yield row["path"]
+
+    def _read(self, path: str) -> Samples:
+        samples: Samples = audio.read(self.folder / "tracks" / path)[0][:, 0]
+        return samples
+
+
+@main.command()
+@click.argument("folder", type=PATH)
+@click.argument("runs", type=PATH, nargs=-1)
+@click.option("--recipe", default=None, help="A packaged recipe of translate.")
+@click.option("--transfer", "transfers", multiple=True, help="A recipe of transfer. Repeatable.")
+@click.option("--every", type=click.IntRange(1), default=1, help="Use every N-th pair.")
+@click.option("--json", "json_path", type=PATH, help="Also write the measures of every pair.")
+def measure(
+    folder: Path,
+    runs: tuple[Path, ...],
+    recipe: str | None,
+    transfers: tuple[str, ...],
+    every: int,
+    json_path: Path | None,
+) -> None:
+    """Print a table of baselines and RUNS for the held-out tracks of FOLDER."""
+    pairs = DomainPairs(folder)
+    try:
+        compared = {
+            name: method for name, method in methods.BASELINES.items() if name != "copied style"
+        }
+        compared["equalizer of the domains"] = domain_equalizer(pairs)
+        compared |= {name: methods.recipe(name) for name in transfers}
+        compared |= {str(run): translation(run, recipe) for run in runs}
+        rows = list(command.evaluate(compared, pairs, pairs.names[::every]))
+    except TfdreamError as error:
+        raise click.ClickException(str(error)) from None
+    if json_path:
+        content = [{**row._asdict(), "measures": row.measures._asdict()} for row in rows]
+        json_path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    for label in (None, *pairs.domains.labels):
+        selected = [row for row in rows if label is None or row.pair.endswith(f" to {label}")]
+        count = len({row.pair for row in selected})
+        print(f"\n{f'to {label}' if label else 'both directions'}: {count} pairs\n")
+        print_table(command.HEAD, command.table(selected), words=1)
+
+
+def domain_equalizer(pairs: DomainPairs) -> Method:
+    """Return a fixed equalizer from the mean power of one domain to that of the other."""
+
+    def run(pair: Pair) -> Samples:
+        target = pair.name.split(" to ")[1]
+        source = pairs.mean_style(pairs.source_of(target))
+
+        def gains(content: methods.FloatArray, style: methods.FloatArray) -> methods.FloatArray:
+            return methods.equalizer(methods.levels_db(source), style)
+
+        return methods.with_gains(gains)(pair)
+
+    return run
+
+
+def translation(folder: Path, name: str | None) -> Method:
+    """Return a method that translates as `tfdream translate` does.
+
+    Raises:
+      ModelError: if it is not the run of a translation.
+    """
+    from tfdream import config
+    from tfdream.runs import TranslationRun
+    from tfdream.synthesis.translate import Translation
+
+    run = TranslationRun.open(folder)
+    settings = config.load(name or "translate/recommended", config.TranslateConfig)
+    translations = {label: Translation(run, settings, label) for label in run.labels}
+
+    def translate(pair: Pair) -> Samples:
+        return methods.through_files(translations[pair.name.split(" to ")[1]], pair.content)
+
+    return translate
+
+
+if __name__ == "__main__":
+    main()
