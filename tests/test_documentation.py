@@ -110,7 +110,7 @@ def test_option_tables_name_existing_settings(section, name, schema):
                 curve = dict([parse_curve(setting)])
                 config.load(name, schema, [f"curves={json.dumps(curve)}"])
             elif words[0] == "train":
-                config.load("recommended_cyclegan", config.TranslationExperiment, [setting])
+                config.load("recommended_translation", config.TranslationExperiment, [setting])
             else:
                 config.load(name, schema, [setting])
     assert number

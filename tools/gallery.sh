@@ -21,7 +21,7 @@ step "Compose 48 songs of four styles" corpus "$songs"
 step "Compose four songs that are not in the training data" corpus "$new" --tracks 1 --seed 1
 step "Cut the songs into clips" prepare "$songs" "$gallery/dataset" --config lil_data
 step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classifier" --epochs 15
-step "Train a CycleGAN" train recommended_cyclegan "$gallery/dataset" "$gallery/translator" \
+step "Train a CycleGAN" train recommended_translation "$gallery/dataset" "$gallery/translator" \
   --set 'labels=[strings, chiptune]' --epochs 10
 
 # shellcheck disable=SC2046 # the output of `outputs` is split into words

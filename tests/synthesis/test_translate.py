@@ -263,6 +263,16 @@ def test_a_mix_of_one_half_is_half_of_the_change(make_run, noise, tmp_path):
 
 
 @EAGERLY
+def test_the_strength_scales_the_change_in_decibels(make_run, noise, tmp_path):
+    run = make_run(raising(6))
+    for strength in (0, 0.5, 2):
+        output = tmp_path / f"{strength}.wav"
+        translate(noise, output, run, recipe(strength=strength, **WIDE), options=FLOAT)
+        change_db = levels_db(read(output)) - levels_db(read(noise))
+        assert np.median(change_db[45:75]) == pytest.approx(6 * strength, abs=0.3)
+
+
+@EAGERLY
 def test_a_mask_limits_the_change(make_run, noise, tmp_path):
     config = recipe(mask={"time_seconds": [1.2, 2]}, **WIDE)
     translate(noise, tmp_path / "out.wav", make_run(raising(12)), config, options=FLOAT)

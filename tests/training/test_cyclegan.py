@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfdream.config import ModelConfig, TranslationTrainingConfig
+from tfdream.errors import ConfigError
 from tfdream.models import gan
 from tfdream.training.cyclegan import CycleGAN, Spread
 
@@ -49,7 +50,7 @@ def cross_entropy(scores, target):
     return -np.mean(target * np.log(real) + (1 - target) * np.log(1 - real))
 
 
-def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weight=0.5):
+def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weight=5.0):
     """Compute the losses of Zhu et al., equations 1 to 3 and section 5.2.
 
     G translates x to the second domain and F translates y to the first; D_Y and D_X discriminate.
@@ -75,7 +76,7 @@ def published_losses(model, batch, adversarial, cycle_weight=10.0, identity_weig
         losses["generator_forward"]
         + losses["generator_backward"]
         + cycle_weight * cycle
-        + cycle_weight * identity_weight * identity
+        + identity_weight * identity
     )
     return losses
 
@@ -200,6 +201,96 @@ def assert_restored(path, model, other):
             assert np.array_equal(one, again)
     assert int(other.forward_pool.count) == BATCH
     assert not np.array_equal(other.forward_pool.stored, other.backward_pool.stored)
+
+
+# Options beside the published losses
+
+
+def test_the_onset_loss_is_the_difference_of_the_mean_rises(batch):
+    """It is added to the loss with its weight. Without cycle loss, nothing is translated back."""
+    settings = {"cycle_weight": 0, "identity_weight": 0, "pool_images": 0}
+    plain, model = cyclegan(**settings), cyclegan(**settings, onset_weight=3.0)
+    assert plain.translate(batch).returned is None
+    rises = []
+    real = tuple(2 * images - 1 for images in batch)
+    for images in (real, model.translate(real).translated):
+        levels = [float64(each)[..., 0] for each in images]
+        rises.append([np.maximum(np.diff(each, axis=2), 0).mean(axis=1) for each in levels])
+    expected = sum(np.mean(np.abs(one - other)) for one, other in zip(*rises, strict=True))
+    found, without = (
+        {name: float(value) for name, value in each.test_step(batch).items()}
+        for each in (model, plain)
+    )
+    assert found["onsets"] == pytest.approx(expected, rel=1e-5)
+    assert found["loss"] == pytest.approx(without["loss"] + 3 * expected, rel=1e-5)
+    assert found["cycle"] == 0
+    assert "onsets" not in without
+
+
+def test_discriminators_receive_images_that_are_changed_at_random(batch):
+    """Random numbers follow from the step."""
+    change = {"kind": "brightness", "level": 1e-6}
+    same = cyclegan(pool_images=0, augmentation=[change])
+    assert step(same, batch) == pytest.approx(step(cyclegan(pool_images=0), batch), rel=1e-4)
+    changed = cyclegan(pool_images=0, augmentation=[change | {"level": 0.5}])
+    first, second = (changed.test_step(batch) for _ in range(2))
+    assert float(first["loss"]) == float(second["loss"])  # of the same step
+    changed.generator_optimizer.iterations.assign_add(1)
+    changed.reset_metrics()
+    assert float(changed.test_step(batch)["loss"]) != float(first["loss"])
+
+
+def test_stored_weights_are_the_moving_average_of_those_of_all_steps(batch):
+    decay = 0.6
+    keras.utils.set_random_seed(4)
+    config = TranslationTrainingConfig(
+        batch_size=BATCH, pool_images=4, average_decay=decay, learning_rate=1e-2
+    )
+    networks = [gan.build(NETWORKS, SIZE) for _ in range(3)]
+    averaged = gan.BidirectionalModel(networks[2].generator, gan.build(NETWORKS, SIZE).generator)
+    model = CycleGAN(*networks[:2], config, 3, averaged)
+    assert model.stored is averaged
+    expected = None
+    for _ in range(3):
+        model.train_step(batch)
+        weights = [float64(weight) for weight in model.generators.trainable_variables]
+        if expected is None:
+            expected = weights
+        else:
+            expected = [
+                decay * old + (1 - decay) * new for old, new in zip(expected, weights, strict=True)
+            ]
+    model.update_averages()
+    for found, wanted in zip(averaged.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    for weight, before in zip(model.generators.trainable_variables, weights, strict=True):
+        assert np.array_equal(weight, before.astype(np.float32))
+    assert cyclegan().stored is not None
+
+
+def test_a_contrastive_loss_has_its_own_variables_and_names_unknown_layers(batch):
+    model = cyclegan(contrastive_weight=0.5, contrastive_layers=["block1"], pool_images=0)
+    loss = model.contrastive[0]
+    before = [float64(each) for each in loss.projection_variables]
+    metrics = step(model, batch)
+    assert 0 < metrics["contrastive"] < 20
+    after = [float64(each) for each in loss.projection_variables]
+    assert all(not np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    with pytest.raises(ConfigError, match="no layer 'wings'; use some of: image, conv1"):
+        cyclegan(contrastive_weight=1, contrastive_layers=["wings"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"contrastive_weight": 1.0}, "needs contrastive_layers"),
+        ({"augmentation": [{"kind": "mixup"}]}, "'mixup' does not change single images"),
+        ({"augmentation": [{"kind": "gain"}]}, "'gain' does not change single images"),
+    ],
+)
+def test_settings_that_do_not_fit_are_errors(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TranslationTrainingConfig(**settings)
 
 
 def test_both_optimizers_have_the_published_momentum_and_decay():

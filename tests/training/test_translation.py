@@ -145,6 +145,10 @@ def test_a_batch_larger_than_both_domains_repeats_them(make_task):
         assert len(set(clips)) == domain.clips
 
 
+def test_an_epoch_may_have_any_number_of_steps(make_task):
+    assert make_task("training.steps_per_epoch=7").steps == 7
+
+
 def test_validation_has_every_clip_in_order_and_full_batches(make_task):
     task = make_task("training.batch_size=4", test_fold=1)
     batches = task.validation_batches()
@@ -193,8 +197,12 @@ def test_epochs_may_be_trained_one_by_one_with_or_without_previews(
 def test_interrupted_training_continues_exactly(
     configure_translation, dataset, tmp_path, history, interrupt_at, assert_same_run
 ):
-    """With graphs; of 2 steps per epoch, it is interrupted in the second epoch."""
-    config = configure_translation("training.epochs=3")
+    """With graphs and every option; of 2 steps per epoch, it is interrupted in the second epoch."""
+    config = configure_translation(
+        *("model.name=temporal_cnn", "training.steps_per_epoch=2", "training.average_decay=0.7"),
+        *("training.contrastive_weight=1", "training.contrastive_layers=[trunk_block1]"),
+        *("training.onset_weight=2", "training.augmentation=[{kind: roll}]", "training.epochs=3"),
+    )
     train(config, dataset, tmp_path / "complete")
     with pytest.raises(KeyboardInterrupt):
         train(config, dataset, tmp_path / "parts", progress=interrupt_at(3))

@@ -235,6 +235,11 @@ def transfer(
     type=options.Number(0, 1),
     help="Share of the change: 0 is the original, 1 the translation.",
 )
+@click.option(
+    "--strength",
+    type=options.Number(0, 2),
+    help="Factor of the change of the levels in dB: 1 is the translation, 2 twice as much.",
+)
 @options.filter_band
 @options.overriding
 @rendering_options()
@@ -246,6 +251,7 @@ def translate(
     name: str,
     to: str | None,
     mix: float | None,
+    strength: float | None,
     band: dict[str, float],
     overrides: tuple[str, ...],
     rendering: Rendering,
@@ -268,7 +274,11 @@ def translate(
     settings = config.load(
         name,
         config.TranslateConfig,
-        (*overrides, *options.as_overrides(mix=mix, **band), *rendering.overrides),
+        (
+            *overrides,
+            *options.as_overrides(mix=mix, strength=strength, **band),
+            *rendering.overrides,
+        ),
     )
     render = rendering.options()
     into_folder = jobs.is_folder([source], output, outputs, "AUDIO")

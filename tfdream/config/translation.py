@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tfdream.config.augmentation import AnyAugmentation
 from tfdream.config.base import Count, NotNegative, Positive, Share
 from tfdream.config.canvases import AnyLevelCanvas
 from tfdream.config.frontends import AnyStftFrontend
@@ -16,24 +17,42 @@ from tfdream.config.training import (
 
 
 class TranslationTrainingConfig(BaseTrainingConfig):
-    """Training settings of a CycleGAN: two generators and two discriminators.
+    """Training settings of a translation: two generators and two discriminators.
 
     Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
-    networks", sections 3 and 4; the defaults are theirs.
+    networks", sections 3 and 4, whose settings are the defaults; the contrastive loss is that of
+    Park et al., "Contrastive learning for unpaired image-to-image translation".
     """
 
     epochs: Count = 200
     batch_size: Count = 1
     learning_rate: Positive = 2e-4
+    steps_per_epoch: Count | None = None
+    """Batches of one epoch; null uses every clip of the larger genre once."""
     beta_1: Share = 0.5
     """Adam's decay rate of the first moment."""
     decay_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the epochs, the last ones, over which the learning rate decays linearly to zero."""
+    average_decay: Share = 0.0
+    """The run stores a moving average of the generators' weights with this decay per step; 0 stores
+    the weights themselves."""
     adversarial: Literal["least_squares", "cross_entropy"] = "least_squares"
+    adversarial_weight: Positive = 1.0
+    """Weight of the generators' adversarial losses."""
     cycle_weight: NotNegative = 10.0
-    """Weight λ of the cycle loss: mean absolute difference of an image and its reconstruction."""
-    identity_weight: NotNegative = 0.5
-    """Weight, relative to λ, of the identity loss: translation of an image to its own genre."""
+    """Weight of the cycle loss: mean absolute difference of an image and its reconstruction."""
+    identity_weight: NotNegative = 5.0
+    """Weight of the identity loss: mean absolute difference of an image and its translation to its
+    own genre."""
+    contrastive_weight: NotNegative = 0.0
+    """Weight of the contrastive loss between the features of an image and of its translation."""
+    contrastive_layers: tuple[str, ...] = ()
+    """Layers of the generators whose outputs are these features."""
+    onset_weight: NotNegative = 0.0
+    """Weight of the onset loss: mean absolute difference of the onset strength, the mean rise of
+    the levels from frame to frame, of an image and of its translation."""
+    augmentation: tuple[AnyAugmentation, ...] = ()
+    """Random changes of all images that the discriminators receive, real or translated."""
     pool_images: Annotated[int, Field(ge=0)] = 50
     """Size of the pool of earlier translations for the discriminators; 0 uses the latest only."""
     validate_on: Literal["test", "none"] = "test"
@@ -55,9 +74,28 @@ class TranslationTrainingConfig(BaseTrainingConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _contrastive_loss_has_layers(self) -> "TranslationTrainingConfig":
+        if self.contrastive_weight and not self.contrastive_layers:
+            raise ValueError(
+                f"contrastive_weight={self.contrastive_weight:g} needs contrastive_layers, such as "
+                "[trunk_block1, trunk_block3] for model.name=temporal_cnn; or use 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augmentation_changes_images(self) -> "TranslationTrainingConfig":
+        for augmentation in self.augmentation:
+            if augmentation.changes_waveforms or augmentation.changes_labels:
+                raise ValueError(
+                    f"augmentation {augmentation.kind!r} does not change single images, which "
+                    "discriminators receive; leave it out"
+                )
+        return self
+
 
 class TranslationExperiment(BaseExperiment):
-    """Settings of `prepare` and `train` for a CycleGAN."""
+    """Settings of `prepare` and `train` for a translation."""
 
     task: Literal["translate"]
     frontend: AnyStftFrontend
@@ -90,3 +128,6 @@ class TranslateConfig(RenderConfig):
     canvas: AnyLevelCanvas = Field({"kind": "gains", "bound_db": 24}, validate_default=True)
     """Gains on the original's STFT, which is that of the run's frontend; or its log magnitude, with
     a reconstructed phase."""
+    strength: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Factor of the change of the levels in dB: 0 leaves the recording unchanged, 1 applies the
+    generator's change, and more exaggerates it."""

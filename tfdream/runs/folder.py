@@ -230,7 +230,7 @@ class RunFolder:
 
 _DESCRIPTIONS: dict[type[BaseExperiment], str] = {
     Experiment: "a classifier (tfdream train lil_data …)",
-    TranslationExperiment: "a translation (tfdream train recommended_cyclegan …)",
+    TranslationExperiment: "a translation (tfdream train recommended_translation …)",
     TransferExperiment: "a transfer network (tfdream train timbre_network …)",
     GenerationExperiment: "a sequence model (tfdream train recommended_generator …)",
 }

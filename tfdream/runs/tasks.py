@@ -76,6 +76,12 @@ class TranslationRun(RunFolder):
         """Build generator and discriminator of one direction with initial weights."""
         return gan.build(self.config.model, self.frontend.shape(self.clip_samples))
 
+    def build_generators(self) -> gan.BidirectionalModel:
+        """Build the generators of both directions with initial weights."""
+        return gan.BidirectionalModel(
+            self.build_networks().generator, self.build_networks().generator
+        )
+
     def load_networks(self) -> None:
         self.generators  # noqa: B018
 
@@ -86,9 +92,7 @@ class TranslationRun(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        model = gan.BidirectionalModel(
-            self.build_networks().generator, self.build_networks().generator
-        )
+        model = self.build_generators()
         self.load_weights(model)
         return model
 

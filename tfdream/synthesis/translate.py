@@ -114,7 +114,7 @@ class Translator:
         """Return the translated channels, and the measures of each clip."""
         waveform = tf.reduce_mean(channels, axis=2)
         image = self.frontend(waveform)
-        change = self.translate_images(image) - image
+        change = self.config.strength * (self.translate_images(image) - image)
         context = self.canvas.analyze(waveform, start_seconds)
         gain_db = self.frontend.change_to_gain_db(change, self.samples)
         values = self.canvas.gains_to_values(gain_db, context)
@@ -152,8 +152,9 @@ class Translator:
     @cached_property
     def _picture_error(self) -> Callable[..., tf.Tensor]:
         def error(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
-            target = self.translate_images(self.frontend(before))
-            return _mean_absolute(self.frontend(after) - target)
+            image = self.frontend(before)
+            change = self.config.strength * (self.translate_images(image) - image)
+            return _mean_absolute(self.frontend(after) - image - change)
 
         compiled: Callable[..., tf.Tensor] = tf.function(
             error, reduce_retracing=True, autograph=False

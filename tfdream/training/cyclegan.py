@@ -2,24 +2,32 @@
 
 Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
 networks"; for spectrograms, "Dreaming in Music", section III-E, and "Music Generation Using Style
-Transfer", section 3.3.
+Transfer", section 3.3. The settings also allow a contrastive loss instead of the cycle loss (see
+`training.contrastive`), and random changes of the discriminators' images (Zhao et al.,
+"Differentiable augmentation for data-efficient GAN training").
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfdream.config import TranslationTrainingConfig
+from tfdream.datasets import augmentation
 from tfdream.models.gan import BidirectionalModel, GanNetworks
 from tfdream.training import optimizers
+from tfdream.training.contrastive import ContrastiveLoss
 from tfdream.training.image_pool import ImagePool
 from tfdream.training.timed_model import TimedModel
+from tfdream.training.transfer_losses import onset_strength
 
 Images = tuple[tf.Tensor, tf.Tensor]
 """Images of the first and of the second domain, float32 `[batch, height, width, channels]`."""
 
 _DIRECTIONS = ("forward", "backward")
+_AUGMENTATION, _POSITIONS = 0, 1
+"""Uses of random numbers in a step."""
 
 
 class Translations(NamedTuple):
@@ -27,8 +35,9 @@ class Translations(NamedTuple):
 
     translated: Images
     """First domain → second, and second → first."""
-    returned: Images
-    """Translated there and back: first → second → first, and second → first → second."""
+    returned: Images | None
+    """Translated there and back: first → second → first, and second → first → second; None without
+    cycle loss."""
     identity: Images | None
     """Images passed through the generator of their own domain; None without identity loss."""
 
@@ -43,6 +52,10 @@ class CycleGAN(TimedModel, keras.Model):
       backward: generator from the second domain to the first, and discriminator of the first.
       config: weights of the losses, optimizers, pools.
       steps_per_epoch: training steps per epoch, for the decay of the learning rate.
+      averaged: generators for the moving averages of the weights, if the configuration has them.
+
+    Raises:
+      ConfigError: if the generators lack a layer of the contrastive loss.
     """
 
     def __init__(
@@ -51,18 +64,26 @@ class CycleGAN(TimedModel, keras.Model):
         backward: GanNetworks,
         config: TranslationTrainingConfig,
         steps_per_epoch: int,
+        averaged: BidirectionalModel | None = None,
     ) -> None:
         super().__init__(name="cyclegan")
         self.config = config
         self.generators = BidirectionalModel(forward.generator, backward.generator)
+        self.averaged = averaged
+        self.contrastive = _contrastive_losses((forward, backward), config)
+        self._augment = augmentation.input_augmentation(config.augmentation)
         self.discriminators = BidirectionalModel(forward.discriminator, backward.discriminator)
         shape = forward.generator.output.shape[1:]
         self.forward_pool = ImagePool(config.pool_images, shape, 2 * config.seed)
         self.backward_pool = ImagePool(config.pool_images, shape, 2 * config.seed + 1)
         self.generator_optimizer = optimizers.build_for_translation(config, steps_per_epoch)
         self.discriminator_optimizer = optimizers.build_for_translation(config, steps_per_epoch)
-        names = ["loss", "cycle", "identity"]
-        names += [
+        self._own_losses = ["loss", "cycle", "identity"]
+        if self.contrastive:
+            self._own_losses.append("contrastive")
+        if config.onset_weight:
+            self._own_losses.append("onsets")
+        names = self._own_losses + [
             f"{role}_{direction}"
             for role in ("generator", "discriminator")
             for direction in _DIRECTIONS
@@ -80,9 +101,25 @@ class CycleGAN(TimedModel, keras.Model):
 
     def build_optimizers(self) -> None:
         """Create the optimizers' variables, so that a state can be loaded into them."""
-        for optimizer, networks in self._optimized():
+        for optimizer, variables in self._optimized():
             if not optimizer.built:
-                optimizer.build(networks.trainable_variables)
+                optimizer.build(variables)
+
+    @property
+    def stored(self) -> BidirectionalModel:
+        """The generators that a run stores: averaged ones, if the configuration has them."""
+        return self.averaged or self.generators
+
+    def update_averages(self) -> None:
+        """Copy the moving averages of the weights to the averaged generators."""
+        if self.averaged is None:
+            return
+        optimizer, variables = self._optimized()[0]
+        current = [variable.numpy() for variable in variables]
+        optimizer.finalize_variable_values(variables)
+        self.averaged.set_weights(self.generators.get_weights())
+        for variable, value in zip(variables, current, strict=True):
+            variable.assign(value)
 
     def train_step(self, batch: Images) -> dict[str, tf.Tensor]:
         """Update the generators, then the discriminators, with gradients of the same state.
@@ -92,17 +129,20 @@ class CycleGAN(TimedModel, keras.Model):
 
         Returns:
           Means over the epoch so far: ``loss``, the weighted sum of the generators' losses;
-          ``cycle`` and ``identity``, mean absolute differences; ``generator_forward`` …, the
-          adversarial losses of the generators; ``discriminator_forward`` …, the losses of the
-          discriminators; ``spread_forward`` …, see `Spread`.
+          ``cycle`` and ``identity``, mean absolute differences; ``contrastive``, see `contrastive`;
+          ``onsets``, mean absolute differences of the onset strength;
+          ``generator_forward`` …, the adversarial losses of the generators;
+          ``discriminator_forward`` …, the losses of the discriminators; ``spread_forward`` …, see
+          `Spread`.
         """
         real = _signed(batch)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        (generator_optimizer, trained), (_, discriminating) = self._optimized()
         with tf.GradientTape() as tape:
             outputs = self.translate(real)
             losses = self._generator_losses(real, outputs)
-            scaled = self.generator_optimizer.scale_loss(losses["loss"] / replicas)
-        generator_gradients = tape.gradient(scaled, self.generators.trainable_variables)
+            scaled = generator_optimizer.scale_loss(losses["loss"] / replicas)
+        generator_gradients = tape.gradient(scaled, trained)
 
         pools = (self.forward_pool, self.backward_pool)
         fake = tuple(
@@ -113,11 +153,11 @@ class CycleGAN(TimedModel, keras.Model):
             scaled = self.discriminator_optimizer.scale_loss(
                 tf.add_n(list(discriminator_losses.values())) / replicas
             )
-        gradients = tape.gradient(scaled, self.discriminators.trainable_variables)
-        for (optimizer, networks), own_gradients in zip(
+        gradients = tape.gradient(scaled, discriminating)
+        for (optimizer, variables), own_gradients in zip(
             self._optimized(), (generator_gradients, gradients), strict=True
         ):
-            optimizer.apply(own_gradients, networks.trainable_variables)
+            optimizer.apply(own_gradients, variables)
 
         losses |= discriminator_losses
         for mean in self.means:
@@ -129,10 +169,10 @@ class CycleGAN(TimedModel, keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def test_step(self, batch: Images) -> dict[str, tf.Tensor]:
-        """Return the generators' ``loss``, ``cycle`` and ``identity`` on held-out images."""
+        """Return the generators' losses on held-out images, but not the adversarial ones."""
         real = _signed(batch)
         losses = self._generator_losses(real, self.translate(real))
-        means = self.means[:3]
+        means = self.means[: len(self._own_losses)]
         for mean in means:
             mean.update_state(losses[mean.name])
         return {mean.name: mean.result() for mean in means}
@@ -142,52 +182,101 @@ class CycleGAN(TimedModel, keras.Model):
         first, second = real
         forward, backward = self.generators.forward, self.generators.backward
         translated = forward(first, training=True), backward(second, training=True)
-        if not self.config.identity_weight:
-            back = backward(translated[0], training=True), forward(translated[1], training=True)
-            return Translations(translated, back, None)
-        # One call with two batches is faster than two calls.
-        again = backward(tf.concat([translated[0], first], axis=0), training=True)
-        onward = forward(tf.concat([translated[1], second], axis=0), training=True)
-        (first_back, first_identity), (second_back, second_identity) = (
-            tf.split(again, 2),
-            tf.split(onward, 2),
-        )
-        return Translations(
-            translated, (first_back, second_back), (first_identity, second_identity)
-        )
+        # One call with several batches is faster than several calls.
+        again, onward = [], []
+        if self.config.cycle_weight:
+            again.append(translated[0])
+            onward.append(translated[1])
+        if self.config.identity_weight:
+            again.append(first)
+            onward.append(second)
+        if not again:
+            return Translations(translated, None, None)
+        backwards = tf.split(backward(tf.concat(again, axis=0), training=True), len(again))
+        forwards = tf.split(forward(tf.concat(onward, axis=0), training=True), len(onward))
+        pairs = list(zip(backwards, forwards, strict=True))
+        returned = pairs.pop(0) if self.config.cycle_weight else None
+        return Translations(translated, returned, pairs.pop() if pairs else None)
 
-    def _optimized(self) -> list[tuple[keras.Optimizer, BidirectionalModel]]:
+    def _optimized(self) -> list[tuple[keras.Optimizer, list[keras.Variable]]]:
+        generating = list(self.generators.trainable_variables)
+        for loss in self.contrastive:
+            generating += loss.projection_variables
         return [
-            (self.generator_optimizer, self.generators),
-            (self.discriminator_optimizer, self.discriminators),
+            (self.generator_optimizer, generating),
+            (self.discriminator_optimizer, self.discriminators.trainable_variables),
         ]
 
     def _generator_losses(self, real: Images, outputs: Translations) -> dict[str, tf.Tensor]:
         """Compute the scalar losses of equations 1 to 3 and section 5.2 of Zhu et al."""
-        losses = {"cycle": _differences(real, outputs.returned), "identity": tf.constant(0.0)}
+        losses = dict.fromkeys(self._own_losses, tf.constant(0.0))
         config = self.config
-        total = config.cycle_weight * losses["cycle"]
+        total = tf.constant(0.0)
+        if outputs.returned is not None:
+            losses["cycle"] = _differences(real, outputs.returned)
+            total += config.cycle_weight * losses["cycle"]
         if outputs.identity is not None:
             losses["identity"] = _differences(real, outputs.identity)
-            total += config.cycle_weight * config.identity_weight * losses["identity"]
-        for direction, images in zip(_DIRECTIONS, outputs.translated, strict=True):
-            scores = getattr(self.discriminators, direction)(images, training=True)
+            total += config.identity_weight * losses["identity"]
+        if self.contrastive:
+            losses["contrastive"] = tf.add_n(
+                [
+                    loss.compare(images, translated, self._seed(_POSITIONS, number))
+                    for number, (loss, images, translated) in enumerate(
+                        zip(self.contrastive, real, outputs.translated, strict=True)
+                    )
+                ]
+            )
+            total += config.contrastive_weight * losses["contrastive"]
+        if config.onset_weight:
+            losses["onsets"] = _differences(_onsets(real), _onsets(outputs.translated))
+            total += config.onset_weight * losses["onsets"]
+        for number, (direction, images) in enumerate(
+            zip(_DIRECTIONS, outputs.translated, strict=True)
+        ):
+            scores = self._discriminate(direction, images, number)
             losses[f"generator_{direction}"] = self._adversarial_loss(scores, 1.0)
-            total += losses[f"generator_{direction}"]
-        return {"loss": total, **losses}
+            total += config.adversarial_weight * losses[f"generator_{direction}"]
+        return losses | {"loss": total}
 
     def _discriminator_losses(self, real: Images, fake: Images) -> dict[str, tf.Tensor]:
         """Compute the losses of the second domain's discriminator (forward) and of the first's."""
         losses = {}
-        for direction, genuine, translated in zip(_DIRECTIONS, reversed(real), fake, strict=True):
-            discriminator = getattr(self.discriminators, direction)
-            scores = discriminator(tf.concat([genuine, translated], axis=0), training=True)
+        for number, (direction, genuine, translated) in enumerate(
+            zip(_DIRECTIONS, reversed(real), fake, strict=True)
+        ):
+            both = tf.concat([genuine, translated], axis=0)
+            scores = self._discriminate(direction, both, 2 + number)
             genuine_scores, translated_scores = tf.split(scores, 2)
             losses[f"discriminator_{direction}"] = 0.5 * (
                 self._adversarial_loss(genuine_scores, 1.0)
                 + self._adversarial_loss(translated_scores, 0.0)
             )
         return losses
+
+    def _discriminate(self, direction: str, images: tf.Tensor, use: int) -> tf.Tensor:
+        """Return the logits of a discriminator for images that are changed at random.
+
+        Args:
+          direction: that of the translations which the discriminator rates.
+          images: float32 `[batch, height, width, channels]` in [−1, 1].
+          use: number of the call in this step, for the random numbers.
+        """
+        if self.config.augmentation:
+            labels = tf.zeros([tf.shape(images)[0], 1])
+            changed, _ = self._augment((images + 1) / 2, labels, self._seed(_AUGMENTATION, use))
+            images = 2 * changed - 1
+        logits: tf.Tensor = getattr(self.discriminators, direction)(images, training=True)
+        return logits
+
+    def _seed(self, purpose: int, use: int) -> tf.Tensor:
+        """Return random seeds int64 `[2]` that follow from the configuration and the step."""
+        step = tf.cast(tf.convert_to_tensor(self.generator_optimizer.iterations), tf.int64)
+        seed = tf.stack([tf.constant(self.config.seed, tf.int64), step])
+        replica: Any = tf.distribute.get_replica_context()
+        for number in (purpose, use, replica.replica_id_in_sync_group if replica else 0):
+            seed = tf.random.experimental.stateless_fold_in(seed, number)
+        return seed
 
     def _adversarial_loss(self, scores: tf.Tensor, target: float) -> tf.Tensor:
         """Compute the loss of discriminator outputs whose targets are all equal, a scalar."""
@@ -229,8 +318,25 @@ class Spread(keras.metrics.Metric):
         return tf.sqrt(tf.math.divide_no_nan(variances[0], variances[1]))
 
 
+def _contrastive_losses(
+    networks: Sequence[GanNetworks], config: TranslationTrainingConfig
+) -> list[ContrastiveLoss]:
+    """Build the contrastive losses of both directions; none if their weight is 0."""
+    if not config.contrastive_weight:
+        return []
+    return [ContrastiveLoss(each.generator, config.contrastive_layers) for each in networks]
+
+
 def _signed(batch: Images) -> Images:
     first, second = (2 * images - 1 for images in batch)
+    return first, second
+
+
+def _onsets(batch: Images) -> Images:
+    """Return the onset strength of images, `[batch, frames − 1]`."""
+    first, second = (
+        onset_strength(tf.transpose(tf.reduce_mean(images, axis=3), [0, 2, 1])) for images in batch
+    )
     return first, second
 
 

@@ -55,7 +55,7 @@ def compute(
     error = clipped - wanted
     level_db = tf.reduce_mean(_root(tf.reduce_mean(band_weights * error**2, axis=2)), axis=1)
     timbre = _root(tf.reduce_sum((tf.reduce_mean(error, axis=1) @ _mfcc_matrix(error)) ** 2, 1))
-    onsets = tf.abs(_rise(clipped) - _rise(given))
+    onsets = tf.abs(onset_strength(clipped) - onset_strength(given))
     soft_db = tf.reduce_max(content, axis=[1, 2], keepdims=True) - _SOFT_DB
     excess = tf.nn.relu(output - tf.maximum(tf.maximum(content, target), soft_db - 20))
     is_soft = tf.cast((content < soft_db) & (target < lowest + RANGE_DB - _SOFT_DB), tf.float32)
@@ -131,9 +131,9 @@ def equalize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
     return content + means[1] - means[0]
 
 
-def _rise(level_db: tf.Tensor) -> tf.Tensor:
+def onset_strength(levels: tf.Tensor) -> tf.Tensor:
     """Return the mean rise of the bands from frame to frame, `[batch, frames − 1]`."""
-    return tf.reduce_mean(tf.nn.relu(level_db[:, 1:] - level_db[:, :-1]), axis=2)
+    return tf.reduce_mean(tf.nn.relu(levels[:, 1:] - levels[:, :-1]), axis=2)
 
 
 def _root(values: tf.Tensor) -> tf.Tensor:

@@ -44,7 +44,7 @@ class TranslationTask(Task):
         self.domains = self._select(datasets, [info.training_folds for info in infos])
         self.batch_size = run.config.training.batch_size
         largest = max(domain.clips for domain in self.domains)
-        self.steps = max(1, largest // self.batch_size)
+        self.steps = run.config.training.steps_per_epoch or max(1, largest // self.batch_size)
         self._validation_domains: DomainPair | None = None
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]
@@ -74,9 +74,12 @@ class TranslationTask(Task):
     def build(self) -> tuple[CycleGAN, keras.Model]:
         training = self.run.config.training
         forward, backward = self.run.build_networks(), self.run.build_networks()
-        model = CycleGAN(forward, backward, training, self.steps)
+        averaged = self.run.build_generators() if training.average_decay else None
+        model = CycleGAN(forward, backward, training, self.steps, averaged)
+        if averaged is not None:
+            averaged.set_weights(model.generators.get_weights())
         self._discriminators = model.discriminators
-        return model, model.generators
+        return model, model.stored
 
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         """Stream pairs of image batches; the smaller domain is repeated within an epoch."""
@@ -102,7 +105,7 @@ class TranslationTask(Task):
         return with_known_length(tf.data.Dataset.zip(*streams), count)
 
     def callbacks(self, history: list[Row]) -> list[keras.callbacks.Callback]:
-        return [CollapseDetector(history)]
+        return [CollapseDetector(history), AverageWeights()]
 
     @property
     def preview_sets(self) -> tuple[ClipSet, ...]:
@@ -129,6 +132,14 @@ class TranslationTask(Task):
             return sets[0], sets[1]
         first, second = self.run.labels
         return replace(sets[0], label=first), replace(sets[0], label=second)
+
+
+class AverageWeights(keras.callbacks.Callback):
+    """Updates the averaged generators before they are stored and shown."""
+
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        """Copy the moving averages."""
+        self.model.update_averages()
 
 
 class CollapseDetector(keras.callbacks.Callback):

@@ -153,7 +153,7 @@ def torch_step(
         loss = loss + training.cycle_weight * cycle
         if training.identity_weight:
             same = difference(forward(second), second) + difference(backward(first), first)
-            loss = loss + training.cycle_weight * training.identity_weight * same
+            loss = loss + training.identity_weight * same
         loss.backward()
         generator_optimizer.step()
         for parameter in discriminator_weights:

@@ -38,7 +38,7 @@ def events(translation, read_events):
 
 def show(preview, run, epoch):
     """Show the stored generators of a run."""
-    preview(SimpleNamespace(generators=run.generators), epoch)
+    preview(SimpleNamespace(stored=run.generators), epoch)
 
 
 # Files

@@ -10,10 +10,10 @@ own.
 
 import math
 
-import keras
 import tensorflow as tf
 from keras import layers
 
+from tfdream.models.parts.frames import frame_blocks
 from tfdream.models.transfer.base import Memory, TransferNetwork
 
 _LEVEL_SCALE_DB = 25.0
@@ -45,12 +45,12 @@ class Attention(TransferNetwork):
         super().__init__(bands)
         self.heads = heads
         self.units = units
-        self.encoder = _blocks(2 * bands, units, encoder_blocks, kernel, "encoder")
+        self.encoder = frame_blocks(2 * bands, units, encoder_blocks, kernel, "encoder")
         self.query = _dense(units, units, "query")
         self.value = _dense(units, units, "value")
         self.mix = _dense(units, heads, "mix")
         known = 2 * units + (3 * heads + 3) * bands
-        self.decoder = _blocks(known, decoder_units, decoder_blocks, kernel, "decoder")
+        self.decoder = frame_blocks(known, decoder_units, decoder_blocks, kernel, "decoder")
         self.correction = _dense(decoder_units, bands, "correction", initializer="zeros")
         self.built = True
 
@@ -109,20 +109,6 @@ def build(
     """Build the network; see `Attention`."""
     bands = input_shape[0]
     return Attention(bands, units, heads, encoder_blocks, decoder_units, decoder_blocks, kernel)
-
-
-def _blocks(inputs: int, units: int, count: int, kernel: int, name: str) -> keras.Model:
-    """Return residual convolutions over time, float32 `[batch, frames, inputs]` → `[…, units]`."""
-    tensor = keras.Input([None, inputs])
-    x = layers.Dense(units, name=f"{name}_input")(tensor)
-    for number in range(1, count + 1):
-        y = layers.LayerNormalization(name=f"{name}_norm{number}")(x)
-        y = layers.Conv1D(units, kernel, padding="same", name=f"{name}_conv{number}")(y)
-        y = layers.Activation("gelu", name=f"{name}_gelu{number}")(y)
-        y = layers.Dense(units, name=f"{name}_dense{number}")(y)
-        x = layers.Add(name=f"{name}_block{number}")([x, y])
-    x = layers.LayerNormalization(name=f"{name}_output")(x)
-    return keras.Model(tensor, x, name=name)
 
 
 def _dense(inputs: int, units: int, name: str, initializer: str = "glorot_uniform") -> layers.Dense:

@@ -65,7 +65,7 @@ class TranslationPreview:
         """Write the preview and the scores of one epoch."""
         scores: dict[str, float] = {}
         translators = [
-            Translator(getattr(model.generators, direction), self.run, self.config)
+            Translator(getattr(model.stored, direction), self.run, self.config)
             for direction in _DIRECTIONS
         ]
         for number, (there, back) in enumerate(itertools.permutations(translators)):
