@@ -7,13 +7,13 @@ import soundfile
 import tensorflow as tf
 
 from tfdream import audio
-from tfdream.config import TranslateConfig, load, validate
+from tfdream.config import StftSpec, TranslateConfig, load, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.models.gan import BidirectionalModel
 from tfdream.runs import Run, TranslationRun
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
-from tfdream.synthesis.translate import Translator, translate
+from tfdream.synthesis.translate import Translator, _at_frames, _finer, translate
 
 # Eager execution gives the same results; tracing the graph takes longer than a few tiles.
 EAGERLY = pytest.mark.usefixtures("eagerly")
@@ -383,3 +383,14 @@ def test_clips_are_translated_one_by_one(translation_run):
     together = translator.translate(clips)
     assert together.shape == clips.shape
     np.testing.assert_allclose(translator.translate(clips[1:2]), together[1:2], atol=1e-4)
+
+
+def test_gains_of_a_coarse_stft_are_interpolated_at_the_frames_of_a_finer_one():
+    coarse, fine = StftSpec(n_fft=64, hop_samples=32), StftSpec(n_fft=64, hop_samples=16)
+    assert _finer(coarse) == fine
+    gains = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 33)), tf.float32)
+    found = _at_frames(gains, coarse, fine, 100).numpy()
+    assert found.shape == (2, fine.frames(100), 33)
+    np.testing.assert_allclose(found[:, ::2], gains, rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], (gains[:, 0] + gains[:, 1]) / 2, rtol=1e-5)
+    assert _at_frames(gains, coarse, coarse, 100) is gains

@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfdream.config import TranslateConfig
+from tfdream.config import StftSpec, TranslateConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import TranslationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
+from tfdream.synthesis.canvases.gains import GainCanvasConfig
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
@@ -57,7 +58,8 @@ class Translator:
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
         self.generator = generator
         self.frontend = frontend
-        canvas = config.canvas.with_stft(frontend.spec)
+        self.fine_stft = _finer(frontend.spec)
+        canvas = config.canvas.with_stft(self.fine_stft)
         self.config = config.model_copy(update={"canvas": canvas})
         self.samples = run.clip_samples
         self.sample_rate = run.sample_rate
@@ -117,6 +119,8 @@ class Translator:
         change = self.config.strength * (self.translate_images(image) - image)
         context = self.canvas.analyze(waveform, start_seconds)
         gain_db = self.frontend.change_to_gain_db(change, self.samples)
+        if isinstance(self.config.canvas, GainCanvasConfig):
+            gain_db = _at_frames(gain_db, self.frontend.spec, self.fine_stft, self.samples)
         values = self.canvas.gains_to_values(gain_db, context)
         changed = self.canvas.render_channels(values, context, channels)
         measures = {
@@ -160,6 +164,23 @@ class Translator:
             error, reduce_retracing=True, autograph=False
         )
         return compiled
+
+
+def _finer(spec: StftSpec) -> StftSpec:
+    """Return an STFT whose windows overlap by at least three quarters, so that gains may vary."""
+    return spec.model_copy(update={"hop_samples": min(spec.hop_samples, spec.n_fft // 4)})
+
+
+def _at_frames(gain_db: tf.Tensor, coarse: StftSpec, fine: StftSpec, samples: int) -> tf.Tensor:
+    """Interpolate gains `[batch, frames, bins]` of an STFT linearly at the frames of another."""
+    if coarse == fine:
+        return gain_db
+    places = np.arange(fine.frames(samples)) * (fine.hop_samples / coarse.hop_samples)
+    last = coarse.frames(samples) - 1
+    low = np.minimum(places.astype(int), last)
+    share = tf.constant((places - low)[:, np.newaxis], tf.float32)
+    before, after = (tf.gather(gain_db, np.minimum(low + step, last), axis=1) for step in (0, 1))
+    return before + share * (after - before)
 
 
 def _mean_absolute(difference: tf.Tensor) -> tf.Tensor:

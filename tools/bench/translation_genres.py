@@ -17,8 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -27,6 +28,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from tables import PATH, number, print_table
+from transfer_pairs import methods
+from transfer_pairs.pairs import Pair
 from transfer_pairs.scores import SAMPLE_RATE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "presets"))
@@ -49,6 +52,10 @@ _EXCERPTS, _SECONDS = 48, 12.0
 """Number and length of the excerpts of each genre whose tags are averaged, or that are translated.
 """
 _HELD_OUT_FOLD = 0
+_STYLE_EXCERPTS = 5
+Method = Callable[[Samples, int], Samples]
+"""Changes an excerpt, given the index of the target genre."""
+
 _LEAST_PROBABILITY = 1e-4
 HEAD = (
     "method", "direction", "of the target genre", "before", "chroma", "onsets", "floor, dB",
@@ -119,20 +126,27 @@ def _logits(judge: Judge, clip: Samples) -> NDArray[np.float64]:
 @click.argument("folder", type=PATH)
 @click.argument("runs", type=PATH, nargs=-1)
 @click.option("--recipe", default="translate/recommended", show_default=True)
+@click.option("--transfer", "transfers", multiple=True, help="A recipe of transfer. Repeatable.")
 @click.option("--excerpts", type=click.IntRange(2), default=_EXCERPTS, show_default=True)
 @click.option("--outputs", type=PATH, help="Write the results to this folder.")
 def measure(
-    folder: Path, runs: tuple[Path, ...], recipe: str, excerpts: int, outputs: Path | None
+    folder: Path,
+    runs: tuple[Path, ...],
+    recipe: str,
+    transfers: tuple[str, ...],
+    excerpts: int,
+    outputs: Path | None,
 ) -> None:
-    """Print the judge's results and the measures of translations of held-out clips by RUNS."""
+    """Print the judge's results and the measures of held-out excerpts translated by RUNS."""
     try:
         folds = manifest.load(folder / "dataset").folds
-        known = _excerpts(folder, [fold for fold in folds if fold != _HELD_OUT_FOLD], excerpts)
+        known = _excerpts(folder, [fold for fold in folds if fold != _HELD_OUT_FOLD], _EXCERPTS)
         held_out = _excerpts(folder, [_HELD_OUT_FOLD], excerpts)
         judge = NearestTags.fit(known)
-        settings = config.load(recipe, config.TranslateConfig)
+        first, second = (np.concatenate(clips[:_STYLE_EXCERPTS]) for clips in known)
+        compared = _methods(runs, recipe, transfers, (first, second))
         with tempfile.TemporaryDirectory() as temporary:
-            rows = _rows(runs, settings, judge, held_out, outputs or Path(temporary))
+            rows = _rows(compared, judge, held_out, outputs or Path(temporary))
             print_table(HEAD, rows, words=2)
     except TfdreamError as error:
         raise click.ClickException(str(error)) from None
@@ -151,45 +165,64 @@ def _excerpts(folder: Path, folds: list[int], count: int) -> tuple[list[Samples]
         ]
         for index in range(count):
             path, turn = paths[index % len(paths)], index // len(paths)
-            seconds = audio.info(path).samples / audio.info(path).sample_rate
+            seconds = genres.seconds(path)
             turns = -(-count // len(paths))
             start = max(0.0, (turn + 1) / (turns + 1) * seconds - _SECONDS / 2)
             read.append(excerpt(path, start, round(_SECONDS * SAMPLE_RATE), SAMPLE_RATE))
     return excerpts
 
 
+def _methods(
+    runs: Iterable[Path], recipe: str, transfers: Iterable[str], styles: tuple[Samples, Samples]
+) -> dict[str, Method]:
+    """Return baselines, whose style is that of the target genre, recipes of transfer, and runs."""
+    settings = config.load(recipe, config.TranslateConfig)
+    compared: dict[str, Method] = {}
+    for name in (methods.BASE, *transfers):
+        apply = methods.BASELINES.get(name) or methods.recipe(name)
+        compared[name] = partial(_in_style, apply, styles)
+    for path in runs:
+        run = TranslationRun.open(path)
+        directions = [Translation(run, settings, label) for label in GENRES]
+        compared[path.name] = partial(_translate, directions)
+    return compared
+
+
+def _in_style(
+    apply: methods.Method, styles: tuple[Samples, Samples], clip: Samples, target: int
+) -> Samples:
+    return apply(Pair("", "polyphonic", clip, styles[target], clip))
+
+
+def _translate(directions: list[Translation], clip: Samples, target: int) -> Samples:
+    return methods.through_files(directions[target], clip)
+
+
 def _rows(
-    runs: Iterable[Path],
-    settings: config.TranslateConfig,
+    compared: dict[str, Method],
     judge: NearestTags,
     held_out: tuple[list[Samples], list[Samples]],
     folder: Path,
 ) -> Iterator[list[str]]:
     for source, target in ((0, 1), (1, 0)):
         before = mean(judge(clip) == target for clip in held_out[source])
-        for path in runs:
-            translation = Translation(TranslationRun.open(path), settings, GENRES[target])
-            where = folder / path.name / f"to_{GENRES[target]}"
+        for name, method in compared.items():
+            where = folder / name.replace("/", "-") / f"to_{GENRES[target]}"
             where.mkdir(parents=True, exist_ok=True)
             results, judged = [], []
             for index, clip in enumerate(held_out[source]):
-                original = where / f"{index:02d}_original.wav"
-                output = where / f"{index:02d}.wav"
-                output.unlink(missing_ok=True)
-                soundfile.write(original, clip, SAMPLE_RATE, "FLOAT")
-                translation(original, output)
-                results.append(compare(original, output))
-                judged.append(judge(audio.read(output)[0][:, 0]) == target)
-            yield [
-                path.name,
-                translation.direction,
-                f"{mean(judged):.0%}",
-                f"{before:.0%}",
-                *(
-                    number(_median([result[name] for result in results]), form)
-                    for name, form in FORMS.items()
-                ),
-            ]
+                output = method(clip, target)
+                paths = [where / f"{index:02d}{end}.wav" for end in ("_original", "")]
+                for path, wave in zip(paths, (clip, output), strict=True):
+                    soundfile.write(path, wave, SAMPLE_RATE, "FLOAT")
+                results.append(compare(*paths))
+                judged.append(judge(output) == target)
+            medians = (
+                number(_median([result[measure] for result in results]), form)
+                for measure, form in FORMS.items()
+            )
+            direction = f"{GENRES[source]} to {GENRES[target]}"
+            yield [name, direction, f"{mean(judged):.0%}", f"{before:.0%}", *medians]
 
 
 def _median(values: list[float | None]) -> float | None:
