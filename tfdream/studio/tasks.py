@@ -92,7 +92,7 @@ TASKS: dict[str, Task] = {
             recipe="translate/recommended",
             run_tasks=("translate",),
             needs_run=True,
-            strength=("mix",),
+            strength=("strength", "mix"),
         ),
         Task(
             "generate",

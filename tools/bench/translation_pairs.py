@@ -17,6 +17,7 @@ import csv
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -82,8 +83,13 @@ def compose(name: str, folder: Path, tracks: int, processes: int) -> None:
     for label in domains.labels:
         (root / label).mkdir(parents=True, exist_ok=True)
     jobs = list(_jobs(domains, root, tracks))
-    with ProcessPoolExecutor(processes) as pool:
-        for done, _ in enumerate(pool.map(_write, jobs, chunksize=4), start=1):
+    with ExitStack() as stack:
+        if processes == 1:
+            written = map(_write, jobs)
+        else:
+            pool = stack.enter_context(ProcessPoolExecutor(processes))
+            written = pool.map(_write, jobs, chunksize=4)
+        for done, _ in enumerate(written, start=1):
             click.echo(f"\r{done} of {len(jobs)} tracks", nl=False, err=True)
     with (root / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         rows = [(job.path.relative_to(root), job.label, job.score, job.fold) for job in jobs]
