@@ -98,7 +98,7 @@ EXCLUDED = {
 # Options that are short for settings.
 SETTINGS = {
     *("--objective", "--layer", "--from", "--mix", "--repeats", "--seed", "--filter"),
-    *("--style-strength", "--keep", "--temperature", "--curve", "--follow"),
+    *("--style-strength", "--strength", "--keep", "--temperature", "--curve", "--follow"),
 }
 # Options that the argument for the output contains: the page writes each result under its name.
 IN_OUTPUT = {"--name"}
@@ -141,7 +141,7 @@ def test_options_that_are_short_for_settings_have_controls():
     keys = {each.key for task in TASKS.values() for recipe in task.recipes()
             for each in describe(load(task.name, recipe))}  # fmt: skip
     assert {"objective", "init", "mix", "repeats", "seed", "filter.low_hz", "filter.high_hz"} < keys
-    assert {"style_strength", "keep", "temperature", "curves"} < keys
+    assert {"style_strength", "strength", "keep", "temperature", "curves"} < keys
 
 
 def test_the_documentation_lists_the_excluded_options():
