@@ -8,7 +8,7 @@
 
 The recordings are those of two genres of tools/presets/genres.py. The judge is the tagger
 musicnn_msd: an excerpt belongs to the genre whose training tracks have, on average, the nearest
-tags.
+tags; its *place* is 0 at the mean tags of its own genre, and 1 at those of the target genre.
 """
 
 import os
@@ -58,7 +58,8 @@ Method = Callable[[Samples, int], Samples]
 
 _LEAST_PROBABILITY = 1e-4
 HEAD = (
-    "method", "direction", "of the target genre", "before", "chroma", "onsets", "floor, dB",
+    "method", "direction", "before: of the target genre", "place", "after: of the target genre",
+    "place", "chroma", "onsets", "floor, dB",
     "flatness, dB", "loudness, LU",
 )  # fmt: skip
 FORMS = {
@@ -109,10 +110,14 @@ class NearestTags:
         spread = np.concatenate([each - each.mean(axis=0) for each in tags]).std(axis=0)
         return cls(judge, means, spread)
 
-    def __call__(self, clip: Samples) -> int:
-        """Return the index of the nearest genre."""
-        distance = (_logits(self.judge, clip) - self.means) / self.deviation
-        return int((distance**2).sum(axis=1).argmin())
+    def __call__(self, clip: Samples, target: int) -> float:
+        """Return the place of an excerpt between the means: 0 is the other genre, 1 the target.
+
+        Above 0.5, the mean of the target is nearer.
+        """
+        axis = (self.means[target] - self.means[1 - target]) / self.deviation
+        own = (_logits(self.judge, clip) - self.means[1 - target]) / self.deviation
+        return float(own @ axis / (axis @ axis))
 
 
 def _logits(judge: Judge, clip: Samples) -> NDArray[np.float64]:
@@ -205,7 +210,7 @@ def _rows(
     folder: Path,
 ) -> Iterator[list[str]]:
     for source, target in ((0, 1), (1, 0)):
-        before = mean(judge(clip) == target for clip in held_out[source])
+        before = [judge(clip, target) for clip in held_out[source]]
         for name, method in compared.items():
             where = folder / name.replace("/", "-") / f"to_{GENRES[target]}"
             where.mkdir(parents=True, exist_ok=True)
@@ -216,13 +221,18 @@ def _rows(
                 for path, wave in zip(paths, (clip, output), strict=True):
                     soundfile.write(path, wave, SAMPLE_RATE, "FLOAT")
                 results.append(compare(*paths))
-                judged.append(judge(output) == target)
+                judged.append(judge(output, target))
             medians = (
                 number(_median([result[measure] for result in results]), form)
                 for measure, form in FORMS.items()
             )
             direction = f"{GENRES[source]} to {GENRES[target]}"
-            yield [name, direction, f"{mean(judged):.0%}", f"{before:.0%}", *medians]
+            judgment = (
+                text
+                for places in (before, judged)
+                for text in (f"{mean(place > 0.5 for place in places):.0%}", f"{mean(places):.2f}")
+            )
+            yield [name, direction, *judgment, *medians]
 
 
 def _median(values: list[float | None]) -> float | None:
