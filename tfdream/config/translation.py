@@ -35,7 +35,7 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     """Share of the epochs, the last ones, over which the learning rate decays linearly to zero."""
     average_decay: Share = 0.0
     """The run stores a moving average of the generators' weights with this decay per step; 0 stores
-    the weights themselves."""
+    the weights themselves, whose validation losses are logged in either case."""
     adversarial: Literal["least_squares", "cross_entropy"] = "least_squares"
     adversarial_weight: Positive = 1.0
     """Weight of the generators' adversarial losses."""
