@@ -21,11 +21,10 @@ step "Compose 48 songs of four styles" corpus "$songs"
 step "Compose four songs that are not in the training data" corpus "$new" --tracks 1 --seed 1
 step "Cut the songs into clips" prepare "$songs" "$gallery/dataset" --config lil_data
 step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classifier" --epochs 15
-translation=(--set prepare.sample_rate=22050 --set frontend.stft.hop_samples=512)  # the songs' rate
 step "Cut the songs into clips for the translation" prepare "$songs" "$gallery/levels" \
-  --config recommended_translation "${translation[@]}"
+  --config recommended_translation
 step "Train a translation" train recommended_translation "$gallery/levels" "$gallery/translator" \
-  "${translation[@]}" --set 'labels=[strings, chiptune]' --epochs 30
+  --set 'labels=[strings, chiptune]' --epochs 30
 
 # shellcheck disable=SC2046 # the output of `outputs` is split into words
 {

@@ -28,7 +28,7 @@ def list_modules(package: str) -> list[str]:
       package: full name, such as ``tfdream.models.classifiers``.
 
     >>> list_modules("tfdream.models.gan")
-    ['cyclegan', 'small_cyclegan']
+    ['cyclegan', 'small_cyclegan', 'temporal_cnn']
     """
     path = importlib.import_module(package).__path__
     names = {module.name for module in pkgutil.iter_modules(path) if not module.ispkg}

@@ -16,7 +16,7 @@ def names() -> list[str]:
     """Return the names of the architectures.
 
     >>> names()
-    ['cyclegan', 'small_cyclegan']
+    ['cyclegan', 'small_cyclegan', 'temporal_cnn']
     """
     return list_modules(__name__)
 
