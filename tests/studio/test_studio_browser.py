@@ -137,9 +137,10 @@ def test_every_task_runs(task, page, songs, trained, translation, generation):
         choose(page, "#to", "noise")
         command_contains(page, "--to noise")
     if task == "generate":
+        command_contains(page, "tfdream generate")
         open_section(page, "#section-output")
         enter(page, "#seconds", 2)
-        command_contains(page, "--seconds 2.0")
+        command_contains(page, "--seconds 2")
     if task == "predict":
         choose(page, "#network", str(trained[0]))
         command_contains(page, str(trained[0]))
