@@ -199,7 +199,7 @@ class ResultOutputs:
 
 
 def _add_measures(result: Result, measure: Callable[[Path], Result]) -> Result:
-    """Return a result with the measures of its output; a note says why there are none."""
+    """Return a result with the measures of its output; without any, a note with the reason."""
     try:
         further = measure(Path(result["output"]))
     except AudioError as error:  # the output is finished, and a page without measures is useful

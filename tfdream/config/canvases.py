@@ -45,6 +45,10 @@ class LevelCanvasConfig(CanvasConfig):
         """
         return self
 
+    def gain_stft(self, stft: StftSpec) -> StftSpec:
+        """Return the STFT whose cells get the gains, by default that of the frontend."""
+        return stft
+
 
 AnyCanvas = Annotated[CanvasConfig, Registered("tfdream.synthesis.canvases")]
 """A field of any canvas."""

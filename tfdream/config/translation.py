@@ -37,8 +37,6 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     """The run stores a moving average of the generators' weights with this decay per step; 0 stores
     the weights themselves, whose validation losses are logged in either case."""
     adversarial: Literal["least_squares", "cross_entropy"] = "least_squares"
-    adversarial_weight: Positive = 1.0
-    """Weight of the generators' adversarial losses."""
     cycle_weight: NotNegative = 10.0
     """Weight of the cycle loss: mean absolute difference of an image and its reconstruction."""
     identity_weight: NotNegative = 5.0
@@ -126,8 +124,8 @@ class TranslateConfig(RenderConfig):
 
     packaged_in: ClassVar[str] = "translate"
     canvas: AnyLevelCanvas = Field({"kind": "gains", "bound_db": 24}, validate_default=True)
-    """Gains on the original's STFT, which is that of the run's frontend; or its log magnitude, with
-    a reconstructed phase."""
+    """Gains on the original's STFT, which is that of the run's frontend with a hop of at most a
+    quarter of the window; or its log magnitude, with a reconstructed phase."""
     strength: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Factor of the change of the levels in dB: 0 leaves the recording unchanged, 1 applies the
     generator's change, and more exaggerates it."""

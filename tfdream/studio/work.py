@@ -128,7 +128,7 @@ def _results(
 
 
 def _measures(job: Job, output: Path, originals: Mapping[str, Path]) -> Result:
-    """Return further measures of an output; a note says why there are none."""
+    """Return further measures of an output; without any, a note with the reason."""
     judge = Run.open(job.judge) if job.judge else None
     if not originals:
         return {"judge": predict(judge, [output])["files"][0]["probabilities"]} if judge else {}

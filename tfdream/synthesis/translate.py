@@ -17,7 +17,6 @@ from tfdream.runs import TranslationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
-from tfdream.synthesis.canvases.gains import GainCanvasConfig
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
@@ -58,8 +57,8 @@ class Translator:
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
         self.generator = generator
         self.frontend = frontend
-        self.fine_stft = _finer(frontend.spec)
-        canvas = config.canvas.with_stft(self.fine_stft)
+        canvas = config.canvas.with_stft(_finer(frontend.spec))
+        self.gain_stft = canvas.gain_stft(frontend.spec)
         self.config = config.model_copy(update={"canvas": canvas})
         self.samples = run.clip_samples
         self.sample_rate = run.sample_rate
@@ -97,6 +96,10 @@ class Translator:
         """Translate images float32 `[batch, height, width, 1]` in [0, 1]; the same shape."""
         return (self.generator(2 * images - 1, training=False) + 1) / 2
 
+    def _change(self, image: tf.Tensor) -> tf.Tensor:
+        """Return the change of images `[batch, height, width, 1]` in [0, 1], by the strength."""
+        return self.config.strength * (self.translate_images(image) - image)
+
     def translate(self, channels: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Translate clips.
 
@@ -116,11 +119,10 @@ class Translator:
         """Return the translated channels, and the measures of each clip."""
         waveform = tf.reduce_mean(channels, axis=2)
         image = self.frontend(waveform)
-        change = self.config.strength * (self.translate_images(image) - image)
+        change = self._change(image)
         context = self.canvas.analyze(waveform, start_seconds)
         gain_db = self.frontend.change_to_gain_db(change, self.samples)
-        if isinstance(self.config.canvas, GainCanvasConfig):
-            gain_db = _at_frames(gain_db, self.frontend.spec, self.fine_stft, self.samples)
+        gain_db = _at_frames(gain_db, self.frontend.spec, self.gain_stft, self.samples)
         values = self.canvas.gains_to_values(gain_db, context)
         changed = self.canvas.render_channels(values, context, channels)
         measures = {
@@ -157,8 +159,7 @@ class Translator:
     def _picture_error(self) -> Callable[..., tf.Tensor]:
         def error(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
             image = self.frontend(before)
-            change = self.config.strength * (self.translate_images(image) - image)
-            return _mean_absolute(self.frontend(after) - image - change)
+            return _mean_absolute(self.frontend(after) - image - self._change(image))
 
         compiled: Callable[..., tf.Tensor] = tf.function(
             error, reduce_retracing=True, autograph=False

@@ -236,7 +236,7 @@ class CycleGAN(TimedModel, keras.Model):
         ):
             scores = self._discriminate(direction, images, number)
             losses[f"generator_{direction}"] = self._adversarial_loss(scores, 1.0)
-            total += config.adversarial_weight * losses[f"generator_{direction}"]
+            total += losses[f"generator_{direction}"]
         return losses | {"loss": total}
 
     def _discriminator_losses(self, real: Images, fake: Images) -> dict[str, tf.Tensor]:

@@ -57,10 +57,13 @@ def build_for_translation(
         rate = LinearDecay(
             training.learning_rate, training.epochs * steps_per_epoch - decay_steps, decay_steps
         )
-    averages: dict[str, Any] = {}
-    if training.average_decay:
-        averages = {"use_ema": True, "ema_momentum": training.average_decay}
-    return _for_precision(keras.optimizers.Adam(rate, beta_1=training.beta_1, **averages))
+    adam = keras.optimizers.Adam(
+        rate,
+        beta_1=training.beta_1,
+        use_ema=training.average_decay > 0,
+        ema_momentum=training.average_decay,
+    )
+    return _for_precision(adam)
 
 
 def build_for_generation(

@@ -56,7 +56,7 @@ class SpectralConvolution(layers.Conv1D):
             name="direction",
         )
 
-    # The methods of convolutions know the kernel and the bias alone.
+    # Those of convolutions save and load the kernel and the bias alone.
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Save all variables."""
         layers.Layer.save_own_variables(self, store)

@@ -46,6 +46,9 @@ class GainCanvasConfig(StftGainsConfig, LevelCanvasConfig):
             )
         return self.model_copy(update={"stft": stft})
 
+    def gain_stft(self, stft: StftSpec) -> StftSpec:
+        return self.stft
+
 
 class Gains(Canvas):
     """A bounded gain, in dB, for every cell of the original's STFT.
