@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
 
 _TEMPO = re.compile(r"(\d+(?:\.\d+)?)bpm")
-_EASINGS = ("linear", "smooth", "step")
 
 
 def parse_curve(text: str) -> tuple[str, dict[str, Any]]:
@@ -33,24 +32,20 @@ def parse_curve(text: str) -> tuple[str, dict[str, Any]]:
     >>> parse_curve("mix=0:0,4:1@beats")
     ('mix', {'points': [[0.0, 0.0], [4.0, 1.0]], 'unit': 'beats'})
     """
+    from tfdream.config.curves import EASINGS, parse_points
+
     name, equals, rest = text.partition("=")
     points, *words = rest.split("@")
     if not (name and equals and points):
         raise ValueError(f"'{text}' is not SETTING=TIME:VALUE,…, such as mix=0:0,4:1@beats")
-    curve: dict[str, Any] = {"points": []}
-    for point in points.split(","):
-        time, _, value = point.partition(":")
-        try:
-            curve["points"].append([float(time), float(value)])
-        except ValueError:
-            raise ValueError(f"'{point}' is not TIME:VALUE, such as 4:0.5") from None
+    curve: dict[str, Any] = {"points": parse_points(points)}
     for word in words:
         tempo = _TEMPO.fullmatch(word)
         if tempo:
             curve |= {"unit": "beats", "tempo": float(tempo[1])}
         elif word in ("seconds", "beats"):
             curve["unit"] = word
-        elif word in _EASINGS:
+        elif word in EASINGS:
             curve["easing"] = word
         elif word == "repeat":
             curve["repeat"] = True

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -11,6 +11,9 @@ from tfdream.config.loading import describe
 
 Schema = TypeVar("Schema", bound=Config)
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+Easing = Literal["linear", "smooth", "step"]
+EASINGS: tuple[Easing, ...] = get_args(Easing)
 
 _FIXED = {
     "seed": "it is one for the whole file",
@@ -39,7 +42,7 @@ class CurveConfig(Config):
     """Unit of the times of `points`, counted from the start of the output; beat 0 begins a bar."""
     points: tuple[tuple[NotNegative, Finite], ...] = ()
     """Pairs of time and value; before the first and after the last one, the value is constant."""
-    easing: Literal["linear", "smooth", "step"] = "linear"
+    easing: Easing = "linear"
     """Between two points: a straight line, a half cosine, or the value of the first one."""
     repeat: bool = False
     """Repeat the curve with the time of the last point as period."""
@@ -80,6 +83,25 @@ class CurveConfig(Config):
 
 Curves = dict[str, CurveConfig]
 """Curves by the dotted key of the setting, such as ``canvas.bound_db``."""
+
+
+def parse_points(text: str) -> list[list[float]]:
+    """Convert points such as ``0:0,4:1`` to pairs of time and value.
+
+    Raises:
+      ValueError: if the text has another form.
+
+    >>> parse_points("0:0, 4:0.5")
+    [[0.0, 0.0], [4.0, 0.5]]
+    """
+    points = []
+    for point in text.split(","):
+        time, _, value = point.partition(":")
+        try:
+            points.append([float(time), float(value)])
+        except ValueError:
+            raise ValueError(f"'{point.strip()}' is not TIME:VALUE, such as 4:0.5") from None
+    return points
 
 
 def with_values(config: Schema, values: Mapping[str, float]) -> Schema:

@@ -1,4 +1,4 @@
-"""Gradio components for the settings of a recipe."""
+"""Gradio components for the settings of a recipe, and for uploads."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from tfdream.errors import TfdreamError
 from tfdream.studio.settings_panel import MAIN, Setting
 
 _GENERAL = "general"
@@ -77,6 +78,37 @@ def place(settings: Sequence[Setting], strength: Sequence[str], opened: str = ""
             for setting in members:
                 placed[setting.key] = control(setting)
     return [placed[setting.key] for setting in settings]
+
+
+def upload(label: str, elem_id: str, visible: bool = True) -> Any:
+    """Return the component that uploads and plays a recording."""
+    return gr.Audio(
+        label=label,
+        sources=["upload"],
+        type="filepath",
+        editable=False,
+        buttons=[],
+        elem_id=elem_id,
+        interactive=True,
+        visible=visible,
+    )
+
+
+def upload_several(label: str, elem_id: str) -> Any:
+    """Return the component that uploads any number of recordings."""
+    return gr.File(
+        label=label,
+        file_count="multiple",
+        type="filepath",
+        height=120,
+        elem_id=elem_id,
+        interactive=True,
+    )
+
+
+def refusal(error: TfdreamError) -> Any:
+    """Return the update of a hidden text that shows an error."""
+    return gr.update(value=f"Error: {error}", visible=True)
 
 
 def _sections(settings: Sequence[Setting]) -> Iterator[tuple[str, list[Setting]]]:

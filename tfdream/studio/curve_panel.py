@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdream.config import Config, CurveConfig
-from tfdream.config.curves import with_values
+from tfdream.config.curves import EASINGS, parse_points, with_values
 from tfdream.errors import ConfigError
 from tfdream.studio.settings_panel import describe, merged
 
 UNITS = ("seconds", "detected beats", "beats at a tempo")
-EASINGS = ("linear", "smooth", "step")
 _PROBES = (0.5, 1.0, 2.0)
 """Values for settings that are null: one of them fits every setting that can be a curve."""
 
@@ -53,7 +52,10 @@ class CurveControls:
         """
         if self.follow:
             return {"follow": self.follow, "range": [float(self.low or 0), float(self.high or 0)]}
-        section: dict[str, Any] = {"points": parse_points(self.points)}
+        try:
+            section: dict[str, Any] = {"points": parse_points(self.points)}
+        except ValueError as error:
+            raise ConfigError(f"points: {error}") from None
         if self.unit != UNITS[0]:
             section["unit"] = "beats"
         if self.unit == UNITS[2]:
@@ -63,27 +65,6 @@ class CurveControls:
         if self.repeat:
             section["repeat"] = True
         return section
-
-
-def parse_points(text: str) -> list[list[float]]:
-    """Convert points such as ``0:0, 4:1`` to pairs of time and value.
-
-    Raises:
-      ConfigError: if the text has another form.
-
-    >>> parse_points("0:0, 4:0.5")
-    [[0.0, 0.0], [4.0, 0.5]]
-    """
-    points = []
-    for point in text.split(","):
-        time, _, value = point.partition(":")
-        try:
-            points.append([float(time), float(value)])
-        except ValueError:
-            raise ConfigError(
-                f"points: '{point.strip()}' is not TIME:VALUE; write points such as 0:0, 4:1"
-            ) from None
-    return points
 
 
 def curvable(config: Config) -> list[str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from tfdream.studio.curve_panel import EASINGS, UNITS, CurveControls
+from tfdream.config.curves import EASINGS
+from tfdream.studio.controls import upload
+from tfdream.studio.curve_panel import UNITS, CurveControls
 
 _DEFAULT_POINTS = "0:0, 4:1"
 _DEFAULT_TEMPO = 120
@@ -80,14 +82,8 @@ class CurveSection:
                     interactive=True,
                 ),
             ]
-            self.follow = gr.Audio(
-                label="follow the loudness of a recording instead of points, optional",
-                sources=["upload"],
-                type="filepath",
-                editable=False,
-                buttons=[],
-                elem_id="follow",
-                interactive=True,
+            self.follow = upload(
+                "follow the loudness of a recording instead of points, optional", "follow"
             )
             self.inputs += [
                 self.path,

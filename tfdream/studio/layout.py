@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from tfdream.studio import presentation
+from tfdream.studio.controls import upload, upload_several
 from tfdream.studio.history import History
 from tfdream.studio.jobs import JobQueue, Status
 from tfdream.studio.output_section import OutputSection
@@ -97,20 +98,13 @@ class Layout(abc.ABC):
             interactive=True,
         )
         self.recordings = {
-            "first": _upload(dream.first, "first"),
-            "second": _upload(dream.second, "second"),
-            "style": _upload("target style of the result, optional", "style", visible=False),
+            "first": upload(dream.first, "first"),
+            "second": upload(dream.second, "second"),
+            "style": upload("target style of the result, optional", "style", visible=False),
         }
         self.refused = gr.Markdown(visible=False, elem_id="refused")
         with gr.Accordion("more recordings", open=False, elem_id="section-more"):
-            self.more = gr.File(
-                label="the same job for each of these recordings",
-                file_count="multiple",
-                type="filepath",
-                height=120,
-                elem_id="more",
-                interactive=True,
-            )
+            self.more = upload_several("the same job for each of these recordings", "more")
         self.choices["recipe"] = gr.Dropdown(
             self.studio.recipes_for("dream"), label="recipe", elem_id="recipe", interactive=True
         )
@@ -228,19 +222,6 @@ def panel_of(
     """Return from which settings the controls are generated, and the section that is open."""
     content = {"recipe": recipe or "", "overrides": list(overrides), "opened": opened}
     return {"task": task, **content}
-
-
-def _upload(label: str, elem_id: str, visible: bool = True) -> Any:
-    return gr.Audio(
-        label=label,
-        sources=["upload"],
-        type="filepath",
-        editable=False,
-        buttons=[],
-        elem_id=elem_id,
-        interactive=True,
-        visible=visible,
-    )
 
 
 def _download_button(label: str, elem_id: str, visible: bool = True) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from tfdream.studio.controls import upload_several
 from tfdream.studio.job import FORMATS, TASKS_OF, Job, presentations_of
 from tfdream.studio.stems import Stems, names_of
 from tfdream.synthesis.rendering.sources import PARTS
@@ -94,13 +95,8 @@ class OutputSection:
         )
 
     def _place_stems(self) -> None:
-        self.stem_files = gr.File(
-            label="stems: parts that another program separated, such as drums.wav",
-            file_count="multiple",
-            type="filepath",
-            height=120,
-            elem_id="stems",
-            interactive=True,
+        self.stem_files = upload_several(
+            "stems: parts that another program separated, such as drums.wav", "stems"
         )
         self.stem_names = gr.Textbox(
             label="names of the stems, in the order of the files",

@@ -9,7 +9,8 @@ import gradio as gr
 
 from tfdream.errors import TfdreamError
 from tfdream.runs import open_run
-from tfdream.studio import presentation, uploads
+from tfdream.studio import presentation
+from tfdream.studio.controls import refusal
 from tfdream.studio.equivalent import command
 from tfdream.studio.history import Entry
 from tfdream.studio.job import TASKS_OF, Job
@@ -123,18 +124,14 @@ class _Page(Panel):
         try:
             (path,) = self._kept([upload])
         except TfdreamError as error:
-            return None, None, _refusal(error), status
+            return None, None, refusal(error), status
         return gr.skip(), path, gr.update(visible=False), status
-
-    def _kept(self, files: Sequence[str] | None) -> tuple[str, ...]:
-        inputs, limits = self.studio.inputs, self.studio.limits
-        return tuple(str(uploads.keep(upload, inputs, limits)) for upload in files or ())
 
     def _keep_more(self, files: Sequence[str] | None) -> tuple[Any, ...]:
         try:
             return gr.skip(), self._kept(files), gr.update(visible=False)
         except TfdreamError as error:
-            return None, (), _refusal(error)
+            return None, (), refusal(error)
 
     def _keep_stems(self, files: Sequence[str] | None, before: Stems) -> tuple[Any, ...]:
         try:
@@ -145,7 +142,7 @@ class _Page(Panel):
                 gr.skip(),
                 (),
                 gr.update(choices=part_choices(), value=EVERYTHING),
-                _refusal(error),
+                refusal(error),
             )
         earlier = {path: name for name, path in before}
         stems = named(paths, ", ".join(earlier.get(path, "") for path in paths))
@@ -312,10 +309,6 @@ def _labels(name: str) -> list[Any]:
         gr.update(label=task.second, visible=bool(task.second)),
         gr.update(visible=name in TASKS_OF["style"]),
     ]
-
-
-def _refusal(error: TfdreamError) -> Any:
-    return gr.update(value=f"Error: {error}", visible=True)
 
 
 def _presentation(entry: Entry | None, name: str) -> Any:

@@ -9,7 +9,7 @@ import gradio as gr
 from tfdream.config import Config
 from tfdream.errors import TfdreamError
 from tfdream.studio import curve_panel, settings_panel, uploads
-from tfdream.studio.controls import place
+from tfdream.studio.controls import place, refusal
 from tfdream.studio.curve_section import CurveSection, controls_of
 from tfdream.studio.layout import Layout, panel_of
 from tfdream.studio.settings_panel import Setting
@@ -41,7 +41,7 @@ class Panel(Layout):
                 given = _given(settings, shown, base)
                 load(task, recipe, given)
             except TfdreamError as error:
-                return gr.skip(), _invalid(error)
+                return gr.skip(), refusal(error)
             return given, gr.update(visible=False)
 
         def restructure(number: int, *shown: Any) -> Any:
@@ -84,7 +84,7 @@ class Panel(Layout):
                 given = curve_panel.added(overrides, current, controls)
                 load(task, recipe, given)
             except TfdreamError as error:
-                return gr.skip(), gr.skip(), _invalid(error)
+                return gr.skip(), gr.skip(), refusal(error)
             return panel_of(task, recipe, given, _CURVE), given, gr.update(visible=False)
 
         def remove(overrides: Sequence[str]) -> tuple[Any, ...]:
@@ -98,19 +98,19 @@ class Panel(Layout):
         section.add.click(add, [overrides, *section.inputs], changed, show_progress="hidden")
         section.remove.click(remove, [overrides], changed, show_progress="hidden")
 
+    def _kept(self, files: Sequence[str] | None) -> tuple[str, ...]:
+        inputs, limits = self.studio.inputs, self.studio.limits
+        return tuple(str(uploads.keep(upload, inputs, limits)) for upload in files or ())
+
     def _keep_followed(self, upload: str) -> tuple[Any, ...]:
         try:
-            path = uploads.keep(upload, self.studio.inputs, self.studio.limits)
+            (path,) = self._kept([upload])
         except TfdreamError as error:
-            return None, None, _invalid(error)
-        return gr.skip(), str(path), gr.update(visible=False)
+            return None, None, refusal(error)
+        return gr.skip(), path, gr.update(visible=False)
 
 
 def _given(
     settings: Sequence[Setting], shown: Sequence[Any], base: tuple[str, ...]
 ) -> tuple[str, ...]:
     return settings_panel.merged(base, settings_panel.overrides(settings, shown))
-
-
-def _invalid(error: TfdreamError) -> Any:
-    return gr.update(value=f"Error: {error}", visible=True)
