@@ -36,15 +36,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "presets"))
 
 import genres
 
-from tfdream import audio, config
+from tfdream import audio
 from tfdream.audio import Samples
 from tfdream.audio.excerpts import clip as excerpt
 from tfdream.datasets import manifest
 from tfdream.errors import TfdreamError
 from tfdream.evaluation.classification import Judge
 from tfdream.evaluation.compare import compare
-from tfdream.runs import Run, TranslationRun
-from tfdream.synthesis.translate import Translation
+from tfdream.runs import Run
 
 GENRES = ("orchestral", "electronic")
 _JUDGE = "musicnn_msd"
@@ -130,7 +129,7 @@ def _logits(judge: Judge, clip: Samples) -> NDArray[np.float64]:
 @main.command()
 @click.argument("folder", type=PATH)
 @click.argument("runs", type=PATH, nargs=-1)
-@click.option("--recipe", default="translate/recommended", show_default=True)
+@click.option("--recipe", default=methods.TRANSLATION, show_default=True)
 @click.option("--transfer", "transfers", multiple=True, help="A recipe of transfer. Repeatable.")
 @click.option("--excerpts", type=click.IntRange(2), default=_EXCERPTS, show_default=True)
 @click.option("--outputs", type=PATH, help="Write the results to this folder.")
@@ -181,15 +180,12 @@ def _methods(
     runs: Iterable[Path], recipe: str, transfers: Iterable[str], styles: tuple[Samples, Samples]
 ) -> dict[str, Method]:
     """Return baselines, whose style is that of the target genre, recipes of transfer, and runs."""
-    settings = config.load(recipe, config.TranslateConfig)
     compared: dict[str, Method] = {}
     for name in (methods.BASE, *transfers):
         apply = methods.BASELINES.get(name) or methods.recipe(name)
         compared[name] = partial(_in_style, apply, styles)
     for path in runs:
-        run = TranslationRun.open(path)
-        directions = [Translation(run, settings, label) for label in GENRES]
-        compared[path.name] = partial(_translate, directions)
+        compared[path.name] = partial(_translate, methods.translations(path, recipe))
     return compared
 
 
@@ -199,8 +195,10 @@ def _in_style(
     return apply(Pair("", "polyphonic", clip, styles[target], clip))
 
 
-def _translate(directions: list[Translation], clip: Samples, target: int) -> Samples:
-    return methods.through_files(directions[target], clip)
+def _translate(
+    translate: dict[str, Callable[[Samples], Samples]], clip: Samples, target: int
+) -> Samples:
+    return translate[GENRES[target]](clip)
 
 
 def _rows(

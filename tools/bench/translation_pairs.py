@@ -25,7 +25,7 @@ from pathlib import Path
 import click
 import numpy as np
 import soundfile
-from tables import PATH, print_table
+from tables import PATH
 from transfer_pairs import command, methods
 from transfer_pairs.methods import Method
 from transfer_pairs.pairs import Pair, normalize
@@ -94,8 +94,7 @@ def compose(name: str, folder: Path, tracks: int, processes: int) -> None:
     with (root / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         rows = [(job.path.relative_to(root), job.label, job.score, job.fold) for job in jobs]
         csv.writer(file).writerows([("path", "label", "group", "fold"), *rows])
-    settings = {"name": name}
-    (folder / "domains.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    (folder / "domains.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
     click.echo(err=True)
 
 
@@ -171,13 +170,13 @@ class DomainPairs:
 
     def read(self, name: str) -> Pair:
         """Return a pair."""
-        stem, target = name.removeprefix("soundfont-").split(" to ")
-        source = next(label for label in self.domains.labels if label != target)
+        target, stem = _target(name), name.removeprefix("soundfont-").split(" to ")[0]
+        source = self.source_of(target)
         kind = next(kind for kind in self.domains.kinds if stem.startswith(kind))
         content, wanted = (self._read(f"{label}/{stem}.flac") for label in (source, target))
-        return Pair(name, kind, content, self.mean_style(target), wanted)
+        return Pair(name, kind, content, self.style(target), wanted)
 
-    def mean_style(self, label: str) -> Samples:
+    def style(self, label: str) -> Samples:
         """Return some training tracks of a domain, one after another."""
         paths = list(islice(self._paths(label, held_out=False), _STYLE_TRACKS))
         return np.concatenate([self._read(path) for path in paths])
@@ -199,14 +198,14 @@ class DomainPairs:
 @main.command()
 @click.argument("folder", type=PATH)
 @click.argument("runs", type=PATH, nargs=-1)
-@click.option("--recipe", default=None, help="A packaged recipe of translate.")
+@click.option("--recipe", default=methods.TRANSLATION, show_default=True)
 @click.option("--transfer", "transfers", multiple=True, help="A recipe of transfer. Repeatable.")
 @click.option("--every", type=click.IntRange(1), default=1, help="Use every N-th pair.")
 @click.option("--json", "json_path", type=PATH, help="Also write the measures of every pair.")
 def measure(
     folder: Path,
     runs: tuple[Path, ...],
-    recipe: str | None,
+    recipe: str,
     transfers: tuple[str, ...],
     every: int,
     json_path: Path | None,
@@ -223,49 +222,36 @@ def measure(
         rows = list(command.evaluate(compared, pairs, pairs.names[::every]))
     except TfdreamError as error:
         raise click.ClickException(str(error)) from None
-    if json_path:
-        content = [{**row._asdict(), "measures": row.measures._asdict()} for row in rows]
-        json_path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    for label in (None, *pairs.domains.labels):
-        selected = [row for row in rows if label is None or row.pair.endswith(f" to {label}")]
-        count = len({row.pair for row in selected})
-        print(f"\n{f'to {label}' if label else 'both directions'}: {count} pairs\n")
-        print_table(command.HEAD, command.table(selected), words=1)
+    groups = {
+        f"to {label}": [row for row in rows if _target(row.pair) == label]
+        for label in pairs.domains.labels
+    }
+    command.report(rows, {"both directions": rows, **groups}, json_path)
 
 
 def domain_equalizer(pairs: DomainPairs) -> Method:
     """Return a fixed equalizer from the mean power of one domain to that of the other."""
+    sources = {
+        label: methods.levels_db(pairs.style(pairs.source_of(label)))
+        for label in pairs.domains.labels
+    }
 
     def run(pair: Pair) -> Samples:
-        target = pair.name.split(" to ")[1]
-        source = pairs.mean_style(pairs.source_of(target))
-
-        def gains(content: methods.FloatArray, style: methods.FloatArray) -> methods.FloatArray:
-            return methods.equalizer(methods.levels_db(source), style)
-
-        return methods.with_gains(gains)(pair)
+        source = sources[_target(pair.name)]
+        return methods.with_gains(lambda content, style: methods.equalizer(source, style))(pair)
 
     return run
 
 
-def translation(folder: Path, name: str | None) -> Method:
-    """Return a method that translates as `tfdream translate` does.
+def translation(folder: Path, recipe: str) -> Method:
+    """Return a method that translates as `tfdream translate` does."""
+    translate = methods.translations(folder, recipe)
+    return lambda pair: translate[_target(pair.name)](pair.content)
 
-    Raises:
-      ModelError: if it is not the run of a translation.
-    """
-    from tfdream import config
-    from tfdream.runs import TranslationRun
-    from tfdream.synthesis.translate import Translation
 
-    run = TranslationRun.open(folder)
-    settings = config.load(name or "translate/recommended", config.TranslateConfig)
-    translations = {label: Translation(run, settings, label) for label in run.labels}
-
-    def translate(pair: Pair) -> Samples:
-        return methods.through_files(translations[pair.name.split(" to ")[1]], pair.content)
-
-    return translate
+def _target(name: str) -> str:
+    """Return the label of a pair's target."""
+    return name.split(" to ")[1]
 
 
 if __name__ == "__main__":

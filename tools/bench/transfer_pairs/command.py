@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import click
 import numpy as np
@@ -13,7 +13,7 @@ from tables import PATH, number, print_table
 from tfdream.errors import TfdreamError
 from transfer_pairs.measures import FloatArray, Measures, Reference, Transcriber
 from transfer_pairs.methods import BASE, BASELINES, Method, recipe
-from transfer_pairs.pairs import SPLITS, PairSet, Split
+from transfer_pairs.pairs import SPLITS, Pair, PairSet, Split
 from transfer_pairs.scores import SECONDS
 from transfer_pairs.soundfont import DEFAULT_SOUNDFONT
 
@@ -63,18 +63,38 @@ def main(
         raise click.ClickException(str(error)) from None
     except (ImportError, OSError) as error:  # music21 or FluidSynth is not installed
         raise click.ClickException(f"{error}; see docs/benchmarks.md") from None
+    report(
+        rows,
+        {
+            f"{split}, {group}": [
+                row for row in rows if group == "all" or group in row.pair.split("-")
+            ]
+            for group in GROUPS
+        },
+        json_path,
+    )
+
+
+def report(rows: list[Row], groups: dict[str, list[Row]], json_path: Path | None) -> None:
+    """Write all measures to a file, if there is one, and print a table for each group."""
     if json_path:
         content = [{**row._asdict(), "measures": row.measures._asdict()} for row in rows]
         json_path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    for group in GROUPS:
-        selected = [row for row in rows if group == "all" or group in row.pair.split("-")]
+    for title, selected in groups.items():
         if selected:
             count = len({row.pair for row in selected})
-            print(f"\n{split}, {group}: {count} pairs\n")
+            print(f"\n{title}: {count} pairs\n")
             print_table(HEAD, table(selected), words=1)
 
 
-def evaluate(methods: dict[str, Method], pairs: PairSet, names: list[str]) -> Iterator[Row]:
+class Pairs(Protocol):
+    """A source of pairs by name."""
+
+    def read(self, name: str) -> Pair:
+        """Return a pair."""
+
+
+def evaluate(methods: dict[str, Method], pairs: Pairs, names: list[str]) -> Iterator[Row]:
     """Run all methods on pairs, and measure their outputs."""
     transcriber = _transcriber()
     for index, name in enumerate(names):

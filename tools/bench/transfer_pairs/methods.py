@@ -79,6 +79,9 @@ def with_gains(gains: GainFn) -> Method:
     return run
 
 
+TRANSLATION = "translate/recommended"
+"""The recipe of translations."""
+
 BASE = "equalizer"
 """The baseline to which the table relates the others."""
 BASELINES: dict[str, Method] = {
@@ -109,6 +112,27 @@ def recipe(name: str) -> Method:
         return through_files(partial(transfer, config=settings), pair.content, pair.style)
 
     return run
+
+
+def translations(folder: Path, name: str) -> dict[str, Callable[[Samples], Samples]]:
+    """Return what translates to each genre of a run, as `tfdream translate` does.
+
+    Args:
+      folder: run of a translation.
+      name: name or path of a recipe.
+
+    Raises:
+      ConfigError, ModelError: if there is no such recipe, or it is no such run.
+    """
+    from tfdream import config
+    from tfdream.runs import TranslationRun
+    from tfdream.synthesis.translate import Translation
+
+    run = TranslationRun.open(folder)
+    settings = config.load(name, config.TranslateConfig)
+    return {
+        label: partial(through_files, Translation(run, settings, label)) for label in run.labels
+    }
 
 
 def through_files(command: Callable[..., Any], *waves: Samples) -> Samples:
