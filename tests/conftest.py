@@ -60,7 +60,7 @@ training:
 GENERATION = """
 task: generate
 prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
-frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}}
+frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 128}}
 label: tones
 model: {name: lstm, options: {units: 6, layers: 2}}
 training:
@@ -106,8 +106,10 @@ def pytest_collection_finish():
     """
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    # Imported modules stay: later garbage collections need not visit their objects.
+    # Imported modules stay: later garbage collections need not visit their objects. Graphs consist
+    # of many objects that refer to each other, so collections after a few of them are in vain.
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)

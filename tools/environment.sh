@@ -37,11 +37,16 @@ environment() {
     fi
   fi
   PATH="$PWD/$venv/bin:$PATH"
+  # Without bytecode, every process would compile its modules again.
+  unset PYTHONDONTWRITEBYTECODE
   version=$(cat setup.cfg pyproject.toml $constraints | cksum)
   stamp="$venv/installed-$(printf %s "$extras" | tr -c '[:alnum:]' _)"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$version" ]; then
     echo "Installing tfdream and its dependencies (about 1 GB) into $venv" >&2
-    python -m pip install --quiet --disable-pip-version-check -c $constraints \
+    # The pip of older Pythons takes twice as long. Without one from an index, it works, too.
+    python -m pip install --quiet --disable-pip-version-check --upgrade pip || true
+    # Modules are compiled when they are first imported, which are few of all.
+    python -m pip install --quiet --disable-pip-version-check --no-compile -c $constraints \
       -e ".${extras:+[$extras]}" || return 1
     echo "$version" >"$stamp"
   fi

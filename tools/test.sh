@@ -6,8 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
 environment dev
-# Without bytecode, every process that tests start would compile its modules again.
-unset PYTHONDONTWRITEBYTECODE
 
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT  # those of a check that failed
 # These run beside the style and type checks, which use one core.

@@ -92,7 +92,7 @@ def test_the_description_suffices_to_render_frames(exported):
     run, loaded = exported
     described = loaded.signatures["describe"]()
     assert described["bands"] == run.sequence_model.bands
-    assert (described["n_fft"], described["hop_samples"]) == (256, 64)
+    assert (described["n_fft"], described["hop_samples"]) == (256, 128)
     assert described["sample_rate"] == 8000
     assert described["top_db"] == run.config.frontend.top_db
     assert described["reference_db"] == run.sequence_model.reference_db

@@ -28,7 +28,7 @@ def test_a_continued_run_equals_one_trained_at_once(
 def test_training_reduces_the_loss(aligned_dataset, configure_transfer, history, folder):
     """The steps are compiled, as those of other runs are."""
     config = configure_transfer(
-        *("training.epochs=8", "training.batch_size=1", "training.learning_rate=0.02"),
+        *("training.epochs=4", "training.batch_size=1", "training.learning_rate=0.03"),
         *("training.equalizer_db=0", "training.noise_share=0", "training.band_limit_share=0"),
     )
     train(config, aligned_dataset, folder, TrainOptions(test_fold=0))

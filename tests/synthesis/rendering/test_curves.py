@@ -218,7 +218,7 @@ def test_the_temperature_of_generated_frames_varies(generation_run):
 
     line = Timeline.sample(CurveConfig(points=[[0, 0], [1, 2]]), 1)
     generator = Recorder(generation_run, GenerateConfig(), None, line)
-    assert len(generator.frames(125)) == 125
+    assert len(generator.frames(63)) == 63
     assert generator.temperatures == pytest.approx((0, 0.5, 1.0, 1.5, 2.0)[: len(
         generator.temperatures)], abs=0.05)  # fmt: skip
 
