@@ -17,8 +17,13 @@ find_python() {
   return 1
 }
 
+# Modules are compiled when they are first imported, which are few of all.
+install() {
+  python -m pip install --quiet --disable-pip-version-check --no-compile "$@"
+}
+
 environment() {
-  local python version stamp venv constraints extras
+  local python version stamp venv constraints extras compilation
   case ${TFDREAM_STACK:-tf216} in
     tf216) venv=.venv constraints=constraints.txt extras=flac${1:+,$1} ;;
     tf221) venv=.venv-tf221 constraints=constraints-tf221.txt extras=${1:-} ;;
@@ -44,10 +49,14 @@ environment() {
   if [ "$(cat "$stamp" 2>/dev/null)" != "$version" ]; then
     echo "Installing tfdream and its dependencies (about 1 GB) into $venv" >&2
     # The pip of older Pythons takes twice as long. Without one from an index, it works, too.
-    python -m pip install --quiet --disable-pip-version-check --upgrade pip || true
-    # Modules are compiled when they are first imported, which are few of all.
-    python -m pip install --quiet --disable-pip-version-check --no-compile -c $constraints \
-      -e ".${extras:+[$extras]}" || return 1
+    install --upgrade pip || true
+    # librosa compiles its functions when it is first imported, which takes half a minute: one
+    # processor does that while the other one installs the rest.
+    install -c $constraints librosa || return 1
+    python -c 'import librosa; librosa.beat, librosa.feature, librosa.onset' &
+    compilation=$!
+    install -c $constraints -e ".${extras:+[$extras]}" || return 1
+    wait $compilation || return 1
     echo "$version" >"$stamp"
   fi
 }

@@ -9,8 +9,6 @@ environment dev
 
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT  # those of a check that failed
 # These run beside the style and type checks, which use one core.
-# librosa compiles its functions when it is first imported, which takes half a minute.
-python -c 'import librosa; librosa.beat, librosa.feature, librosa.onset' &
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet &
 documentation=$!
 bash tools/package.sh &
