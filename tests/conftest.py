@@ -54,7 +54,7 @@ model:
   name: cyclegan
   options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
 training:
-  {epochs: 2, batch_size: 6, pool_images: 8, learning_rate: 0.002, preview_every: 2, seed: 9}
+  {epochs: 2, batch_size: 12, pool_images: 16, learning_rate: 0.002, preview_every: 2, seed: 9}
 """
 
 GENERATION = """

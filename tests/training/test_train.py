@@ -167,7 +167,7 @@ def test_other_settings_are_refused(experiments, results, datasets):
             *("training.seed=1", "training.learning_rate=0.1", "model.options.filters=[4, 9]"),
         ],
         "translate": [
-            *("training.seed=1", "training.cycle_weight=5", "training.pool_images=9"),
+            *("training.seed=1", "training.cycle_weight=5", "training.pool_images=17"),
             *("model.options.filters=3", "labels=[tones, noise]"),
         ],
         "generate": ["training.seed=1", "label=noise", "model.options.units=7"],
