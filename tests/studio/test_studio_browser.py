@@ -204,7 +204,9 @@ def test_all_controls_are_reached_with_the_keyboard(page):
         assert name in reached, reached
 
 
-def test_the_page_fits_a_phone(page):
+def test_the_page_fits_a_phone(page, songs):
+    """The player of a loaded recording is the widest element."""
+    load(page, songs / "first.wav")
     width, height = PHONE
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
