@@ -18,7 +18,7 @@ find_python() {
 }
 
 # Modules are compiled when they are first imported, which are few of all.
-install() {
+pip_install() {
   python -m pip install --quiet --disable-pip-version-check --no-compile "$@"
 }
 
@@ -48,14 +48,14 @@ environment() {
   stamp="$venv/installed-$(printf %s "$extras" | tr -c '[:alnum:]' _)"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$version" ]; then
     echo "Installing tfdream and its dependencies (about 1 GB) into $venv" >&2
-    # The pip of older Pythons takes twice as long. Without one from an index, it works, too.
-    install --upgrade pip || true
+    # The pip of older Pythons takes twice as long; if this one cannot be loaded, that one is used.
+    pip_install -c $constraints --upgrade pip || true
     # librosa compiles its functions when it is first imported, which takes half a minute: one
     # processor does that while the other one installs the rest.
-    install -c $constraints librosa || return 1
+    pip_install -c $constraints librosa || return 1
     python -c 'import librosa; librosa.beat, librosa.feature, librosa.onset' &
     compilation=$!
-    install -c $constraints -e ".${extras:+[$extras]}" || return 1
+    pip_install -c $constraints -e ".${extras:+[$extras]}" || return 1
     wait $compilation || return 1
     echo "$version" >"$stamp"
   fi
