@@ -337,6 +337,18 @@ def test_datasets_with_one_fold_are_rejected(configure, albums, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [("prepare.sample_rate=16000", "sample_rate=8000"), ("model=null", "no section 'model'")],
+)
+def test_what_does_not_fit_is_rejected_before_a_process_starts(
+    configure, grouped, tmp_path, monkeypatch, changes, words
+):
+    monkeypatch.setattr("tfdream.io.processes.call_apart", pytest.fail)
+    with pytest.raises((ConfigError, DatasetError), match=words):
+        crossvalidate(configure(changes), grouped, tmp_path / "out", apart=True)
+
+
 def test_folds_in_processes_of_their_own_have_the_same_results(
     settings, grouped, finished, tmp_path
 ):

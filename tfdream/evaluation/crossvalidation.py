@@ -21,6 +21,8 @@ from tfdream.io.checksums import file_sha256
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.runs.info import INFO_FILE
+from tfdream.training import splits
+from tfdream.training.classification import ClassificationTask
 from tfdream.training.train import TrainOptions, train
 
 logger = logging.getLogger(__name__)
@@ -78,7 +80,11 @@ def crossvalidate(
             "prepare it with prepare.folds=2 or more"
         )
     chosen = sorted(set(dataset.folds if folds is None else folds))
-    dataset.fold_shards(chosen)  # rejects missing folds before any training
+    # What does not fit is rejected before any training.
+    dataset.fold_shards(chosen)
+    splits.check_clips(config, dataset)
+    for fold in chosen:
+        ClassificationTask.describe(config, [dataset], fold)
     result_path = out_folder / RESULT
     started = [] if force else [fold for fold in chosen if _is_run(_run_folder(out_folder, fold))]
     for fold in started:
@@ -103,7 +109,7 @@ def crossvalidate(
         )
         evaluated[fold] = (trained, evaluation)
 
-    assert config.model is not None  # checked by `train`
+    assert config.model is not None  # checked above
     result = {
         "config": name or config.model.name,
         "model": config.model.name,
