@@ -18,7 +18,6 @@ ruff format --check .
 mypy
 wait $documentation
 wait $package
-wait
 # Tests of one file run in one process, so that its fixtures are computed once. Files are not sorted by their number of
 # tests: the last ones are the examples of docstrings, which are short, so both processes end at about the same time.
 pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -17,7 +17,7 @@ _OF_LIBAV = (
 EXTENSIONS = _OF_LIBSNDFILE.union(_OF_LIBAV.split())
 """Extensions of files whose audio can be read, lower case. Of a video, its first audio track."""
 ONLY_LIBSNDFILE = frozenset(
-    ".avr .htk .ircam .mat4 .mat5 .nist .paf .pvf .sd2 .sds .wve .xi".split()  # noqa: SIM905
+    ".avr .htk .ircam .mat4 .mat5 .nist .paf .pvf .sd2 .sds .wve .xi".split()  # noqa: SIM905, as the texts above
 )
 """Extensions of formats that libav does not decode."""
 

@@ -21,9 +21,7 @@ from tfdream.io.checksums import file_sha256
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.runs.info import INFO_FILE
-from tfdream.training import splits
-from tfdream.training.classification import ClassificationTask
-from tfdream.training.train import TrainOptions, train
+from tfdream.training.train import TrainOptions, describe, train
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +80,8 @@ def crossvalidate(
     chosen = sorted(set(dataset.folds if folds is None else folds))
     # What does not fit is rejected before any training.
     dataset.fold_shards(chosen)
-    splits.check_clips(config, dataset)
     for fold in chosen:
-        ClassificationTask.describe(config, [dataset], fold)
+        describe(config, [dataset], fold)
     result_path = out_folder / RESULT
     started = [] if force else [fold for fold in chosen if _is_run(_run_folder(out_folder, fold))]
     for fold in started:

@@ -1,14 +1,16 @@
 """`train`: the entry point of training for every kind of experiment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfdream.config import BaseExperiment
 from tfdream.datasets import manifest
-from tfdream.datasets.manifest import report_corrupt_shards
+from tfdream.datasets.manifest import Dataset, report_corrupt_shards
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.runs import RunInfo
 from tfdream.training import splits
 from tfdream.training.callbacks import PreviewCallback
 from tfdream.training.classification import ClassificationTask
@@ -92,15 +94,24 @@ def train(
         )
     with options.cluster.joined(Path(run)) as workers:
         datasets = [manifest.load(folder) for folder in folders]
-        for one in datasets:
-            splits.check_clips(config, one)
-        info = task_type.describe(config, datasets, options.test_fold)
+        info = describe(config, datasets, options.test_fold)
         run_folder = task_type.run_type(workers.folder, config, info)
         session = Session(run_folder, workers, options.force, progress)
         with report_corrupt_shards(datasets):
             task = task_type(run_folder, datasets, workers)
             result = _fit(task, session, preview)
         return session.end({"run": str(run), **result})
+
+
+def describe(config: BaseExperiment, datasets: Sequence[Dataset], test_fold: int | None) -> RunInfo:
+    """Return the labels and folds that a training with a held-out fold would have.
+
+    Raises:
+      ConfigError, DatasetError: if the settings and the datasets do not fit together.
+    """
+    for dataset in datasets:
+        splits.check_clips(config, dataset)
+    return TASKS[config.task].describe(config, datasets, test_fold)
 
 
 def _fit(task: Task, session: Session, preview: PreviewFactory | None) -> dict[str, Any]:
