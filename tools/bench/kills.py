@@ -368,6 +368,8 @@ def _main() -> None:
                     break
             for fault in faults_of_completion(command):
                 report(f"{command.name}: {fault}")
+            print(f"\r{kills.total()} kills, {len(faults)} faults", end="", file=sys.stderr)
+    print(file=sys.stderr)
     for (name, number), count in sorted(kills.items()):
         print(f"{name:14} {number:8} {count}")
     print(f"{kills.total()} kills, {len(faults)} faults, seed {options.seed}")
