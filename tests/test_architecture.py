@@ -109,6 +109,14 @@ def test_settings_import_no_tensorflow():
     assert not {"tensorflow", "keras"} & set(loaded)
 
 
+def test_a_list_of_presets_needs_no_networks():
+    script = "import sys; from tfdream import presets; presets.list_presets(); print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert not {"tensorflow", "keras", "librosa"} & set(loaded)
+
+
 def test_every_package_and_data_file_is_installed():
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")

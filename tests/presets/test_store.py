@@ -90,6 +90,7 @@ def test_presets_of_the_package_are_neither_replaced_nor_removed(carded, tmp_pat
     shutil.copytree(carded, packaged / "noise")
     monkeypatch.setattr(named, "PACKAGED", packaged)
     monkeypatch.setattr("tfdream.presets.store.PACKAGED", packaged)
+    monkeypatch.setattr("tfdream.presets.catalog.PACKAGED", packaged)
     assert state("noise") == "packaged"
     with pytest.raises(ConfigError, match="part of the package"):
         install("noise", Source(carded), force=True)

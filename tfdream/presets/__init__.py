@@ -1,16 +1,6 @@
 """Presets: networks that are used by name, with a card that states what they were trained on."""
 
-from tfdream.presets.card import ModelCard, TrainingData
-from tfdream.presets.store import Preset, Source, describe, find, install, list_presets, remove
+import lazy_loader
 
-__all__ = [
-    "ModelCard",
-    "Preset",
-    "Source",
-    "TrainingData",
-    "describe",
-    "find",
-    "install",
-    "list_presets",
-    "remove",
-]
+# The names are imported at their first use: a list of presets needs neither Keras nor TensorFlow.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,11 +1,10 @@
-"""Listing, installing and removing presets."""
+"""Installing, removing and describing presets."""
 
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tfdream.errors import ConfigError, ModelError, did_you_mean
 from tfdream.io.checksums import file_sha256
@@ -13,30 +12,11 @@ from tfdream.io.download import fetch
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.presets import archives, downloads
 from tfdream.presets.card import ModelCard
+from tfdream.presets.catalog import Preset, find, presets_by_name
 from tfdream.runs import RunFolder, open_run
 from tfdream.runs.named import PACKAGED, named_runs, user_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-State = Literal["packaged", "installed", "download"]
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A network that can be used by name.
-
-    Attributes:
-      name: the name.
-      state: part of the package, installed by the user, or available for download.
-      title: what it is, in one line.
-      folder: its run folder; None if it is not installed.
-      download: name of the download that contains it; None if there is none.
-    """
-
-    name: str
-    state: State
-    title: str
-    folder: Path | None = None
-    download: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,40 +61,6 @@ def _check_hash(path: Path, expected: str) -> None:
     actual = file_sha256(path)
     if actual != expected:
         raise ModelError(f"'{path}' has the SHA-256 {actual}, not {expected}; download it again")
-
-
-def list_presets() -> list[Preset]:
-    """Return all presets: installed ones, and those that can be downloaded."""
-    found: dict[str, Preset] = {}
-    for download in downloads.names():
-        module = downloads.load(download)
-        for name in module.PRESETS:
-            found[name] = Preset(name, "download", module.TITLE, download=download)
-    for name, folder in named_runs().items():
-        card = ModelCard.read(folder)
-        state: State = "packaged" if folder.parent == PACKAGED else "installed"
-        origin = found[name].download if name in found else None
-        found[name] = Preset(name, state, card.title if card else "", folder, origin)
-    return [found[name] for name in sorted(found)]
-
-
-def _by_name() -> dict[str, Preset]:
-    return {preset.name: preset for preset in list_presets()}
-
-
-def find(name: str) -> Preset:
-    """Return a preset by its name.
-
-    Raises:
-      ModelError: if there is none of this name.
-    """
-    presets = _by_name()
-    if name not in presets:
-        raise ModelError(
-            f"there is no preset '{name}'{did_you_mean(name, presets)}; "
-            "tfdream models list shows all"
-        )
-    return presets[name]
 
 
 def install(
@@ -163,7 +109,7 @@ def install(
             _check_run(folder / each)
         for each in names:
             _move(folder / each, user_folder() / each)
-    presets = _by_name()
+    presets = presets_by_name()
     return [presets[each] for each in names]
 
 

@@ -1,17 +1,6 @@
 """Run folders: saved models with configuration, labels, weights, metrics and resume state."""
 
-from tfdream.runs.folder import RunFolder
-from tfdream.runs.info import FORMAT, RunInfo, versions
-from tfdream.runs.tasks import GenerationRun, Run, TransferRun, TranslationRun, open_run
+import lazy_loader
 
-__all__ = [
-    "FORMAT",
-    "GenerationRun",
-    "Run",
-    "RunFolder",
-    "RunInfo",
-    "TransferRun",
-    "TranslationRun",
-    "open_run",
-    "versions",
-]
+# The names are imported at their first use: a list of presets needs neither Keras nor TensorFlow.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -27,7 +27,7 @@ from tables import PATH, print_table
 
 from tfdream import audio
 from tfdream.evaluation.classification import Judge
-from tfdream.presets.downloads import musicnn
+from tfdream.presets import musicnn
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.batch import recordings
 

@@ -17,8 +17,8 @@ from tfdream.errors import ModelError
 from tfdream.evaluation.classification import predict
 from tfdream.io.checksums import file_sha256
 from tfdream.models import inspect
-from tfdream.presets import ModelCard
-from tfdream.presets.downloads import musicnn
+from tfdream.presets import ModelCard, musicnn
+from tfdream.presets.downloads import musicnn as download
 from tfdream.runs import Run
 from tfdream.signal import frontends
 
@@ -159,7 +159,7 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("name", musicnn.PRESETS)
+@pytest.mark.parametrize("name", download.PRESETS)
 def test_the_networks_compute_the_original_graphs(name, converted):
     run, network = Run.open(converted / name), musicnn.NETWORKS[name]
     graph = Graph(random_variables(network.vgg, len(run.labels)))
@@ -172,7 +172,7 @@ def test_the_networks_compute_the_original_graphs(name, converted):
     np.testing.assert_allclose(found["probabilities"], tf.sigmoid(expected), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", musicnn.PRESETS)
+@pytest.mark.parametrize("name", download.PRESETS)
 def test_a_preset_is_a_run_with_a_card(name, converted):
     run = Run.open(converted / name)
     collection = musicnn.NETWORKS[name].collection
@@ -206,15 +206,15 @@ def models(tmp_path, monkeypatch):
 
 def test_the_wheel_is_installed_as_presets(contents, models, tmp_path, monkeypatch):
     wheel = write_wheel(tmp_path / "wheel.whl", contents)
-    monkeypatch.setattr(musicnn, "SHA256", file_sha256(wheel))
+    monkeypatch.setattr(download, "SHA256", file_sha256(wheel))
     installed = presets.install("musicnn", presets.Source(wheel))
-    assert [preset.name for preset in installed] == list(musicnn.PRESETS)
+    assert [preset.name for preset in installed] == list(download.PRESETS)
     assert Run.open("musicnn_msd").labels == LABELS["MSD_LABELS"]
 
 
 def test_a_file_with_another_hash_is_refused(contents, models, tmp_path):
     wheel = write_wheel(tmp_path / "wheel.whl", contents)
-    with pytest.raises(ModelError, match=rf"has the SHA-256 .*, not {musicnn.SHA256}"):
+    with pytest.raises(ModelError, match=rf"has the SHA-256 .*, not {download.SHA256}"):
         presets.install("musicnn", presets.Source(wheel))
     assert not any(path.is_dir() for path in models.glob("musicnn*"))
 
@@ -270,7 +270,7 @@ def test_another_file_is_an_error(content, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not WHEEL, reason="needs TFDREAM_MUSICNN_WHEEL")
 def test_the_real_networks_equal_their_stored_graphs(tmp_path, monkeypatch):
-    assert file_sha256(WHEEL) == musicnn.SHA256
+    assert file_sha256(WHEEL) == download.SHA256
     monkeypatch.syspath_prepend(str(BENCH))
     original = import_module("musicnn").Original
     musicnn.convert(Path(WHEEL), tmp_path)
