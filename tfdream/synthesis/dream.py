@@ -138,8 +138,8 @@ class Dreamer:
         with prepared(source, options, self.config) as part:
             processor = self.processor(part.path, part.timelines)
             check_outputs(output, options, processor.steps, (source, self.guide))
-            with sidecar.claim(output):
-                provenance = self.provenance(source, options)
+            provenance = self.provenance(source, options)
+            with sidecar.claim(output, provenance):
                 tagged = tags.tagged(part.options, provenance)
                 result = process_file(part, output, processor, self.config, tagged, progress)
                 result["objective"] = self.objective.name

@@ -268,7 +268,15 @@ def explain(
             index = int(explainer.mean_probabilities(part.path).argmax())
         else:
             index = _label(run, label)
-        with sidecar.claim(output):
+        provenance = {
+            "command": "explain",
+            "source": str(source),
+            "run": run.describe(),
+            "label": run.labels[index],
+            "config": config.model_dump(mode="json"),
+            **options.settings(),
+        }
+        with sidecar.claim(output, provenance):
             job = _Explanation(explainer, part.path, index, progress)
             written = job.write(output, None if rest is None else Path(rest), options.bits)
             result = {
@@ -284,14 +292,6 @@ def explain(
                 result["rest"] = str(rest)
             if job.stopped:
                 result["interrupted"] = True
-            provenance = {
-                "command": "explain",
-                "source": str(source),
-                "run": run.describe(),
-                "label": run.labels[index],
-                "config": config.model_dump(mode="json"),
-                **options.settings(),
-            }
             sidecar.write(output, provenance, result)
     return result
 

@@ -79,8 +79,8 @@ class Generation:
         timeline = None if curve is None else Timeline.sample(curve, self.seconds)
         generator = FrameGenerator(run, config, start, timeline)
         chunks = FrameChunks(generator, math.ceil(self.seconds * run.sample_rate), progress)
-        with sidecar.claim(output):
-            provenance = self.provenance(prompt, options)
+        provenance = self.provenance(prompt, options)
+        with sidecar.claim(output, provenance):
             options = tags.tagged(options, provenance)
             written = self._write(output, generator, chunks, start, samples, options)
             prompt_seconds = start.samples / rate if start else 0.0

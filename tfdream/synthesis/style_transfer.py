@@ -69,9 +69,12 @@ class StyleTransfer(abc.ABC):
         """Give a file the style, and measure the written file; see `transfer`."""
         content_path, output = Path(content_path), Path(output)
         check_outputs(output, options, self.steps, (content_path, self.style_path))
-        with prepared(content_path, options, self.config) as part, sidecar.claim(output):
+        provenance = self.provenance(content_path, options)
+        with (
+            prepared(content_path, options, self.config) as part,
+            sidecar.claim(output, provenance),
+        ):
             processor = self.processor(part.path, part.options, part.timelines)
-            provenance = self.provenance(content_path, options)
             tagged = tags.tagged(part.options, provenance)
             result = process_file(part, output, processor, self.config, tagged, progress)
             result |= self.details(processor)

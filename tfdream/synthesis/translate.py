@@ -250,9 +250,12 @@ class Translation:
         """Translate a file, and measure the written file; see `translate`."""
         source, output = Path(source), Path(output)
         check_outputs(output, options, self.translator.steps, (source,))
-        with prepared(source, options, self.config) as part, sidecar.claim(output):
+        provenance = self.provenance(source, options)
+        with (
+            prepared(source, options, self.config) as part,
+            sidecar.claim(output, provenance),
+        ):
             processor = self.processor(part.timelines)
-            provenance = self.provenance(source, options)
             tagged = tags.tagged(part.options, provenance)
             result = process_file(part, output, processor, self.config, tagged, progress)
             result["direction"] = self.direction

@@ -39,7 +39,7 @@ def test_an_output_is_claimed_until_its_sidecar_is_there(tmp_path, there):
     if there:
         output.touch()
     assert sidecar.status(output, PROVENANCE) is None  # it may be anybody's
-    with sidecar.claim(output):
+    with sidecar.claim(output, PROVENANCE):
         output.touch()
         assert sidecar.status(output, PROVENANCE) == "interrupted"
         sidecar.write(output, PROVENANCE, {})
@@ -52,17 +52,29 @@ def test_what_ends_between_an_output_and_its_sidecar_is_known_as_ours(tmp_path, 
         raise OSError("full")
 
     output = tmp_path / "a.wav"
-    with pytest.raises(SystemExit), sidecar.claim(output):
+    with pytest.raises(SystemExit), sidecar.claim(output, PROVENANCE):
         output.touch()
         raise SystemExit
     assert sidecar.status(output, PROVENANCE) == "interrupted"
+    assert names(tmp_path) == ["a.wav", "a.wav.json"]
+    sidecar.path_of(output).unlink()
+    output.unlink()
     monkeypatch.setattr("tfdream.io.atomic.write_bytes", fail)
-    with pytest.raises(OSError, match="full"), sidecar.claim(output):
+    with pytest.raises(OSError, match="full"), sidecar.claim(output, PROVENANCE):
+        output.touch()
         sidecar.write(output, PROVENANCE, {})
     assert sidecar.status(output, PROVENANCE) == "interrupted"
 
 
+def test_an_output_that_was_not_replaced_is_not_claimed(tmp_path):
+    output = tmp_path / "a.wav"
+    output.touch()
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(output, PROVENANCE):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["a.wav"]
+
+
 def test_what_ends_before_the_output_leaves_no_claim(tmp_path):
-    with pytest.raises(KeyboardInterrupt), sidecar.claim(tmp_path / "a.wav"):
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(tmp_path / "a.wav", PROVENANCE):
         raise KeyboardInterrupt
     assert names(tmp_path) == []

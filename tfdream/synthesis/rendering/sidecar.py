@@ -44,23 +44,38 @@ def check_output(
 
 
 @contextmanager
-def claim(output: Path) -> Iterator[None]:
+def claim(output: Path, provenance: Provenance) -> Iterator[None]:
     """Mark an output as ours until its sidecar is written: the process may end between the two.
 
-    The mark is the temporary file of the sidecar, which the finished sidecar replaces.
+    The mark is the temporary file of the sidecar, which the finished sidecar replaces. If the block
+    ends early, but after the output was written, the sidecar has no measures and states that it is
+    interrupted.
     """
-    mark = temporary_path(path_of(output))
+    sidecar = path_of(output)
+    mark = temporary_path(sidecar)
     with naming_errors(output):
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
+    before = _state(output)
     try:
         yield
     finally:
-        if output.exists() and not path_of(output).exists():
-            with suppress(OSError):  # a failed write of the sidecar has removed the mark
-                mark.touch()
-        else:
+        if sidecar.exists() or _state(output) == before:
             mark.unlink(missing_ok=True)
+        else:
+            try:
+                write(output, provenance, {"interrupted": True})
+            except OSError:
+                with suppress(OSError):  # the failed write has removed the mark
+                    mark.touch()
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when another file takes the place of `path`; None if there is none."""
+    with suppress(FileNotFoundError):
+        stat = path.stat()
+        return stat.st_ino, stat.st_mtime_ns
+    return None
 
 
 def status(output: str | Path, provenance: Provenance) -> Literal["complete", "interrupted"] | None:
