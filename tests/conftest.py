@@ -143,6 +143,22 @@ def once(tmp_path_factory):
     return make
 
 
+# The networks that each of two processes of pytest-xdist trains.
+FIRST_FIXTURES = {"gw0": ("trained", "translation"), "gw1": ("transfer", "generation")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks_in_parallel(request, _one_processor):
+    """Train the shared networks before the first test: later, one process would wait for another.
+
+    Networks that no selected test uses are not trained.
+    """
+    used = {name for item in request.session.items for name in item.fixturenames}
+    for name in FIRST_FIXTURES.get(os.environ.get("PYTEST_XDIST_WORKER"), ()):
+        if name in used:
+            request.getfixturevalue(name)
+
+
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
     """Six tracks of noise and six of tones: three clips each, and one track with four."""
