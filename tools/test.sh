@@ -18,6 +18,7 @@ ruff format --check .
 mypy
 wait $documentation
 wait $package
+wait # for the compilation of librosa's functions
 # Tests of one file run in one process, so that its fixtures are computed once. Files are not sorted by their number of
 # tests: the last ones are the examples of docstrings, which are short, so both processes end at about the same time.
 pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
