@@ -81,16 +81,17 @@ def depth(audio_model: AudioModel):
 def _beside_torch() -> Iterator[Cost]:
     if find_spec("torch") is None:
         return
-    from gram_step import tfdream_step, torch_step
+    from gram_step import NETWORKS, tfdream_step, torch_step
 
     seconds = 10
     noise = np.random.default_rng(0).standard_normal((2, 1, seconds * 22050)).astype(np.float32)
-    yield compare(
-        "`transfer/random_conv1d`, one step with Adam",
-        tfdream_step(*noise / 10, "float32"),
-        "PyTorch, direct Gram matrices",
-        torch_step(*noise / 10),
-        rounds=5,
-        warm_up=2,
-        audio_seconds=seconds,
-    )
+    for name in NETWORKS:
+        yield compare(
+            f"`transfer/{name}`, one step with Adam",
+            tfdream_step(*noise / 10, "float32", name),
+            "PyTorch, direct Gram matrices",
+            torch_step(*noise / 10, name),
+            rounds=5,
+            warm_up=2,
+            audio_seconds=seconds,
+        )
