@@ -48,6 +48,13 @@ def test_a_header_that_claims_gigabytes_costs_no_memory(tmp_path):
     assert len(audio.read(path)[0]) == 100
 
 
+def test_a_signaling_nan_is_rejected_without_a_warning(tmp_path, message):
+    samples = np.zeros((20, 2), np.float32)
+    samples.view(np.uint32)[-1] = 0x7F800001  # the last values: NumPy's loop over vectors quiets it
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    assert "has NaN" in message(audio.read, tmp_path / "a.wav")
+
+
 @pytest.mark.parametrize("sample", [1e30, np.inf, -np.inf, np.nan])
 def test_samples_whose_squares_overflow_are_rejected_with_their_position(tmp_path, message, sample):
     samples = noise(2 * RATE, 2)

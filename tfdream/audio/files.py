@@ -69,7 +69,8 @@ class Reader:
         position = 0
         blocks = self._decoder.blocks()
         for block in blocks if samples == BLOCK_SAMPLES else rechunk(blocks, samples):
-            if not np.abs(block).max() <= MAX_ABS_SAMPLE:  # also true for NaN
+            # Also true for NaN; NumPy warns of signaling NaNs, Python does not.
+            if not float(np.abs(block).max()) <= MAX_ABS_SAMPLE:
                 raise AudioError(
                     f"'{self.path}' has NaN, infinite or absurdly large samples near "
                     f"{position / self.info.sample_rate:.2f} s; repair or remove the file"
