@@ -22,6 +22,7 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.models.reduce import reduce_features
 from tfdream.runs import Run, TransferRun
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent.gram import full_tiles
@@ -313,8 +314,10 @@ def style_tile_optimizer(
       AudioError, ConfigError, ModelError: if the style or the settings do not fit.
     """
 
+    audio_model, features = _reduced(audio_model, config)
+
     def build(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
-        losses = transfer_losses(style_path, audio_model, config, size)
+        losses = transfer_losses(style_path, audio_model, config, size, features)
         return -weighted_loss(losses, config), losses
 
     goal = Goal("style_loss", rises=False, reverts=config.init == "content")
@@ -322,6 +325,24 @@ def style_tile_optimizer(
     return build_tile_optimizer(
         audio_model, config, Objectives(build, goal), resampled, init, timelines=timelines
     )
+
+
+def _reduced(
+    audio_model: AudioModel, config: TransferConfig
+) -> tuple[AudioModel, dict[str, int] | None]:
+    """Return an audio model with the same losses and fewer features, and the original numbers.
+
+    A rotation of the features changes neither the distances of their Gram matrices nor those of
+    their values, but it changes Gram matrices over time.
+    """
+    layer = audio_model.model.layers[-1]
+    if config.gram != "channels" or layer.name not in config.style_layers:
+        return audio_model, None
+    model = reduce_features(audio_model.model)
+    reduced = FeatureNetwork(
+        model, audio_model.frontend, audio_model.sample_rate, audio_model.clip_samples
+    )
+    return reduced, {layer.name: layer.output.shape[-1]}
 
 
 def build_audio_model(config: TransferConfig, run: Run | None) -> AudioModel:

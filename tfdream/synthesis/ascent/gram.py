@@ -197,7 +197,12 @@ def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
 
 
 def style(
-    layer: str, weight: float, target: GramMatrix, over: Over, normalization: GramNormalization
+    layer: str,
+    weight: float,
+    target: GramMatrix,
+    over: Over,
+    normalization: GramNormalization,
+    features: int | None = None,
 ) -> Objective:
     """Return the distance of a layer's Gram matrix from a target, as an objective to negate.
 
@@ -210,6 +215,7 @@ def style(
         are sums over n_h·n_w positions (here means, so that lengths may differ); ``mse`` for λ
         times the mean square of the difference of Gram matrices, each over its positions;
         ``normalized_mse`` for the same with each matrix over its features and positions.
+      features: number of features in these formulas; by default that of the layer.
 
     Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style", equations 3 to 5; "On
     the Generation of Music", section 4; "Music generation using style transfer", baseline CNN.
@@ -217,9 +223,9 @@ def style(
 
     def value(activations: Activations, targets: Targets) -> tf.Tensor:
         rows = flatten(activations[layer], over)
-        features = rows.shape[2]
-        scales = {"gatys": (2 * features) ** -2, "mse": features**-2}
-        scale = scales.get(normalization, features**-4)
+        count = features or rows.shape[2]
+        scales = {"gatys": (2 * count) ** -2, "mse": count**-2}
+        scale = scales.get(normalization, count**-4)
         return weight * scale * target.distance(rows)
 
     return Objective(f"{weight:g}*style({layer})", frozenset({layer}), value)

@@ -1,5 +1,6 @@
 """The losses of transfers by gradients, and their weighted sum."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -16,16 +17,32 @@ from tfdream.synthesis.audio_model import AudioModel
 
 
 def transfer_losses(
-    style_path: str | Path, audio_model: AudioModel, config: TransferConfig, size: Size | None
+    style_path: str | Path,
+    audio_model: AudioModel,
+    config: TransferConfig,
+    size: Size | None,
+    features: Mapping[str, int] | None = None,
 ) -> dict[str, Objective]:
     """Return the losses by name.
 
     They are those of the style's Gram matrices, of the content if it has layers, of the style's
     statistics, and of what is kept.
+
+    Args:
+      style_path: any audio file.
+      audio_model: network and frontend.
+      config: layers, weights and statistics.
+      size: size of an octave, to which the view is resized; None for the view as it is.
+      features: number of features of the style layers in the published network, if `audio_model`
+        has an equivalent one with fewer features.
     """
     grams = extract_grams(style_path, audio_model, config, size)
+    published = features or {}
     styles = [
-        style(layer, weight, grams[layer], config.gram, config.gram_normalization)
+        style(
+            *(layer, weight, grams[layer], config.gram, config.gram_normalization),
+            published.get(layer),
+        )
         for layer, weight in config.style_layers.items()
     ]
     losses = {"style_loss": total(styles)}
