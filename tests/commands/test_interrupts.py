@@ -187,3 +187,21 @@ def test_ctrl_c_is_reported_with_exit_code_130(source, tmp_path, monkeypatch):
     result = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
     assert result.exit_code == 130
     assert result.stderr == "Interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143), (SystemExit(2), None)]
+)
+def test_an_error_that_a_stop_caused_is_a_stop(source, tmp_path, monkeypatch, stop, status):
+    """As where Python creates a class: an exception in `__set_name__` becomes a RuntimeError."""
+
+    def interrupt(*_):
+        raise RuntimeError("Error calling __set_name__") from stop
+
+    monkeypatch.setattr("tfdream.datasets.preparation.prepare.prepare", interrupt)
+    arguments = ("prepare", source, tmp_path / "new", "--config", "lil_data")
+    call = invoke(*arguments)
+    if status is None:
+        assert isinstance(call.exception, RuntimeError)
+    else:
+        assert call.exit_code == status

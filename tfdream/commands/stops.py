@@ -21,7 +21,8 @@ def exit_on_stop() -> Iterator[None]:
     """Clean up after SIGTERM, as after Ctrl-C; repeat a signal whose exception is lost.
 
     Python handles a signal wherever the main thread is. In a finalizer or a callback of the garbage
-    collector, it prints the exception of the handler and continues.
+    collector, it prints the exception of the handler and continues. Where it creates a class, it
+    raises another exception because of that of the handler.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
@@ -31,13 +32,10 @@ def exit_on_stop() -> Iterator[None]:
 
     def repeat(lost: "sys.UnraisableHookArgs") -> None:
         error = lost.exc_value
-        if isinstance(error, KeyboardInterrupt):
-            number = signal.SIGINT
-        elif isinstance(error, SystemExit) and error.code == TERMINATED:
-            number = signal.SIGTERM
-        else:
+        if error is None or not _is_stop(error):
             hook(lost)
             return
+        number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
         timer = threading.Timer(_REPEAT_SECONDS, os.kill, (os.getpid(), number))
         timer.daemon = True
         timer.start()
@@ -45,9 +43,27 @@ def exit_on_stop() -> Iterator[None]:
     sys.unraisablehook = repeat
     try:
         yield
+    except Exception as error:
+        stop = _stop_behind(error)
+        if stop is None:
+            raise
+        raise stop from None
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, handler)
+
+
+def _stop_behind(error: BaseException) -> BaseException | None:
+    """Return the exception of Ctrl-C or SIGTERM that an error was raised from or during."""
+    cause: BaseException | None = error
+    while cause is not None and not _is_stop(cause):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _is_stop(error: BaseException) -> bool:
+    is_exit = isinstance(error, SystemExit) and error.code == TERMINATED
+    return is_exit or isinstance(error, KeyboardInterrupt)
 
 
 @contextmanager

@@ -188,7 +188,7 @@ def faults_of(command: Command, seconds: float, number: signal.Signals) -> Itera
                 return
         errors = process.errors()
         if "Traceback" in errors:
-            yield f"prints a traceback: {errors[-300:]}"
+            yield f"prints a traceback: {errors[-3000:]}"
     finally:
         process.close()
     folder = command.output.parent
