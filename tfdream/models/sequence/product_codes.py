@@ -159,13 +159,22 @@ class ProductCodes(SequenceModel):
         return self._lookup(codes) / self.deviation
 
     def nll(self, activations: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        # Projected for each entry of the codebooks: there are fewer entries than codes.
+        # Projected for each entry of the codebooks: there are fewer entries than codes. The axis of
+        # the integers is the first one, so that their products need no transposition.
         projected = self._flat(self.prefix(self.codebooks / self.deviation))
-        before = tf.cumsum(tf.gather(projected, self._rows(codes)), axis=-2, exclusive=True)
-        hidden = tf.nn.relu(self.context(activations)[..., tf.newaxis, :] + before + self.offsets)
-        logits = tf.einsum("btnw,nwe->btne", hidden, tf.cast(self.logit_kernels, hidden.dtype))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, tf.cast(logits, tf.float32))
-        return tf.reduce_mean(losses, axis=-1)
+        by_number = tf.transpose(codes, [2, 0, 1])
+        hidden = self.context(activations)
+        activated = []
+        for number in range(self.numbers):
+            activated.append(tf.nn.relu(hidden + self.offsets[number]))
+            hidden += tf.gather(projected, by_number[number] + number * self.entries)
+        logits = tf.einsum(
+            "nbtw,nwe->nbte", tf.stack(activated), tf.cast(self.logit_kernels, hidden.dtype)
+        )
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            by_number, tf.cast(logits, tf.float32)
+        )
+        return tf.reduce_mean(losses, axis=0)
 
     def sample(self, activations: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         hidden = self.context(activations)
