@@ -21,21 +21,32 @@ def exit_on_stop() -> Iterator[None]:
     """Clean up after SIGTERM, as after Ctrl-C; repeat a signal whose exception is lost.
 
     Python handles a signal wherever the main thread is. In a finalizer or a callback of the garbage
-    collector, it prints the exception of the handler and continues. Where it creates a class, it
-    raises another exception because of that of the handler.
+    collector, it prints the exception of the handler and continues. Where it creates a class, or an
+    extension calls it, another exception is raised instead.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
         return
-    handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    received: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        received.append(number)
+        raise _stop(number)
+
+    handlers = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) != signal.SIG_IGN  # a shell ignores Ctrl-C in the background
+    }
     hook = sys.unraisablehook
 
     def repeat(lost: "sys.UnraisableHookArgs") -> None:
         error = lost.exc_value
-        if error is None or not _is_stop(error):
+        is_exit = isinstance(error, SystemExit) and error.code == TERMINATED
+        if not is_exit and not isinstance(error, KeyboardInterrupt):
             hook(lost)
             return
-        number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
+        number = signal.SIGTERM if is_exit else signal.SIGINT
         timer = threading.Timer(_REPEAT_SECONDS, os.kill, (os.getpid(), number))
         timer.daemon = True
         timer.start()
@@ -43,27 +54,18 @@ def exit_on_stop() -> Iterator[None]:
     sys.unraisablehook = repeat
     try:
         yield
-    except Exception as error:
-        stop = _stop_behind(error)
-        if stop is None:
-            raise
-        raise stop from None
+    except Exception:
+        if received:
+            raise _stop(received[-1]) from None
+        raise
     finally:
         sys.unraisablehook = hook
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def _stop_behind(error: BaseException) -> BaseException | None:
-    """Return the exception of Ctrl-C or SIGTERM that an error was raised from or during."""
-    cause: BaseException | None = error
-    while cause is not None and not _is_stop(cause):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
-def _is_stop(error: BaseException) -> bool:
-    is_exit = isinstance(error, SystemExit) and error.code == TERMINATED
-    return is_exit or isinstance(error, KeyboardInterrupt)
+def _stop(number: int) -> BaseException:
+    return SystemExit(TERMINATED) if number == signal.SIGTERM else KeyboardInterrupt()
 
 
 @contextmanager
