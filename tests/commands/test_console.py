@@ -159,18 +159,29 @@ def test_sigterm_cleans_up(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+FINALIZER = "class Stopped:\n    def __del__(self):\n        signal.raise_signal(number)\n"
+# PyErr_Print of an extension calls the hook.
+PRINTER = (
+    "def Stopped():\n"
+    "    try:\n"
+    "        signal.raise_signal(number)\n"
+    "    except BaseException:\n"
+    "        sys.excepthook(SystemError, SystemError('exception set'), None)\n"
+)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_a_finalizer_ends_the_command(number):
-    """Python prints and ignores exceptions of finalizers."""
+@pytest.mark.parametrize("code", [FINALIZER, PRINTER])
+def test_a_signal_whose_exception_is_lost_ends_the_command(number, code):
+    """Python prints and ignores exceptions of finalizers, and extensions those of callbacks."""
     script = (
-        "import os, signal\n"
+        "import os, signal, sys\n"
         "from tfdream.commands.console import command\n"
-        "class Finalized:\n"
-        "    def __del__(self):\n"
-        f"        signal.raise_signal({int(number)})\n"
+        f"number = {int(number)}\n"
+        f"{code}"
         "@command('wait')\n"
         "def wait():\n"
-        "    Finalized()\n"
+        "    Stopped()\n"
         "    signal.pause()\n"
         # A shell starts jobs in the background with SIGINT ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 # Exit statuses of programs that are ended by Ctrl-C, or by a service manager.
 INTERRUPTED = 128 + signal.SIGINT
@@ -21,8 +22,8 @@ def exit_on_stop() -> Iterator[None]:
     """Clean up after SIGTERM, as after Ctrl-C; repeat a signal whose exception is lost.
 
     Python handles a signal wherever the main thread is. In a finalizer or a callback of the garbage
-    collector, it prints the exception of the handler and continues. Where it creates a class, or an
-    extension calls it, another exception is raised instead.
+    collector, it prints the exception of the handler and continues, and so do some extensions.
+    Where Python creates a class, or an extension calls it, another exception is raised instead.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
@@ -38,20 +39,26 @@ def exit_on_stop() -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM)
         if signal.getsignal(number) != signal.SIG_IGN  # a shell ignores Ctrl-C in the background
     }
-    hook = sys.unraisablehook
+    hooks = sys.unraisablehook, sys.excepthook
 
-    def repeat(lost: "sys.UnraisableHookArgs") -> None:
+    def repeat_lost(lost: "sys.UnraisableHookArgs") -> None:
         error = lost.exc_value
         is_exit = isinstance(error, SystemExit) and error.code == TERMINATED
-        if not is_exit and not isinstance(error, KeyboardInterrupt):
-            hook(lost)
-            return
-        number = signal.SIGTERM if is_exit else signal.SIGINT
-        timer = threading.Timer(_REPEAT_SECONDS, os.kill, (os.getpid(), number))
-        timer.daemon = True
-        timer.start()
+        if is_exit or isinstance(error, KeyboardInterrupt):
+            _repeat(signal.SIGTERM if is_exit else signal.SIGINT)
+        else:
+            hooks[0](lost)
 
-    sys.unraisablehook = repeat
+    def repeat_printed(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        # Called by extensions that print the error of a callback and continue.
+        if received:
+            _repeat(received[-1])
+        else:
+            hooks[1](kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = repeat_lost, repeat_printed
     try:
         yield
     except Exception:
@@ -59,9 +66,16 @@ def exit_on_stop() -> Iterator[None]:
             raise _stop(received[-1]) from None
         raise
     finally:
-        sys.unraisablehook = hook
+        sys.unraisablehook, sys.excepthook = hooks
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _repeat(number: int) -> None:
+    """Send a signal to this process again, soon."""
+    timer = threading.Timer(_REPEAT_SECONDS, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
 
 
 def _stop(number: int) -> BaseException:
