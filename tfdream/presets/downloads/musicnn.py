@@ -12,15 +12,7 @@ SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 
 
 def convert(file: Path, folder: Path) -> None:
-    """Write the run folders of the four networks into `folder`.
-
-    Args:
-      file: the wheel.
-      folder: an existing folder.
-
-    Raises:
-      ModelError: if the wheel is damaged, or lacks a file or a variable.
-    """
+    """Write the run folders of the four networks; see `tfdream.presets.musicnn.convert`."""
     from tfdream.presets import musicnn
 
     musicnn.convert(file, folder)
