@@ -124,6 +124,15 @@ def test_a_placed_module_is_an_augmentation(tmp_path):
             validate(settings, Experiment, "it")
 
 
+def test_stored_settings_can_be_read_again(kind):
+    """A run stores defaults, too, which pydantic does not validate where nothing is given."""
+    settings = {
+        "frontend": {"kind": "raw" if kind in OF_WAVEFORMS else "mel"},
+        "training": {"augmentation": [config(kind).model_dump(mode="json")]},
+    }
+    assert validate(settings, Experiment, "it").training.augmentation == (config(kind),)
+
+
 def test_shapes_and_types_do_not_change(kind):
     if kind in OF_WAVEFORMS:
         shapes = [waveforms(), waveforms(1, 1)]

@@ -16,7 +16,7 @@ class BandLimitConfig(ImageAugmentationConfig):
     probability: Annotated[Share, Field(gt=0)] = 0.5
     lowest: Annotated[Share, Field(gt=0)] = 0.6
     """Lowest limit, as a share of the frequency axis."""
-    highest: Share = 1.0
+    highest: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Highest limit."""
 
     @model_validator(mode="after")
