@@ -201,5 +201,24 @@ def test_an_error_that_a_stop_caused_is_a_stop(source, tmp_path, monkeypatch, nu
             raise RuntimeError("Error calling __set_name__") from None
 
     monkeypatch.setattr("tfdream.datasets.preparation.prepare.prepare", wrap)
-    call = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    # A shell starts jobs in the background with SIGINT ignored.
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        call = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    finally:
+        signal.signal(number, before)
     assert call.exit_code == status
+
+
+@MAIN_THREAD
+def test_an_ignored_signal_stays_ignored(source, tmp_path, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(
+        "tfdream.datasets.preparation.prepare.prepare",
+        lambda *_: signal.raise_signal(signal.SIGINT) or {},
+    )
+    try:
+        call = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert call.exit_code == 0
