@@ -36,6 +36,15 @@ class ClusterError(TfdreamError):
     """Raised when a machine of distributed training is missing or has different arguments."""
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of another library's error without line breaks.
+
+    >>> one_line(ValueError("the file\\n  is damaged"))
+    'the file is damaged'
+    """
+    return " ".join(str(error).split())
+
+
 def did_you_mean(name: str, available: Iterable[str]) -> str:
     """Return the part of a message that suggests the most similar name; empty if none is similar.
 

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from tfdream.config import Config, PrepareConfig, validate
 from tfdream.datasets import records
 from tfdream.datasets.records import check_codec
-from tfdream.errors import ConfigError, DatasetError
+from tfdream.errors import ConfigError, DatasetError, one_line
 from tfdream.io import documents
 from tfdream.io.atomic import check_format
 from tfdream.io.checksums import file_sha256
@@ -282,7 +282,7 @@ def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
         try:
             count = sum(1 for _ in clips)
         except _READ_ERRORS as error:
-            reason = " ".join(str(error).split()).rpartition("}} ")[2]
+            reason = one_line(error).rpartition("}} ")[2]
             yield shard, f"has records that cannot be decoded ({reason})"
         else:
             if count != shard.clips:

@@ -19,7 +19,7 @@ from tensorflow.data.experimental import service as tf_service
 from tfdream.config import PrepareConfig
 from tfdream.datasets import records
 from tfdream.datasets.partition import ReplicaSlice
-from tfdream.errors import ClusterError, ConfigError
+from tfdream.errors import ClusterError, ConfigError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -233,7 +233,7 @@ def _start(start: Callable[[], Server], port: int) -> Server:
     try:
         return start()
     except (tf.errors.OpError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ConfigError(f"port {port} is not available ({reason}); use another --port") from None
 
 

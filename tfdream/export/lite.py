@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.export import saved_model
 from tfdream.export.base import Exported, Inputs, compare
 from tfdream.io.descriptors import redirected
@@ -70,7 +70,7 @@ def measure(exported: Exported, path: Path) -> float:
     try:
         return compare(exported, compute)
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(
             f"the interpreter of TensorFlow Lite cannot run the network ({reason}); it computes "
             f"Fourier transforms of powers of two only: train with such an n_fft, or {_REMEDY}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.export.base import Exported, Inputs, compare
 
 TOLERANCE = 1e-5
@@ -94,7 +94,7 @@ def measure(exported: Exported, path: Path) -> float:
 
         return compare(exported, compute)
     except RuntimeError as error:  # the base of most errors of ONNX Runtime
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(f"ONNX Runtime cannot run the network: {reason}") from None
 
 

@@ -20,6 +20,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tfdream.errors import one_line
+
 MAX_BYTES = 1 << 30
 """Limit for an unpacked npz. A spectrogram of ten minutes at 192 kHz takes half of it."""
 MAX_OBJECTS = 100_000
@@ -193,7 +195,7 @@ def _value_errors() -> Iterator[None]:
         yield
     # zipfile raises these for damaged archives, encryption and unsupported methods.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error) as error:
-        raise ValueError(" ".join(str(error).split()) or "it is truncated") from None
+        raise ValueError(one_line(error) or "it is truncated") from None
     except (OverflowError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({' '.join(str(error).split())})") from None
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tfdream.errors import one_line
+
 MAX_BYTES = 1 << 28
 """Size limit of JSON. The description of a dataset of a million tracks takes half of it."""
 MAX_YAML_BYTES = 1 << 18
@@ -77,7 +79,7 @@ def parse_yaml(text: str) -> Any:
         content = yaml.load(text, _Loader)
         _check_unicode(text, content)
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(one_line(error)) from None
     # PyYAML raises these for values such as !!int '' and !!timestamp with a large offset.
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"a value does not fit its tag ({' '.join(str(error).split())})") from None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pooch
 import requests
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.io.progress import ProgressFn, no_progress
 
 
@@ -33,7 +33,7 @@ def fetch(url: str, sha256: str, path: str | Path, progress: ProgressFn = no_pro
         pooch.retrieve(url, f"sha256:{sha256.lower()}", path.name, path.parent, None, downloader)
     # requests raises the first for connections, pooch the second for another hash.
     except (requests.RequestException, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(
             f"'{url}' cannot be downloaded ({reason}); download it by other means and use --from"
         ) from None

@@ -4,6 +4,8 @@ import errno
 import os
 import sys
 
+from tfdream.errors import one_line
+
 _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -25,7 +27,7 @@ def describe(error: Exception) -> str:
     >>> describe(PermissionError(errno.EACCES, "", "song.wav"))
     "'song.wav': Permission denied"
     """
-    reason = " ".join(str(error).split())
+    reason = one_line(error)
     if not isinstance(error, OSError):
         reason = reason.rpartition("}} ")[2]  # after the name of a graph node
         return (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.presets import safetensors
 from tfdream.runs.info import INFO_FILE, WEIGHTS_FILE
 
@@ -62,7 +62,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 if member is not None:
                     (folder / _file_name(name)).write_bytes(_read(member, size))
     except _DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise ModelError(f"'{archive}' cannot be unpacked: {reason}") from None
 
 

@@ -24,7 +24,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from tfdream.config import Experiment, ModelConfig, PrepareConfig, StftSpec
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.io import archives
 from tfdream.models import classifiers
 from tfdream.presets.card import ModelCard, TrainingData
@@ -163,7 +163,7 @@ def convert(file: Path, folder: Path) -> None:
         try:
             labels, model = _read(file, network)
         except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ModelError(
                 f"'{file}' is not the wheel of musicnn 0.1.0, or damaged ({network.member}: "
                 f"{reason}); download it again"

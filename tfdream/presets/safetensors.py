@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.io.archives import MAX_DEPTH, MAX_OBJECTS, check_hdf5, reserve_hdf5
 from tfdream.presets import card
 from tfdream.runs.info import CONFIG_FILE, INFO_FILE, WEIGHTS_FILE
@@ -64,7 +64,7 @@ def read_weights(path: str | Path) -> dict[str, NDArray[Any]]:
         with h5py.File(path, "r") as file:
             file.visititems(read)
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(f"'{path}' cannot be read: {reason}") from None
     return arrays
 
@@ -100,7 +100,7 @@ def unpack(path: str | Path, folder: str | Path) -> None:
     try:
         metadata, tensors = _read(path)
     except (SafetensorError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(f"'{path}' cannot be imported: {reason}") from None
     for name in TEXTS:
         if name in metadata:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tensorboard import program
 
 from tfdream import audio
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, one_line
 from tfdream.io.atomic import check_output
 from tfdream.reports.result import ResultSet, flatten
 
@@ -107,7 +107,7 @@ def serve(folder: str | Path, host: str, port: int) -> str:
     try:
         url: str = server.launch()
     except (program.TensorBoardServerException, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ConfigError(f"TensorBoard cannot start: {reason}; use another --port") from None
     return url
 

@@ -20,7 +20,7 @@ from tfdream.config import (
     validate,
     validate_experiment,
 )
-from tfdream.errors import ConfigError, ModelError, did_you_mean
+from tfdream.errors import ConfigError, ModelError, did_you_mean, one_line
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
 from tfdream.io.checksums import file_sha256
@@ -192,7 +192,7 @@ class RunFolder:
         try:
             weights.load(model, self.weights_path)
         except weights.UNREADABLE as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ModelError(f"'{self.weights_path}' cannot be loaded: {reason}") from None
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             raise ModelError(

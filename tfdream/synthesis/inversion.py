@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfdream import audio
 from tfdream.config import AnyFrontend, BaseExperiment, FrontendConfig, PhaseConfig, describe
 from tfdream.config.base import SampleRate
-from tfdream.errors import AudioError, ConfigError
+from tfdream.errors import AudioError, ConfigError, one_line
 from tfdream.io import archives, documents
 from tfdream.io.atomic import check_output_file, write_bytes
 from tfdream.signal import frontends
@@ -153,7 +153,7 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, ImageMetad
     except ValidationError as error:
         raise ConfigError(f"'{spectrogram}': {describe(error)}") from None
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ConfigError(
             f"'{spectrogram}' is not a spectrogram file of tfdream analyse: {reason}"
         ) from None

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from tfdream.datasets.preparation import cutting, shards
 from tfdream.datasets.preparation.journal import Journal
 from tfdream.datasets.preparation.shards import PlannedShard, ShardContext
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, one_line
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Beam:
         try:
             create_runner(self.runner)
         except (ValueError, ImportError, AttributeError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ConfigError(f"--runner {self.runner} is not available: {reason}") from None
 
     def write(

@@ -11,7 +11,7 @@ import keras
 import pooch
 from keras import layers
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.io import archives
 
 logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def load(
             error.__context__, OSError
         ):
             raise
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ModelError(
             f"weights '{weights}' cannot be loaded ({reason}); {remedy}, or use weights=random"
         ) from None
