@@ -161,13 +161,13 @@ class ProductCodes(SequenceModel):
     def nll(self, activations: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
         # Projected for each entry of the codebooks: there are fewer entries than codes. The axis of
         # the integers is the first one, so that their products need no transposition.
-        projected = self._flat(self.prefix(self.codebooks / self.deviation))
+        projected = tf.unstack(self.prefix(self.codebooks / self.deviation))
         by_number = tf.transpose(codes, [2, 0, 1])
         hidden = self.context(activations)
         activated = []
-        for number in range(self.numbers):
+        for number, entries in enumerate(projected):
             activated.append(tf.nn.relu(hidden + self.offsets[number]))
-            hidden += tf.gather(projected, by_number[number] + number * self.entries)
+            hidden += tf.gather(entries, by_number[number])
         logits = tf.einsum(
             "nbtw,nwe->nbte", tf.stack(activated), tf.cast(self.logit_kernels, hidden.dtype)
         )
