@@ -91,30 +91,29 @@ def test_the_import_reader_works():
     assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 
+def modules_loaded_by(statements):
+    """Return the names of all modules after statements in a new process."""
+    script = f"import sys; {statements}; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
 def test_the_command_line_imports_no_heavy_libraries():
-    script = "import sys, tfdream.cli; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
-    ).stdout.split()
+    loaded = modules_loaded_by("import tfdream.cli")
     heavy = {"tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "pydantic"}
-    assert not heavy & set(loaded)
+    assert not heavy & loaded
 
 
 def test_settings_import_no_tensorflow():
     """Worker processes of `prepare` unpickle settings; they must start fast."""
-    script = "import sys, tfdream.config, tfdream.datasets.preparation.cutting; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
-    ).stdout.split()
-    assert not {"tensorflow", "keras"} & set(loaded)
+    loaded = modules_loaded_by("import tfdream.config, tfdream.datasets.preparation.cutting")
+    assert not {"tensorflow", "keras"} & loaded
 
 
 def test_a_list_of_presets_needs_no_networks():
-    script = "import sys; from tfdream import presets; presets.list_presets(); print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
-    ).stdout.split()
-    assert not {"tensorflow", "keras", "librosa"} & set(loaded)
+    loaded = modules_loaded_by("from tfdream import presets; presets.list_presets()")
+    assert not {"tensorflow", "keras", "librosa"} & loaded
 
 
 def test_every_package_and_data_file_is_installed():

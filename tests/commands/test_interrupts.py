@@ -40,6 +40,16 @@ def ctrl_c(monkeypatch):
     monkeypatch.setattr("tfdream.commands.jobs.progress_bar", bar)
 
 
+@contextmanager
+def handler(number, function):
+    """Handle a signal by a function inside the block."""
+    before = signal.signal(number, function)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def interrupted(*arguments):
     """Run a command that is stopped and return its JSON object."""
     call = invoke(*arguments, "--json")
@@ -202,23 +212,17 @@ def test_an_error_that_a_stop_caused_is_a_stop(source, tmp_path, monkeypatch, nu
 
     monkeypatch.setattr("tfdream.datasets.preparation.prepare.prepare", wrap)
     # A shell starts jobs in the background with SIGINT ignored.
-    before = signal.signal(number, signal.default_int_handler)
-    try:
+    with handler(number, signal.default_int_handler):
         call = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
-    finally:
-        signal.signal(number, before)
     assert call.exit_code == status
 
 
 @MAIN_THREAD
 def test_an_ignored_signal_stays_ignored(source, tmp_path, monkeypatch):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     monkeypatch.setattr(
         "tfdream.datasets.preparation.prepare.prepare",
         lambda *_: signal.raise_signal(signal.SIGINT) or {},
     )
-    try:
+    with handler(signal.SIGINT, signal.SIG_IGN):
         call = invoke("prepare", source, tmp_path / "new", "--config", "lil_data")
-    finally:
-        signal.signal(signal.SIGINT, before)
     assert call.exit_code == 0

@@ -21,6 +21,7 @@ from typing import Any
 import click
 import numpy as np
 import soundfile
+from corpora import recordings
 from numpy.typing import NDArray
 from scipy import signal
 from scipy.ndimage import gaussian_filter
@@ -63,8 +64,8 @@ COLUMNS = {
 
 def songs_in(folder: Path, count: int) -> list[Path]:
     """Return songs of a folder, one from each sub-folder in turn."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in audio.EXTENSIONS)
-    by_folder = [list(group) for _, group in itertools.groupby(paths, lambda path: path.parent)]
+    grouped = itertools.groupby(recordings(folder), lambda path: path.parent)
+    by_folder = [list(group) for _, group in grouped]
     rounds = itertools.zip_longest(*(spread(group, count) for group in by_folder))
     return [path for path in itertools.chain(*rounds) if path is not None][:count]
 

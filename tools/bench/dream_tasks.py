@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 import numpy as np
 import soundfile
+from corpora import recordings
 from tables import PATH
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "presets"))
@@ -32,7 +33,6 @@ from timbre import score
 from transfer_pairs import pairs, scores
 from transfer_pairs.soundfont import DEFAULT_SOUNDFONT, render
 
-from tfdream import audio
 from tfdream.datasets.sources.csv import MANIFEST
 
 FAMILIES = (
@@ -41,6 +41,7 @@ FAMILIES = (
 )
 """Families of eight General MIDI programs each."""
 DRUMS = "drums"
+LABELS = (*FAMILIES, DRUMS)
 
 
 @click.group()
@@ -53,7 +54,7 @@ def main() -> None:
 def collections(tracks: Path) -> None:
     """Label the tracks of genres.py by their collection: TRACKS/collections.csv."""
     rows = []
-    for path in find(tracks):
+    for path in recordings(tracks):
         package, name = path.name.split("_", 1)
         matching = (
             index
@@ -73,7 +74,7 @@ def tags(tracks: Path, teacher: str, least: int) -> None:
     from tfdream.evaluation.classification import predict
     from tfdream.runs import Run
 
-    result = predict(Run.open(teacher), find(tracks))
+    result = predict(Run.open(teacher), recordings(tracks))
     rows = [(Path(file["path"]), file["label"]) for file in result["files"]]
     counts = Counter(tag for _, tag in rows)
     write(tracks / "tags.csv", [(path, tag) for path, tag in rows if counts[tag] >= least])
@@ -86,8 +87,7 @@ def tags(tracks: Path, teacher: str, least: int) -> None:
 @click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
 def instruments(folder: Path, count: int, seed: int, processes: int) -> None:
     """Render scores of 8 s by each family of instruments: FOLDER/<family>/*.flac."""
-    labels = (*FAMILIES, DRUMS)
-    jobs = [(label, index) for label in labels for index in range(count)]
+    jobs = [(label, index) for label in LABELS for index in range(count)]
     with ProcessPoolExecutor(processes) as pool:
         paths = list(pool.map(partial(write_recording, folder, seed), *zip(*jobs, strict=True)))
     write(folder / MANIFEST, zip(paths, (label for label, _ in jobs), strict=True))
@@ -98,7 +98,7 @@ def write_recording(folder: Path, seed: int, label: str, index: int) -> Path:
     path = folder / label / f"{index:03d}.flac"
     if path.exists():
         return path
-    family = (*FAMILIES, DRUMS).index(label)
+    family = LABELS.index(label)
     rng = np.random.default_rng([seed, family, index])
     drums = label == DRUMS
     programs = [*pairs.KITS["tuning"], *pairs.KITS["held-out"]] if drums else range(8)
@@ -108,11 +108,6 @@ def write_recording(folder: Path, seed: int, label: str, index: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, wave / max(1.0, np.abs(wave).max()), scores.SAMPLE_RATE, "PCM_16")
     return path
-
-
-def find(tracks: Path) -> list[Path]:
-    """Return the recordings below a folder."""
-    return sorted(path for path in tracks.rglob("*") if path.suffix.lower() in audio.EXTENSIONS)
 
 
 def write(manifest: Path, rows: Iterable[tuple[Path, str]]) -> None:

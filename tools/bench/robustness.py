@@ -12,6 +12,7 @@ of the clips that it held out, so that only the recordings differ.
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ import click
 import librosa
 import numpy as np
 import soundfile
+from corpora import recordings
 from tables import PATH, print_table
 
 from tfdream import audio
@@ -29,7 +31,7 @@ from tfdream.runs import Run
 
 LOW_RATE = 8000
 KBITS = (64, 32)
-COPIES = ("original", "8 kHz", *(f"mp3, {kbits} kbit/s" for kbits in KBITS))
+ORIGINAL = "original"
 
 
 def write_low_rate(samples: audio.Samples, rate: int, path: Path) -> None:
@@ -51,21 +53,24 @@ def write_mp3(samples: audio.Samples, rate: int, path: Path, kbits: int) -> None
             container.mux(packet)
 
 
+COPIES = {
+    "8 kHz": write_low_rate,
+    **{f"mp3, {kbits} kbit per s": partial(write_mp3, kbits=kbits) for kbits in KBITS},
+}
+"""Names of the kinds of copies, and functions of samples, sample rate and path that write one."""
+
+
 def write_copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name and the folder of each kind of copies; those that exist are kept."""
-    yield COPIES[0], source
-    for name in COPIES[1:]:
-        target = folder / name.replace("/", " per ")
+    yield ORIGINAL, source
+    for name, write in COPIES.items():
+        target = folder / name
         if not (target / "complete").exists():
-            for path in sorted(p for p in source.rglob("*") if p.suffix in audio.EXTENSIONS):
+            for path in recordings(source):
                 copy = target / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                samples, rate = audio.read(path)
                 # The manifest has the names of the originals; the content shows the format.
-                if name == "8 kHz":
-                    write_low_rate(samples, rate, copy)
-                else:
-                    write_mp3(samples, rate, copy, KBITS[COPIES.index(name) - 2])
+                write(*audio.read(path), copy)
             if (source / MANIFEST).exists():
                 shutil.copyfile(source / MANIFEST, target / MANIFEST)
             (target / "complete").touch()
@@ -79,19 +84,19 @@ def write_copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 def main(source: Path, copies: Path, cross_validations: tuple[Path, ...]) -> None:
     """Print a Markdown table of clip accuracies."""
     rows = {path: [path.name] for path in cross_validations}
-    for name, recordings in write_copies(source, copies):
-        dataset = copies / "datasets" / name.replace("/", " per ")
+    for name, folder in write_copies(source, copies):
+        dataset = copies / "datasets" / name
         for path, row in rows.items():
             runs = [Run.open(fold) for fold in sorted(path.glob("fold*"))]
             if not (dataset / "dataset.json").exists():
-                prepare(recordings, dataset, runs[0].config.prepare, PrepareOptions())
+                prepare(folder, dataset, runs[0].config.prepare, PrepareOptions())
             correct = total = 0
             for run in runs:
                 result = evaluate(run, dataset, [run.info.test_fold])
                 correct += result["clip_accuracy"] * result["clips"]
                 total += result["clips"]
             row.append(f"{correct / total:.1%}")
-    print_table(("cross-validation", *COPIES), rows.values(), words=1)
+    print_table(("cross-validation", ORIGINAL, *COPIES), rows.values(), words=1)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,7 @@ from tfdream.models.parts.filterbank import LogEnergy, UnitLevel
 
 Operation = Callable[..., torch.Tensor]
 
-_ACTIVATIONS: dict[str, Operation] = {
-    "linear": lambda x: x,
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-}
+_ACTIVATIONS = {"linear": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class TorchClassifier(nn.Module):
@@ -130,7 +125,7 @@ def _convolution(layer: keras.layers.Conv1D | keras.layers.Conv2D) -> nn.Module:
     module.weight.data = torch.from_numpy(kernel.transpose(order).copy())
     if layer.use_bias:
         module.bias.data = torch.from_numpy(layer.bias.numpy())
-    return nn.Sequential(*before, module, *_activation(layer))
+    return nn.Sequential(*before, module, _activation(layer))
 
 
 def _dense(layer: keras.layers.Dense) -> nn.Module:
@@ -138,12 +133,11 @@ def _dense(layer: keras.layers.Dense) -> nn.Module:
     module = nn.Linear(*kernel.shape)
     module.weight.data = torch.from_numpy(kernel.T.copy())
     module.bias.data = torch.from_numpy(layer.bias.numpy())
-    return nn.Sequential(module, *_activation(layer))
+    return nn.Sequential(module, _activation(layer))
 
 
-def _activation(layer: keras.Layer) -> list[nn.Module]:
-    name = layer.activation.__name__
-    return {"linear": [], "relu": [nn.ReLU()], "tanh": [nn.Tanh()]}[name]
+def _activation(layer: keras.Layer) -> nn.Module:
+    return _ACTIVATIONS[layer.activation.__name__]()
 
 
 def _batch_normalization(layer: keras.layers.BatchNormalization) -> nn.Module:
@@ -215,7 +209,7 @@ BUILDERS: dict[str, Callable[[Any], Operation]] = {
     "Rescaling": _rescaling,
     "ReLU": lambda layer: nn.ReLU(),
     "LeakyReLU": lambda layer: nn.LeakyReLU(layer.negative_slope),
-    "Activation": lambda layer: _ACTIVATIONS[layer.activation.__name__],
+    "Activation": _activation,
     "MaxPooling1D": _max_pooling,
     "MaxPooling2D": _max_pooling,
     "AveragePooling2D": lambda layer: nn.AvgPool2d(layer.pool_size, layer.strides),
