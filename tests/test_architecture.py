@@ -116,6 +116,13 @@ def test_a_list_of_presets_needs_no_networks():
     assert not {"tensorflow", "keras", "librosa"} & loaded
 
 
+def test_commands_import_keras_without_its_optional_packages():
+    shortened = "from tfdream.io.imports import shorten_keras; shorten_keras(); import keras"
+    assert not {"sklearn", "matplotlib"} & modules_loaded_by(shortened)
+    later = modules_loaded_by(f"{shortened}, matplotlib.pyplot, sklearn; keras.Input((1,))")
+    assert {"sklearn", "matplotlib.pyplot"} <= later
+
+
 def test_every_package_and_data_file_is_installed():
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")

@@ -27,6 +27,7 @@ from tfdream.commands import (
     training,
 )
 from tfdream.commands.console import OrderedGroup, shows_library_logs
+from tfdream.io.imports import shorten_keras
 
 
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,6 +47,7 @@ def main() -> None:
     """
     # Settings of other projects in the shell's environment must not change these.
     os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
+    shorten_keras()
     if not shows_library_logs():
         _silence_libraries()
 

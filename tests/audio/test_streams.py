@@ -24,6 +24,8 @@ def test_mid_is_the_mean_of_the_channels():
     assert middle.shape == (100, 1)
     np.testing.assert_allclose(middle[:, 0], samples.mean(axis=1), atol=1e-7)  # float32
     np.testing.assert_array_equal(join(audio.mid([samples[:, :1]])), samples[:, :1])
+    stereo = samples[:, :2]
+    np.testing.assert_array_equal(join(audio.mid([stereo])), stereo.mean(axis=1, keepdims=True))
 
 
 @given(seeds, lengths, block_lengths, st.sampled_from(RATES))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfdream.audio.decoders.base import Damage
 from tfdream.audio.files import Reader
-from tfdream.audio.streams import Samples
+from tfdream.audio.streams import Samples, mean_of_channels
 
 SILENCE = 1e-4
 """Signals with a smaller amplitude are silent: −80 dB, the range of most spectrogram images."""
@@ -57,7 +57,7 @@ class Examination:
             yield block
 
     def _add(self, block: Samples) -> None:
-        mid = block.mean(axis=1)
+        mid = mean_of_channels(block)
         magnitude = np.abs(block)
         full = (magnitude >= _FULL_SCALE) & (magnitude <= _ABOVE_FULL_SCALE)
         if full.any():  # flat tops; a single sample at full scale is not clipped

@@ -21,7 +21,23 @@ def mid(blocks: Iterable[Samples]) -> Iterator[Samples]:
     [[[0.5], [0.5]]]
     """
     for block in blocks:
-        yield block.mean(axis=1, keepdims=True)
+        yield mean_of_channels(block)[:, np.newaxis]
+
+
+def mean_of_channels(block: Samples) -> Samples:
+    """Average the channels of a block: `[samples, channels]` → `[samples]`.
+
+    NumPy's mean over a short axis takes ten times as long.
+
+    >>> mean_of_channels(np.array([[0.0, 1.0], [0.5, 0.5]]))
+    array([0.5, 0.5])
+    """
+    channels = block.shape[1]
+    total = block[:, 0]
+    for number in range(1, channels):
+        total = total + block[:, number]
+    mean: Samples = total / channels
+    return mean
 
 
 def resample(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:

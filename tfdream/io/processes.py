@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from tfdream.io.imports import shorten_keras
 from tfdream.io.progress import ProgressFn, no_progress
 
 P = ParamSpec("P")
@@ -53,6 +54,7 @@ def _run(target: Callable[..., None], arguments: tuple[object, ...]) -> None:
 def _initialize_worker(initialize: Callable[[], None] | None) -> None:
     """Ignore SIGINT, which the parent handles, and exit when the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    shorten_keras()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
