@@ -58,6 +58,7 @@ FEATURES = Tolerance(
     0.02, 1e-3, "random features from the same seed; only the steps amplify rounding"
 )
 SAMPLES = Tolerance(0.15, 0.05, "sampled frames change wholly where two probabilities are close")
+FORWARD = Tolerance(0.01, 1e-3, "one forward pass or a search without a trained network")
 
 
 class Measure(NamedTuple):
@@ -133,6 +134,14 @@ def measure(folder: Path) -> Reference:
         *("transfer", content, style, folder / "transfer.flac"),
         *("--config", "transfer/texture", "--set", "optimizer.steps=10"),
     )
+    spectra = "log_spectral_distance_db content_chroma_similarity onset_correlation"
+    for recipe in ("timbre", "musaic"):
+        result = folder / f"{recipe}.flac"
+        run(
+            *(f"transfer/{recipe}", FORWARD, "peak samples"),
+            *("transfer", content, style, result, "--config", f"transfer/{recipe}"),
+        )
+        run(f"transfer/{recipe}", FORWARD, spectra, "compare", content, result)
     short = ("--set", "prepare.clip_seconds=2.5", *folds)
     pair = folder / "pair"
     run(
@@ -149,6 +158,23 @@ def measure(folder: Path) -> Reference:
         *("translate", RANDOM, "peak samples"),
         *("translate", content, folder / "translation.flac", "--model", folder / "gan"),
     )
+    recommended = "recommended_translation"
+    run(
+        *(recommended, ROUNDING, "clips"),
+        *("prepare", songs / "manifest.csv", folder / "sides", "--config", recommended),
+        *("--workers", 1, *folds),
+    )
+    run(
+        *(recommended, RANDOM, "epochs"),
+        *("train", recommended, folder / "sides", folder / "translator", "--epochs", 2, *folds),
+        *("--set", "training.batch_size=4", "--set", "training.steps_per_epoch=5"),
+    )
+    result = folder / "recommended.flac"
+    run(
+        *(recommended, RANDOM, "peak samples"),
+        *("translate", content, result, "--model", folder / "translator"),
+    )
+    run(recommended, RANDOM, spectra, "compare", content, result)
     run(
         *("generate", RANDOM, "epochs"),
         *("train", "recommended_generator", dataset, folder / "generator", "--epochs", 2),
@@ -185,7 +211,7 @@ def read(page: Path = PAGE) -> dict[str, dict[tuple[str, str], float]]:
     """Return the stored values by stack, recipe and name."""
     stored: dict[str, dict[tuple[str, str], float]] = {}
     for name, section in _sections(page).items():
-        rows = re.findall(r"^\| (\w+) \| `([^`]+)` \| ([^ |]+) \|", section, re.MULTILINE)
+        rows = re.findall(r"^\| ([\w/]+) \| `([^`]+)` \| ([^ |]+) \|", section, re.MULTILINE)
         stored[name] = {(recipe, measure): float(value) for recipe, measure, value in rows}
     return stored
 
