@@ -19,6 +19,11 @@ PREFETCHED_BATCHES = 2
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 """Arguments of `tf.data.Dataset.map`: parallel, with results in order."""
 _FULL_SCALE = 32768.0
+_FEATURES = {
+    "audio": tf.io.FixedLenFeature([], tf.string),
+    "label": tf.io.FixedLenFeature([], tf.int64),
+    "track": tf.io.FixedLenFeature([], tf.string),
+}
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -96,17 +101,17 @@ def record_reader(paths: Sequence[Path], counts: Sequence[int]) -> Callable[[tf.
 
 
 def parse_batch(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
-    """Decode records string `[batch]`; see `parse`."""
-    clips: dict[str, tf.Tensor] = tf.map_fn(
-        lambda one: parse(one, config),
-        serialized,
-        fn_output_signature={
-            "waveform": tf.TensorSpec([config.clip_samples], tf.float32),
-            "label": tf.TensorSpec([], tf.int64),
-            "track": tf.TensorSpec([], tf.string),
-        },
-    )
-    return clips
+    """Decode records string `[batch]` in the graph; see `parse`."""
+    features = tf.io.parse_example(serialized, _FEATURES)
+    if config.codec == "pcm16":
+        pcm = decode(features["audio"], config)
+    else:
+        pcm = tf.map_fn(
+            lambda encoded: decode(encoded, config),
+            features["audio"],
+            fn_output_signature=tf.TensorSpec([config.clip_samples], tf.int16),
+        )
+    return _clip(pcm, features)
 
 
 def parse(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
@@ -115,31 +120,30 @@ def parse(serialized: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
     Returns:
       ``waveform`` float32 `[samples]` in [−1, 1), ``label`` int64 `[]` and ``track`` string `[]`.
     """
-    features = tf.io.parse_single_example(
-        serialized,
-        {
-            "audio": tf.io.FixedLenFeature([], tf.string),
-            "label": tf.io.FixedLenFeature([], tf.int64),
-            "track": tf.io.FixedLenFeature([], tf.string),
-        },
-    )
-    pcm = decode(features["audio"], config)
-    return {
-        "waveform": tf.cast(pcm, tf.float32) / _FULL_SCALE,
-        "label": features["label"],
-        "track": features["track"],
-    }
+    features = tf.io.parse_single_example(serialized, _FEATURES)
+    return _clip(decode(features["audio"], config), features)
 
 
 def decode(encoded: tf.Tensor, config: PrepareConfig) -> tf.Tensor:
-    """Decode a clip, string `[]` → int16 `[samples]`: the only use of tensorflow-io's library."""
+    """Decode a clip, string `[]` → int16 `[samples]`: the only use of tensorflow-io's library.
+
+    Clips of pcm16 may also be decoded in batches, string `[batch]` → int16 `[batch, samples]`.
+    """
     if config.codec == "pcm16":
         pcm = tf.io.decode_raw(encoded, tf.int16)
     else:
         import tensorflow_io as tfio
 
         pcm = tfio.audio.decode_flac(encoded, shape=[config.clip_samples, 1], dtype=tf.int16)[:, 0]
-    return tf.ensure_shape(pcm, [config.clip_samples])
+    return tf.ensure_shape(pcm, [*encoded.shape, config.clip_samples])
+
+
+def _clip(pcm: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {
+        "waveform": tf.cast(pcm, tf.float32) / _FULL_SCALE,
+        "label": features["label"],
+        "track": features["track"],
+    }
 
 
 def _serialize(track: str, label: int, encoded: bytes) -> bytes:

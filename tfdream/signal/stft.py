@@ -6,6 +6,7 @@ centered: the signal is padded by reflection, so that frame k is centered on sam
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import scipy.signal
@@ -49,13 +50,8 @@ def waveform_to_stft(waveform: tf.Tensor, spec: StftSpec) -> tf.Tensor:
             f"use more than {half} samples or a smaller n_fft"
         )
     padded = tf.pad(waveform, [[0, 0], [half, half]], mode="REFLECT")
-    return tf.signal.stft(
-        padded,
-        frame_length=spec.n_fft,
-        frame_step=spec.hop_samples,
-        fft_length=spec.n_fft,
-        window_fn=_window,
-    )
+    frames = _frame(padded, spec)
+    return tf.signal.rfft(frames * _window(spec.n_fft, frames.dtype), [spec.n_fft])
 
 
 def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor:
@@ -80,9 +76,8 @@ def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor
     >>> bool(tf.reduce_max(tf.abs(inverse - waveform)) < 1e-5)
     True
     """
-    window = _window(spec.n_fft)
-    pieces = tf.signal.irfft(stft, fft_length=[spec.n_fft]) * window
-    total = tf.signal.overlap_and_add(pieces, spec.hop_samples)
+    pieces = tf.signal.irfft(stft, fft_length=[spec.n_fft])
+    total = _overlap_and_add(pieces * _window(spec.n_fft, pieces.dtype), spec)
     half = spec.n_fft // 2
     frames = stft.shape[1] or spec.frames(samples)
     waveform = total[:, half : half + samples] * _overlap_add_normalizer(spec, frames, samples)
@@ -124,7 +119,7 @@ def low_pass(waveform: tf.Tensor, start: float = 0.92, end: float = 0.98) -> tf.
 
 def stft_to_power(stft: tf.Tensor) -> tf.Tensor:
     """Return the squared magnitude, which is differentiable at zero, unlike the magnitude."""
-    return tf.math.real(stft) ** 2 + tf.math.imag(stft) ** 2
+    return tf.square(tf.math.real(stft)) + tf.square(tf.math.imag(stft))
 
 
 def stft_to_phase(stft: tf.Tensor) -> tf.Tensor:
@@ -172,5 +167,47 @@ def scale_cells(stft: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
     return tf.complex(gain * tf.math.real(stft), gain * tf.math.imag(stft))
 
 
-def _window(samples: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
-    return tf.signal.hann_window(samples, periodic=True, dtype=dtype)
+@functools.cache  # as an array, which any graph may use
+def _window(samples: int, dtype: tf.DType) -> NDArray[np.floating[Any]]:
+    with tf.init_scope():
+        window: NDArray[np.floating[Any]] = tf.signal.hann_window(samples, dtype=dtype).numpy()
+    return window
+
+
+def _frame(waveform: tf.Tensor, spec: StftSpec) -> tf.Tensor:
+    """Cut `[batch, samples]` into overlapping frames `[batch, frames, n_fft]`.
+
+    `tf.signal.frame` computes the same with forty operations, which take longer than the transform
+    of a clip.
+    """
+    samples, hop = waveform.shape[1], spec.hop_samples
+    if samples is None or spec.n_fft % hop:
+        return tf.signal.frame(waveform, spec.n_fft, hop)
+    count, parts = samples // hop, spec.n_fft // hop
+    pieces = tf.reshape(waveform[:, : count * hop], [-1, count, hop])
+    selected = tf.gather(pieces, _parts_of_frames(count, parts), axis=1)
+    return tf.reshape(selected, [-1, count - parts + 1, spec.n_fft])
+
+
+@functools.cache
+def _parts_of_frames(count: int, parts: int) -> NDArray[np.int32]:
+    """Return the pieces of each frame: int32 `[frames, parts]`."""
+    return np.add.outer(np.arange(count - parts + 1), np.arange(parts)).astype(np.int32)
+
+
+def _overlap_and_add(pieces: tf.Tensor, spec: StftSpec) -> tf.Tensor:
+    """Add overlapping frames `[batch, frames, n_fft]` to `[batch, samples]`.
+
+    It equals `tf.signal.overlap_and_add`, which computes shapes and axes as tensors.
+    """
+    frames, hop = pieces.shape[1], spec.hop_samples
+    if frames is None or spec.n_fft % hop:
+        return tf.signal.overlap_and_add(pieces, hop)
+    parts = spec.n_fft // hop
+    count = frames + parts - 1
+    x = tf.transpose(tf.reshape(pieces, [-1, frames, parts, hop]), [0, 2, 1, 3])
+    # Rows are extended by `parts` and cut by one less, so that each begins one piece later.
+    x = tf.pad(x, [[0, 0], [0, 0], [0, parts], [0, 0]])
+    x = tf.reshape(x, [-1, parts * (count + 1), hop])[:, : parts * count]
+    total = tf.reduce_sum(tf.reshape(x, [-1, parts, count, hop]), axis=1)
+    return tf.reshape(total, [-1, count * hop])
