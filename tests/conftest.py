@@ -6,6 +6,7 @@ tests/training/conftest.py.
 """
 
 import fcntl
+import functools
 import gc
 import itertools
 import json
@@ -106,6 +107,10 @@ def pytest_collection_finish():
     """
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # Keras stores this cache under another name than it looks up, and so builds a layer for each
+    # layer that it saves or loads.
+    if saving := sys.modules.get("keras.src.saving.saving_lib"):
+        saving.get_attr_skipset = functools.cache(saving.get_attr_skipset)
     # Imported modules stay: later garbage collections need not visit their objects. Graphs consist
     # of many objects that refer to each other, so collections after a few of them are in vain.
     gc.freeze()

@@ -11,7 +11,7 @@ from tfdream.training.cyclegan import CycleGAN, Spread
 SIZE = (16, 16, 1)
 NETWORKS = ModelConfig(
     name="cyclegan",
-    options={"filters": 2, "blocks": 1, "discriminator_filters": 2, "discriminator_layers": 1},
+    options={"filters": 2, "blocks": 0, "discriminator_filters": 2, "discriminator_layers": 0},
 )
 BATCH = 2
 DIRECTIONS = ("forward", "backward")
@@ -270,7 +270,7 @@ def test_stored_weights_are_the_moving_average_of_those_of_all_steps(batch):
 
 
 def test_a_contrastive_loss_has_its_own_variables_and_names_unknown_layers(batch):
-    model = cyclegan(contrastive_weight=0.5, contrastive_layers=["block1"], pool_images=0)
+    model = cyclegan(contrastive_weight=0.5, contrastive_layers=["conv1"], pool_images=0)
     loss = model.contrastive[0]
     before = [float64(each) for each in loss.projection_variables]
     metrics = step(model, batch)
