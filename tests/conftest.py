@@ -53,7 +53,7 @@ prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 3, shard_clips: 8}
 frontend: {kind: amplitude, stft: {n_fft: 256, hop_samples: 64}, size: [32, 32]}
 model:
   name: cyclegan
-  options: {filters: 2, blocks: 1, discriminator_filters: 2, discriminator_layers: 1}
+  options: {filters: 2, blocks: 0, discriminator_filters: 2, discriminator_layers: 0}
 training:
   {epochs: 2, batch_size: 12, pool_images: 16, learning_rate: 0.002, preview_every: 2, seed: 9}
 """
