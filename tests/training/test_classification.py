@@ -17,6 +17,9 @@ from tfdream.training.train import TrainOptions, train
 # For tests that do not compare a continued run with one that was trained with graphs.
 EAGERLY = pytest.mark.usefixtures("eagerly")
 
+# For tests of training in which the architecture does not matter.
+SMALL = "model={name: softmax}"
+
 
 def mean_nll(predictions):
     """Return the mean negative log likelihood of the true labels."""
@@ -109,7 +112,9 @@ def test_the_test_fold_is_not_read_if_another_one_is_validated_on(configure, dat
     damaged = shutil.copytree(dataset, folder.parent / "dataset")
     for shard in manifest.load(damaged).fold_shards([1]):
         (damaged / shard.name).write_bytes(bytes(shard.bytes))
-    config = configure("training.validate_on=next", "training.epochs=1", "training.batch_size=12")
+    config = configure(
+        SMALL, "training.validate_on=next", "training.epochs=1", "training.batch_size=12"
+    )
     train(config, damaged, folder, TrainOptions(test_fold=1))
     info = Run.open(folder).info
     assert (info.test_fold, info.validation_fold, info.training_folds) == (1, 2, [0])
@@ -146,8 +151,9 @@ def test_the_best_epoch_is_stored_and_patience_ends_training(
     configure, dataset, loaded, folder, history
 ):
     config = configure(
+        SMALL,
         "training.optimizer=sgd",
-        "training.learning_rate=0.3",
+        "training.learning_rate=0.001",
         "training.momentum=0.9",
         "training.batch_size=12",
         "training.epochs=8",
@@ -177,11 +183,12 @@ def test_a_plateau_lowers_the_rate_and_resumes_exactly(
     configure, dataset, folder, tmp_path, history, interrupt_at, assert_same_run
 ):
     config = configure(
+        SMALL,
         "training.optimizer=sgd",
         "training.learning_rate=1",
         "training.momentum=0.9",
         "training.batch_size=12",
-        "training.epochs=4",
+        "training.epochs=3",
         "training.validate_on=next",
         "training.schedule=plateau",
         "training.plateau_patience=0",
@@ -197,7 +204,7 @@ def test_a_plateau_lowers_the_rate_and_resumes_exactly(
     assert expected[-1] < expected[0], "the loss decreased in every epoch: raise the rate"
 
     with pytest.raises(KeyboardInterrupt):
-        train(config, dataset, tmp_path / "other", progress=interrupt_at(4))
+        train(config, dataset, tmp_path / "other", progress=interrupt_at(3))
     train(config, dataset, tmp_path / "other")
     assert_same_run(folder, tmp_path / "other")
 
@@ -226,6 +233,7 @@ def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
 
 
 DIVERGING = (
+    SMALL,
     "training.validate_on=none",
     "training.batch_size=12",
     "training.optimizer=sgd",
@@ -241,7 +249,9 @@ def test_a_loss_that_is_not_finite_is_an_error_and_force_replaces_the_run(
         train(configure(*DIVERGING), dataset, folder)
     with pytest.raises(ModelError, match="has no weights"):
         _ = Run.open(folder).model
-    config = configure("training.epochs=1", "training.batch_size=12", "training.validate_on=none")
+    config = configure(
+        SMALL, "training.epochs=1", "training.batch_size=12", "training.validate_on=none"
+    )
     with pytest.raises(ConfigError, match="--force"):
         train(config, dataset, folder)
     result = train(config, dataset, folder, TrainOptions(force=True))
