@@ -112,8 +112,11 @@ def size(model):
 
 @pytest.fixture(
     params=[
-        pytest.param("every layer", marks=pytest.mark.slow),
-        *("the deepest convolution", "the last layer"),
+        *(
+            pytest.param(tapped, marks=pytest.mark.slow)
+            for tapped in ("every layer", "the deepest convolution")
+        ),
+        "the last layer",  # of all others
     ],
     scope="module",
 )
