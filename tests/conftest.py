@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Decoding in another process is tested in tests/audio/decoders/test_isolation.py.
@@ -226,9 +227,28 @@ def run(trained):
 
 
 @pytest.fixture(scope="session")
-def song(source):
+def beginning_of(source, tmp_path_factory):
+    """A function that writes the first 1.9 s of a track to a file."""
+
+    def write(track):
+        path = tmp_path_factory.mktemp("beginning") / Path(track).name
+        samples, _ = soundfile.read(source / track, round(1.9 * RATE))
+        soundfile.write(path, samples, RATE, "PCM_16")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def song(beginning_of):
     """A file of tones, mono at the network's sample rate."""
-    return source / "tones" / "0.wav"
+    return beginning_of("tones/0.wav")
+
+
+@pytest.fixture(scope="session")
+def style(beginning_of):
+    """A file of noise, likewise."""
+    return beginning_of("noise/1.wav")
 
 
 @pytest.fixture(scope="session")

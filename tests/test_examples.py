@@ -16,7 +16,7 @@ SMALL = (
     "prepare.clip_seconds=1",
     "prepare.folds=2",
     "frontend.bands=32",
-    "model.options.widths=[8, 8, 8, 8]",
+    "model={name: softmax}",
     "training.epochs=1",
     "training.augmentation=[]",
 )

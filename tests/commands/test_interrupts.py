@@ -75,7 +75,8 @@ def test_ctrl_c_writes_the_finished_part_of_a_dream(trained, song, tmp_path, ctr
 
 @EAGERLY
 @MAIN_THREAD
-def test_ctrl_c_writes_the_finished_part_of_a_translation(translation, song, tmp_path, ctrl_c):
+def test_ctrl_c_writes_the_finished_part_of_a_translation(translation, source, tmp_path, ctrl_c):
+    song = source / "tones/0.wav"
     result = interrupted(
         *("translate", song, tmp_path / "out.wav", "--model", translation[0], "--bits", 32),
         *("--set", "tiles.overlap_seconds=0.05", "--set", "normalize=limit"),

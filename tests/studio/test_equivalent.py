@@ -21,13 +21,13 @@ FEW = ("optimizer.steps=2", "tiles.overlap_seconds=0.05")
 
 
 @pytest.fixture
-def song(source):
-    return str(source / "tones" / "0.wav")
+def song(song):
+    return str(song)
 
 
 @pytest.fixture
-def style(source):
-    return str(source / "noise" / "1.wav")
+def style(style):
+    return str(style)
 
 
 def same(job, tmp_path):
@@ -47,7 +47,7 @@ def test_a_dream_is_bit_identical(song, trained, tmp_path):
         recipe="dream/subtle",
         overrides=overrides,
         run=str(trained[0]),
-        start_seconds=0.5,
+        start_seconds=0.1,
         seconds=1.5,
         bits=16,
         keep_falling=True,

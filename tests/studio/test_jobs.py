@@ -62,10 +62,9 @@ def queue(tmp_path, worker):
 
 
 @pytest.fixture
-def job(source, trained):
+def job(song, trained):
     overrides = ("optimizer.steps=3", "tiles.overlap_seconds=0.05")
-    song = str(source / "tones" / "0.wav")
-    return Job("dream", song, None, "dream/recommended", overrides, str(trained[0]))
+    return Job("dream", str(song), None, "dream/recommended", overrides, str(trained[0]))
 
 
 def finish(queue):

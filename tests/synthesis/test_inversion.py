@@ -16,6 +16,12 @@ FEW = PhaseConfig(init="pghi", iterations=1)
 
 
 @pytest.fixture(scope="module")
+def song(source):
+    """All 3.3 s of a track."""
+    return source / "tones" / "0.wav"
+
+
+@pytest.fixture(scope="module")
 def saved(song, experiment, tmp_path_factory):
     """The path of a clip of the song as an image, and the result of `analyze`."""
     path = tmp_path_factory.mktemp("analysed") / "song.npz"

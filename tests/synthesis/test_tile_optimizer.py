@@ -40,9 +40,9 @@ def few_steps(canvas, **changes):
 
 
 @pytest.fixture(scope="module")
-def tiles(song):
-    """The first two seconds of the song as two stereo tiles, louder on the left."""
-    samples, _ = soundfile.read(song, dtype="float32")
+def tiles(source):
+    """The first two seconds of a track as two stereo tiles, louder on the left."""
+    samples, _ = soundfile.read(source / "tones" / "0.wav", dtype="float32")
     mono = samples[: 2 * RATE].reshape(2, RATE)
     channels = np.stack([mono, 0.5 * mono], axis=-1)
     return Tiles(channels, np.ones(2), np.array([0, RATE]), np.zeros(2, int))

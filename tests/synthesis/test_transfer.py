@@ -255,11 +255,11 @@ def test_style_tiles_are_full_and_end_with_the_recording(files):
     assert tf.is_tensor(network.frontend(tf.constant(tiles[0])))
 
 
-@pytest.mark.parametrize("kept", ["rhythm", "harmony"])
-def test_what_is_kept_changes_less(files, tmp_path, kept):
-    losses = [
-        transfer_files(files, tmp_path / f"{weight}.wav", recipe(keep=[kept], keep_weight=weight))
+def test_what_is_kept_changes_less(files, tmp_path):
+    kept = ["rhythm", "harmony"]
+    without, with_weight = (
+        transfer_files(files, tmp_path / f"{weight}.wav", recipe(keep=kept, keep_weight=weight))
         for weight in (0, 100)
-    ]
-    without, with_weight = (each[f"{kept}_loss_rendered"] for each in losses)
-    assert with_weight < 0.7 * without
+    )
+    for name in kept:
+        assert with_weight[f"{name}_loss_rendered"] < 0.7 * without[f"{name}_loss_rendered"]

@@ -1,5 +1,6 @@
 """Labels, folds and software versions of a run."""
 
+import functools
 import platform
 from contextlib import suppress
 from importlib import metadata
@@ -29,6 +30,11 @@ class RunInfo(Config):
 
 def versions() -> dict[str, str]:
     """Return the versions of tfdream, Python and the packages that results depend on."""
+    return dict(_installed())
+
+
+@functools.cache  # the descriptions of packages are long
+def _installed() -> dict[str, str]:
     installed = {"tfdream": __version__, "python": platform.python_version()}
     packages = ("tensorflow", "tensorflow-io", "keras", "numpy", "librosa", "soxr", "soundfile")
     for name in packages:
