@@ -8,7 +8,7 @@ from tfdream.signal import frontends
 from tfdream.signal.phase import energy_db, spectral_error
 from tfdream.signal.stft import stft_to_waveform, waveform_to_stft
 from tfdream.synthesis import canvases
-from tfdream.synthesis.canvases import CanvasSpec, gains
+from tfdream.synthesis.canvases import CanvasSpec, gains, gains_and_noise
 
 SAMPLES = 4000
 RATE = 8000
@@ -23,6 +23,12 @@ def levels(**phase):
 
 GAINS = {"kind": "gains", "bound_db": 6.0, "stft": CANVAS_STFT}
 MIXTURE = {"kind": "mixture", "bound_db": 6.0, "stft": CANVAS_STFT}
+GAINS_AND_NOISE = {
+    "kind": "gains_and_noise",
+    "bound_db": 40.0,
+    "noise_above_db": 6.0,
+    "stft": CANVAS_STFT,
+}
 WAVEFORM = {"kind": "waveform"}
 ORIGINAL_PHASE = levels(iterations=0)
 GRIFFIN_LIM = levels(iterations=4)
@@ -35,6 +41,7 @@ PICTURE = {"kind": "picture"}
 CANVASES = {
     "gains": GAINS,
     "mixture": MIXTURE,
+    "gains and noise": GAINS_AND_NOISE,
     "waveform": WAVEFORM,
     "original phase": ORIGINAL_PHASE,
     "griffin-lim": GRIFFIN_LIM,
@@ -51,7 +58,7 @@ def each(*names):
 
 
 # The canvases whose view is that of the rendered waveform, through any frontend.
-OF_WAVEFORMS = each("gains", "mixture", "waveform")
+OF_WAVEFORMS = each("gains", "mixture", "gains and noise", "waveform")
 WITH_CELL_GAINS = each("gains", "mixture")
 
 
@@ -108,7 +115,7 @@ def test_the_start_shows_and_renders_the_original(canvas_config, waveform):
     rendered = canvas.render(values, context).numpy()
     assert rendered.shape == waveform.shape
     magnitude = canvas.magnitude(values, context)
-    if canvas_config in (GAINS, MIXTURE, WAVEFORM):
+    if canvas_config in (GAINS, MIXTURE, GAINS_AND_NOISE, WAVEFORM):
         np.testing.assert_allclose(rendered, waveform, atol=1e-5)  # float32 through an STFT
         assert magnitude is None
     else:
@@ -335,6 +342,43 @@ def test_mixtures_add_energy_where_gains_have_none_to_change(waveform):
         # Outside the tone's main lobe (62 Hz), within the neighborhood of 100 Hz and a window.
         changes.append(power.numpy()[10:-10, (beside > 90) & (beside < 160)].mean())
     assert changes[1] > 3 * changes[0]
+
+
+# Gains and noise
+
+
+def test_noise_supplies_what_gains_may_not(waveform):
+    """In white noise, all cells have about the power of their neighborhoods."""
+    white = waveform[1:]
+    power_before = float(tf.reduce_mean(white**2))
+    for gain_db in (-30.0, 3.0, 6.0, 12.0, 24.0):
+        canvas = build(GAINS_AND_NOISE | {"bound_db": 1e4})
+        context = canvas.analyze(white)
+        rendered = canvas.render(tf.fill(context["stft"].shape, gain_db), context)
+        rise_db = 10 * np.log10(float(tf.reduce_mean(rendered**2)) / power_before)
+        assert rise_db == pytest.approx(gain_db, abs=0.5)
+        gained = canvas.render(tf.fill(context["stft"].shape, min(gain_db, 6.0)), context)
+        assert np.allclose(rendered, gained, atol=1e-6) == (gain_db <= 6)
+
+
+def test_noise_fills_gaps_above_the_floor():
+    """A gap in a tone gets noise of the floor's level plus the gain."""
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(SAMPLES) / RATE)
+    tone[SAMPLES // 2 :] = 0
+    canvas = build(GAINS_AND_NOISE | {"bound_db": 1e4, "floor_db": -60})
+    context = canvas.analyze(tf.constant(tone[np.newaxis], tf.float32))
+    loudest = float(tf.reduce_max(tf.abs(context["stft"])))
+    changed = canvas.render(tf.fill(context["stft"].shape, 40.0), context)
+    late = tf.abs(waveform_to_stft(changed, StftSpec(**CANVAS_STFT)))[0, 24:30].numpy()
+    assert 20 * np.log10(np.sqrt((late**2).mean()) / loudest) == pytest.approx(-20, abs=1)
+
+
+def test_noise_depends_on_the_position_in_the_file_alone():
+    starts = tf.constant([0, 1000, 100_000_000], tf.int64)
+    noise = gains_and_noise.white_noise(starts, SAMPLES).numpy()
+    np.testing.assert_array_equal(noise[0, 1000:], noise[1, :-1000])
+    assert noise.std(axis=1) == pytest.approx(1, abs=0.05)
+    assert abs(np.corrcoef(noise[0], noise[2])[0, 1]) < 0.06
 
 
 # Levels and phases

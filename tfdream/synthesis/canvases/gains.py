@@ -31,12 +31,10 @@ class StftGainsConfig(CanvasConfig):
     stft: StftSpec = StftSpec()
 
 
-class GainCanvasConfig(StftGainsConfig, LevelCanvasConfig):
-    """Bounded gains on the original's STFT."""
+class LevelGainsConfig(StftGainsConfig, LevelCanvasConfig):
+    """Base of the sections of canvases with gains that translations can use."""
 
-    kind: Literal["gains"]
-
-    def with_stft(self, stft: StftSpec) -> "GainCanvasConfig":
+    def with_stft(self, stft: StftSpec) -> "LevelGainsConfig":
         if self.stft == stft:
             return self
         if "stft" in self.model_fields_set:
@@ -48,6 +46,12 @@ class GainCanvasConfig(StftGainsConfig, LevelCanvasConfig):
 
     def gain_stft(self, stft: StftSpec) -> StftSpec:
         return self.stft
+
+
+class GainCanvasConfig(LevelGainsConfig):
+    """Bounded gains on the original's STFT."""
+
+    kind: Literal["gains"]
 
 
 class Gains(Canvas):
@@ -101,14 +105,14 @@ class Gains(Canvas):
 
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
         """Return an STFT with the gains applied."""
-        return scale_cells(stft, self._gain(values, context))
+        return scale_cells(stft, db_to_amplitude(self._gain_db(values, context)))
 
-    def _gain(self, values: tf.Tensor, context: Context) -> tf.Tensor:
+    def _gain_db(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         bound_db = context.get("bound_db", self.config.bound_db)
         gain_db = self._blur(bound_db * tf.tanh(values / bound_db))
         if "boost" in context:
             gain_db = tf.minimum(gain_db, gain_db * context["boost"])
-        return db_to_amplitude(masked(gain_db, context))
+        return masked(gain_db, context)
 
 
 def build(config: GainCanvasConfig, spec: CanvasSpec) -> Gains:
