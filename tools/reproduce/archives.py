@@ -62,8 +62,8 @@ def mixes(folder: Path) -> None:
 
 
 def playlists(folder: Path) -> None:
-    """Compose two playlists, ``c_pop/00.mp3``, of songs longer than a minute."""
-    for genre, number, samples in songs(11, 75.0, 8000, ("c_pop", "melodic_death_metal")):
+    """Compose two playlists, ``c_pop/00.mp3``."""
+    for genre, number, samples in songs(11, 25.0, 8000, ("c_pop", "melodic_death_metal")):
         _write(folder / genre / f"{number:02d}.mp3", samples, 8000, format="MP3")
 
 

@@ -19,7 +19,7 @@ from tfdream.io.atomic import read_csv
 TITLE = "Music Style Classification and Transformation using Convolutional Neural Network"
 RATE = 8000
 CLIP_SECONDS = 5.0
-SKIPPED_SECONDS = 30.0
+SKIPPED_SECONDS, TINY_SKIPPED_SECONDS = 30.0, 5.0
 LAYERS = ("conv1", "conv2", "conv3")
 # Table 1: training loss and seconds of each epoch.
 PUBLISHED_EPOCHS = (
@@ -50,13 +50,17 @@ def music_style_transformation(job: Reproduction) -> None:
 
 
 def classify(job: Reproduction, dataset: Path, run: Path) -> None:
-    job.step(
-        *("prepare", job.archive, dataset, "--config", "raw_conv1d"),
+    clips = (
         *("--set", "prepare.folds=11"),
+        *job.small(
+            f"prepare.skip_start_seconds={TINY_SKIPPED_SECONDS}",
+            f"prepare.skip_end_seconds={TINY_SKIPPED_SECONDS}",
+        ),
     )
+    job.step("prepare", job.archive, dataset, "--config", "raw_conv1d", *clips)
     job.title("Classification (section 5.2)")
     job.step(
-        *("train", "raw_conv1d", dataset, run, "--set", "prepare.folds=11"),
+        *("train", "raw_conv1d", dataset, run, *clips),
         *job.small("training.epochs=4", "training.batch_size=12"),
     )
     scores = job.step("evaluate", run, dataset)
@@ -88,7 +92,8 @@ def write_clip(job: Reproduction, dataset: Path) -> Path:
     clip = job.path("clip.wav")
     if not clip.exists():
         song = job.held_out(dataset, manifest.load(dataset).labels[0])
-        samples = audio.clip(song, SKIPPED_SECONDS, round(CLIP_SECONDS * RATE), RATE)
+        start = TINY_SKIPPED_SECONDS if job.tiny else SKIPPED_SECONDS
+        samples = audio.clip(song, start, round(CLIP_SECONDS * RATE), RATE)
         audio.write(clip, samples, RATE, bits=16)
     return clip
 
