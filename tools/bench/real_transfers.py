@@ -94,7 +94,8 @@ def main(music: Path, recipes: tuple[str, ...], outputs: Path | None) -> None:
         folder = outputs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            methods = {BASE: BASELINES[BASE]} | {name: recipe(name) for name in recipes}
+            baselines = {name: BASELINES[name] for name in ("copied style", BASE)}
+            methods = baselines | {name: recipe(name) for name in recipes}
             print_table(HEAD, rows(music, methods, folder), words=2)
         except TfdreamError as error:
             raise click.ClickException(str(error)) from None
