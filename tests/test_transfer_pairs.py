@@ -38,9 +38,14 @@ def threshold(wave):
     )
 
 
+def direction(wave):
+    """A stand-in for the embedding: a vector of unit length."""
+    return wave / np.linalg.norm(wave)
+
+
 def test_identical_signals_have_no_distance_at_any_gain(bench):
     wave = noise(0)
-    reference = bench.measures.Reference(pair(bench, wave, wave, wave), threshold)
+    reference = bench.measures.Reference(pair(bench, wave, wave, wave), threshold, direction)
     for gain in (1.0, 0.1):
         measures = reference.measure(gain * wave)
         assert measures.loudness_lu == pytest.approx(20 * np.log10(gain), abs=1e-4)
@@ -51,12 +56,14 @@ def test_identical_signals_have_no_distance_at_any_gain(bench):
 
 def test_other_signals_differ(bench):
     content, style = noise(0), noise(1)[::-1]
-    reference = bench.measures.Reference(pair(bench, content, style, style), threshold)
+    reference = bench.measures.Reference(pair(bench, content, style, style), threshold, direction)
     unchanged, copied = reference.measure(content), reference.measure(style)
     assert unchanged.spectrum_db > 20
     assert unchanged.notes == 1
+    assert unchanged.embedding == pytest.approx(1, abs=0.1)
     assert unchanged.floor_db == pytest.approx(0, abs=1e-3)
     assert copied.spectrum_db == copied.timbre == copied.timbre_to_style == copied.notes == 0
+    assert copied.embedding == pytest.approx(0, abs=1e-6)
     assert copied.floor_db > 40
     assert copied.onsets < 0.5
 
@@ -96,7 +103,7 @@ def test_equalizers_undo_a_filter(bench):
     reference = bench.measures.Reference(example)
     before = reference.measure(content)
     after = reference.measure(bench.methods.BASELINES["equalizer"](example))
-    assert before.notes is None
+    assert before.notes is before.embedding is None
     assert after.spectrum_db < 0.4 * before.spectrum_db
     assert after.timbre < 0.4 * before.timbre
 
@@ -143,7 +150,7 @@ def test_a_pair_is_cached_and_its_recordings_have_one_level(bench, tmp_path, mon
 def test_the_table_relates_methods_to_the_equalizer_pair_by_pair(bench):
     row, measures = bench.command.Row, bench.measures.Measures
     rows = [
-        row(f"pair-{i}", method, measures(i + change, 10 - 5 * change, 1, None, 1, 0, 0, 0), 4.0)
+        row(f"pair-{i}", method, measures(i + change, 10 - 5 * change, 1, 0, None, 1, 0, 0, 0), 4.0)
         for i in range(9)
         for method, change in (("equalizer", 0.0), ("other", -1.0))
     ]
@@ -151,7 +158,7 @@ def test_the_table_relates_methods_to_the_equalizer_pair_by_pair(bench):
     assert equalizer[:4] == ["equalizer", "4.00", "–", "10.0"]
     assert other[:4] == ["other", "3.00", "-1.00 [-1.00, -1.00]", "15.0"]
     assert other[5] == "1.50"
-    assert other[7:9] == ["–", "–"]
+    assert other[9:11] == ["–", "–"]
     assert other[-1] == "0.50"
 
 

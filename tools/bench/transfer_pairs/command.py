@@ -10,8 +10,8 @@ import click
 import numpy as np
 from tables import PATH, number, print_table
 
-from tfdream.errors import TfdreamError
-from transfer_pairs.measures import FloatArray, Measures, Reference, Transcriber
+from tfdream.errors import ModelError, TfdreamError
+from transfer_pairs.measures import FloatArray, Measures, Reference, TagEmbedding, Transcriber
 from transfer_pairs.methods import BASE, BASELINES, Method, recipe
 from transfer_pairs.pairs import SPLITS, Pair, PairSet, Split
 from transfer_pairs.scores import SECONDS
@@ -19,8 +19,8 @@ from transfer_pairs.soundfont import DEFAULT_SOUNDFONT
 
 HEAD = (
     "method", "spectrum, dB", "vs. equalizer", "timbre", "vs. equalizer", "× equalizer",
-    "timbre to style", "notes", "vs. equalizer", "onsets", "vs. equalizer", "floor, dB",
-    "floor in both, dB", "loudness, LU", "s per s of audio",
+    "timbre to style", "embedding", "vs. equalizer", "notes", "vs. equalizer", "onsets",
+    "vs. equalizer", "floor, dB", "floor in both, dB", "loudness, LU", "s per s of audio",
 )  # fmt: skip
 GROUPS = ("all", "composer", "soundfont", "melodic", "polyphonic", "drums")
 _RESAMPLES = 2000
@@ -96,10 +96,10 @@ class Pairs(Protocol):
 
 def evaluate(methods: dict[str, Method], pairs: Pairs, names: list[str]) -> Iterator[Row]:
     """Run all methods on pairs, and measure their outputs."""
-    transcriber = _transcriber()
+    transcriber, embedding = _transcriber(), _embedding()
     for index, name in enumerate(names):
         pair = pairs.read(name)
-        reference = Reference(pair, transcriber)
+        reference = Reference(pair, transcriber, embedding)
         for method, run in methods.items():
             started = time.perf_counter()
             output = run(pair)
@@ -113,6 +113,14 @@ def _transcriber() -> Transcriber | None:
         return Transcriber()
     except ImportError as error:
         click.echo(f"{error}: notes are not measured; see docs/benchmarks.md", err=True)
+        return None
+
+
+def _embedding() -> TagEmbedding | None:
+    try:
+        return TagEmbedding()
+    except ModelError as error:
+        click.echo(f"{error}: embeddings are not measured; see docs/benchmarks.md", err=True)
         return None
 
 
@@ -138,6 +146,8 @@ def table(rows: list[Row]) -> Iterator[list[str]]:
             versus("timbre", "+.1f"),
             number(timbre / base_timbre if base_timbre else None, ".2f"),
             mean("timbre_to_style", ".1f"),
+            mean("embedding", ".3f"),
+            versus("embedding", "+.3f"),
             mean("notes", ".3f"),
             versus("notes", "+.3f"),
             mean("onsets", ".3f"),

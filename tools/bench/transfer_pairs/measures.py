@@ -12,7 +12,9 @@ import soxr
 from numpy.typing import NDArray
 
 from tfdream.audio import Samples
+from tfdream.evaluation.distance import Embedder
 from tfdream.evaluation.measures import loudness
+from tfdream.runs import Run
 from transfer_pairs.pairs import Pair, normalize
 from transfer_pairs.scores import SAMPLE_RATE
 
@@ -28,6 +30,7 @@ _HALF_RATE = 22050
 _WINDOW_SAMPLES = 43844
 _KEYS = 88
 _NOTE_THRESHOLD = 0.3
+_TAGGER = "musicnn_msd"
 
 
 class Measures(NamedTuple):
@@ -38,6 +41,8 @@ class Measures(NamedTuple):
         target's maximum.
       timbre: Euclidean distance of the mean MFCC 1 to 13 to those of the target.
       timbre_to_style: the same distance to the style.
+      embedding: cosine distance of the mean embedding of a tagger to that of the target; None
+        without the tagger.
       notes: Jaccard distance of the notes that basic-pitch transcribes from output and target; None
         for drums, and without basic-pitch.
       onsets: correlation of the onset strength with that of the content.
@@ -50,6 +55,7 @@ class Measures(NamedTuple):
     spectrum_db: float
     timbre: float
     timbre_to_style: float
+    embedding: float | None
     notes: float | None
     onsets: float
     floor_db: float
@@ -63,12 +69,18 @@ class Reference:
     Args:
       pair: content, style and target.
       transcribe: returns the notes of a recording; None skips their measure.
+      embed: returns the embedding of a recording, of unit length; None skips its measure.
     """
 
     def __init__(
-        self, pair: Pair, transcribe: Callable[[Samples], NDArray[np.bool_]] | None = None
+        self,
+        pair: Pair,
+        transcribe: Callable[[Samples], NDArray[np.bool_]] | None = None,
+        embed: Callable[[Samples], FloatArray] | None = None,
     ) -> None:
         self.pair = pair
+        self.embed = embed
+        self.embedding = embed and embed(normalize(pair.target))
         self.transcribe = None if pair.kind == "drums" else transcribe
         self.content = power(normalize(pair.content))
         self.target = power(normalize(pair.target))
@@ -85,11 +97,15 @@ class Reference:
         notes = None
         if self.transcribe and self.notes is not None:
             notes = jaccard_distance(self.transcribe(scaled), self.notes)
+        embedding = None
+        if self.embed and self.embedding is not None:
+            embedding = 1 - float(self.embed(scaled) @ self.embedding)
         soft = is_soft(self.content)
         return Measures(
             spectrum_db=spectral_distance_db(spectrum, self.target),
             timbre=float(np.linalg.norm(timbre - self.timbre)),
             timbre_to_style=float(np.linalg.norm(timbre - self.style_timbre)),
+            embedding=embedding,
             notes=notes,
             onsets=correlation(onset_strength(scaled), self.onsets),
             floor_db=rise_db(spectrum, self.content, soft),
@@ -179,6 +195,26 @@ def _half_rate(wave: Samples) -> Samples:
         wave, orig_sr=SAMPLE_RATE, target_sr=_HALF_RATE, res_type="soxr_hq"
     )
     return half
+
+
+class TagEmbedding:
+    """The embedding of musicnn, a tagger that no recipe uses: `tfdream models install musicnn`.
+
+    Raises:
+      ModelError: if it is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._embedder = Embedder(Run.open(_TAGGER))
+
+    def __call__(self, wave: Samples) -> FloatArray:
+        """Return the mean embedding of the complete clips of a recording, scaled to unit length."""
+        run = self._embedder.run
+        samples = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=run.sample_rate)
+        clips = len(samples) // run.clip_samples
+        whole = samples[: clips * run.clip_samples].reshape(clips, -1) * run.config.prepare.gain
+        mean: FloatArray = self._embedder.embed(whole.astype(np.float32)).mean(axis=0)
+        return mean / np.linalg.norm(mean)
 
 
 class Transcriber:
