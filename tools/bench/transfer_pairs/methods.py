@@ -95,10 +95,11 @@ BASELINES: dict[str, Method] = {
 
 
 def recipe(name: str) -> Method:
-    """Return a method that runs a packaged recipe as `tfdream transfer` does.
+    """Return a method that runs packaged recipes as `tfdream transfer` does.
 
     Args:
-      name: such as "transfer/timbre".
+      name: such as "transfer/timbre"; "transfer/timbre+transfer/texture" applies the second recipe
+        to the output of the first, with the same style.
 
     Raises:
       ConfigError: if there is no such recipe.
@@ -106,10 +107,13 @@ def recipe(name: str) -> Method:
     from tfdream.config.transfers import load_transfer
     from tfdream.synthesis.transfer import transfer
 
-    settings = load_transfer(name)
+    commands = [partial(transfer, config=load_transfer(each)) for each in name.split("+")]
 
     def run(pair: Pair) -> Samples:
-        return through_files(partial(transfer, config=settings), pair.content, pair.style)
+        output = pair.content
+        for command in commands:
+            output = through_files(command, output, pair.style)
+        return output
 
     return run
 
