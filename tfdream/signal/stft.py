@@ -169,7 +169,7 @@ def scale_cells(stft: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
 
 @functools.cache  # as an array, which any graph may use
 def _window(samples: int, dtype: tf.DType) -> NDArray[np.floating[Any]]:
-    with tf.init_scope():
+    with tf.init_scope(), tf.device("CPU:0"):  # GPUs may round differently
         window: NDArray[np.floating[Any]] = tf.signal.hann_window(samples, dtype=dtype).numpy()
     return window
 
