@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import click
 import numpy as np
@@ -23,6 +23,7 @@ HEAD = (
     "vs. equalizer", "floor, dB", "floor in both, dB", "loudness, LU", "s per s of audio",
 )  # fmt: skip
 GROUPS = ("all", "composer", "soundfont", "melodic", "polyphonic", "drums")
+Measure = TypeVar("Measure")
 _RESAMPLES = 2000
 _CONFIDENCE_PERCENT = 95
 
@@ -96,7 +97,8 @@ class Pairs(Protocol):
 
 def evaluate(methods: dict[str, Method], pairs: Pairs, names: list[str]) -> Iterator[Row]:
     """Run all methods on pairs, and measure their outputs."""
-    transcriber, embedding = _transcriber(), _embedding()
+    transcriber = _available(Transcriber, "notes")
+    embedding = _available(TagEmbedding, "embeddings")
     for index, name in enumerate(names):
         pair = pairs.read(name)
         reference = Reference(pair, transcriber, embedding)
@@ -108,19 +110,12 @@ def evaluate(methods: dict[str, Method], pairs: Pairs, names: list[str]) -> Iter
         click.echo(f"{index + 1} of {len(names)}: {name}", err=True)
 
 
-def _transcriber() -> Transcriber | None:
+def _available(build: Callable[[], Measure], name: str) -> Measure | None:
+    """Return what measures something, unless a part of it is not installed."""
     try:
-        return Transcriber()
-    except ImportError as error:
-        click.echo(f"{error}: notes are not measured; see docs/benchmarks.md", err=True)
-        return None
-
-
-def _embedding() -> TagEmbedding | None:
-    try:
-        return TagEmbedding()
-    except ModelError as error:
-        click.echo(f"{error}: embeddings are not measured; see docs/benchmarks.md", err=True)
+        return build()
+    except (ImportError, ModelError) as error:
+        click.echo(f"{error}: {name} are not measured; see docs/benchmarks.md", err=True)
         return None
 
 
