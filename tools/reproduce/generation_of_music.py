@@ -12,7 +12,6 @@ import archives
 from reproduction import Reproduction, command, percent
 
 from tfdream import audio
-from tfdream.datasets import manifest
 
 TITLE = "On the Generation of Music"
 FEW_GENRES = 4
@@ -48,7 +47,7 @@ def generation_of_music(job: Reproduction) -> None:
     """
     datasets = {"few": job.path("dataset_few"), "all": job.path("dataset_all")}
     classify(job, datasets)
-    labels = manifest.load(datasets["all"]).labels
+    labels = job.labels(datasets["all"])
     content = "lofi" if "lofi" in labels else labels[0]
     style = "future_bass" if "future_bass" in labels else labels[-1]
     transfer(job, write_clip(job, content), write_clip(job, style))

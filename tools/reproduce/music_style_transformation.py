@@ -10,10 +10,8 @@ from pathlib import Path
 import archives
 import numpy as np
 from reproduction import Reproduction, command, percent
-from scipy.stats import kurtosis
 
 from tfdream import audio
-from tfdream.datasets import manifest
 from tfdream.io.atomic import read_csv
 
 TITLE = "Music Style Classification and Transformation using Convolutional Neural Network"
@@ -61,7 +59,7 @@ def classify(job: Reproduction, dataset: Path, run: Path) -> None:
     job.title("Classification (section 5.2)")
     job.step(
         *("train", "raw_conv1d", dataset, run, *clips),
-        *job.small("training.epochs=4", "training.batch_size=12"),
+        *job.small("training.epochs=2", "training.batch_size=12"),
     )
     scores = job.step("evaluate", run, dataset)
     job.table(
@@ -91,7 +89,7 @@ def write_clip(job: Reproduction, dataset: Path) -> Path:
     """Write a clip of the first label that the network was not trained on, as it was prepared."""
     clip = job.path("clip.wav")
     if not clip.exists():
-        song = job.held_out(dataset, manifest.load(dataset).labels[0])
+        song = job.held_out(dataset, job.labels(dataset)[0])
         start = TINY_SKIPPED_SECONDS if job.tiny else SKIPPED_SECONDS
         samples = audio.clip(song, start, round(CLIP_SECONDS * RATE), RATE)
         audio.write(clip, samples, RATE, bits=16)
@@ -162,6 +160,8 @@ def shape(original: Path, changed: Path) -> tuple[float, float, float]:
 
     The kurtosis of a normal distribution is 3.
     """
+    from scipy.stats import kurtosis
+
     before, after = (audio.read(path)[0].mean(axis=1) for path in (original, changed))
     crest = float(np.abs(after).max() / np.sqrt(np.mean(after**2)))
     correlation = float(np.corrcoef(before, after)[0, 1])

@@ -75,6 +75,13 @@ class Reproduction:
     def _is_inside(self, word: str) -> bool:
         return Path(word).is_relative_to(self.output)
 
+    def labels(self, dataset: Path) -> list[str]:
+        """Return the labels of a dataset."""
+        # Processes of `prepare` import the script, so that its modules must not import TensorFlow.
+        from tfdream.datasets import manifest
+
+        return manifest.load(dataset).labels
+
     def held_out(self, dataset: Path, label: str) -> Path:
         """Return the first recording of a label that is in the test fold of a dataset."""
         from tfdream.datasets import manifest
