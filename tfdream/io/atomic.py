@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.errors import TfdreamError
+from tfdream.io.signals import uninterrupted
 
 _MAX_NAME_BYTES = 255
 """Longest file name on common file systems."""
@@ -43,10 +44,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        elif temporary.exists():  # on a read-only disk, unlinking a missing file fails too
-            temporary.unlink()
+        with uninterrupted():  # a second signal would leave a part of a folder
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            elif temporary.exists():  # on a read-only disk, unlinking a missing file fails too
+                temporary.unlink()
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+"""Signals during work that must not be interrupted."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from tfdream.io.atomic import replacing
+from tfdream.io.signals import uninterrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop(BaseException):
+    """What the handlers of these tests raise."""
+
+
+@pytest.fixture
+def stopping():
+    """Handlers that raise an exception at both signals."""
+
+    def stop(number, frame):
+        raise Stop
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    yield stop
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_postponed_to_the_end_of_the_block(stopping, number):
+    done = []
+    with pytest.raises(Stop), uninterrupted():
+        os.kill(os.getpid(), number)
+        done.append(number)
+    assert done == [number]
+    assert signal.getsignal(number) is stopping
+
+
+def test_a_signal_that_is_ignored_stays_ignored(stopping):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_a_second_signal_leaves_no_part_of_a_folder(stopping, tmp_path, monkeypatch):
+    def rmtree(folder):
+        os.kill(os.getpid(), signal.SIGTERM)
+        remove(folder)
+
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(Stop), replacing(tmp_path / "model") as temporary:
+        temporary.mkdir()
+        (temporary / "graph").touch()
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
