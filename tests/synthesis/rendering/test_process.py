@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from calling import names
 
@@ -77,4 +79,16 @@ def test_an_output_that_was_not_replaced_is_not_claimed(tmp_path):
 def test_what_ends_before_the_output_leaves_no_claim(tmp_path):
     with pytest.raises(KeyboardInterrupt), sidecar.claim(tmp_path / "a.wav", PROVENANCE):
         raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_a_stop_while_an_output_is_claimed_leaves_no_claim(tmp_path, monkeypatch):
+    def stop(path):
+        touch(path)
+        raise SystemExit
+
+    touch = Path.touch
+    monkeypatch.setattr(Path, "touch", stop)
+    with pytest.raises(SystemExit), sidecar.claim(tmp_path / "a.wav", PROVENANCE):
+        pass
     assert names(tmp_path) == []

@@ -13,6 +13,7 @@ from tfdream import audio
 from tfdream.errors import AudioError
 from tfdream.io import documents
 from tfdream.io.atomic import check_output_file, naming_errors, temporary_path, write_json
+from tfdream.io.signals import uninterrupted
 from tfdream.runs import versions
 
 Provenance: TypeAlias = dict[str, Any]
@@ -53,21 +54,28 @@ def claim(output: Path, provenance: Provenance) -> Iterator[None]:
     """
     sidecar = path_of(output)
     mark = temporary_path(sidecar)
-    with naming_errors(output):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
     before = _state(output)
     try:
+        with naming_errors(output):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
         yield
     finally:
-        if sidecar.exists() or _state(output) == before:
-            mark.unlink(missing_ok=True)
-        else:
-            try:
-                write(output, provenance, {"interrupted": True})
-            except OSError:
-                with suppress(OSError):  # the failed write has removed the mark
-                    mark.touch()
+        with uninterrupted():  # a second signal would leave the mark
+            _release(output, provenance, mark, changed=_state(output) != before)
+
+
+def _release(output: Path, provenance: Provenance, mark: Path, changed: bool) -> None:
+    """Remove the mark of an output, or write the sidecar that a changed output lacks."""
+    if path_of(output).exists() or not changed:
+        if mark.exists():  # on a read-only disk, unlinking a missing file fails too
+            mark.unlink()
+        return
+    try:
+        write(output, provenance, {"interrupted": True})
+    except OSError:
+        with suppress(OSError):  # the failed write has removed the mark
+            mark.touch()
 
 
 def _state(path: Path) -> tuple[int, int] | None:
