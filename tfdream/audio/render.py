@@ -13,6 +13,7 @@ from tfdream.audio.streams import CEILING, Samples, limit
 from tfdream.audio.writer import Writer, Written, exceeds_full_scale
 from tfdream.errors import AudioError
 from tfdream.io.atomic import temporary_path
+from tfdream.io.signals import uninterrupted
 
 _LOWEST_DB = -200.0
 """Stands for a gain of zero."""
@@ -168,5 +169,6 @@ def temporary_wav(temporary: Path, target: Path) -> Iterator[Path]:
     except AudioError as error:
         raise type(error)(str(error).replace(str(temporary), str(target))) from None
     finally:
-        if temporary.exists():
-            temporary.unlink()
+        with uninterrupted():
+            if temporary.exists():
+                temporary.unlink()
