@@ -177,6 +177,8 @@ def has_audio(folder: Path) -> bool:
 
 def faults_of(command: Command, seconds: float, number: signal.Signals) -> Iterator[str]:
     """Kill a command after some time, and yield the faults."""
+    folder = command.output.parent
+    before = hidden_files(folder)  # of calls that were killed without a chance to clean up
     process = start(*command.arguments)
     try:
         if process.wait(seconds) is None:
@@ -191,12 +193,17 @@ def faults_of(command: Command, seconds: float, number: signal.Signals) -> Itera
             yield f"prints a traceback: {errors[-3000:]}"
     finally:
         process.close()
-    folder = command.output.parent
-    hidden = list(folder.glob(".partial-*"))
-    if hidden and process.status != -signal.SIGKILL:
-        yield f"leaves {hidden[0].name}"
+    new = hidden_files(folder) - before
+    if new and process.status != -signal.SIGKILL:
+        yield f"leaves {min(new)[0]}"
     if command.output.exists() and not command.is_complete(command.output):
         yield "leaves a partial output"
+
+
+def hidden_files(folder: Path) -> set[tuple[str, int, int]]:
+    """Return names, inodes and times of change of unfinished outputs."""
+    stats = ((path.name, path.stat()) for path in folder.glob(".partial-*"))
+    return {(name, stat.st_ino, stat.st_mtime_ns) for name, stat in stats}
 
 
 def faults_of_completion(command: Command) -> Iterator[str]:
