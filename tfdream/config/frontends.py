@@ -51,6 +51,14 @@ class StftSpec(Config):
         """Number of frames of a signal; the first one is centered on the first sample."""
         return 1 + samples // self.hop_samples
 
+    def extent(self, seconds: float, hertz: float, sample_rate: int) -> tuple[float, float]:
+        """Convert an extent in time and in frequency to numbers of frames and bins.
+
+        >>> StftSpec(n_fft=2048, hop_samples=512).extent(0.1, 100, sample_rate=20480)
+        (4.0, 10.0)
+        """
+        return seconds * sample_rate / self.hop_samples, hertz * self.n_fft / sample_rate
+
 
 class FrontendConfig(Config):
     """Base of all frontend sections."""

@@ -49,7 +49,7 @@ class CellBlur:
     """
 
     def __init__(self, seconds: float, hertz: float, spec: StftSpec, sample_rate: int) -> None:
-        self.sigmas = seconds * sample_rate / spec.hop_samples, hertz * spec.n_fft / sample_rate
+        self.sigmas = spec.extent(seconds, hertz, sample_rate)
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """Blur float32 `[batch, frames, bins]`."""

@@ -118,3 +118,9 @@ class Gains(Canvas):
 def build(config: GainCanvasConfig, spec: CanvasSpec) -> Gains:
     """Build the canvas of a section."""
     return Gains(config, spec)
+
+
+def neighborhood_cells(extent: tuple[float, float]) -> tuple[int, int]:
+    """Return the size in frames and bins of a cell's neighborhood, given that to either side."""
+    frames, bins = map(round, extent)
+    return 2 * frames + 1, 2 * bins + 1

@@ -9,7 +9,7 @@ from tfdream.config.canvases import Below
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_power, waveform_to_stft
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
-from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig
+from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig, neighborhood_cells
 
 _NOISE_BLOCK = 1 << 14
 """Samples of noise that are drawn at a time, from a seed that is their position in the file."""
@@ -45,10 +45,11 @@ class GainsAndNoise(Gains):
 
     def __init__(self, config: GainsAndNoiseCanvasConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
-        stft = config.stft
-        frames = round(config.neighborhood_seconds * self.sample_rate / stft.hop_samples)
-        bins = round(config.neighborhood_hz * stft.n_fft / self.sample_rate)
-        self.neighborhood = (2 * frames + 1, 2 * bins + 1)
+        self.neighborhood = neighborhood_cells(
+            config.stft.extent(
+                config.neighborhood_seconds, config.neighborhood_hz, self.sample_rate
+            )
+        )
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         context = super().analyze(waveform, start_seconds)

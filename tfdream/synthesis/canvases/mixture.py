@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tfdream.config import NotNegative
 from tfdream.synthesis.canvases.base import CanvasSpec, Context, masked
-from tfdream.synthesis.canvases.gains import Gains, StftGainsConfig
+from tfdream.synthesis.canvases.gains import Gains, StftGainsConfig, neighborhood_cells
 
 
 class MixtureCanvasConfig(StftGainsConfig):
@@ -33,7 +33,11 @@ class Mixture(Gains):
 
     def __init__(self, config: MixtureCanvasConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
-        self.neighborhood = _neighborhood_cells(config, self.sample_rate)
+        self.neighborhood = neighborhood_cells(
+            config.stft.extent(
+                config.neighborhood_seconds, config.neighborhood_hz, self.sample_rate
+            )
+        )
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:
         context = super().analyze(waveform, start_seconds)
@@ -60,10 +64,3 @@ class Mixture(Gains):
 def build(config: MixtureCanvasConfig, spec: CanvasSpec) -> Mixture:
     """Build the canvas of a section."""
     return Mixture(config, spec)
-
-
-def _neighborhood_cells(config: MixtureCanvasConfig, sample_rate: int) -> tuple[int, int]:
-    """Return the size of a cell's neighborhood, in frames and bins."""
-    frames = round(config.neighborhood_seconds * sample_rate / config.stft.hop_samples)
-    bins = round(config.neighborhood_hz * config.stft.n_fft / sample_rate)
-    return 2 * frames + 1, 2 * bins + 1
