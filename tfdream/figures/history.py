@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, one_line
 from tfdream.figures.base import Argument, Drawing, FigureOptions
 from tfdream.figures.parts.sheet import new_sheet, set_title
 from tfdream.io.atomic import read_csv
@@ -89,7 +89,7 @@ def read_table(path: Path) -> list[dict[str, float]]:
             {column: float(cell or "nan") for column, cell in row.items()} for row in read_csv(path)
         ]
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
+        raise ModelError(f"'{path}' is damaged: {one_line(error)}") from None
     if rows and "epoch" not in rows[0]:
         raise ModelError(f"'{path}' is damaged: it has no column 'epoch'")
     return rows

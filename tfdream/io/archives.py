@@ -86,7 +86,7 @@ def check_hdf5(path: str | Path, shapes: Collection[tuple[int, ...]] | None = No
                     )
     # h5py raises these for damaged descriptions of objects.
     except (KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"it is damaged ({' '.join(str(error).split())})") from None
+        raise ValueError(f"it is damaged ({one_line(error)})") from None
 
 
 def _objects(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
@@ -197,7 +197,7 @@ def _value_errors() -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error) as error:
         raise ValueError(one_line(error) or "it is truncated") from None
     except (OverflowError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is damaged ({' '.join(str(error).split())})") from None
+        raise ValueError(f"it is damaged ({one_line(error)})") from None
 
 
 def _check_unicode(name: str, values: bytes, dtype: np.dtype[Any]) -> None:

@@ -82,7 +82,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(one_line(error)) from None
     # PyYAML raises these for values such as !!int '' and !!timestamp with a large offset.
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
-        raise ValueError(f"a value does not fit its tag ({' '.join(str(error).split())})") from None
+        raise ValueError(f"a value does not fit its tag ({one_line(error)})") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return content
@@ -93,7 +93,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call, unused-ignore]
+            event = self.peek_event()  # type: ignore[no-untyped-call, unused-ignore]  # no types in PyYAML
             line = event.start_mark.line + 1
             raise yaml.YAMLError(f"the alias in line {line} is not supported; write out the value")
         return super().compose_node(parent, index)

@@ -84,7 +84,7 @@ def pack(folder: str | Path, path: str | Path) -> None:
     try:
         save_file(read_weights(folder / WEIGHTS_FILE), path, {"format": FORMAT} | metadata)
     except SafetensorError as error:
-        raise ModelError(f"'{path}' cannot be written: {' '.join(str(error).split())}") from None
+        raise ModelError(f"'{path}' cannot be written: {one_line(error)}") from None
 
 
 def unpack(path: str | Path, folder: str | Path) -> None:

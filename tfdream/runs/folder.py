@@ -222,8 +222,7 @@ class RunFolder:
             history: list[dict[str, float]] = _HISTORY.validate_python(documents.parse_json(text))
         except weights.UNREADABLE as error:
             raise ModelError(
-                f"'{self.resume_path}' is damaged ({' '.join(str(error).split())}); "
-                "use --force to train again"
+                f"'{self.resume_path}' is damaged ({one_line(error)}); use --force to train again"
             ) from None
         return history
 
