@@ -1,6 +1,8 @@
 """Helpers that call commands as a user does."""
 
 import json
+import signal
+from contextlib import contextmanager
 
 import click
 import pytest
@@ -64,3 +66,13 @@ def dream(trained, *arguments, steps=1):
         *("dream", *arguments, "--model", trained[0]),
         *("--set", f"optimizer.steps={steps}", "--set", "tiles.overlap_seconds=0.05"),
     )
+
+
+@contextmanager
+def handler(number, function):
+    """Handle a signal by a function inside the block."""
+    before = signal.signal(number, function)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

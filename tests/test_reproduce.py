@@ -19,8 +19,9 @@ DOCUMENTS = (
     "dreaming_in_music",
     "generation_of_music",
     "music_generation_style_transfer",
-    SHORTEST := "music_style_transformation",
+    "music_style_transformation",
 )
+SHORTEST = DOCUMENTS[-1]
 
 
 @pytest.fixture

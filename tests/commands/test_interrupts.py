@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-from calling import EAGERLY, answer, dream, invoke, names, no_number
+from calling import EAGERLY, answer, dream, handler, invoke, names, no_number
 
 from tfdream.commands.stops import interruptible
 
@@ -38,16 +38,6 @@ def ctrl_c(monkeypatch):
         yield report
 
     monkeypatch.setattr("tfdream.commands.jobs.progress_bar", bar)
-
-
-@contextmanager
-def handler(number, function):
-    """Handle a signal by a function inside the block."""
-    before = signal.signal(number, function)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def interrupted(*arguments):

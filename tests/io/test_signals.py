@@ -5,6 +5,7 @@ import shutil
 import signal
 
 import pytest
+from calling import handler
 
 from tfdream.io.atomic import replacing
 from tfdream.io.signals import uninterrupted
@@ -23,10 +24,8 @@ def stopping():
     def stop(number, frame):
         raise Stop
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    yield stop
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with handler(signal.SIGINT, stop), handler(signal.SIGTERM, stop):
+        yield stop
 
 
 @pytest.mark.parametrize("number", SIGNALS)

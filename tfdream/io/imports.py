@@ -1,4 +1,4 @@
-"""A shorter import of Keras, which takes a third of the start of a command.
+"""A shorter import of Keras, which shortens the start of a command by a quarter.
 
 Keras imports scikit-learn and Matplotlib where they are installed, for its wrappers and galleries.
 No command uses those, and both packages are imported later where they are needed.

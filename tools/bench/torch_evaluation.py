@@ -37,7 +37,6 @@ def torch_evaluation(
         power = (stft.real**2 + stft.imag**2).transpose(1, 2) @ matrix
         levels = 10 * torch.log10(power + _TINY)
         levels = 1 + (levels - levels.amax(dim=(1, 2), keepdim=True)) / config.top_db
-        # The lowest band is the last row.
         return levels.clamp(min=0).transpose(1, 2).unsqueeze(1)
 
     def evaluate() -> torch.Tensor:

@@ -18,18 +18,18 @@ from tfdream.runs import Run
 from tfdream.training.train import train
 
 _FOLDS = [0, 1]
+_ON_MEL_BANDS = "recommended"
 _TOLERANCE = 1e-3
 
 
 def measure(folder: Path) -> list[Cost]:
     """Compare with Keras predictions on inputs in memory, and with PyTorch from the samples."""
     dataset, audio_seconds = prepared(folder)
-    costs = []
-    for name in ("lil_data", "recommended"):
-        run = _trained(name, dataset, folder / name)
-        costs.append(_beside_predictions(name, run, dataset, audio_seconds))
-    if find_spec("torch") is not None:  # `run` is the recommended one
-        costs.append(_beside_pytorch(name, run, dataset, audio_seconds))
+    runs = {name: _trained(name, dataset, folder / name) for name in ("lil_data", _ON_MEL_BANDS)}
+    costs = [_beside_predictions(name, run, dataset, audio_seconds) for name, run in runs.items()]
+    if find_spec("torch") is not None:
+        run = runs[_ON_MEL_BANDS]
+        costs.append(_beside_pytorch(_ON_MEL_BANDS, run, dataset, audio_seconds))
     return costs
 
 

@@ -12,6 +12,7 @@ import soxr
 from numpy.typing import NDArray
 
 from tfdream.audio import Samples
+from tfdream.evaluation.classification import clip_batches
 from tfdream.evaluation.distance import Embedder
 from tfdream.evaluation.measures import loudness
 from tfdream.runs import Run
@@ -211,9 +212,9 @@ class TagEmbedding:
         """Return the mean embedding of the complete clips of a recording, scaled to unit length."""
         run = self._embedder.run
         samples = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=run.sample_rate)
-        clips = len(samples) // run.clip_samples
-        whole = samples[: clips * run.clip_samples].reshape(clips, -1) * run.config.prepare.gain
-        mean: FloatArray = self._embedder.embed(whole.astype(np.float32)).mean(axis=0)
+        batches = clip_batches([samples[:, np.newaxis]], run)
+        whole = [clips[filled == run.clip_samples] for clips, filled in batches]
+        mean: FloatArray = self._embedder.embed(np.concatenate(whole)).mean(axis=0)
         return mean / np.linalg.norm(mean)
 
 
