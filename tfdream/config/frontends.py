@@ -3,6 +3,7 @@
 The sections themselves are in the modules of `tfdream.signal.frontends`, beside their code.
 """
 
+import abc
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -101,17 +102,17 @@ class ImageFrontendConfig(FrontendConfig):
         """Quantity that each channel shows."""
         return ("level",)
 
+    @abc.abstractmethod
     def cells(self, samples: int) -> int:
         """Return the number of time-frequency cells of a clip at full resolution."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def frequencies_hz(self, sample_rate: int) -> "NDArray[np.float64]":
         """Return the frequencies of the rows at full resolution, ascending."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def row_spacing(self, rows: int, sample_rate: int) -> Spacing:
         """Return the spacing of the rows of an image with a number of rows."""
-        raise NotImplementedError
 
     def spacings(
         self, shape: tuple[int, ...], samples: int, sample_rate: int

@@ -29,6 +29,7 @@ class Layout(Config):
 
     kind: str
 
+    # Not abstract methods: mypy accepts no abstract class where `registry.sections` takes its base.
     @classmethod
     def match(cls, source: Path) -> Match:
         """Return how specifically `source` matches this layout."""
