@@ -12,7 +12,7 @@ from tables import PATH, number, print_table
 
 from tfdream.errors import ModelError, TfdreamError
 from transfer_pairs.measures import FloatArray, Measures, Reference, TagEmbedding, Transcriber
-from transfer_pairs.methods import BASE, BASELINES, Method, recipe
+from transfer_pairs.methods import BASE, BASELINES, RECIPE_HELP, Method, recipe
 from transfer_pairs.pairs import SPLITS, Pair, PairSet, Split
 from transfer_pairs.scores import SECONDS
 from transfer_pairs.soundfont import DEFAULT_SOUNDFONT
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 @click.command()
-@click.option("--recipe", "recipes", multiple=True, help="A packaged recipe. Repeatable.")
+@click.option("--recipe", "recipes", multiple=True, help=RECIPE_HELP)
 @click.option("--split", type=click.Choice(SPLITS), default="tuning", show_default=True)
 @click.option("--every", type=click.IntRange(1), default=1, help="Use every N-th pair.")
 @click.option("--start", type=click.IntRange(0), default=0, help="Index of the first pair.")

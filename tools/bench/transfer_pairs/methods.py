@@ -79,6 +79,7 @@ def with_gains(gains: GainFn) -> Method:
     return run
 
 
+RECIPE_HELP = "NAME[,KEY=VALUE…] of a packaged recipe, or several, joined by +. Repeatable."
 TRANSLATION = "translate/recommended"
 """The recipe of translations."""
 
@@ -98,16 +99,20 @@ def recipe(name: str) -> Method:
     """Return a method that runs packaged recipes as `tfdream transfer` does.
 
     Args:
-      name: such as "transfer/timbre"; "transfer/timbre+transfer/texture" applies the second recipe
-        to the output of the first, with the same style.
+      name: such as "transfer/timbre", with settings "transfer/timbre,style_strength=0.5";
+        "transfer/timbre+transfer/texture" applies the second recipe to the output of the first,
+        with the same style.
 
     Raises:
-      ConfigError: if there is no such recipe.
+      ConfigError: if there is no such recipe or setting.
     """
     from tfdream.config.transfers import load_transfer
     from tfdream.synthesis.transfer import transfer
 
-    commands = [partial(transfer, config=load_transfer(each)) for each in name.split("+")]
+    commands = []
+    for each in name.split("+"):
+        packaged, *overrides = each.split(",")
+        commands.append(partial(transfer, config=load_transfer(packaged, overrides)))
 
     def run(pair: Pair) -> Samples:
         output = pair.content
