@@ -63,6 +63,13 @@ def test_worse_tiles_are_written_on_request(tiles, goal, keep_falling):
     assert goal_check.result(MEANS) == {"loss_fell": True, "unchanged_tiles": 0}
     (note,) = goal_check.notes(MEANS)
     assert "fell from 1 to 0.5 in 1 of 2 tiles, which are written" in note
+    assert note.endswith(goal.remedy)
+
+
+def test_a_note_names_settings_of_its_own_recipe(tiles):
+    goal_check, *_ = check(tiles, Goal("loss", remedy="use another style"), [0.5, 3.0])
+    (note,) = goal_check.notes(MEANS)
+    assert note.endswith("stay unchanged; use another style, or --keep-falling")
 
 
 def test_a_written_file_that_is_worse_than_the_original_is_noted(tiles):

@@ -83,16 +83,16 @@ class GoalCheck:
                 f"the {name} {'fell' if self.goal.rises else 'rose'} from {worse['before']:.4g} to "
                 f"{worse['after']:.4g} in {self.worse_tiles} of {self.tiles} tiles, which "
                 + (
-                    "stay unchanged; use a smaller optimizer.step_size, or --keep-falling"
+                    f"stay unchanged; {self.goal.remedy}, or --keep-falling"
                     if self.reverts
-                    else "are written nevertheless; use a smaller optimizer.step_size"
+                    else f"are written nevertheless; {self.goal.remedy}"
                 )
             )
         if self._is_lost(means) and (self.reverts or not self.worse_tiles):
             before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
             yield (
                 f"the {name} of the written file, {rendered:.4g}, is worse than that of the "
-                f"original, {before:.4g}; use a smaller optimizer.step_size, or another canvas"
+                f"original, {before:.4g}; {self.goal.remedy}"
             )
 
     def _is_lost(self, means: Mapping[str, Any]) -> bool:

@@ -10,6 +10,8 @@ from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import Tiles
 
+_REMEDY = "use a smaller style_strength, or another style"
+
 
 class OnePassProcessor(abc.ABC):
     """Base of the transfers in one pass; with a grid and a rate it is a `TileProcessor`."""
@@ -17,7 +19,7 @@ class OnePassProcessor(abc.ABC):
     @property
     def goal(self) -> Goal:
         """The distance to the style falls; single tiles are kept whatever their distance."""
-        return Goal("style_loss", rises=False, reverts=False)
+        return Goal("style_loss", rises=False, reverts=False, remedy=_REMEDY)
 
     @property
     def steps(self) -> int:

@@ -27,11 +27,13 @@ class Goal:
       measure: its name, without the suffixes _before, _after and _rendered.
       rises: whether higher values are better.
       reverts: whether tiles stay unchanged where it gets worse.
+      remedy: what to do if it gets worse.
     """
 
     measure: str
     rises: bool = True
     reverts: bool = True
+    remedy: str = "use a smaller optimizer.step_size"
 
     @property
     def key(self) -> str:
