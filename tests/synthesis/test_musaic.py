@@ -127,6 +127,27 @@ def test_strength_moves_from_the_content_to_the_style(folder, tmp_path):
     assert contents[0] == pytest.approx(0, abs=1e-5)
 
 
+def test_the_note_mask_removes_notes_that_the_content_does_not_have(folder, tmp_path):
+    foreign_note = 10
+    chords = melody(OTHER_ORDER, -3) + melody([foreign_note] * 3, -3)
+    soundfile.write(tmp_path / "style.wav", chords, RATE, "FLOAT")
+    foreign_hz = 220 * 2 ** (foreign_note / 12)
+    foreign = np.abs(np.fft.rfftfreq(1024, 1 / RATE) - foreign_hz) < 10
+    shares, losses = [], []
+    for mask in (0.0, 0.5, 1.0):
+        result = transfer(
+            folder / "content.wav",
+            tmp_path / "style.wav",
+            tmp_path / f"{mask}.wav",
+            recipe(note_mask=mask),
+        )
+        spectrum = spectra(audio.read(tmp_path / f"{mask}.wav")[0][:, 0])
+        shares.append((spectrum[:, foreign] ** 2).sum())
+        losses.append(result["content_loss_rendered"])
+    assert max(shares[1:]) < 0.5 * shares[0]
+    assert losses == sorted(losses, reverse=True)
+
+
 def test_tiles_give_the_result_of_the_whole(folder, tmp_path):
     outputs = []
     for seconds in (1.0, 3.0):

@@ -36,6 +36,10 @@ class MusaicConfig(RenderConfig):
     method: Literal["musaic"]
     style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the musaic in the output: 0 is the content."""
+    note_mask: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Bands of a frame in which the musaic is louder than the content with the mean spectrum of the
+    style are attenuated by this share of the difference in dB. 0: by nothing; 1: the musaic has no
+    notes that the content does not have."""
     semitones: Annotated[int, Field(ge=0, le=24)] = 6
     """Copies of the style are used that are shifted up and down by 1 to this many semitones."""
     dictionary_frames: Annotated[int, Field(ge=64, le=65536)] = 8192

@@ -12,7 +12,7 @@ from tfdream.signal.stft import stft_to_power, waveform_to_stft
 from tfdream.signal.timbre import MelAnalysis
 
 _LOWEST_HZ = 30.0
-_BANDS_PER_OCTAVE = 36
+BANDS_PER_OCTAVE = 36
 
 
 class FrameAnalysis:
@@ -36,13 +36,28 @@ class FrameAnalysis:
         """Return the mean power of bands: `[…, frames, bins]` → `[…, frames, bands]`."""
         return tf.matmul(stft_to_power(stft), self._bands)
 
+    def to_bins(self, bands: tf.Tensor) -> tf.Tensor:
+        """Interpolate bands at the bins: `[…, frames, bands]` → `[…, frames, bins]`."""
+        return tf.matmul(bands, self._interpolation)
+
+    @cached_property
+    def _interpolation(self) -> NDArray[np.float32]:
+        """Weights of the bands at each bin `[bands, bins]`, with a sum of 1.
+
+        Bins below the lowest band have its value.
+        """
+        shares = self._bands.T / self._bands.T.max(axis=1, keepdims=True)
+        shares[0, shares.sum(axis=0) == 0] = 1
+        normalized: NDArray[np.float32] = (shares / shares.sum(axis=0)).astype(np.float32)
+        return normalized
+
     @cached_property
     def _bands(self) -> NDArray[np.float32]:
         """Triangular weights of the bins `[bins, bands]`, each band with a sum of 1."""
         bin_hz = self.sample_rate / self.spec.n_fft
         edges = [_LOWEST_HZ]
         while edges[-1] < self.sample_rate / 2:
-            edges.append(max(edges[-1] * 2 ** (1 / _BANDS_PER_OCTAVE), edges[-1] + bin_hz))
+            edges.append(max(edges[-1] * 2 ** (1 / BANDS_PER_OCTAVE), edges[-1] + bin_hz))
         bins_hz = bin_hz * np.arange(self.spec.bins)
         triangles = zip(edges, edges[1:], edges[2:], strict=False)
         weights = np.stack([np.interp(bins_hz, three, (0, 1, 0)) for three in triangles], axis=1)

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config.musaic import MusaicConfig
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
 from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate
+from tfdream.synthesis.musaic.analysis import BANDS_PER_OCTAVE
 from tfdream.synthesis.musaic.dictionary import Dictionary
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 
+# Standard deviation of the smoothing of the equalizer's spectra: four semitones.
+_EQUALIZER_BANDS = BANDS_PER_OCTAVE / 3
 # The equalizer does not amplify bands that are softer than this below the mean.
 _EQUALIZED_DB = 60.0
 # Largest correction of the level of a frame.
@@ -28,8 +32,8 @@ _TINY = 1e-9
 class Musaic:
     """Replaces contents by combinations of the frames of a style.
 
-    The target of the activations is the magnitude of the content with the mean spectrum of the
-    style: otherwise they would choose frames whose timbre is that of the content. Every channel
+    The target of the activations is the magnitude of the content with the smoothed mean spectrum of
+    the style: otherwise they would choose frames whose timbre is that of the content. Every channel
     receives the same combination of frames, at its own level in each frame.
 
     Args:
@@ -48,7 +52,7 @@ class Musaic:
         self.mask = Mask.build(config.mask, self.analysis.sample_rate, timelines)
 
     def equalizer(self, power: NDArray[Any]) -> tf.Tensor:
-        """Return factors that give a content the mean spectrum of the style, but not its level.
+        """Return factors for the smoothed mean spectrum of the style, but not for its level.
 
         Args:
           power: of the content's bands, summed over its frames, `[bands]`.
@@ -58,7 +62,7 @@ class Musaic:
         """
         content, style = (
             each / max(each.mean(), _TINY) + 10 ** (-_EQUALIZED_DB / 10)
-            for each in (power, self.dictionary.power)
+            for each in map(_without_notes, (power, self.dictionary.power))
         )
         return tf.constant(style / content, tf.float32)
 
@@ -89,7 +93,7 @@ class Musaic:
         powers = [equalizer * self.analysis.power(each) for each in originals]
         target = tf.sqrt(tf.add_n(powers) / len(powers))
         activations = activate(target, self.dictionary.magnitudes, self.config.activations)
-        musaic = self._combine(activations)
+        musaic = self._mask_notes(self._combine(activations), target)
         weight: tf.Tensor | float = self.config.style_strength
         spec = self.analysis.spec
         if self.strength is not None:
@@ -106,6 +110,18 @@ class Musaic:
             change = scale_cells(scale_cells(musaic, gain) - original, weight)
             changed.append(stft_to_waveform(original + change, spec, samples))
         return tf.stack(changed, axis=-1)
+
+    def _mask_notes(self, musaic: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """Attenuate bands that are louder than their targets `[batch, frames, bands]`."""
+        if not self.config.note_mask:
+            return musaic
+        power = self.analysis.power(musaic)
+        level = tf.reduce_sum(target**2, axis=-1, keepdims=True) / (
+            tf.reduce_sum(power, axis=-1, keepdims=True) + _TINY
+        )
+        excess = (level * power + _TINY) / (target**2 + _TINY)
+        gain = tf.maximum(excess, 1.0) ** (-self.config.note_mask / 2)
+        return scale_cells(musaic, self.analysis.to_bins(gain))
 
     def _combine(self, activations: tf.Tensor) -> tf.Tensor:
         """Sum the STFTs of activated frames, complex64 `[batch, frames, bins]`."""
@@ -131,6 +147,12 @@ class Musaic:
             tf.reduce_sum(norms, axis=1) + _TINY
         )
         return {"style_loss": style, "content_loss": content}
+
+
+def _without_notes(power: NDArray[Any]) -> NDArray[Any]:
+    """Smooth a spectrum `[bands]`: an equalizer must not give a content the style's notes."""
+    smoothed: NDArray[Any] = gaussian_filter1d(power, _EQUALIZER_BANDS, mode="nearest")
+    return smoothed
 
 
 def _shape_db(power: tf.Tensor) -> tf.Tensor:
