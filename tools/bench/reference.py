@@ -11,7 +11,6 @@ two epochs. The results of this software stack replace its section in docs/refer
 import json
 import platform
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -19,9 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 from click.testing import CliRunner
 
-from tfdream.cli import main
+from tfdream import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference_results.md"
 INTRODUCTION = """# Reference results
@@ -199,7 +199,7 @@ def _manifest(songs: Path, styles: Iterable[str]) -> Path:
 
 
 def _call(*arguments: object) -> dict:
-    call = CliRunner().invoke(main, [*map(str, arguments), "--json"])
+    call = CliRunner().invoke(cli.main, [*map(str, arguments), "--json"])
     if call.exit_code:
         if call.exception and not isinstance(call.exception, SystemExit):
             raise call.exception
@@ -250,15 +250,17 @@ def differences(measures: Iterable[Measure], stored: dict[tuple[str, str], float
             yield f"{recipe} {name}: {value:.7g} instead of {before:.7g} (tolerance {tolerance})"
 
 
-def _main() -> None:
+@click.command()
+def main() -> None:
+    """Measure every recipe, print what differs from other stacks, and store the measures."""
     with tempfile.TemporaryDirectory() as folder:
         reference = measure(Path(folder))
     for name, stored in read().items():
         for line in differences(reference.measures, stored):
-            print(f"{name}: {line}", file=sys.stderr)
+            click.echo(f"{name}: {line}", err=True)
     write(reference)
     print(f"{sum(reference.seconds.values()):.0f} s; written to {PAGE}")
 
 
 if __name__ == "__main__":
-    _main()
+    main()
