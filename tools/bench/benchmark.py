@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import tfdream  # noqa: F401  # before TensorFlow, whose settings it chooses
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click

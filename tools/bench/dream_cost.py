@@ -11,12 +11,17 @@ of audio and the peak memory.
 
 import itertools
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import tfdream  # noqa: F401  # before TensorFlow, whose settings it chooses
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
 import tensorflow as tf

@@ -11,6 +11,8 @@ import os
 import statistics
 from collections.abc import Sequence
 
+import tfdream  # noqa: F401  # before TensorFlow, whose settings it chooses
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
