@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config.musaic import ActivationConfig, MusaicConfig
 from tfdream.errors import AudioError
-from tfdream.synthesis.musaic import Dictionary, activate
+from tfdream.synthesis.musaic import Dictionary, Musaic, activate
 from tfdream.synthesis.transfer import transfer
 
 # Eager execution gives the same results; tracing the graph takes longer.
@@ -146,6 +146,17 @@ def test_the_note_mask_removes_notes_that_the_content_does_not_have(folder, tmp_
         losses.append(result["content_loss_rendered"])
     assert max(shares[1:]) < 0.5 * shares[0]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_the_equalizer_has_single_notes_only_without_smoothing(folder):
+    deviations = []
+    for semitones in (0.0, 4.0):
+        config = recipe(equalizer_semitones=semitones)
+        dictionary = Dictionary.from_file(folder / "style.wav", RATE, config)
+        flat = np.ones_like(dictionary.power)
+        level_db = 10 * np.log10(Musaic(dictionary, config).equalizer(flat).numpy())
+        deviations.append(np.abs(np.diff(level_db)).max())
+    assert deviations[1] < 0.2 * deviations[0]
 
 
 def test_tiles_give_the_result_of_the_whole(folder, tmp_path):

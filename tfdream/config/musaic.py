@@ -40,6 +40,9 @@ class MusaicConfig(RenderConfig):
     """Bands of a frame in which the musaic is louder than the content with the mean spectrum of the
     style are attenuated by this share of the difference in dB. 0: by nothing; 1: the musaic has no
     notes that the content does not have."""
+    equalizer_semitones: Annotated[float, Field(ge=0, le=24)] = 4.0
+    """Standard deviation of the smoothing of the mean spectra that the equalizer compares, so that
+    it has no single notes. 0: no smoothing."""
     semitones: Annotated[int, Field(ge=0, le=24)] = 6
     """Copies of the style are used that are shifted up and down by 1 to this many semitones."""
     dictionary_frames: Annotated[int, Field(ge=64, le=65536)] = 8192

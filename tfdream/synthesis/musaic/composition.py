@@ -18,8 +18,6 @@ from tfdream.synthesis.musaic.analysis import BANDS_PER_OCTAVE
 from tfdream.synthesis.musaic.dictionary import Dictionary
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 
-# Standard deviation of the smoothing of the equalizer's spectra: four semitones.
-_EQUALIZER_BANDS = BANDS_PER_OCTAVE / 3
 # The equalizer does not amplify bands that are softer than this below the mean.
 _EQUALIZED_DB = 60.0
 # Largest correction of the level of a frame.
@@ -62,9 +60,17 @@ class Musaic:
         """
         content, style = (
             each / max(each.mean(), _TINY) + 10 ** (-_EQUALIZED_DB / 10)
-            for each in map(_without_notes, (power, self.dictionary.power))
+            for each in map(self._without_notes, (power, self.dictionary.power))
         )
         return tf.constant(style / content, tf.float32)
+
+    def _without_notes(self, power: NDArray[Any]) -> NDArray[Any]:
+        """Smooth a spectrum `[bands]`: the equalizer must not give contents the style's notes."""
+        bands = self.config.equalizer_semitones * BANDS_PER_OCTAVE / 12
+        if not bands:
+            return power
+        smoothed: NDArray[Any] = gaussian_filter1d(power, bands, mode="nearest")
+        return smoothed
 
     @cached_property
     def compose(self) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -147,12 +153,6 @@ class Musaic:
             tf.reduce_sum(norms, axis=1) + _TINY
         )
         return {"style_loss": style, "content_loss": content}
-
-
-def _without_notes(power: NDArray[Any]) -> NDArray[Any]:
-    """Smooth a spectrum `[bands]`: an equalizer must not give a content the style's notes."""
-    smoothed: NDArray[Any] = gaussian_filter1d(power, _EQUALIZER_BANDS, mode="nearest")
-    return smoothed
 
 
 def _shape_db(power: tf.Tensor) -> tf.Tensor:
