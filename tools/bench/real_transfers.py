@@ -19,7 +19,7 @@ import click
 import numpy as np
 import soundfile
 from matplotlib.figure import Figure
-from tables import PATH, number, print_table
+from tables import PATH, median, number, print_table
 from transfer_pairs.methods import BASE, BASELINES, RECIPE_HELP, Method, recipe
 from transfer_pairs.scores import SAMPLE_RATE
 
@@ -128,18 +128,16 @@ def rows(
             results[name].append(measure(method, load(music, pair), output))
             yield [name, pair, *cells(results[name][-1])]
     for name, measured in results.items():
-        yield [name, "median", *cells({key: median(measured, key) for key in measured[0]})]
+        yield [
+            name,
+            "median",
+            *cells({key: median(each[key] for each in measured) for key in FORMS}),
+        ]
 
 
 def cells(measured: Measured) -> list[str]:
     """Return formatted measures, in the order of the table."""
     return [number(measured[name], form) for name, form in FORMS.items()]
-
-
-def median(measured: list[Measured], name: str) -> float | None:
-    """Return the median of a measure over the pairs that have it."""
-    values = [value for value in (each[name] for each in measured) if value is not None]
-    return float(np.median(values)) if values else None
 
 
 def draw(results: dict[str, list[Measured]]) -> Figure:
@@ -149,7 +147,7 @@ def draw(results: dict[str, list[Measured]]) -> Figure:
         figure.subplots(1, len(PRESERVED)), PRESERVED.items(), strict=True
     ):
         for method, measured in results.items():
-            x = median(measured, "style_distance_after")
+            x = median(each["style_distance_after"] for each in measured)
             low, y, high = np.percentile([each[name] for each in measured], (25, 50, 75))
             axis.errorbar(x, y, [[y - low], [high - y]], marker="o", capsize=3, label=method)
         axis.set_xlabel("distance to the style")

@@ -1,6 +1,7 @@
 """Markdown tables, and sidecars of changed recordings."""
 
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ def _line(cells: Sequence[str]) -> str:
 def number(value: float | None, form: str) -> str:
     """Return a formatted number, or a dash for None."""
     return "–" if value is None else format(value, form)
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    """Return the median of the values that are not None, or None if there are none."""
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None
 
 
 def ratio(part: float, whole: float) -> str:

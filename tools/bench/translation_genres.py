@@ -27,7 +27,7 @@ import click
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from tables import PATH, number, print_table
+from tables import PATH, median, number, print_table
 from transfer_pairs import methods
 from transfer_pairs.pairs import Pair
 from transfer_pairs.scores import SAMPLE_RATE
@@ -221,7 +221,7 @@ def _rows(
                 results.append(compare(*paths))
                 judged.append(judge(output, target))
             medians = (
-                number(_median([result[measure] for result in results]), form)
+                number(median(result[measure] for result in results), form)
                 for measure, form in FORMS.items()
             )
             direction = f"{GENRES[source]} to {GENRES[target]}"
@@ -231,11 +231,6 @@ def _rows(
                 for text in (f"{mean(place > 0.5 for place in places):.0%}", f"{mean(places):.2f}")
             )
             yield [name, direction, *judgment, *medians]
-
-
-def _median(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.median(present)) if present else None
 
 
 if __name__ == "__main__":
