@@ -12,7 +12,7 @@ Measures = dict[str, NDArray[Any]]
 """Measures by name, one number for each tile."""
 
 REMEDY = "use a smaller optimizer.step_size, or another canvas"
-"""Remedy for values that are NaN or infinite."""
+"""Remedy for optimizations that fail: values that are NaN or infinite, or a worse result."""
 
 # Measures that only enter `spectral_convergence_db`.
 _ENERGIES = ("error_energy", "target_energy")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tfdream.synthesis.rendering.measures import Measures
+from tfdream.synthesis.rendering.measures import REMEDY, Measures
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 RenderFn = Callable[[], NDArray[Any]]
@@ -33,7 +33,7 @@ class Goal:
     measure: str
     rises: bool = True
     reverts: bool = True
-    remedy: str = "use a smaller optimizer.step_size"
+    remedy: str = REMEDY
 
     @property
     def key(self) -> str:
