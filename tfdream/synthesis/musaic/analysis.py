@@ -36,9 +36,9 @@ class FrameAnalysis:
         """Return the mean power of bands: `[…, frames, bins]` → `[…, frames, bands]`."""
         return tf.matmul(stft_to_power(stft), self._bands)
 
-    def to_bins(self, bands: tf.Tensor) -> tf.Tensor:
-        """Interpolate bands at the bins: `[…, frames, bands]` → `[…, frames, bins]`."""
-        return tf.matmul(bands, self._interpolation)
+    def spread(self, values: tf.Tensor) -> tf.Tensor:
+        """Interpolate values of bands at bins: `[…, frames, bands]` → `[…, frames, bins]`."""
+        return tf.matmul(values, self._interpolation)
 
     @cached_property
     def _interpolation(self) -> NDArray[np.float32]:

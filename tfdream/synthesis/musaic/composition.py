@@ -127,7 +127,7 @@ class Musaic:
         )
         excess = (level * power + _TINY) / (target**2 + _TINY)
         gain = tf.maximum(excess, 1.0) ** (-self.config.note_mask / 2)
-        return scale_cells(musaic, self.analysis.to_bins(gain))
+        return scale_cells(musaic, self.analysis.spread(gain))
 
     def _combine(self, activations: tf.Tensor) -> tf.Tensor:
         """Sum the STFTs of activated frames, complex64 `[batch, frames, bins]`."""
