@@ -17,7 +17,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 )
 def test_tensorflow_uses_onednn_unless_the_user_decides(monkeypatch, machine, chosen, expected):
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setenv(ONEDNN, chosen or "")
+    monkeypatch.setenv(ONEDNN, chosen or "")  # so that the original is restored
     if chosen is None:
         monkeypatch.delenv(ONEDNN)
     importlib.reload(tfdream)
