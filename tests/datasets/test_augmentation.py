@@ -77,7 +77,14 @@ def images(batch=BATCH, height=40, width=50, channels=1):
 
 
 def example_of(kind):
-    return waveforms() if kind in OF_WAVEFORMS else images()
+    return swelling_waveforms() if kind in OF_WAVEFORMS else images()
+
+
+def swelling_waveforms():
+    """Return waveforms that rise by 60 dB and fall again."""
+    values = waveforms()
+    level_db = -60 * np.abs(np.linspace(-1, 1, values.shape[1]))
+    return values * (10 ** (level_db / 20)).astype(np.float32)
 
 
 def tone(samples, hertz):
@@ -296,6 +303,28 @@ def test_noise_is_white():
     bands = power.reshape(8, -1).mean(axis=1)
     # A band is the mean of 1024 exponential numbers: it deviates by 1/√1024 of itself, 3 %.
     np.testing.assert_allclose(bands / bands.mean(), 1, atol=0.15)
+
+
+def test_noise_leaves_padding_silent():
+    values = np.pad(waveforms(), [(0, 0), (300, 200)])
+    values[:, 500] = 0  # a zero within the recording is not padding
+    changed = change("noise", values)
+    recorded = changed != 0
+    assert (recorded == (np.abs(np.arange(values.shape[1]) - 799.5) < 500)).all()
+
+
+def test_trim_silences_what_is_softer_than_a_level_at_the_edges():
+    level_db = np.array([-30, -8, -20, 0, -45, 0, -12, -28, -60])  # of frames of 10 ms at 8 kHz
+    values = np.repeat(10.0 ** (level_db / 20), RATE // 100).astype(np.float32)
+    values = np.repeat(values[np.newaxis], 400, axis=0)
+    # The ends are softer than any level of −25 to −10 dB, and −12 dB than two of 15.
+    changed = change("trim", values, min_db=-25, max_db=-10).reshape(400, 9, -1)
+    remaining = (changed > 0).mean(axis=2)
+    assert set(np.unique(remaining)) == {0, 1}
+    share = remaining.mean(axis=0)
+    np.testing.assert_array_equal(share[[0, 1, 2, 3, 4, 5, 7, 8]], [0, 1, 1, 1, 1, 1, 0, 0])
+    assert share[6] == pytest.approx(13 / 15, abs=0.06)
+    np.testing.assert_array_equal(changed[changed > 0], values.reshape(400, 9, -1)[changed > 0])
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])

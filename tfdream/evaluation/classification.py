@@ -101,11 +101,9 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
     pipeline = LabeledPipeline(run.config, run.frontend)
     batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE)
     windows = len(window_starts(run.config))
-    model = run.model  # loaded here, because inside the graph, loading would only be traced
-    classify = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     probabilities, labels, tracks = [], [], []
     for inputs, clip in batches:
-        per_window = classify(inputs).numpy()
+        per_window = run.classify(inputs).numpy()
         probabilities.append(per_window.reshape(-1, windows, len(run.labels)).mean(axis=1))
         labels.append(clip["label"].numpy())
         tracks.append(clip["track"].numpy().astype(str))

@@ -1,9 +1,11 @@
 """The runs of classifiers, translations, sequence models and transfer networks."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from tfdream.config import (
     BaseExperiment,
@@ -55,6 +57,19 @@ class Run(RunFolder):
         model = self._build(config)
         self.load_weights(model)
         return model
+
+    @cached_property
+    def classify(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The network, compiled: inputs `[batch, …]` → probabilities `[batch, labels]`.
+
+        Raises:
+          ModelError: if no epoch is finished, or the weights are damaged.
+        """
+        model = self.model  # loaded here, because inside the graph, loading would only be traced
+        compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+            lambda inputs: model(inputs, training=False), reduce_retracing=True
+        )
+        return compiled
 
 
 class TranslationRun(RunFolder):

@@ -37,6 +37,15 @@ def roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tensor
     )
 
 
+def any_up_to(values: tf.Tensor, reverse: bool = False) -> tf.Tensor:
+    """Return whether any value up to each one (from each one on, if reversed) is true.
+
+    >>> any_up_to(tf.constant([[False, True, False]])).numpy().tolist()
+    [[False, True, True]]
+    """
+    return tf.cumsum(tf.cast(values, tf.int32), axis=1, reverse=reverse) > 0
+
+
 def check_range(low_name: str, low: float, high_name: str, high: float) -> None:
     """Check that the limits of a range are in order.
 

@@ -7,6 +7,7 @@ from pydantic import FiniteFloat, model_validator
 
 from tfdream.config import WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import (
+    any_up_to,
     check_range,
     draw,
     per_example,
@@ -16,7 +17,11 @@ from tfdream.signal.scales import db_to_amplitude
 
 
 class NoiseConfig(WaveformAugmentationConfig):
-    """White Gaussian noise at a random signal-to-noise ratio; silence stays silent."""
+    """White Gaussian noise at a random signal-to-noise ratio.
+
+    Silent examples, and zeros before the first and after the last sound, stay silent: they are
+    padding.
+    """
 
     kind: Literal["noise"]
     min_snr_db: FiniteFloat = 20.0
@@ -31,9 +36,12 @@ class NoiseConfig(WaveformAugmentationConfig):
 def augment(
     waveform: tf.Tensor, seed: tf.Tensor, config: NoiseConfig, sample_rate: int
 ) -> tf.Tensor:
-    """Add noise at a random distance from the example's mean power."""
+    """Add noise at a random distance from the mean power of each example."""
     snr_seed, noise_seed = split(seed, 2)
     snr_db = draw(waveform, snr_seed, config.min_snr_db, config.max_snr_db)
     level = tf.sqrt(tf.reduce_mean(waveform**2, axis=1, keepdims=True))
     deviation = level * per_example(db_to_amplitude(-snr_db), waveform)
-    return waveform + deviation * tf.random.stateless_normal(tf.shape(waveform), noise_seed)
+    noise = deviation * tf.random.stateless_normal(tf.shape(waveform), noise_seed)
+    sounds = waveform != 0
+    recorded = any_up_to(sounds) & any_up_to(sounds, reverse=True)
+    return waveform + tf.where(recorded, noise, 0.0)
