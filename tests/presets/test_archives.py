@@ -7,7 +7,10 @@ import pytest
 from tfdream.errors import ModelError
 from tfdream.presets import archives
 
-FILES = {"run.json": b"{}", "config.yaml": b"a: 1", "model.weights.h5": bytes(1000)}
+FILES = {
+    **{"run.json": b"{}", "config.yaml": b"a: 1", "model.weights.h5": bytes(1000)},
+    "excerpts_first.flac": b"fLaC",
+}
 
 
 def write_zip(path, files):

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdream import audio
 from tfdream.datasets import manifest
+from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.runs import TranslationRun
 from tfdream.training.distributed import ClusterConfig
@@ -73,6 +75,29 @@ def test_the_history_has_every_loss_and_they_decrease(translation, history):
 def test_the_parameters_of_four_networks_are_counted(translation, translation_run):
     networks = translation_run.build_networks()
     assert translation[1]["parameters"] == 2 * sum(each.count_params() for each in networks)
+
+
+def test_excerpts_of_each_label_are_stored(translation, translation_run, dataset):
+    """All clips in the order of the clip set, because they are shorter than a minute."""
+    folds = translation_run.info.training_folds
+    assert translation_run.info.test_fold not in folds
+    for label in translation_run.labels:
+        clips = ClipSet.from_folds(manifest.load(dataset), folds, label).waveforms()
+        excerpts, rate = audio.read(translation_run.existing_excerpts(label))
+        assert rate == translation_run.sample_rate
+        # The limiter of a file with integer samples may change samples at full scale alone.
+        np.testing.assert_allclose(excerpts[:, 0], np.concatenate(list(clips)), atol=2**-15)
+
+
+def test_excerpts_are_part_of_the_run(copy):
+    run = TranslationRun.open(copy)
+    before = run.fingerprint()
+    run.excerpt_path("tones").unlink()
+    assert run.fingerprint() != before
+    with pytest.raises(ModelError, match=r"has no excerpts of tones .* train it again"):
+        run.existing_excerpts("tones")
+    run.clear()
+    assert not run.excerpt_path("noise").exists()
 
 
 # Batches

@@ -1,4 +1,4 @@
-"""Settings of `transfer` with method=musaic."""
+"""Settings of musaics: recordings that are composed of frames of other recordings."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -25,17 +25,13 @@ class ActivationConfig(Config):
     iterations: Count = 12
 
 
-class MusaicConfig(RenderConfig):
-    """Settings of `transfer` with method=musaic: the content, composed of frames of the style.
+class CompositionConfig(Config):
+    """How a content is composed of frames of a style.
 
-    >>> MusaicConfig(method="musaic").style_strength
+    >>> CompositionConfig().note_mask
     1.0
     """
 
-    packaged_in: ClassVar[str] = "transfer"
-    method: Literal["musaic"]
-    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the musaic in the output: 0 is the content."""
     note_mask: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Bands of a frame in which the musaic is louder than the content with the mean spectrum of the
     style are attenuated by this share of the difference in dB. 0: by nothing; 1: the musaic has no
@@ -49,6 +45,19 @@ class MusaicConfig(RenderConfig):
     """Largest number of frames of the style, shifted ones included. Those of a longer style are
     taken from parts that are spread evenly over it."""
     activations: ActivationConfig = ActivationConfig()
+
+
+class MusaicConfig(CompositionConfig, RenderConfig):
+    """Settings of `transfer` with method=musaic: the content, composed of frames of the style.
+
+    >>> MusaicConfig(method="musaic").style_strength
+    1.0
+    """
+
+    packaged_in: ClassVar[str] = "transfer"
+    method: Literal["musaic"]
+    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the musaic in the output: 0 is the content."""
 
     @property
     def continuous_settings(self) -> tuple[str, ...]:

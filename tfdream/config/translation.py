@@ -8,6 +8,7 @@ from tfdream.config.augmentation import AnyAugmentation
 from tfdream.config.base import Count, NotNegative, Positive, Share
 from tfdream.config.canvases import AnyLevelCanvas
 from tfdream.config.frontends import AnyStftFrontend
+from tfdream.config.musaic import CompositionConfig
 from tfdream.config.recipes import RenderConfig
 from tfdream.config.training import (
     BaseExperiment,
@@ -129,3 +130,6 @@ class TranslateConfig(RenderConfig):
     strength: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Factor of the change of the levels in dB: 0 leaves the recording unchanged, 1 applies the
     generator's change, and more exaggerates it."""
+    composition: CompositionConfig | None = None
+    """The result is composed of frames of the run's excerpts of the target genre, which then are
+    the style; null only changes the levels of the recording."""

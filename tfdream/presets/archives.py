@@ -11,9 +11,9 @@ from typing import IO
 
 from tfdream.errors import ModelError, one_line
 from tfdream.presets import safetensors
-from tfdream.runs.info import INFO_FILE, WEIGHTS_FILE
+from tfdream.runs.info import EXCERPT_FILES, INFO_FILE, WEIGHTS_FILE
 
-FILES = (*safetensors.TEXTS, WEIGHTS_FILE)
+FILES = (*safetensors.TEXTS, WEIGHTS_FILE, *EXCERPT_FILES)
 """The files of a run that a preset consists of; others are not read."""
 MAX_BYTES = 1 << 30
 """Limit for the size of one file."""

@@ -127,14 +127,19 @@ class RunFolder:
         """Return the run's folder, labels, folds and versions, for sidecars."""
         return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
 
+    @property
+    def essential_paths(self) -> tuple[Path, ...]:
+        """The files that determine the outputs: settings, labels and weights."""
+        return self.config_path, self.folder / INFO_FILE, self.weights_path
+
     def fingerprint(self) -> str:
-        """Return the SHA-256 of what determines the outputs: settings, labels and weights.
+        """Return the SHA-256 of the files that determine the outputs.
 
         Raises:
           ModelError: if a file is missing.
         """
         try:
-            return file_sha256(self.config_path, self.folder / INFO_FILE, self.weights_path)
+            return file_sha256(*self.essential_paths)
         except OSError as error:
             raise ModelError(f"the run '{self.folder}' cannot be read: {error}") from None
 

@@ -13,6 +13,8 @@ FORMAT = 1
 INFO_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.weights.h5"
+EXCERPT_FILES = "excerpts_first.flac", "excerpts_second.flac"
+"""Recordings of the two genres of a translation."""
 
 
 class RunInfo(Config):

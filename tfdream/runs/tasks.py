@@ -18,6 +18,7 @@ from tfdream.config import (
 from tfdream.errors import ModelError
 from tfdream.models import classifiers, gan, sequence, transfer
 from tfdream.runs.folder import RunFolder, read
+from tfdream.runs.info import EXCERPT_FILES
 from tfdream.runs.named import locate
 
 
@@ -85,7 +86,35 @@ class TranslationRun(RunFolder):
 
     def clear(self) -> None:
         super().clear()
-        self.judged_path.unlink(missing_ok=True)
+        for path in (self.judged_path, *self._excerpt_paths):
+            path.unlink(missing_ok=True)
+
+    @property
+    def essential_paths(self) -> tuple[Path, ...]:
+        excerpts = (path for path in self._excerpt_paths if path.exists())
+        return *super().essential_paths, *excerpts
+
+    @property
+    def _excerpt_paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / name for name in EXCERPT_FILES)
+
+    def excerpt_path(self, label: str) -> Path:
+        """The recording with excerpts of the training clips of a label, one after the other."""
+        return self._excerpt_paths[self.labels.index(label)]
+
+    def existing_excerpts(self, label: str) -> Path:
+        """Return the recording with excerpts of a label.
+
+        Raises:
+          ModelError: if the run has none.
+        """
+        path = self.excerpt_path(label)
+        if not path.exists():
+            raise ModelError(
+                f"the run '{self.folder}' has no excerpts of {label} ({path.name}), of which "
+                "composition would compose the result; train it again, or use composition=null"
+            )
+        return path
 
     def build_networks(self) -> gan.GanNetworks:
         """Build generator and discriminator of one direction with initial weights."""

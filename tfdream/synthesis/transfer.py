@@ -130,15 +130,18 @@ class MusaicTransfer(StyleTransfer):
         rate = audio.info(content_path).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
-            self._musaics = {rate: Musaic(dictionary, self.config)}  # of one rate: it is large
-        musaic, content = self._musaics[rate], Path(content_path)
+            # Of one rate: a dictionary is large.
+            self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
+        musaic, content, tiles = self._musaics[rate], Path(content_path), self.config.tiles
         if timelines == NO_TIMELINES:
-            return MusaicProcessor(content, musaic)
+            return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary
         return curved(
             self.config,
             timelines,
-            lambda config: MusaicProcessor(content, Musaic(dictionary, config, timelines)),
+            lambda config: MusaicProcessor(
+                content, Musaic.of_transfer(dictionary, config, timelines), tiles
+            ),
         )
 
 

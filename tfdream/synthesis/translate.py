@@ -18,6 +18,8 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
+from tfdream.synthesis.composed_translation import ComposedTranslator
+from tfdream.synthesis.musaic import Dictionary, Musaic
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
 from tfdream.synthesis.rendering.measures import Measures
@@ -225,20 +227,44 @@ class Translation:
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
+    @cached_property
+    def dictionary(self) -> Dictionary | None:
+        """The frames of the target genre that the result is composed of.
+
+        Raises:
+          AudioError, ModelError: if the run has no excerpts of the genre, or damaged ones.
+        """
+        if self.config.composition is None:
+            return None
+        path = self.run.existing_excerpts(self.to)
+        return Dictionary.from_file(path, self.run.sample_rate, self.config.composition)
+
     def prepare(self, source: str | Path) -> TileProcessor:
         """Build what changes the tiles of a file, without curves; raises if tiles do not fit."""
-        return self.processor(NO_TIMELINES)
+        return self.processor(source, NO_TIMELINES)
 
-    def processor(self, timelines: Timelines) -> TileProcessor:
-        """Return the translator, which is the same for all files without curves."""
+    def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
+        """Return what changes the tiles of a file: the translator, which may be composed."""
         self.translator.grid  # noqa: B018
         if timelines == NO_TIMELINES:
-            return self.translator
+            return self._composed(source, self.translator, timelines)
         return curved(
             self.config,
             timelines,
-            lambda config: Translator(self.generator, self.run, config, timelines),
+            lambda config: self._composed(
+                source, Translator(self.generator, self.run, config, timelines), timelines
+            ),
         )
+
+    def _composed(
+        self, source: str | Path, translator: Translator, timelines: Timelines
+    ) -> TileProcessor:
+        config, dictionary = translator.config, self.dictionary
+        if config.composition is None or dictionary is None:
+            return translator
+        mask = Mask.build(config.mask, self.run.sample_rate, timelines)
+        musaic = Musaic(dictionary, config.composition, mask=mask)
+        return ComposedTranslator(Path(source), translator, musaic)
 
     def __call__(
         self,
@@ -255,7 +281,7 @@ class Translation:
             prepared(source, options, self.config) as part,
             sidecar.claim(output, provenance),
         ):
-            processor = self.processor(part.timelines)
+            processor = self.processor(part.path, part.timelines)
             tagged = tags.tagged(part.options, provenance)
             result = process_file(part, output, processor, self.config, tagged, progress)
             result["direction"] = self.direction

@@ -60,7 +60,7 @@ class Task(abc.ABC):
         """
 
     def adapt(self, network: Any) -> None:
-        """Set weights that follow from the training clips; called before the first epoch."""
+        """Store what follows from the training clips alone; called before the first epoch."""
         return
 
     @abc.abstractmethod

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tfdream import audio
 from tfdream.config import TranslationExperiment
 from tfdream.datasets.batches import EpochPlan, InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
@@ -24,6 +26,7 @@ from tfdream.training.task import Task, label_error
 # A generator whose translations differ from each other by less than the first share of the
 # difference between real images, after it exceeded the second, has collapsed.
 _COLLAPSED, _ALIVE = 0.02, 0.1
+_EXCERPT_SECONDS = 60
 
 DomainPair = tuple[ClipSet, ClipSet]
 """The clips of the first and of the second label."""
@@ -80,6 +83,14 @@ class TranslationTask(Task):
             averaged.set_weights(model.generators.get_weights())
         self._discriminators = model.discriminators
         return model, model.stored
+
+    def adapt(self, network: keras.Model) -> None:
+        """Store excerpts of both labels, of which `translate` can compose its results."""
+        config = self.run.config.prepare
+        count = math.ceil(_EXCERPT_SECONDS / config.clip_seconds)
+        for label, domain in zip(self.run.labels, self.domains, strict=True):
+            excerpts = np.concatenate(list(domain.waveforms(count)))
+            audio.write(self.run.excerpt_path(label), excerpts, config.sample_rate, bits=16)
 
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         """Stream pairs of image batches; the smaller domain is repeated within an epoch."""

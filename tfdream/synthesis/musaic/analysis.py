@@ -1,6 +1,6 @@
 """The STFT of a musaic, and its bands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,14 @@ class FrameAnalysis:
     def power(self, stft: tf.Tensor) -> tf.Tensor:
         """Return the mean power of bands: `[…, frames, bins]` → `[…, frames, bands]`."""
         return tf.matmul(stft_to_power(stft), self._bands)
+
+    def total_power(self, waveforms: Iterable[tf.Tensor]) -> NDArray[np.float64]:
+        """Sum the power of the bands over the frames of batches `[batch, samples]`: `[bands]`."""
+        total = np.zeros(self._bands.shape[1])
+        for batch in waveforms:
+            _, power, _ = self.compiled(batch)
+            total += power.numpy().sum(axis=(0, 1), dtype=np.float64)
+        return total
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
         """Interpolate values of bands at bins: `[…, frames, bands]` → `[…, frames, bins]`."""

@@ -10,13 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from tfdream.config.musaic import MusaicConfig
+from tfdream.config.musaic import CompositionConfig, MusaicConfig
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
 from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate
 from tfdream.synthesis.musaic.analysis import BANDS_PER_OCTAVE
 from tfdream.synthesis.musaic.dictionary import Dictionary
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
+from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
 
 # The equalizer does not amplify bands that are softer than this below the mean.
 _EQUALIZED_DB = 60.0
@@ -36,18 +36,32 @@ class Musaic:
 
     Args:
       dictionary: frames of the style.
-      config: strength, restrictions and mask.
-      timelines: curves of the strength and of the mask.
+      config: equalizer, note mask and restrictions.
+      strength: share of the musaic in the output, or its curve.
+      mask: where the output changes.
     """
 
     def __init__(
-        self, dictionary: Dictionary, config: MusaicConfig, timelines: Timelines = NO_TIMELINES
+        self,
+        dictionary: Dictionary,
+        config: CompositionConfig,
+        strength: float | Timeline = 1.0,
+        mask: Mask | None = None,
     ) -> None:
         self.dictionary = dictionary
         self.analysis = dictionary.analysis
         self.config = config
-        self.strength = timelines.continuous.get("style_strength")
-        self.mask = Mask.build(config.mask, self.analysis.sample_rate, timelines)
+        self.strength = strength
+        self.mask = mask
+
+    @classmethod
+    def of_transfer(
+        cls, dictionary: Dictionary, config: MusaicConfig, timelines: Timelines = NO_TIMELINES
+    ) -> "Musaic":
+        """Build the musaic of a recipe of `transfer` and the curves of its settings."""
+        strength = timelines.continuous.get("style_strength", config.style_strength)
+        mask = Mask.build(config.mask, dictionary.analysis.sample_rate, timelines)
+        return cls(dictionary, config, strength, mask)
 
     def equalizer(self, power: NDArray[Any]) -> tf.Tensor:
         """Return factors for the smoothed mean spectrum of the style, but not for its level.
@@ -100,9 +114,11 @@ class Musaic:
         target = tf.sqrt(tf.add_n(powers) / len(powers))
         activations = activate(target, self.dictionary.magnitudes, self.config.activations)
         musaic = self._mask_notes(self._combine(activations), target)
-        weight: tf.Tensor | float = self.config.style_strength
+        weight: tf.Tensor | float
         spec = self.analysis.spec
-        if self.strength is not None:
+        if isinstance(self.strength, float):
+            weight = self.strength
+        else:
             rate = self.analysis.sample_rate
             weight = self.strength.at(frame_seconds(originals[0], spec, rate, seconds))
         if self.mask is not None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
-from tfdream.config.musaic import MusaicConfig
+from tfdream.config.musaic import CompositionConfig
 from tfdream.errors import AudioError
 from tfdream.synthesis.musaic.analysis import FrameAnalysis
 from tfdream.synthesis.rendering.tiles import TileGrid
@@ -38,7 +38,9 @@ class Dictionary(NamedTuple):
     mel_power: NDArray[np.float32]
 
     @classmethod
-    def from_file(cls, path: str | Path, sample_rate: int, config: MusaicConfig) -> "Dictionary":
+    def from_file(
+        cls, path: str | Path, sample_rate: int, config: CompositionConfig
+    ) -> "Dictionary":
         """Collect the frames of a file and of its shifted copies.
 
         The frames of a file that is too long are those of segments spread evenly over it.

@@ -1,5 +1,6 @@
 """Musaics of the tiles of a file, at its own sample rate."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.config import TilesConfig
 from tfdream.synthesis.musaic.composition import Musaic
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
@@ -23,13 +25,15 @@ class MusaicProcessor(OnePassProcessor):
     Args:
       content_path: the file to change; its mean spectrum is measured.
       musaic: composes waveforms of the content's rate.
+      tiles: length and overlap of the tiles.
 
     Raises:
       AudioError: if the content cannot be read.
     """
 
-    def __init__(self, content_path: Path, musaic: Musaic) -> None:
+    def __init__(self, content_path: Path, musaic: Musaic, tiles: TilesConfig) -> None:
         self.musaic = musaic
+        self.tiles = tiles
         self.sample_rate = musaic.analysis.sample_rate
         self._longest = round(_TILE_SECONDS * self.sample_rate)
         power, self.content_samples = self._read_power(content_path)
@@ -39,7 +43,7 @@ class MusaicProcessor(OnePassProcessor):
     def grid(self) -> TileGrid:
         """Positions of the tiles: several ones begin at common frames."""
         spec = self.musaic.analysis.spec
-        grid = TileGrid.build(self.musaic.config.tiles, self._longest, self.sample_rate)
+        grid = TileGrid.build(self.tiles, self._longest, self.sample_rate)
         if self.content_samples <= grid.samples:
             return grid.limited(max(self.content_samples, spec.n_fft))
         samples, overlap = (
@@ -60,10 +64,14 @@ class MusaicProcessor(OnePassProcessor):
 
     def _read_power(self, path: Path) -> tuple[NDArray[np.float64], int]:
         """Return the power of the bands of a file, summed over its frames, and its length."""
-        total, tiles_read = np.zeros(len(self.musaic.dictionary.power)), 0.0
-        with audio.Reader(path) as reader:
+        tiles_read = 0.0
+
+        def waveforms() -> Iterator[tf.Tensor]:
+            nonlocal tiles_read
             for tiles in mid_tiles(reader, self.sample_rate, TileGrid(self._longest, overlap=0)):
-                _, power, _ = self.musaic.analysis.compiled(tf.constant(tiles.waveforms))
-                total += power.numpy()[0].sum(axis=0, dtype=np.float64)
                 tiles_read += tiles.weights.sum()
-        return total, round(tiles_read * self._longest)
+                yield tf.constant(tiles.waveforms)
+
+        with audio.Reader(path) as reader:
+            power = self.musaic.analysis.total_power(waveforms())
+        return power, round(tiles_read * self._longest)
