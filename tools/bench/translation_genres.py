@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import click
 import numpy as np
@@ -43,6 +44,8 @@ from tfdream.datasets import manifest
 from tfdream.errors import TfdreamError
 from tfdream.evaluation.classification import Judge
 from tfdream.evaluation.compare import compare
+from tfdream.reports import html
+from tfdream.reports.result import ResultSet
 from tfdream.runs import Run
 
 GENRES = ("orchestral", "electronic")
@@ -52,6 +55,8 @@ _EXCERPTS, _SECONDS = 48, 12.0
 """
 _HELD_OUT_FOLD = 0
 _STYLE_EXCERPTS = 5
+_EXAMPLES = 3
+"""Number of the excerpts of each genre on the page of examples."""
 Method = Callable[[Samples, int], Samples]
 """Changes an excerpt, given the index of the target genre."""
 
@@ -133,6 +138,7 @@ def _logits(judge: Judge, clip: Samples) -> NDArray[np.float64]:
 @click.option("--transfer", "transfers", multiple=True, help="A recipe of transfer. Repeatable.")
 @click.option("--excerpts", type=click.IntRange(2), default=_EXCERPTS, show_default=True)
 @click.option("--outputs", type=PATH, help="Write the results to this folder.")
+@click.option("--report", type=PATH, help="Write a page with players of some results.")
 def measure(
     folder: Path,
     runs: tuple[Path, ...],
@@ -140,6 +146,7 @@ def measure(
     transfers: tuple[str, ...],
     excerpts: int,
     outputs: Path | None,
+    report: Path | None,
 ) -> None:
     """Print the judge's results and the measures of held-out excerpts translated by RUNS."""
     try:
@@ -150,8 +157,11 @@ def measure(
         first, second = (np.concatenate(clips[:_STYLE_EXCERPTS]) for clips in known)
         compared = _methods(runs, recipe, transfers, (first, second))
         with tempfile.TemporaryDirectory() as temporary:
-            rows = _rows(compared, judge, held_out, outputs or Path(temporary))
+            examples = Examples()
+            rows = _rows(compared, judge, held_out, outputs or Path(temporary), examples)
             print_table(HEAD, rows, words=2)
+            if report is not None:
+                html.write(examples.page(), report)
     except TfdreamError as error:
         raise click.ClickException(str(error)) from None
 
@@ -201,16 +211,39 @@ def _translate(
     return translate[GENRES[target]](clip)
 
 
+class Examples:
+    """The first excerpts of each genre and their translations, for a page with players."""
+
+    def __init__(self) -> None:
+        self.sounds: dict[str, dict[str, Path]] = {}
+        self.results: dict[str, dict[str, Any]] = {}
+
+    def add(
+        self, name: str, method: str, paths: list[Path], place: float, result: dict[str, Any]
+    ) -> None:
+        """Add a translation of the excerpt `name`, from the paths of original and translation."""
+        original, translated = paths
+        of_excerpt = self.sounds.setdefault(name, {name: original})
+        of_excerpt[f"{name}, {method}"] = translated
+        self.results[f"{name}, {method}"] = {"place": place, **result}
+
+    def page(self) -> ResultSet:
+        """Return the content of the page: each original is followed by its translations."""
+        sounds = {name: path for each in self.sounds.values() for name, path in each.items()}
+        return ResultSet("Translations between genres", sounds, self.results)
+
+
 def _rows(
     compared: dict[str, Method],
     judge: NearestTags,
     held_out: tuple[list[Samples], list[Samples]],
     folder: Path,
+    examples: Examples,
 ) -> Iterator[list[str]]:
     for source, target in ((0, 1), (1, 0)):
         before = [judge(clip, target) for clip in held_out[source]]
-        for name, method in compared.items():
-            where = folder / name.replace("/", "-") / f"to_{GENRES[target]}"
+        for method_name, method in compared.items():
+            where = folder / method_name.replace("/", "-") / f"to_{GENRES[target]}"
             where.mkdir(parents=True, exist_ok=True)
             results, judged = [], []
             for index, clip in enumerate(held_out[source]):
@@ -220,6 +253,9 @@ def _rows(
                     soundfile.write(path, wave, SAMPLE_RATE, "FLOAT")
                 results.append(compare(*paths))
                 judged.append(judge(output, target))
+                if index < _EXAMPLES:
+                    name = f"{GENRES[source]} {index + 1}"
+                    examples.add(name, method_name, paths, judged[-1], results[-1])
             medians = (
                 number(median(result[measure] for result in results), form)
                 for measure, form in FORMS.items()
@@ -230,7 +266,7 @@ def _rows(
                 for places in (before, judged)
                 for text in (f"{mean(place > 0.5 for place in places):.0%}", f"{mean(places):.2f}")
             )
-            yield [name, direction, *judgment, *medians]
+            yield [method_name, direction, *judgment, *medians]
 
 
 if __name__ == "__main__":
