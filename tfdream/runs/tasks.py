@@ -111,8 +111,8 @@ class TranslationRun(RunFolder):
         path = self.excerpt_path(label)
         if not path.exists():
             raise ModelError(
-                f"the run '{self.folder}' has no excerpts of {label} ({path.name}), of which "
-                "composition would compose the result; train it again, or use composition=null"
+                f"the run '{self.folder}' has no excerpts of {label} ({path.name}) to compose a "
+                "translation of; train it again, or use --config translate/recommended"
             )
         return path
 
