@@ -85,6 +85,14 @@ def spectra(samples):
     return magnitudes / np.linalg.norm(magnitudes)
 
 
+def test_the_order_of_sums_is_fixed():
+    """TensorFlow adds the terms of AddN in any order, so that `redo` would give other samples."""
+    target, dictionary = (tf.TensorSpec(shape) for shape in ([1, None, 8], [2, 5, 8]))
+    graph = tf.function(lambda *inputs: activate(*inputs, ActivationConfig()))
+    operations = graph.get_concrete_function(target, dictionary).graph.get_operations()
+    assert "AddN" not in {operation.type for operation in operations}
+
+
 def test_a_style_with_the_notes_of_the_content_reproduces_them(folder, tmp_path):
     result, samples = transferred(folder, tmp_path / "out.wav", recipe())
     target = spectra(audio.read(folder / "target.wav")[0][:, 0])

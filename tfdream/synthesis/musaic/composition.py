@@ -111,7 +111,7 @@ class Musaic:
         samples = channels.shape[1]
         originals = [self.analysis.stft(each) for each in tf.unstack(channels, axis=-1)]
         powers = [equalizer * self.analysis.power(each) for each in originals]
-        target = tf.sqrt(tf.add_n(powers) / len(powers))
+        target = tf.sqrt(tf.reduce_mean(tf.stack(powers), axis=0))
         activations = activate(target, self.dictionary.magnitudes, self.config.activations)
         musaic = self._mask_notes(self._combine(activations), target)
         weight: tf.Tensor | float
