@@ -39,6 +39,10 @@ class CompositionConfig(Config):
     equalizer_semitones: Annotated[float, Field(ge=0, le=24)] = 4.0
     """Standard deviation of the smoothing of the mean spectra that the equalizer compares, so that
     it has no single notes. 0: no smoothing."""
+    envelope_semitones: Annotated[float, Field(ge=0, le=48)] = 0.0
+    """Standard deviation of the smoothing of the spectra of single frames, in which the musaic then
+    has the levels of the content with the mean spectrum of the style, so that attacks stay where
+    they are. 0: frames only have the total level of the content."""
     semitones: Annotated[int, Field(ge=0, le=24)] = 6
     """Copies of the style are used that are shifted up and down by 1 to this many semitones."""
     dictionary_frames: Annotated[int, Field(ge=64, le=65536)] = 8192

@@ -113,7 +113,8 @@ class Musaic:
         powers = [equalizer * self.analysis.power(each) for each in originals]
         target = tf.sqrt(tf.reduce_mean(tf.stack(powers), axis=0))
         activations = activate(target, self.dictionary.magnitudes, self.config.activations)
-        musaic = self._mask_notes(self._combine(activations), target)
+        musaic = self._match_envelopes(self._combine(activations), target)
+        musaic = self._mask_notes(musaic, target)
         weight: tf.Tensor | float
         spec = self.analysis.spec
         if isinstance(self.strength, float):
@@ -132,6 +133,20 @@ class Musaic:
             change = scale_cells(scale_cells(musaic, gain) - original, weight)
             changed.append(stft_to_waveform(original + change, spec, samples))
         return tf.stack(changed, axis=-1)
+
+    def _match_envelopes(self, musaic: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """Scale bands so that smoothed spectra are those of targets `[batch, frames, bands]`."""
+        deviation = self.config.envelope_semitones * BANDS_PER_OCTAVE / 12
+        if not deviation:
+            return musaic
+        identity = np.eye(target.shape[-1], dtype=np.float32)
+        smoothing = gaussian_filter1d(identity, deviation, axis=0, mode="nearest")
+        wanted, given = (
+            tf.matmul(power, smoothing) + _TINY
+            for power in (target**2, self.analysis.power(musaic))
+        )
+        gain = tf.minimum(tf.sqrt(wanted / given), _MAX_GAIN)
+        return scale_cells(musaic, self.analysis.spread(gain))
 
     def _mask_notes(self, musaic: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Attenuate bands that are louder than their targets `[batch, frames, bands]`."""
