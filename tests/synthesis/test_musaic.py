@@ -3,12 +3,17 @@ import pytest
 import soundfile
 import tensorflow as tf
 from musaics import NOTES, OTHER_ORDER, RATE, melody
+from scipy import signal
 
 from tfdream import audio
 from tfdream.config.musaic import ActivationConfig, MusaicConfig
 from tfdream.errors import AudioError
 from tfdream.synthesis.musaic import Dictionary, Musaic, activate
 from tfdream.synthesis.transfer import transfer
+
+_BANDS = [
+    signal.butter(4, band, "bandpass", fs=RATE, output="sos") for band in ((150, 800), (1500, 3500))
+]
 
 # Eager execution gives the same results; tracing the graph takes longer.
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -139,6 +144,25 @@ def test_the_note_mask_removes_notes_that_the_content_does_not_have(folder, tmp_
         losses.append(result["content_loss_rendered"])
     assert max(shares[1:]) < 0.5 * shares[0]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_envelopes_follow_the_content_in_each_range(folder, tmp_path):
+    """Pulses below 1 kHz and a steady sound above: a total level would pulse in both."""
+    rng = np.random.default_rng(1)
+    seconds = np.arange(2 * RATE) / RATE
+    low, high = (signal.sosfilt(band, rng.standard_normal(2 * RATE)) for band in _BANDS)
+    low *= np.where(np.sin(2 * np.pi * 3 * seconds) > 0, 1, 0.05)
+    soundfile.write(folder / "pulses.wav", 0.1 * (low + 0.3 * high), RATE, "FLOAT")
+    soundfile.write(folder / "noise.wav", 0.1 * rng.standard_normal(2 * RATE), RATE, "FLOAT")
+    ripple_db = []
+    for semitones in (0, 3):
+        config = recipe(envelope_semitones=semitones, note_mask=0)
+        output = tmp_path / f"{semitones}.wav"
+        _, samples = transferred(folder, output, config, "pulses", "noise")
+        upper = signal.sosfilt(_BANDS[1], samples[:, 0])
+        power = np.mean(upper[: 12 * (len(upper) // 12)].reshape(12, -1) ** 2, axis=1)
+        ripple_db.append(np.std(10 * np.log10(power)))
+    assert ripple_db[1] < 0.5 * ripple_db[0]
 
 
 def test_the_equalizer_has_single_notes_only_without_smoothing(folder):
