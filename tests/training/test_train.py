@@ -8,6 +8,7 @@ import pytest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.runs import open_run
+from tfdream.runs.info import EXCERPT_FILES
 from tfdream.training.distributed import ClusterConfig
 from tfdream.training.train import TASKS, TrainOptions, train
 
@@ -75,8 +76,8 @@ def test_the_loss_decreases(results, history):
 
 def test_run_folders_are_complete_and_have_no_temporary_files(results):
     for task, (folder, _) in results.items():
-        scores = {"judged.csv"} if task == "translate" else set()
-        assert {path.name for path in folder.iterdir()} == FILES | scores
+        further = {"judged.csv", *EXCERPT_FILES} if task == "translate" else set()
+        assert {path.name for path in folder.iterdir()} == FILES | further
         assert list((folder / "tensorboard").rglob("events.*"))
 
 
