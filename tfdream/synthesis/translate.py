@@ -247,24 +247,27 @@ class Translation:
         """Return what changes the tiles of a file: the translator, which may be composed."""
         self.translator.grid  # noqa: B018
         if timelines == NO_TIMELINES:
-            return self._composed(source, self.translator, timelines)
+            return _composed(source, self.translator, self.musaic)
         return curved(
             self.config,
             timelines,
-            lambda config: self._composed(
-                source, Translator(self.generator, self.run, config, timelines), timelines
+            lambda config: _composed(
+                source,
+                Translator(self.generator, self.run, config, timelines),
+                self._build_musaic(config, timelines),
             ),
         )
 
-    def _composed(
-        self, source: str | Path, translator: Translator, timelines: Timelines
-    ) -> TileProcessor:
-        config, dictionary = translator.config, self.dictionary
-        if config.composition is None or dictionary is None:
-            return translator
+    @cached_property
+    def musaic(self) -> Musaic | None:
+        """What composes translations without curves; compiled once."""
+        return self._build_musaic(self.config, NO_TIMELINES)
+
+    def _build_musaic(self, config: TranslateConfig, timelines: Timelines) -> Musaic | None:
+        if config.composition is None or self.dictionary is None:
+            return None
         mask = Mask.build(config.mask, self.run.sample_rate, timelines)
-        musaic = Musaic(dictionary, config.composition, mask=mask)
-        return ComposedTranslator(Path(source), translator, musaic)
+        return Musaic(self.dictionary, config.composition, mask=mask)
 
     def __call__(
         self,
@@ -298,6 +301,10 @@ class Translation:
             "config": self.config.model_dump(mode="json"),
             **options.settings(),
         }
+
+
+def _composed(source: str | Path, translator: Translator, musaic: Musaic | None) -> TileProcessor:
+    return translator if musaic is None else ComposedTranslator(Path(source), translator, musaic)
 
 
 def translate(
