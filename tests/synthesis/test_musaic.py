@@ -207,6 +207,23 @@ def test_short_and_silent_files_stay_finite(folder, tmp_path, content):
     assert np.isfinite(samples).all()
 
 
+@pytest.fixture
+def _with_graphs(eagerly):
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
+
+
+@pytest.mark.usefixtures("_with_graphs")
+def test_contents_may_differ_in_length_and_channels(folder):
+    config = recipe()
+    dictionary = Dictionary.from_file(folder / "style.wav", RATE, config)
+    musaic, flat = Musaic(dictionary, config), tf.ones(len(dictionary.power))
+    for samples, channels in ((3000, 1), (4000, 1), (4000, 2)):
+        clip = tf.random.stateless_uniform([1, samples, channels], [1, 2])
+        assert musaic.compose(clip, flat, tf.zeros(1)).shape == clip.shape
+
+
 def test_a_silent_style_is_rejected(folder, tmp_path):
     with pytest.raises(AudioError, match="silent"):
         transferred(folder, tmp_path / "out.wav", recipe(), style="silent")

@@ -194,5 +194,6 @@ def _shape_db(power: tf.Tensor) -> tf.Tensor:
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=False)
+    """Compile a function once for each length and number of channels, which it must know."""
+    compiled: Callable[..., Any] = tf.function(function, autograph=False)
     return compiled
