@@ -227,18 +227,6 @@ class Translation:
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
-    @cached_property
-    def dictionary(self) -> Dictionary | None:
-        """The frames of the target genre that the result is composed of.
-
-        Raises:
-          AudioError, ModelError: if the run has no excerpts of the genre, or damaged ones.
-        """
-        if self.config.composition is None:
-            return None
-        path = self.run.existing_excerpts(self.to)
-        return Dictionary.from_file(path, self.run.sample_rate, self.config.composition)
-
     def prepare(self, source: str | Path) -> TileProcessor:
         """Build what changes the tiles of a file, without curves; raises if tiles do not fit."""
         return self.processor(source, NO_TIMELINES)
@@ -260,14 +248,25 @@ class Translation:
 
     @cached_property
     def musaic(self) -> Musaic | None:
-        """What composes translations without curves; compiled once."""
+        """What composes translations without curves; compiled once.
+
+        Raises:
+          AudioError, ModelError: if the run has no excerpts of the genre, or damaged ones.
+        """
         return self._build_musaic(self.config, NO_TIMELINES)
 
     def _build_musaic(self, config: TranslateConfig, timelines: Timelines) -> Musaic | None:
-        if config.composition is None or self.dictionary is None:
+        if config.composition is None:
             return None
         mask = Mask.build(config.mask, self.run.sample_rate, timelines)
-        return Musaic(self.dictionary, config.composition, mask=mask)
+        return Musaic(self._dictionary, config.composition, mask=mask)
+
+    @cached_property
+    def _dictionary(self) -> Dictionary:
+        """The frames of the target genre; composition is configured."""
+        assert self.config.composition is not None
+        path = self.run.existing_excerpts(self.to)
+        return Dictionary.from_file(path, self.run.sample_rate, self.config.composition)
 
     def __call__(
         self,

@@ -37,13 +37,16 @@ def roll(values: tf.Tensor, seed: tf.Tensor, limit: int, axis: int) -> tf.Tensor
     )
 
 
-def any_up_to(values: tf.Tensor, reverse: bool = False) -> tf.Tensor:
-    """Return whether any value up to each one (from each one on, if reversed) is true.
+def between(begins: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
+    """Return where `[batch, n]` lies from the first true value of `begins` to the last of `ends`.
 
-    >>> any_up_to(tf.constant([[False, True, False]])).numpy().tolist()
-    [[False, True, True]]
+    >>> sounds = tf.constant([[False, True, False, True, False]])
+    >>> between(sounds, sounds).numpy().tolist()
+    [[False, True, True, True, False]]
     """
-    return tf.cumsum(tf.cast(values, tf.int32), axis=1, reverse=reverse) > 0
+    started = tf.cumsum(tf.cast(begins, tf.int32), axis=1) > 0
+    continues = tf.cumsum(tf.cast(ends, tf.int32), axis=1, reverse=True) > 0
+    return started & continues
 
 
 def check_range(low_name: str, low: float, high_name: str, high: float) -> None:

@@ -7,7 +7,7 @@ from pydantic import FiniteFloat, model_validator
 
 from tfdream.config import WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import (
-    any_up_to,
+    between,
     check_range,
     draw,
     per_example,
@@ -43,5 +43,4 @@ def augment(
     deviation = level * per_example(db_to_amplitude(-snr_db), waveform)
     noise = deviation * tf.random.stateless_normal(tf.shape(waveform), noise_seed)
     sounds = waveform != 0
-    recorded = any_up_to(sounds) & any_up_to(sounds, reverse=True)
-    return waveform + tf.where(recorded, noise, 0.0)
+    return waveform + tf.where(between(sounds, sounds), noise, 0.0)

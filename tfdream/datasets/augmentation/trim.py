@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field, model_validator
 
 from tfdream.config import WaveformAugmentationConfig
-from tfdream.datasets.augmentation.base import any_up_to, check_range, draw, split
+from tfdream.datasets.augmentation.base import between, check_range, draw, split
 from tfdream.signal.scales import db_to_amplitude
 
 _FRAME_SECONDS = 0.01
@@ -48,6 +48,5 @@ def augment(
         relative >= db_to_amplitude(draw(waveform, each, config.min_db, config.max_db))[:, None]
         for each in split(seed, 2)
     )
-    remains = any_up_to(begins) & any_up_to(ends, reverse=True)
-    trimmed = tf.where(remains[:, :, None], frames, 0.0)
+    trimmed = tf.where(between(begins, ends)[:, :, None], frames, 0.0)
     return tf.reshape(trimmed, [-1, count * length])[:, :samples]

@@ -194,6 +194,6 @@ def _shape_db(power: tf.Tensor) -> tf.Tensor:
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function once for each length and number of channels, which it must know."""
+    """Compile a function once for each shape: its graph needs a static length and channels."""
     compiled: Callable[..., Any] = tf.function(function, autograph=False)
     return compiled
