@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from musaics import NOTES, OTHER_ORDER, RATE, melody
+from melodies import FEW_ACTIVATIONS, NOTES, OTHER_ORDER, RATE, melody
 
 from tfdream import audio
 from tfdream.config import MusaicConfig, TranslateConfig, validate
@@ -16,13 +16,7 @@ from tfdream.synthesis.translate import Translation, translate
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 FLOAT = RenderOptions(bits=32)
-COMPOSITION = {
-    "semitones": 0,
-    "activations": {
-        **{"iterations": 6, "polyphony": 3},
-        **{"repetition_frames": 1, "continuity_frames": 2},
-    },
-}
+COMPOSITION = {"semitones": 0, "activations": FEW_ACTIVATIONS}
 
 
 def recipe(**changes):

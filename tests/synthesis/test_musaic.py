@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from musaics import NOTES, OTHER_ORDER, RATE, melody
+from melodies import FEW_ACTIVATIONS, NOTES, OTHER_ORDER, RATE, melody
 from scipy import signal
 
 from tfdream import audio
@@ -37,9 +37,8 @@ def folder(tmp_path_factory):
 
 
 def recipe(**changes):
-    activations = {"iterations": 6, "polyphony": 3, "repetition_frames": 1, "continuity_frames": 2}
     return MusaicConfig(
-        **{"method": "musaic", "semitones": 0, "activations": activations} | changes
+        **{"method": "musaic", "semitones": 0, "activations": FEW_ACTIVATIONS} | changes
     )
 
 

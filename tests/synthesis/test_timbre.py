@@ -1,3 +1,4 @@
+import melodies
 import numpy as np
 import pytest
 import soundfile
@@ -15,16 +16,7 @@ RATE = 16000
 
 
 def melody(semitones, tilt_db, rate=RATE):
-    """Decaying notes whose partials fall by `tilt_db` per octave."""
-    time = np.arange(round(0.4 * rate)) / rate
-    notes = []
-    for hertz in 220 * 2 ** (np.array(semitones) / 12):
-        partials = np.arange(1, int(rate / 2 / hertz))
-        levels = 10 ** (tilt_db * np.log2(partials) / 20)
-        phases = 2 * np.pi * hertz * partials[:, None] * time
-        notes.append((levels[:, None] * np.sin(phases)).sum(axis=0) * np.exp(-4 * time))
-    samples = np.concatenate(notes)
-    return 0.03 * samples / samples.std()
+    return melodies.melody(semitones, tilt_db, note_seconds=0.4, rate=rate, deviation=0.03)
 
 
 NOTES = [0, 4, 7, 12, 7, 4]
