@@ -9,7 +9,8 @@ from timing import Cost, beside
 
 from tfdream import config
 
-_STEPS = 5
+_STEPS = 40
+"""An iterator of a pipeline takes some tenths of a second to start, which training does once."""
 _NETWORKS = ("lil_data", "raw_conv1d", "recommended")
 
 
