@@ -24,11 +24,13 @@ _FIXED = {
     "canvas.stft": "the STFT has one size",
     "network": "the network is the same for all tiles",
     "dictionary_frames": "the dictionary is the same for all tiles",
+    "semitones": "the dictionary is the same for all tiles",
+    "residual_share": "the mapping is the same for all tiles",
     "beats_per_bar": "all bars have the same length",
     "crossfade_seconds": "there is one crossfade",
     "phase": "all frames have the same phase reconstruction",
 }
-"""Numeric settings that no curve can change, and why."""
+"""Numeric settings that no curve can change, and why; also as settings of a section."""
 
 
 class CurveConfig(Config):
@@ -141,7 +143,7 @@ def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None =
         if allowed is not None and name not in allowed:
             raise ValueError(f"'{name}' cannot be a curve; of these settings, {_or(allowed)} can")
         for fixed, reason in _FIXED.items():
-            if name == fixed or name.startswith(f"{fixed}."):
+            if f"{name}.".startswith(f"{fixed}.") or name.endswith(f".{fixed}"):
                 raise ValueError(f"'{name}' cannot be a curve, because {reason}; remove it")
         for value in sorted({min(curve.values), max(curve.values)}):
             with_values(config, {name: value})

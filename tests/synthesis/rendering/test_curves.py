@@ -5,7 +5,16 @@ import pytest
 import soundfile
 from calling import EAGERLY, dream, invoke
 
-from tfdream.config import CurveConfig, DreamConfig, GenerateConfig, RhythmConfig, validate
+from tfdream.config import (
+    CurveConfig,
+    DreamConfig,
+    GenerateConfig,
+    MusaicConfig,
+    RhythmConfig,
+    TimbreConfig,
+    TranslateConfig,
+    validate,
+)
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import FrameGenerator
@@ -120,6 +129,21 @@ def test_settings_that_cannot_vary_are_errors(name, curve, words):
         validate({"curves": {name: curve}}, DreamConfig, "test")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "settings", "name"),
+    [
+        (MusaicConfig, {"method": "musaic"}, "semitones"),
+        (TranslateConfig, {"composition": {}}, "composition.semitones"),
+        (TranslateConfig, {"composition": {}}, "composition.dictionary_frames"),
+        (TimbreConfig, {"method": "timbre"}, "residual_share"),
+    ],
+)
+def test_what_is_computed_once_for_a_style_cannot_vary(schema, settings, name):
+    curves = {name: {"points": [[0, 100], [1, 200]]}}
+    with pytest.raises(ConfigError, match=f"'{name}' cannot be a curve, because the .* the same"):
+        validate(settings | {"curves": curves}, schema, "test")
 
 
 def test_only_the_temperature_of_generated_audio_varies():
