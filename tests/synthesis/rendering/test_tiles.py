@@ -93,6 +93,23 @@ def test_the_last_tile_ends_with_the_file():
     assert np.array_equal(tiles.channels[2], signal[900:])
 
 
+@given(st.integers(128, 1500), st.floats(0, 0.5), st.integers(1, 3), lengths)
+def test_aligned_tiles_begin_at_multiples_of_a_step_and_contain_the_signal(
+    size, share, batch, samples
+):
+    grid = TileGrid(size, int(share * size), batch).aligned(64)
+    assert grid.samples == size
+    assert grid.overlap <= grid.hop or share * size < 64
+    signal = noise(samples).astype(np.float32)
+    padded = np.pad(signal, ((0, size), (0, 0)))
+    batches = list(grid.cut([signal]))
+    for tiles in batches:
+        assert not (tiles.starts % 64).any()
+        for start, tile in zip(tiles.starts, tiles.channels, strict=True):
+            assert np.array_equal(tile, padded[start : start + size])
+    assert batches[-1].starts[-1] + size >= samples
+
+
 def test_a_file_shorter_than_a_tile_is_padded_with_zeros():
     (tiles,) = GRID.cut([np.ones((300, 1), np.float32)])
     assert tiles.channels[0, :, 0].sum() == 300

@@ -82,7 +82,8 @@ DEFAULT_FINISH = Finish()
 class TileGrid:
     """Positions of tiles: one every `hop` samples, neighbors share `overlap` samples.
 
-    The last tile ends with the file, so it can overlap its neighbor further.
+    The last tile ends with the file, so it can overlap its neighbor further. It begins at a
+    multiple of `step`; up to `step` samples after the end of the file are zero.
 
     >>> grid = TileGrid(samples=1000, overlap=200)
     >>> grid.hop, grid.count(2500)
@@ -92,6 +93,7 @@ class TileGrid:
     samples: int
     overlap: int
     batch: int = 1
+    step: int = 1
 
     @property
     def hop(self) -> int:
@@ -120,11 +122,22 @@ class TileGrid:
         """Return the number of tiles that cover a signal of `samples` samples."""
         return 1 + max(0, -(-(samples - self.samples) // self.hop))
 
+    def aligned(self, step: int) -> "TileGrid":
+        """Let all tiles begin at multiples of `step` samples: their overlap is at most as long.
+
+        Without an overlap as long as a step, it is longer by less than a step.
+
+        >>> TileGrid(samples=1000, overlap=200).aligned(128)
+        TileGrid(samples=1000, overlap=104, batch=1, step=128)
+        """
+        steps = self.hop // step if self.overlap < step else -(-self.hop // step)
+        return replace(self, overlap=self.samples - steps * step, step=step)
+
     def limited(self, samples: int) -> "TileGrid":
         """Shorten the tiles to a length, with an overlap of at most half of that.
 
         >>> TileGrid(samples=1000, overlap=200).limited(300)
-        TileGrid(samples=300, overlap=150, batch=1)
+        TileGrid(samples=300, overlap=150, batch=1, step=1)
         """
         samples = min(samples, self.samples)
         return replace(self, samples=samples, overlap=min(self.overlap, samples // 2))
@@ -166,15 +179,13 @@ class TileGrid:
                     done += len(tiles)
                     tiles = []
         missing = self.samples - len(buffer)
-        if len(previous):
-            tiles.append(np.concatenate([previous[self.hop - missing : self.hop], buffer]))
-        else:
-            tiles.append(np.pad(buffer, ((0, missing), (0, 0))))
+        earlier = missing // self.step * self.step if len(previous) else 0
+        parts = np.concatenate([previous[self.hop - earlier : self.hop], buffer])
+        tiles.append(np.pad(parts, ((0, missing - earlier), (0, 0))))
         last = self._stack(tiles, done)
         last.weights[-1] = len(buffer) / self.samples
-        if len(previous):
-            last.starts[-1] -= missing
-            last.skips[-1] = missing
+        last.starts[-1] -= earlier
+        last.skips[-1] = earlier
         yield last
 
     def _stack(self, tiles: list[NDArray[Any]], before: int) -> Tiles:
