@@ -24,7 +24,7 @@ class BoundedChange(layers.Layer):
     """Adds a bounded change to an image of levels, and moves its maximum to 1.
 
     Args:
-      bound: largest change of a cell, as a share of the image's range.
+      bound: largest change of a cell before the maximum is moved, as a share of the image's range.
     """
 
     def __init__(self, bound: float, **kwargs: Any) -> None:
@@ -60,7 +60,8 @@ def build(
       filters: channels of the generator.
       blocks: residual blocks of the generator.
       kernel: frames of each convolution.
-      bound: largest change of a level, as a share of the image's range.
+      bound: largest change of a level, apart from the move of the maximum to 1, as a share of the
+        image's range.
       discriminator_filters: channels of the discriminator's first convolution; each strided
         convolution doubles them, up to twice as many.
       discriminator_layers: strided convolutions of the discriminator.
