@@ -9,6 +9,7 @@ from tfdream import audio
 from tfdream.config import MusaicConfig, TranslateConfig, validate
 from tfdream.errors import ModelError
 from tfdream.runs import TranslationRun
+from tfdream.synthesis.composed_translation import translated_power
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.transfer import transfer
 from tfdream.synthesis.translate import Translation, translate
@@ -91,6 +92,21 @@ def test_tiles_begin_at_common_frames_and_the_length_stays(composing, tmp_path):
     assert processor.grid.samples == composing.clip_samples
     translation(tmp_path / "long.wav", tmp_path / "out.wav", FLOAT)
     assert audio.read(tmp_path / "out.wav")[0].shape == samples.shape
+
+
+def test_the_mean_spectrum_is_measured_once_for_all_levels_of_a_curve(
+    composing, song, tmp_path, monkeypatch
+):
+    measured = []
+
+    def counted(*arguments):
+        measured.append(translated_power(*arguments))
+        return measured[-1]
+
+    monkeypatch.setattr("tfdream.synthesis.translate.translated_power", counted)
+    curves = {"strength": {"points": [[0, 0], [2, 1]]}}
+    translate(song, tmp_path / "out.wav", composing, recipe(curves=curves), "tones", FLOAT)
+    assert len(measured) == 1
 
 
 def test_a_mask_limits_the_composition(composing, song, tmp_path):

@@ -8,7 +8,8 @@ from scipy import signal
 from tfdream import audio
 from tfdream.config.musaic import ActivationConfig, MusaicConfig
 from tfdream.errors import AudioError
-from tfdream.synthesis.musaic import Dictionary, Musaic, activate
+from tfdream.synthesis.musaic import ContentSpectrum, Dictionary, Musaic, activate
+from tfdream.synthesis.musaic.analysis import FrameAnalysis
 from tfdream.synthesis.transfer import transfer
 
 _BANDS = [
@@ -188,6 +189,22 @@ def test_tiles_give_the_result_of_the_whole(folder, tmp_path):
     assert (spectra(outputs[0]) * spectra(outputs[1])).sum() > 0.95
 
 
+def test_the_mean_spectrum_of_a_content_has_each_frame_once(tmp_path):
+    """The last tile overlaps its neighbor, of which the high tone is a part."""
+    seconds = np.arange(12 * RATE) / RATE
+    low, high = (np.sin(2 * np.pi * hertz * seconds) for hertz in (300, 2000))
+    wave = np.where((seconds > 7) & (seconds < 10), high, low)
+    soundfile.write(tmp_path / "content.wav", 0.3 * wave, RATE, "FLOAT")
+    analysis = FrameAnalysis(RATE)
+    content = ContentSpectrum.from_file(tmp_path / "content.wav", analysis)
+    assert content.samples == len(wave)
+    power = content.power.reshape(-1) / content.power.sum()
+    (whole,) = analysis.compiled(tf.constant(0.3 * wave[np.newaxis], tf.float32))[1].numpy()
+    expected = whole.sum(axis=0) / whole.sum()
+    strongest = expected.argsort()[-4:]
+    np.testing.assert_allclose(power[strongest], expected[strongest], rtol=0.02)
+
+
 def test_channels_keep_their_levels(folder, tmp_path):
     _, samples = transferred(folder, tmp_path / "out.wav", recipe(), content="stereo")
     assert samples.shape == (RATE * 3 // 2, 2)
@@ -238,6 +255,9 @@ def test_the_dictionary_is_spread_over_a_long_style(tmp_path):
     assert part.stft.shape[0] == 2
     np.testing.assert_array_equal(part.stft.numpy(), whole.stft.numpy()[[0, -1]])
     assert shifted.stft.shape[0] == 3
+    small = recipe(dictionary_frames=64, semitones=6)  # less than a segment for each shift
+    segments, atoms, _ = Dictionary.from_file(tmp_path / "style.wav", RATE, small).stft.shape
+    assert 32 < segments * atoms <= 64
     norms = np.linalg.norm(whole.magnitudes, axis=-1)
     assert set(norms.round(5).ravel()) <= {0.0, 1.0}
 

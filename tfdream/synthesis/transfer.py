@@ -36,7 +36,7 @@ from tfdream.synthesis.mapping import (
     RegressionTimbre,
     RhythmModel,
 )
-from tfdream.synthesis.musaic import Dictionary, Musaic, MusaicProcessor
+from tfdream.synthesis.musaic import ContentSpectrum, Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.curves import (
     NO_TIMELINES,
@@ -132,7 +132,8 @@ class MusaicTransfer(StyleTransfer):
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
             # Of one rate: a dictionary is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
-        musaic, content, tiles = self._musaics[rate], Path(content_path), self.config.tiles
+        musaic, tiles = self._musaics[rate], self.config.tiles
+        content = ContentSpectrum.from_file(Path(content_path), musaic.analysis)
         if timelines == NO_TIMELINES:
             return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary

@@ -1,7 +1,7 @@
 """`translate`: a recording translated to another genre by the generator of a CycleGAN."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.composed_translation import ComposedTranslator
+from tfdream.synthesis.composed_translation import ComposedTranslator, translated_power
 from tfdream.synthesis.musaic import Dictionary, Musaic
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
@@ -228,19 +228,30 @@ class Translation:
         self.config = self.translator.config
 
     def prepare(self, source: str | Path) -> TileProcessor:
-        """Build what changes the tiles of a file, without curves; raises if tiles do not fit."""
+        """Build the processor of a file without curves; raises if tiles do not fit."""
         return self.processor(source, NO_TIMELINES)
 
     def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
-        """Return what changes the tiles of a file: the translator, which may be composed."""
+        """Return the translator of a file, or that of compositions.
+
+        The mean spectrum of the translation is that without curves, measured once.
+        """
         self.translator.grid  # noqa: B018
+
+        @cache
+        def read_power() -> NDArray[np.float64]:
+            assert self.musaic is not None
+            return translated_power(Path(source), self.translator, self.musaic.analysis)
+
+        def composed(translator: Translator, musaic: Musaic | None) -> TileProcessor:
+            return ComposedTranslator(translator, musaic, read_power) if musaic else translator
+
         if timelines == NO_TIMELINES:
-            return _composed(source, self.translator, self.musaic)
+            return composed(self.translator, self.musaic)
         return curved(
             self.config,
             timelines,
-            lambda config: _composed(
-                source,
+            lambda config: composed(
                 Translator(self.generator, self.run, config, timelines),
                 self._build_musaic(config, timelines),
             ),
@@ -248,7 +259,7 @@ class Translation:
 
     @cached_property
     def musaic(self) -> Musaic | None:
-        """What composes translations without curves; compiled once.
+        """The composition of translations without curves; compiled once.
 
         Raises:
           AudioError, ModelError: if the run has no excerpts of the genre, or damaged ones.
@@ -300,10 +311,6 @@ class Translation:
             "config": self.config.model_dump(mode="json"),
             **options.settings(),
         }
-
-
-def _composed(source: str | Path, translator: Translator, musaic: Musaic | None) -> TileProcessor:
-    return translator if musaic is None else ComposedTranslator(Path(source), translator, musaic)
 
 
 def translate(

@@ -6,6 +6,6 @@ Source: Driedger, Prätzlich and Müller, "Let It Bee – Towards NMF-inspired a
 from tfdream.synthesis.musaic.activations import activate
 from tfdream.synthesis.musaic.composition import Musaic
 from tfdream.synthesis.musaic.dictionary import Dictionary
-from tfdream.synthesis.musaic.processor import MusaicProcessor
+from tfdream.synthesis.musaic.processor import ContentSpectrum, MusaicProcessor
 
-__all__ = ["Dictionary", "Musaic", "MusaicProcessor", "activate"]
+__all__ = ["ContentSpectrum", "Dictionary", "Musaic", "MusaicProcessor", "activate"]

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from tfdream.config import StftSpec
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 from tfdream.signal.timbre import MelAnalysis
+from tfdream.synthesis.rendering.tiles import Tiles
 
 _LOWEST_HZ = 30.0
 BANDS_PER_OCTAVE = 36
 
 
 class FrameAnalysis:
-    """Frames of 46 ms, and bands: three per semitone, at least one bin wide.
+    """Frames of 43 to 64 ms, and bands: three per semitone, at least one bin wide.
 
     Args:
       sample_rate: in Hz.
@@ -36,12 +37,17 @@ class FrameAnalysis:
         """Return the mean power of bands: `[…, frames, bins]` → `[…, frames, bands]`."""
         return tf.matmul(stft_to_power(stft), self._bands)
 
-    def total_power(self, waveforms: Iterable[tf.Tensor]) -> NDArray[np.float64]:
-        """Sum the power of the bands over the frames of batches `[batch, samples]`: `[bands]`."""
+    def total_power(self, batches: Iterable[Tiles]) -> NDArray[np.float64]:
+        """Sum the power of the bands over the frames of the tiles of a file: `[bands]`.
+
+        The tiles have no overlap, apart from the frames that the last one skips.
+        """
         total = np.zeros(self._bands.shape[1])
-        for batch in waveforms:
-            _, power, _ = self.compiled(batch)
-            total += power.numpy().sum(axis=(0, 1), dtype=np.float64)
+        for tiles in batches:
+            _, power, _ = self.compiled(tf.constant(tiles.waveforms))
+            firsts = -(-tiles.skips // self.spec.hop_samples)
+            for frames, first in zip(power.numpy(), firsts, strict=True):
+                total += frames[first:].sum(axis=0, dtype=np.float64)
         return total
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:

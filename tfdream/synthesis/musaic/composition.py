@@ -139,11 +139,9 @@ class Musaic:
         deviation = self.config.envelope_semitones * BANDS_PER_OCTAVE / 12
         if not deviation:
             return musaic
-        identity = np.eye(target.shape[-1], dtype=np.float32)
-        smoothing = gaussian_filter1d(identity, deviation, axis=0, mode="nearest")
+        weights = smoothing(target.shape[-1], deviation)
         wanted, given = (
-            tf.matmul(power, smoothing) + _TINY
-            for power in (target**2, self.analysis.power(musaic))
+            tf.matmul(power, weights) + _TINY for power in (target**2, self.analysis.power(musaic))
         )
         gain = tf.minimum(tf.sqrt(wanted / given), _MAX_GAIN)
         return scale_cells(musaic, self.analysis.spread(gain))
@@ -184,6 +182,18 @@ class Musaic:
             tf.reduce_sum(norms, axis=1) + _TINY
         )
         return {"style_loss": style, "content_loss": content}
+
+
+def smoothing(bands: int, deviation: float) -> NDArray[np.float32]:
+    """Return weights `[bands, bands]`: spectra `[…, bands]`, multiplied by them, are smoothed.
+
+    >>> spectrum = np.array([0, 0, 1, 0, 0, 8], np.float32)
+    >>> np.allclose(spectrum @ smoothing(6, 1.0), gaussian_filter1d(spectrum, 1.0, mode="nearest"))
+    True
+    """
+    identity = np.eye(bands, dtype=np.float32)
+    weights: NDArray[np.float32] = gaussian_filter1d(identity, deviation, axis=1, mode="nearest")
+    return weights
 
 
 def _shape_db(power: tf.Tensor) -> tf.Tensor:

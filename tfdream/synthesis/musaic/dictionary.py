@@ -54,9 +54,11 @@ class Dictionary(NamedTuple):
           AudioError: if the file cannot be read or is silent.
         """
         analysis = FrameAnalysis(sample_rate)
-        atoms = max(1, round(_SEGMENT_SECONDS * sample_rate / analysis.spec.hop_samples))
         shifts = range(-config.semitones, config.semitones + 1)
-        limit = max(1, config.dictionary_frames // (atoms * len(shifts)))
+        frames_per_shift = config.dictionary_frames // len(shifts)
+        atoms = round(_SEGMENT_SECONDS * sample_rate / analysis.spec.hop_samples)
+        atoms = min(max(1, atoms), frames_per_shift)
+        limit = frames_per_shift // atoms
         first = analysis.spec.n_fft // 2 // analysis.spec.hop_samples  # frame without padding
         cells, magnitudes = [], []
         for semitones in shifts:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import TilesConfig
+from tfdream.synthesis.musaic.analysis import FrameAnalysis
 from tfdream.synthesis.musaic.composition import Musaic
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
@@ -19,37 +20,63 @@ from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, mid_tiles
 _TILE_SECONDS = 10.0
 
 
+class ContentSpectrum(NamedTuple):
+    """The mean spectrum of a content, which is measured once for all settings of its musaics.
+
+    Attributes:
+      power: power of the bands, summed over the frames, float64 `[bands]`.
+      samples: length of the content.
+    """
+
+    power: NDArray[np.float64]
+    samples: int
+
+    @classmethod
+    def from_file(cls, path: Path, analysis: FrameAnalysis) -> "ContentSpectrum":
+        """Measure a file of the sample rate of the analysis.
+
+        Raises:
+          AudioError: if the file cannot be read.
+        """
+        length = round(_TILE_SECONDS * analysis.sample_rate)
+        samples = 0
+
+        def counted() -> Iterator[Tiles]:
+            nonlocal samples
+            for tiles in mid_tiles(reader, analysis.sample_rate, TileGrid(length, overlap=0)):
+                samples += round(tiles.weights.sum() * length)
+                yield tiles
+
+        with audio.Reader(path) as reader:
+            power = analysis.total_power(counted())
+        return cls(power, samples)
+
+
 class MusaicProcessor(OnePassProcessor):
     """Replaces a content by a musaic; a `rendering.process.TileProcessor`.
 
     Args:
-      content_path: the file to change; its mean spectrum is measured.
+      content: mean spectrum and length of the file to change.
       musaic: composes waveforms of the content's rate.
       tiles: length and overlap of the tiles.
-
-    Raises:
-      AudioError: if the content cannot be read.
     """
 
-    def __init__(self, content_path: Path, musaic: Musaic, tiles: TilesConfig) -> None:
+    def __init__(self, content: ContentSpectrum, musaic: Musaic, tiles: TilesConfig) -> None:
+        self.content = content
         self.musaic = musaic
         self.tiles = tiles
         self.sample_rate = musaic.analysis.sample_rate
-        self._longest = round(_TILE_SECONDS * self.sample_rate)
-        power, self.content_samples = self._read_power(content_path)
-        self.equalizer = musaic.equalizer(power)
+        self.equalizer = musaic.equalizer(content.power)
 
     @cached_property
     def grid(self) -> TileGrid:
         """Positions of the tiles: several ones begin at common frames."""
         spec = self.musaic.analysis.spec
-        grid = TileGrid.build(self.tiles, self._longest, self.sample_rate)
-        if self.content_samples <= grid.samples:
-            return grid.limited(max(self.content_samples, spec.n_fft))
-        samples, overlap = (
-            each // spec.hop_samples * spec.hop_samples for each in (grid.samples, grid.overlap)
-        )
-        return TileGrid(samples, overlap, grid.batch)
+        longest = round(_TILE_SECONDS * self.sample_rate)
+        grid = TileGrid.build(self.tiles, longest, self.sample_rate)
+        if self.content.samples <= grid.samples:
+            return grid.limited(max(self.content.samples, spec.n_fft))
+        return grid.aligned(spec.hop_samples)
 
     def change(self, tiles: Tiles) -> NDArray[Any]:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
@@ -61,17 +88,3 @@ class MusaicProcessor(OnePassProcessor):
         """Compute the losses of tiles; see `Musaic.measure`."""
         losses = self.musaic.measure(tf.constant(original.channels), tf.constant(changed.channels))
         return {name: value.numpy() for name, value in losses.items()}
-
-    def _read_power(self, path: Path) -> tuple[NDArray[np.float64], int]:
-        """Return the power of the bands of a file, summed over its frames, and its length."""
-        tiles_read = 0.0
-
-        def waveforms() -> Iterator[tf.Tensor]:
-            nonlocal tiles_read
-            for tiles in mid_tiles(reader, self.sample_rate, TileGrid(self._longest, overlap=0)):
-                tiles_read += tiles.weights.sum()
-                yield tf.constant(tiles.waveforms)
-
-        with audio.Reader(path) as reader:
-            power = self.musaic.analysis.total_power(waveforms())
-        return power, round(tiles_read * self._longest)
