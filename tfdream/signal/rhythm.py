@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from tfdream.signal.onsets import onset_strength
 from tfdream.signal.timbre import Levels
 
 GROUPS = 8
@@ -56,8 +57,7 @@ def find_beats(levels: Levels, frames_per_second: float, beats_per_bar: int) -> 
     """
     from librosa.beat import beat_track
 
-    audible = np.maximum(levels, levels.max() - 60)
-    onsets = np.maximum(0, np.diff(audible, axis=0, prepend=audible[:1])).mean(axis=1)
+    onsets = onset_strength(np.maximum(levels, levels.max() - 60))
     _, beats = beat_track(
         onset_envelope=onsets, sr=frames_per_second, hop_length=1, trim=False, units="frames"
     )

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config import StftSpec
 from tfdream.signal.mel import MelBands, MelSpec
+from tfdream.signal.onsets import onset_strength
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 
 Levels = NDArray[np.float32]
@@ -239,10 +240,10 @@ def _basis(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _flux(levels: Levels) -> NDArray[np.float64]:
-    """Return the mean rise of the levels from frame to frame, relative to strong attacks."""
+    """Return the onset strength relative to its 95th percentile, at most 1.5."""
     audible = np.maximum(levels, levels.max() - FLOOR_DB)
-    rise = np.maximum(0, np.diff(audible, axis=0, prepend=audible[:1])).mean(axis=1)
-    flux: NDArray[np.float64] = np.minimum(rise / (np.percentile(rise, 95) + 1e-6), 1.5)
+    onsets = onset_strength(audible)
+    flux: NDArray[np.float64] = np.minimum(onsets / (np.percentile(onsets, 95) + 1e-6), 1.5)
     return flux
 
 

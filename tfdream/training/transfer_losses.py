@@ -132,7 +132,10 @@ def equalize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
 
 
 def onset_strength(levels: tf.Tensor) -> tf.Tensor:
-    """Return the mean rise of the bands from frame to frame, `[batch, frames − 1]`."""
+    """Return the mean rise of the bands from frame to frame, `[batch, frames − 1]`.
+
+    Unlike that of `signal.onsets`, it is a TensorFlow function; the first frame has no value.
+    """
     return tf.reduce_mean(tf.nn.relu(levels[:, 1:] - levels[:, :-1]), axis=2)
 
 

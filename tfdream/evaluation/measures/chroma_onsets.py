@@ -8,6 +8,7 @@ from librosa.filters import mel as mel_filters
 
 from tfdream.evaluation.measures.levels import FloatArray, power_to_db
 from tfdream.evaluation.measures.spectra import N_FFT, Scale, power_spectra
+from tfdream.signal.onsets import onset_strength
 
 SAMPLE_RATE = 22050
 """librosa's default, which its chroma and onset parameters are designed for."""
@@ -28,8 +29,7 @@ def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | Non
         weight += float(weights.sum())
 
         levels_db = power_to_db(np.maximum(spectra @ mel_bank.T, scale.lowest))
-        rises_db = np.diff(levels_db, axis=0, prepend=levels_db[:1] if last is None else last)
-        envelopes.append(np.maximum(rises_db, 0).mean(axis=-1))
+        envelopes.append(onset_strength(levels_db, before=last))
         last = levels_db[-1:]
     return {
         "content_chroma_similarity": similarity / weight if weight else None,

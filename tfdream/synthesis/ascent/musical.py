@@ -27,7 +27,8 @@ _TINY = 1e-12
 def rhythm() -> Objective:
     """The squared difference of the onset strength to the original's, relative to it.
 
-    The onset strength is the rise of the model's input from column to column, averaged over rows.
+    The onset strength is the rise of the model's input from column to column, averaged over rows
+    and channels; its unit is that of the input, which need not be dB.
 
     Source: Böck and Widmer, "Maximum filter vibrato suppression for onset detection", equation 1,
     without the maximum filter.

@@ -80,7 +80,8 @@ def modulation(levels_db: tf.Tensor) -> tf.Tensor:
 def autocorrelation(levels_db: tf.Tensor) -> tf.Tensor:
     """Autocorrelation of the onset strength in four ranges of bands, `[batch, lags, ranges]`.
 
-    Lags are up to half of the columns; the value at lag 0, which would be 1, is left out.
+    Lags are up to half of the columns; the value at lag 0, which would be 1, is left out. The
+    onset strength is averaged over the bands of each range, not over all bands.
 
     Source: Antognini, Hoffman and Weiss, "Audio texture synthesis with random neural networks:
     improving diversity and quality", section 2.2 (autocorrelation terms for rhythm).
