@@ -8,7 +8,7 @@ from tfdream.errors import ConfigError
 from tfdream.signal import frontends
 from tfdream.signal.constant_q import REFERENCE_STFT, ConstantQ
 from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
-from tfdream.signal.stft import power_to_db
+from tfdream.signal.stft import power_to_dbfs
 
 RATE = 22050
 SAMPLES = 2 * RATE
@@ -41,7 +41,7 @@ def levels(waveform, rate=RATE, **options):
     power = ConstantQ(config(**options), rate).waveform_to_power(
         tf.constant(waveform[np.newaxis], tf.float32)
     )
-    return power_to_db(power, REFERENCE_STFT)[0].numpy()
+    return power_to_dbfs(power, REFERENCE_STFT)[0].numpy()
 
 
 def levels_by_definition(waveform, spec):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
 from tfdream.signal.stft import (
-    db_to_magnitude,
-    power_to_db,
+    dbfs_to_magnitude,
+    power_to_dbfs,
     stft_to_phase,
     stft_to_power,
     stft_to_waveform,
@@ -40,7 +40,7 @@ def cosine(samples, cycles_per_sample, phase=0.0, amplitude=1.0):
 
 
 def levels(waveform, spec):
-    return power_to_db(stft_to_power(waveform_to_stft(waveform, spec)), spec).numpy()
+    return power_to_dbfs(stft_to_power(waveform_to_stft(waveform, spec)), spec).numpy()
 
 
 def inside(frames, spec):
@@ -185,8 +185,9 @@ def test_too_few_samples_are_an_error():
 
 def test_decibels_convert_back_to_magnitude():
     magnitude = np.abs(noise(100)) + 1e-3
-    level_db = power_to_db(tf.constant(magnitude**2), SPEC)
-    np.testing.assert_allclose(db_to_magnitude(level_db, SPEC), magnitude, rtol=1e-4)  # exp of log
+    level_db = power_to_dbfs(tf.constant(magnitude**2), SPEC)
+    converted = dbfs_to_magnitude(level_db, SPEC)
+    np.testing.assert_allclose(converted, magnitude, rtol=1e-4)  # exp of log
 
 
 def test_magnitude_and_phase_are_the_stft():
@@ -205,7 +206,7 @@ def test_phase_is_between_minus_pi_and_pi():
     [
         (stft_to_power, 0.0),
         (stft_to_phase, 0.0),
-        (lambda stft: power_to_db(stft_to_power(stft), SPEC), -200.0),
+        (lambda stft: power_to_dbfs(stft_to_power(stft), SPEC), -200.0),
     ],
     ids=["power", "phase", "level"],
 )

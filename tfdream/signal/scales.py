@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
-from tfdream.signal.stft import db_to_magnitude, power_to_db
+from tfdream.signal.stft import dbfs_to_magnitude, power_to_dbfs
 
 # A clip whose loudest bin is below this counts as silence: its image is black, not amplified noise.
 SILENCE_DB = -100.0
@@ -80,10 +80,10 @@ class Decibels(Scale):
         self.top_db = top_db
 
     def power_to_level(self, power: tf.Tensor) -> tf.Tensor:
-        return power_to_db(power, self.spec)
+        return power_to_dbfs(power, self.spec)
 
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
-        return db_to_magnitude(level, self.spec)
+        return dbfs_to_magnitude(level, self.spec)
 
     def reference(self, level: tf.Tensor) -> tf.Tensor:
         loudest = tf.reduce_max(level, axis=[1, 2], keepdims=True)
@@ -240,6 +240,24 @@ def round_to_float16(values: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.cast(limited, tf.float16), values.dtype), lambda upstream: upstream
 
     return straight_through(values)
+
+
+def power_to_db(power: tf.Tensor) -> tf.Tensor:
+    """Convert power above 0 to dB.
+
+    >>> power_to_db(tf.constant([1.0, 100.0])).numpy().round(3)
+    array([ 0., 20.], dtype=float32)
+    """
+    return 10 / math.log(10) * tf.math.log(power)
+
+
+def db_to_power(db: tf.Tensor) -> tf.Tensor:
+    """Convert dB to power; the inverse of `power_to_db`.
+
+    >>> db_to_power(tf.constant([0.0, 20.0])).numpy().round(3)
+    array([  1., 100.], dtype=float32)
+    """
+    return tf.exp(math.log(10) / 10 * db)
 
 
 def db_to_amplitude(db: tf.Tensor) -> tf.Tensor:

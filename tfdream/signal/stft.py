@@ -130,21 +130,21 @@ def stft_to_phase(stft: tf.Tensor) -> tf.Tensor:
     return tf.math.atan2(imaginary, real)
 
 
-def power_to_db(power: tf.Tensor, spec: StftSpec) -> tf.Tensor:
+def power_to_dbfs(power: tf.Tensor, spec: StftSpec) -> tf.Tensor:
     """Convert the power of an STFT to dB relative to a full-scale sine; silence has −200 dB.
 
     >>> spec = StftSpec(n_fft=256, hop_samples=64)
-    >>> power_to_db(tf.constant([64.0**2, 6.4**2, 0.0]), spec).numpy().round(3)
+    >>> power_to_dbfs(tf.constant([64.0**2, 6.4**2, 0.0]), spec).numpy().round(3)
     array([   0.,  -20., -200.], dtype=float32)
     """
     full_scale = (spec.n_fft / 4) ** 2  # peak of a sine: half its amplitude × the window's sum
     return 10 / math.log(10) * tf.math.log(tf.maximum(power / full_scale, 1e-20))
 
 
-def db_to_magnitude(level_db: tf.Tensor, spec: StftSpec) -> tf.Tensor:
-    """Convert dB to the magnitude of an STFT; the inverse of `power_to_db`.
+def dbfs_to_magnitude(level_db: tf.Tensor, spec: StftSpec) -> tf.Tensor:
+    """Convert dB relative to a full-scale sine to the magnitude of an STFT.
 
-    >>> magnitude = db_to_magnitude(tf.constant(-20.0), StftSpec(n_fft=256, hop_samples=64))
+    >>> magnitude = dbfs_to_magnitude(tf.constant(-20.0), StftSpec(n_fft=256, hop_samples=64))
     >>> round(float(magnitude), 3)
     6.4
     """

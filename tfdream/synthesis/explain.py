@@ -29,7 +29,7 @@ from tfdream.models.freeze import freeze
 from tfdream.runs import Run
 from tfdream.signal.blur import CellBlur
 from tfdream.signal.stft import (
-    power_to_db,
+    power_to_dbfs,
     scale_cells,
     stft_to_power,
     stft_to_waveform,
@@ -379,7 +379,7 @@ class _Explanation:
 
 def _audibility(stft: tf.Tensor, spec: StftSpec) -> tf.Tensor:
     """Return each cell's share of the sound, by its level above −60 dB, `[batch, frames, bins]`."""
-    level_db = power_to_db(stft_to_power(stft), spec)
+    level_db = power_to_dbfs(stft_to_power(stft), spec)
     loudest = tf.reduce_max(level_db, [1, 2], keepdims=True)
     weight = tf.nn.relu(level_db - loudest + _RANGE_DB)
     return weight / (tf.reduce_sum(weight, [1, 2], keepdims=True) + _TINY)

@@ -4,12 +4,12 @@ Levels are float32 `[batch, frames, bands]` in dB relative to the mean power of 
 `relative_levels`.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tfdream.signal.scales import db_to_power, power_to_db
 from tfdream.signal.timbre import REFERENCE_DB
 
 RANGE_DB = 80.0
@@ -20,7 +20,6 @@ _EQUALIZER_ORDER = 8
 _FLOOR_RANGE_DB, _FLOOR_WIDTH_DB, _NO_FLOOR_DB = (-85.0, -50.0), 4.0, -200.0
 _LOWEST_LIMIT = 0.4
 """Lowest limit of bands, as a share of their number."""
-_LN10 = math.log(10)
 
 
 class Losses(NamedTuple):
@@ -69,8 +68,8 @@ def compute(
 
 def relative_levels(level_db: tf.Tensor) -> tf.Tensor:
     """Shift the levels of each recording so that its mean power over frames is 25 dB."""
-    power = tf.reduce_sum(tf.exp(level_db * (_LN10 / 10)), axis=2)
-    mean_db = 10 / _LN10 * tf.math.log(tf.reduce_mean(power, axis=1) + 1e-20)
+    power = tf.reduce_sum(db_to_power(level_db), axis=2)
+    mean_db = power_to_db(tf.reduce_mean(power, axis=1) + 1e-20)
     return level_db - mean_db[:, tf.newaxis, tf.newaxis] + REFERENCE_DB
 
 
@@ -125,7 +124,7 @@ def random_band_limit(seed: tf.Tensor, batch: tf.Tensor, bands: int, share: floa
 def equalize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
     """Return the content's levels with the mean power of the style in each band: a baseline."""
     means = [
-        10 / _LN10 * tf.math.log(tf.reduce_mean(tf.exp(each * (_LN10 / 10)), 1, keepdims=True))
+        power_to_db(tf.reduce_mean(db_to_power(each), axis=1, keepdims=True))
         for each in (content, style)
     ]
     return content + means[1] - means[0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tfdream.config import TransferConfig
 from tfdream.config.recipes import Statistic
 from tfdream.signal.images import Size
+from tfdream.signal.scales import power_to_db
 from tfdream.synthesis.ascent.gram import full_tiles
 from tfdream.synthesis.ascent.objectives.base import (
     INPUT,
@@ -121,7 +122,7 @@ class BandLevels:
         bands = tf.einsum("bft,fm->btm", power, tf.constant(weights))
         largest = tf.reduce_max(bands, axis=[1, 2], keepdims=True)
         floor = tf.stop_gradient(largest) * 10 ** (-_RANGE_DB / 10)
-        return 10 / np.log(10) * tf.math.log(bands + floor + _TINY**2)
+        return power_to_db(bands + floor + _TINY**2)
 
 
 def statistic_loss(

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from tfdream.config import MaskConfig, StftSpec
-from tfdream.signal.stft import power_to_db, stft_to_power
+from tfdream.signal.stft import power_to_dbfs, stft_to_power
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 
 # Widths of the transitions between weights 0 and 1.
@@ -109,7 +109,7 @@ def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:
     Returns:
       float32 of the same shape.
     """
-    level = power_to_db(stft_to_power(stft), spec)
+    level = power_to_dbfs(stft_to_power(stft), spec)
     level -= tf.reduce_max(level, axis=[1, 2], keepdims=True)
     return _rise((level - threshold_db) / _EDGE_DB)
 
