@@ -44,10 +44,10 @@ def test_white_power_is_equal_in_bands_and_bins():
 def test_a_constant_over_bands_is_a_constant_over_bins(limits):
     """This includes bins outside of all bands."""
     bands = MelBands(config(bands=20, **limits), RATE)
-    spread = bands.spread(tf.constant([[[3.0] * 20], [[-1.0] * 20]]))
-    assert spread.shape == (2, 1, SPEC.bins)
-    np.testing.assert_allclose(spread[0], 3, rtol=1e-5)  # float32
-    np.testing.assert_allclose(spread[1], -1, rtol=1e-5)
+    interpolated = bands.interpolate_to_bins(tf.constant([[[3.0] * 20], [[-1.0] * 20]]))
+    assert interpolated.shape == (2, 1, SPEC.bins)
+    np.testing.assert_allclose(interpolated[0], 3, rtol=1e-5)  # float32
+    np.testing.assert_allclose(interpolated[1], -1, rtol=1e-5)
 
 
 def test_values_of_bands_are_interpolated_linearly():
@@ -58,19 +58,20 @@ def test_values_of_bands_are_interpolated_linearly():
     values = np.random.default_rng(0).normal(0, 10, 24)
     centers_hz = mel_frequencies(26, fmin=0, fmax=RATE / 2)[1:-1]
     expected = np.interp(fft_frequencies(sr=RATE, n_fft=SPEC.n_fft), centers_hz, values)
-    spread = bands.spread(tf.constant(values[np.newaxis, np.newaxis], tf.float32))
-    np.testing.assert_allclose(spread[0, 0], expected, atol=1e-3)
+    of_bands = tf.constant(values[np.newaxis, np.newaxis], tf.float32)
+    interpolated = bands.interpolate_to_bins(of_bands)
+    np.testing.assert_allclose(interpolated[0, 0], expected, atol=1e-3)
 
 
-def test_one_band_spreads_to_the_bins_around_it_alone():
+def test_one_band_is_interpolated_to_the_bins_around_it_alone():
     bands = MelBands(config(bands=24), RATE)
-    spread = bands.spread(tf.one_hot([[12]], 24)).numpy()[0, 0]
+    interpolated = bands.interpolate_to_bins(tf.one_hot([[12]], 24)).numpy()[0, 0]
     power = np.zeros((1, 1, SPEC.bins), np.float32)
-    for place in np.flatnonzero(spread):
+    for place in np.flatnonzero(interpolated):
         power[0, 0, place] = 1
         assert bands.from_bins(tf.constant(power)).numpy()[0, 0, 12] > 0
         power[0, 0, place] = 0
-    assert 0 < spread.max() <= 1
+    assert 0 < interpolated.max() <= 1
 
 
 def test_limits_exclude_other_frequencies():

@@ -89,7 +89,7 @@ class MelBands:
         """Convert power `[batch, frames, bins]` to power `[batch, frames, bands]`."""
         return tf.matmul(power, self.matrix)
 
-    def spread(self, values: tf.Tensor) -> tf.Tensor:
+    def interpolate_to_bins(self, values: tf.Tensor) -> tf.Tensor:
         """Interpolate values of bands linearly to bins, between the centers of the bands.
 
         Args:

@@ -227,7 +227,7 @@ class SpectrogramFrontend(Frontend):
                 "in dB; use frontend.level_range=top_db"
             )
         gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
-        return self.bands.spread(gain_db) if self.bands else gain_db
+        return self.bands.interpolate_to_bins(gain_db) if self.bands else gain_db
 
     def _leveled(self, waveform: tf.Tensor) -> tf.Tensor:
         """Scale waveforms `[batch, samples]` to the level of the configuration, if it has one."""

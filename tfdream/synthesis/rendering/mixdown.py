@@ -20,21 +20,21 @@ class Mixdown:
 
     Attributes:
       rest: file with what is added to the part unchanged; None if the part is all.
-      spread: factor of the part, which then has one channel, in each channel of the output; None if
-        their channels are the same.
+      channel_gains: factor of the part, which then has one channel, in each channel of the output;
+        None if their channels are the same.
       loop_samples: length of a loop, whose first samples follow it in the part and in the rest
         again; None for an output that is no loop.
       fade_samples: length of the crossfade at the start of a loop.
     """
 
     rest: Path | None = None
-    spread: tuple[float, ...] | None = None
+    channel_gains: tuple[float, ...] | None = None
     loop_samples: int | None = None
     fade_samples: int = 0
 
     def channels(self, part_channels: int) -> int:
         """Return the number of channels of the output."""
-        return part_channels if self.spread is None else len(self.spread)
+        return part_channels if self.channel_gains is None else len(self.channel_gains)
 
     def mix(self, blocks: Blocks) -> Blocks:
         """Add the rest to blocks of the changed part."""
@@ -45,7 +45,7 @@ class Mixdown:
             rests = audio.rechunk(reader.blocks(), audio.BLOCK_SAMPLES)
             parts = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
             for block, rest in zip(parts, rests, strict=False):
-                yield self._spread(block) + rest
+                yield self._to_channels(block) + rest
 
     def extract(self, blocks: Blocks, factor: float) -> Blocks:
         """Return the part in blocks of the output.
@@ -62,8 +62,9 @@ class Mixdown:
             outputs = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
             for block, rest in zip(outputs, rests, strict=False):
                 part = block - np.float32(factor) * rest[: len(block)]
-                if self.spread is not None:
-                    part = (part * np.array(self.spread, np.float32)).mean(axis=1, keepdims=True)
+                if self.channel_gains is not None:
+                    gains = np.array(self.channel_gains, np.float32)
+                    part = (part * gains).mean(axis=1, keepdims=True)
                 yield part
 
     def close_loop(self, blocks: Blocks, sample_rate: int, channels: int) -> Blocks:
@@ -92,8 +93,10 @@ class Mixdown:
                     position += len(block)
                     yield faded
 
-    def _spread(self, block: NDArray[Any]) -> NDArray[Any]:
-        return block if self.spread is None else block * np.array(self.spread, np.float32)
+    def _to_channels(self, block: NDArray[Any]) -> NDArray[Any]:
+        if self.channel_gains is None:
+            return block
+        return block * np.array(self.channel_gains, np.float32)
 
 
 NO_MIXDOWN = Mixdown()

@@ -21,7 +21,7 @@ from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_fi
 
 PARTS = ("harmonic", "percussive", "mid", "side")
 """Parts that are separated here; others are stems."""
-_SPREADS = {"mid": (1.0, 1.0), "side": (1.0, -1.0)}
+_CHANNEL_GAINS = {"mid": (1.0, 1.0), "side": (1.0, -1.0)}
 _TILE_SECONDS, _OVERLAP_SECONDS = 20.0, 1.0
 """Tiles of the separation; the median filters extend over 0.2 s."""
 _LEAST_FADE_SECONDS = 0.02
@@ -110,7 +110,7 @@ def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Pa
     """Write a part of a file, and the rest of it."""
     info = audio.info(original)
     path = folder / f"{source.stem[:200]}.wav"
-    if part not in _SPREADS:
+    if part not in _CHANNEL_GAINS:
         grid = TileGrid(
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
         )
@@ -121,12 +121,12 @@ def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Pa
             f"--part {part} needs 2 channels, '{source}' has {info.channels}; use harmonic or "
             "percussive"
         )
-    spread = _SPREADS[part]
+    gains = _CHANNEL_GAINS[part]
     with audio.Reader(original) as reader:
-        blocks = ((block * np.array(spread, np.float32)).mean(axis=1, keepdims=True) for block in
+        blocks = ((block * np.array(gains, np.float32)).mean(axis=1, keepdims=True) for block in
                   reader.blocks())  # fmt: skip
         audio.write_floats(path, blocks, info.sample_rate, 1)
-    return _split(original, path, source, spread)
+    return _split(original, path, source, gains)
 
 
 def _hpss(part: str) -> Any:
@@ -146,13 +146,13 @@ def _hpss(part: str) -> Any:
 
 
 def _split(
-    original: Path, part: Path, source: Path, spread: tuple[float, ...] | None = None
+    original: Path, part: Path, source: Path, gains: tuple[float, ...] | None = None
 ) -> tuple[Path, Mixdown]:
     """Write what remains of a file without a part; return the part and how both are mixed."""
     rest = part.with_name("rest.wav")
     with audio.Reader(original) as whole, audio.Reader(part) as reader:
         expected, found = whole.info, reader.info
-        channels = expected.channels if spread is None else 1
+        channels = expected.channels if gains is None else 1
         if (found.sample_rate, found.channels) != (expected.sample_rate, channels):
             raise AudioError(
                 f"the stem of '{source}' has {found.sample_rate} Hz and {found.channels} channels, "
@@ -163,26 +163,26 @@ def _split(
             *(audio.rechunk(each, audio.BLOCK_SAMPLES) for each in lengths)
         )
         audio.write_floats(
-            rest, _differences(pairs, spread), expected.sample_rate, expected.channels
+            rest, _differences(pairs, gains), expected.sample_rate, expected.channels
         )
     if lengths[0].samples != lengths[1].samples:
         raise AudioError(
             f"the stem of '{source}' has {lengths[1].samples} samples, the recording "
             f"{lengths[0].samples}; export it with the same length"
         )
-    return part, Mixdown(rest, spread)
+    return part, Mixdown(rest, gains)
 
 
 def _differences(
     pairs: Iterable[tuple[NDArray[Any] | None, ...]],
-    spread: tuple[float, ...] | None,
+    gains: tuple[float, ...] | None,
 ) -> Iterator[NDArray[Any]]:
     for whole, part in pairs:
         if whole is None or part is None or len(whole) != len(part):
             if whole is not None:
                 yield whole  # the lengths are compared afterwards
             continue
-        yield whole - (part if spread is None else part * np.array(spread, np.float32))
+        yield whole - (part if gains is None else part * np.array(gains, np.float32))
 
 
 def _looped(
