@@ -13,7 +13,7 @@ from tfdream.errors import AudioError
 MAX_CHANNELS = 64
 """Channels of seventh-order ambisonics."""
 SAMPLE_RATES = range(1000, 768_001)
-"""In Hz. A damaged header may name other rates, for which resampling would make gigabytes."""
+"""Accepted rates in Hz. A damaged header may name others; resampling would make gigabytes."""
 MAX_ABS_SAMPLE = float(1 << 31)
 """The largest value of 32-bit integers stored as floats. Networks overflow on larger ones."""
 
@@ -52,7 +52,7 @@ class Reader:
 
     @property
     def damage(self) -> Damage | None:
-        """What was missing or damaged in the file; None until its last block has been read.
+        """Missing and damaged content of the file; None until its last block has been read.
 
         A file that is truncated, or has damaged packets in the middle, is decoded as far as
         possible without an error. `bool(reader.damage)` is True for such a file.

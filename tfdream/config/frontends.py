@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Quantity = Literal["level", "phase", "magnitude", "log_magnitude", "log_power"]
-"""What an image channel shows: level in dB from -top_db to 0, phase from −π to π, both scaled to
+"""Quantity of an image channel: level in dB from -top_db to 0, phase from −π to π, both scaled to
 [0, 1], the magnitude, log(1 + magnitude), or log10(1 + compression · power)."""
 Spacing = tuple[float, str]
 """Distance of neighboring values along an axis, and its unit."""

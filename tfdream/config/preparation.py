@@ -10,7 +10,7 @@ from tfdream.errors import ConfigError
 
 
 class PrepareConfig(Config):
-    """How tracks become clips, shards and folds.
+    """Settings of `prepare`: clips, shards and folds.
 
     >>> PrepareConfig(sample_rate=8000, clip_seconds=2.5).clip_samples
     20000
@@ -36,8 +36,8 @@ class PrepareConfig(Config):
     """New labels, and the labels of the source that each replaces; tracks of other labels are left
     out. Empty takes all labels as they are. See `parse_labels`."""
     split: Literal["tracks", "segments"] = "tracks"
-    """What a fold consists of: whole tracks; or contiguous segments of every track, one per fold,
-    for few long mixes."""
+    """Unit of a fold: whole tracks; or contiguous segments of every track, one per fold, for few
+    long mixes."""
     gap_seconds: NotNegative = 5.0
     """For split=segments: at least this duration is left out between two segments."""
     folds: Count = 5

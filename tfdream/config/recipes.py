@@ -207,8 +207,8 @@ class TransferConfig(Recipe):
     """Replaces the two weights: 0 preserves the content, 1 uses the style alone. Both losses are
     then relative: to the initial style distance, and to the energy of the content's activations."""
     keep: tuple[Literal["rhythm", "harmony"], ...] = ()
-    """What of the content is preserved: the onset strength, the pitch classes over time. The style
-    loss is then relative to its initial value."""
+    """Features of the content to preserve: the onset strength, the pitch classes over time. The
+    style loss is then relative to its initial value."""
     keep_weight: NotNegative = 1.0
     """Weight of the distance of each of them, relative to its energy in the content."""
     style_statistics: dict[Statistic, NotNegative] = Field(default_factory=dict)

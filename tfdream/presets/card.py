@@ -21,7 +21,7 @@ class TrainingData(Config):
     license: str
     """SPDX identifier, or the name of the license."""
     source: str
-    """Where the recordings can be obtained."""
+    """Address at which the recordings can be obtained."""
     hours: NotNegative | None = None
 
 
@@ -34,9 +34,9 @@ class ModelCard(Config):
 
     title: str
     summary: str
-    """What the network was trained to do, in one or two sentences."""
+    """Task that the network was trained for, in one or two sentences."""
     source: str
-    """Where the network is from, or the command that trains it."""
+    """Origin of the network, or the command that trains it."""
     license: str
     """License of the weights."""
     training_data: tuple[TrainingData, ...] = Field(min_length=1)

@@ -43,7 +43,7 @@ _DATA = "data-00000-of-00001"
 
 
 class Collection(NamedTuple):
-    """What a network was trained on."""
+    """A collection of recordings that networks were trained on, and their labels."""
 
     name: str
     labels: str
@@ -77,11 +77,11 @@ _COLLECTIONS = {
 
 
 class Network(NamedTuple):
-    """One of the networks.
+    """A published network of musicnn.
 
     Attributes:
       member: its folder in the wheel.
-      collection: what it was trained on.
+      collection: the recordings that it was trained on.
       vgg: whether it is the baseline in the style of VGG.
       scores: areas under the curves of receiver operating characteristic and precision–recall,
         mean over the tags of the collection's test set, as the wheel states them.

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a run to install is: a local path, or an address with the hash of its file.
+    """Location of a run to install: a local path, or an address with the hash of its file.
 
     Attributes:
       path: a run folder, an archive of one, or the file of a download; it precedes `url`.

@@ -44,7 +44,7 @@ _SILENCE = 1e-12
 
 
 class NoteFeatures(NamedTuple):
-    """What the notes of a recording are like, frame by frame."""
+    """Loudness, register and attack of the notes of a recording, for each frame."""
 
     values: NDArray[np.float64]
     """`[frames, 3]`: loudness rank −0.5 to 0.5, register in octaves, attack."""

@@ -1,4 +1,4 @@
-"""Curves of settings over time, from what the controls of the page contain."""
+"""Curves of settings over time, from the values of the controls of the page."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _PROBES = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class CurveControls:
-    """What the controls of a curve contain.
+    """Values of the controls of a curve.
 
     Attributes:
       setting: dotted key of the setting.

@@ -1,4 +1,4 @@
-"""The command that does the same as a job."""
+"""Command line equivalent to a job."""
 
 import shlex
 from collections.abc import Iterator

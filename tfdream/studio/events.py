@@ -1,4 +1,4 @@
-"""What a worker reports about a job."""
+"""Events of a job that its worker sends: progress, previews, and the end."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,4 +39,4 @@ class Failed:
 
 
 Event = Step | Preview | Finished | Failed
-"""Any of them; the last one of a job is `Finished` or `Failed`."""
+"""An event of a job; the last one is `Finished` or `Failed`."""

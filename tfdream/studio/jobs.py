@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Request:
-    """What the worker is asked to do.
+    """A job for the worker: choices, output folders and previews.
 
     Attributes:
       job: the choices.

@@ -24,7 +24,7 @@ _PREVIEW_EVERY = 10
 
 @dataclass(frozen=True)
 class Studio:
-    """What the page works on.
+    """The state behind the page: queue, history, uploads, runs and recipes.
 
     Attributes:
       queue: carries out the jobs.
@@ -57,7 +57,7 @@ class Layout(abc.ABC):
     """The components of the page.
 
     Args:
-      studio: what the page works on.
+      studio: the state behind the page.
       page: the page that they are placed on.
     """
 

@@ -1,4 +1,4 @@
-"""Controls of what is processed and written: choices that are no settings of a recipe."""
+"""Controls of part, stems, loop and output: choices that are no settings of a recipe."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can be done on the page: tasks, and the recipes and networks that fit them."""
+"""Tasks that the page offers, and the recipes and networks that fit them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -95,11 +95,11 @@ class Dreamer:
         )
 
     def prepare(self, source: str | Path) -> TileProcessor:
-        """Build what changes the tiles of a file, without curves."""
+        """Build the processor of the tiles of a file, without curves."""
         return self.processor(source, NO_TIMELINES)
 
     def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
-        """Build what changes the tiles of a file, with its curves."""
+        """Build the processor of the tiles of a file, with its curves."""
         resampled = audio.info(source).sample_rate != self.run.sample_rate
         if timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled)

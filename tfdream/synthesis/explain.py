@@ -150,7 +150,7 @@ class Explainer:
         return self._mask(maximize(problem, tf.zeros(sound.stft.shape))), stopped
 
     def evaluate(self, sound: Sound, mask: tf.Tensor, label: int) -> Masked:
-        """Classify what masks keep and what they remove."""
+        """Classify masked tiles and their remainders."""
         masked = self._evaluate(mask, *sound, tf.constant(label))
         return Masked(*(values.numpy() for values in masked))
 

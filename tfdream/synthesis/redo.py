@@ -39,7 +39,7 @@ class _RunFolder(Config):
 
 
 class _Tag(Config):
-    """The part of a tag that every command has."""
+    """Base of the tags of all commands."""
 
     inputs: dict[str, str | None]
     versions: dict[str, str]
@@ -51,7 +51,7 @@ class _Tag(Config):
 
 
 class _RenderTag(_Tag):
-    """The part of a tag that the commands have which change a recording."""
+    """Base of the tags of commands that change a recording."""
 
     start_seconds: NotNegative
     seconds: Positive | None

@@ -47,12 +47,12 @@ class StyleTransfer(abc.ABC):
         options: RenderOptions = DEFAULT_RENDER,
         timelines: Timelines = NO_TIMELINES,
     ) -> TileProcessor:
-        """Build what changes the tiles of a content, or of a part of it, with its curves."""
+        """Build the processor of the tiles of a content, or of a part of it, with its curves."""
 
     def prepare(
         self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
     ) -> TileProcessor:
-        """Build what changes the tiles of a content, or of a part of it, without curves."""
+        """Build the processor of the tiles of a content, or of a part of it, without curves."""
         return self.processor(content_path, options)
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:

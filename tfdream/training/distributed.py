@@ -1,4 +1,4 @@
-"""Which processes train a network together: this one, or one on each of several machines."""
+"""Processes that train a network together: this one, or one on each of several machines."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Which folds a run is trained on, validated on and tested on."""
+"""Assignment of folds to training, validation and test."""
 
 import logging
 

@@ -27,7 +27,7 @@ TASKS: dict[str, type[Task]] = {
     "generate": GenerationTask,
     "transfer": TransferTask,
 }
-"""How each kind of experiment is trained, by the key `task` of its configuration."""
+"""Tasks of all kinds of experiments, by the key `task` of their configuration."""
 
 
 @dataclass(frozen=True)

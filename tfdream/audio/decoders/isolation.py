@@ -65,7 +65,7 @@ def guarded(decoder: Decoder) -> Decoder:
 
 
 class _GuardedDecoder:
-    """See `guarded`."""
+    """Decoder that ends the process if a block takes too long; see `guarded`."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder

@@ -1,1 +1,1 @@
-"""What several figures share: the sheet, the axes of model inputs, the overview of a file."""
+"""Components of several figures: the sheet, the axes of model inputs, the overview of a file."""

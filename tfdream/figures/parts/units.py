@@ -17,7 +17,7 @@ class Spacing(NamedTuple):
 
     @property
     def in_ms(self) -> "Spacing":
-        """The same in milliseconds if it is a time."""
+        """This distance in milliseconds if its unit is seconds."""
         return Spacing(1000 * self.size, "ms") if self.unit == "s" else self
 
     @property

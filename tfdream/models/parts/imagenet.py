@@ -61,13 +61,13 @@ class PublishedWeights:
 
     @property
     def cached(self) -> Path:
-        """Where Keras stores the file after a download."""
+        """Path at which Keras stores the file after a download."""
         home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
         return Path(home) / "models" / self.name
 
     @property
     def remedy(self) -> str:
-        """How to obtain the file, in one line."""
+        """Instruction for obtaining the file, in one line."""
         return f"download {self.url} (MD5 {self.md5}) to {self.cached}, or give weights=FILE"
 
     def check(self, path: Path) -> None:

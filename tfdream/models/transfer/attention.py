@@ -20,7 +20,7 @@ _LEVEL_SCALE_DB = 25.0
 
 
 class Attention(TransferNetwork):
-    """See the module.
+    """Transfer network that attends from frames of the content to frames of the style.
 
     Args:
       bands: number of mel bands.

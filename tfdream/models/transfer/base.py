@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 class Memory(NamedTuple):
-    """What a network knows of a recording: some of its frames.
+    """Encoded frames of a recording that the network attends to.
 
     Attributes:
       keys: float32 `[batch, keys, units]`.

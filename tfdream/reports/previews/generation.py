@@ -35,7 +35,7 @@ class GenerationPreview:
 
     @cached_property
     def _writer(self) -> tf.summary.SummaryWriter:
-        """Opened on first use, after the files of a replaced run were removed."""
+        """Event writer; opened on first use, after the files of a replaced run were removed."""
         return tf.summary.create_file_writer(str(self.run.events_path / "generated"))
 
     def __call__(self, model: SequenceModelTraining, epoch: int) -> None:

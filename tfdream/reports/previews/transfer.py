@@ -50,7 +50,7 @@ class TransferPreview:
 
     @cached_property
     def _writer(self) -> tf.summary.SummaryWriter:
-        """Opened on first use, after the files of a replaced run were removed."""
+        """Event writer; opened on first use, after the files of a replaced run were removed."""
         return tf.summary.create_file_writer(str(self.run.events_path / "transfers"))
 
     def __call__(self, model: TransferTraining, epoch: int) -> None:

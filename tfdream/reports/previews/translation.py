@@ -58,7 +58,7 @@ class TranslationPreview:
 
     @cached_property
     def _writer(self) -> tf.summary.SummaryWriter:
-        """Opened on first use, after the files of a replaced run were removed."""
+        """Event writer; opened on first use, after the files of a replaced run were removed."""
         return tf.summary.create_file_writer(str(self.run.events_path / "translations"))
 
     def __call__(self, model: CycleGAN, epoch: int) -> None:

@@ -250,7 +250,10 @@ def _sgd(problem: Problem, values: tf.Tensor) -> tf.Tensor:
 
 
 def _adam(problem: Problem, values: tf.Tensor) -> tf.Tensor:
-    """Source: Kingma and Ba, "Adam", algorithm 1."""
+    """Step by Adam.
+
+    Source: Kingma and Ba, "Adam", algorithm 1.
+    """
     first_decay, second_decay = _ADAM_DECAYS
     first = second = tf.zeros_like(values)
 

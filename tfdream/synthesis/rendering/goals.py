@@ -1,4 +1,4 @@
-"""Whether a change improves the measure of its goal, and what happens to tiles if it does not."""
+"""Comparison of the measure of a goal before and after a change; worse tiles are reverted."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -16,10 +16,10 @@ Blocks = Iterator[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Mixdown:
-    """How an output is made from the changed part of a file.
+    """Conversion of the changed part of a file to the output: rest, channels and loop.
 
     Attributes:
-      rest: file with what is added to the part unchanged; None if the part is all.
+      rest: file that is added to the part unchanged; None if the part is the whole file.
       channel_gains: factor of the part, which then has one channel, in each channel of the output;
         None if their channels are the same.
       loop_samples: length of a loop, whose first samples follow it in the part and in the rest

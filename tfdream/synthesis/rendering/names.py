@@ -13,7 +13,7 @@ from tfdream.synthesis.rendering import sidecar
 FIELDS = ("stem", "command", "config", "model", "seed")
 """Fields of a pattern: the source's name without extension, and settings of the call."""
 _DEFAULT_EXTENSION = ".flac"
-"""Of outputs whose source has a format that cannot be written."""
+"""Extension of outputs whose source has a format that cannot be written."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class _Job:
 
     @property
     def source(self) -> Path:
-        """The file that contains what is processed."""
+        """The file whose tiles are processed."""
         return self.part.path
 
     def run(self) -> dict[str, Any]:

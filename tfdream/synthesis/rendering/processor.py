@@ -1,4 +1,4 @@
-"""The interface of what changes the tiles of a file, and the goal of a change."""
+"""Interface of processors, which change the tiles of a file, and the goal of a change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What of a file is processed: a part of it, as a loop, with the curves of a recipe."""
+"""The part of a file that is processed: excerpt, stem or loop, with its curves."""
 
 import itertools
 import tempfile
@@ -31,7 +31,7 @@ _CONTEXT_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Source:
-    """What is processed.
+    """The part of a file that is processed: excerpt, stem or loop, with its curves.
 
     Attributes:
       path: the processed part; of a loop, followed by its start.
@@ -52,7 +52,7 @@ class Source:
 
 @contextmanager
 def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -> Iterator[Source]:
-    """Yield what is processed of a file; temporary files are removed afterwards.
+    """Yield the part of a file that is processed; temporary files are removed afterwards.
 
     Args:
       source: any audio file.

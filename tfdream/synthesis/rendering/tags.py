@@ -28,7 +28,7 @@ INPUTS = (
 )
 """Places of paths in a provenance, with `*` for any key."""
 RUNS = ("run/folder", "config/model")
-"""Those that are runs or presets."""
+"""Places of runs or presets in a provenance."""
 
 
 def tagged(options: Options, provenance: Provenance) -> Options:
