@@ -1,6 +1,5 @@
 """Composition of waveforms from the frames of a dictionary, and its measures."""
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config.musaic import CompositionConfig, MusaicConfig
+from tfdream.signal.scales import power_to_db
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
 from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate
@@ -199,7 +199,7 @@ def smoothing(bands: int, deviation: float) -> NDArray[np.float32]:
 def _shape_db(power: tf.Tensor) -> tf.Tensor:
     """Return the levels of bands `[batch, bands]` relative to their mean, within 90 dB."""
     lowest = tf.maximum(_RANGE * tf.reduce_max(power, axis=1, keepdims=True), _SILENCE)
-    level_db = 10 / math.log(10) * tf.math.log(tf.maximum(power, lowest))
+    level_db = power_to_db(tf.maximum(power, lowest))
     return level_db - tf.reduce_mean(level_db, axis=1, keepdims=True)
 
 
