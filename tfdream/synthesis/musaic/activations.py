@@ -11,12 +11,12 @@ def activate(target: tf.Tensor, dictionary: tf.Tensor, config: ActivationConfig)
     """Approximate magnitudes by a non-negative combination of the frames of a dictionary.
 
     Multiplicative updates decrease the generalized Kullback–Leibler divergence of the combination.
-    Before each one, activations that violate a restriction are attenuated by 1 − i/I in iteration i
+    Before each one, activations that violate a restriction are multiplied by 1 − i/I in iteration i
     of I: those that are not the largest of their frame of the dictionary within a neighborhood in
     time (repetition), and those that are not among the largest of their time (polyphony). Then they
     are summed along the diagonal, on which successive frames of a segment follow each other in
-    time (continuity). Frame n depends on the targets within the sum of the neighborhoods of all
-    iterations alone, so tiles need no more context than that.
+    time (continuity). Frame n depends only on targets that are at most iterations ·
+    (repetition_frames + continuity_frames) frames away, which is the context that tiles need.
 
     Args:
       target: magnitudes float32 `[batch, frames, bands]`.

@@ -86,7 +86,8 @@ def _segments(
 ) -> Iterator[NDArray[Any]]:
     """Yield at most `limit` segments of a file, shifted in pitch, float32 `[samples]`.
 
-    Read at a lower rate, and used at the analysis' one, a file is shorter and higher.
+    A file that is resampled to a lower rate and played at the original one is shorter and higher in
+    pitch.
     """
     spec, rate = analysis.spec, round(analysis.sample_rate * 2 ** (-semitones / 12))
     overlap = spec.n_fft - spec.hop_samples
