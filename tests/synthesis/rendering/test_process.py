@@ -4,6 +4,7 @@ import pytest
 from calling import names
 
 from tfdream.errors import AudioError
+from tfdream.io.atomic import write_bytes
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.sidecar import check_output
 
@@ -66,6 +67,22 @@ def test_what_ends_between_an_output_and_its_sidecar_is_known_as_ours(tmp_path, 
         output.touch()
         sidecar.write(output, PROVENANCE, {})
     assert sidecar.status(output, PROVENANCE) == "interrupted"
+
+
+def test_the_sidecar_of_a_replaced_output_is_replaced_too(tmp_path):
+    output = tmp_path / "a.wav"
+    with sidecar.claim(output, PROVENANCE):
+        output.touch()
+        sidecar.write(output, PROVENANCE, {})
+    other = {"command": "dream", "seed": 1}
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(output, other):
+        raise KeyboardInterrupt
+    assert sidecar.status(output, PROVENANCE) == "complete"
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(output, other):
+        write_bytes(output, b"other")
+        raise KeyboardInterrupt
+    assert sidecar.status(output, PROVENANCE) is None
+    assert sidecar.status(output, other) == "interrupted"
 
 
 def test_an_output_that_was_not_replaced_is_not_claimed(tmp_path):

@@ -49,12 +49,12 @@ def claim(output: Path, provenance: Provenance) -> Iterator[None]:
     """Mark an output as ours until its sidecar is written: the process may end between the two.
 
     The mark is the temporary file of the sidecar, which the finished sidecar replaces. If the block
-    ends early, but after the output was written, the sidecar has no measures and states that it is
-    interrupted.
+    ends early, but after the output was written, a sidecar without measures, which states that it
+    is interrupted, replaces that of an earlier output.
     """
     sidecar = path_of(output)
     mark = temporary_path(sidecar)
-    before = _state(output)
+    before = [_state(path) for path in (output, sidecar)]
     try:
         with naming_errors(output):
             mark.parent.mkdir(parents=True, exist_ok=True)
@@ -62,12 +62,14 @@ def claim(output: Path, provenance: Provenance) -> Iterator[None]:
         yield
     finally:
         with uninterrupted():  # a second signal would leave the mark
-            _release(output, provenance, mark, changed=_state(output) != before)
+            after = [_state(path) for path in (output, sidecar)]
+            is_changed, is_described = (old != new for old, new in zip(before, after, strict=True))
+            _release(output, provenance, mark, complete=is_described or not is_changed)
 
 
-def _release(output: Path, provenance: Provenance, mark: Path, changed: bool) -> None:
+def _release(output: Path, provenance: Provenance, mark: Path, complete: bool) -> None:
     """Remove the mark of an output, or write the sidecar that a changed output lacks."""
-    if path_of(output).exists() or not changed:
+    if complete:
         if mark.exists():  # on a read-only disk, unlinking a missing file fails too
             mark.unlink()
         return
