@@ -39,6 +39,15 @@ def test_files_are_returned_whatever_their_extension(tmp_path):
     assert recordings(named) == [named[0], tmp_path / "folder/b.wav", named[2]]
 
 
+@pytest.mark.parametrize("folder", ["music", "{}/music"])
+@pytest.mark.parametrize("output", ["music/out", "{}/music/out", "music/../music/out"])
+def test_earlier_outputs_are_no_sources(tmp_path, monkeypatch, folder, output):
+    touch(tmp_path, "music/a.wav", "music/out/a.wav")
+    monkeypatch.chdir(tmp_path)
+    folder = Path(folder.format(tmp_path))
+    assert recordings([folder], output.format(tmp_path)) == [folder / "a.wav"]
+
+
 def test_a_folder_without_audio_files_is_an_error(tmp_path):
     touch(tmp_path, "notes.txt")
     with pytest.raises(AudioError, match=f"no audio file in '{tmp_path}'"):

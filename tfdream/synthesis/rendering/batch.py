@@ -56,10 +56,11 @@ def recordings(paths: Iterable[str | Path], output: str | Path | None = None) ->
       AudioError: if there are none.
     """
     files, named = [], [Path(path) for path in paths]
-    excluded = output and Path(output)
+    excluded = output and _absolute(output)
     for path in named:
         if path.is_dir():
-            inside = [file for file in audio.files_below(path) if excluded not in file.parents]
+            files_below = audio.files_below(path)
+            inside = [file for file in files_below if excluded not in _absolute(file).parents]
             files += [file for file in inside if file.suffix.lower() in audio.EXTENSIONS]
         else:
             files.append(path)
