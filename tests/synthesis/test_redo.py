@@ -1,6 +1,7 @@
 """Outputs that are made again from their tags."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from calling import EAGERLY, answer, refusal
 from tfdream import audio
 from tfdream.config import DreamConfig, GenerateConfig, TimbreConfig, TranslateConfig
 from tfdream.errors import AudioError, ConfigError
-from tfdream.synthesis.dream import dream
-from tfdream.synthesis.generate import generate
+from tfdream.runs import Run
+from tfdream.runs.info import WEIGHTS_FILE
+from tfdream.synthesis.dream import Dreamer, dream
+from tfdream.synthesis.generate import Generation, generate
 from tfdream.synthesis.redo import redo
 from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
-from tfdream.synthesis.transfer import transfer
-from tfdream.synthesis.translate import translate
+from tfdream.synthesis.transfer import build_transfer, transfer
+from tfdream.synthesis.translate import Translation, translate
 
 OVERLAP = {"overlap_seconds": 0.05}
 CONFIG = DreamConfig(optimizer={"steps": 1}, tiles=OVERLAP, seed=3)
@@ -89,6 +92,32 @@ def test_tags_have_checksums_but_no_date_and_no_labels(folder):
     assert all(len(digest) == 64 for digest in tag["inputs"].values())
     assert set(tag["run"]) == {"folder"}
     assert tag["versions"]["tfdream"]
+
+
+def test_sidecars_show_whether_an_input_was_replaced(
+    folder, run, translation_run, generation_run, tmp_path
+):
+    song, timbre = tmp_path / "song.wav", TimbreConfig(method="timbre", tiles=OVERLAP)
+    shutil.copytree(run.folder, tmp_path / "run")
+    shutil.copy(folder / "song.wav", song)
+    recipes = [
+        Dreamer(Run.open(tmp_path / "run"), CONFIG),
+        build_transfer(song, timbre),
+        Translation(translation_run, TranslateConfig(tiles=OVERLAP)),
+        Generation(generation_run, GenerateConfig(), 0.2),
+    ]
+
+    def inputs():
+        return [recipe.provenance(song, PART)["inputs"] for recipe in recipes]
+
+    before = inputs()
+    assert inputs() == before
+    assert before[0]["source"]["bytes"] == song.stat().st_size
+    soundfile.write(song, np.zeros(12000), 8000, "PCM_16")
+    (tmp_path / "run" / WEIGHTS_FILE).touch()
+    replaced = [{place for place in old if old[place] != new[place]}
+                for old, new in zip(before, inputs(), strict=True)]  # fmt: skip
+    assert replaced == [{"source", "run/folder"}, {"content", "style"}, {"source"}, {"prompt"}]
 
 
 def test_settings_that_do_not_fit_into_tags_are_errors(folder, run):

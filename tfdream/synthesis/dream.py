@@ -148,14 +148,16 @@ class Dreamer:
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
         """Return the inputs and settings that determine the dream of a file."""
-        return {
-            "command": "dream",
-            "source": str(source),
-            "guide": self.guide and str(self.guide),
-            "run": self.run.describe(),
-            "config": self.config.model_dump(mode="json"),
-            **options.settings(),
-        }
+        return tags.with_inputs(
+            {
+                "command": "dream",
+                "source": str(source),
+                "guide": self.guide and str(self.guide),
+                "run": self.run.describe(),
+                "config": self.config.model_dump(mode="json"),
+                **options.settings(),
+            }
+        )
 
 
 def default_layer(run: Run) -> str:

@@ -36,7 +36,7 @@ from tfdream.signal.stft import (
     waveform_to_stft,
 )
 from tfdream.synthesis.ascent.ascend import Problem, maximize
-from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.measures import WeightedMeans
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.tiles import (
@@ -268,14 +268,16 @@ def explain(
             index = int(explainer.mean_probabilities(part.path).argmax())
         else:
             index = _label(run, label)
-        provenance = {
-            "command": "explain",
-            "source": str(source),
-            "run": run.describe(),
-            "label": run.labels[index],
-            "config": config.model_dump(mode="json"),
-            **options.settings(),
-        }
+        provenance = tags.with_inputs(
+            {
+                "command": "explain",
+                "source": str(source),
+                "run": run.describe(),
+                "label": run.labels[index],
+                "config": config.model_dump(mode="json"),
+                **options.settings(),
+            }
+        )
         with sidecar.claim(output, provenance):
             job = _Explanation(explainer, part.path, index, progress)
             written = job.write(output, None if rest is None else Path(rest), options.bits)

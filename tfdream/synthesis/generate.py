@@ -145,14 +145,16 @@ class Generation:
         self, prompt: str | Path | None, options: OutputOptions = DEFAULT_OUTPUT
     ) -> Provenance:
         """Return the inputs and settings that determine the generated audio."""
-        return {
-            "command": "generate",
-            "prompt": str(prompt) if prompt else None,
-            "run": self.run.describe(),
-            "seconds": self.seconds,
-            "config": self.config.model_dump(mode="json"),
-            "bits": options.bits,
-        }
+        return tags.with_inputs(
+            {
+                "command": "generate",
+                "prompt": str(prompt) if prompt else None,
+                "run": self.run.describe(),
+                "seconds": self.seconds,
+                "config": self.config.model_dump(mode="json"),
+                "bits": options.bits,
+            }
+        )
 
 
 def generate(

@@ -86,14 +86,16 @@ class StyleTransfer(abc.ABC):
         self, content_path: str | Path, options: RenderOptions = DEFAULT_RENDER
     ) -> Provenance:
         """Return the inputs and settings that determine the transfer of a file."""
-        return {
-            "command": "transfer",
-            "content": str(content_path),
-            "style": str(self.style_path),
-            "run": self.run and self.run.describe(),
-            "config": self.config.model_dump(mode="json"),
-            **options.settings(),
-        }
+        return tags.with_inputs(
+            {
+                "command": "transfer",
+                "content": str(content_path),
+                "style": str(self.style_path),
+                "run": self.run and self.run.describe(),
+                "config": self.config.model_dump(mode="json"),
+                **options.settings(),
+            }
+        )
 
 
 def style_notes(path: Path, sample_rate: int) -> list[str]:

@@ -303,14 +303,16 @@ class Translation:
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
         """Return the inputs and settings that determine the translation of a file."""
-        return {
-            "command": "translate",
-            "source": str(source),
-            "run": self.run.describe(),
-            "to": self.to,
-            "config": self.config.model_dump(mode="json"),
-            **options.settings(),
-        }
+        return tags.with_inputs(
+            {
+                "command": "translate",
+                "source": str(source),
+                "run": self.run.describe(),
+                "to": self.to,
+                "config": self.config.model_dump(mode="json"),
+                **options.settings(),
+            }
+        )
 
 
 def translate(

@@ -2,6 +2,9 @@
 
 A tag is one line of JSON: command, inputs with their SHA-256, settings and versions, but no date,
 so that equal calls write equal files. `tfdream.synthesis.redo` makes a file again from its tag.
+
+Sidecars have the size and the modification time of each input instead: folders are continued
+without reading the inputs of finished outputs.
 """
 
 import json
@@ -14,7 +17,7 @@ from tfdream import audio
 from tfdream.errors import ConfigError, ModelError
 from tfdream.io import documents
 from tfdream.io.checksums import file_sha256
-from tfdream.runs import RunFolder, versions
+from tfdream.runs import RunFolder, open_run, versions
 from tfdream.runs.named import named_runs
 from tfdream.synthesis.rendering.options import OutputOptions
 from tfdream.synthesis.rendering.sidecar import Provenance
@@ -34,6 +37,15 @@ RUNS = ("run/folder", "config/model")
 def tagged(options: Options, provenance: Provenance) -> Options:
     """Return the options of an output with its tag, unless they have one."""
     return options if options.tag else replace(options, tag=encode(provenance))
+
+
+def with_inputs(provenance: Provenance) -> Provenance:
+    """Return a provenance with the size and modification time of each input, by its place.
+
+    None stands for an input that is not there to be read again, see `fingerprint`.
+    """
+    inputs = {name: _state(name, path) for name, path in input_paths(provenance).items()}
+    return {**provenance, "inputs": inputs}
 
 
 def encode(provenance: Provenance) -> str:
@@ -108,6 +120,21 @@ def fingerprint(name: str, path: str) -> str | None:
         except ModelError:
             return None
     return file_sha256(path) if Path(path).is_file() else None
+
+
+def _state(name: str, path: str) -> dict[str, int] | None:
+    """Return the size and the last change of an input: of a file, or of a run's files together."""
+    try:
+        files = open_run(path).essential_paths if name in RUNS else (Path(path),)
+    except ModelError:
+        return None
+    if not all(file.is_file() for file in files):
+        return None
+    stats = [file.stat() for file in files]
+    return {
+        "bytes": sum(stat.st_size for stat in stats),
+        "modified_ns": max(stat.st_mtime_ns for stat in stats),
+    }
 
 
 def _places(
