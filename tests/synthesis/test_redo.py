@@ -16,6 +16,7 @@ from tfdream.runs.info import WEIGHTS_FILE
 from tfdream.synthesis.dream import Dreamer, dream
 from tfdream.synthesis.generate import Generation, generate
 from tfdream.synthesis.redo import redo
+from tfdream.synthesis.rendering import tags
 from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
 from tfdream.synthesis.transfer import build_transfer, transfer
 from tfdream.synthesis.translate import Translation, translate
@@ -92,6 +93,14 @@ def test_tags_have_checksums_but_no_date_and_no_labels(folder):
     assert all(len(digest) == 64 for digest in tag["inputs"].values())
     assert set(tag["run"]) == {"folder"}
     assert tag["versions"]["tfdream"]
+
+
+def test_checksums_of_translations_include_the_excerpts(translation_run, tmp_path):
+    shutil.copytree(translation_run.folder, tmp_path / "run")
+    before = tags.fingerprint("run/folder", tmp_path / "run")
+    for excerpt in (tmp_path / "run").glob("excerpts_*"):
+        excerpt.write_bytes(b"")
+    assert tags.fingerprint("run/folder", tmp_path / "run") != before
 
 
 def test_sidecars_show_whether_an_input_was_replaced(

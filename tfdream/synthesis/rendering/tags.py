@@ -17,7 +17,7 @@ from tfdream import audio
 from tfdream.errors import ConfigError, ModelError
 from tfdream.io import documents
 from tfdream.io.checksums import file_sha256
-from tfdream.runs import RunFolder, open_run, versions
+from tfdream.runs import open_run, versions
 from tfdream.runs.named import named_runs
 from tfdream.synthesis.rendering.options import OutputOptions
 from tfdream.synthesis.rendering.sidecar import Provenance
@@ -116,7 +116,7 @@ def fingerprint(name: str, path: str) -> str | None:
     """
     if name in RUNS:
         try:
-            return RunFolder.open(path).fingerprint()
+            return open_run(path).fingerprint()
         except ModelError:
             return None
     return file_sha256(path) if Path(path).is_file() else None
