@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from calling import EAGERLY, answer, refusal
+from calling import EAGERLY, answer, names, refusal
 
 from tfdream.config import ExplainConfig, load
 from tfdream.errors import AudioError, ConfigError
@@ -73,6 +73,34 @@ def test_the_scores_are_those_of_what_is_written(explained, run):
     )
     sidecar = json.loads((folder / "part.wav.json").read_text())
     assert (sidecar["command"], sidecar["label"]) == ("explain", result["label"])
+
+
+def test_part_and_rest_have_a_sidecar_each(explained):
+    folder, result, _ = explained
+    assert names(folder) == ["part.wav", "part.wav.json", "rest.wav", "rest.wav.json"]
+    part, rest = (
+        json.loads((folder / f"{name}.wav.json").read_text()) for name in ("part", "rest")
+    )
+    assert part.pop("result") == result
+    written = rest.pop("result")
+    assert written["output"] == str(folder / "rest.wav")
+    peak = np.abs(soundfile.read(folder / "rest.wav")[0]).max()
+    assert written["peak"] == pytest.approx(peak, abs=2**-23)  # of 24 bits
+    assert (written["confidence"], rest) == (result["confidence"], part)
+
+
+def test_a_part_and_a_rest_that_fail_in_a_measure_are_interrupted(
+    mixture, run, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Explainer, "mean_probabilities", fail)
+    with pytest.raises(KeyboardInterrupt):
+        explain(mixture, tmp_path / "a.wav", run, CONFIG, "tones", rest=tmp_path / "b.wav")
+    assert names(tmp_path) == ["a.wav", "a.wav.json", "b.wav", "b.wav.json"]
+    for name in ("a.wav", "b.wav"):
+        assert json.loads((tmp_path / f"{name}.json").read_text())["result"]["interrupted"] is True
 
 
 def test_the_part_supports_the_label_more_than_a_random_part_of_the_same_share(explained):

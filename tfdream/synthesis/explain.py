@@ -8,6 +8,7 @@ sections 4.2 and 4.3 (optimized masks with a penalty); Paissan et al., "Listenab
 classifiers", sections 3.1 and 4.1 (kept and removed sound of a spectrogram, and the scores).
 """
 
+import contextlib
 import tempfile
 import time
 from dataclasses import dataclass
@@ -256,10 +257,10 @@ def explain(
       AudioError, ConfigError: if the file or the settings do not fit.
     """
     source, output = Path(source), Path(output)
+    outputs = [Path(path) for path in (output, rest) if path is not None]
     explainer = Explainer(run, config)
-    for path in (output, rest):
-        if path is not None:
-            sidecar.check_output(path, options.bits, options.force, (source,))
+    for path in outputs:
+        sidecar.check_output(path, options.bits, options.force, (source,))
     if rest is not None and Path(rest).resolve() == output.resolve():
         raise AudioError(f"the rest '{rest}' would replace the output; name another file")
     started = time.perf_counter()
@@ -268,33 +269,35 @@ def explain(
             index = int(explainer.mean_probabilities(part.path).argmax())
         else:
             index = _label(run, label)
-        provenance = tags.with_inputs(
-            {
-                "command": "explain",
-                "source": str(source),
-                "run": run.describe(),
-                "label": run.labels[index],
-                "config": config.model_dump(mode="json"),
-                **options.settings(),
-            }
-        )
-        with sidecar.claim(output, provenance):
+        provenance = {
+            "command": "explain",
+            "source": str(source),
+            "run": run.describe(),
+            "label": run.labels[index],
+            "config": config.model_dump(mode="json"),
+            **options.settings(),
+        }
+        provenance = tags.with_inputs(provenance)
+        with contextlib.ExitStack() as claims:
+            for path in outputs:
+                claims.enter_context(sidecar.claim(path, provenance))
             job = _Explanation(explainer, part.path, index, progress)
-            written = job.write(output, None if rest is None else Path(rest), options.bits)
+            written = job.write(outputs, options.bits)
             result = {
                 "output": str(output),
                 "label": run.labels[index],
                 **job.scores(),
                 "confidence_rendered": float(explainer.mean_probabilities(output)[index]),
-                "audio_seconds": written.samples / written.sample_rate,
+                "audio_seconds": written[0].samples / written[0].sample_rate,
                 "compute_seconds": round(time.perf_counter() - started, 3),
-                **written._asdict(),
+                **written[0]._asdict(),
             }
             if rest is not None:
                 result["rest"] = str(rest)
             if job.stopped:
                 result["interrupted"] = True
-            sidecar.write(output, provenance, result)
+            for path, file in zip(outputs, written, strict=True):
+                sidecar.write(path, provenance, {**result, "output": str(path), **file._asdict()})
     return result
 
 
@@ -314,9 +317,10 @@ class _Explanation:
         rate, grid = explainer.sample_rate, explainer.grid
         self._total = batches_in(source, rate, grid) * explainer.config.optimizer.steps
 
-    def write(self, output: Path, rest: Path | None, bits: int | None) -> audio.Written:
-        """Write the part, and the rest if it has a path."""
+    def write(self, outputs: list[Path], bits: int | None) -> list[audio.Written]:
+        """Write the part and, if there is a second output, the rest."""
         rate = self.explainer.sample_rate
+        output, *rests = outputs
         with (
             tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
             temporary_wav(Path(folder) / "removed.wav", output) as removed,
@@ -328,11 +332,11 @@ class _Explanation:
             audio.write_floats(removed, (-change for change in changes), rate, channels)
             with audio.Reader(self.source) as original, audio.Reader(removed) as parts:
                 kept = merge(original.resampled(rate), (-block for block in parts.blocks()))
-                written = audio.write_blocks(output, kept, rate, channels, bits)
-            if rest is not None:
+                written = [audio.write_blocks(output, kept, rate, channels, bits)]
+            for rest in rests:
                 with audio.Reader(removed) as parts:
-                    blocks = audio.head(parts.blocks(), written.samples)  # without padding
-                    audio.write_blocks(rest, blocks, rate, channels, bits)
+                    blocks = audio.head(parts.blocks(), written[0].samples)  # without padding
+                    written.append(audio.write_blocks(rest, blocks, rate, channels, bits))
         return written
 
     def scores(self) -> dict[str, float]:
