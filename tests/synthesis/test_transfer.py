@@ -9,6 +9,7 @@ from tfdream.config import TransferConfig, load_transfer, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
+from tfdream.synthesis.rendering.curves import Timeline, Timelines
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.transfer import GradientTransfer, transfer
@@ -135,6 +136,17 @@ def test_tiles_adapt_to_a_file_that_is_a_little_longer(files, tmp_path):
         tmp_path / "content.wav", RenderOptions(start_seconds=0.1)
     )
     assert part.grid.samples == CLIP
+
+
+@pytest.mark.parametrize(("kind", "name"), [("continuous", "mix"), ("by_tile", "repeats")])
+def test_tiles_adapt_to_files_with_curves_too(files, tmp_path, kind, name):
+    soundfile.write(tmp_path / "content.wav", np.zeros(CLIP + 5), RATE)
+    config = recipe(tiles={"overlap_seconds": 0.05, "tolerance": 0.05})
+    timelines = Timelines(**{kind: {name: Timeline(np.ones(1))}})
+    processor = GradientTransfer(files / "style.wav", config).processor(
+        tmp_path / "content.wav", timelines=timelines
+    )
+    assert processor.grid.samples == CLIP + 5
 
 
 def test_the_texture_of_a_little_more_than_ten_seconds_needs_one_tile():

@@ -170,7 +170,7 @@ class GradientTransfer(StyleTransfer):
         self.run = run
         self.audio_model = build_audio_model(config, run)
         self.style_notes = style_notes(self.style_path, self.audio_model.sample_rate)
-        self._optimizers: dict[tuple[bool, int], TileOptimizer] = {}
+        self._optimizers: dict[tuple[bool, float | None], TileOptimizer] = {}
 
     @property
     def steps(self) -> int:
@@ -189,21 +189,25 @@ class GradientTransfer(StyleTransfer):
           resampled: whether the contents have another sample rate than the model.
           samples: their length at the rate of the model; see `config.TilesConfig.tolerance`.
         """
-        rate, tiles = self.audio_model.sample_rate, self.config.tiles
-        grid = TileGrid.build(tiles, self.audio_model.clip_samples, rate)
-        fitted = grid.fitted(samples, tiles.tolerance)
-        key = resampled, fitted.samples
+        config = self._fitted(samples)
+        key = resampled, config.tiles.seconds
         if key not in self._optimizers:
-            config = self.config
-            if fitted != grid:
-                tiles = tiles.model_copy(update={"seconds": fitted.samples / rate})
-                config = config.model_copy(update={"tiles": tiles})
             if len(self._optimizers) == _MAX_OPTIMIZERS:
                 self._optimizers.clear()
             self._optimizers[key] = style_tile_optimizer(
                 self.style_path, self.audio_model, config, resampled
             )
         return self._optimizers[key]
+
+    def _fitted(self, samples: int) -> TransferConfig:
+        """Return the recipe with the tiles for contents of a length."""
+        rate, tiles = self.audio_model.sample_rate, self.config.tiles
+        grid = TileGrid.build(tiles, self.audio_model.clip_samples, rate)
+        fitted = grid.fitted(samples, tiles.tolerance)
+        if fitted == grid:
+            return self.config
+        tiles = tiles.model_copy(update={"seconds": fitted.samples / rate})
+        return self.config.model_copy(update={"tiles": tiles})
 
     def processor(
         self,
@@ -219,7 +223,7 @@ class GradientTransfer(StyleTransfer):
         if timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled, samples)
         return curved(
-            self.config,
+            self._fitted(samples),
             timelines,
             lambda config: style_tile_optimizer(
                 self.style_path, self.audio_model, config, resampled, timelines
