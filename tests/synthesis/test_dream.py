@@ -644,7 +644,7 @@ def refused(run, source, output, error, words, **changes):
                 "tiles": {"seconds": 0.01, "overlap_seconds": 0},
             },
             ConfigError,
-            "80 samples is too short for n_fft=256",
+            "tiles of 80 samples, fewer than the window of 256; use at least 0.032 s",
         ),
     ],
 )

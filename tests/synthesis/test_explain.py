@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from calling import EAGERLY, answer, names, refusal
 
-from tfdream.config import ExplainConfig, load
+from tfdream.config import ExplainConfig, TilesConfig, load
 from tfdream.errors import AudioError, ConfigError
 from tfdream.runs import Run
 from tfdream.synthesis.explain import Explainer, explain
@@ -163,6 +163,15 @@ def test_arguments_that_do_not_fit_are_refused(mixture, run, tmp_path, configure
     features = configure("frontend={kind: features}")
     with pytest.raises(ConfigError, match="has no gradient"):
         Explainer(Run(tmp_path, features, run.info), CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.03, "fewer than the window of 256"), (0.5, "require an input of")]
+)
+def test_tiles_that_do_not_fit_are_refused(run, seconds, words):
+    tiles = {"seconds": seconds, "overlap_seconds": 0}
+    with pytest.raises(ConfigError, match=words):
+        Explainer(run, CONFIG.model_copy(update={"tiles": TilesConfig(**tiles)}))
 
 
 def test_the_packaged_recipe_is_the_default_of_the_settings():

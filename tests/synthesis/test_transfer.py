@@ -228,6 +228,21 @@ def test_settings_that_do_not_fit_are_errors_of_one_line_and_leave_no_file(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["musaic", "texture", "timbre_regression"])
+def test_tiles_shorter_than_a_window_are_refused_by_every_method(files, tmp_path, name):
+    tiles = ("tiles.seconds=0.01", "tiles.overlap_seconds=0")
+    with pytest.raises(ConfigError, match=r"tiles.seconds=0.01 gives tiles of .*use at least"):
+        transfer_files(files, tmp_path / "out.wav", load_transfer(f"transfer/{name}", tiles))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_style_of_tiles_shorter_than_a_window_is_an_error_of_one_line(files):
+    config = recipe(tiles={"seconds": 0.01, "overlap_seconds": 0})
+    with pytest.raises(ConfigError, match="80 samples is too short for n_fft=256") as caught:
+        extract_grams(files / "style.wav", FeatureNetwork.build(config.network), config)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -111,7 +111,9 @@ class MelAnalysis:
     @cached_property
     def _compiled(self) -> Callable[[tf.Tensor], tf.Tensor]:
         compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-            self.waveform_to_power, input_signature=[tf.TensorSpec([1, None], tf.float32)]
+            self.waveform_to_power,
+            input_signature=[tf.TensorSpec([1, None], tf.float32)],
+            autograph=False,
         )
         return compiled
 

@@ -20,13 +20,13 @@ from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.sources import prepared
-from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,
     Objectives,
     TileOptimizer,
     build_tile_optimizer,
     noise,
+    tile_grid,
 )
 
 LAYER = "{layer}"
@@ -62,7 +62,7 @@ class Dreamer:
                 f"objective '{self.objective.name}' does not use a guide; remove --guide, or use "
                 "an objective such as guide_match()"
             )
-        grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
+        grid = tile_grid(run, config)
         self._guide = read_guide(guide, run.sample_rate, grid.samples) if guide else None
         self._optimizers: dict[bool, TileOptimizer] = {}
 

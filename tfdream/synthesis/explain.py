@@ -108,8 +108,11 @@ class Explainer:
         self.run = run
         self.config = config
         self.sample_rate = run.sample_rate
-        self.grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate)
-        self._network = freeze(inspect.tap(run.model, [PROBABILITIES]))
+        window = max(config.stft.n_fft, run.frontend.window_samples)
+        self.grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate, window)
+        tapped = inspect.tap(run.model, [PROBABILITIES])
+        inspect.check_input(tapped, run.frontend.shape(self.grid.samples))
+        self._network = freeze(tapped)
         self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, run.sample_rate)
         self.classify = tf.function(self._classify, reduce_retracing=True, autograph=False)
         self._evaluate = tf.function(self._masked, reduce_retracing=True, autograph=False)

@@ -74,7 +74,7 @@ class TileFunctions:
                     measures[f"{name}_{when}"] = value
             return measures | canvas.inconsistency(values, context)
 
-        self.frontend = _compiled(canvas.frontend, autograph=True)
+        self.frontend = _compiled(canvas.frontend)
         self.analyze = _compiled(canvas.analyze)
         self.render = _compiled(canvas.render_channels)
         self.measure = _compiled(measure)
@@ -204,8 +204,8 @@ class TileOptimizer:
         return final, context, render(final)
 
 
-def _compiled(function: Callable[..., Any], autograph: bool = False) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=autograph)
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=False)
     return compiled
 
 
@@ -233,7 +233,7 @@ def build_tile_optimizer(
       ConfigError, ModelError: if layers, canvas, tiles or octaves do not fit the network.
     """
     rate = audio_model.sample_rate
-    grid = TileGrid.build(recipe.tiles, audio_model.clip_samples, rate)
+    grid = tile_grid(audio_model, recipe)
     mask = Mask.build(recipe.mask, rate, timelines)
     bound_db = timelines.continuous.get("canvas.bound_db")
     spec = CanvasSpec(audio_model.frontend, grid.samples, rate, mask, resampled, bound_db)
@@ -257,6 +257,20 @@ def build_tile_optimizer(
         octaves.append(CompiledObjective(canvas, network, objective, measured, size, judge))
     functions = TileFunctions(octaves[-1])
     return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, functions, init, guide)
+
+
+def tile_grid(audio_model: AudioModel, recipe: Recipe) -> TileGrid:
+    """Return the positions of the tiles of a recipe.
+
+    Raises:
+      ConfigError: if tiles are shorter than a window of the frontend, or the overlap is too long.
+    """
+    return TileGrid.build(
+        recipe.tiles,
+        audio_model.clip_samples,
+        audio_model.sample_rate,
+        audio_model.frontend.window_samples,
+    )
 
 
 def total_steps(recipe: Recipe) -> int:
@@ -313,7 +327,7 @@ def octave_views(
       AudioError, ConfigError: if the file cannot be read, or the octaves do not fit the network.
     """
     rate = audio_model.sample_rate
-    samples = TileGrid.build(recipe.tiles, audio_model.clip_samples, rate).samples
+    samples = tile_grid(audio_model, recipe).samples
     sizes = octave_sizes(audio_model.frontend.shape(samples), recipe.octaves)
     tile = tf.constant(audio.clip(path, start_seconds, samples, rate)[np.newaxis])
     return [audio_model.frontend(tile, size)[0].numpy() for size in sizes]

@@ -47,7 +47,6 @@ from tfdream.synthesis.rendering.curves import (
 )
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
-from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,
@@ -56,6 +55,7 @@ from tfdream.synthesis.tile_optimizer import (
     TileOptimizer,
     build_tile_optimizer,
     noise,
+    tile_grid,
     total_steps,
 )
 
@@ -201,12 +201,12 @@ class GradientTransfer(StyleTransfer):
 
     def _fitted(self, samples: int) -> TransferConfig:
         """Return the recipe with the tiles for contents of a length."""
-        rate, tiles = self.audio_model.sample_rate, self.config.tiles
-        grid = TileGrid.build(tiles, self.audio_model.clip_samples, rate)
+        grid, tiles = tile_grid(self.audio_model, self.config), self.config.tiles
         fitted = grid.fitted(samples, tiles.tolerance)
         if fitted == grid:
             return self.config
-        tiles = tiles.model_copy(update={"seconds": fitted.samples / rate})
+        seconds = fitted.samples / self.audio_model.sample_rate
+        tiles = tiles.model_copy(update={"seconds": seconds})
         return self.config.model_copy(update={"tiles": tiles})
 
     def processor(

@@ -128,6 +128,15 @@ def test_an_overlap_of_more_than_half_a_tile_is_an_error():
         TileGrid.build(TilesConfig(overlap_seconds=0.3), 4000, RATE)
 
 
+@pytest.mark.parametrize(("seconds", "window", "least"), [(1e-5, 1, 0.001), (0.1, 1001, 0.126)])
+def test_tiles_shorter_than_a_window_are_an_error(seconds, window, least):
+    config = TilesConfig(seconds=seconds, overlap_seconds=0)
+    with pytest.raises(ConfigError, match=f"fewer than the window of {window}; .* {least} s$"):
+        TileGrid.build(config, 4000, RATE, window)
+    longer = TilesConfig(seconds=least, overlap_seconds=0)
+    assert TileGrid.build(longer, 4000, RATE, window).samples >= window
+
+
 # Files
 
 

@@ -13,6 +13,9 @@ class Frontend(abc.ABC):
     in_graph = True
     """Whether it consists of TensorFlow operations, hence has a gradient and can be exported."""
 
+    window_samples = 1
+    """Length of the shortest waveforms that fill a window of it."""
+
     @abc.abstractmethod
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
         """Return the model input; an image is resized to `size`."""

@@ -93,6 +93,7 @@ class SpectrogramFrontend(Frontend):
     ) -> None:
         self.config = config
         self.spec = config.stft
+        self.window_samples = config.stft.n_fft
         self.bands = bands
         self.level_dbfs: float | None = getattr(config, "level_dbfs", None)
         self.shows_level = config.channels != ("phase",)

@@ -135,7 +135,7 @@ class GramExtractor:
         def activations(tile: tf.Tensor) -> Activations:
             return dict(network(audio_model.frontend(tile, size), training=False))
 
-        self._activations = tf.function(activations, reduce_retracing=True)
+        self._activations = tf.function(activations, reduce_retracing=True, autograph=False)
 
     def __call__(self, path: str | Path, gain: float = 1.0) -> dict[str, GramMatrix]:
         """Return the Gram matrices of a whole file, by layer.

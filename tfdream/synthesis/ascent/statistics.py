@@ -149,7 +149,7 @@ def statistic_loss(
     )
     levels, statistic = BandLevels(spectrum), _STATISTICS[name]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def of_tile(tile: tf.Tensor) -> tf.Tensor:
         return statistic(levels(audio_model.frontend(tile, size)))
 

@@ -76,9 +76,9 @@ class GainProcessor(OnePassProcessor):
     @cached_property
     def grid(self) -> TileGrid:
         """Positions of the tiles."""
-        longest = round(_TILE_SECONDS * self.sample_rate)
-        grid = TileGrid.build(self.config.tiles, longest, self.sample_rate)
-        return grid.limited(max(self.analysis.spec.n_fft, self.content_samples))
+        longest, window = round(_TILE_SECONDS * self.sample_rate), self.analysis.spec.n_fft
+        grid = TileGrid.build(self.config.tiles, longest, self.sample_rate, window)
+        return grid.limited(max(window, self.content_samples))
 
     def change(self, tiles: Tiles) -> NDArray[Any]:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
@@ -241,7 +241,7 @@ class GainProcessor(OnePassProcessor):
 
     @cached_property
     def _power(self) -> Any:
-        return tf.function(self.analysis.waveform_to_power, reduce_retracing=True)
+        return tf.function(self.analysis.waveform_to_power, reduce_retracing=True, autograph=False)
 
 
 def _log10(values: tf.Tensor) -> tf.Tensor:

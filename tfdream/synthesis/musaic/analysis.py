@@ -88,6 +88,6 @@ class FrameAnalysis:
             return stft, self.power(stft), self.mel.from_bins(stft_to_power(stft))
 
         compiled: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.function(
-            analyze, input_signature=[tf.TensorSpec([None, None], tf.float32)]
+            analyze, input_signature=[tf.TensorSpec([None, None], tf.float32)], autograph=False
         )
         return compiled

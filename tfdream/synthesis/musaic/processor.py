@@ -73,7 +73,7 @@ class MusaicProcessor(OnePassProcessor):
         """Positions of the tiles: several ones begin at common frames."""
         spec = self.musaic.analysis.spec
         longest = round(_TILE_SECONDS * self.sample_rate)
-        grid = TileGrid.build(self.tiles, longest, self.sample_rate)
+        grid = TileGrid.build(self.tiles, longest, self.sample_rate, spec.n_fft)
         if self.content.samples <= grid.samples:
             return grid.limited(max(self.content.samples, spec.n_fft))
         return grid.aligned(spec.hop_samples)

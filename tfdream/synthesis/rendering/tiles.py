@@ -101,15 +101,29 @@ class TileGrid:
         return self.samples - self.overlap
 
     @classmethod
-    def build(cls, config: TilesConfig, clip_samples: int, sample_rate: int) -> "TileGrid":
+    def build(
+        cls, config: TilesConfig, clip_samples: int, sample_rate: int, window_samples: int = 1
+    ) -> "TileGrid":
         """Build the grid of a configuration.
 
+        Args:
+          config: length and overlap of the tiles.
+          clip_samples: length of the tiles if the configuration has none.
+          sample_rate: sample rate of the tiles in Hz.
+          window_samples: shortest length of a tile.
+
         Raises:
-          ConfigError: if the overlap is more than half of a tile.
+          ConfigError: if tiles are too short, or the overlap is more than half of a tile.
         """
         samples = clip_samples
         if config.seconds is not None:
             samples = round(config.seconds * sample_rate)
+            if samples < window_samples:
+                least_seconds = math.ceil(1000 * window_samples / sample_rate) / 1000
+                raise ConfigError(
+                    f"tiles.seconds={config.seconds:g} gives tiles of {samples} samples, fewer "
+                    f"than the window of {window_samples}; use at least {least_seconds:g} s"
+                )
         overlap = round(config.overlap_seconds * sample_rate)
         if overlap > samples // 2:
             raise ConfigError(
