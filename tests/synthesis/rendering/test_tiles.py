@@ -66,7 +66,7 @@ def test_fitted_tiles_are_as_long_as_needed_to_save_one(grid, samples, tolerance
     if fitted == grid:
         return
     assert grid.samples < fitted.samples <= (1 + tolerance) * grid.samples
-    assert fitted.count(samples) == grid.count(samples) - 1
+    assert fitted.count(samples) < grid.count(samples)  # of short tiles, a sample saves several
     assert replace(fitted, samples=fitted.samples - 1).count(samples) == grid.count(samples)
 
 
