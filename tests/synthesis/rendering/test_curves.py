@@ -103,6 +103,16 @@ def test_a_setting_follows_the_loudness_of_a_recording(drums, tmp_path):
         value(0, follow=str(tmp_path / "silent.wav"))
 
 
+def test_a_curve_that_follows_a_long_recording_stays_in_time(tmp_path):
+    rate, seconds = 1010, 60  # 0.05 s are 50.5 samples
+    samples = np.full(rate * seconds, 1e-3)
+    samples[-rate:] = 0.5
+    soundfile.write(tmp_path / "long.wav", samples, rate)
+    line = Timeline.sample(CurveConfig(follow=str(tmp_path / "long.wav")), seconds)
+    times = np.arange(58, 60, 0.01)
+    assert times[line(times) > 0.5][0] == pytest.approx(59, abs=0.05)
+
+
 # Settings
 
 

@@ -179,7 +179,8 @@ def _seconds_to_beats(
 def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values that follow the loudness of a recording; after its end, the softest."""
     with audio.Reader(path) as reader:
-        hop = max(1, round(_LOUDNESS_SECONDS * reader.info.sample_rate))
+        sample_rate = reader.info.sample_rate
+        hop = max(1, round(_LOUDNESS_SECONDS * sample_rate))
         power = np.array(
             [np.mean(block**2) for block in audio.rechunk(reader.blocks(), hop)], np.float64
         )
@@ -188,7 +189,7 @@ def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArra
     level_db = 10 * np.log10(power / power.max() + 1e-12)
     share = np.clip(1 + level_db / curve.range_db, 0, 1)
     low, high = curve.range
-    centers = (np.arange(len(share)) + 0.5) * _LOUDNESS_SECONDS
+    centers = (np.arange(len(share)) + 0.5) * hop / sample_rate
     values: NDArray[np.float64] = low + (high - low) * np.interp(times, centers, share, right=0)
     return values
 
