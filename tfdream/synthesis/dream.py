@@ -13,13 +13,12 @@ from tfdream.presets import ModelCard
 from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
-from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Adjustment, Timelines, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
-from tfdream.synthesis.rendering.sources import prepared
+from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,
     Objectives,
@@ -33,7 +32,7 @@ LAYER = "{layer}"
 """Placeholder of the layer in the output names of `dream_layers`."""
 
 
-class Dreamer:
+class Dreamer(TileRecipe):
     """A network and a recipe, compiled once for any number of files.
 
     Args:
@@ -47,10 +46,13 @@ class Dreamer:
     Source: "Dreaming in Music", section III-C.
     """
 
+    config: DreamConfig
+
     def __init__(self, run: Run, config: DreamConfig, guide: str | Path | None = None) -> None:
         self.run = run
         self.config = config
-        self.guide = guide and Path(guide)
+        self.guide = Path(guide) if guide else None
+        self.other_inputs = (self.guide,)
         self.objective = parse(config.objective, default_layer(run), run.labels)
         inspect.find_layers(run.model, self.objective.layers)  # raises for a missing layer
         if self.objective.guided and guide is None:
@@ -94,12 +96,12 @@ class Dreamer:
             timelines,
         )
 
-    def prepare(self, source: str | Path) -> TileProcessor:
-        """Build the processor of the tiles of a file, without curves."""
-        return self.processor(source, NO_TIMELINES)
-
-    def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
-        """Build the processor of the tiles of a file, with its curves."""
+    def processor(
+        self,
+        source: str | Path,
+        timelines: Timelines = NO_TIMELINES,
+        options: RenderOptions = DEFAULT_RENDER,
+    ) -> TileProcessor:
         resampled = audio.info(source).sample_rate != self.run.sample_rate
         if timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled)
@@ -110,54 +112,16 @@ class Dreamer:
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 
-    def __call__(
-        self,
-        source: str | Path,
-        output: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
-        progress: ProgressFn = no_progress,
-    ) -> dict[str, Any]:
-        """Change a file so that the objective rises, and measure the written file.
+    def identify(self, source: str | Path) -> Provenance:
+        return {
+            "command": "dream",
+            "source": str(source),
+            "guide": self.guide and str(self.guide),
+            "run": self.run.describe(),
+        }
 
-        Args:
-          source: any audio file, of any length.
-          output: wav, flac or ogg, by its extension; with the source's rate and channels. Its
-            sidecar ``<output>.json`` contains all settings and measures.
-          options: part of the source, format, snapshots, and whether to overwrite.
-          progress: receives finished and all steps; if it returns True, the rest stays unchanged.
-
-        Returns:
-          The JSON object of the command: objective_before, objective_after (for the optimized
-          view), objective_rendered (for the written file), and the result of `process_file`.
-
-        Raises:
-          AudioError, ConfigError: if the file or the settings do not fit.
-        """
-        source, output = Path(source), Path(output)
-        sidecar.check_output(output, options.bits, options.force, (source, self.guide))
-        with prepared(source, options, self.config) as part:
-            processor = self.processor(part.path, part.timelines)
-            check_outputs(output, options, processor.steps, (source, self.guide))
-            provenance = self.provenance(source, options)
-            with sidecar.claim(output, provenance):
-                tagged = tags.tagged(part.options, provenance)
-                result = process_file(part, output, processor, self.config, tagged, progress)
-                result["objective"] = self.objective.name
-                sidecar.write(output, provenance, result)
-        return result
-
-    def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
-        """Return the inputs and settings that determine the dream of a file."""
-        return tags.with_inputs(
-            {
-                "command": "dream",
-                "source": str(source),
-                "guide": self.guide and str(self.guide),
-                "run": self.run.describe(),
-                "config": self.config.model_dump(mode="json"),
-                **options.settings(),
-            }
-        )
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        return {"objective": self.objective.name}
 
 
 def default_layer(run: Run) -> str:

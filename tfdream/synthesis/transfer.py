@@ -47,7 +47,7 @@ from tfdream.synthesis.rendering.curves import (
 )
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
-from tfdream.synthesis.style_transfer import StyleTransfer, style_notes
+from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,
     InitFn,
@@ -56,7 +56,6 @@ from tfdream.synthesis.tile_optimizer import (
     build_tile_optimizer,
     noise,
     tile_grid,
-    total_steps,
 )
 
 # Compiled optimizers for tiles of different lengths that are kept, for folders of contents.
@@ -75,9 +74,10 @@ class MappingTransfer(StyleTransfer):
       ModelError: if the transfer network cannot be loaded.
     """
 
+    config: TimbreConfig | RhythmConfig
+
     def __init__(self, style_path: str | Path, config: TimbreConfig | RhythmConfig) -> None:
-        self.style_path = Path(style_path)
-        self.config: TimbreConfig | RhythmConfig = config
+        super().__init__(style_path, config)
         self.model: GainModel[Any]
         if isinstance(config, RhythmConfig):
             self.model = RhythmModel(style_path, config.beats_per_bar)
@@ -86,15 +86,15 @@ class MappingTransfer(StyleTransfer):
         else:
             self.run = TransferRun.open(config.model)
             self.model = NetworkTimbre(style_path, self.run.network)
-        self.style_notes = style_notes(self.style_path, self.model.sample_rate)
+        self.read_notes(self.model.sample_rate)
 
     def processor(
         self,
-        content_path: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
+        source: str | Path,
         timelines: Timelines = NO_TIMELINES,
+        options: RenderOptions = DEFAULT_RENDER,
     ) -> TileProcessor:
-        content = Path(content_path)
+        content = Path(source)
         return curved(
             self.config,
             timelines,
@@ -115,25 +115,26 @@ class MusaicTransfer(StyleTransfer):
       AudioError: if the style cannot be read or is silent.
     """
 
+    config: MusaicConfig
+
     def __init__(self, style_path: str | Path, config: MusaicConfig) -> None:
-        self.style_path = Path(style_path)
-        self.config: MusaicConfig = config
-        self.style_notes = style_notes(self.style_path, audio.info(style_path).sample_rate)
+        super().__init__(style_path, config)
+        self.read_notes(audio.info(style_path).sample_rate)
         self._musaics: dict[int, Musaic] = {}
 
     def processor(
         self,
-        content_path: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
+        source: str | Path,
         timelines: Timelines = NO_TIMELINES,
+        options: RenderOptions = DEFAULT_RENDER,
     ) -> TileProcessor:
-        rate = audio.info(content_path).sample_rate
+        rate = audio.info(source).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
-            # Of one rate: a dictionary is large.
+            # Only the dictionary of the last sample rate is kept, because it is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
         musaic, tiles = self._musaics[rate], self.config.tiles
-        content = ContentSpectrum.from_file(Path(content_path), musaic.analysis)
+        content = ContentSpectrum.from_file(Path(source), musaic.analysis)
         if timelines == NO_TIMELINES:
             return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary
@@ -162,19 +163,16 @@ class GradientTransfer(StyleTransfer):
     for the published systems.
     """
 
+    config: TransferConfig
+
     def __init__(
         self, style_path: str | Path, config: TransferConfig, run: Run | None = None
     ) -> None:
-        self.style_path = Path(style_path)
-        self.config: TransferConfig = config
+        super().__init__(style_path, config)
         self.run = run
         self.audio_model = build_audio_model(config, run)
-        self.style_notes = style_notes(self.style_path, self.audio_model.sample_rate)
+        self.read_notes(self.audio_model.sample_rate)
         self._optimizers: dict[tuple[bool, float | None], TileOptimizer] = {}
-
-    @property
-    def steps(self) -> int:
-        return total_steps(self.config)
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         if isinstance(processor, CurvedProcessor):
@@ -211,11 +209,11 @@ class GradientTransfer(StyleTransfer):
 
     def processor(
         self,
-        content_path: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
+        source: str | Path,
         timelines: Timelines = NO_TIMELINES,
+        options: RenderOptions = DEFAULT_RENDER,
     ) -> TileProcessor:
-        info, rate = audio.info(content_path), self.audio_model.sample_rate
+        info, rate = audio.info(source), self.audio_model.sample_rate
         seconds = info.estimated_samples / info.sample_rate - options.start_seconds
         if options.seconds is not None:
             seconds = min(seconds, options.seconds)

@@ -20,14 +20,12 @@ from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.composed_translation import ComposedTranslator, translated_power
 from tfdream.synthesis.musaic import Dictionary, Musaic
-from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import OnStep, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
-from tfdream.synthesis.rendering.sources import prepared
+from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 
@@ -205,7 +203,7 @@ def direction(run: TranslationRun, to: str | None) -> str:
     raise ConfigError(f"to='{to}' is not a genre of the run; use {first} or {second}")
 
 
-class Translation:
+class Translation(TileRecipe):
     """A direction of a CycleGAN and a recipe, compiled once for any number of files.
 
     Args:
@@ -217,6 +215,8 @@ class Translation:
       ConfigError: if the settings do not fit the run.
     """
 
+    config: TranslateConfig
+
     def __init__(self, run: TranslationRun, config: TranslateConfig, to: str | None = None) -> None:
         way = direction(run, to)
         first, second = run.labels if way == "forward" else reversed(run.labels)
@@ -227,11 +227,12 @@ class Translation:
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
-    def prepare(self, source: str | Path) -> TileProcessor:
-        """Build the processor of a file without curves; raises if tiles do not fit."""
-        return self.processor(source, NO_TIMELINES)
-
-    def processor(self, source: str | Path, timelines: Timelines) -> TileProcessor:
+    def processor(
+        self,
+        source: str | Path,
+        timelines: Timelines = NO_TIMELINES,
+        options: RenderOptions = DEFAULT_RENDER,
+    ) -> TileProcessor:
         """Return the translator of a file, or that of compositions.
 
         The mean spectrum of the translation is that without curves, measured once.
@@ -279,40 +280,16 @@ class Translation:
         path = self.run.existing_excerpts(self.to)
         return Dictionary.from_file(path, self.run.sample_rate, self.config.composition)
 
-    def __call__(
-        self,
-        source: str | Path,
-        output: str | Path,
-        options: RenderOptions = DEFAULT_RENDER,
-        progress: ProgressFn = no_progress,
-    ) -> dict[str, Any]:
-        """Translate a file, and measure the written file; see `translate`."""
-        source, output = Path(source), Path(output)
-        check_outputs(output, options, self.translator.steps, (source,))
-        provenance = self.provenance(source, options)
-        with (
-            prepared(source, options, self.config) as part,
-            sidecar.claim(output, provenance),
-        ):
-            processor = self.processor(part.path, part.timelines)
-            tagged = tags.tagged(part.options, provenance)
-            result = process_file(part, output, processor, self.config, tagged, progress)
-            result["direction"] = self.direction
-            sidecar.write(output, provenance, result)
-        return result
+    def identify(self, source: str | Path) -> Provenance:
+        return {
+            "command": "translate",
+            "source": str(source),
+            "run": self.run.describe(),
+            "to": self.to,
+        }
 
-    def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
-        """Return the inputs and settings that determine the translation of a file."""
-        return tags.with_inputs(
-            {
-                "command": "translate",
-                "source": str(source),
-                "run": self.run.describe(),
-                "to": self.to,
-                "config": self.config.model_dump(mode="json"),
-                **options.settings(),
-            }
-        )
+    def details(self, processor: TileProcessor) -> dict[str, Any]:
+        return {"direction": self.direction}
 
 
 def translate(
