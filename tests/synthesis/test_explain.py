@@ -8,7 +8,8 @@ from calling import EAGERLY, answer, names, refusal
 from tfdream.config import ExplainConfig, TilesConfig, load
 from tfdream.errors import AudioError, ConfigError
 from tfdream.runs import Run
-from tfdream.synthesis.explain import Explainer, explain
+from tfdream.synthesis.explain import explain
+from tfdream.synthesis.explainer import Explainer
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import Tiles
 
