@@ -111,6 +111,15 @@ def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_p
     assert (result["folds"], result["clips"]) == ([0, 1], 37)
 
 
+def test_names_of_tracks_may_have_letters_beyond_ascii(run, source, configure, tmp_path):
+    shutil.copytree(source, tmp_path / "source")
+    (tmp_path / "source/tones/0.wav").rename(tmp_path / "source/tones/Übung № 1.wav")
+    config = configure("prepare.folds=1").prepare
+    prepare(tmp_path / "source", tmp_path / "dataset", config, PrepareOptions(workers=1))
+    rows = evaluate(run, tmp_path / "dataset")["per_track"]
+    assert "tones/Übung № 1.wav" in [row["path"] for row in rows]
+
+
 def test_runs_without_held_out_fold_need_a_fold(run, dataset):
     full = Run(run.folder, run.config, run.info.model_copy(update={"test_fold": None}))
     with pytest.raises(DatasetError, match="nothing is held out"):

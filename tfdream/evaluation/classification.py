@@ -106,7 +106,7 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
         per_window = run.classify(inputs).numpy()
         probabilities.append(per_window.reshape(-1, windows, len(run.labels)).mean(axis=1))
         labels.append(clip["label"].numpy())
-        tracks.append(clip["track"].numpy().astype(str))
+        tracks.append(np.char.decode(clip["track"].numpy().astype(bytes), "utf-8"))
     return Predictions(
         np.concatenate(probabilities), np.concatenate(labels), np.concatenate(tracks)
     )

@@ -32,7 +32,7 @@ def fold_features(dataset: Dataset, folds: list[int]) -> tuple[np.ndarray, np.nd
         rate = dataset.config.sample_rate
         features += [clip_features(waveform, rate) for waveform in batch["waveform"].numpy()]
         labels.append(batch["label"].numpy())
-        tracks.append(batch["track"].numpy().astype(str))
+        tracks.append(np.char.decode(batch["track"].numpy().astype(bytes), "utf-8"))
     return np.stack(features), np.concatenate(labels), np.concatenate(tracks)
 
 
