@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from calling import answer
 
-from tfdream.errors import ConfigError
+from tfdream.datasets import manifest
+from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+from tfdream.errors import ConfigError, DatasetError
 from tfdream.training import transfer_losses
 from tfdream.training.train import TrainOptions, train
 
@@ -34,6 +37,22 @@ def test_training_reduces_the_loss(aligned_dataset, configure_transfer, history,
     train(config, aligned_dataset, folder, TrainOptions(test_fold=0))
     rows = history(folder)
     assert rows[-1]["level_db"] < 0.9 * rows[0]["level_db"]
+
+
+def test_the_recordings_of_a_score_are_in_one_fold(
+    source, transfer_path, configure_transfer, tmp_path, folder
+):
+    """The files of both instruments have the same names."""
+    answer("prepare", source, tmp_path, "--config", transfer_path, "--workers", 1)
+    fold_of = {
+        name: shard.fold for shard in manifest.load(tmp_path).shards for name in shard.tracks
+    }
+    assert set(fold_of.values()) == {0, 1}
+    for number in range(6):
+        assert fold_of[f"noise/{number}.wav"] == fold_of[f"tones/{number}.wav"]
+    prepare(source, folder, configure_transfer().prepare, PrepareOptions(workers=1))
+    with pytest.raises(DatasetError, match=r"the score '\d' of .* is in the folds \[0, 1\]"):
+        train(configure_transfer(), folder, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

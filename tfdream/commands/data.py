@@ -101,7 +101,8 @@ def prepare(
     interruption, and does nothing if DATASET is complete. Files that are not usable are listed with
     their reasons.
 
-    A fold contains all tracks of a group, such as an artist, if SOURCE specifies groups. In an
+    A fold contains all tracks of a group, such as an artist, if SOURCE specifies groups; otherwise,
+    for a transfer network, all files of the same name, which are recordings of one score. In an
     official split, test is fold 0, validation fold 1 and training fold 2; use it with train
     --test-fold 0 --set training.validate_on=next.
     """
@@ -112,18 +113,19 @@ def prepare(
 
     chosen = None if labels is None else config.parse_labels(labels)
     given = options.as_overrides(**{"prepare.labels": chosen})
-    settings = config.load_experiment(name, (*overrides, *given)).prepare
+    experiment = config.load_experiment(name, (*overrides, *given))
     if runner == "local" and beam_options:
         raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
     run_options = PrepareOptions(
         layout=select_layout(source, layout, layout_options),
         ignore_folds=deal_folds,
+        group_scores=experiment.task == "transfer",
         workers=workers,
         beam=None if runner == "local" else Beam(runner, beam_options or ""),
         force=force,
     )
     with progress_bar("preparing", "tracks") as progress:
-        return prepare(source, dataset, settings, run_options, progress)
+        return prepare(source, dataset, experiment.prepare, run_options, progress)
 
 
 @command()

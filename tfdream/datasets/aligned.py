@@ -6,7 +6,6 @@ The label of a clip is its instrument. Tracks with the same file name have the s
 
 from collections import defaultdict
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.datasets.manifest import Dataset
+from tfdream.datasets.sources.tracks import score_of
 from tfdream.errors import DatasetError
 
 _MOST_STYLES = 64
@@ -75,7 +76,7 @@ class AlignedClips:
     def _clips(self) -> list[tuple[int, str, int]]:
         """Label, score, and number in the track of each clip."""
         return [
-            (label, PurePosixPath(track).stem, number)
+            (label, score_of(track), number)
             for shard in self.clip_set.shards
             for (track, count), label in zip(shard.tracks.items(), shard.track_labels, strict=True)
             for number in range(count)
@@ -106,6 +107,26 @@ class AlignedClips:
                 for label, *part in self._clips
             ]
         )
+
+
+def check_scores(dataset: Dataset) -> None:
+    """Check that all recordings of a score are in one fold.
+
+    Raises:
+      DatasetError: if they are not: held-out scores would be in the training data, too.
+    """
+    folds: dict[str, set[int]] = defaultdict(set)
+    for shard in dataset.shards:
+        for track in shard.tracks:
+            folds[score_of(track)].add(shard.fold)
+    for score, numbers in folds.items():
+        if len(numbers) > 1:
+            raise DatasetError(
+                f"the score '{score}' of '{dataset.folder}' is in the folds {sorted(numbers)}, so "
+                "held-out scores would be in the training data; prepare it again with a "
+                "configuration of task=transfer and prepare.split=tracks, and if a manifest has "
+                "groups or folds, give all recordings of a score the same"
+            )
 
 
 def _padded(choices: list[list[int]]) -> _Choices:

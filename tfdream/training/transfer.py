@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdream.config import TransferExperiment
-from tfdream.datasets.aligned import AlignedClips
+from tfdream.datasets.aligned import AlignedClips, check_scores
 from tfdream.datasets.batches import EpochPlan, InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
@@ -182,6 +182,7 @@ class TransferTask(Task):
     def describe(
         cls, config: TransferExperiment, datasets: Sequence[Dataset], test_fold: int | None
     ) -> RunInfo:
+        check_scores(datasets[0])
         info = splits.split(datasets[0], config.training.validate_on, test_fold)
         return info.model_copy(update={"labels": []})  # instruments are not part of the network
 

@@ -29,7 +29,7 @@ from tfdream.datasets.sources.duplicates import group_duplicates, similar_labels
 from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
 from tfdream.datasets.sources.labels import select_labels
-from tfdream.datasets.sources.tracks import Source, Track
+from tfdream.datasets.sources.tracks import Source, Track, group_scores
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn, no_progress
@@ -45,6 +45,8 @@ class PrepareOptions:
     Attributes:
       layout: layout of the source, such as ``GtzanLayout(splits="lists")``, its name, or ``auto``.
       ignore_folds: ignore the folds that the source specifies, and assign folds by group.
+      group_scores: assign recordings of the same score to the same fold, as transfer networks need
+        it; see `tracks.group_scores`.
       workers: number of processes; by default one per processor.
       beam: writes the shards instead of local processes.
       force: replace an existing dataset.
@@ -52,6 +54,7 @@ class PrepareOptions:
 
     layout: Layout | str = AUTO
     ignore_folds: bool = False
+    group_scores: bool = False
     workers: int | None = None
     beam: Beam | None = None
     force: bool = False
@@ -94,6 +97,8 @@ def prepare(
     if options.beam:
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
+    if options.group_scores:
+        tracks = group_scores(tracks)
     tracks, left_out = select_labels(tracks, config.labels)
     tracks, warnings = group_duplicates(tracks)
     warnings += similar_labels(track.label for track in tracks)

@@ -1,6 +1,6 @@
 """Tracks: the audio files of a source, independent of its layout."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 # Folds of an official split: training.validate_on=next takes the fold after the test fold.
@@ -35,3 +35,25 @@ class Source(NamedTuple):
 
     tracks: list[Track]
     skipped: list[Skipped]
+
+
+def score_of(name: str) -> str:
+    """Return the score that a track plays: recordings of the same score have the same file name.
+
+    >>> score_of("violin/song1.flac") == score_of("flute/song1.wav")
+    True
+    """
+    return PurePosixPath(name).stem
+
+
+def group_scores(tracks: list[Track]) -> list[Track]:
+    """Give tracks of the same score the same group, unless the source specifies their groups.
+
+    >>> tracks = [Track(name, Path(name), "", group=name) for name in ("oboe/a.wav", "horn/a.wav")]
+    >>> [track.group for track in group_scores(tracks)]
+    ['a', 'a']
+    """
+    return [
+        track._replace(group=score_of(track.name)) if track.group == track.name else track
+        for track in tracks
+    ]
