@@ -54,16 +54,19 @@ class ContrastiveLoss(keras.Model):
             for variable in projection.trainable_variables
         ]
 
-    def compare(self, images: tf.Tensor, translated: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def compare(
+        self, images: tf.Tensor, translated: tf.Tensor, seed: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         """Return the mean loss of images and their translations, a scalar.
 
         Args:
           images: float32 `[batch, height, width, channels]`.
           translated: the output of the generator for them.
           seed: integers `[2]`, for the choice of positions.
+          training: whether the generator is trained.
         """
         features = tf.nest.flatten(
-            self.encoder(tf.concat([images, translated], axis=0), training=True)
+            self.encoder(tf.concat([images, translated], axis=0), training=training)
         )
         losses = []
         seeds = tf.unstack(tf.random.split(seed, len(self.projections)))

@@ -139,7 +139,7 @@ class CycleGAN(TimedModel, keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         (generator_optimizer, trained), (_, discriminating) = self._optimized()
         with tf.GradientTape() as tape:
-            outputs = self.translate(real)
+            outputs = self.translate(real, training=True)
             losses = self._generator_losses(real, outputs)
             scaled = generator_optimizer.scale_loss(losses["loss"] / replicas)
         generator_gradients = tape.gradient(scaled, trained)
@@ -169,19 +169,23 @@ class CycleGAN(TimedModel, keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def test_step(self, batch: Images) -> dict[str, tf.Tensor]:
-        """Return the generators' losses on held-out images, but not the adversarial ones."""
+        """Return the generators' losses on held-out images, without the adversarial ones.
+
+        ``loss`` is the weighted sum of the others. The discriminators, whose state depends on the
+        number of calls, are not called.
+        """
         real = _signed(batch)
-        losses = self._generator_losses(real, self.translate(real))
+        losses = self._content_losses(real, self.translate(real, training=False), training=False)
         means = self.means[: len(self._own_losses)]
         for mean in means:
             mean.update_state(losses[mean.name])
         return {mean.name: mean.result() for mean in means}
 
-    def translate(self, real: Images) -> Translations:
+    def translate(self, real: Images, training: bool = False) -> Translations:
         """Translate images of both domains, in [−1, 1], there and back."""
         first, second = real
         forward, backward = self.generators.forward, self.generators.backward
-        translated = forward(first, training=True), backward(second, training=True)
+        translated = forward(first, training=training), backward(second, training=training)
         # One call with several batches is faster than several calls.
         again, onward = [], []
         if self.config.cycle_weight:
@@ -192,8 +196,8 @@ class CycleGAN(TimedModel, keras.Model):
             onward.append(second)
         if not again:
             return Translations(translated, None, None)
-        backwards = tf.split(backward(tf.concat(again, axis=0), training=True), len(again))
-        forwards = tf.split(forward(tf.concat(onward, axis=0), training=True), len(onward))
+        backwards = tf.split(backward(tf.concat(again, axis=0), training=training), len(again))
+        forwards = tf.split(forward(tf.concat(onward, axis=0), training=training), len(onward))
         pairs = list(zip(backwards, forwards, strict=True))
         returned = pairs.pop(0) if self.config.cycle_weight else None
         return Translations(translated, returned, pairs.pop() if pairs else None)
@@ -209,6 +213,19 @@ class CycleGAN(TimedModel, keras.Model):
 
     def _generator_losses(self, real: Images, outputs: Translations) -> dict[str, tf.Tensor]:
         """Compute the scalar losses of equations 1 to 3 and section 5.2 of Zhu et al."""
+        losses = self._content_losses(real, outputs, training=True)
+        for number, (direction, images) in enumerate(
+            zip(_DIRECTIONS, outputs.translated, strict=True)
+        ):
+            scores = self._discriminate(direction, images, number)
+            losses[f"generator_{direction}"] = self._adversarial_loss(scores, 1.0)
+            losses["loss"] += losses[f"generator_{direction}"]
+        return losses
+
+    def _content_losses(
+        self, real: Images, outputs: Translations, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """Compute the scalar losses that do not depend on the discriminators, and their sum."""
         losses = dict.fromkeys(self._own_losses, tf.constant(0.0))
         config = self.config
         total = tf.constant(0.0)
@@ -221,7 +238,7 @@ class CycleGAN(TimedModel, keras.Model):
         if self.contrastive:
             losses["contrastive"] = tf.add_n(
                 [
-                    loss.compare(images, translated, self._seed(_POSITIONS, number))
+                    loss.compare(images, translated, self._seed(_POSITIONS, number), training)
                     for number, (loss, images, translated) in enumerate(
                         zip(self.contrastive, real, outputs.translated, strict=True)
                     )
@@ -231,12 +248,6 @@ class CycleGAN(TimedModel, keras.Model):
         if config.onset_weight:
             losses["onsets"] = _differences(_onsets(real), _onsets(outputs.translated))
             total += config.onset_weight * losses["onsets"]
-        for number, (direction, images) in enumerate(
-            zip(_DIRECTIONS, outputs.translated, strict=True)
-        ):
-            scores = self._discriminate(direction, images, number)
-            losses[f"generator_{direction}"] = self._adversarial_loss(scores, 1.0)
-            total += losses[f"generator_{direction}"]
         return losses | {"loss": total}
 
     def _discriminator_losses(self, real: Images, fake: Images) -> dict[str, tf.Tensor]:
