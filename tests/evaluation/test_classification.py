@@ -104,11 +104,33 @@ def test_datasets_of_other_labels_are_rejected(run, source, experiment, tmp_path
         evaluate(run, tmp_path / "dataset")
 
 
-def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_path):
+def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_path, caplog):
+    """A warning is logged if every fold has tracks of the training folds."""
     config = configure("prepare.seed=5", "prepare.folds=2").prepare
+    prepare(source, tmp_path / "other folds", config, PrepareOptions(workers=1))
+    result = evaluate(run, tmp_path / "other folds")
+    assert (result["folds"], result["clips"]) == ([0, 1], 37)
+    (warning,) = caplog.messages
+    assert "every fold" in warning
+    assert "(8 of 12)" in warning  # those of two folds of three
+    for path in shutil.copytree(source, tmp_path / "source").rglob("*.wav"):
+        path.rename(path.with_stem(f"other{path.stem}"))
+    prepare(tmp_path / "source", tmp_path / "dataset", config, PrepareOptions(workers=1))
+    assert evaluate(run, tmp_path / "dataset")["folds"] == [0, 1]
+    assert len(caplog.messages) == 1
+
+
+def test_the_held_out_fold_does_not_depend_on_how_clips_are_stored(
+    run, source, configure, tmp_path, held_out, caplog
+):
+    config = configure("prepare.shard_clips=64").prepare
     prepare(source, tmp_path, config, PrepareOptions(workers=1))
     result = evaluate(run, tmp_path)
-    assert (result["folds"], result["clips"]) == ([0, 1], 37)
+    assert result["folds"] == [0]
+    assert {row["path"] for row in result["per_track"]} == {
+        row["path"] for row in held_out["per_track"]
+    }
+    assert not caplog.messages
 
 
 def test_names_of_tracks_may_have_letters_beyond_ascii(run, source, configure, tmp_path):

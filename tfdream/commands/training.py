@@ -108,7 +108,12 @@ def train(
 )
 @options.figure
 def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | None) -> Result:
-    """Evaluate the network of RUN on held-out clips of DATASET."""
+    """Evaluate the network of RUN on held-out clips of DATASET.
+
+    Of another dataset than the one that RUN was trained on, the folds are evaluated that have no
+    track of RUN's training data, compared by name and label. If there are none, all folds are
+    evaluated with a warning.
+    """
     from tfdream.evaluation.classification import evaluate
     from tfdream.figures.confusion import plot_scores
     from tfdream.figures.parts import sheet

@@ -1,5 +1,6 @@
 """The manifest of a dataset folder: ``dataset.json`` lists its labels, folds and shards."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from tfdream.io.checksums import file_sha256
 MANIFEST = "dataset.json"
 FORMAT = 3
 _REMEDY = "run tfdream prepare --force again"
+_DIGEST_LETTERS = 12
 _RECORD_BYTES = 16
 """Bytes of a TFRecord without its content: length and two checksums."""
 
@@ -80,7 +82,7 @@ class Dataset(Config):
     """Location of the dataset; not part of ``dataset.json``."""
     format: int = FORMAT
     fingerprint: str
-    """Digest of the settings and the source; equal for equal clips."""
+    """Digest of the settings and the source; equal for equal shards."""
     config: PrepareConfig
     labels: list[str]
     clips_per_label: dict[str, int]
@@ -121,6 +123,18 @@ class Dataset(Config):
         if missing:
             raise DatasetError(f"fold {min(missing)} is not in the dataset (folds: {self.folds})")
         return [shard for shard in self.shards if shard.fold in requested]
+
+    def track_digests(self, folds: Iterable[int]) -> list[str]:
+        """Return a digest of the label and the name of each track of some folds, sorted.
+
+        They identify recordings in another dataset of the same source.
+        """
+        names = [
+            f"{self.labels[label]}/{track}"
+            for shard in self.fold_shards(folds)
+            for track, label in zip(shard.tracks, shard.track_labels, strict=True)
+        ]
+        return sorted(hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LETTERS] for name in names)
 
     def counts_per_fold(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the clips and the tracks of each label in each fold.

@@ -1,5 +1,6 @@
 """Evaluation of a classifier on a dataset, and classification of audio files."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io.duplicates import identical_files
 from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 """The label of a file whose classification is rejected; see `predict`."""
@@ -50,8 +53,9 @@ def evaluate(
     Args:
       run: run of the classifier.
       dataset_folder: a dataset with the run's labels, sample rate and clip length.
-      folds: folds to evaluate on; by default the one that the run held out, or all folds of a
-        dataset that the run was not trained on.
+      folds: folds to evaluate on; by default the one that the run held out. Of another dataset,
+        they are the folds without tracks that the run was trained on, by name and label; if there
+        are none, all folds are evaluated, and a warning is logged.
 
     Returns:
       The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is the
@@ -67,7 +71,7 @@ def evaluate(
     dataset = manifest.load(dataset_folder)
     _check_fits(run, dataset)
     if folds is None:
-        folds = _held_out(run, dataset)
+        folds = _held_out_folds(run, dataset)
     chosen = sorted(set(folds))
     with report_corrupt_shards([dataset]):
         predictions = predict_dataset(run, dataset, chosen)
@@ -318,12 +322,21 @@ def _check_fits(run: Run, dataset: Dataset) -> None:
         )
 
 
-def _held_out(run: Run, dataset: Dataset) -> list[int]:
-    if dataset.fingerprint != run.info.dataset_fingerprint:
-        return dataset.folds
-    if run.info.test_fold is None:
-        raise DatasetError(
-            "the run was trained on every fold of this dataset, so nothing is held out; "
-            "train with --test-fold K, or evaluate on a fold of the training data with --fold K"
+def _held_out_folds(run: Run, dataset: Dataset) -> list[int]:
+    if dataset.fingerprint == run.info.dataset_fingerprint:
+        if run.info.test_fold is None:
+            raise DatasetError(
+                "the run was trained on every fold of this dataset, so nothing is held out; "
+                "train with --test-fold K, or evaluate on a fold of the training data with --fold K"
+            )
+        return [run.info.test_fold]
+    trained = set(run.info.trained_tracks)
+    seen = {fold: trained.intersection(dataset.track_digests([fold])) for fold in dataset.folds}
+    held_out = [fold for fold, tracks in seen.items() if not tracks]
+    if not held_out:
+        logger.warning(
+            "every fold of '%s' has tracks with names and labels of the run's training data (%d of "
+            "%d); if they are the same recordings, the accuracies are too high",
+            *(dataset.folder, sum(map(len, seen.values())), dataset.tracks),
         )
-    return [run.info.test_fold]
+    return held_out or dataset.folds

@@ -93,7 +93,7 @@ class RunFolder:
         if not (self.folder / INFO_FILE).exists():
             return
         config, info = read(self.folder)
-        ignored = {"versions": {}, "dataset": ""}
+        ignored = {"versions": {}, "dataset": "", "trained_tracks": []}
         same_data = self.info.model_copy(update=ignored) == info.model_copy(update=ignored)
         if not same_data or _resumable(self.config) != _resumable(config):
             raise ConfigError(
@@ -125,7 +125,8 @@ class RunFolder:
 
     def describe(self) -> dict[str, Any]:
         """Return the run's folder, labels, folds and versions, for sidecars."""
-        return {"folder": str(self.folder), **self.info.model_dump(mode="json")}
+        info = self.info.model_dump(mode="json", exclude={"trained_tracks"})
+        return {"folder": str(self.folder), **info}
 
     @property
     def essential_paths(self) -> tuple[Path, ...]:

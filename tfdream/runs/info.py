@@ -5,6 +5,8 @@ import platform
 from contextlib import suppress
 from importlib import metadata
 
+from pydantic import Field
+
 from tfdream import __version__
 from tfdream.config import Config
 
@@ -27,6 +29,9 @@ class RunInfo(Config):
     test_fold: int | None
     validation_fold: int | None
     training_folds: list[int]
+    trained_tracks: list[str] = Field(default_factory=list)
+    """For a classifier: digests of the tracks of all folds but the test fold, with which other
+    datasets are searched for them; see `Dataset.track_digests`."""
     versions: dict[str, str]
 
 

@@ -110,7 +110,8 @@ class ClassificationTask(Task):
             )
         info = splits.split(dataset, config.training.validate_on, test_fold)
         splits.check_labels(dataset, info)
-        return info
+        trained = [fold for fold in dataset.folds if fold != test_fold]
+        return info.model_copy(update={"trained_tracks": dataset.track_digests(trained)})
 
     def build(self) -> tuple[Classifier, keras.Model]:
         network = self.run.build_model()
