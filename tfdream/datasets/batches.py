@@ -375,8 +375,9 @@ def _shuffled(
     total = clip_set.clips if callable(source) else len(source)
     rounds = math.ceil(plan.clips / total)
 
-    def shuffle(items: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(items, [plan.seed, number])
+    def shuffle(items: tf.Tensor, number: tf.Tensor, start: int | tf.Tensor = 0) -> tf.Tensor:
+        seed = [plan.seed, number + 2**32 * start]  # windows of all rounds have different seeds
+        return tf.random.experimental.stateless_shuffle(items, seed)
 
     def shuffled_windows(number: tf.Tensor) -> tf.data.Dataset:
         """Make the shuffled windows of one round, without what exceeds its epoch."""
@@ -387,7 +388,9 @@ def _shuffled(
         first = (number % rounds) * total
         starts = tf.data.Dataset.range(first, tf.int64.max, window or total)
         return tf.data.Dataset.zip(windows, starts).map(
-            lambda items, start: shuffle(items, number)[: tf.maximum(plan.clips - start, 0)]
+            lambda items, start: shuffle(items, number, start - first)[
+                : tf.maximum(plan.clips - start, 0)
+            ]
         )
 
     numbers = tf.data.Dataset.range(plan.first_epoch * rounds, tf.int64.max)
