@@ -532,6 +532,17 @@ def test_between_class_adds_powers_and_mixes_labels_by_pressures():
     assert mixtures > 10
 
 
+def test_between_class_has_the_range_of_the_images():
+    content = {
+        "frontend": {"kind": "amplitude", "top_db": 60},
+        "training": {"augmentation": [{"kind": "between_class"}]},
+    }
+    with pytest.raises(ConfigError, match=r"range_db=80, but frontend\.top_db=60"):
+        validate(content, Experiment, "it")
+    content["training"]["augmentation"][0]["range_db"] = 60
+    validate(content, Experiment, "it")
+
+
 def test_band_limits_are_between_the_limits_in_their_share_of_the_examples():
     changed = change("band_limit", images(1000, 50, 2), probability=0.4, lowest=0.6, highest=0.8)
     rows = (changed[:, :, 0, 0] > 0).sum(axis=1)

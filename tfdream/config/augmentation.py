@@ -6,6 +6,7 @@ The sections themselves are in the modules of `tfdream.datasets.augmentation`, b
 from typing import Annotated, ClassVar
 
 from tfdream.config.base import Config
+from tfdream.config.frontends import FrontendConfig
 from tfdream.config.registry import Registered
 
 
@@ -19,6 +20,18 @@ class AugmentationConfig(Config):
     """Whether it works on images only."""
     changes_labels: ClassVar[bool] = False
     """Whether the labels are changed in the same way as the inputs."""
+
+    def check_frontend(self, frontend: FrontendConfig) -> None:
+        """Check that the augmentation can change the outputs of a frontend.
+
+        Raises:
+          ValueError: if it cannot.
+        """
+        if self.needs_images and not frontend.gives_images:
+            raise ValueError(
+                f"augmentation {self.kind!r} needs an image, but frontend.kind={frontend.kind} "
+                "does not give one; leave it out"
+            )
 
 
 class WaveformAugmentationConfig(AugmentationConfig):

@@ -104,11 +104,7 @@ class Experiment(BaseExperiment):
     @model_validator(mode="after")
     def _augmentation_fits_the_frontend(self) -> "Experiment":
         for augmentation in self.training.augmentation:
-            if augmentation.needs_images and not self.frontend.gives_images:
-                raise ValueError(
-                    f"augmentation {augmentation.kind!r} needs an image, but frontend.kind="
-                    f"{self.frontend.kind} does not give one; leave it out"
-                )
+            augmentation.check_frontend(self.frontend)
         return self
 
     @property

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import tensorflow as tf
 
-from tfdream.config import ImageAugmentationConfig, Positive
+from tfdream.config import FrontendConfig, ImageAugmentationConfig, ImageFrontendConfig, Positive
 from tfdream.datasets.augmentation.base import draw, per_example, split
 
 _DB_PER_NEPER = 10 / math.log(10)
@@ -18,6 +18,14 @@ class BetweenClassConfig(ImageAugmentationConfig):
     changes_labels: ClassVar[bool] = True
     range_db: Positive = 80.0
     """Range of levels that the image shows: the frontend's `top_db`."""
+
+    def check_frontend(self, frontend: FrontendConfig) -> None:
+        super().check_frontend(frontend)
+        if isinstance(frontend, ImageFrontendConfig) and frontend.top_db != self.range_db:
+            raise ValueError(
+                f"augmentation 'between_class' has range_db={self.range_db:g}, but frontend.top_db="
+                f"{frontend.top_db:g}; use the same range for both"
+            )
 
 
 def augment(inputs: tf.Tensor, seed: tf.Tensor, config: BetweenClassConfig) -> tf.Tensor:
