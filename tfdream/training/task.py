@@ -1,4 +1,4 @@
-"""The interface between the one training loop and the three kinds of experiments."""
+"""The interface between the one training loop and the four kinds of experiments."""
 
 import abc
 from collections.abc import Callable, Sequence
