@@ -31,7 +31,7 @@ class PrepareConfig(Config):
     """Drop an incomplete clip below this share of a clip, unless it is the track's only one."""
     max_clips_per_track: Count | None = None
     codec: Literal["pcm16", "flac"] = "pcm16"
-    """16-bit samples, or the same as FLAC: smaller, but 7 to 10 ms per 5 s to decode."""
+    """16-bit samples, or the same as FLAC: smaller, but about 10 ms per 5 s to decode."""
     labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """New labels, and the labels of the source that each replaces; tracks of other labels are left
     out. Empty takes all labels as they are. See `parse_labels`."""
