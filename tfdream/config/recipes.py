@@ -76,8 +76,8 @@ Precision = Literal["float32", "bfloat16"]
 
 Normalization = Literal["limit", "loudness"] | Annotated[float, Field(gt=0, le=1)]
 """Output level. ``limit`` attenuates only passages that would exceed full scale; ``loudness``
-scales the whole file to the loudness of the original, as far as its peaks stay within full scale; a
-number scales the file to that largest sample."""
+scales the whole file to the loudness of the original, less if peaks would have to be attenuated by
+more than 6 dB; a number scales the file to that largest sample."""
 
 
 class OctavesConfig(Config):
