@@ -9,9 +9,9 @@ from tfdream.config import TransferConfig, load_transfer, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
-from tfdream.synthesis.rendering.curves import Timeline, Timelines
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import TileGrid
+from tfdream.synthesis.rendering.timelines import Timeline, Timelines
 from tfdream.synthesis.transfer import GradientTransfer, transfer
 
 # Eager execution gives the same results; tracing the graph takes longer than a few steps.

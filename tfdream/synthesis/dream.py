@@ -14,11 +14,12 @@ from tfdream.runs import Run
 from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Adjustment, Timelines, curved
+from tfdream.synthesis.rendering.curved_processor import Adjustment, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,
     Objectives,

@@ -21,10 +21,10 @@ from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.rendering import sidecar, tags
-from tfdream.synthesis.rendering.curves import Timeline
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
 from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.timelines import Timeline
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 _CHUNK_SECONDS = 10.0

@@ -21,10 +21,10 @@ from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.audio_model import AudioModel
 from tfdream.synthesis.canvases import CanvasSpec, Context
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 """Waveforms of the original's tiles → initial waveforms of the canvas, of the same shape."""

@@ -38,15 +38,10 @@ from tfdream.synthesis.mapping import (
 )
 from tfdream.synthesis.musaic import ContentSpectrum, Dictionary, Musaic, MusaicProcessor
 from tfdream.synthesis.rendering import sidecar
-from tfdream.synthesis.rendering.curves import (
-    NO_TIMELINES,
-    Adjustment,
-    CurvedProcessor,
-    Timelines,
-    curved,
-)
+from tfdream.synthesis.rendering.curved_processor import Adjustment, CurvedProcessor, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.tile_optimizer import (
     UNCOMPILED,

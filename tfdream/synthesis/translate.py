@@ -20,13 +20,14 @@ from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.composed_translation import ComposedTranslator, translated_power
 from tfdream.synthesis.musaic import Dictionary, Musaic
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines, curved
+from tfdream.synthesis.rendering.curved_processor import curved
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import OnStep, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 
 class Translator:

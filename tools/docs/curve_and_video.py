@@ -21,7 +21,7 @@ from PIL import Image
 from tfdream import audio, config
 from tfdream.figures.parts.overview import FrequencyScale, read_overview
 from tfdream.figures.parts.sheet import BLUE, LEVEL_MAP, RANGE_DB, power_to_level_db
-from tfdream.synthesis.rendering.curves import Timelines
+from tfdream.synthesis.rendering.timelines import Timelines
 
 CURVE = "mix=0:0,4:1@beats@smooth@repeat"
 SECONDS, SAVE_EVERY = 10, 20

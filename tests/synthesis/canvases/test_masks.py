@@ -16,7 +16,7 @@ from tfdream.signal.stft import waveform_to_stft
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.curves import Timeline, Timelines
+from tfdream.synthesis.rendering.timelines import Timeline, Timelines
 
 RATE = 8000
 SAMPLES = 8000

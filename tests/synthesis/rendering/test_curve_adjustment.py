@@ -7,8 +7,9 @@ from calling import EAGERLY
 
 from tfdream.config import DreamConfig
 from tfdream.synthesis.dream import Dreamer
-from tfdream.synthesis.rendering.curves import Adjustment, Timelines
+from tfdream.synthesis.rendering.curved_processor import Adjustment
 from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.timelines import Timelines
 from tfdream.synthesis.tile_optimizer import TileOptimizer
 
 CURVES = {

@@ -19,11 +19,12 @@ from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import FrameGenerator
 from tfdream.synthesis.mapping.processor import GainProcessor
-from tfdream.synthesis.rendering.curves import CurvedProcessor, Timeline, Timelines
+from tfdream.synthesis.rendering.curved_processor import CurvedProcessor
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import TileGrid
+from tfdream.synthesis.rendering.timelines import Timeline, Timelines
 
 RATE = 8000
 SECONDS = np.arange(0, 4, 0.01)

@@ -13,7 +13,7 @@ from tfdream.signal.images import Size
 from tfdream.signal.phase import spectral_error
 from tfdream.signal.stft import low_pass
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.rendering.curves import Timeline
+from tfdream.synthesis.rendering.timelines import Timeline
 
 Context: TypeAlias = dict[str, tf.Tensor]
 """A canvas's data of the original: tensors by name, so that one graph serves every tile."""

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdream.config import MaskConfig, StftSpec
 from tfdream.signal.stft import power_to_dbfs, stft_to_power
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 # Widths of the transitions between weights 0 and 1.
 _EDGE_OCTAVES = 1 / 6

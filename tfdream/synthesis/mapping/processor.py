@@ -24,10 +24,10 @@ from tfdream.signal.timbre import (
 )
 from tfdream.synthesis.canvases.masks import Mask
 from tfdream.synthesis.mapping.base import GainModel, read_power
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timeline, Timelines
 
 _TILE_SECONDS = 10.0
 _ENVELOPE_ORDER = 20

@@ -16,7 +16,7 @@ from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate
 from tfdream.synthesis.musaic.analysis import BANDS_PER_OCTAVE
 from tfdream.synthesis.musaic.dictionary import Dictionary
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timeline, Timelines
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timeline, Timelines
 
 # The equalizer does not amplify bands that are softer than this below the mean.
 _EQUALIZED_DB = 60.0

@@ -16,7 +16,6 @@ from tfdream.audio.notes import examine
 from tfdream.config import Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.synthesis.rendering.curves import Timeline
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.mixdown import seam
@@ -32,6 +31,7 @@ from tfdream.synthesis.rendering.tiles import (
     change_file,
     tile_pairs,
 )
+from tfdream.synthesis.rendering.timelines import Timeline
 
 _logger = logging.getLogger(__name__)
 _DEFAULT_CONFIG = RenderConfig()

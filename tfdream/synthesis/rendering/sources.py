@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import RenderConfig
 from tfdream.errors import AudioError, ConfigError
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_file
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 PARTS = ("harmonic", "percussive", "mid", "side")
 """Parts that are separated here; others are stems."""

@@ -8,12 +8,12 @@ from typing import Any
 from tfdream.config import RenderConfig
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering import sidecar, tags
-from tfdream.synthesis.rendering.curves import NO_TIMELINES, Timelines
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.sources import prepared
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 
 class TileRecipe(abc.ABC):

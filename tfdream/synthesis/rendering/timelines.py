@@ -1,8 +1,8 @@
-"""Curves of settings over the time of an output, see `config.CurveConfig`."""
+"""Curves of settings, sampled over the time of an output; see `config.CurveConfig`."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,15 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.config import CurveConfig, RenderConfig
-from tfdream.config.curves import with_values
 from tfdream.errors import AudioError
 from tfdream.signal.rhythm import find_beats
 from tfdream.signal.timbre import MelAnalysis, is_silent, normalize_power
-from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.processor import Goal, OnStep, TileProcessor
-from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 VALUES_PER_SECOND = 200
 """Curves are sampled at this rate and interpolated linearly: a step takes 5 ms, without a click."""
 _ANALYSIS_RATE = 22050
 _LOUDNESS_SECONDS = 0.05
-_LEVELS = 100
-"""Number of different values of a setting that is constant within a tile."""
 
 
 class Timeline:
@@ -192,115 +186,3 @@ def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArra
     centers = (np.arange(len(share)) + 0.5) * hop / sample_rate
     values: NDArray[np.float64] = low + (high - low) * np.interp(times, centers, share, right=0)
     return values
-
-
-@dataclass(frozen=True)
-class Adjustment:
-    """Settings that can change without new compiled functions.
-
-    Attributes:
-      settings: dotted keys of settings or sections.
-      apply: what changes tiles, and a recipe that differs in these settings alone → what changes
-        tiles by that recipe.
-    """
-
-    settings: tuple[str, ...] = ()
-    apply: Callable[[Any, Any], TileProcessor] = lambda processor, config: processor
-
-    def includes(self, name: str) -> bool:
-        """Return whether a setting is one of them, or in one of the sections.
-
-        >>> Adjustment(("optimizer",)).includes("optimizer.steps")
-        True
-        """
-        return any(name == each or name.startswith(f"{each}.") for each in self.settings)
-
-
-NO_ADJUSTMENT = Adjustment()
-
-
-class CurvedProcessor:
-    """Changes each tile with its own settings; a `rendering.process.TileProcessor`.
-
-    Settings have the value at the middle of a tile. Neighbors are cross-faded, as tiles always are.
-
-    Args:
-      config: the recipe.
-      timelines: its curves; those of `by_tile` are evaluated.
-      build: builds what changes tiles with given settings.
-      adjustment: settings that need no new call of `build`.
-    """
-
-    def __init__(
-        self,
-        config: RenderConfig,
-        timelines: Timelines,
-        build: Callable[[Any], TileProcessor],
-        adjustment: Adjustment = NO_ADJUSTMENT,
-    ) -> None:
-        self.config = config
-        self.lines = timelines.by_tile
-        self._build = build
-        self._adjustment = adjustment
-        self._processors: dict[tuple[float, ...], TileProcessor] = {}
-        # With the highest values, so that the number of steps is the largest one.
-        self.base = self._processor({name: max(line.values) for name, line in self.lines.items()})
-        self.grid: TileGrid = replace(self.base.grid, batch=1)
-
-    @property
-    def sample_rate(self) -> int:
-        return self.base.sample_rate
-
-    @property
-    def steps(self) -> int:
-        return self.base.steps
-
-    @property
-    def goal(self) -> Goal | None:
-        return self.base.goal
-
-    def process(
-        self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
-    ) -> tuple[NDArray[Any], Measures]:
-        """Change a tile; see `TileProcessor`."""
-        return self._at(tiles).process(tiles, on_step, apply)
-
-    def compare(self, original: Tiles, changed: Tiles) -> Measures:
-        """Measure a tile; see `TileProcessor`."""
-        return self._at(original).compare(original, changed)
-
-    def _at(self, tiles: Tiles) -> TileProcessor:
-        middle = (tiles.starts[0] + self.grid.samples / 2) / self.sample_rate
-        return self._processor({name: float(line(middle)) for name, line in self.lines.items()})
-
-    def _processor(self, values: Mapping[str, float]) -> TileProcessor:
-        """Return the processor of some values, rounded so that few different ones are built."""
-        rounded = {}
-        for name, value in values.items():
-            low, high = float(min(self.lines[name].values)), float(max(self.lines[name].values))
-            step = (high - low) / _LEVELS or 1.0
-            rounded[name] = float(np.clip(low + step * round((value - low) / step), low, high))
-        key = tuple(value for name, value in rounded.items() if not self._adjustment.includes(name))
-        config = with_values(self.config, rounded)
-        if key not in self._processors:
-            self._processors[key] = self._build(config)
-        return self._adjustment.apply(self._processors[key], config)
-
-
-def curved(
-    config: RenderConfig,
-    timelines: Timelines,
-    build: Callable[[Any], TileProcessor],
-    adjustment: Adjustment = NO_ADJUSTMENT,
-) -> TileProcessor:
-    """Build what changes tiles, with the settings of each tile if some vary from tile to tile.
-
-    Args:
-      config: the recipe.
-      timelines: its curves.
-      build: builds what changes tiles with given settings.
-      adjustment: settings that need no new call of `build`.
-    """
-    if not timelines.by_tile:
-        return build(config)
-    return CurvedProcessor(config, timelines, build, adjustment)
