@@ -51,7 +51,7 @@ class CurvedProcessor:
     Args:
       config: the recipe.
       timelines: its curves; those of `by_tile` are evaluated.
-      build: builds what changes tiles with given settings.
+      build: builds the processor of given settings.
       adjustment: settings that need no new call of `build`.
     """
 
@@ -117,12 +117,12 @@ def curved(
     build: Callable[[Any], TileProcessor],
     adjustment: Adjustment = NO_ADJUSTMENT,
 ) -> TileProcessor:
-    """Build what changes tiles, with the settings of each tile if some vary from tile to tile.
+    """Build a processor of tiles, with settings of each tile if some vary from tile to tile.
 
     Args:
       config: the recipe.
       timelines: its curves.
-      build: builds what changes tiles with given settings.
+      build: builds the processor of given settings.
       adjustment: settings that need no new call of `build`.
     """
     if not timelines.by_tile:
