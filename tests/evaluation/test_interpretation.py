@@ -29,20 +29,29 @@ def test_values_are_assessed():
         assert (finding.name, finding.value) == (name, value)
 
 
-@pytest.mark.parametrize("name", ["objective", "style_loss"])
-def test_written_file_is_compared_with_the_optimization(name):
+@pytest.mark.parametrize(
+    ("name", "sign", "worse"),
+    [
+        ("objective", 1, "it fell instead of rising"),
+        ("style_loss", -1, "it rose instead of falling"),
+    ],
+)
+def test_written_file_is_compared_with_the_optimization(name, sign, worse):
     cases = [
         (1.0, 3.0, 2.95, "the written file has it"),
         (1.0, 15.0, 3.4, "a part of it is lost in the written file"),
-        (0.33, 0.0001, 0.0006, "the written file has it"),  # a loss falls
+        (-0.33, -0.0001, -0.0006, "the written file has it"),
         (-2.0, 4.0, -2.0, "nearly all of it is lost in the written file"),
-        (1.0, 1.0, 1.0, "no change was reached"),
+        (1.0, 1.0, 1.0 - 1e-6, "no change was reached"),
+        (-20.0, -37.0, -37.0, worse),
+        (-20.0, -10.0, -21.0, worse),
+        (-20.0, -37.0, -19.0, f"{worse} in the optimized view"),
     ]
-    for before, after, rendered, assessment in cases:
-        values = zip(("before", "after", "rendered"), (before, after, rendered), strict=True)
-        finding = explain(**{f"{name}_{when}": value for when, value in values})
-        assert finding.text.endswith(assessment)
-        assert finding.value == rendered
+    for *values, assessment in cases:
+        signed = zip(("before", "after", "rendered"), [sign * each for each in values], strict=True)
+        finding = explain(**{f"{name}_{when}": value for when, value in signed})
+        assert finding.text.endswith(f"; {assessment}")
+        assert finding.value == sign * values[-1]
 
 
 def test_translation_and_interruption_are_explained():

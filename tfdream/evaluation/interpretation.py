@@ -107,6 +107,8 @@ _RETAINED = (
     (0.9, "a part of it is lost in the written file"),
     (math.inf, "the written file has it"),
 )
+# About the smallest relative change that three digits show.
+_SHOWN = 1e-3
 
 
 def interpret(result: Result) -> list[Finding]:
@@ -150,23 +152,30 @@ def _interruption(result: Result) -> Finding | None:
 
 
 def _dream(result: Result) -> Finding | None:
-    return _optimization(result, "objective", "Dream")
+    return _optimization(result, "objective", "Dream", rises=True)
 
 
 def _transfer(result: Result) -> Finding | None:
-    return _optimization(result, "style_loss", "Style loss")
+    return _optimization(result, "style_loss", "Style loss", rises=False)
 
 
-def _optimization(result: Result, name: str, title: str) -> Finding | None:
+def _optimization(result: Result, name: str, title: str, rises: bool) -> Finding | None:
     """Explain a measure before and after the optimization, and of the written file."""
     names = [f"{name}_{when}" for when in ("before", "after", "rendered")]
     if not set(names) <= set(result):
         return None
     before, after, rendered = (result[each] for each in names)
-    reached = after - before
-    assessment = "no change was reached"
-    if reached:
-        assessment = _assess((rendered - before) / reached, _RETAINED)
+    reached, kept = (each - before if rises else before - each for each in (after, rendered))
+    margin = _SHOWN * abs(before)
+    worse = "it fell instead of rising" if rises else "it rose instead of falling"
+    if kept < -margin:
+        assessment = worse
+    elif reached < -margin:
+        assessment = f"{worse} in the optimized view"
+    elif reached <= 0:
+        assessment = "no change was reached"
+    else:
+        assessment = _assess(kept / reached, _RETAINED)
     text = f"{title}: from {before:.3g} to {rendered:.3g} (optimized: {after:.3g}); {assessment}"
     return Finding(f"{name}_rendered", text, rendered)
 
