@@ -125,6 +125,20 @@ def test_every_step_calls_the_callback_which_can_stop_the_optimization(quadratic
         np.testing.assert_array_equal(values, steps[2][1])
 
 
+def test_the_callback_receives_the_objective_before_the_step_and_the_values_after_it(
+    quadratic_problem,
+):
+    compiled, _ = quadratic_problem
+    start = tf.zeros((2, SIZE))
+    context = compiled.canvas.analyze(start)
+    for kind in KINDS:
+        steps = Steps()
+        optimize(compiled, start, on_step=steps, kind=kind, steps=4, step_size=0.01)
+        before = [start, *(values for _, values in steps[:-1])]
+        expected = [value_at(compiled, tf.constant(each), context).sum() for each in before]
+        np.testing.assert_allclose([value for value, _ in steps], expected, rtol=1e-5)
+
+
 def test_values_at_the_optimum_stay_there(quadratic_problem):
     compiled, optimum = quadratic_problem
     for kind in KINDS:

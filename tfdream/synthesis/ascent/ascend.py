@@ -297,7 +297,8 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
     shape = values.shape
     start = values.numpy().ravel().astype(np.float64)
     scale = config.step_size * np.sqrt(start.size)
-    first = max(abs(float(tf.reduce_sum(problem.value_and_gradient(values)[0]))), _TINY)
+    reached = float(tf.reduce_sum(problem.value_and_gradient(values)[0]))
+    first = max(abs(reached), _TINY)
     plateau = _Plateau(config)
     finite = start / scale
 
@@ -311,12 +312,13 @@ def _lbfgs(problem: Problem, values: tf.Tensor) -> tf.Tensor:
             return tf.constant((scaled * scale).reshape(shape), tf.float32)
 
     def step(intermediate_result: OptimizeResult) -> None:
-        nonlocal finite
+        nonlocal finite, reached
         total = -float(intermediate_result.fun) * first
         if not np.isfinite(total):
             raise StopIteration
         finite = intermediate_result.x.copy()
-        if problem.on_step(total, unscaled(intermediate_result.x)) or plateau.reached(total):
+        before, reached = reached, total
+        if problem.on_step(before, unscaled(finite)) or plateau.reached(total):
             raise StopIteration
 
     result = minimize(
