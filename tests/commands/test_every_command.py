@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from calling import commands, invoke
 
 import tfdream
+from tfdream import config
 from tfdream.commands.console import PARTIAL_FAILURE
+from tfdream.commands.rendering import parse_curve, parse_follower
 
 
 def test_every_command_has_a_description_and_json_output():
@@ -21,6 +25,39 @@ def test_every_command_has_a_description_and_json_output():
         assert "--json" in result.stdout, name
         description = result.stdout.splitlines()[2].strip()
         assert description.endswith((".", ",", ":")) or len(description) > 20, name
+
+
+def test_examples_of_settings_are_valid():
+    """With the recipe that is the default, or any experiment where one is required."""
+    loaders = {
+        "compare-models": [
+            partial(config.load_transfer, f"transfer/random_{kind}")
+            for kind in ("conv1d", "rnn", "bilstm")
+        ],
+        "dream": [partial(config.load, "dream/recommended", config.DreamConfig)],
+        "explain": [partial(config.load, "explain/recommended", config.ExplainConfig)],
+        "generate": [partial(config.load, "generate/recommended", config.GenerateConfig)],
+        "plot autocorrelograms": [partial(config.load_experiment, "autocorrelogram_cnn")],
+        "plot gram": [partial(config.load_transfer, "transfer/texture")],
+        "plot octaves": [partial(config.load, "dream/dreaming_in_music", config.DreamConfig)],
+        "transfer": [partial(config.load_transfer, "transfer/timbre")],
+        "translate": [partial(config.load, "translate/recommended", config.TranslateConfig)],
+    }
+    experiment = [partial(config.load_experiment, "recommended")]
+    found = set()
+    for name in commands():
+        text = " ".join(invoke(*name, "--help").stdout.split())
+        examples = re.findall(r"Override a setting, such as (\S+)\. ", text)
+        for load in loaders.get(" ".join(name), experiment) if examples else ():
+            load(examples)
+            found.add(" ".join(name))
+        curves = re.findall(r"Vary a setting over time, such as (\S+): ", text)
+        curves += re.findall(r"loudness of another recording, such as (\S+), ", text)
+        for curve in curves:
+            parse = parse_follower if ".wav" in curve else parse_curve
+            for load in loaders[" ".join(name)]:
+                load([f"curves={json.dumps(dict([parse(curve)]))}"])
+    assert found > set(loaders)
 
 
 def test_unknown_options_are_usage_errors():

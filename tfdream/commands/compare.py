@@ -94,7 +94,7 @@ def compare(
 @options.start
 @options.seconds
 @options.seed
-@options.overriding
+@options.overriding("optimizer.steps=100")
 @options.force
 def compare_models(
     content: Path,

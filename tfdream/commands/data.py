@@ -77,7 +77,7 @@ def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
     metavar="OPTIONS",
     help="Beam's options, such as '--direct_num_workers=2 --direct_running_mode=multi_processing'.",
 )
-@options.overriding
+@options.overriding("prepare.clip_seconds=10")
 @options.force
 def prepare(
     source: Path,

@@ -23,7 +23,7 @@ from tfdream.commands.results import ResultOutputs, result_options
 @options.recipe("explain/recommended")
 @options.start
 @options.seconds
-@options.overriding
+@options.overriding("sparsity=4")
 @options.bits
 @result_options(changes=False)
 @options.force

@@ -43,13 +43,6 @@ force = click.option("--force", is_flag=True, help="Replace existing output.")
 epochs = click.option(
     "--epochs", type=click.IntRange(1), help="Number of epochs; short for --set training.epochs=N."
 )
-overriding = click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a setting, such as training.epochs=3. Repeatable.",
-)
 model = click.option(
     "--model",
     "run",
@@ -64,7 +57,7 @@ start = click.option(
     type=Number(0),
     default=0.0,
     metavar="S",
-    help="Start of the part of AUDIO to process, in seconds.",
+    help="Start of the part to process, in seconds.",
 )
 seconds = click.option(
     "--seconds",
@@ -98,6 +91,17 @@ def recipe(default: str) -> Callable[[Any], Any]:
         default=default,
         show_default=True,
         help="Name or path of the recipe.",
+    )
+
+
+def overriding(example: str) -> Callable[[Any], Any]:
+    """Return the option that overrides settings; the example is one of the command."""
+    return click.option(
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help=f"Override a setting, such as {example}. Repeatable.",
     )
 
 

@@ -209,25 +209,39 @@ _PART_OPTIONS = (
         "--loop", is_flag=True, help="Let the end of the output continue into its beginning."
     ),
 )
+
+
+def _curve_options(example: str, follower: str, beats: str) -> tuple[Callable[..., Any], ...]:
+    """Return the options of curves, with examples and the beats that the command has."""
+    return (
+        click.option(
+            "--curve",
+            "curves",
+            metavar="SETTING=TIME:VALUE,…",
+            multiple=True,
+            callback=_curves(parse_curve),
+            help=f"Vary a setting over time, such as {example}: points in seconds or {beats}, "
+            "@linear, @smooth or @step between them. Repeatable.",
+        ),
+        click.option(
+            "--follow",
+            "followers",
+            metavar="SETTING=AUDIO",
+            multiple=True,
+            callback=_curves(parse_follower),
+            help=f"Let a setting follow the loudness of another recording, such as {follower}, "
+            "from the first value to the second one. Repeatable.",
+        ),
+    )
+
+
+_CURVES_OF_RECORDINGS = _curve_options(
+    "mix=0:0,4:1@beats@smooth@repeat", "mix=drums.wav@0.2:0.9", "@beats (detected, or @120bpm)"
+)
+_CURVES_OF_TEMPERATURE = _curve_options(
+    "temperature=0:0.5,4:1.2@120bpm@repeat", "temperature=drums.wav@0.5:1.2", "in beats (@120bpm)"
+)
 _OPTIONS = (
-    click.option(
-        "--curve",
-        "curves",
-        metavar="SETTING=TIME:VALUE,…",
-        multiple=True,
-        callback=_curves(parse_curve),
-        help="Vary a setting over time, such as mix=0:0,4:1@beats@smooth@repeat: points in seconds "
-        "or @beats (detected, or @120bpm), @linear, @smooth or @step between them. Repeatable.",
-    ),
-    click.option(
-        "--follow",
-        "followers",
-        metavar="SETTING=AUDIO",
-        multiple=True,
-        callback=_curves(parse_follower),
-        help="Let a setting follow the loudness of another recording, such as "
-        "mix=drums.wav@0.2:0.9, from the first value to the second one. Repeatable.",
-    ),
     click.option(
         "--name",
         "pattern",
@@ -251,12 +265,13 @@ _FIELDS = ("bits", "file_format", "force", "part", "loop", "pattern", "number")
 
 
 def rendering_options(
-    parts: bool = True,
+    changes: bool = True,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a command with the options; it receives them as one argument, `rendering`.
 
     Args:
-      parts: include the options of parts and loops of a recording.
+      changes: whether the command changes a recording, which has parts, loops and beats; otherwise
+        it generates audio.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -271,7 +286,10 @@ def rendering_options(
             rendering = Rendering(curves=curves | followers, stems=stems or {}, **own)
             return function(rendering=rendering, **arguments)
 
-        for option in reversed((*_PART_OPTIONS, *_OPTIONS) if parts else _OPTIONS):
+        own_options = (
+            (*_PART_OPTIONS, *_CURVES_OF_RECORDINGS) if changes else _CURVES_OF_TEMPERATURE
+        )
+        for option in reversed((*own_options, *_OPTIONS)):
             with_rendering = option(with_rendering)
         return with_rendering
 

@@ -31,15 +31,15 @@ _OPTIONS = (
         "--tensorboard",
         type=options.PATH,
         metavar="DIR",
-        help="Also write TensorBoard events to this folder; steps are written as they happen.",
+        help="Also write TensorBoard events to this folder; the steps of an optimization are "
+        "written as they happen.",
     ),
 )
 _VIDEO = click.option(
     "--video",
     type=options.PATH,
     metavar="OUT.mp4",
-    help="Also write a video: the spectrogram of OUTPUT with a moving cursor, and its audio; with "
-    "--save-every, the intermediate results in turn.",
+    help="Also write a video: the spectrogram of OUTPUT with a moving cursor, and its audio.",
 )
 _JUDGE = click.option(
     "--judge",

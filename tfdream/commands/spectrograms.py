@@ -18,7 +18,7 @@ from tfdream.commands.console import Result, command
     help="Name or path of the experiment whose frontend and clip length are used.",
 )
 @click.option("--start", type=options.Number(0), default=0.0, help="Start of the clip, in seconds.")
-@options.overriding
+@options.overriding("prepare.clip_seconds=10")
 @options.force
 def analyze(
     audio: Path, output: Path, name: str, start: float, overrides: tuple[str, ...], force: bool

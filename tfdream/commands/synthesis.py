@@ -42,12 +42,12 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
     "--save-every",
     type=click.IntRange(1),
     metavar="N",
-    help="Also write the intermediate result after every N steps.",
+    help="Also write the intermediate result after every N steps; --video shows them in turn.",
 )
 @jobs.keep_falling
 @options.seed
 @options.filter_band
-@options.overriding
+@options.overriding("optimizer.steps=60")
 @rendering_options()
 @result_options()
 def dream(
@@ -161,7 +161,7 @@ def dream(
 @jobs.keep_falling
 @options.seed
 @options.filter_band
-@options.overriding
+@options.overriding("mix=0.5")
 @rendering_options()
 @result_options()
 def transfer(
@@ -241,7 +241,7 @@ def transfer(
     help="Factor of the change of the levels in dB: 1 is the translation, 2 twice as much.",
 )
 @options.filter_band
-@options.overriding
+@options.overriding("canvas.bound_db=12")
 @rendering_options()
 @result_options()
 def translate(
@@ -326,8 +326,8 @@ def translate(
 )
 @options.seed
 @options.filter_band
-@options.overriding
-@rendering_options(parts=False)
+@options.overriding("phase.iterations=200")
+@rendering_options(changes=False)
 @result_options()
 def generate(
     output: Path,

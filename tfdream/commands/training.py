@@ -52,7 +52,7 @@ from tfdream.commands.console import Result, command, progress_bar
     metavar="ADDRESS",
     help="Dispatcher whose workers compute the batches; see tfdream data-worker.",
 )
-@options.overriding
+@options.overriding("training.epochs=3")
 @options.force
 def train(
     config_name: str,
@@ -140,7 +140,7 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
     multiple=True,
     help="Held-out fold, repeatable; by default each fold of DATASET in turn.",
 )
-@options.overriding
+@options.overriding("training.epochs=3")
 @options.figure
 @options.force
 def crossvalidate(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tfdream import config
 from tfdream.errors import ConfigError
-from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
+from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import VALUE_MAP, FloatArray, add_color_bar, new_sheet, set_title
 
 
@@ -20,7 +20,7 @@ class Options(AudioFigureOptions):
     seconds: Annotated[float, Option(metavar="S")] = Field(
         5.0, gt=0, allow_inf_nan=False, description="Length of the audio around each column."
     )
-    overrides: Overrides = ()
+    overrides: Overrides = overridden("prepare.sample_rate=16000")
 
 
 def draw(options: Options) -> Drawing:

@@ -29,12 +29,13 @@ class Option:
 
 
 AudioFiles = Annotated[tuple[Path, ...], Argument()]
-Overrides = Annotated[
-    tuple[str, ...],
-    Option("--set", "KEY=VALUE"),
-    Field(description="Override a setting, such as training.epochs=3. Repeatable."),
-]
+Overrides = Annotated[tuple[str, ...], Option("--set", "KEY=VALUE")]
 Recipe = Annotated[str, Option("--config"), Field(description="Name or path of the recipe.")]
+
+
+def overridden(example: str) -> Any:
+    """Return a field of `Overrides`; the example is one of the figure."""
+    return Field((), description=f"Override a setting, such as {example}. Repeatable.")
 
 
 class FigureOptions(Config):

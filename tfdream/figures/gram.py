@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from tfdream import config
-from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
+from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     WIDTH_INCHES,
@@ -39,7 +39,7 @@ class Options(AudioFigureOptions):
     layers: Annotated[tuple[str, ...], Option("--layer")] = Field(
         (), description="A layer, repeatable; by default the style layers."
     )
-    overrides: Overrides = ()
+    overrides: Overrides = overridden("gram=time")
 
 
 def draw(options: Options) -> Drawing:

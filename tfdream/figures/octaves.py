@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from tfdream import config
-from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe
+from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import (
     BLUE,
     WIDTH_INCHES,
@@ -39,7 +39,7 @@ class Options(AudioFigureOptions):
     start: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="Start of the tile, in seconds."
     )
-    overrides: Overrides = ()
+    overrides: Overrides = overridden("octaves.count=3")
 
 
 def draw(options: Options) -> Drawing:
