@@ -23,6 +23,7 @@ from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io.duplicates import identical_files
 from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run
+from tfdream.signal.graphs import compiled
 
 logger = logging.getLogger(__name__)
 
@@ -200,9 +201,11 @@ class Judge:
     def __init__(self, run: Run) -> None:
         self.run = run
         model, frontend = run.model, run.frontend
-        self._classify = tf.function(
-            lambda waveform: model(frontend(waveform), training=False), reduce_retracing=True
-        )
+
+        def classify(waveform: tf.Tensor) -> tf.Tensor:
+            return model(frontend(waveform), training=False)
+
+        self._classify = compiled(classify)
 
     def __call__(self, mono: Iterable[FloatArray]) -> tuple[FloatArray, int]:
         """Classify mono audio.

@@ -17,6 +17,7 @@ from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.runs import Run
+from tfdream.signal.graphs import compiled
 from tfdream.synthesis.rendering.batch import recordings
 
 LAYER = "embedding"
@@ -65,7 +66,7 @@ class Embedder:
                 f"more than {_MAX_DIMENSIONS}; use a run of another network, such as recommended"
             )
 
-        @tf.function(reduce_retracing=True)
+        @compiled
         def embed(waveform: tf.Tensor) -> tf.Tensor:
             activations = network(frontend(waveform), training=False)[LAYER]
             return tf.reshape(activations, [-1, self.dimensions])

@@ -20,6 +20,7 @@ from tfdream.models import classifiers, gan, sequence, transfer
 from tfdream.runs.folder import RunFolder, read
 from tfdream.runs.info import EXCERPT_FILES
 from tfdream.runs.named import locate
+from tfdream.signal.graphs import compiled
 
 
 class Run(RunFolder):
@@ -67,10 +68,11 @@ class Run(RunFolder):
           ModelError: if no epoch is finished, or the weights are damaged.
         """
         model = self.model  # loaded here, because inside the graph, loading would only be traced
-        compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-            lambda inputs: model(inputs, training=False), reduce_retracing=True
-        )
-        return compiled
+
+        def classify(inputs: tf.Tensor) -> tf.Tensor:
+            return model(inputs, training=False)
+
+        return compiled(classify)
 
 
 class TranslationRun(RunFolder):

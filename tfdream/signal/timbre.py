@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config import StftSpec
+from tfdream.signal.graphs import compiled
 from tfdream.signal.mel import MelBands, MelSpec
 from tfdream.signal.onsets import onset_strength
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
@@ -110,12 +111,7 @@ class MelAnalysis:
 
     @cached_property
     def _compiled(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-            self.waveform_to_power,
-            input_signature=[tf.TensorSpec([1, None], tf.float32)],
-            autograph=False,
-        )
-        return compiled
+        return compiled(self.waveform_to_power, [tf.TensorSpec([1, None], tf.float32)])
 
     @cached_property
     def salience_matrix(self) -> NDArray[np.float64]:

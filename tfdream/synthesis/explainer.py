@@ -22,6 +22,7 @@ from tfdream.models import inspect
 from tfdream.models.freeze import freeze
 from tfdream.runs import Run
 from tfdream.signal.blur import CellBlur
+from tfdream.signal.graphs import compiled
 from tfdream.signal.stft import (
     power_to_dbfs,
     scale_cells,
@@ -100,12 +101,10 @@ class Explainer:
         inspect.check_input(tapped, run.frontend.shape(self.grid.samples))
         self._network = freeze(tapped)
         self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, run.sample_rate)
-        self.classify = tf.function(self._classify, reduce_retracing=True, autograph=False)
-        self._evaluate = tf.function(self._masked, reduce_retracing=True, autograph=False)
-        self._value_and_gradient = tf.function(
-            self._differentiate, reduce_retracing=True, autograph=False
-        )
-        self._remove = tf.function(self._removed_channels, reduce_retracing=True, autograph=False)
+        self.classify = compiled(self._classify)
+        self._evaluate = compiled(self._masked)
+        self._value_and_gradient = compiled(self._differentiate)
+        self._remove = compiled(self._removed_channels)
 
     def analyze(self, tiles: Tiles) -> Sound:
         """Return what masks of tiles apply to."""

@@ -14,6 +14,7 @@ from tfdream.config import OctavesConfig, Recipe
 from tfdream.errors import ConfigError
 from tfdream.models import inspect
 from tfdream.models.freeze import freeze
+from tfdream.signal import graphs
 from tfdream.signal.images import Size
 from tfdream.synthesis import canvases
 from tfdream.synthesis.ascent.ascend import AscentOptions, CompiledObjective, ascend
@@ -74,10 +75,10 @@ class TileFunctions:
                     measures[f"{name}_{when}"] = value
             return measures | canvas.inconsistency(values, context)
 
-        self.frontend = _compiled(canvas.frontend)
-        self.analyze = _compiled(canvas.analyze)
-        self.render = _compiled(canvas.render_channels)
-        self.measure = _compiled(measure)
+        self.frontend = graphs.compiled(canvas.frontend)
+        self.analyze = graphs.compiled(canvas.analyze)
+        self.render = graphs.compiled(canvas.render_channels)
+        self.measure = graphs.compiled(measure)
 
 
 @dataclass(frozen=True)
@@ -202,11 +203,6 @@ class TileOptimizer:
             if stopped:
                 break
         return final, context, render(final)
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True, autograph=False)
-    return compiled
 
 
 def build_tile_optimizer(

@@ -15,6 +15,7 @@ from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import TranslationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
+from tfdream.signal.graphs import compiled
 from tfdream.synthesis import canvases
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.masks import Mask
@@ -151,10 +152,7 @@ class Translator:
 
     @cached_property
     def _compiled(self) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
-        compiled: Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]] = tf.function(
-            self._translate, reduce_retracing=True, autograph=False
-        )
-        return compiled
+        return compiled(self._translate)
 
     @cached_property
     def _picture_error(self) -> Callable[..., tf.Tensor]:
@@ -162,10 +160,7 @@ class Translator:
             image = self.frontend(before)
             return _mean_absolute(self.frontend(after) - image - self._change(image))
 
-        compiled: Callable[..., tf.Tensor] = tf.function(
-            error, reduce_retracing=True, autograph=False
-        )
-        return compiled
+        return compiled(error)
 
 
 def _finer(spec: StftSpec) -> StftSpec:

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfdream.signal.graphs import compiled
+
 
 class PopulationStatistics(keras.callbacks.Callback):
     """Sets the statistics of batch normalization after every epoch, before its validation.
@@ -65,7 +67,7 @@ def _moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and variance of each channel of a network's output over all examples."""
 
-    @tf.function(reduce_retracing=True)
+    @compiled
     def sums(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         outputs = tf.cast(network(inputs, training=False), tf.float64)
         rows = tf.reshape(outputs, [-1, outputs.shape[-1]])

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfdream.errors import ConfigError
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
+from tfdream.signal.graphs import compiled
 
 PRIVATE_MEMBERS = (
     "_distribute_strategy",
@@ -150,16 +151,14 @@ class TimedModel:
         """
         strategy = self.distribute_strategy
 
-        @tf.function(reduce_retracing=True)
-        def compiled(batch: Any) -> dict[str, tf.Tensor]:
+        def replicated_step(batch: Any) -> dict[str, tf.Tensor]:
             results = strategy.run(step, args=(batch,))
             local: dict[str, tf.Tensor] = tf.nest.map_structure(
                 lambda result: strategy.experimental_local_results(result)[0], results
             )
             return local
 
-        step_function: Callable[[Any], dict[str, tf.Tensor]] = compiled
-        return step_function
+        return compiled(replicated_step)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Build metrics and loss without a batch; Keras fails on batches of several machines."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.models import inspect
 from tfdream.runs import Run
+from tfdream.signal.graphs import compiled
 from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
 
 _BATCH = 16
@@ -47,7 +48,7 @@ class StrongestMoments:
         self.count = count
         network, frontend = inspect.tap(run.model, [layer]), run.frontend
 
-        @tf.function(reduce_retracing=True)
+        @compiled
         def peaks(waveform: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             """Return the largest activation of each channel, and its position in the clip, 0…1."""
             activations = network(frontend(waveform), training=False)[layer]

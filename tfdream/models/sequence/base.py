@@ -12,6 +12,8 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
+from tfdream.signal.graphs import compiled
+
 OPENINGS = 64
 """Number of first frames that a model stores, so that generation can start from one of them."""
 
@@ -239,16 +241,12 @@ class SequenceModel(keras.Model, abc.ABC):
     @cached_property
     def compiled_encode_prompt(self) -> Callable[..., DecoderState]:
         """`encode_prompt` as a graph, built once for each shape of a prompt."""
-        compiled: Callable[..., DecoderState] = tf.function(self.encode_prompt, autograph=False)
-        return compiled
+        return compiled(self.encode_prompt, any_shape=False)
 
     @cached_property
     def compiled_generate_frames(self) -> Callable[..., tuple[tf.Tensor, DecoderState]]:
         """`generate_frames` as a graph, built once for all numbers of frames."""
-        compiled: Callable[..., tuple[tf.Tensor, DecoderState]] = tf.function(
-            self.generate_frames, autograph=False
-        )
-        return compiled
+        return compiled(self.generate_frames, any_shape=False)
 
     def _initial_state(self, batch: tf.Tensor) -> RecurrentState:
         zeros = [tf.zeros([batch, layer.units], self.compute_dtype) for layer in self.recurrent]

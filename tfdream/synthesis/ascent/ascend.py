@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfdream.config import OptimizerConfig
+from tfdream.signal.graphs import compiled
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent.objectives import INPUT, Activations, Objective, Reference, Targets
 from tfdream.synthesis.ascent.transforms import shift, smoothing
@@ -70,12 +71,9 @@ class CompiledObjective:
         self.objective = objective
         self.measured = measured
         self.size = size
-        # Without autograph, whose tracebacks are pages long; nothing here branches on a tensor.
-        self.value_and_gradient = tf.function(
-            self._value_and_gradient, reduce_retracing=True, autograph=False
-        )
-        self.precompute = tf.function(self._precompute, reduce_retracing=True, autograph=False)
-        self.measure = tf.function(self._measure, reduce_retracing=True, autograph=False)
+        self.value_and_gradient = compiled(self._value_and_gradient)
+        self.precompute = compiled(self._precompute)
+        self.measure = compiled(self._measure)
 
     def view(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         """Return the model's input for the values of the canvas."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import TransferConfig
 from tfdream.models import inspect
+from tfdream.signal.graphs import compiled
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent.objectives.base import Activations, Objective, Targets, positions
 from tfdream.synthesis.audio_model import AudioModel
@@ -135,7 +136,7 @@ class GramExtractor:
         def activations(tile: tf.Tensor) -> Activations:
             return dict(network(audio_model.frontend(tile, size), training=False))
 
-        self._activations = tf.function(activations, reduce_retracing=True, autograph=False)
+        self._activations = compiled(activations)
 
     def __call__(self, path: str | Path, gain: float = 1.0) -> dict[str, GramMatrix]:
         """Return the Gram matrices of a whole file, by layer.

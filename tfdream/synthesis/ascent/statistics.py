@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tfdream.config import TransferConfig
 from tfdream.config.recipes import Statistic
+from tfdream.signal.graphs import compiled
 from tfdream.signal.images import Size
 from tfdream.signal.scales import power_to_db
 from tfdream.synthesis.ascent.gram import full_tiles
@@ -149,7 +150,7 @@ def statistic_loss(
     )
     levels, statistic = BandLevels(spectrum), _STATISTICS[name]
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @compiled
     def of_tile(tile: tf.Tensor) -> tf.Tensor:
         return statistic(levels(audio_model.frontend(tile, size)))
 

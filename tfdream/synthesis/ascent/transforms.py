@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdream.config import GaussianSmoothingConfig, LaplacianSmoothingConfig, SmoothingConfig
 from tfdream.signal.blur import blur
+from tfdream.signal.graphs import compiled
 
 Smoothing = Callable[[tf.Tensor, float], tf.Tensor]
 """A gradient `[batch, …]` and the finished share of the ascent, 0 to 1 → a smoother gradient."""
@@ -87,8 +88,8 @@ def _on_images(smooth: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Smoothing
             image = image[..., tf.newaxis]
         return tf.reshape(smooth(image, done), tf.shape(gradient))
 
-    compiled = tf.function(on_gradient)
-    return lambda gradient, done: compiled(gradient, tf.constant(done, tf.float32))
+    smoothed = compiled(on_gradient, any_shape=False)
+    return lambda gradient, done: smoothed(gradient, tf.constant(done, tf.float32))
 
 
 def _blurred(image: tf.Tensor) -> tf.Tensor:

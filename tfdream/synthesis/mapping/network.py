@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets.clip_set import spread
 from tfdream.models.transfer import Memory, TransferNetwork
+from tfdream.signal.graphs import compiled
 from tfdream.signal.timbre import (
     FLOOR_DB,
     Levels,
@@ -77,11 +78,11 @@ class NetworkTimbre(GainModel[Memory]):
     @cached_property
     def _encode(self) -> Any:
         levels = tf.TensorSpec([1, None, self.network.bands], tf.float32)
-        return tf.function(self.network.encode, input_signature=[levels], autograph=False)
+        return compiled(self.network.encode, [levels])
 
     @cached_property
     def _gains(self) -> Any:
-        return tf.function(self.network.gains, reduce_retracing=True, autograph=False)
+        return compiled(self.network.gains)
 
 
 def _thin(memory: Memory) -> Memory:

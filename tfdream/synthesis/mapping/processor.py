@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import StftSpec
 from tfdream.config.recipes import MappingConfig
+from tfdream.signal.graphs import compiled
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
 from tfdream.signal.timbre import (
@@ -140,10 +141,7 @@ class GainProcessor(OnePassProcessor):
 
     @cached_property
     def _compiled(self) -> Callable[..., tf.Tensor]:
-        compiled: Callable[..., tf.Tensor] = tf.function(
-            self._render, reduce_retracing=True, autograph=False
-        )
-        return compiled
+        return compiled(self._render)
 
     def _render(self, channels: tf.Tensor, gain_db: tf.Tensor, seconds: tf.Tensor) -> tf.Tensor:
         """Apply gains, and add sound where the content has none.
@@ -240,8 +238,8 @@ class GainProcessor(OnePassProcessor):
         return {"style_loss": np.array(style), "content_loss": np.array(content)}
 
     @cached_property
-    def _power(self) -> Any:
-        return tf.function(self.analysis.waveform_to_power, reduce_retracing=True, autograph=False)
+    def _power(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return compiled(self.analysis.waveform_to_power)
 
 
 def _log10(values: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream.config import StftSpec
+from tfdream.signal.graphs import compiled
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 from tfdream.signal.timbre import MelAnalysis
 from tfdream.synthesis.rendering.tiles import Tiles
@@ -44,7 +45,7 @@ class FrameAnalysis:
         """
         total = np.zeros(self._bands.shape[1])
         for tiles in batches:
-            _, power, _ = self.compiled(tf.constant(tiles.waveforms))
+            _, power, _ = self.analyze(tf.constant(tiles.waveforms))
             firsts = -(-tiles.skips // self.spec.hop_samples)
             for frames, first in zip(power.numpy(), firsts, strict=True):
                 total += frames[first:].sum(axis=0, dtype=np.float64)
@@ -80,14 +81,11 @@ class FrameAnalysis:
         return normalized
 
     @cached_property
-    def compiled(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    def analyze(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
         """STFT, power of its bands and of its mel bands, for waveforms `[batch, samples]`."""
 
-        def analyze(waveforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def analyzed(waveforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             stft = self.stft(waveforms)
             return stft, self.power(stft), self.mel.from_bins(stft_to_power(stft))
 
-        compiled: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.function(
-            analyze, input_signature=[tf.TensorSpec([None, None], tf.float32)], autograph=False
-        )
-        return compiled
+        return compiled(analyzed, [tf.TensorSpec([None, None], tf.float32)])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config.musaic import CompositionConfig, MusaicConfig
+from tfdream.signal.graphs import compiled
 from tfdream.signal.scales import power_to_db
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
 from tfdream.synthesis.canvases.masks import Mask, frame_seconds
@@ -94,7 +95,7 @@ class Musaic:
         equalizer, `[bands]`; the start of each example in its file in seconds, `[batch]`. It
         returns the changed channels.
         """
-        return _compiled(self._compose)
+        return compiled(self._compose, any_shape=False)
 
     @cached_property
     def measure(self) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
@@ -105,7 +106,7 @@ class Musaic:
         of the volume; ``content_loss`` is 1 − the cosine similarity of the magnitudes of a frame's
         bands with those of the original, averaged with the magnitude of the original as weight.
         """
-        return _compiled(self._measure)
+        return compiled(self._measure, any_shape=False)
 
     def _compose(self, channels: tf.Tensor, equalizer: tf.Tensor, seconds: tf.Tensor) -> tf.Tensor:
         samples = channels.shape[1]
@@ -201,9 +202,3 @@ def _shape_db(power: tf.Tensor) -> tf.Tensor:
     lowest = tf.maximum(_RANGE * tf.reduce_max(power, axis=1, keepdims=True), _SILENCE)
     level_db = power_to_db(tf.maximum(power, lowest))
     return level_db - tf.reduce_mean(level_db, axis=1, keepdims=True)
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function once for each shape: its graph needs a static length and channels."""
-    compiled: Callable[..., Any] = tf.function(function, autograph=False)
-    return compiled

@@ -65,7 +65,7 @@ class Dictionary(NamedTuple):
             segments = np.stack(list(_segments(Path(path), analysis, semitones, limit, atoms)))
             stft, power, mel_power = (
                 each.numpy()[:, first : first + atoms]
-                for each in analysis.compiled(tf.constant(segments))
+                for each in analysis.analyze(tf.constant(segments))
             )
             cells.append(stft)
             magnitudes.append(np.sqrt(power))
