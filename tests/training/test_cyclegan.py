@@ -170,7 +170,7 @@ def test_all_gradients_are_those_of_the_state_before_the_step(batch):
         for (gradient, before), after in zip(
             before_step, networks.trainable_variables, strict=True
         ):
-            clear = np.abs(gradient) > 1e-4  # below, the sign may be a rounding error
+            clear = np.abs(gradient) > 1e-3  # below, it may be a rounding error in part
             moved = float64(after) - before
             np.testing.assert_allclose(
                 moved[clear], -1e-3 * np.sign(gradient[clear]), rtol=0.02, atol=1e-6
@@ -295,6 +295,19 @@ def test_a_contrastive_loss_has_its_own_variables_and_names_unknown_layers(batch
     assert all(not np.array_equal(one, other) for one, other in zip(before, after, strict=True))
     with pytest.raises(ConfigError, match="no layer 'wings'; use some of: image, conv1"):
         cyclegan(contrastive_weight=1, contrastive_layers=["wings"])
+
+
+def test_fit_averages_the_variables_of_a_contrastive_loss_too(batch, eagerly):
+    networks = ModelConfig(name="temporal_cnn", options={"filters": 4, "blocks": 1})
+    config = TranslationTrainingConfig(
+        **{"batch_size": BATCH, "average_decay": 0.5, "pool_images": 0},
+        **{"contrastive_weight": 1, "contrastive_layers": ["trunk_input"]},
+    )
+    built = [gan.build(networks, SIZE) for _ in range(4)]
+    averaged = gan.BidirectionalModel(*(each.generator for each in built[2:]))
+    model = CycleGAN(*built[:2], config, 1, averaged)
+    history = model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+    assert np.isfinite(history.history["contrastive"]).all()
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_interrupted_training_continues_exactly(
     """With graphs and every option; of 2 steps per epoch, it is interrupted in the second epoch."""
     config = configure_translation(
         *("model.name=temporal_cnn", "training.steps_per_epoch=2", "training.average_decay=0.7"),
-        *("training.contrastive_weight=1", "training.contrastive_layers=[trunk_block1]"),
+        *("training.contrastive_weight=1", "training.contrastive_layers=[trunk_input]"),
         *("training.onset_weight=2", "training.augmentation=[{kind: roll}]", "training.epochs=3"),
     )
     train(config, dataset, tmp_path / "complete")

@@ -108,14 +108,15 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Store the epoch and log it.
 
         Raises:
-          ModelError: if the loss or a weight is not finite.
+          ModelError: if a loss, another measure or a weight is not finite.
         """
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         # The last step may produce invalid weights that no loss was computed from.
         finite = all(np.isfinite(weight).all() for weight in self.network.get_weights())
-        if not (finite and math.isfinite(row["loss"])):
+        if not (finite and all(map(math.isfinite, row.values()))):
+            loss = math.nan if math.isfinite(row["loss"]) else row["loss"]
             raise ModelError(
-                f"the loss is {row['loss'] if finite else math.nan} after epoch {epoch + 1}; lower "
+                f"the loss is {loss} after epoch {epoch + 1}; lower "
                 f"training.learning_rate={self.config.learning_rate:g} (the "
                 "state of earlier epochs is stored)"
             )

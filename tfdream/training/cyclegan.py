@@ -99,6 +99,11 @@ class CycleGAN(TimedModel, keras.Model):
         """Losses and spreads, which `fit` resets before each epoch."""
         return [*self.means, *self.spreads]
 
+    @property
+    def trainable_weights(self) -> list[keras.Variable]:
+        """The variables of `optimizer`, in its order: at its end, `fit` averages them."""
+        return self._optimized()[0][1]
+
     def build_optimizers(self) -> None:
         """Create the optimizers' variables, so that a state can be loaded into them."""
         for optimizer, variables in self._optimized():
