@@ -126,6 +126,18 @@ def test_the_peak_of_a_lossy_file_is_that_of_its_decoded_samples(tmp_path):
     assert written.peak == np.abs(audio.read(tmp_path / "a.ogg")[0]).max()
 
 
+@pytest.mark.parametrize("extension", [".wav", ".flac"])
+@pytest.mark.parametrize("bits", [16, 24])
+def test_samples_are_rounded_to_the_nearest_value(tmp_path, extension, bits):
+    step = 2.0 ** (1 - bits)
+    steps = np.array([0.4, 0.6, -0.4, -0.6, 100.49, -100.49, 1 / step])
+    path = tmp_path / f"a{extension}"
+    audio.write_blocks(path, [(step * steps[:, np.newaxis]).astype(np.float32)], RATE, 1, bits)
+    written = audio.read(path)[0][:, 0] / step
+    assert written[:-1].tolist() == [0, 1, 0, -1, 100, -100]
+    assert written[-1] == pytest.approx(audio.CEILING / step, abs=1)
+
+
 @pytest.mark.parametrize(("extension", "bits"), LOSSLESS)
 def test_the_writer_refuses_samples_that_would_be_clipped(tmp_path, extension, bits):
     path, sample = tmp_path / f"a{extension}", np.full((1, 1), 1.5, np.float32)

@@ -17,6 +17,8 @@ from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError, OutputError
 from tfdream.io.atomic import replacing
 
+_STEPS = {"PCM_16": np.float32(2**15), "PCM_24": np.float32(2**23)}
+"""Steps from 0 to full scale of the formats that `Writer` rounds to; libsndfile truncates."""
 _FULL_SCALE = 1.0 + 1e-6
 """The largest absolute sample of integer formats, with the error of a product of floats."""
 
@@ -75,6 +77,7 @@ class Writer:
         file_format, subtype = libsndfile_format(self.path, bits)
         self.has_full_scale = has_full_scale(self.path, bits)
         self._is_lossy = subtype == "VORBIS"
+        self._steps = _STEPS.get(subtype)
         with ExitStack() as stack, audio_errors(self.path, OutputError):
             self._temporary = stack.enter_context(replacing(self.path))
             stack.push(self._check_complete)
@@ -121,10 +124,17 @@ class Writer:
         # libvorbis puts all samples of a call onto its stack, and crashes on some millions.
         for start in range(0, len(block), BLOCK_SAMPLES):
             with audio_errors(self.path, OutputError):
-                self._file.write(block[start : start + BLOCK_SAMPLES])
+                self._file.write(self._rounded(block[start : start + BLOCK_SAMPLES]))
         self.written = self.written._replace(
             samples=self.written.samples + len(block), peak=max(self.written.peak, peak)
         )
+
+    def _rounded(self, block: Samples) -> Samples:
+        """Round samples to the nearest values of a format with integer samples."""
+        if self._steps is None:
+            return block
+        rounded: Samples = np.rint(block * self._steps)
+        return np.minimum(rounded, self._steps - 1) / self._steps
 
     @property
     def _position_seconds(self) -> float:
