@@ -98,6 +98,33 @@ def test_a_prompt_is_continued_without_a_step(continued, prompt):
 
 
 @EAGERLY
+def test_channels_that_differ_have_the_levels_of_the_prompt(generation_run, tmp_path):
+    """The second one is delayed by half of a period, which the mid signal does not show."""
+    seconds = np.arange(round(1.6 * 11025)) / 11025
+    first = 0.2 * np.random.default_rng(3).standard_normal(len(seconds))
+    sound = np.stack([first, np.roll(first, 300), 0.1 * first, -first], axis=1).clip(-0.9, 0.9)
+    soundfile.write(tmp_path / "prompt.wav", sound, 11025, "PCM_24")
+    output = tmp_path / "out.wav"
+    generate(output, generation_run, QUICK, 0.5, tmp_path / "prompt.wav")
+    levels = samples(output)[len(sound) :].std(axis=0)
+    assert levels / levels[0] == pytest.approx(sound.std(axis=0) / sound[:, 0].std(), rel=0.02)
+
+
+@EAGERLY
+def test_peaks_of_a_continuation_that_are_reduced_are_reported(
+    generation_run, tmp_path, prompt, monkeypatch
+):
+    stream = StreamingVocoder.stream
+    monkeypatch.setattr(
+        StreamingVocoder, "stream", lambda self, chunks: (50 * b for b in stream(self, chunks))
+    )
+    result = generate(tmp_path / "out.wav", generation_run, QUICK, 0.5, prompt)
+    assert result["peak"] == pytest.approx(0.999, abs=1e-3)
+    assert result["peak_reduction_db"] > 1
+    assert any("peaks beyond full scale" in note for note in result["notes"])
+
+
+@EAGERLY
 def test_a_prompt_at_the_rate_of_the_model_is_continued(generation_run, song, output):
     generate(output, generation_run, QUICK, seconds=0.2, prompt=song)
     before, after = samples(song), samples(output)

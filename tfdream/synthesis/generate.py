@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.render import PeakMeter, reduction_db
 from tfdream.config import GenerateConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
@@ -129,16 +130,19 @@ class Generation:
         continuation = start.continuation(
             sound, generator.vocoder.crossfade_samples, self.run.sample_rate
         )
-        ceiling = max(audio.CEILING, start.peak)
+        ceiling, meter = max(audio.CEILING, start.peak), PeakMeter()
+        generated = meter.measure(audio.head(continuation, crossfade + samples))
         with (
             audio.Reader(start.path) as reader,
             audio.Writer(output, rate, channels, options.bits, options.tag) as writer,
         ):
             blocks = itertools.chain(
                 audio.head(reader.blocks(), start.samples - crossfade),
-                audio.limit(audio.head(continuation, crossfade + samples), rate, ceiling),
+                audio.limit(generated, rate, ceiling),
             )
             audio.write_scaled(writer, blocks, factor=1.0, peak=ceiling)
+            if meter.peak > ceiling:
+                writer.set_level(0.0, reduction_db(meter.peak, audio.CEILING))
         return writer.written
 
     def provenance(

@@ -31,7 +31,7 @@ class Prompt:
       ending: the last samples at the model's rate, at most a clip, float32 `[samples]`.
       notes: reasons to doubt the continuation, see `audio.notes`.
       gains: gain of each channel relative to the mid signal, float32 `[channels]`, so that the
-        continuation has the balance of the prompt.
+        continuation has the levels and polarities of the prompt's channels.
     """
 
     path: Path
@@ -67,9 +67,7 @@ class Prompt:
                 f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
                 f"than {minimum / rate:.3f} s"
             )
-        mid = tail.mean(axis=1)
-        energy = float(mid @ mid)
-        gains = mid @ tail / energy if energy else np.ones(info.channels, np.float32)
+        gains = _gains(tail)
         return cls(path, info, samples, meter.peak, notes, model_samples, ending[:, 0], gains)
 
     def continuation(
@@ -99,7 +97,7 @@ class Prompt:
             ending = np.concatenate(list(audio.trim(reader.blocks(), start, 0)))
         done = 0
         for block in audio.trim(resampled, start - first // unit * (rate // common), 0):
-            channels = block * self.gains.astype(np.float32)
+            channels = block * self.gains
             original = ending[done : done + len(block)]
             count = len(original)
             if count:
@@ -107,6 +105,19 @@ class Prompt:
                 channels[:count] = original + fade * (channels[:count] - original)
             done += len(block)
             yield channels
+
+
+def _gains(tail: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the level of each channel `[samples, channels]` relative to that of the mid signal.
+
+    It is negative where a channel has the opposite polarity. Without a mid signal, all are 1.
+    """
+    mid = tail.mean(axis=1)
+    energy = float(mid @ mid)
+    if not energy:
+        return np.ones(tail.shape[1], np.float32)
+    levels = np.sqrt(np.sum(tail**2, axis=0) / energy)
+    return np.where(mid @ tail < 0, -levels, levels).astype(np.float32)
 
 
 def _last_samples(blocks: Iterator[NDArray[Any]], longest: int) -> tuple[NDArray[Any], int]:
