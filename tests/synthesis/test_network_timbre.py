@@ -56,7 +56,7 @@ def run_folder(tmp_path_factory):
 
 def analyze(path):
     analysis = MelAnalysis(audio.info(path).sample_rate)
-    return analysis, normalize_power(read_power(analysis, path, "content")[0])
+    return analysis, normalize_power(read_power(analysis, path)[0])
 
 
 def gains(path, model):

@@ -114,9 +114,12 @@ def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_
     assert np.ptp(processor.gain_db[:, above], axis=1).max() == 0
 
 
-def test_silent_files_are_rejected(folder, tmp_path):
+def test_a_silent_style_is_rejected_and_a_silent_content_stays_silent(folder, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     config = TimbreConfig(method="timbre")
+    transfer = MappingTransfer(folder / "style.wav", config)
+    transfer(tmp_path / "silent.wav", tmp_path / "out.wav")
+    assert not audio.read(tmp_path / "out.wav")[0].any()
     with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
         GainProcessor(
             folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav", 0.3), config
@@ -142,9 +145,9 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
     soundfile.write(tmp_path / "slow.wav", melody(NOTES, -12, RATE // 2), RATE // 2)
     read = []
 
-    def read_power(analysis, path, role):
+    def read_power(analysis, path):
         read.append((path.name, analysis.sample_rate))
-        return original(analysis, path, role)
+        return original(analysis, path)
 
     original = base.read_power
     monkeypatch.setattr(base, "read_power", read_power)  # of styles

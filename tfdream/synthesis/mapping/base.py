@@ -57,8 +57,10 @@ class GainModel(abc.ABC, Generic[Style]):
         """
         rate = analysis.sample_rate
         if rate not in self._styles:
-            levels = normalize_power(read_power(analysis, self.path, "style")[0])
-            self._styles[rate] = self.analyze(analysis, levels)
+            power, _ = read_power(analysis, self.path)
+            if is_silent(power):
+                raise AudioError(f"the style '{self.path}' is silent; use another file")
+            self._styles[rate] = self.analyze(analysis, normalize_power(power))
         return self._styles[rate]
 
     @abc.abstractmethod
@@ -83,20 +85,17 @@ class GainModel(abc.ABC, Generic[Style]):
         """
 
 
-def read_power(analysis: MelAnalysis, path: Path, role: str) -> tuple[NDArray[np.float32], int]:
+def read_power(analysis: MelAnalysis, path: Path) -> tuple[NDArray[np.float32], int]:
     """Return the mel power of a file, and its number of samples at the analysis' rate.
 
     Args:
       analysis: sample rate and bands.
       path: any audio file.
-      role: what the file is, for messages.
 
     Raises:
-      AudioError: if the file cannot be read or is silent.
+      AudioError: if the file cannot be read.
     """
     with audio.Reader(path) as reader:
         blocks = audio.Counted(reader.mid(analysis.sample_rate))
         power = analysis.stream_to_power(blocks)
-    if is_silent(power):
-        raise AudioError(f"the {role} '{path}' is silent; use another file")
     return power, blocks.samples

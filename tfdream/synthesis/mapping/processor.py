@@ -24,13 +24,14 @@ from tfdream.signal.timbre import (
     spectral_envelope,
 )
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.mapping.base import GainModel, read_power
+from tfdream.synthesis.mapping.base import GainModel, Mapping, read_power
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timeline, Timelines
 
 _TILE_SECONDS = 10.0
+_SILENCE = 1e-12
 _ENVELOPE_ORDER = 20
 _GAIN_RANGE_DB = (-40.0, 30.0)
 # Bands this far below the content's loudest are empty, with a transition.
@@ -54,7 +55,7 @@ class GainProcessor(OnePassProcessor):
       timelines: curves of the strength and of the mask.
 
     Raises:
-      AudioError: if a file cannot be read or is silent.
+      AudioError: if a file cannot be read, or the style is silent.
     """
 
     def __init__(
@@ -92,9 +93,12 @@ class GainProcessor(OnePassProcessor):
 
     def _analyze(self, content_path: Path, model: GainModel[Any], curve: Timeline | None) -> None:
         """Compute the gains of every frame of the content."""
-        power, self.content_samples = read_power(self.analysis, content_path, "content")
-        self.peak_db = float(10 * np.log10(power.max()))
-        mapping = model.map(self.analysis, normalize_power(power))
+        power, self.content_samples = read_power(self.analysis, content_path)
+        self.peak_db = float(10 * np.log10(max(power.max(), _SILENCE)))
+        if is_silent(power):
+            mapping = Mapping(np.zeros_like(power), power, np.zeros(len(power)))
+        else:
+            mapping = model.map(self.analysis, normalize_power(power))
         gain_db = self._extend(mapping.gain_db, model.sample_rate)
         strength: Any = self.config.style_strength
         if curve is not None:
@@ -196,7 +200,7 @@ class GainProcessor(OnePassProcessor):
     def _level_db(self, stft: tf.Tensor) -> tf.Tensor:
         """Return the levels of mel bands in dB, `[batch, frames, bands]`."""
         power = self.analysis.bands.from_bins(stft_to_power(stft))
-        return 10 * _log10(tf.maximum(power, 1e-12))
+        return 10 * _log10(tf.maximum(power, _SILENCE))
 
     def _losses(
         self, tiles: Tiles, original: NDArray[Any], changed: NDArray[Any]
