@@ -74,7 +74,7 @@ def dream(
 
     Length, sample rate and channels stay the same. OUTPUT.json contains the settings and the
     measures of the written file. Several audio files, or folders, are written into the folder
-    OUTPUT; existing outputs of the same settings are not computed again.
+    OUTPUT; outputs of the same settings and unchanged inputs are not computed again.
 
     A file that cannot be read does not stop the others: it is reported, and the exit status is 3.
 
