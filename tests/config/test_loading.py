@@ -72,6 +72,13 @@ def test_a_packaged_config_for_another_schema_is_rejected():
         assert "lil_data," not in text
 
 
+def test_a_file_for_another_schema_is_rejected(tmp_path):
+    text = config.load_experiment("lil_data").model_dump_json()
+    found = message(load_text, tmp_path, text, DreamConfig)
+    assert f"config '{tmp_path / 'mine.yaml'}' has another purpose; name a file or one of" in found
+    assert "'task'" not in found
+
+
 def test_published_systems_and_recommended_recipes_are_packaged():
     published = {"lil_data", "small_cyclegan", "dreaming_in_music_cyclegan"}
     assert published | {"dream/recommended", "translate/recommended"} <= set(config.names())
@@ -348,6 +355,41 @@ def test_similar_names_are_suggested():
     assert "unknown setting 'training.epoch' (did you mean 'epochs'?); " in text
     text = message(config.load, "lil_data", Experiment, ["training.zzzzzz=3"])
     assert "unknown setting 'training.zzzzzz'; remove it" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "suggested"),
+    [
+        ("objectives=1", None),  # of dreams
+        ("training_data=1", "training"),
+        ("training.trainings=1", None),
+        ("trainings=1", "training"),
+        ("prepare.fold=1", "folds"),
+        ("frontend.stft.n_ftt=64", "n_fft"),
+        ("frontend.bandz=64", None),  # of other frontends
+        ("training.augmentation=[{kind: gain, dbs: 3}]", "db"),
+        ("training.augmentation=[{kind: gain, width: 3}]", None),  # of masks
+    ],
+)
+def test_only_settings_of_the_section_are_suggested(override, suggested):
+    text = message(config.load, "lil_data", Experiment, [override])
+    assert re.findall(r"did you mean '(\w+)'", text) == ([suggested] if suggested else [])
+
+
+@pytest.mark.parametrize(
+    ("override", "suggested"),
+    [
+        ("repeat=1", "repeats"),
+        ("prepare.folds=1", None),  # of experiments
+        ("canvas.stft.hop_sample=1", "hop_samples"),
+        ("optimizer.smoothing={kind: laplacian, level: 1}", "levels"),
+        ("optimizer.smoothing={kind: laplacian, growths: 1}", None),  # of kind=gaussian
+        ("curves={mix: {points: [[0, 1]], repeats: true}}", "repeat"),
+    ],
+)
+def test_settings_of_a_recipe_are_suggested(override, suggested):
+    text = message(config.load, "dream/recommended", DreamConfig, [override])
+    assert re.findall(r"did you mean '(\w+)'", text) == ([suggested] if suggested else [])
 
 
 def test_keys_with_control_characters_are_escaped(tmp_path):

@@ -124,7 +124,7 @@ def with_values(config: Schema, values: Mapping[str, float]) -> Schema:
     try:
         return type(config).model_validate(content)
     except ValidationError as error:
-        raise ValueError(describe(error, content)) from None
+        raise ValueError(describe(error, content, type(config))) from None
 
 
 def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None = None) -> None:

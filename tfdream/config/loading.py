@@ -1,17 +1,21 @@
 """Reading configurations by packaged name or by path, with overrides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tfdream.config.base import Config
+from tfdream.config.registry import Registered, kinds, sections
 from tfdream.errors import ConfigError, did_you_mean, printable
 from tfdream.io import documents
 
 Schema = TypeVar("Schema", bound=Config)
+
+_ONLY_EXPERIMENTS = {"task", "prepare", "frontend", "training"}
+"""Settings of every experiment that no other schema has."""
 
 
 def names() -> list[str]:
@@ -54,17 +58,20 @@ def read(
         validate by accident.
 
     Raises:
-      ConfigError: if it does not exist, is packaged in another folder, or is not YAML.
+      ConfigError: if it does not exist, has another purpose, or is not YAML.
     """
     name_or_path = str(name_or_path)
     packaged = names()
     fitting = [name for name in packaged if Path(name).parent.as_posix() == packaged_in]
-    if name_or_path in packaged and name_or_path not in fitting:
+    has_other_purpose = name_or_path in packaged and name_or_path not in fitting
+    content = _read(name_or_path)
+    if packaged_in != Config.packaged_in and _ONLY_EXPERIMENTS & content.keys():
+        has_other_purpose = True
+    if has_other_purpose:
         raise ConfigError(
             f"config '{name_or_path}' has another purpose; name a file or one of: "
             f"{', '.join(fitting)}"
         )
-    content = _read(name_or_path)
     for override in overrides:
         _override(content, override)
     return content
@@ -84,19 +91,28 @@ def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {describe(error, content)}") from None
+        raise ConfigError(f"{origin}: {describe(error, content, schema)}") from None
 
 
-def describe(error: ValidationError, content: Any = None) -> str:
-    """Return all errors of a validation of `content` as one line."""
-    return printable("; ".join(_problem(problem, content) for problem in error.errors()))
+def describe(
+    error: ValidationError, content: Any = None, valid: type[BaseModel] | Iterable[str] = ()
+) -> str:
+    """Return all errors of a validation as one line.
+
+    Args:
+      error: the errors.
+      content: what was validated.
+      valid: schema of `content`, or the names that it may contain, for suggestions.
+    """
+    return printable("; ".join(_problem(problem, content, valid) for problem in error.errors()))
 
 
-def _problem(problem: Any, content: Any) -> str:
-    place = ".".join(_keys(problem["loc"], content))
+def _problem(problem: Any, content: Any, valid: type[BaseModel] | Iterable[str]) -> str:
+    keys = list(_keys(problem["loc"], content))
+    place = ".".join(keys)
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        name = place.rpartition(".")[2]
-        similar = did_you_mean(name, _settings(Config) - {name})
+        names = _settings(valid, keys[:-1], content) if isinstance(valid, type) else valid
+        similar = did_you_mean(keys[-1], set(names) - {keys[-1]})
         return f"unknown setting '{place}'{similar}; remove it or check its spelling"
     if problem["type"] == "missing":
         return f"'{place}' is missing"
@@ -108,10 +124,33 @@ def _problem(problem: Any, content: Any) -> str:
     return f"{place}={problem['input']!r}: {message}"
 
 
-def _settings(section: type[Config]) -> set[str]:
-    """Return the names of the settings of all imported sections that are derived from one."""
-    derived = (_settings(each) for each in section.__subclasses__())
-    return set(section.model_fields).union(*derived)
+def _settings(schema: type[BaseModel], keys: Sequence[str], content: Any) -> set[str]:
+    """Return the names of the settings of the section of `content` that keys lead to."""
+    candidates = [schema]
+    for key in keys:
+        fields = [each.model_fields[key] for each in candidates if key in each.model_fields]
+        if isinstance(content, dict):
+            content = content.get(key)
+        elif isinstance(content, list) and key.isdecimal():
+            content = content[int(key)] if int(key) < len(content) else None
+        if fields:  # otherwise the key is that of an element
+            candidates = [each for field in fields for each in _schemas(field.rebuild_annotation())]
+        if isinstance(content, dict) and "kind" in content:
+            candidates = [each for each in candidates if content["kind"] in kinds(each)]
+    return {name for each in candidates for name in each.model_fields}
+
+
+def _schemas(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the schemas of the sections that the annotation of a field contains."""
+    base, *metadata = get_args(annotation) or (annotation,)
+    for each in metadata:
+        if isinstance(each, Registered):
+            yield from sections(each.package, base).values()
+            return
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _schemas(each)
 
 
 def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:

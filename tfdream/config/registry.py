@@ -54,7 +54,7 @@ def sections(package: str, base: type[Section]) -> dict[str, type[Section]]:
                 continue
             if section.__module__ != module.__name__:
                 continue  # imported from another module
-            for kind in _kinds(section):
+            for kind in kinds(section):
                 if kind in by_kind:
                     raise ValueError(
                         f"{section.__module__} and {by_kind[kind].__module__} both define "
@@ -108,29 +108,29 @@ class Registered:
         if isinstance(value, base):
             return value
         available = sections(self.package, base)
-        kinds = ", ".join(available)
+        names = ", ".join(available)
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
                 "section_type",
                 "settings with a 'kind' are required: one of {kinds}",
-                {"kinds": kinds},
+                {"kinds": names},
             )
         if "kind" not in value:
             raise PydanticCustomError(
-                "kind_missing", "'kind' is missing; use one of: {kinds}", {"kinds": kinds}
+                "kind_missing", "'kind' is missing; use one of: {kinds}", {"kinds": names}
             )
         kind = value["kind"]
         if not isinstance(kind, str) or kind not in available:
             raise PydanticCustomError(
                 "kind_unknown",
                 "kind={kind} is not one of: {kinds}",
-                {"kind": repr(kind), "kinds": kinds},
+                {"kind": repr(kind), "kinds": names},
             )
         # A ValidationError raised here keeps its locations below that of the field.
         return available[kind].model_validate(value)
 
 
-def _kinds(section: type[BaseModel]) -> tuple[str, ...]:
+def kinds(section: type[BaseModel]) -> tuple[str, ...]:
     """Return the kinds of a section; none for a base class, whose `kind` is any string."""
     field = section.model_fields.get("kind")
     if field is None or get_origin(field.annotation) is not Literal:

@@ -5,6 +5,7 @@ options that a configuration can set; their annotations are validated.
 """
 
 import importlib
+import inspect
 import re
 from typing import Any
 
@@ -49,7 +50,9 @@ def call_build(
                 f"{config.name} does not accept an input of shape {arguments[0]}; use another "
                 "frontend.kind"
             ) from None
-        raise ConfigError(f"{config.name}: {describe(error)}") from None
+        parameters = inspect.signature(module.build).parameters.values()
+        names = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+        raise ConfigError(f"{config.name}: {describe(error, valid=names)}") from None
     except ValueError as error:
         raise ConfigError(
             f"{config.name} does not accept an input of shape {arguments[0]}: {_reason(error)}"
