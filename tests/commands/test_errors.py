@@ -67,7 +67,7 @@ REFUSED = [
     (["dream", "{song}", "{new}.wav", "--model", "{gone}"], "is not a run folder"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--layer", "x"], "layer 'x' is not"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--objective", "x("], "cannot be parsed"),
-    (["dream", "{song}", "{new}.wav", "--model", "{run}", "--seed", "-1"], "seed=-1"),
+    (["dream", "{song}", "{new}.wav", "--model", "{run}", "--set", "seed=-1"], "seed=-1"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--figure", "x.jpg"], "'x.jpg'"),
     (["dream", "{song}", "{new}.flac", "--model", "{run}", "--bits", "32"], "bits=32"),
     (["dream", "{song}", "{new}.wav", "--model", "{run}", "--start", "99"], "start=99 s is"),
@@ -165,6 +165,9 @@ WRONG_CALLS = [
 ]
 
 
+LARGE = "9" * 20
+
+
 @pytest.fixture
 def places(
     source, song, dataset, trained, translation, experiment_path, translation_path, tmp_path
@@ -200,6 +203,19 @@ def test_wrong_calls_are_usage_errors():
         assert result.exit_code == 2, arguments
         assert "Usage: " in result.stderr, arguments
         assert result.stdout == "", arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dream", "a", "b", "--seed", LARGE], f"'--seed': {LARGE} is not in the range"),
+        (["invert", "a", "b", "--seed", "-1"], "'--seed': -1 is not in the range"),
+        (["dream", "a", "b", "--repeats", LARGE], f"'--repeats': {LARGE} is too long; the limit"),
+        (["train", "a", "b", "c", "--epochs", LARGE], f"'--epochs': {LARGE} is too long; the"),
+    ],
+)
+def test_an_option_that_is_too_large_is_named_with_its_limit(arguments, words):
+    assert words in invoke(*arguments).stderr
 
 
 def test_programming_errors_keep_their_traceback(source, tmp_path, monkeypatch):

@@ -37,11 +37,22 @@ class Number(click.FloatRange):
         return number
 
 
+class Integer(click.IntRange):
+    """An integer of at most 64 bits within a range, for an option that is short for a setting."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number: int = super().convert(value, param, ctx)
+        if not -(2**63) <= number < 2**63:
+            self.fail(f"{value} is too long; the limit is 64 bits", param, ctx)
+        return number
+
+
 PATH = _Path(path_type=Path)
+SEED = click.IntRange(0, 2**32 - 1)
 
 force = click.option("--force", is_flag=True, help="Replace existing output.")
 epochs = click.option(
-    "--epochs", type=click.IntRange(1), help="Number of epochs; short for --set training.epochs=N."
+    "--epochs", type=Integer(1), help="Number of epochs; short for --set training.epochs=N."
 )
 model = click.option(
     "--model",
@@ -74,7 +85,7 @@ default_model = click.option(
     metavar="RUN",
     help="A run folder, or the name of a preset.",
 )
-seed = click.option("--seed", type=int, help="Random seed; short for --set seed=N.")
+seed = click.option("--seed", type=SEED, help="Random seed; short for --set seed=N.")
 bits = click.option(
     "--bits",
     type=click.Choice(["16", "24", "32"]),

@@ -55,7 +55,7 @@ def analyze(
     show_default=True,
     help="Momentum of the Griffin–Lim iterations; 0 for the original algorithm.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=options.SEED, default=0, show_default=True, help="Random seed.")
 @options.bits
 @options.force
 def invert(

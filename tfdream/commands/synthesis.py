@@ -37,7 +37,7 @@ from tfdream.commands.results import STYLE, ResultOutputs, result_options
 @click.option(
     "--mix", type=options.Number(0, 1), help="Share of the change: 0 is the original, 1 the dream."
 )
-@click.option("--repeats", type=click.IntRange(1), help="Number of passes over the file.")
+@click.option("--repeats", type=options.Integer(1), help="Number of passes over the file.")
 @click.option(
     "--save-every",
     type=click.IntRange(1),

@@ -202,8 +202,10 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"override '{override}' is not KEY=VALUE, such as training.epochs=3")
     try:
         value = documents.parse_yaml(text)
-    except ValueError:
-        raise ConfigError(f"override '{override}': the value is not YAML") from None
+    except ValueError as error:
+        raise ConfigError(
+            printable(f"override '{override}': the value cannot be read as YAML: {error}")
+        ) from None
     *path, last = key.split(".")
     for part in path:
         content = content.setdefault(part, {})
