@@ -137,5 +137,19 @@ def test_a_file_that_is_not_a_manifest_is_an_error(tmp_path, content):
     assert str(tmp_path / "list.csv") in dataset_error(read_source, tmp_path / "list.csv")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("song.WAV", b"RIFF\x81\0", "is an audio file"),
+        ("song", b"RIFF\x81\0", "is not text in UTF-8 or Latin-1"),
+        ("song", b"RIFF\0\x80", "is not a text file"),
+    ],
+)
+def test_a_source_that_is_no_table_is_named_with_a_remedy(tmp_path, name, content, problem):
+    (tmp_path / name).write_bytes(content)
+    text = dataset_error(read_source, tmp_path / name)
+    assert f"'{tmp_path / name}' {problem}; give a folder with one sub-folder per label" in text
+
+
 def test_a_manifest_without_rows_is_an_error(tmp_path):
     assert "has no audio" in dataset_error(read_source, manifest(tmp_path, "path,label"))

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+from tfdream import audio
 from tfdream.datasets.sources.base import Layout, Match
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
@@ -16,6 +17,7 @@ MANIFEST = "manifest.csv"
 _COLUMNS = ("label", "path")
 _DELIMITERS = ",;\t"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_REMEDY = "give a folder with one sub-folder per label, or a table with path,label,group"
 _MAX_SHOWN = 100
 _MAX_DIGITS = 9
 """Digits of a fold number; Python refuses to convert some thousands of them."""
@@ -40,11 +42,13 @@ class CsvLayout(Layout):
 
     def read(self, source: Path) -> Source:
         manifest = source / MANIFEST if source.is_dir() else source
+        if manifest.suffix.lower() in audio.EXTENSIONS:
+            raise DatasetError(f"'{source}' is an audio file; {_REMEDY}")
         try:
             return Source(sorted(_read_tracks(manifest)), [])
-        except UnicodeDecodeError as error:
+        except UnicodeDecodeError:
             raise DatasetError(
-                f"manifest '{manifest}' cannot be read: {error}; save it as CSV UTF-8"
+                f"'{manifest}' is not text in UTF-8 or Latin-1; {_REMEDY}, saved as CSV UTF-8"
             ) from None
         except (OSError, csv.Error) as error:
             raise DatasetError(f"manifest '{manifest}' cannot be read: {error}") from None
@@ -105,8 +109,10 @@ def _open_table(manifest: Path, text: str) -> "csv.DictReader[str]":
     """Return the rows of a table, whose header selects the delimiter.
 
     Raises:
-      DatasetError: if a column is missing.
+      DatasetError: if it is not text, or a column is missing.
     """
+    if any(letter < " " and letter not in "\t\r" for letter in text.partition("\n")[0]):
+        raise DatasetError(f"'{manifest}' is not a text file; {_REMEDY}")
     columns: list[str] = []
     for delimiter in _DELIMITERS:
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
