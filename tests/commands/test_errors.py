@@ -55,6 +55,10 @@ REFUSED = [
     (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
     (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
     (["evaluate", "{run}", "{dataset}", "--figure", "{new}"], "does not end in one of"),
+    (["train", "{config}", "{dataset}", "{new}", "--set", "prepare.folds=2"],
+     "prepared with folds=3, prepare.folds=2 is required; prepare it again"),
+    (["crossvalidate", "{config}", "{dataset}", "{new}", "--set", "prepare={{seed: 9, "
+      "sample_rate: 8000, clip_seconds: 1}}"], "or leave out prepare.seed"),
     (["crossvalidate", "{config}", "{gone}", "{new}"], "run tfdream prepare first"),
     (["crossvalidate", "{config}", "{dataset}", "{new}", "--fold", "9"], "fold 9 is not"),
     (["crossvalidate", "{config}", "{dataset}", "{new}", "--figure", "x.jpg"], "'x.jpg'"),

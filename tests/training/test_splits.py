@@ -56,6 +56,18 @@ def test_every_other_difference_of_the_clips_is_named(loaded, configure, caplog)
     assert f"'{loaded.folder}' was prepared with other settings" in record.message
 
 
+def test_overridden_settings_that_the_dataset_does_not_have_are_refused(loaded, configure):
+    names = {"folds", "split", "seed", "gain"}
+    actual = loaded.config
+    fitting = f"prepare.folds={len(loaded.folds)}", f"prepare.seed={actual.seed}"
+    splits.check_overridden(configure(*fitting, "prepare.gain=0.5"), loaded, names)
+    for setting, value in (("folds", 10), ("split", "segments"), ("seed", actual.seed + 1)):
+        other = configure(f"prepare.{setting}={value}")
+        splits.check_overridden(other, loaded, names - {setting})
+        with pytest.raises(DatasetError, match=rf"{setting}=.*prepare\.{setting}={value} is req"):
+            splits.check_overridden(other, loaded, names)
+
+
 def test_labels_that_only_a_held_out_fold_has_are_refused(loaded):
     def only(label, shard):
         tracks = [

@@ -1,12 +1,15 @@
 """Commands that train, evaluate and export networks."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command, progress_bar
+
+if TYPE_CHECKING:
+    from tfdream.config import BaseExperiment
 
 
 @command()
@@ -84,6 +87,7 @@ def train(
     settings = config.load_experiment(config_name, (*overrides, *given))
     if settings.task != "translate" and (second or judge):
         raise click.UsageError("--second and --judge require a CONFIG with task=translate")
+    _check_prepared(settings, overrides, [dataset] if second is None else [dataset, second])
     cluster = ClusterConfig(strategy, data_service)
     train_options = TrainOptions(_fold(test_fold), force, second, cluster)
     preview = previews.preview_factory(settings, judge)
@@ -175,6 +179,7 @@ def crossvalidate(
         sheet.check_writable(figure)
     given = options.as_overrides(**{"training.epochs": epochs})
     settings = config.load(config_name, config.Experiment, (*overrides, *given))
+    _check_prepared(settings, overrides, [dataset])
     name = Path(config_name).stem
     with progress_bar("cross-validation", "steps") as progress:
         result = crossvalidate(
@@ -234,6 +239,19 @@ def export(run: Path, output: Path, force: bool) -> Result:
     from tfdream.runs import open_run
 
     return export(open_run(run), output, force)
+
+
+def _check_prepared(
+    settings: "BaseExperiment", overrides: tuple[str, ...], datasets: list[Path]
+) -> None:
+    """Check that datasets were prepared with the settings of `prepare` that --set overrides."""
+    from tfdream import config
+    from tfdream.datasets import manifest
+    from tfdream.training import splits
+
+    names = config.overridden(overrides, "prepare")
+    for dataset in datasets if names else ():
+        splits.check_overridden(settings, manifest.load(dataset), names)
 
 
 def _fold(text: str) -> int | None:

@@ -35,7 +35,7 @@ from tfdream.config.frontends import (
     StftSpec,
 )
 from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
-from tfdream.config.loading import describe, load, names, validate
+from tfdream.config.loading import describe, load, names, overridden, validate
 from tfdream.config.musaic import MusaicConfig
 from tfdream.config.preparation import PrepareConfig, parse_labels
 from tfdream.config.recipes import (
@@ -139,6 +139,7 @@ __all__ = [
     "load_experiment",
     "load_transfer",
     "names",
+    "overridden",
     "parse_labels",
     "validate",
     "validate_experiment",

@@ -77,6 +77,19 @@ def read(
     return content
 
 
+def overridden(overrides: Iterable[str], section: str) -> frozenset[str]:
+    """Return the names of the settings of a section that overrides change.
+
+    >>> overridden(["prepare.folds=5", "training.epochs=3"], "prepare")
+    frozenset({'folds'})
+    """
+    content: dict[str, Any] = {}
+    for override in overrides:
+        _override(content, override)
+    settings = content.get(section)
+    return frozenset(settings if isinstance(settings, dict) else ())
+
+
 def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
     """Validate the content of a configuration by a schema.
 

@@ -1,6 +1,7 @@
 """Assignment of folds to training, validation and test."""
 
 import logging
+from collections.abc import Collection
 
 from tfdream.config import BaseExperiment
 from tfdream.datasets.manifest import Dataset
@@ -41,6 +42,30 @@ def check_clips(config: BaseExperiment, dataset: Dataset) -> None:
             dataset.folder,
             ", ".join(differences),
         )
+
+
+def check_overridden(config: BaseExperiment, dataset: Dataset, names: Collection[str]) -> None:
+    """Check that a dataset was prepared with the settings of `prepare` that a call overrides.
+
+    Training ignores those that decide folds, files and labels; `check_clips` checks the others.
+
+    Args:
+      config: the experiment.
+      dataset: the dataset.
+      names: settings of `prepare` that the call overrides.
+
+    Raises:
+      DatasetError: if one differs.
+    """
+    for name in sorted(_STORAGE_SETTINGS.intersection(names)):
+        required, actual = getattr(config.prepare, name), getattr(dataset.config, name)
+        if name == "folds" and required == len(dataset.folds):  # the source may specify them
+            continue
+        if required != actual:
+            raise DatasetError(
+                f"'{dataset.folder}' was prepared with {name}={actual}, prepare.{name}={required} "
+                f"is required; prepare it again with this setting, or leave out prepare.{name}"
+            )
 
 
 def split(dataset: Dataset, validate_on: str, test_fold: int | None) -> RunInfo:
