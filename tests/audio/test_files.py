@@ -77,7 +77,8 @@ def test_a_path_that_is_not_a_file_is_an_audio_error(tmp_path, message):
     paths["device"].symlink_to("/dev/zero")
     paths["loop"].symlink_to(paths["loop"])
     for path in (*paths.values(), tmp_path, tmp_path / "missing.wav"):
-        assert "does not exist or is not a file" in message(audio.read, path) or path.is_symlink()
+        problem = "is a folder, but" if path.is_dir() else "does not exist or is not a file"
+        assert problem in message(audio.read, path) or path.is_symlink()
         assert str(path) in message(audio.info, path)
     message(audio.read, tmp_path / f"{'a' * 300}.wav")
 

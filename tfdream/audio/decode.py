@@ -46,10 +46,14 @@ def check_file(path: Path) -> None:
       AudioError: if it is not.
     """
     with audio_errors(path):  # the name may be too long, or the folder not accessible
-        is_file = path.is_file()
+        is_file, is_folder = path.is_file(), path.is_dir()
         is_empty = is_file and path.stat().st_size == 0
     if not is_unicode(path):  # neither the decoders nor a sidecar support it
         raise AudioError(f"'{path}' has a name that is not valid Unicode; rename it")
+    if is_folder:
+        raise AudioError(
+            f"'{path}' is a folder, but a file is required; name files in it, such as {path}/*.wav"
+        )
     if not is_file:
         raise AudioError(f"'{path}' does not exist or is not a file")
     if is_empty:
