@@ -77,7 +77,8 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
         path, mixdown = original.path, NO_MIXDOWN
         if options.part is not None and options.part in options.stems:
             with audio.part_of(options.stems[options.part], start, seconds) as stem:
-                path, mixdown = _split(original.path, _copied(stem.path, Path(folder)), source)
+                copy = _copied(stem.path, Path(folder))
+                path, mixdown = _split(original.path, copy, options.stems[options.part])
         elif options.part is not None:
             path, mixdown = _separate(original.path, options.part, Path(folder), source)
         reference = path
@@ -115,7 +116,7 @@ def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Pa
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
         )
         change_file(original, path, info.sample_rate, grid, _hpss(part), Finish(bits=32))
-        return _split(original, path, source)
+        return _split(original, path, path)
     if info.channels != 2:
         raise AudioError(
             f"--part {part} needs 2 channels, '{source}' has {info.channels}; use harmonic or "
@@ -126,7 +127,7 @@ def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Pa
         blocks = ((block * np.array(gains, np.float32)).mean(axis=1, keepdims=True) for block in
                   reader.blocks())  # fmt: skip
         audio.write_floats(path, blocks, info.sample_rate, 1)
-    return _split(original, path, source, gains)
+    return _split(original, path, path, gains)
 
 
 def _hpss(part: str) -> Any:
@@ -146,17 +147,28 @@ def _hpss(part: str) -> Any:
 
 
 def _split(
-    original: Path, part: Path, source: Path, gains: tuple[float, ...] | None = None
+    original: Path, part: Path, stem: str | Path, gains: tuple[float, ...] | None = None
 ) -> tuple[Path, Mixdown]:
-    """Write what remains of a file without a part; return the part and how both are mixed."""
+    """Write what remains of a file without a part; return the part and how both are mixed.
+
+    Args:
+      original: the file.
+      part: the part.
+      stem: name of the part in messages.
+      gains: factor of the part in each channel of the file; None if it has the same channels.
+
+    Raises:
+      AudioError: if the part has another sample rate, number of channels, or length.
+    """
     rest = part.with_name("rest.wav")
     with audio.Reader(original) as whole, audio.Reader(part) as reader:
         expected, found = whole.info, reader.info
         channels = expected.channels if gains is None else 1
         if (found.sample_rate, found.channels) != (expected.sample_rate, channels):
             raise AudioError(
-                f"the stem of '{source}' has {found.sample_rate} Hz and {found.channels} channels, "
-                f"the recording {expected.sample_rate} Hz and {expected.channels}; convert it"
+                f"the stem '{stem}' has {found.sample_rate} Hz and {_channels(found.channels)}, "
+                f"the recording {expected.sample_rate} Hz and {_channels(expected.channels)}; "
+                "convert it"
             )
         lengths = [audio.Counted(each.blocks()) for each in (whole, reader)]
         pairs = itertools.zip_longest(
@@ -167,10 +179,14 @@ def _split(
         )
     if lengths[0].samples != lengths[1].samples:
         raise AudioError(
-            f"the stem of '{source}' has {lengths[1].samples} samples, the recording "
+            f"the stem '{stem}' has {lengths[1].samples} samples, the recording "
             f"{lengths[0].samples}; export it with the same length"
         )
     return part, Mixdown(rest, gains)
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' if count > 1 else ''}"
 
 
 def _differences(
