@@ -45,6 +45,22 @@ def test_standard_input_is_read_several_times(path, kind):
     assert result.stdout.split() == [b"20000", b"20000"]
 
 
+@pytest.mark.parametrize("isolated", [True, False])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "'{path}' is empty"), (b"text", "ffmpeg -i '{path}' 'fifo.wav'")],
+)
+def test_errors_contain_the_name_of_the_pipe(
+    tmp_path, monkeypatch, message, isolated, content, words
+):
+    path = tmp_path / "fifo"
+    path.write_bytes(content)
+    monkeypatch.setattr(pipes, "is_pipe", lambda each: each == path)
+    text = message(audio.Reader, path, isolated)
+    assert text.startswith(f"'{path}' ")
+    assert text.endswith(words.format(path=path))
+
+
 def test_a_pipe_that_nobody_writes_to_is_an_error(tmp_path, monkeypatch, message):
     monkeypatch.setattr(pipes, "WAIT_SECONDS", 0.1)
     os.mkfifo(tmp_path / "fifo")

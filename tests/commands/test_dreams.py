@@ -362,6 +362,14 @@ def test_audio_is_written_to_standard_output(trained, song, tmp_path):
 
 
 @EAGERLY
+def test_messages_on_standard_output_contain_its_name(trained, song, tmp_path):
+    samples, rate = soundfile.read(song)
+    soundfile.write(tmp_path / "loud.wav", 2 / np.abs(samples).max() * samples, rate, "FLOAT")
+    _, lines = pipe(*dream(trained, tmp_path / "loud.wav", "-", "--mix", 0))
+    assert any(line.startswith("'-': peaks beyond full scale are reduced") for line in lines)
+
+
+@EAGERLY
 def test_every_recipe_writes_wav_to_standard_output(song, translation, generation, tmp_path):
     calls = (
         ("transfer", song, song, "-"),

@@ -4,16 +4,18 @@ libsndfile decodes files of PCM samples and Ogg Vorbis, libav everything else. F
 rest: libsndfile stops where its header is wrong, and both decode it to the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import soundfile
 
 from tfdream.audio import pipes
 from tfdream.audio.decoders import isolation, sndfile
-from tfdream.audio.decoders.base import Decoder
+from tfdream.audio.decoders.base import Damage, Decoder
 from tfdream.audio.decoders.errors import audio_errors
 from tfdream.audio.formats import ONLY_LIBSNDFILE
+from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError
 from tfdream.io.atomic import is_unicode
 
@@ -30,13 +32,44 @@ def open_decoder(path: Path, isolated: bool | None = None) -> Decoder:
       AudioError: if the file is missing, empty or not audio.
     """
     with audio_errors(path):  # the name may be too long, or the folder not accessible
-        path = pipes.copied(path)
-    check_file(path)
+        copy = pipes.copied(path)
     if isolated is None:
         isolated = isolation.is_enabled()
+    return _open(path, isolated) if copy == path else _PipeDecoder(path, copy, isolated)
+
+
+def _open(path: Path, isolated: bool) -> Decoder:
+    check_file(path)
     if isolated:
         return isolation.IsolatedDecoder(path)
     return isolation.guarded(open_here(path))
+
+
+class _PipeDecoder:
+    """Decoder of the copy of a pipe, whose errors contain the name of the pipe."""
+
+    def __init__(self, pipe: Path, copy: Path, isolated: bool) -> None:
+        self._pipe, self._copy = pipe, copy
+        with self._named_errors():
+            self._decoder = _open(copy, isolated)
+        self.info = self._decoder.info
+        self.close = self._decoder.close
+
+    @property
+    def damage(self) -> Damage | None:
+        return self._decoder.damage
+
+    def blocks(self) -> Iterator[Samples]:
+        with self._named_errors():
+            yield from self._decoder.blocks()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except AudioError as error:
+            text = str(error).replace(str(self._copy), str(self._pipe))
+            raise AudioError(text.replace(f"'{self._copy.name}'", f"'{self._pipe}'")) from None
 
 
 def check_file(path: Path) -> None:

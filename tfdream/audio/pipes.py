@@ -51,7 +51,7 @@ class _Copies:
                     self._folder = tempfile.mkdtemp(prefix="tfdream-")
                     atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
                 plain = "standard_input" if name == STANDARD_INPUT else path.name[:200]
-                target = Path(self._folder) / f"{len(self._copies)}-{plain}"
+                target = Path(self._folder) / str(len(self._copies)) / plain
                 _write(path, target)
                 self._copies[name] = target
             return self._copies[name]
@@ -74,6 +74,7 @@ def copied(path: Path) -> Path:
 def _write(path: Path, target: Path) -> None:
     size = 0
     try:
+        target.parent.mkdir(exist_ok=True)
         with target.open("wb") as file:
             for chunk in _chunks(path):
                 size += len(chunk)

@@ -126,7 +126,7 @@ def command(
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"Error: {printable(message)}", err=True)
+    click.echo(f"Error: {printable(standard_output.with_name(message))}", err=True)
     sys.exit(1)
 
 
@@ -134,7 +134,8 @@ class _ConsoleHandler(logging.Handler):
     """Prints log records, above the progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _console().print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+        message = standard_output.with_name(record.getMessage())
+        _console().print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -67,6 +67,13 @@ def temporary(output: Path, file_format: str | None) -> Path:
     return Path(context.meta[_FILE])
 
 
+def with_name(message: str) -> str:
+    """Return a message in which `-` replaces the name of the temporary file."""
+    context = click.get_current_context(silent=True)
+    path = context and context.meta.get(_FILE)
+    return message.replace(str(path), NAME) if path else message
+
+
 def copy() -> bool:
     """Copy the temporary file to standard output; return whether the command has one."""
     path = click.get_current_context().meta.get(_FILE)

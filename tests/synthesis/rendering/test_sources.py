@@ -66,6 +66,24 @@ def test_a_part_and_its_rest_are_the_recording(path):
         assert (result["channels"], result["samples"]) == original.shape[::-1]
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"seconds": 2.0}, "in.wav"),
+        ({"loop": True}, "in.wav"),
+        ({"part": "mid"}, "in.wav"),
+        ({"part": "drums"}, "drums.wav"),
+    ],
+)
+def test_messages_name_the_file_of_the_caller(tmp_path, caplog, options, name):
+    offset = noise(SAMPLES, 2, peak=0.3) + 0.2
+    for each in ("in.wav", "drums.wav"):
+        soundfile.write(tmp_path / each, offset, RATE, "FLOAT")
+    stems = {"drums": str(tmp_path / "drums.wav")} if options.get("part") == "drums" else {}
+    process(tmp_path / "in.wav", lambda channels, _: channels, stems=stems, **options)
+    assert f"'{tmp_path / name}': DC offset of 0.2" in caplog.text
+
+
 def test_only_the_part_changes(path):
     original, _ = soundfile.read(path, dtype="float32")
     for part, sign in (("mid", 1), ("side", -1)):

@@ -113,11 +113,16 @@ class _Job:
         """The file whose tiles are processed."""
         return self.part.path
 
+    @property
+    def named(self) -> Path:
+        """The recording or stem that the caller gave."""
+        return self.prepared.named or self.prepared.path
+
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
         input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
-        log_notes(self.source, input_notes)
+        log_notes(self.named, input_notes)
         self.total = batches_in(self.source, rate, grid) * self.processor.steps
         gain = _normalizing_gain(self.config.normalize, self.prepared.original or self.source)
         finish = Finish(self.options.bits, gain, self.config.filter, self.prepared.mixdown)
@@ -160,7 +165,7 @@ class _Job:
         """Process a batch of tiles, unless the job was stopped before."""
         rate = self.processor.sample_rate
         if not tiles.weights.any():  # a very short file at a high rate may be resampled to nothing
-            raise AudioError(f"'{self.source}' is shorter than a sample at {rate} Hz; remove it")
+            raise AudioError(f"'{self.named}' is shorter than a sample at {rate} Hz; remove it")
         first = self.done
 
         def on_step(value: float, render: RenderFn) -> bool:

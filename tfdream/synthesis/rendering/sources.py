@@ -40,6 +40,7 @@ class Source:
       mixdown: makes the output from the changed part.
       original: the recording, or an excerpt of it, that the output replaces.
       reference: the part without the repeated start of a loop.
+      named: the recording or stem that the caller gave, for messages; by default `path`.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Source:
     mixdown: Mixdown = NO_MIXDOWN
     original: Path | None = None
     reference: Path | None = None
+    named: Path | None = None
 
 
 @contextmanager
@@ -74,18 +76,18 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
         tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
         audio.part_of(source, start, seconds) as original,
     ):
-        path, mixdown = original.path, NO_MIXDOWN
+        path, mixdown, named = original.path, NO_MIXDOWN, source
         if options.part is not None and options.part in options.stems:
-            with audio.part_of(options.stems[options.part], start, seconds) as stem:
-                copy = _copied(stem.path, Path(folder))
-                path, mixdown = _split(original.path, copy, options.stems[options.part])
+            named = Path(options.stems[options.part])
+            with audio.part_of(named, start, seconds) as stem:
+                path, mixdown = _split(original.path, _copied(stem.path, Path(folder)), named)
         elif options.part is not None:
             path, mixdown = _separate(original.path, options.part, Path(folder), source)
         reference = path
         if options.loop:
             path, mixdown = _looped(path, mixdown, config, Path(folder))
         whole = replace(options, start_seconds=0.0, seconds=None)
-        yield Source(path, whole, timelines, mixdown, original.path, reference)
+        yield Source(path, whole, timelines, mixdown, original.path, reference, named)
 
 
 def _check_part(options: RenderOptions) -> None:
