@@ -71,9 +71,10 @@ class Reader:
         for block in blocks if samples == BLOCK_SAMPLES else rechunk(blocks, samples):
             # Also true for NaN; NumPy warns of signaling NaNs, Python does not.
             if not float(np.abs(block).max()) <= MAX_ABS_SAMPLE:
+                seconds = (position + _first_bad(block)) / self.info.sample_rate
                 raise AudioError(
                     f"'{self.path}' has NaN, infinite or absurdly large samples near "
-                    f"{position / self.info.sample_rate:.2f} s; repair or remove the file"
+                    f"{seconds:.2f} s; repair or remove the file"
                 )
             position += len(block)
             yield block
@@ -109,6 +110,12 @@ def read(path: str | Path) -> tuple[Samples, int]:
     """Read a whole file: float32 `[samples, channels]`, and its sample rate in Hz."""
     with Reader(path) as reader:
         return np.concatenate(list(reader.blocks())), reader.info.sample_rate
+
+
+def _first_bad(block: Samples) -> int:
+    """Return the position of the first sample that is NaN or larger than `MAX_ABS_SAMPLE`."""
+    with np.errstate(invalid="ignore"):  # signaling NaNs
+        return int((~(np.abs(block) <= MAX_ABS_SAMPLE)).any(axis=1).argmax())
 
 
 def _header_problem(info: AudioInfo) -> str | None:
