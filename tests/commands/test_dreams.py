@@ -391,10 +391,12 @@ def test_every_recipe_writes_wav_to_standard_output(song, translation, generatio
         (("{folder}", "-"), "need a folder"),
         (("{song}", "-", "--save-every", "1"), "--save-every writes several files"),
         (("{song}", "out.wav", "--format", "flac"), "--format is for OUTPUT -"),
+        (("{song}", "out.wav", "--name", "x"), "--name is for an OUTPUT folder; 'out.wav' is one"),
+        (("{song}", "-", "--name", "x"), "--name is for an OUTPUT folder; '-' is one file"),
         (("{song}", "-", "--format", "mp3"), "is not one of 'wav', 'flac', 'ogg'"),
     ],
 )
-def test_standard_output_takes_one_file(trained, song, arguments, words):
+def test_options_that_do_not_fit_the_output_are_refused(trained, song, arguments, words):
     given = [each.format(song=song, folder=song.parent) for each in arguments]
     result = invoke("dream", *given, "--model", trained[0])
     assert (result.exit_code, result.stdout) == (2, "")

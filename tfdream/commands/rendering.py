@@ -125,8 +125,18 @@ class Rendering:
         """Overrides of the recipe, in the form of --set."""
         return [f"curves={json.dumps(self.curves)}"] if self.curves else []
 
-    def output(self, output: Path) -> Path:
-        """Return the file or folder to write; see `standard_output.temporary`."""
+    def output(self, output: Path, into_folder: bool) -> Path:
+        """Return the file or folder to write; see `standard_output.temporary`.
+
+        Args:
+          output: the argument of the command.
+          into_folder: whether the outputs are written into a folder, and so have names.
+
+        Raises:
+          UsageError: if names are given, but the output is not a folder.
+        """
+        if self.pattern is not None and not into_folder:
+            raise click.UsageError(f"--name is for an OUTPUT folder; '{output}' is one file")
         if self.number and not standard_output.is_named(output) and not output.is_dir():
             output = self.names().free(output)
         return standard_output.temporary(output, self.file_format)

@@ -94,7 +94,7 @@ def dream(
     into_folder = jobs.is_folder(sources, output, outputs, "AUDIO")
     if save_every is not None and standard_output.is_named(output):
         raise click.UsageError("--save-every writes several files; OUTPUT - takes one")
-    output = rendering.output(output)
+    output = rendering.output(output, into_folder)
     by_layer = dreams.LAYER in output.name
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
@@ -200,7 +200,7 @@ def transfer(
         kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
         settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides, *kept))
     into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
-    output = rendering.output(output)
+    output = rendering.output(output, into_folder)
     outputs.check(content)
     settings, network = transfers.with_model(settings, run)
     render = rendering.options(keep_falling=keep_falling)
@@ -282,7 +282,7 @@ def translate(
     )
     render = rendering.options()
     into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
-    output = rendering.output(output)
+    output = rendering.output(output, into_folder)
     outputs.check(source)
     with jobs.job("translating", "tiles", outputs) as job:
         translation = Translation(TranslationRun.open(run), settings, to)
@@ -359,8 +359,9 @@ def generate(
     into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
     names = rendering.names("generate", name, run, settings.seed)
     if prompt is None and output.is_dir():
-        output /= names.of(Path("generated"))
-    output = rendering.output(output)
+        output = rendering.output(output / names.of(Path("generated")), into_folder=True)
+    else:
+        output = rendering.output(output, into_folder)
     outputs.check()
     with jobs.job("generating", "frames", outputs) as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
