@@ -149,6 +149,14 @@ def test_the_command_writes_a_part_of_a_file(mixture, run, tmp_path):
     assert "did you mean 'tones'" in refusal(*arguments[:4], "--label", "tone", "--force")
 
 
+def test_a_recording_that_makes_the_scores_unreliable_is_noted(run, tmp_path, caplog):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(3 * RATE // 2), RATE)
+    result = explain(path, tmp_path / "part.wav", run, CONFIG, options=RenderOptions(seconds=0.5))
+    assert result["notes"] == ["silent", "padded from 0.50 s"]
+    assert f"'{path}': silent; padded from 0.50 s" in caplog.text
+
+
 def test_arguments_that_do_not_fit_are_refused(mixture, run, tmp_path, configure):
     with pytest.raises(AudioError, match="would replace the output"):
         explain(mixture, tmp_path / "a.wav", run, CONFIG, rest=tmp_path / "a.wav")

@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.notes import examine
 from tfdream.audio.render import temporary_wav
 from tfdream.config import ExplainConfig
 from tfdream.errors import AudioError, ConfigError, did_you_mean
@@ -28,6 +29,7 @@ from tfdream.synthesis.explainer import Explainer, Sound
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.measures import WeightedMeans
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.tiles import (
     Tiles,
     batches_in,
@@ -69,8 +71,8 @@ def explain(
       dB; random_kept and random_removed, the confidences for random masks of the same shares and
       smoothness; faithfulness (confidence − confidence_removed), average_drop (relative loss of
       confidence for the part, in tiles where there is one) and average_increase (share of tiles
-      with a larger confidence for the part); confidence_rendered, for the written file; and the
-      properties of the output.
+      with a larger confidence for the part); confidence_rendered, for the written file; the
+      properties of the output; and notes on the recording (see `audio.notes`) and the level.
 
     Raises:
       AudioError, ConfigError: if the file or the settings do not fit.
@@ -84,6 +86,9 @@ def explain(
         raise AudioError(f"the rest '{rest}' would replace the output; name another file")
     started = time.perf_counter()
     with audio.part_of(source, options.start_seconds, options.seconds) as part:
+        rate = explainer.sample_rate
+        input_notes = examine(part.path, rate, explainer.grid.samples / rate, part.damage)
+        log_notes(source, input_notes)
         if label is None:
             index = int(explainer.mean_probabilities(part.path).argmax())
         else:
@@ -100,8 +105,10 @@ def explain(
         with contextlib.ExitStack() as claims:
             for path in outputs:
                 claims.enter_context(sidecar.claim(path, provenance))
-            job = _Explanation(explainer, part.path, index, progress)
+            job = _Explanation(explainer, source, part.path, index, progress)
             written = job.write(outputs, options.bits)
+            notes = list(level_notes(written[0]))
+            log_notes(output, notes)
             result = {
                 "output": str(output),
                 "label": run.labels[index],
@@ -110,6 +117,7 @@ def explain(
                 "audio_seconds": written[0].samples / written[0].sample_rate,
                 "compute_seconds": round(time.perf_counter() - started, 3),
                 **written[0]._asdict(),
+                "notes": [*input_notes, *notes],
             }
             if rest is not None:
                 result["rest"] = str(rest)
@@ -121,12 +129,13 @@ def explain(
 
 
 class _Explanation:
-    """The explanation of one file."""
+    """The explanation of one file, or of a part of it; messages contain the name of the file."""
 
     def __init__(
-        self, explainer: Explainer, source: Path, label: int, progress: ProgressFn
+        self, explainer: Explainer, named: Path, source: Path, label: int, progress: ProgressFn
     ) -> None:
         self.explainer = explainer
+        self.named = named
         self.source = source
         self.label = label
         self.progress = progress
@@ -168,7 +177,7 @@ class _Explanation:
         """Return the kept part of every channel of a batch of tiles."""
         explainer = self.explainer
         if not tiles.weights.any():
-            raise AudioError(f"'{self.source}' is shorter than a sample; remove it")
+            raise AudioError(f"'{self.named}' is shorter than a sample; remove it")
         if self.stopped:
             return tiles.channels
         first = self._batches * explainer.config.optimizer.steps
