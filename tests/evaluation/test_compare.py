@@ -22,7 +22,7 @@ KEYS = {
     *("onset_correlation", "floor_rise_db", "floor_cells_share", "flatness_change_db"),
     *("loudness_before_lufs", "loudness_after_lufs", "loudness_change_lu", "difference_db"),
     *("peak", "clipped_samples", "samples", "sample_rate", "channels"),
-    *("compared_seconds", "notes", "not_covered", "assessment"),
+    *("silent_before", "silent_after", "compared_seconds", "notes", "not_covered", "assessment"),
 }
 # Power of white noise of deviation 1 in a cell, where a sine of 1 has 1: 4 Σw² / (Σw)² of Hann.
 NOISE_CELL = 6 / N_FFT
@@ -276,6 +276,10 @@ def test_silence_stays_finite(measure, which):
     )
     assert result["loudness_change_lu"] is None
     assert result["onset_correlation"] is None
+    silent = {"both": "both files are", "original": "the original is", "result": "the result is"}
+    assert result["assessment"] == [
+        f"Silence: {silent[which]} silent; differences of the sound are not assessed"
+    ]
     if which == "result":
         assert result["content_chroma_similarity"] == 0
         assert result["difference_db"] == result["spectral_convergence_db"] == 0

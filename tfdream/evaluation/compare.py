@@ -68,6 +68,7 @@ def compare(
       difference_db: energy of the difference of the samples over the original's, at least −200
         (None: rate, channels or length differ, or the original is silent).
       peak: largest absolute sample of the result.
+      silent_before, silent_after: whether no sample of the file reaches −80 dB of full scale.
       clipped_samples: number of samples of the result at or above full scale of 16 bits.
       samples, sample_rate, channels: length and format of the result.
       compared_seconds: length of the common part.
@@ -98,6 +99,8 @@ def compare(
         **chroma_onsets.measure(pair.blocks(chroma_onsets.SAMPLE_RATE, mid=True), scale),
         **_loudness(pair),
         "difference_db": difference.db() if before.shape == after.shape else None,
+        "silent_before": before.is_silent,
+        "silent_after": after.is_silent,
         "peak": after.peak,
         "clipped_samples": after.clipped_samples,
         "samples": after.samples,

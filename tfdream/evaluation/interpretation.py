@@ -119,21 +119,24 @@ def interpret(result: Result) -> list[Finding]:
         ``translate``, or several of them joined.
 
     Returns:
-      A finding for each measure that is defined.
+      A finding for each measure that is defined. If a file of a comparison is silent, a finding
+      states it in place of those that compare the sound of the files.
     """
+    comparisons: list[_Explanation] = [_style, _above_style, _beats]
+    scales: list[_Explanation] = [*_SCALES]
+    if _silence(result):
+        comparisons, scales = [_silence], []
     explanations: list[_Explanation] = [
         _interruption,
         _dream,
         _transfer,
         _translation,
-        _style,
-        _above_style,
-        _beats,
+        *comparisons,
         _label,
         _label_of_style,
         _sets,
         _sets_by_kernel,
-        *_SCALES,
+        *scales,
     ]
     findings = (explain(result) for explain in explanations)
     return [finding for finding in findings if finding is not None]
@@ -149,6 +152,16 @@ def _interruption(result: Result) -> Finding | None:
     changed, whole = result["changed_seconds"], result["audio_seconds"]
     text = f"Interrupted: {changed:.1f} of {whole:.1f} s are changed; the rest is the original"
     return Finding("changed_seconds", text, changed)
+
+
+def _silence(result: Result) -> Finding | None:
+    """Explain that a file is silent, so that it cannot be compared."""
+    before, after = (bool(result.get(f"silent_{when}")) for when in ("before", "after"))
+    if not before and not after:
+        return None
+    files = "the result is" if not before else "both files are" if after else "the original is"
+    text = f"Silence: {files} silent; differences of the sound are not assessed"
+    return Finding("silent_after" if after else "silent_before", text, 1.0)
 
 
 def _dream(result: Result) -> Finding | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfdream import audio
+from tfdream.audio.notes import SILENCE
 from tfdream.evaluation.measures.levels import FloatArray, energy, ratio_db
 
 # The largest sample that 16 bits hold; a limiter stays below.
@@ -41,6 +42,11 @@ class FileStats(NamedTuple):
     def seconds(self) -> float:
         """Length of the file."""
         return self.samples / self.sample_rate
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no channel reaches −80 dB of full scale."""
+        return self.peak < SILENCE
 
     @property
     def shape(self) -> tuple[int, int, int]:
