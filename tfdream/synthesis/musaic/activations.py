@@ -61,18 +61,19 @@ def _restrict_polyphony(activations: tf.Tensor, polyphony: int, remaining: float
 def _sum_diagonals(activations: tf.Tensor, atoms: int, reach: int) -> tf.Tensor:
     """Sum over `reach` steps back and forth in both time and the frames of a segment.
 
-    The sums of 1, 2, 4, … steps are built from each other. The order of the additions is fixed:
-    TensorFlow may reorder those of `add_n`, and the restrictions amplify rounding.
+    The sums of 1, 2, 4, … steps are built from each other. The order of the additions is fixed,
+    because the restrictions amplify rounding: TensorFlow may reorder those of `add_n`, and
+    Grappler makes an `add_n` of a chain of additions, but not of a reduction.
     """
     batch, frames, count = tf.unstack(tf.shape(activations))
     by_segment = tf.reshape(activations, [batch, frames, count // atoms, atoms])
     sums = tf.pad(by_segment, [[0, 0], [reach, reach], [0, 0], [reach, reach]])
-    total, start, length, steps = tf.zeros_like(by_segment), 0, 1, 2 * reach + 1
+    parts, start, length, steps = [], 0, 1, 2 * reach + 1
     while True:
         if steps & length:
-            total += sums[:, start : start + frames, :, start : start + atoms]
+            parts.append(sums[:, start : start + frames, :, start : start + atoms])
             start += length
         if 2 * length > steps:
-            return tf.reshape(total, [batch, frames, count])
+            return tf.reshape(tf.reduce_sum(tf.stack(parts), axis=0), [batch, frames, count])
         sums = sums[:, :-length, :, :-length] + sums[:, length:, :, length:]
         length *= 2
