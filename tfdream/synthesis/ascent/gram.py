@@ -165,7 +165,10 @@ def extract_grams(
 def full_tiles(
     path: str | Path, audio_model: AudioModel, config: TransferConfig
 ) -> Iterator[NDArray[Any]]:
-    """Yield full tiles `[1, samples]` that cover a file; a file shorter than a tile is repeated."""
+    """Yield full tiles `[1, samples]` that cover a file; a file shorter than a tile is repeated.
+
+    The last tile ends with the file: what it shares with the one before counts twice in a mean.
+    """
     samples = audio_model.clip_samples
     if config.tiles.seconds is not None:
         samples = round(config.tiles.seconds * audio_model.sample_rate)
