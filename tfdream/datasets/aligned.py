@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets.clip_set import ClipSet, spread
 from tfdream.datasets.manifest import Dataset
-from tfdream.datasets.sources.tracks import score_of
+from tfdream.datasets.sources.tracks import score_of, spanning_folds
 from tfdream.errors import DatasetError
 
 _MOST_STYLES = 64
@@ -115,18 +115,14 @@ def check_scores(dataset: Dataset) -> None:
     Raises:
       DatasetError: if they are not: held-out scores would be in the training data, too.
     """
-    folds: dict[str, set[int]] = defaultdict(set)
-    for shard in dataset.shards:
-        for track in shard.tracks:
-            folds[score_of(track)].add(shard.fold)
-    for score, numbers in folds.items():
-        if len(numbers) > 1:
-            raise DatasetError(
-                f"the score '{score}' of '{dataset.folder}' is in the folds {sorted(numbers)}, so "
-                "held-out scores would be in the training data; prepare it again with a "
-                "configuration of task=transfer and prepare.split=tracks, and if a manifest has "
-                "groups or folds, give all recordings of a score the same"
-            )
+    folds = ((score_of(track), shard.fold) for shard in dataset.shards for track in shard.tracks)
+    for score, numbers in spanning_folds(folds):
+        raise DatasetError(
+            f"the score '{score}' of '{dataset.folder}' is in the folds {numbers}, so held-out "
+            "scores would be in the training data; prepare it again with a configuration of "
+            "task=transfer and prepare.split=tracks, and if a manifest has groups or folds, give "
+            "all recordings of a score the same"
+        )
 
 
 def _padded(choices: list[list[int]]) -> _Choices:

@@ -1,13 +1,13 @@
 """Folds: groups of tracks are distributed over them, stratified by label."""
 
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfdream.datasets.sources.tracks import Track
+from tfdream.datasets.sources.tracks import Track, spanning_folds
 from tfdream.errors import DatasetError
 
 
@@ -73,13 +73,10 @@ def _check_folds(tracks: list[Track]) -> None:
             f"'{without[0]}' has no fold while others do; specify all or none, or use --deal-folds "
             "to ignore them"
         )
-    folds: dict[str, set[int | None]] = defaultdict(set)
-    for track in tracks:
-        folds[track.group].add(track.fold)
-    for group, numbers in folds.items():
-        if len(numbers) > 1:
-            raise DatasetError(
-                f"group '{group}' is in folds {sorted(map(str, numbers))}; a group that spans "
-                "folds would be in the training and the test data, so give all its tracks one "
-                "fold, or use --deal-folds to assign folds by group"
-            )
+    folds = ((track.group, track.fold) for track in tracks if track.fold is not None)
+    for group, numbers in spanning_folds(folds):
+        raise DatasetError(
+            f"group '{group}' is in folds {sorted(map(str, numbers))}; a group that spans "
+            "folds would be in the training and the test data, so give all its tracks one "
+            "fold, or use --deal-folds to assign folds by group"
+        )

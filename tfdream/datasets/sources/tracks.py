@@ -1,5 +1,7 @@
 """Tracks: the audio files of a source, independent of its layout."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -35,6 +37,20 @@ class Source(NamedTuple):
 
     tracks: list[Track]
     skipped: list[Skipped]
+
+
+def spanning_folds(folds: Iterable[tuple[str, int]]) -> Iterator[tuple[str, list[int]]]:
+    """Yield the groups that are in several folds, from pairs of group and fold, and their folds.
+
+    >>> list(spanning_folds([("a", 1), ("b", 0), ("a", 0), ("b", 0)]))
+    [('a', [0, 1])]
+    """
+    by_group: dict[str, set[int]] = defaultdict(set)
+    for group, fold in folds:
+        by_group[group].add(fold)
+    for group, numbers in by_group.items():
+        if len(numbers) > 1:
+            yield group, sorted(numbers)
 
 
 def score_of(name: str) -> str:
