@@ -10,6 +10,7 @@ from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
 from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import TileGrid
 from tfdream.synthesis.rendering.timelines import Timeline, Timelines
 from tfdream.synthesis.transfer import GradientTransfer, transfer
@@ -144,7 +145,7 @@ def test_tiles_adapt_to_files_with_curves_too(files, tmp_path, kind, name):
     config = recipe(tiles={"overlap_seconds": 0.05, "tolerance": 0.05})
     timelines = Timelines(**{kind: {name: Timeline(np.ones(1))}})
     processor = GradientTransfer(files / "style.wav", config).processor(
-        tmp_path / "content.wav", timelines=timelines
+        Source(tmp_path / "content.wav", timelines=timelines)
     )
     assert processor.grid.samples == CLIP + 5
 

@@ -18,6 +18,7 @@ from tfdream.synthesis.rendering.curved_processor import Adjustment, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.tile_optimizer import (
@@ -97,19 +98,14 @@ class Dreamer(TileRecipe):
             timelines,
         )
 
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
-        resampled = audio.info(source).sample_rate != self.run.sample_rate
-        if timelines == NO_TIMELINES:
+    def processor(self, part: Source) -> TileProcessor:
+        resampled = audio.info(part.path).sample_rate != self.run.sample_rate
+        if part.timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled)
         return curved(
             self.config,
-            timelines,
-            lambda config: self._build(config, resampled, timelines),
+            part.timelines,
+            lambda config: self._build(config, resampled, part.timelines),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 

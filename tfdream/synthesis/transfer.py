@@ -41,6 +41,7 @@ from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.curved_processor import Adjustment, CurvedProcessor, curved
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.tile_optimizer import (
@@ -83,18 +84,12 @@ class MappingTransfer(StyleTransfer):
             self.model = NetworkTimbre(style_path, self.run.network)
         self.read_notes(self.model.sample_rate)
 
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
-        content = Path(source)
+    def processor(self, part: Source) -> TileProcessor:
         return curved(
             self.config,
-            timelines,
+            part.timelines,
             lambda config: GainProcessor(
-                content, self.model, config, options.start_seconds, timelines
+                part.path, self.model, config, part.options.start_seconds, part.timelines
             ),
         )
 
@@ -117,27 +112,22 @@ class MusaicTransfer(StyleTransfer):
         self.read_notes(audio.info(style_path).sample_rate)
         self._musaics: dict[int, Musaic] = {}
 
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
-        rate = audio.info(source).sample_rate
+    def processor(self, part: Source) -> TileProcessor:
+        rate = audio.info(part.path).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
             # Only the dictionary of the last sample rate is kept, because it is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
         musaic, tiles = self._musaics[rate], self.config.tiles
-        content = ContentSpectrum.from_file(Path(source), musaic.analysis)
-        if timelines == NO_TIMELINES:
+        content = ContentSpectrum.from_file(part.path, musaic.analysis)
+        if part.timelines == NO_TIMELINES:
             return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary
         return curved(
             self.config,
-            timelines,
+            part.timelines,
             lambda config: MusaicProcessor(
-                content, Musaic.of_transfer(dictionary, config, timelines), tiles
+                content, Musaic.of_transfer(dictionary, config, part.timelines), tiles
             ),
         )
 
@@ -202,24 +192,19 @@ class GradientTransfer(StyleTransfer):
         tiles = tiles.model_copy(update={"seconds": seconds})
         return self.config.model_copy(update={"tiles": tiles})
 
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
-        info, rate = audio.info(source), self.audio_model.sample_rate
-        seconds = info.estimated_samples / info.sample_rate - options.start_seconds
-        if options.seconds is not None:
-            seconds = min(seconds, options.seconds)
+    def processor(self, part: Source) -> TileProcessor:
+        info, rate = audio.info(part.path), self.audio_model.sample_rate
+        seconds = info.estimated_samples / info.sample_rate - part.options.start_seconds
+        if part.options.seconds is not None:
+            seconds = min(seconds, part.options.seconds)
         resampled, samples = info.sample_rate != rate, math.ceil(seconds * rate)
-        if timelines == NO_TIMELINES:
+        if part.timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled, samples)
         return curved(
             self._fitted(samples),
-            timelines,
+            part.timelines,
             lambda config: style_tile_optimizer(
-                self.style_path, self.audio_model, config, resampled, timelines
+                self.style_path, self.audio_model, config, resampled, part.timelines
             ),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )

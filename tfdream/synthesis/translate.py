@@ -26,6 +26,7 @@ from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import OnStep, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
@@ -223,12 +224,7 @@ class Translation(TileRecipe):
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
+    def processor(self, part: Source) -> TileProcessor:
         """Return the translator of a file, or that of compositions.
 
         The mean spectrum of the translation is that without curves, measured once.
@@ -238,19 +234,19 @@ class Translation(TileRecipe):
         @cache
         def read_power() -> NDArray[np.float64]:
             assert self.musaic is not None
-            return translated_power(Path(source), self.translator, self.musaic.analysis)
+            return translated_power(part.path, self.translator, self.musaic.analysis)
 
         def composed(translator: Translator, musaic: Musaic | None) -> TileProcessor:
             return ComposedTranslator(translator, musaic, read_power) if musaic else translator
 
-        if timelines == NO_TIMELINES:
+        if part.timelines == NO_TIMELINES:
             return composed(self.translator, self.musaic)
         return curved(
             self.config,
-            timelines,
+            part.timelines,
             lambda config: composed(
-                Translator(self.generator, self.run, config, timelines),
-                self._build_musaic(config, timelines),
+                Translator(self.generator, self.run, config, part.timelines),
+                self._build_musaic(config, part.timelines),
             ),
         )
 

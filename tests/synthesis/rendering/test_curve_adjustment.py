@@ -9,6 +9,7 @@ from tfdream.config import DreamConfig
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.rendering.curved_processor import Adjustment
 from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.timelines import Timelines
 from tfdream.synthesis.tile_optimizer import TileOptimizer
 
@@ -25,7 +26,7 @@ def config():
 
 def test_tiles_with_other_steps_share_the_compiled_functions(run, song, config):
     dreamer = Dreamer(run, config)
-    processor = dreamer.processor(song, Timelines.of(config, song))
+    processor = dreamer.processor(Source(song, timelines=Timelines.of(config, song)))
     times = np.linspace(0, 2, 20)
     optimizers = [
         processor._processor({name: float(line(time)) for name, line in processor.lines.items()})

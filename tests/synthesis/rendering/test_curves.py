@@ -233,7 +233,7 @@ def test_the_bound_of_gains_varies_from_frame_to_frame(run, song):
         optimizer={"steps": 1, "step_size": 50},
         curves={"canvas.bound_db": {"points": [[0.45, 0.01], [0.55, 20]]}},
     )
-    optimizer = Dreamer(run, config).processor(song, Timelines.of(config, song))
+    optimizer = Dreamer(run, config).processor(Source(song, timelines=Timelines.of(config, song)))
     canvas = optimizer.compiled.canvas
     samples, _ = soundfile.read(song, dtype="float32")
     context = canvas.analyze(samples[np.newaxis, :RATE], [0.0])

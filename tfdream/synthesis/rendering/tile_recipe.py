@@ -12,8 +12,7 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.process import check_outputs, process_file
 from tfdream.synthesis.rendering.processor import TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
-from tfdream.synthesis.rendering.sources import prepared
-from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
+from tfdream.synthesis.rendering.sources import Source, prepared
 
 
 class TileRecipe(abc.ABC):
@@ -30,13 +29,8 @@ class TileRecipe(abc.ABC):
     input_notes: Sequence[str] = ()
 
     @abc.abstractmethod
-    def processor(
-        self,
-        source: str | Path,
-        timelines: Timelines = NO_TIMELINES,
-        options: RenderOptions = DEFAULT_RENDER,
-    ) -> TileProcessor:
-        """Build the processor of the tiles of a file, or of a part of it, with its curves.
+    def processor(self, part: Source) -> TileProcessor:
+        """Build the processor of the tiles of a part of a file, with its curves.
 
         Raises:
           AudioError, ConfigError, ModelError: if the file or the settings do not fit.
@@ -52,7 +46,7 @@ class TileRecipe(abc.ABC):
 
     def prepare(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> TileProcessor:
         """Build the processor of a file without curves."""
-        return self.processor(source, options=options)
+        return self.processor(Source(Path(source), options))
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
         """Return the inputs and settings that determine the output of a file."""
@@ -85,7 +79,7 @@ class TileRecipe(abc.ABC):
         inputs = (source, *self.other_inputs)
         sidecar.check_output(output, options.bits, options.force, inputs)
         with prepared(source, options, self.config) as part:
-            processor = self.processor(part.path, part.timelines, part.options)
+            processor = self.processor(part)
             check_outputs(output, options, processor.steps, inputs)
             provenance = self.provenance(source, options)
             with sidecar.claim(output, provenance):
