@@ -199,6 +199,8 @@ def test_changes_of_the_temporal_cnn_are_bounded():
     change = (generator(image) - image).numpy()
     span = change.max(axis=(1, 2, 3)) - change.min(axis=(1, 2, 3))
     np.testing.assert_allclose(span, 4 * 0.1, atol=0.01)  # of a range of 2, in both directions
+    silence = -tf.ones_like(image)
+    assert np.array_equal(generator(silence), silence)
 
 
 # Zhu et al., appendix 7.2; "Dreaming in Music", section III-E

@@ -23,6 +23,8 @@ from tfdream.models.parts.frames import SpectralConvolution, stack_blocks
 class BoundedChange(layers.Layer):
     """Adds a bounded change to an image of levels, and moves its maximum to 1.
 
+    Silence, an image of −1, stays as it is.
+
     Args:
       bound: largest change of a cell before the maximum is moved, as a share of the image's range.
     """
@@ -35,8 +37,8 @@ class BoundedChange(layers.Layer):
         """Return image plus change, float32 `[batch, bands, frames, channels]` in [−1, 1]."""
         image, change = (tf.cast(each, tf.float32) for each in inputs)
         levels = image + 2 * self.bound * tf.tanh(change)
-        levels -= tf.reduce_max(levels, axis=[1, 2, 3], keepdims=True) - 1
-        return tf.maximum(levels, -1.0)
+        levels -= _maximum(levels) - 1
+        return tf.where(_maximum(image) > -1, tf.maximum(levels, -1.0), image)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
@@ -59,7 +61,7 @@ def build(
       input_shape: bands, frames and channels of the image.
       filters: channels of the generator.
       blocks: residual blocks of the generator.
-      kernel: frames of each convolution.
+      kernel: frames of each convolution but the last of the discriminator, which has three.
       bound: largest change of a level, apart from the move of the maximum to 1, as a share of the
         image's range.
       discriminator_filters: channels of the discriminator's first convolution; each strided
@@ -100,6 +102,10 @@ def _discriminator(
         x = layers.LeakyReLU(0.2, name=f"conv{number}_relu")(x)
     x = SpectralConvolution(1, 3, padding="same", dtype="float32", name="logits")(x)
     return keras.Model(image, x, name="discriminator")
+
+
+def _maximum(images: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_max(images, axis=[1, 2, 3], keepdims=True)
 
 
 def _to_frames(image: Any) -> Any:
