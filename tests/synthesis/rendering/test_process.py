@@ -4,7 +4,7 @@ import pytest
 from calling import names
 
 from tfdream.errors import AudioError
-from tfdream.io.atomic import write_bytes
+from tfdream.io.atomic import temporary_path, write_bytes
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.sidecar import check_output
 
@@ -83,6 +83,32 @@ def test_the_sidecar_of_a_replaced_output_is_replaced_too(tmp_path):
         raise KeyboardInterrupt
     assert sidecar.status(output, PROVENANCE) is None
     assert sidecar.status(output, other) == "interrupted"
+
+
+@pytest.mark.parametrize("earlier", [None, {"command": "dream", "seed": 1}])
+def test_the_mark_of_a_killed_process_remains_until_the_output_is_described(tmp_path, earlier):
+    output = tmp_path / "a.wav"
+    output.touch()
+    if earlier:
+        sidecar.write(output, earlier, {})
+    temporary_path(sidecar.path_of(output)).touch()
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(output, PROVENANCE):
+        raise KeyboardInterrupt
+    for provenance in (PROVENANCE, earlier or PROVENANCE):
+        assert sidecar.status(output, provenance) == "interrupted"
+    with sidecar.claim(output, PROVENANCE):
+        write_bytes(output, b"new")
+        sidecar.write(output, PROVENANCE, {})
+    assert sidecar.status(output, PROVENANCE) == "complete"
+    assert names(tmp_path) == ["a.wav", "a.wav.json"]
+
+
+def test_a_mark_without_an_output_is_removed(tmp_path):
+    output = tmp_path / "a.wav"
+    temporary_path(sidecar.path_of(output)).touch()
+    with pytest.raises(KeyboardInterrupt), sidecar.claim(output, PROVENANCE):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
 
 
 def test_an_output_that_was_not_replaced_is_not_claimed(tmp_path):

@@ -46,14 +46,17 @@ def check_output(
 
 @contextmanager
 def claim(output: Path, provenance: Provenance) -> Iterator[None]:
-    """Mark an output as ours until its sidecar is written: the process may end between the two.
+    """Mark an output whose sidecar is not written yet, so that the next call recognizes it.
 
-    The mark is the temporary file of the sidecar, which the finished sidecar replaces. If the block
-    ends early, but after the output was written, a sidecar without measures, which states that it
-    is interrupted, replaces that of an earlier output.
+    The mark is the temporary file of the sidecar, which the finished sidecar replaces: `status`
+    returns "interrupted" for a marked output. If the block ends early, but after the output was
+    written, a sidecar without measures, which states that it is interrupted, replaces that of an
+    earlier output. If it ends before, an output that was marked already keeps its mark: a process
+    was killed before it described the output, so its sidecar is missing or that of an earlier one.
     """
     sidecar = path_of(output)
     mark = temporary_path(sidecar)
+    was_marked = mark.is_file() and output.is_file()
     before = [_state(path) for path in (output, sidecar)]
     try:
         with naming_errors(output):
@@ -64,15 +67,15 @@ def claim(output: Path, provenance: Provenance) -> Iterator[None]:
         with uninterrupted():  # a second signal would leave the mark
             after = [_state(path) for path in (output, sidecar)]
             is_changed, is_described = (old != new for old, new in zip(before, after, strict=True))
-            _release(output, provenance, mark, complete=is_described or not is_changed)
+            if is_changed and not is_described:
+                _describe_interrupted(output, provenance, mark)
+            # On a read-only disk, unlinking a missing file fails too.
+            elif mark.exists() and (is_described or not was_marked):
+                mark.unlink()
 
 
-def _release(output: Path, provenance: Provenance, mark: Path, complete: bool) -> None:
-    """Remove the mark of an output, or write the sidecar that a changed output lacks."""
-    if complete:
-        if mark.exists():  # on a read-only disk, unlinking a missing file fails too
-            mark.unlink()
-        return
+def _describe_interrupted(output: Path, provenance: Provenance, mark: Path) -> None:
+    """Write the sidecar that a changed output lacks; if that fails, the mark remains."""
     try:
         write(output, provenance, {"interrupted": True})
     except OSError:
