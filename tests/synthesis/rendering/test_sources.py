@@ -6,7 +6,7 @@ import soundfile
 from calling import invoke
 from strategies import noise
 
-from tfdream.config import RenderConfig
+from tfdream.config import FilterConfig, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import seam
 from tfdream.synthesis.rendering.options import RenderOptions
@@ -46,12 +46,12 @@ def path(tmp_path):
     return path
 
 
-def process(path, function, **options):
+def process(path, function, config=CONFIG, **options):
     """Return the output of a change, and the processor."""
     processor, output = Change(function), path.with_name("out.wav")
     options = RenderOptions(bits=32, **options)
-    with prepared(path, options, CONFIG) as source:
-        result = process_file(source, output, processor, CONFIG, source.options)
+    with prepared(path, options, config) as source:
+        result = process_file(source, output, processor, config, source.options)
     return soundfile.read(output, dtype="float32")[0], processor, result
 
 
@@ -93,6 +93,23 @@ def test_only_the_part_changes(path):
         np.testing.assert_allclose(output, expected, atol=1e-6)
         before, after = processor.compared[1]
         np.testing.assert_allclose(before[0], removed[6000:14000], atol=1e-6)
+        np.testing.assert_allclose(after, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"low_hz": 300},
+        {"low_hz": 300, "high_hz": 2000},
+        {"gate_db": -40},  # exact, because nothing of the part is left
+    ],
+)
+@pytest.mark.parametrize("loop", [False, True])
+def test_measures_are_those_of_the_filtered_part(path, filters, loop):
+    config = CONFIG.model_copy(update={"filter": FilterConfig(**filters)})
+    options = {"part": "harmonic", "loop": loop}
+    _, processor, _ = process(path, lambda channels, _: 0 * channels, config, **options)
+    for _, after in processor.compared:
         np.testing.assert_allclose(after, 0, atol=1e-6)
 
 

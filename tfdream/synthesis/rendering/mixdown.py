@@ -47,25 +47,22 @@ class Mixdown:
             for block, rest in zip(parts, rests, strict=False):
                 yield self._to_channels(block) + rest
 
-    def extract(self, blocks: Blocks, factor: float) -> Blocks:
+    def extract(self, blocks: Blocks, rest: Blocks, factor: float) -> Blocks:
         """Return the part in blocks of the output.
 
         Args:
           blocks: blocks of the output.
+          rest: blocks of the rest, filtered and crossfaded like the output.
           factor: gain that was applied to the output.
         """
-        if self.rest is None:
-            yield from blocks
-            return
-        with audio.Reader(self.rest) as reader:
-            rests = audio.rechunk(reader.blocks(), audio.BLOCK_SAMPLES)
-            outputs = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
-            for block, rest in zip(outputs, rests, strict=False):
-                part = block - np.float32(factor) * rest[: len(block)]
-                if self.channel_gains is not None:
-                    gains = np.array(self.channel_gains, np.float32)
-                    part = (part * gains).mean(axis=1, keepdims=True)
-                yield part
+        rests = audio.rechunk(rest, audio.BLOCK_SAMPLES)
+        outputs = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
+        for output, unchanged in zip(outputs, rests, strict=False):
+            part = output - np.float32(factor) * unchanged[: len(output)]
+            if self.channel_gains is not None:
+                gains = np.array(self.channel_gains, np.float32)
+                part = (part * gains).mean(axis=1, keepdims=True)
+            yield part
 
     def close_loop(self, blocks: Blocks, sample_rate: int, channels: int) -> Blocks:
         """Let the end of a loop continue into its start.

@@ -142,7 +142,7 @@ class _Job:
             "output": str(self.output),
             **self.measures.means(),
             "spectral_convergence_db": self.measures.convergence_db(),
-            **self._measure_file(written),
+            **self._measure_file(written, finish),
             "steps": self.done,
             "audio_seconds": audio_seconds,
             "compute_seconds": round(time.perf_counter() - started, 3),
@@ -206,10 +206,10 @@ class _Job:
         mixed: NDArray[Any] = tiles.channels + np.float32(mix) * (changed - tiles.channels)
         return mixed
 
-    def _measure_file(self, written: audio.Written) -> dict[str, float]:
+    def _measure_file(self, written: audio.Written, finish: Finish) -> dict[str, float]:
         """Return the measures of the written file, compared with its source tile by tile.
 
-        Of an output that has a rest, it is the part that is measured.
+        Of an output that has a rest, it is the part that is measured, see `Finish.extract`.
         """
         measures = WeightedMeans()
         pairs = tile_pairs(
@@ -217,7 +217,7 @@ class _Job:
             self.output,
             self.processor.sample_rate,
             self.processor.grid,
-            self.prepared.mixdown,
+            finish,
             10 ** (written.gain_db / 20),
         )
         for original, tiles in pairs:

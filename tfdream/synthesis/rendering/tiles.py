@@ -67,12 +67,39 @@ class Finish:
     ) -> audio.Written:
         """Filter and write a stream of blocks; see `audio.write_blocks`."""
         channels = self.mixdown.channels(channels)
-        mixed = self.mixdown.mix(iter(blocks))
-        filtered = audio.apply_filters(mixed, sample_rate, self.filters)
-        closed = self.mixdown.close_loop(filtered, sample_rate, channels)
+        finished = self._finish(self.mixdown.mix(iter(blocks)), sample_rate, channels)
         return audio.write_blocks(
-            output, closed, sample_rate, channels, self.bits, self.gain, self.tag
+            output, finished, sample_rate, channels, self.bits, self.gain, self.tag
         )
+
+    def extract(
+        self, blocks: Iterator[NDArray[Any]], sample_rate: int, factor: float
+    ) -> Iterator[NDArray[Any]]:
+        """Return the changed part in blocks of an output: the output minus its rest.
+
+        The rest is filtered and crossfaded like the output. Band filters and crossfade are linear,
+        so the difference is the filtered part. A gate, whose gains depend on the sum of part and
+        rest, attenuates the rest by gains of its own: the difference contains errors around the
+        level of the gate. Where a limiter attenuated the output, it contains that of the rest, too.
+
+        Args:
+          blocks: blocks of the output.
+          sample_rate: its sample rate in Hz.
+          factor: gain that was applied to the output.
+        """
+        if self.mixdown.rest is None:
+            yield from blocks
+            return
+        with audio.Reader(self.mixdown.rest) as reader:
+            rest = self._finish(reader.blocks(), sample_rate, reader.info.channels)
+            yield from self.mixdown.extract(blocks, rest, factor)
+
+    def _finish(
+        self, blocks: Iterator[NDArray[Any]], sample_rate: int, channels: int
+    ) -> Iterator[NDArray[Any]]:
+        """Filter blocks of the output and close its loop."""
+        filtered = audio.apply_filters(blocks, sample_rate, self.filters)
+        return self.mixdown.close_loop(filtered, sample_rate, channels)
 
 
 DEFAULT_FINISH = Finish()
@@ -219,7 +246,7 @@ def tile_pairs(
     changed: str | Path,
     sample_rate: int,
     grid: TileGrid,
-    mixdown: Mixdown = NO_MIXDOWN,
+    finish: Finish = DEFAULT_FINISH,
     factor: float = 1.0,
 ) -> Iterator[tuple[Tiles, Tiles]]:
     """Yield pairs of tiles of two files' mid signals.
@@ -229,14 +256,15 @@ def tile_pairs(
       changed: the output.
       sample_rate: sample rate of the tiles in Hz.
       grid: positions of the tiles.
-      mixdown: how the output was made from the part that is compared.
+      finish: how the output was made from the part that is compared.
       factor: gain that was applied to the output.
     """
     with audio.Reader(source) as before, audio.Reader(changed) as after:
-        part = audio.mid(mixdown.extract(after.blocks(), factor))
+        rate = after.info.sample_rate
+        part = audio.mid(finish.extract(after.blocks(), rate, factor))
         yield from zip(
             mid_tiles(before, sample_rate, grid),
-            grid.cut(audio.resample(part, after.info.sample_rate, sample_rate)),
+            grid.cut(audio.resample(part, rate, sample_rate)),
             strict=False,  # a file that is longer by a sample than its header may have one more
         )
 
