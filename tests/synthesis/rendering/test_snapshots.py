@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfdream.synthesis.rendering.snapshots import Snapshots, numbered
+from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path
 from tfdream.synthesis.rendering.tiles import Tiles
 
 SAMPLES = 10
@@ -20,7 +20,7 @@ def sound(value, batch=1, channels=2):
 
 
 @pytest.mark.parametrize(
-    ("every", "steps", "numbers"),
+    ("every", "steps", "kept"),
     [
         (None, 20, []),
         (5, 20, [5, 10, 15, 20]),
@@ -30,10 +30,10 @@ def sound(value, batch=1, channels=2):
         (1, 3, [1, 2, 3]),
     ],
 )
-def test_every_so_many_steps_are_kept(every, steps, numbers):
+def test_every_so_many_steps_are_kept(every, steps, kept):
     snapshots = Snapshots(every, steps)
-    assert snapshots.numbers == numbers
-    assert [step for step in range(steps + 5) if snapshots.includes(step)] == numbers
+    assert snapshots.steps == kept
+    assert [step for step in range(steps + 5) if snapshots.includes(step)] == kept
 
 
 def test_what_was_kept_is_replayed_step_by_step_and_tile_by_tile():
@@ -99,4 +99,4 @@ def test_nothing_is_kept_without_a_number():
     ],
 )
 def test_numbers_sort_like_their_steps(step, steps, name):
-    assert numbered(Path("folder/song.flac"), step, steps) == Path("folder") / name
+    assert snapshot_path(Path("folder/song.flac"), step, steps) == Path("folder") / name

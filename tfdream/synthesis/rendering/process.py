@@ -22,7 +22,7 @@ from tfdream.synthesis.rendering.mixdown import seam
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.sidecar import check_output
-from tfdream.synthesis.rendering.snapshots import Snapshots, numbered, snapshot_steps
+from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path, snapshot_steps
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import (
     Finish,
@@ -38,19 +38,19 @@ _DEFAULT_CONFIG = RenderConfig()
 
 
 def check_outputs(
-    output: Path, options: RenderOptions, steps: int, inputs: Iterable[str | Path | None]
+    output: Path, options: RenderOptions, max_steps: int, inputs: Iterable[str | Path | None]
 ) -> None:
     """Check that an output and all its snapshots can be written; see `sidecar.check_output`.
 
     Args:
       output: the audio file.
       options: bits, force, and the steps of the snapshots.
-      steps: largest number of steps for each tile.
+      max_steps: largest number of steps for each tile.
       inputs: files that no output must replace; None is ignored.
     """
     inputs = list(inputs)
-    numbers = snapshot_steps(options.save_every, steps)
-    for path in (output, *(numbered(output, step, steps) for step in numbers)):
+    steps = snapshot_steps(options.save_every, max_steps)
+    for path in (output, *(snapshot_path(output, step, max_steps) for step in steps)):
         check_output(path, options.bits, options.force, inputs)
 
 
@@ -135,7 +135,7 @@ class _Job:
 
             written = change_file(self.source, self.output, rate, grid, change, tagged)
             for step, replay in snapshots.replays():
-                paths.append(numbered(self.output, step, self.processor.steps))
+                paths.append(snapshot_path(self.output, step, self.processor.steps))
                 change_file(self.source, paths[-1], rate, grid, replay, finish)
         audio_seconds = written.samples / written.sample_rate
         result = {

@@ -19,11 +19,11 @@ class Snapshots:
 
     Args:
       every: steps between snapshots; None stores nothing.
-      steps: largest number of steps for each tile.
+      max_steps: largest number of steps for each tile.
     """
 
-    def __init__(self, every: int | None, steps: int) -> None:
-        self.numbers = snapshot_steps(every, steps)
+    def __init__(self, every: int | None, max_steps: int) -> None:
+        self.steps = snapshot_steps(every, max_steps)
         self._folder = tempfile.TemporaryDirectory()
         self._current: list[NDArray[Any]] = []
 
@@ -35,7 +35,7 @@ class Snapshots:
 
     def includes(self, step: int) -> bool:
         """Return whether the result of this step, counted from 1, is stored."""
-        return step in self.numbers
+        return step in self.steps
 
     def add(self, channels: NDArray[Any]) -> None:
         """Store an intermediate result of the current tiles, `[batch, samples, channels]`."""
@@ -43,8 +43,8 @@ class Snapshots:
 
     def finish(self, channels: NDArray[Any]) -> None:
         """Finish the current tiles; their final result stands for the steps not reached."""
-        results = [*self._current, *[channels] * len(self.numbers)]
-        for step, result in zip(self.numbers, results, strict=False):
+        results = [*self._current, *[channels] * len(self.steps)]
+        for step, result in zip(self.steps, results, strict=False):
             path = self._path(step)
             with naming_errors(path), path.open("ab") as file:
                 file.write(np.ascontiguousarray(result, np.float32).tobytes())
@@ -52,7 +52,7 @@ class Snapshots:
 
     def replays(self) -> Iterator[tuple[int, TileFn]]:
         """Yield each stored step and a function that returns its results, tile by tile."""
-        for step in self.numbers:
+        for step in self.steps:
             yield step, self._replay(step)
 
     def _replay(self, step: int) -> TileFn:
@@ -71,19 +71,19 @@ class Snapshots:
         return Path(self._folder.name) / str(step)
 
 
-def snapshot_steps(every: int | None, steps: int) -> list[int]:
+def snapshot_steps(every: int | None, max_steps: int) -> list[int]:
     """Return the steps, counted from 1, whose results are stored.
 
-    >>> snapshot_steps(every=6, steps=20)
+    >>> snapshot_steps(every=6, max_steps=20)
     [6, 12, 18]
     """
-    return list(range(every, steps + 1, every)) if every else []
+    return list(range(every, max_steps + 1, every)) if every else []
 
 
-def numbered(output: Path, step: int, steps: int) -> Path:
+def snapshot_path(output: Path, step: int, max_steps: int) -> Path:
     """Return the path of the snapshot of a step.
 
-    >>> numbered(Path("song.flac"), step=20, steps=100).name
+    >>> snapshot_path(Path("song.flac"), step=20, max_steps=100).name
     'song-020.flac'
     """
-    return output.with_name(f"{output.stem}-{step:0{len(str(steps))}}{output.suffix}")
+    return output.with_name(f"{output.stem}-{step:0{len(str(max_steps))}}{output.suffix}")
