@@ -2,9 +2,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from calling import names
 
+from tfdream.config import RenderConfig
+from tfdream.errors import AudioError
+from tfdream.synthesis.rendering import sidecar
+from tfdream.synthesis.rendering.batch import process_folder
+from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path
-from tfdream.synthesis.rendering.tiles import Tiles
+from tfdream.synthesis.rendering.tile_recipe import TileRecipe
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 
 SAMPLES = 10
 
@@ -100,3 +108,63 @@ def test_nothing_is_kept_without_a_number():
 )
 def test_numbers_sort_like_their_steps(step, steps, name):
     assert snapshot_path(Path("folder/song.flac"), step, steps) == Path("folder") / name
+
+
+class Fade(TileRecipe):
+    """A recipe of four steps, each of which halves the level."""
+
+    config = RenderConfig()
+    sample_rate, steps, goal = 8000, 4, None
+    grid = TileGrid(samples=1000, overlap=100)
+
+    def processor(self, part):
+        return self
+
+    def identify(self, source):
+        return {"command": "dream", "source": str(source)}
+
+    def process(self, tiles, on_step=None, apply=True):
+        levels = [tiles.channels * np.float32(0.5**step) for step in range(1, self.steps + 1)]
+        for level in levels:
+            on_step(0.0, lambda level=level: level)
+        return levels[-1], {}
+
+    def compare(self, original, changed):
+        return {}
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """A folder with two recordings: a snapshot of one would have the name of the other."""
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    for name in ("song.wav", "song-2.wav"):
+        soundfile.write(folder / name, np.full(1000, 0.5), 8000)
+    return folder
+
+
+@pytest.mark.parametrize("order", [("song-2.wav", "song.wav"), ("song.wav", "song-2.wav")])
+def test_a_snapshot_never_replaces_an_output_of_the_same_call(songs, tmp_path, order):
+    options = RenderOptions(save_every=1, force=True)
+    sources = [songs / name for name in order]
+    result = process_folder(sources, tmp_path / "out", Fade(), options)
+    ((skipped),) = result["skipped"]
+    assert Path(skipped["path"]).name == "song.wav"
+    assert "song-2.wav' of 'song.wav' would replace the output" in skipped["reason"]
+    snapshots = [f"song-2-{step}.wav" for step in range(1, 5)]
+    assert names(tmp_path / "out") == [*snapshots, "song-2.wav", "song-2.wav.json"]
+
+
+def test_a_snapshot_never_replaces_an_output_of_an_earlier_call(songs, tmp_path):
+    fade, other, output = Fade(), tmp_path / "song-2.wav", tmp_path / "song.wav"
+    fade(songs / "song-2.wav", other)
+    options = RenderOptions(save_every=1, force=True)
+    before = other.read_bytes()
+    with pytest.raises(AudioError, match=r"song-2\.wav' of 'song\.wav' would replace the output"):
+        fade(songs / "song.wav", output, options)
+    assert (other.read_bytes(), output.exists()) == (before, False)
+    assert sidecar.status(other, fade.provenance(songs / "song-2.wav")) == "complete"
+    fade(songs / "song.wav", output, RenderOptions(save_every=3, force=True))
+    assert names(tmp_path)[:2] == ["song-2.wav", "song-2.wav.json"]
+    for _ in range(2):  # its own snapshots are replaced
+        fade(songs / "song.wav", output, RenderOptions(save_every=3, force=True))

@@ -196,6 +196,7 @@ def process_each(
       ConfigError, ModelError: if the settings do not fit the network.
       OutputError, OSError: if an output cannot be written completely; those before it remain.
     """
+    options = replace(options, other_outputs=frozenset(outputs.values()))
     batch = _Batch(recipe, options, progress, len(outputs))
     for source, output in outputs.items():
         if stop_requested() or batch.process(source, output):

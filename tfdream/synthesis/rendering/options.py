@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -32,12 +33,14 @@ class OutputOptions:
       force: overwrite an existing output.
       tag: content of the output's tag, see `tags`; None describes the call itself.
       preview: receives the first tile after every step.
+      other_outputs: outputs of other files, which no snapshot replaces, even if `force` is set.
     """
 
     bits: int | None = None
     force: bool = False
     tag: str | None = field(default=None, kw_only=True)
     preview: PreviewFn | None = field(default=None, kw_only=True, compare=False)
+    other_outputs: frozenset[Path] = field(default=frozenset(), kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from tfdream.audio.notes import examine
 from tfdream.config import Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.mixdown import seam
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
-from tfdream.synthesis.rendering.sidecar import check_output
 from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path, snapshot_steps
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import (
@@ -44,14 +44,23 @@ def check_outputs(
 
     Args:
       output: the audio file.
-      options: bits, force, and the steps of the snapshots.
+      options: bits, force, the steps of the snapshots, and other outputs.
       max_steps: largest number of steps for each tile.
       inputs: files that no output must replace; None is ignored.
+
+    Raises:
+      AudioError: if a file cannot be written, or a snapshot would replace another output.
     """
     inputs = list(inputs)
-    steps = snapshot_steps(options.save_every, max_steps)
-    for path in (output, *(snapshot_path(output, step, max_steps) for step in steps)):
-        check_output(path, options.bits, options.force, inputs)
+    sidecar.check_output(output, options.bits, options.force, inputs)
+    for step in snapshot_steps(options.save_every, max_steps):
+        path = snapshot_path(output, step, max_steps)
+        if path in options.other_outputs or "command" in sidecar.read(path):
+            raise AudioError(
+                f"snapshot '{path}' of '{output.name}' would replace the output of the same name; "
+                "write one of them into another folder"
+            )
+        sidecar.check_output(path, options.bits, options.force, inputs)
 
 
 def process_file(
