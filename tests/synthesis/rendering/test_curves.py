@@ -192,6 +192,29 @@ def test_mix_varies_from_sample_to_sample(tmp_path):
     np.testing.assert_allclose(change, 0.25 * np.clip((seconds - 1) / 2, 0, 1), atol=1e-5)
 
 
+class Samples(np.ndarray):
+    """Values of a timeline that are too many for a loop in Python."""
+
+    def __iter__(self):
+        raise AssertionError("the values are iterated over")
+
+
+def test_the_values_of_a_long_timeline_are_not_iterated_over_for_each_tile():
+    line = Timeline(np.linspace(1, 2, 1001).view(Samples))
+    curve = {"points": [[0, 1], [5, 2]]}
+    config = DreamConfig(curves={"optimizer.step_size": curve})
+    built = []
+
+    def build(each):
+        built.append(each.optimizer.step_size)
+        return Louder()
+
+    processor = CurvedProcessor(config, Timelines(by_tile={"optimizer.step_size": line}), build)
+    for value in np.linspace(1, 2, 1000):
+        processor._processor({"optimizer.step_size": value})
+    np.testing.assert_allclose(sorted(built), np.linspace(1, 2, 101))
+
+
 def test_other_settings_have_one_value_in_each_tile(tmp_path):
     soundfile.write(tmp_path / "in.wav", np.zeros(4 * RATE), RATE)
     curve = {"points": [[0, 1], [2, 5]], "easing": "step"}

@@ -14,13 +14,15 @@ from tfdream.synthesis.rendering.processor import Goal, OnStep, TileProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 from tfdream.synthesis.rendering.timelines import Timelines
 
-_LEVELS = 100
-"""Number of different values of a setting that is constant within a tile."""
+_LEVELS = 101
+"""Number of equally spaced values to which a setting that is constant within a tile is rounded."""
 
 
 @dataclass(frozen=True)
 class Adjustment:
-    """Settings that can change without new compiled functions.
+    """Settings for which an existing processor is adjusted, instead of a new one being built.
+
+    Building a processor compiles functions, which takes longer than the processing of a tile.
 
     Attributes:
       settings: dotted keys of settings or sections.
@@ -68,7 +70,7 @@ class CurvedProcessor:
         self._adjustment = adjustment
         self._processors: dict[tuple[float, ...], TileProcessor] = {}
         # With the highest values, so that the number of steps is the largest one.
-        self.base = self._processor({name: max(line.values) for name, line in self.lines.items()})
+        self.base = self._processor({name: line.high for name, line in self.lines.items()})
         self.grid: TileGrid = replace(self.base.grid, batch=1)
 
     @property
@@ -101,8 +103,8 @@ class CurvedProcessor:
         """Return the processor of some values, rounded so that few different ones are built."""
         rounded = {}
         for name, value in values.items():
-            low, high = float(min(self.lines[name].values)), float(max(self.lines[name].values))
-            step = (high - low) / _LEVELS or 1.0
+            low, high = self.lines[name].low, self.lines[name].high
+            step = (high - low) / (_LEVELS - 1) or 1.0
             rounded[name] = float(np.clip(low + step * round((value - low) / step), low, high))
         key = tuple(value for name, value in rounded.items() if not self._adjustment.includes(name))
         config = with_values(self.config, rounded)

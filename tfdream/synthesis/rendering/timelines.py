@@ -30,10 +30,15 @@ class Timeline:
     Args:
       values: float `[samples]`, from time 0 on; the last one holds beyond their end.
       period_seconds: length of a loop, after which they repeat; None does not repeat them.
+
+    Attributes:
+      low: the lowest value.
+      high: the highest value.
     """
 
     def __init__(self, values: NDArray[Any], period_seconds: float | None = None) -> None:
         self.values = values.astype(np.float32)
+        self.low, self.high = float(self.values.min()), float(self.values.max())
         self.period_seconds = period_seconds
 
     @classmethod
