@@ -19,7 +19,7 @@ from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, channel_tiles
 
 
 class ComposedTranslator:
-    """Translates tiles, and composes the result of a style; a `rendering.process.TileProcessor`.
+    """Translates tiles, and composes the result of a style; a `rendering.processor.TileProcessor`.
 
     The gains of a translation change how loud a recording is in each band, but add no sound. Here
     they are the target of a musaic of excerpts of the genre, which has its instruments and beats.

@@ -83,7 +83,7 @@ class TileFunctions:
 
 @dataclass(frozen=True)
 class TileOptimizer:
-    """Optimizes the tiles of a file; a `rendering.process.TileProcessor`.
+    """Optimizes the tiles of a file; a `rendering.processor.TileProcessor`.
 
     Attributes:
       octaves: the compiled objective at each size of the view, the smallest first; the last one

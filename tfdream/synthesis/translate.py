@@ -33,7 +33,7 @@ from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 
 class Translator:
-    """Applies a generator's change of an image to audio; a `rendering.process.TileProcessor`.
+    """Applies a generator's change of an image to audio; a `rendering.processor.TileProcessor`.
 
     The generator's input is the (resized) image of a tile. Its change of the image, in dB, is
     resized to the full resolution of the STFT and applied by a canvas: as gains on the original, or
@@ -137,7 +137,7 @@ class Translator:
     def process(
         self, tiles: Tiles, on_step: OnStep = lambda value, render: None, apply: bool = True
     ) -> tuple[NDArray[Any], Measures]:
-        """Translate tiles; see `rendering.process.TileProcessor`."""
+        """Translate tiles; see `rendering.processor.TileProcessor`."""
         if not apply:
             return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)

@@ -45,7 +45,7 @@ _VALID_SHARE = 0.9
 
 
 class GainProcessor(OnePassProcessor):
-    """Applies the gains of a model to a content; a `rendering.process.TileProcessor`.
+    """Applies the gains of a model to a content; a `rendering.processor.TileProcessor`.
 
     Args:
       content_path: the file to change; all of it is analyzed.

@@ -53,7 +53,7 @@ class ContentSpectrum(NamedTuple):
 
 
 class MusaicProcessor(OnePassProcessor):
-    """Replaces a content by a musaic; a `rendering.process.TileProcessor`.
+    """Replaces a content by a musaic; a `rendering.processor.TileProcessor`.
 
     Args:
       content: mean spectrum and length of the file to change.

@@ -46,7 +46,7 @@ NO_ADJUSTMENT = Adjustment()
 
 
 class CurvedProcessor:
-    """Changes each tile with its own settings; a `rendering.process.TileProcessor`.
+    """Changes each tile with its own settings; a `rendering.processor.TileProcessor`.
 
     Settings have the value at the middle of a tile. Neighbors are cross-faded, as tiles always are.
 

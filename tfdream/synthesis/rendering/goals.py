@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream.synthesis.rendering.measures import Measures, WeightedMeans
-from tfdream.synthesis.rendering.processor import TileProcessor
+from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.tiles import Tiles
 
 
@@ -23,7 +23,7 @@ class GoalCheck:
         self.processor = processor
         self.goal = processor.goal
         self.reverts = self.goal is not None and self.goal.reverts and not keep_falling
-        self.tiles = self.worse_tiles = 0
+        self.tile_count = self.worse_tiles = 0
         self._worse = WeightedMeans()
 
     def revert_worse(
@@ -39,7 +39,7 @@ class GoalCheck:
         Returns:
           The channels and measures.
         """
-        self.tiles += len(changed)
+        self.tile_count += len(changed)
         if self.goal is None:
             return changed, measures
         before, after = (measures[f"{self.goal.measure}_{when}"] for when in ("before", "after"))
@@ -56,7 +56,9 @@ class GoalCheck:
         }
 
     def result(self, means: Mapping[str, Any]) -> dict[str, Any]:
-        """Return whether the measure got worse, in tiles or in the written file.
+        """Return whether the measure got worse, and the number of tiles that stay unchanged.
+
+        It got worse if it is worse in a tile, or in the written file.
 
         Args:
           means: mean measures of the file.
@@ -64,7 +66,7 @@ class GoalCheck:
         if self.goal is None:
             return {}
         return {
-            self.goal.key: bool(self.worse_tiles) or self._is_lost(means),
+            self.goal.key: bool(self.worse_tiles) or _file_is_worse(self.goal, means),
             "unchanged_tiles": self.worse_tiles if self.reverts else 0,
         }
 
@@ -81,22 +83,27 @@ class GoalCheck:
             worse = self._worse.means()
             yield (
                 f"the {name} {'fell' if self.goal.rises else 'rose'} from {worse['before']:.4g} to "
-                f"{worse['after']:.4g} in {self.worse_tiles} of {self.tiles} tiles, which "
+                f"{worse['after']:.4g} in {self.worse_tiles} of {self.tile_count} tiles, which "
                 + (
                     f"stay unchanged; {self.goal.remedy}, or --keep-falling"
                     if self.reverts
                     else f"are written nevertheless; {self.goal.remedy}"
                 )
             )
-        if self._is_lost(means) and (self.reverts or not self.worse_tiles):
-            before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
+        if _file_is_worse(self.goal, means) and (self.reverts or not self.worse_tiles):
+            before, rendered = _of_file(self.goal, means)
             yield (
                 f"the {name} of the written file, {rendered:.4g}, is worse than that of the "
                 f"original, {before:.4g}; {self.goal.remedy}"
             )
 
-    def _is_lost(self, means: Mapping[str, Any]) -> bool:
-        """Return whether the measure of the written file is worse than that of the original."""
-        assert self.goal is not None
-        before, rendered = (means[f"{self.goal.measure}_{at}"] for at in ("before", "rendered"))
-        return bool(self.goal.is_worse(np.array(before), np.array(rendered)))
+
+def _of_file(goal: Goal, means: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the measure of a goal for the original and for the written file."""
+    return means[f"{goal.measure}_before"], means[f"{goal.measure}_rendered"]
+
+
+def _file_is_worse(goal: Goal, means: Mapping[str, Any]) -> bool:
+    """Return whether the measure of the written file is worse than that of the original."""
+    before, rendered = _of_file(goal, means)
+    return bool(goal.is_worse(np.array(before), np.array(rendered)))

@@ -65,10 +65,9 @@ class Mixdown:
             yield part
 
     def close_loop(self, blocks: Blocks, sample_rate: int, channels: int) -> Blocks:
-        """Let the end of a loop continue into its start.
+        """Crossfade the processed continuation of the end into the first samples of a loop.
 
-        The start is a crossfade from what follows the end, which is the same part of the recording
-        processed after the end, to the start itself.
+        The continuation is the start of the recording again, processed after its end.
         """
         if self.loop_samples is None:
             yield from blocks

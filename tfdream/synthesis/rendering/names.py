@@ -41,8 +41,8 @@ class Names:
             parts = list(string.Formatter().parse(self.pattern))
         except ValueError as error:
             raise ConfigError(f"name '{self.pattern}': {error}") from None
-        for _, name, layout, conversion in parts:
-            if name is not None and (name not in FIELDS or layout or conversion):
+        for _, name, format_spec, conversion in parts:
+            if name is not None and (name not in FIELDS or format_spec or conversion):
                 braces = ", ".join(f"{{{each}}}" for each in FIELDS)
                 raise ConfigError(f"name '{self.pattern}' has a field other than {braces}")
         if "/" in self.pattern or "\\" in self.pattern or self.pattern.strip(". ") == "":

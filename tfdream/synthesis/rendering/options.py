@@ -20,7 +20,7 @@ class PreviewFn(Protocol):
           step: number of finished steps.
           seconds: start of the intermediate result in the file.
           sample_rate: its sample rate in Hz.
-          render: returns it, float32 `[samples, channels]`; it is computed by this call alone.
+          render: returns it, float32 `[samples, channels]`; nothing is rendered until it is called.
         """
 
 
@@ -32,7 +32,8 @@ class OutputOptions:
       bits: bits per sample, see `audio.Writer`; None for the default of the format.
       force: overwrite an existing output.
       tag: content of the output's tag, see `tags`; None describes the call itself.
-      preview: receives the first tile after every step.
+      preview: receives the first tile of the current batch after every step, or each block of
+        generated audio.
       other_outputs: outputs of other files, which no snapshot replaces, even if `force` is set.
     """
 
@@ -45,13 +46,9 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class RenderOptions(OutputOptions):
-    """Options for rendering a changed audio file.
+    """Options for rendering a changed audio file, beside those of `OutputOptions`.
 
     Attributes:
-      bits: bits per sample, see `audio.Writer`; None for the default of the format.
-      force: overwrite an existing output.
-      tag: content of the output's tag, see `tags`; None describes the call itself.
-      preview: receives the first tile after every step.
       start_seconds: start of the part of the source that is processed and written.
       seconds: length of that part; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.
