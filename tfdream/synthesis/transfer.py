@@ -89,7 +89,7 @@ class MappingTransfer(StyleTransfer):
             self.config,
             part.timelines,
             lambda config: GainProcessor(
-                part.path, self.model, config, part.options.start_seconds, part.timelines
+                part.path, self.model, config, part.start_seconds, part.timelines
             ),
         )
 
@@ -194,9 +194,9 @@ class GradientTransfer(StyleTransfer):
 
     def processor(self, part: Source) -> TileProcessor:
         info, rate = audio.info(part.path), self.audio_model.sample_rate
-        seconds = info.estimated_samples / info.sample_rate - part.options.start_seconds
-        if part.options.seconds is not None:
-            seconds = min(seconds, part.options.seconds)
+        seconds = info.estimated_samples / info.sample_rate - part.start_seconds
+        if part.seconds is not None:
+            seconds = min(seconds, part.seconds)
         resampled, samples = info.sample_rate != rate, math.ceil(seconds * rate)
         if part.timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled, samples)

@@ -51,7 +51,7 @@ def process(path, function, config=CONFIG, **options):
     processor, output = Change(function), path.with_name("out.wav")
     options = RenderOptions(bits=32, **options)
     with prepared(path, options, config) as source:
-        result = process_file(source, output, processor, config, source.options)
+        result = process_file(source, output, processor, config, options)
     return soundfile.read(output, dtype="float32")[0], processor, result
 
 

@@ -74,12 +74,13 @@ def process_file(
     """Change a file, or a part of it, and measure the written file.
 
     Args:
-      source: any audio file, or what is processed of it, with its own options.
+      source: any audio file, of which `options` select the range that is processed, or a prepared
+        source, which has its own range.
       output: the file to write.
       processor: changes the tiles.
       config: share of the change, filters and level of the output.
-      options: bits, part of the source, tag, and snapshots, which have none; `force` is checked by
-        the caller.
+      options: bits, range of the source, tag of the output, and snapshots, which have no tag;
+        `force` is checked by the caller.
       progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
     Returns:
@@ -92,8 +93,8 @@ def process_file(
       the input (see `audio.notes`), the level and the goal.
     """
     if isinstance(source, Path):
-        source = Source(source)
-    with audio.part_of(source.path, options.start_seconds, options.seconds) as part:
+        source = Source(source, options.start_seconds, options.seconds)
+    with audio.part_of(source.path, source.start_seconds, source.seconds) as part:
         return _Job(source, part, output, processor, config, options, progress).run()
 
 

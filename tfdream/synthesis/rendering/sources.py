@@ -15,7 +15,7 @@ from tfdream import audio
 from tfdream.config import RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
-from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
+from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_file
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
@@ -34,17 +34,21 @@ class Source:
     """The part of a file that is processed: excerpt, stem or loop, with its curves.
 
     Attributes:
-      path: the processed part; of a loop, followed by its start.
-      options: options for `path`, which is processed from its start to its end.
+      path: the recording, or a temporary file: the processed part; of a loop, followed by its
+        start.
+      start_seconds: start of the range of `path` that is processed.
+      seconds: length of that range; None extends it to the end.
       timelines: curves of the recipe.
       mixdown: makes the output from the changed part.
-      original: the recording, or an excerpt of it, that the output replaces.
-      reference: the part without the repeated start of a loop.
-      named: the recording or stem that the caller gave, for messages; by default `path`.
+      original: the recording, or an excerpt of it, that the output replaces; None for the range of
+        `path`.
+      reference: the part without the repeated start of a loop; None for the range of `path`.
+      named: the recording or stem that the caller gave, for messages; None for `path`.
     """
 
     path: Path
-    options: RenderOptions = DEFAULT_RENDER
+    start_seconds: float = 0.0
+    seconds: float | None = None
     timelines: Timelines = NO_TIMELINES
     mixdown: Mixdown = NO_MIXDOWN
     original: Path | None = None
@@ -68,10 +72,10 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
     source = Path(source)
     _check_part(options)
     timelines = Timelines.of(config, source, options)
-    if options.part is None and not options.loop:
-        yield Source(source, options, timelines)
-        return
     start, seconds = options.start_seconds, options.seconds
+    if options.part is None and not options.loop:
+        yield Source(source, start, seconds, timelines)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
         audio.part_of(source, start, seconds) as original,
@@ -86,8 +90,14 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
         reference = path
         if options.loop:
             path, mixdown = _looped(path, mixdown, config, Path(folder))
-        whole = replace(options, start_seconds=0.0, seconds=None)
-        yield Source(path, whole, timelines, mixdown, original.path, reference, named)
+        yield Source(
+            path,
+            timelines=timelines,
+            mixdown=mixdown,
+            original=original.path,
+            reference=reference,
+            named=named,
+        )
 
 
 def _check_part(options: RenderOptions) -> None:

@@ -46,7 +46,7 @@ class TileRecipe(abc.ABC):
 
     def prepare(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> TileProcessor:
         """Build the processor of a file without curves."""
-        return self.processor(Source(Path(source), options))
+        return self.processor(Source(Path(source), options.start_seconds, options.seconds))
 
     def provenance(self, source: str | Path, options: RenderOptions = DEFAULT_RENDER) -> Provenance:
         """Return the inputs and settings that determine the output of a file."""
@@ -83,7 +83,7 @@ class TileRecipe(abc.ABC):
             check_outputs(output, options, processor.steps, inputs)
             provenance = self.provenance(source, options)
             with sidecar.claim(output, provenance):
-                tagged = tags.tagged(part.options, provenance)
+                tagged = tags.tagged(options, provenance)
                 result = process_file(part, output, processor, self.config, tagged, progress)
                 result |= self.details(processor)
                 result["notes"] += self.input_notes
