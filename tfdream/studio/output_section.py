@@ -8,7 +8,7 @@ import gradio as gr
 from tfdream.studio.controls import upload_several
 from tfdream.studio.job import FORMATS, TASKS_OF, Job, presentations_of
 from tfdream.studio.stems import Stems, names_of
-from tfdream.synthesis.rendering.sources import PARTS
+from tfdream.synthesis.rendering.sources import COMPONENTS
 
 _PRESENTATIONS = {"video": "video", "figure": "figure", "report": "report page"}
 EVERYTHING = ""
@@ -179,4 +179,4 @@ class OutputSection:
 
 def part_choices(stems: Stems = ()) -> list[tuple[str, str]]:
     """Return the choices of a part: everything, the stems, and what is separated here."""
-    return [("everything", EVERYTHING), *((name, name) for name in (*dict(stems), *PARTS))]
+    return [("everything", EVERYTHING), *((name, name) for name in (*dict(stems), *COMPONENTS))]

@@ -98,14 +98,14 @@ class Dreamer(TileRecipe):
             timelines,
         )
 
-    def processor(self, part: Source) -> TileProcessor:
-        resampled = audio.info(part.path).sample_rate != self.run.sample_rate
-        if part.timelines == NO_TIMELINES:
+    def processor(self, source: Source) -> TileProcessor:
+        resampled = audio.info(source.path).sample_rate != self.run.sample_rate
+        if source.timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled)
         return curved(
             self.config,
-            part.timelines,
-            lambda config: self._build(config, resampled, part.timelines),
+            source.timelines,
+            lambda config: self._build(config, resampled, source.timelines),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 

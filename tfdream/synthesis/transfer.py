@@ -84,12 +84,12 @@ class MappingTransfer(StyleTransfer):
             self.model = NetworkTimbre(style_path, self.run.network)
         self.read_notes(self.model.sample_rate)
 
-    def processor(self, part: Source) -> TileProcessor:
+    def processor(self, source: Source) -> TileProcessor:
         return curved(
             self.config,
-            part.timelines,
+            source.timelines,
             lambda config: GainProcessor(
-                part.path, self.model, config, part.start_seconds, part.timelines
+                source.path, self.model, config, source.start_seconds, source.timelines
             ),
         )
 
@@ -112,22 +112,22 @@ class MusaicTransfer(StyleTransfer):
         self.read_notes(audio.info(style_path).sample_rate)
         self._musaics: dict[int, Musaic] = {}
 
-    def processor(self, part: Source) -> TileProcessor:
-        rate = audio.info(part.path).sample_rate
+    def processor(self, source: Source) -> TileProcessor:
+        rate = audio.info(source.path).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
             # Only the dictionary of the last sample rate is kept, because it is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
         musaic, tiles = self._musaics[rate], self.config.tiles
-        content = ContentSpectrum.from_file(part.path, musaic.analysis)
-        if part.timelines == NO_TIMELINES:
+        content = ContentSpectrum.from_file(source.path, musaic.analysis)
+        if source.timelines == NO_TIMELINES:
             return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary
         return curved(
             self.config,
-            part.timelines,
+            source.timelines,
             lambda config: MusaicProcessor(
-                content, Musaic.of_transfer(dictionary, config, part.timelines), tiles
+                content, Musaic.of_transfer(dictionary, config, source.timelines), tiles
             ),
         )
 
@@ -192,19 +192,19 @@ class GradientTransfer(StyleTransfer):
         tiles = tiles.model_copy(update={"seconds": seconds})
         return self.config.model_copy(update={"tiles": tiles})
 
-    def processor(self, part: Source) -> TileProcessor:
-        info, rate = audio.info(part.path), self.audio_model.sample_rate
-        seconds = info.estimated_samples / info.sample_rate - part.start_seconds
-        if part.seconds is not None:
-            seconds = min(seconds, part.seconds)
+    def processor(self, source: Source) -> TileProcessor:
+        info, rate = audio.info(source.path), self.audio_model.sample_rate
+        seconds = info.estimated_samples / info.sample_rate - source.start_seconds
+        if source.seconds is not None:
+            seconds = min(seconds, source.seconds)
         resampled, samples = info.sample_rate != rate, math.ceil(seconds * rate)
-        if part.timelines == NO_TIMELINES:
+        if source.timelines == NO_TIMELINES:
             return self.tile_optimizer(resampled, samples)
         return curved(
             self._fitted(samples),
-            part.timelines,
+            source.timelines,
             lambda config: style_tile_optimizer(
-                self.style_path, self.audio_model, config, resampled, part.timelines
+                self.style_path, self.audio_model, config, resampled, source.timelines
             ),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )

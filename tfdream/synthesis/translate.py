@@ -224,7 +224,7 @@ class Translation(TileRecipe):
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
-    def processor(self, part: Source) -> TileProcessor:
+    def processor(self, source: Source) -> TileProcessor:
         """Return the translator of a file, or that of compositions.
 
         The mean spectrum of the translation is that without curves, measured once.
@@ -234,19 +234,19 @@ class Translation(TileRecipe):
         @cache
         def read_power() -> NDArray[np.float64]:
             assert self.musaic is not None
-            return translated_power(part.path, self.translator, self.musaic.analysis)
+            return translated_power(source.path, self.translator, self.musaic.analysis)
 
         def composed(translator: Translator, musaic: Musaic | None) -> TileProcessor:
             return ComposedTranslator(translator, musaic, read_power) if musaic else translator
 
-        if part.timelines == NO_TIMELINES:
+        if source.timelines == NO_TIMELINES:
             return composed(self.translator, self.musaic)
         return curved(
             self.config,
-            part.timelines,
+            source.timelines,
             lambda config: composed(
-                Translator(self.generator, self.run, config, part.timelines),
-                self._build_musaic(config, part.timelines),
+                Translator(self.generator, self.run, config, source.timelines),
+                self._build_musaic(config, source.timelines),
             ),
         )
 

@@ -117,7 +117,7 @@ class Fade(TileRecipe):
     sample_rate, steps, goal = 8000, 4, None
     grid = TileGrid(samples=1000, overlap=100)
 
-    def processor(self, part):
+    def processor(self, source):
         return self
 
     def identify(self, source):

@@ -1,4 +1,4 @@
-"""Composition of an output: the changed part and the unchanged rest, and the seam of a loop."""
+"""Composition of an output: changed component and unchanged rest, and the seam of a loop."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ Blocks = Iterator[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Mixdown:
-    """Conversion of the changed part of a file to the output: rest, channels and loop.
+    """Conversion of the changed component of a file to the output: rest, channels and loop.
 
     Attributes:
-      rest: file that is added to the part unchanged; None if the part is the whole file.
-      channel_gains: factor of the part, which then has one channel, in each channel of the output;
-        None if their channels are the same.
-      loop_samples: length of a loop, whose first samples follow it in the part and in the rest
+      rest: file that is added to the component unchanged; None if the component is the whole file.
+      channel_gains: factor of the component, which then has one channel, in each channel of the
+        output; None if their channels are the same.
+      loop_samples: length of a loop, whose first samples follow it in the component and in the rest
         again; None for an output that is no loop.
       fade_samples: length of the crossfade at the start of a loop.
     """
@@ -32,23 +32,23 @@ class Mixdown:
     loop_samples: int | None = None
     fade_samples: int = 0
 
-    def channels(self, part_channels: int) -> int:
+    def channels(self, component_channels: int) -> int:
         """Return the number of channels of the output."""
-        return part_channels if self.channel_gains is None else len(self.channel_gains)
+        return component_channels if self.channel_gains is None else len(self.channel_gains)
 
     def mix(self, blocks: Blocks) -> Blocks:
-        """Add the rest to blocks of the changed part."""
+        """Add the rest to blocks of the changed component."""
         if self.rest is None:
             yield from blocks
             return
         with audio.Reader(self.rest) as reader:
             rests = audio.rechunk(reader.blocks(), audio.BLOCK_SAMPLES)
-            parts = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
-            for block, rest in zip(parts, rests, strict=False):
+            components = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
+            for block, rest in zip(components, rests, strict=False):
                 yield self._to_channels(block) + rest
 
     def extract(self, blocks: Blocks, rest: Blocks, factor: float) -> Blocks:
-        """Return the part in blocks of the output.
+        """Return the component in blocks of the output.
 
         Args:
           blocks: blocks of the output.
@@ -58,11 +58,11 @@ class Mixdown:
         rests = audio.rechunk(rest, audio.BLOCK_SAMPLES)
         outputs = audio.rechunk(blocks, audio.BLOCK_SAMPLES)
         for output, unchanged in zip(outputs, rests, strict=False):
-            part = output - np.float32(factor) * unchanged[: len(output)]
+            component = output - np.float32(factor) * unchanged[: len(output)]
             if self.channel_gains is not None:
                 gains = np.array(self.channel_gains, np.float32)
-                part = (part * gains).mean(axis=1, keepdims=True)
-            yield part
+                component = (component * gains).mean(axis=1, keepdims=True)
+            yield component
 
     def close_loop(self, blocks: Blocks, sample_rate: int, channels: int) -> Blocks:
         """Crossfade the processed continuation of the end into the first samples of a loop.

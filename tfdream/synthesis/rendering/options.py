@@ -49,12 +49,12 @@ class RenderOptions(OutputOptions):
     """Options for rendering a changed audio file, beside those of `OutputOptions`.
 
     Attributes:
-      start_seconds: start of the part of the source that is processed and written.
-      seconds: length of that part; None extends it to the end.
+      start_seconds: start of the range of the source that is processed and written.
+      seconds: length of that range; None extends it to the end.
       save_every: also write the intermediate result after every this many steps, beside the output.
-      part: the part that is processed: harmonic, percussive, mid, side, or one of `stems`; None
-        processes all.
-      stems: audio files of separated parts, by name.
+      part: the component that is processed: harmonic, percussive, mid, side, or one of `stems`;
+        None processes all.
+      stems: audio files of separated components, by name.
       loop: the end of the output continues into its beginning.
       keep_falling: write the change of tiles whose objective is worse than before, too; by default
         they stay unchanged.

@@ -71,7 +71,7 @@ def process_file(
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
 ) -> dict[str, Any]:
-    """Change a file, or a part of it, and measure the written file.
+    """Change a file, or an excerpt or component of it, and measure the written file.
 
     Args:
       source: any audio file, of which `options` select the range that is processed, or a prepared
@@ -94,16 +94,22 @@ def process_file(
     """
     if isinstance(source, Path):
         source = Source(source, options.start_seconds, options.seconds)
-    with audio.part_of(source.path, source.start_seconds, source.seconds) as part:
-        return _Job(source, part, output, processor, config, options, progress).run()
+    with audio.part_of(source.path, source.start_seconds, source.seconds) as excerpt:
+        return _Job(source, excerpt, output, processor, config, options, progress).run()
 
 
 @dataclass
 class _Job:
-    """The processing of one file."""
+    """The processing of one file.
 
-    prepared: Source
-    part: audio.Part
+    Attributes:
+      source: the file with its range, curves and mixdown.
+      excerpt: the range of `source.path`, whose tiles are changed.
+      output: the file to write.
+    """
+
+    source: Source
+    excerpt: audio.Part
     output: Path
     processor: TileProcessor
     config: RenderConfig
@@ -119,23 +125,29 @@ class _Job:
         self.goal_check = GoalCheck(self.processor, self.options.keep_falling)
 
     @property
-    def source(self) -> Path:
-        """The file whose tiles are processed."""
-        return self.part.path
+    def named(self) -> Path:
+        """The recording or stem that the caller gave, for messages."""
+        return self.source.named or self.source.path
 
     @property
-    def named(self) -> Path:
-        """The recording or stem that the caller gave."""
-        return self.prepared.named or self.prepared.path
+    def original(self) -> Path:
+        """The recording or excerpt that the output replaces, whose loudness it may have."""
+        return self.source.original or self.excerpt.path
+
+    @property
+    def reference(self) -> Path:
+        """The file that the changed component is compared with."""
+        return self.source.reference or self.excerpt.path
 
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
         rate, grid = self.processor.sample_rate, self.processor.grid
-        input_notes = examine(self.source, rate, grid.samples / rate, self.part.damage)
+        excerpt = self.excerpt.path
+        input_notes = examine(excerpt, rate, grid.samples / rate, self.excerpt.damage)
         log_notes(self.named, input_notes)
-        self.total = batches_in(self.source, rate, grid) * self.processor.steps
-        gain = _normalizing_gain(self.config.normalize, self.prepared.original or self.source)
-        finish = Finish(self.options.bits, gain, self.config.filter, self.prepared.mixdown)
+        self.total = batches_in(excerpt, rate, grid) * self.processor.steps
+        gain = _normalizing_gain(self.config.normalize, self.original)
+        finish = Finish(self.options.bits, gain, self.config.filter, self.source.mixdown)
         tagged = replace(finish, tag=self.options.tag)
         paths = []
         with Snapshots(self.options.save_every, self.processor.steps) as snapshots:
@@ -143,10 +155,10 @@ class _Job:
             def change(tiles: Tiles) -> NDArray[Any]:
                 return self._change(tiles, snapshots)
 
-            written = change_file(self.source, self.output, rate, grid, change, tagged)
+            written = change_file(excerpt, self.output, rate, grid, change, tagged)
             for step, replay in snapshots.replays():
                 paths.append(snapshot_path(self.output, step, self.processor.steps))
-                change_file(self.source, paths[-1], rate, grid, replay, finish)
+                change_file(excerpt, paths[-1], rate, grid, replay, finish)
         audio_seconds = written.samples / written.sample_rate
         result = {
             "output": str(self.output),
@@ -162,7 +174,7 @@ class _Job:
         notes = [*level_notes(written), *self.goal_check.notes(result)]
         log_notes(self.output, notes)
         result["notes"] = [*input_notes, *notes]
-        if self.prepared.mixdown.loop_samples is not None:
+        if self.source.mixdown.loop_samples is not None:
             result |= seam(self.output)
         if paths:
             result["snapshots"] = [str(path) for path in paths]
@@ -181,13 +193,13 @@ class _Job:
         def on_step(value: float, render: RenderFn) -> bool:
             self.done += 1
             if snapshots.includes(self.done - first):
-                snapshots.add(self._mixed(tiles, render()))
+                snapshots.add(self._blend(tiles, render()))
             if self.options.preview is not None:
                 self.options.preview(
                     self.done,
                     float(tiles.starts[0]) / rate,
                     rate,
-                    lambda: self._mixed(tiles, render())[0],
+                    lambda: self._blend(tiles, render())[0],
                 )
             if self.progress(min(self.done, self.total), self.total, value):
                 end = tiles.starts[-1] + self.processor.grid.samples
@@ -201,29 +213,29 @@ class _Job:
         self.measures.add(measures, tiles.weights)
         if not np.isfinite(changed).all():
             raise ConfigError(f"the changed audio contains NaN or infinite values; {REMEDY}")
-        changed = self._mixed(tiles, changed)
+        changed = self._blend(tiles, changed)
         snapshots.finish(changed)
         return changed
 
-    def _mixed(self, tiles: Tiles, changed: NDArray[Any]) -> NDArray[Any]:
-        """Return the share of the change in changed channels that the output has."""
-        mix: Any = self.prepared.timelines.continuous.get("mix", self.config.mix)
+    def _blend(self, tiles: Tiles, changed: NDArray[Any]) -> NDArray[Any]:
+        """Blend original and changed channels; `mix` 0 is the original, 1 the change."""
+        mix: Any = self.source.timelines.continuous.get("mix", self.config.mix)
         if isinstance(mix, Timeline):
             seconds = tiles.starts[:, np.newaxis] + np.arange(changed.shape[1])
             mix = mix(seconds / self.processor.sample_rate)[..., np.newaxis]
         elif mix == 1:
             return changed
-        mixed: NDArray[Any] = tiles.channels + np.float32(mix) * (changed - tiles.channels)
-        return mixed
+        blended: NDArray[Any] = tiles.channels + np.float32(mix) * (changed - tiles.channels)
+        return blended
 
     def _measure_file(self, written: audio.Written, finish: Finish) -> dict[str, float]:
         """Return the measures of the written file, compared with its source tile by tile.
 
-        Of an output that has a rest, it is the part that is measured, see `Finish.extract`.
+        Of an output that has a rest, only the component is measured, see `Finish.extract`.
         """
         measures = WeightedMeans()
         pairs = tile_pairs(
-            self.prepared.reference or self.source,
+            self.reference,
             self.output,
             self.processor.sample_rate,
             self.processor.grid,

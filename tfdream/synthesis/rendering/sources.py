@@ -1,4 +1,4 @@
-"""The part of a file that is processed: excerpt, stem or loop, with its curves."""
+"""Sources: the excerpt, component or loop of a file that is processed, with its curves."""
 
 import itertools
 import tempfile
@@ -19,8 +19,8 @@ from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_file
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
-PARTS = ("harmonic", "percussive", "mid", "side")
-"""Parts that are separated here; others are stems."""
+COMPONENTS = ("harmonic", "percussive", "mid", "side")
+"""Components that are separated here; others are stems."""
 _CHANNEL_GAINS = {"mid": (1.0, 1.0), "side": (1.0, -1.0)}
 _TILE_SECONDS, _OVERLAP_SECONDS = 20.0, 1.0
 """Tiles of the separation; the median filters extend over 0.2 s."""
@@ -31,18 +31,18 @@ _CONTEXT_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Source:
-    """The part of a file that is processed: excerpt, stem or loop, with its curves.
+    """The excerpt, component or loop of a file that is processed, with its curves.
 
     Attributes:
-      path: the recording, or a temporary file: the processed part; of a loop, followed by its
-        start.
+      path: the recording, or a temporary file that contains the component; of a loop, followed by
+        its start.
       start_seconds: start of the range of `path` that is processed.
       seconds: length of that range; None extends it to the end.
       timelines: curves of the recipe.
-      mixdown: makes the output from the changed part.
+      mixdown: makes the output from the changed component.
       original: the recording, or an excerpt of it, that the output replaces; None for the range of
         `path`.
-      reference: the part without the repeated start of a loop; None for the range of `path`.
+      reference: the component without the repeated start of a loop; None for the range of `path`.
       named: the recording or stem that the caller gave, for messages; None for `path`.
     """
 
@@ -58,19 +58,19 @@ class Source:
 
 @contextmanager
 def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -> Iterator[Source]:
-    """Yield the part of a file that is processed; temporary files are removed afterwards.
+    """Yield the source for the options of a file; temporary files are removed afterwards.
 
     Args:
       source: any audio file.
-      options: excerpt, part, stems and loop.
+      options: range, component, stems and loop.
       config: the recipe.
 
     Raises:
       AudioError: if a file cannot be read, or a stem or the channels do not fit.
-      ConfigError: if the part is neither one of `PARTS` nor a stem.
+      ConfigError: if the component is neither one of `COMPONENTS` nor a stem.
     """
     source = Path(source)
-    _check_part(options)
+    _check_component(options)
     timelines = Timelines.of(config, source, options)
     start, seconds = options.start_seconds, options.seconds
     if options.part is None and not options.loop:
@@ -100,9 +100,9 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
         )
 
 
-def _check_part(options: RenderOptions) -> None:
-    if options.part is not None and options.part not in (*options.stems, *PARTS):
-        available = ", ".join((*PARTS, *options.stems))
+def _check_component(options: RenderOptions) -> None:
+    if options.part is not None and options.part not in (*options.stems, *COMPONENTS):
+        available = ", ".join((*COMPONENTS, *options.stems))
         raise ConfigError(f"part='{options.part}' is none of {available}; give its file as a stem")
     if options.stems and options.part not in options.stems:
         raise ConfigError(
@@ -119,22 +119,22 @@ def _copied(path: Path, folder: Path) -> Path:
     return copy
 
 
-def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Path, Mixdown]:
-    """Write a part of a file, and the rest of it."""
+def _separate(original: Path, component: str, folder: Path, source: Path) -> tuple[Path, Mixdown]:
+    """Write a component of a file, and the rest of it."""
     info = audio.info(original)
     path = folder / f"{source.stem[:200]}.wav"
-    if part not in _CHANNEL_GAINS:
+    if component not in _CHANNEL_GAINS:
         grid = TileGrid(
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
         )
-        change_file(original, path, info.sample_rate, grid, _hpss(part), Finish(bits=32))
+        change_file(original, path, info.sample_rate, grid, _hpss(component), Finish(bits=32))
         return _split(original, path, path)
     if info.channels != 2:
         raise AudioError(
-            f"--part {part} needs 2 channels, '{source}' has {info.channels}; use harmonic or "
+            f"--part {component} needs 2 channels, '{source}' has {info.channels}; use harmonic or "
             "percussive"
         )
-    gains = _CHANNEL_GAINS[part]
+    gains = _CHANNEL_GAINS[component]
     with audio.Reader(original) as reader:
         blocks = ((block * np.array(gains, np.float32)).mean(axis=1, keepdims=True) for block in
                   reader.blocks())  # fmt: skip
@@ -142,7 +142,7 @@ def _separate(original: Path, part: str, folder: Path, source: Path) -> tuple[Pa
     return _split(original, path, path, gains)
 
 
-def _hpss(part: str) -> Any:
+def _hpss(component: str) -> Any:
     """Return the function that separates tiles.
 
     Source: Fitzgerald, "Harmonic/percussive separation using median filtering", as implemented in
@@ -151,29 +151,29 @@ def _hpss(part: str) -> Any:
     from librosa.effects import hpss
 
     def separate(tiles: Tiles) -> NDArray[Any]:
-        parts = hpss(np.swapaxes(tiles.channels, 1, 2))
-        chosen: NDArray[Any] = np.swapaxes(parts[PARTS.index(part)], 1, 2)
+        components = hpss(np.swapaxes(tiles.channels, 1, 2))
+        chosen: NDArray[Any] = np.swapaxes(components[COMPONENTS.index(component)], 1, 2)
         return chosen
 
     return separate
 
 
 def _split(
-    original: Path, part: Path, stem: str | Path, gains: tuple[float, ...] | None = None
+    original: Path, component: Path, stem: str | Path, gains: tuple[float, ...] | None = None
 ) -> tuple[Path, Mixdown]:
-    """Write what remains of a file without a part; return the part and how both are mixed.
+    """Write the rest of a file without a component; return the component and how both are mixed.
 
     Args:
       original: the file.
-      part: the part.
-      stem: name of the part in messages.
-      gains: factor of the part in each channel of the file; None if it has the same channels.
+      component: the file of the component.
+      stem: name of the component in messages.
+      gains: factor of the component in each channel of the file; None if it has the same channels.
 
     Raises:
-      AudioError: if the part has another sample rate, number of channels, or length.
+      AudioError: if the component has another sample rate, number of channels, or length.
     """
-    rest = part.with_name("rest.wav")
-    with audio.Reader(original) as whole, audio.Reader(part) as reader:
+    rest = component.with_name("rest.wav")
+    with audio.Reader(original) as whole, audio.Reader(component) as reader:
         expected, found = whole.info, reader.info
         channels = expected.channels if gains is None else 1
         if (found.sample_rate, found.channels) != (expected.sample_rate, channels):
@@ -194,7 +194,7 @@ def _split(
             f"the stem '{stem}' has {lengths[1].samples} samples, the recording "
             f"{lengths[0].samples}; export it with the same length"
         )
-    return part, Mixdown(rest, gains)
+    return component, Mixdown(rest, gains)
 
 
 def _channels(count: int) -> str:
@@ -205,18 +205,18 @@ def _differences(
     pairs: Iterable[tuple[NDArray[Any] | None, ...]],
     gains: tuple[float, ...] | None,
 ) -> Iterator[NDArray[Any]]:
-    for whole, part in pairs:
-        if whole is None or part is None or len(whole) != len(part):
+    for whole, component in pairs:
+        if whole is None or component is None or len(whole) != len(component):
             if whole is not None:
                 yield whole  # the lengths are compared afterwards
             continue
-        yield whole - (part if gains is None else part * np.array(gains, np.float32))
+        yield whole - (component if gains is None else component * np.array(gains, np.float32))
 
 
 def _looped(
     path: Path, mixdown: Mixdown, config: RenderConfig, folder: Path
 ) -> tuple[Path, Mixdown]:
-    """Append the start of a part, and of its rest, to their ends."""
+    """Append the start of a component, and of its rest, to their ends."""
     rate, samples = audio.info(path).sample_rate, audio.count_samples(path)
     fade_seconds = max(config.tiles.overlap_seconds, _LEAST_FADE_SECONDS)
     fade = min(samples, round(fade_seconds * rate))

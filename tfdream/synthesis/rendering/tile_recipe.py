@@ -29,8 +29,8 @@ class TileRecipe(abc.ABC):
     input_notes: Sequence[str] = ()
 
     @abc.abstractmethod
-    def processor(self, part: Source) -> TileProcessor:
-        """Build the processor of the tiles of a part of a file, with its curves.
+    def processor(self, source: Source) -> TileProcessor:
+        """Build the processor of the tiles of a source, with its curves.
 
         Raises:
           AudioError, ConfigError, ModelError: if the file or the settings do not fit.
@@ -66,7 +66,7 @@ class TileRecipe(abc.ABC):
           source: any audio file, of any length.
           output: wav, flac or ogg, by its extension; with the source's rate and channels. Its
             sidecar ``<output>.json`` contains all settings and measures.
-          options: part of the source, format, snapshots, and whether to overwrite.
+          options: range and component of the source, format, snapshots, and whether to overwrite.
           progress: receives finished and all steps; if it returns True, the rest stays unchanged.
 
         Returns:
@@ -78,13 +78,13 @@ class TileRecipe(abc.ABC):
         source, output = Path(source), Path(output)
         inputs = (source, *self.other_inputs)
         sidecar.check_output(output, options.bits, options.force, inputs)
-        with prepared(source, options, self.config) as part:
-            processor = self.processor(part)
+        with prepared(source, options, self.config) as processed:
+            processor = self.processor(processed)
             check_outputs(output, options, processor.steps, inputs)
             provenance = self.provenance(source, options)
             with sidecar.claim(output, provenance):
                 tagged = tags.tagged(options, provenance)
-                result = process_file(part, output, processor, self.config, tagged, progress)
+                result = process_file(processed, output, processor, self.config, tagged, progress)
                 result |= self.details(processor)
                 result["notes"] += self.input_notes
                 sidecar.write(output, provenance, result)

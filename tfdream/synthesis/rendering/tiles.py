@@ -52,7 +52,7 @@ class Finish:
       bits: bits per sample, see `audio.write_blocks`.
       gain: level, see `audio.write_blocks`.
       filters: filters, before the level.
-      mixdown: makes the output from the changed part; its rest is added before the filters.
+      mixdown: makes the output from the changed component; its rest is added before the filters.
       tag: comment in the tags of the file.
     """
 
@@ -75,12 +75,13 @@ class Finish:
     def extract(
         self, blocks: Iterator[NDArray[Any]], sample_rate: int, factor: float
     ) -> Iterator[NDArray[Any]]:
-        """Return the changed part in blocks of an output: the output minus its rest.
+        """Return the changed component in blocks of an output: the output minus its rest.
 
         The rest is filtered and crossfaded like the output. Band filters and crossfade are linear,
-        so the difference is the filtered part. A gate, whose gains depend on the sum of part and
-        rest, attenuates the rest by gains of its own: the difference contains errors around the
-        level of the gate. Where a limiter attenuated the output, it contains that of the rest, too.
+        so the difference is the filtered component. A gate, whose gains depend on the sum of
+        component and rest, attenuates the rest by gains of its own: the difference contains errors
+        around the level of the gate. Where a limiter attenuated the output, the difference contains
+        the attenuation of the rest, too.
 
         Args:
           blocks: blocks of the output.
@@ -256,15 +257,15 @@ def tile_pairs(
       changed: the output.
       sample_rate: sample rate of the tiles in Hz.
       grid: positions of the tiles.
-      finish: how the output was made from the part that is compared.
+      finish: how the output was made from the component that is compared.
       factor: gain that was applied to the output.
     """
     with audio.Reader(source) as before, audio.Reader(changed) as after:
         rate = after.info.sample_rate
-        part = audio.mid(finish.extract(after.blocks(), rate, factor))
+        component = audio.mid(finish.extract(after.blocks(), rate, factor))
         yield from zip(
             mid_tiles(before, sample_rate, grid),
-            grid.cut(audio.resample(part, rate, sample_rate)),
+            grid.cut(audio.resample(component, rate, sample_rate)),
             strict=False,  # a file that is longer by a sample than its header may have one more
         )
 

@@ -109,20 +109,20 @@ class Timelines:
         Args:
           config: the recipe.
           source: the file; its beats are detected if a curve needs them.
-          options: the part of it that is processed.
+          options: the range of it that is processed.
 
         Raises:
           AudioError: if a file cannot be read, or has no regular beats.
         """
         if not config.curves and not options.loop:
             return cls()
-        with audio.part_of(source, options.start_seconds, options.seconds) as part:
-            info = audio.info(part.path)
-            seconds = audio.count_samples(part.path) / info.sample_rate
+        with audio.part_of(source, options.start_seconds, options.seconds) as excerpt:
+            info = audio.info(excerpt.path)
+            seconds = audio.count_samples(excerpt.path) / info.sample_rate
             period = seconds if options.loop else None
             lines = {}
             for name, curve in config.curves.items():
-                beats = partial(_seconds_to_beats, part.path, Path(source), curve.beats_per_bar)
+                beats = partial(_seconds_to_beats, excerpt.path, Path(source), curve.beats_per_bar)
                 lines[name] = Timeline.sample(curve, seconds, beats, period)
         continuous = config.continuous_settings
         return cls(
@@ -157,11 +157,11 @@ def evaluate(curve: CurveConfig, times: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _seconds_to_beats(
-    part: Path, source: Path, beats_per_bar: int, times: NDArray[np.float64]
+    excerpt: Path, source: Path, beats_per_bar: int, times: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return some times in beats of a recording."""
     analysis = MelAnalysis(_ANALYSIS_RATE)
-    with audio.Reader(part) as reader:
+    with audio.Reader(excerpt) as reader:
         power = analysis.stream_to_power(reader.mid(_ANALYSIS_RATE))
     frames_per_second = _ANALYSIS_RATE / analysis.spec.hop_samples
     levels = None if is_silent(power) else normalize_power(power)
