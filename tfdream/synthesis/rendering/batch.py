@@ -224,7 +224,7 @@ class _Batch(Generic[Options]):
         self.progress = progress
         self.count = count
         self.result: dict[str, Any] = {"files": [], "skipped_existing": [], "skipped": []}
-        self._is_prepared = self._is_preparing = False
+        self._is_prepared = False
 
     def process(self, source: Path, output: Path) -> bool:
         """Process a file, unless its output exists; return whether it was interrupted.
@@ -234,38 +234,38 @@ class _Batch(Generic[Options]):
         """
         try:
             return self._process(source, output)
-        except _errors_of_one_file() as error:
-            if self._is_preparing or isinstance(error, OutputError):
-                self._report_stop(source)
-                raise
-            is_ours = isinstance(error, TfdreamError)
-            self._skip(source, str(error) if is_ours else describe(error))
-            return False
         except Exception:
             self._report_stop(source)
             raise
 
     def _process(self, source: Path, output: Path) -> bool:
-        status = sidecar.status(output, self.recipe.provenance(source, self.options))
-        if status == "complete" and not self.options.force:
-            self.result["skipped_existing"].append(str(output))
+        try:
+            status = sidecar.status(output, self.recipe.provenance(source, self.options))
+            if status == "complete" and not self.options.force:
+                self.result["skipped_existing"].append(str(output))
+                return False
+            if not self._is_prepared:
+                audio.info(source)
+        except _errors_of_one_file() as error:
+            self._skip(source, error)
             return False
-        self._prepare(source)
+        if not self._is_prepared:  # an error of the settings concerns all files
+            self.recipe.prepare(source)
+            self._is_prepared = True
         force = self.options.force or status == "interrupted"
-        each = self.recipe(source, output, replace(self.options, force=force), self.progress)
+        try:
+            each = self.recipe(source, output, replace(self.options, force=force), self.progress)
+        except _errors_of_one_file() as error:
+            self._skip(source, error)
+            return False
         self.result["files"].append(each)
         return "interrupted" in each
 
-    def _prepare(self, source: Path) -> None:
-        """Check the settings with the first file that can be opened."""
-        if self._is_prepared:
-            return
-        audio.info(source)
-        self._is_preparing = True
-        self.recipe.prepare(source)
-        self._is_prepared, self._is_preparing = True, False
-
-    def _skip(self, source: Path, reason: str) -> None:
+    def _skip(self, source: Path, error: Exception) -> None:
+        """Skip a file because of an error; raise the error if it concerns all files."""
+        if isinstance(error, OutputError):
+            raise error
+        reason = str(error) if isinstance(error, TfdreamError) else describe(error)
         if self.count > 1:  # the problem of a single file is raised
             _logger.error("Skipped: %s", reason)
         self.result["skipped"].append({"path": str(source), "reason": reason})
