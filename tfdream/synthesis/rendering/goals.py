@@ -58,7 +58,7 @@ class GoalCheck:
     def result(self, means: Mapping[str, Any]) -> dict[str, Any]:
         """Return whether the measure got worse, and the number of tiles that stay unchanged.
 
-        It got worse if it is worse in a tile, or in the written file.
+        It got worse if it is worse in any tile, or in the written file.
 
         Args:
           means: mean measures of the file.
