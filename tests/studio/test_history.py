@@ -1,12 +1,15 @@
 """Finished jobs on disk, and recordings that are kept."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 from calling import names
 
 from tfdream import config
 from tfdream.errors import AudioError, ConfigError
-from tfdream.studio.history import History
+from tfdream.studio.history import History, locked
 from tfdream.studio.job import Job
 from tfdream.studio.tasks import TASKS, recipes_by_task, run_task, runs_for
 from tfdream.studio.uploads import Limits, keep
@@ -49,9 +52,34 @@ def test_numbers_ascend_and_nothing_is_overwritten(history):
 
 def test_folders_of_killed_jobs_are_removed_at_the_start(history):
     (history.reserve(JOB) / ".partial-song-dream.flac").touch()
-    other = history.folder / "inputs"
-    other.mkdir()
-    assert names(History(history.folder).folder) == ["inputs"]
+    for other in ("inputs", "01-Intro"):  # the second one is a folder of the user
+        (history.folder / other).mkdir()
+    assert names(History(history.folder).folder) == ["01-Intro", "inputs"]
+
+
+def test_finished_jobs_have_no_mark(history):
+    folder = history.reserve(JOB)
+    assert ".unfinished" in names(folder)
+    history.add(folder, JOB, {})
+    assert names(folder) == ["job.json", "settings.yaml"]
+
+
+def test_a_folder_belongs_to_one_studio(tmp_path):
+    lock = "from tfdream.studio.history import locked\nwith locked('studio'): print('free')"
+
+    def start():
+        command = [sys.executable, "-c", lock]
+        return subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+
+    with locked(tmp_path / "studio"):
+        assert "folder 'studio' is used by another tfdream studio" in start().stderr
+    assert start().stdout == "free\n"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"), locked(tmp_path):
+        pass
 
 
 def test_damaged_entries_are_left_out(history):

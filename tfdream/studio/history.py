@@ -2,7 +2,9 @@
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,35 @@ from tfdream.studio.tasks import TASKS
 
 _ENTRY_FILE = "job.json"
 SETTINGS_FILE = "settings.yaml"
+_UNFINISHED = ".unfinished"
+"""Mark of the folder of a job that has not ended; only folders with it are ever removed."""
+_LOCK = ".lock"
 _NUMBERED = re.compile(r"(\d+)-")
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Keep a folder for this process while the block runs; it is created.
+
+    The lock is that of an empty SQLite database, which the system releases when the process ends,
+    however it ends.
+
+    Raises:
+      ConfigError: if the folder cannot be written, or another process has locked it.
+    """
+    _create(folder)
+    try:
+        database = sqlite3.connect(Path(folder) / _LOCK, timeout=0)
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise ConfigError(
+                f"folder '{folder}' is used by another tfdream studio; end that one, or use "
+                "another folder"
+            ) from None
+        raise ConfigError(f"folder '{folder}' cannot be written: {error}") from None
+    with closing(database):
+        yield
 
 
 @dataclass(frozen=True)
@@ -92,12 +122,13 @@ class History:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"folder '{folder}' cannot be created: {error.strerror}") from None
-        for path in self._folders():  # of a process that was killed
-            if not (path / _ENTRY_FILE).is_file():
+        _create(folder)
+        for path in self._folders():
+            if not (path / _UNFINISHED).is_file():
+                continue
+            if (path / _ENTRY_FILE).is_file():
+                (path / _UNFINISHED).unlink()
+            else:  # of a process that was killed
                 shutil.rmtree(path, ignore_errors=True)
 
     def reserve(self, job: Job) -> Path:
@@ -111,6 +142,7 @@ class History:
             except FileExistsError:
                 number += 1
             else:
+                (path / _UNFINISHED).touch()
                 return path
 
     def add(self, folder: Path, job: Job, result: Mapping[str, Any]) -> Entry:
@@ -129,6 +161,7 @@ class History:
                 "result": result,
             },
         )
+        (folder / _UNFINISHED).unlink(missing_ok=True)
         return entry
 
     def discard(self, folder: Path) -> None:
@@ -160,6 +193,13 @@ class History:
 
     def _folders(self) -> Iterator[Path]:
         return (path for path in self.folder.iterdir() if _number(path) and path.is_dir())
+
+
+def _create(folder: str | Path) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder '{folder}' cannot be created: {error.strerror}") from None
 
 
 def _number(folder: Path) -> int:

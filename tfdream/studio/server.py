@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfdream.errors import ConfigError
 from tfdream.io.system_errors import describe
-from tfdream.studio.history import History
+from tfdream.studio.history import History, locked
 from tfdream.studio.uploads import Limits
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def serving(
       limits: limits of a recording.
 
     Raises:
-      ConfigError: if Gradio is not installed, the port is used, or a recipe is invalid.
+      ConfigError: if Gradio is not installed, the port or the folder is used, or a recipe is
+        invalid.
       ModelError: if one of `runs` is not a run folder.
     """
     check_installed()
@@ -89,23 +90,23 @@ def serving(
     for run in runs:
         run_task(run)
     limits = limits or Limits()
-    history = History(folder)
-    worker = ProcessWorker()
-    worker.start()  # imports TensorFlow while this process imports Gradio
-    queue = JobQueue(history, worker)
-    try:
-        from tfdream.studio.layout import Studio
-        from tfdream.studio.page import build
-
-        page = build(
-            Studio(queue, history, Path(folder) / "inputs", limits, runs, recipes_by_task(recipes))
-        )
+    with locked(folder):
+        history = History(folder)
+        worker = ProcessWorker()
+        worker.start()  # imports TensorFlow while this process imports Gradio
+        queue = JobQueue(history, worker)
         try:
-            yield _launch(page, Path(folder).absolute(), port, limits)
+            from tfdream.studio.layout import Studio
+            from tfdream.studio.page import build
+
+            inputs = Path(folder) / "inputs"
+            page = build(Studio(queue, history, inputs, limits, runs, recipes_by_task(recipes)))
+            try:
+                yield _launch(page, Path(folder).absolute(), port, limits)
+            finally:
+                page.close(verbose=False)
         finally:
-            page.close(verbose=False)
-    finally:
-        queue.close()
+            queue.close()
 
 
 def _launch(page: Any, folder: Path, port: int, limits: Limits) -> str:
