@@ -164,11 +164,21 @@ def test_a_corpus_is_a_folder_for_each_style(tmp_path):
         assert (header.samplerate, header.channels, header.frames) == (RATE, 2, RATE // 2)
     contents = {path.read_bytes() for path in paths}
     assert len(contents) == len(paths)
-    assert {
-        path.read_bytes() for path in write_corpus(tmp_path / "corpus", 2, 0.5, RATE, 3)
-    } == contents
+    again = write_corpus(tmp_path / "corpus", 2, 0.5, RATE, 3, force=True)
+    assert {path.read_bytes() for path in again} == contents
     others = write_corpus(tmp_path / "other", 1, 0.5, RATE, seed=4)
     assert contents.isdisjoint(path.read_bytes() for path in others)
+
+
+def test_a_corpus_is_replaced_on_request_only_and_completely(tmp_path):
+    old = write_corpus(tmp_path, 2, 0.5, RATE, seed=3)
+    (tmp_path / "strings" / "mine.wav").touch()
+    with pytest.raises(ConfigError, match=r"contains songs already, .*; use another folder"):
+        write_corpus(tmp_path, 1, 0.5, RATE, seed=4)
+    assert all(path.is_file() for path in old)
+    new = write_corpus(tmp_path, 1, 0.5, RATE, seed=4, force=True)
+    assert sorted(tmp_path.rglob("*.flac")) == sorted(new)
+    assert (tmp_path / "strings" / "mine.wav").is_file()
 
 
 def test_an_empty_corpus_is_an_error(tmp_path):

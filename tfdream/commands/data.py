@@ -36,11 +36,12 @@ def configs() -> Result:
     show_default=True,
     help="Random seed; every seed gives other tracks.",
 )
-def corpus(folder: Path, tracks: int, seconds: float, seed: int) -> Result:
+@options.force
+def corpus(folder: Path, tracks: int, seconds: float, seed: int, force: bool) -> Result:
     """Compose a demo corpus of four musical styles into FOLDER."""
     from tfdream.corpus.styles import STYLES, write_corpus
 
-    paths = write_corpus(folder, tracks, seconds, 44100, seed)
+    paths = write_corpus(folder, tracks, seconds, 44100, seed, force)
     return {"folder": str(folder), "styles": list(STYLES), "tracks": len(paths)}
 
 

@@ -245,11 +245,17 @@ def compose(style: str, seed: int, seconds: float, sample_rate: int) -> Samples:
 
 
 def write_corpus(
-    folder: str | Path, tracks_per_style: int, seconds: float, sample_rate: int, seed: int
+    folder: str | Path,
+    tracks_per_style: int,
+    seconds: float,
+    sample_rate: int,
+    seed: int,
+    force: bool = False,
 ) -> list[Path]:
-    """Write songs to `folder/<style>/<style>-<nn>.flac`, 16 bit; existing files are replaced.
+    """Write songs to `folder/<style>/<style>-<nn>.flac`, 16 bit.
 
-    All songs are different, also between corpora of different seeds.
+    Each song has a seed of 32 bits, which depends on `seed` and its number: two songs of a style
+    are equal with a probability of 2^-32.
 
     Args:
       folder: the corpus.
@@ -257,17 +263,26 @@ def write_corpus(
       seconds: duration of each song.
       sample_rate: in Hz.
       seed: random seed.
+      force: replace all songs of an existing corpus, also those with higher numbers.
 
     Returns:
       The paths, style by style.
 
     Raises:
-      ConfigError: if a number is out of range.
+      ConfigError: if a number is out of range, or there is a corpus and `force` is not set.
     """
     if tracks_per_style < 1:
         raise ConfigError(f"tracks_per_style={tracks_per_style} is out of range; use 1 or more")
     if seed < 0:
         raise ConfigError(f"seed={seed} is negative; use 0 or more")
+    existing = [path for style in STYLES for path in Path(folder).glob(f"{style}/{style}-*.flac")]
+    if existing and not force:
+        raise ConfigError(
+            f"'{folder}' contains songs already, such as '{min(existing).name}'; use another "
+            "folder, or --force to replace them"
+        )
+    for path in existing:
+        path.unlink()
     paths = []
     for style in STYLES:
         for number in range(1, tracks_per_style + 1):
