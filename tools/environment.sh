@@ -34,11 +34,12 @@ environment() {
       return 1
       ;;
   esac
-  if [ ! -x $venv/bin/python ]; then
+  # Also repairs an environment whose creation was interrupted before pip was complete.
+  if ! ls $venv/installed-* >/dev/null 2>&1 && ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
     python=$(find_python) || return 1
+    rm -rf $venv/lib/python*/site-packages/pip{,-*} # venv does not repair incomplete files of it
     echo "Creating $venv with $("$python" --version)" >&2
     if ! "$python" -m venv $venv; then
-      rm -rf $venv
       echo "$python cannot create a virtual environment (Debian: apt install python3-venv)." >&2
       return 1
     fi

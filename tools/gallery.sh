@@ -12,13 +12,13 @@ cd "$here"
 environment
 
 songs=$gallery/songs new=$gallery/new
-outputs() { # NAME: prints the result's path and the options for its figure and report
-  echo "$gallery/$1.flac --figure $gallery/$1.png --report $gallery/$1.html --force" \
-    "--judge $gallery/classifier"
+outputs() { # NAME: sets `written` to the result's path and the options for its figure and report
+  written=("$gallery/$1.flac" --figure "$gallery/$1.png" --report "$gallery/$1.html" --force
+    --judge "$gallery/classifier")
 }
 
-step "Compose 48 songs of four styles" corpus "$songs"
-step "Compose four songs that are not in the training data" corpus "$new" --tracks 1 --seed 1
+step "Compose 48 songs of four styles" corpus "$songs" --force
+step "Compose four songs that are not in the training data" corpus "$new" --tracks 1 --seed 1 --force
 step "Cut the songs into clips" prepare "$songs" "$gallery/dataset" --config lil_data
 step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classifier" --epochs 15
 step "Cut the songs into clips for the translation" prepare "$songs" "$gallery/levels" \
@@ -26,14 +26,13 @@ step "Cut the songs into clips for the translation" prepare "$songs" "$gallery/l
 step "Train a translation" train recommended_translation "$gallery/levels" "$gallery/translator" \
   --set 'labels=[strings, chiptune]' --epochs 30
 
-# shellcheck disable=SC2046 # the output of `outputs` is split into words
-{
-  step "A dream" dream "$new/strings/strings-01.flac" $(outputs dream) --model "$gallery/classifier"
-  step "A transfer" transfer "$new/strings/strings-01.flac" "$new/techno/techno-01.flac" \
-    $(outputs transfer)
-  step "A translation" translate "$new/strings/strings-01.flac" $(outputs translation) \
-    --model "$gallery/translator" --to chiptune
-}
+outputs dream
+step "A dream" dream "$new/strings/strings-01.flac" "${written[@]}" --model "$gallery/classifier"
+outputs transfer
+step "A transfer" transfer "$new/strings/strings-01.flac" "$new/techno/techno-01.flac" "${written[@]}"
+outputs translation
+step "A translation" translate "$new/strings/strings-01.flac" "${written[@]}" \
+  --model "$gallery/translator" --to chiptune
 
 echo
 echo "Open $gallery/dream.html, $gallery/transfer.html and $gallery/translation.html in a browser."

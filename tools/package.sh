@@ -3,11 +3,13 @@
 # nothing else, and runs three commands there. The dependencies come from the current environment through a path file.
 # Usage: tools/package.sh [FOLDER for the built files; by default they are deleted]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 built=${1:-$work/dist}
+mkdir -p "$built"
+built=$(cd "$built" && pwd)
+cd "$(dirname "$0")/.."
+
 python -m build --no-isolation --outdir "$built" . >"$work/build.log" 2>&1 || {
   cat "$work/build.log" >&2
   exit 1
