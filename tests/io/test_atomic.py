@@ -67,6 +67,16 @@ def test_what_a_killed_process_left_is_replaced(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_folder_that_a_killed_process_left_is_replaced(tmp_path):
+    path = tmp_path / "out"
+    temporary_path(path).mkdir()
+    (temporary_path(path) / "old").touch()
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert [file.name for file in path.iterdir()] == ["new"]
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "model") as temporary:
         (temporary / "variables").mkdir(parents=True)

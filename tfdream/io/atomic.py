@@ -35,6 +35,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
+    if temporary.is_dir():  # of a killed process; its files must not become a part of the output
+        shutil.rmtree(temporary)
     try:
         yield temporary
         temporary.replace(path)
