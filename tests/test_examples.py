@@ -1,5 +1,6 @@
 """The scripts and the notebook of examples/ run on composed songs, with small settings."""
 
+import ast
 import json
 import runpy
 from pathlib import Path
@@ -49,6 +50,24 @@ def test_dream_toward_a_class(tmp_path, trained, song, capsys):
     values = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
     assert float(values["rendered"]) > float(values["before"])
     assert output.is_file()
+
+
+@pytest.mark.parametrize("label", ["hip hop", "Rock #1", "a: b", "it's"])
+def test_labels_may_have_any_name(label, monkeypatch):
+    recipes = []
+
+    def dream(audio, output, run, recipe):
+        recipes.append(recipe)
+        return dict.fromkeys(
+            ("objective", "objective_before", "objective_after", "objective_rendered"), 0.0
+        )
+
+    monkeypatch.setattr("tfdream.synthesis.dream.dream", dream)
+    monkeypatch.setattr("tfdream.runs.Run.open", lambda folder: None)
+    run_script("dream_toward_a_class.py", "run", "a.wav", "b.wav", label)
+    constants = [each.value for each in ast.walk(ast.parse(recipes[0].objective))
+                 if isinstance(each, ast.Constant)]  # fmt: skip
+    assert label in constants
 
 
 @EAGERLY
