@@ -8,10 +8,11 @@ import soundfile
 
 from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
-from tfdream.errors import ConfigError, DatasetError
+from tfdream.errors import ConfigError, DatasetError, TfdreamError
 from tfdream.evaluation import crossvalidation
 from tfdream.evaluation.classification import predict_dataset
 from tfdream.evaluation.crossvalidation import crossvalidate
+from tfdream.io.processes import ProcessEndedError
 from tfdream.runs import Run
 from tfdream.training.train import TrainOptions, train
 
@@ -347,6 +348,16 @@ def test_what_does_not_fit_is_rejected_before_a_process_starts(
     monkeypatch.setattr("tfdream.io.processes.call_apart", pytest.fail)
     with pytest.raises((ConfigError, DatasetError), match=words):
         crossvalidate(configure(changes), grouped, tmp_path / "out", apart=True)
+
+
+def test_a_process_that_is_killed_is_one_clear_error(settings, grouped, tmp_path, monkeypatch):
+    def end(*_):
+        raise ProcessEndedError("the process ended with status -9")
+
+    monkeypatch.setattr("tfdream.io.processes.call_apart", end)
+    words = "fold 1 of 1, number 2 held out: the process ended with status -9; .* smaller"
+    with pytest.raises(TfdreamError, match=words):
+        crossvalidate(settings, grouped, tmp_path / "out", [2], apart=True)
 
 
 def test_folds_in_processes_of_their_own_have_the_same_results(

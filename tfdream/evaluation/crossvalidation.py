@@ -12,7 +12,7 @@ import numpy as np
 from tfdream import __version__
 from tfdream.config import Experiment
 from tfdream.datasets import manifest
-from tfdream.errors import ConfigError, DatasetError
+from tfdream.errors import ConfigError, DatasetError, TfdreamError
 from tfdream.evaluation.classification import evaluate
 from tfdream.evaluation.scores import intervals, per_class
 from tfdream.io import documents, processes
@@ -69,6 +69,7 @@ def crossvalidate(
 
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or a run do not fit.
+      TfdreamError: if the process of a fold ends without a result.
     """
     dataset_folder, out_folder = Path(dataset_folder), Path(out_folder)
     dataset = manifest.load(dataset_folder)
@@ -97,7 +98,14 @@ def crossvalidate(
         report = overall.of_fold(fold)
         work = config, dataset_folder, run_folder, options
         if apart:
-            trained, evaluation = processes.call_apart(_hold_out, report, *work)
+            try:
+                trained, evaluation = processes.call_apart(_hold_out, report, *work)
+            except processes.ProcessEndedError as error:
+                raise TfdreamError(
+                    f"{note}, number {fold} held out: {error}; memory may have run out: free some, "
+                    "and the same call continues; or use a smaller training.batch_size and another "
+                    "folder"
+                ) from None
         else:
             trained, evaluation = _hold_out(report, *work)
         logger.info(

@@ -19,6 +19,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class ProcessEndedError(RuntimeError):
+    """Raised when a process ends without a result: it was killed, or memory ran out."""
+
+
 def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessPoolExecutor:
     """Return a pool of spawned processes.
 
@@ -88,7 +92,7 @@ def call_apart(
 
     Raises:
       Exception: what the function raises.
-      RuntimeError: if the process ends without a result: it was killed, or memory ran out.
+      ProcessEndedError: if the process ends without a result: it was killed, or memory ran out.
     """
     receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = spawn(_call, sender, function, args, kwargs)
@@ -99,7 +103,9 @@ def call_apart(
                 kind, content = receiver.recv()
             except EOFError:
                 process.join()
-                raise RuntimeError(f"the process ended with status {process.exitcode}") from None
+                raise ProcessEndedError(
+                    f"the process ended with status {process.exitcode}"
+                ) from None
             if kind == "progress":
                 progress(*content[0], **content[1])
             elif kind == "log":
