@@ -96,6 +96,10 @@ def install(
         _check_name(each, force)
     if module is not None:
         # The pinned hash holds wherever the file is from.
+        if source.sha256 is not None and source.sha256.lower() != module.SHA256:
+            raise ConfigError(
+                f"'{name}' has the SHA-256 {module.SHA256}, not {source.sha256}; remove --sha256"
+            )
         source = Source(source.path, source.url or module.URL, module.SHA256)
     user_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".install-", dir=user_folder()) as staging:
