@@ -139,6 +139,16 @@ def test_an_output_name_with_layer_gives_a_file_for_each_layer(trained, album, t
     assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "of-conv2.wav").read_bytes()
 
 
+@EAGERLY
+def test_outputs_of_layers_are_numbered(trained, album, tmp_path):
+    (tmp_path / "of-conv1.wav").touch()
+    result = answer(
+        *dream(trained, album / "b.wav", tmp_path / "of-{layer}.wav", "--layer", "conv1"),
+        "--number",
+    )
+    assert [Path(each["output"]).name for each in result["files"]] == ["of-conv1-1.wav"]
+
+
 @pytest.mark.slow
 def test_several_layers_are_summed(trained, album, tmp_path):
     layers = ("--layer", "conv1", "--layer", "conv2")
@@ -272,7 +282,7 @@ def test_a_folder_needs_a_folder_as_output(trained, mixed, tmp_path, command):
     }
     result = invoke(command, *arguments[command])
     assert result.exit_code == 2
-    assert "a folder, need a folder" in " ".join(result.stderr.replace("│", " ").split())
+    assert "needs a folder" in " ".join(result.stderr.replace("│", " ").split())
 
 
 # Levels, falling objectives, and results without a report
@@ -388,7 +398,7 @@ def test_every_recipe_writes_wav_to_standard_output(song, translation, generatio
     ("arguments", "words"),
     [
         (("{song}", "{song}", "-"), "OUTPUT - is standard output and takes one file"),
-        (("{folder}", "-"), "need a folder"),
+        (("{folder}", "-"), "a folder as AUDIO needs a folder"),
         (("{song}", "-", "--save-every", "1"), "--save-every writes several files"),
         (("{song}", "out.wav", "--format", "flac"), "--format is for OUTPUT -"),
         (("{song}", "out.wav", "--name", "x"), "--name is for an OUTPUT folder; 'out.wav' is one"),

@@ -142,6 +142,8 @@ WRONG_CALLS = [
     ["dream", "a", "b", "--model", "c", "--judge", "d"],
     ["transfer", "a", "b", "c", "--judge", "d", "--figure", "e.png"],
     ["compare", "a"],
+    ["compare-models", "a", "b", "c", "--config", "style.yaml"],
+    ["compare-models", "a", "b", "c", "--translator", "verdicts"],
     ["monitor", "a", "--port", "-1"],
     ["dream", "a", "b-{layer}.wav", "--model", "c"],
     ["dream", "a", "b-{layer}.wav", "--model", "c", "--objective", "y()"],

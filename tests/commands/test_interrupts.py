@@ -131,6 +131,21 @@ def test_second_ctrl_c_cancels(trained, song, tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
+@EAGERLY
+@MAIN_THREAD
+def test_ctrl_c_interrupts_the_presentations(trained, song, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "tfdream.reports.presentations.Presentations.measure_and_write",
+        lambda *_: signal.raise_signal(signal.SIGINT),
+    )
+    with handler(signal.SIGINT, signal.default_int_handler):
+        call = invoke(*dream(trained, song, tmp_path / "out.wav", "--figure", tmp_path / "a.png"))
+    assert call.exit_code == 130
+    assert call.stderr.endswith("Interrupted.\n")
+    assert "finished part" not in call.stderr
+    assert (tmp_path / "out.wav").is_file()
+
+
 @MAIN_THREAD
 def test_first_ctrl_c_requests_a_stop_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGINT)

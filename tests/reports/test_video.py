@@ -95,4 +95,4 @@ def test_a_dream_is_filmed_step_by_step(trained, song, tmp_path):
         *dream(trained, song, tmp_path / "b.wav", "--video", tmp_path / "b.mov")
     )
     several = invoke(*dream(trained, song, song, tmp_path, "--video", tmp_path / "c.mp4"))
-    assert (several.exit_code, "and --video need one AUDIO" in several.stderr) == (2, True)
+    assert (several.exit_code, "and --video need one file as AUDIO" in several.stderr) == (2, True)

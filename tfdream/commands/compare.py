@@ -6,7 +6,8 @@ import click
 
 from tfdream.commands import jobs, options
 from tfdream.commands.console import Result, command, command_line, progress_bar
-from tfdream.commands.results import STYLE, ResultOutputs, extra_measures, result_options
+from tfdream.commands.results import result_options
+from tfdream.reports.presentations import Presentations
 
 # Tiles of 10 s: one batch for two and a half minutes.
 _TILES_TOGETHER = "tiles.batch=16"
@@ -22,16 +23,17 @@ _TILES_TOGETHER = "tiles.batch=16"
     "independent of the volume, and the similarity of the beat spectra. The measuring network has "
     "random weights of another seed than that of `transfer/texture`.",
 )
-@click.option(
-    "--model",
-    "run",
-    type=options.PATH,
-    metavar="RUN",
-    help="Run folder of a classifier: also give its probabilities for both files, and for STYLE.",
+@options.run_option(
+    "Run folder or preset of a classifier: also give its probabilities for both files, and for "
+    "STYLE."
 )
 @result_options(changes=False)
 def compare(
-    original: Path, result: Path, style: Path | None, run: Path | None, outputs: ResultOutputs
+    original: Path,
+    result: Path,
+    style: Path | None,
+    run: Path | None,
+    presentations: Presentations,
 ) -> Result:
     """Measure how RESULT differs from ORIGINAL, the file that it was made from.
 
@@ -40,17 +42,15 @@ def compare(
     and `not_covered` lists what they do not include.
     """
     from tfdream.evaluation.compare import compare
+    from tfdream.evaluation.measures.optional import optional_measures
 
-    outputs.check()
-    measured = compare(original, result, extra_measures(style, run))
-    if outputs:
-        from tfdream.reports.result import ResultSet
-
-        sounds = {"before": original, **({STYLE: style} if style else {}), "after": result}
-        title = f"{result.name} compared with {original.name}"
-        with outputs.event_writer() as events:
-            results = ResultSet(title, sounds, {"after": measured}, {}, command_line())
-            outputs.write(results, events)
+    presentations.check()
+    measured = compare(original, result, optional_measures(style, run))
+    if presentations:
+        with presentations.event_writer() as events:
+            presentations.write_comparison(
+                original, result, style, measured, events, command_line()
+            )
     return measured
 
 
@@ -66,30 +66,22 @@ def compare(
     show_default=True,
     help="Recipe of a transfer, repeatable.",
 )
-@click.option(
-    "--model",
-    "run",
-    type=options.PATH,
-    metavar="RUN",
-    help="A run folder, for recipes that have network.kind=run.",
-)
+@options.run_option("A run folder or a preset, for recipes that have network.kind=run.")
 @click.option(
     "--translator",
     "translators",
     type=options.PATH,
     multiple=True,
     metavar="RUN",
-    help="Run folder of a CycleGAN that translates CONTENT as published, repeatable.",
+    help="Run folder or preset of a CycleGAN that translates CONTENT as published, repeatable.",
 )
-@click.option(
-    "--to", metavar="LABEL", help="The genre to translate to; by default the second one of RUN."
-)
+@options.target("each --translator")
 @click.option(
     "--judge",
     type=options.PATH,
     metavar="RUN",
-    help="Run folder of a classifier: the table also has its answers, and whether the output and "
-    "STYLE are classified as the same label.",
+    help="Run folder or preset of a classifier: the table also has its predictions, and whether "
+    "the output and STYLE are classified as the same label.",
 )
 @options.start
 @options.seconds
@@ -114,12 +106,13 @@ def compare_models(
     """Give CONTENT the style of STYLE by several models, and compare the outputs in FOLDER.
 
     FOLDER receives an audio file for each model, the losses of all models in losses.png, all
-    spectrograms in spectrograms.png, and the style distances and the answers of a classifier in
-    verdicts.csv. Settings of --set apply to every transfer. Up to 16 tiles are optimized together,
-    so that each model has one curve. Called again, finished outputs of the same settings are kept.
+    spectrograms in spectrograms.png, and the style distances and the predictions of a classifier
+    in verdicts.csv. Settings of --set apply to every transfer. Up to 16 tiles are optimized
+    together, so that each model has one curve. Called again, finished outputs of the same settings
+    are kept.
     """
     from tfdream import config
-    from tfdream.reports.model_comparison import Models, compare_models
+    from tfdream.reports.model_comparison import RESERVED_NAMES, Models, compare_models
     from tfdream.runs import Run, TranslationRun
     from tfdream.synthesis.rendering.options import RenderOptions
     from tfdream.synthesis.transfer import build_transfer
@@ -130,6 +123,12 @@ def compare_models(
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise click.UsageError(f"two models have the name '{repeated}'; rename one")
+    reserved = next((name for name in names if name in RESERVED_NAMES), None)
+    if reserved is not None:
+        raise click.UsageError(
+            f"no model can have the name '{reserved}', which has another meaning in the results; "
+            "rename it"
+        )
     settings = {Path(each).stem: config.load_transfer(each, given) for each in recipes}
     network = Run.open(run) if run else None
 
@@ -148,9 +147,9 @@ def compare_models(
         Run.open(judge) if judge else None,
     )
     render = RenderOptions(force=force, start_seconds=start_seconds, seconds=seconds)
-    with jobs.job("comparing", "steps", ResultOutputs(None, None, None), "loss", sign=-1) as job:
+    with jobs.job("comparing", "steps", value_name="loss", sign=-1) as job:
         return compare_models(
-            content, style, folder, models, render, job.report, job.stop_requested
+            content, style, folder, models, render, job.progress, job.stop_requested
         )
 
 

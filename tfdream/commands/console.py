@@ -3,7 +3,8 @@
 Results go to standard output, everything else to standard error; if the output of a command is
 audio on standard output, its result goes to standard error, too. The exit status is 0 for success,
 1 for an error (nothing was produced), 2 for a wrong argument, `PARTIAL_FAILURE` if some of several
-inputs failed, 130 after Ctrl-C and 143 after SIGTERM.
+inputs failed, 130 after Ctrl-C (0 for the servers `monitor`, `studio` and `data-worker`, which it
+ends as intended) and 143 after SIGTERM.
 """
 
 import functools

@@ -1,12 +1,12 @@
 """The command of machines that compute batches for training."""
 
 import socket
-import time
 
 import click
 
+from tfdream.commands import options
 from tfdream.commands.console import Result, command
-from tfdream.commands.stops import interruptible
+from tfdream.commands.stops import wait_for_stop
 
 
 @command("data-worker")
@@ -29,13 +29,7 @@ from tfdream.commands.stops import interruptible
     show_default="this machine's name",
     help="Name of this machine for connections from other machines.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    show_default=True,
-    help="Port for connections; 0 selects a free one.",
-)
+@options.port(0)
 def data_worker(
     dispatcher: bool, join: str | None, workers: tuple[str, ...], host: str, port: int
 ) -> Result:
@@ -64,7 +58,5 @@ def data_worker(
         server = service.start_worker(join, host, port)
         address = join
         click.echo(f"computing batches for {address} (Ctrl-C ends the worker)", err=True)
-    with interruptible("Ending.") as interrupted:
-        while not interrupted():
-            time.sleep(0.2)
+    wait_for_stop("Ending.")
     return {"address": address}

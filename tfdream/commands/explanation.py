@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from tfdream.commands import jobs, options
-from tfdream.commands.console import Result, command
-from tfdream.commands.results import ResultOutputs, result_options
+from tfdream.commands.console import Result, command, command_line
+from tfdream.commands.results import result_options
+from tfdream.reports.presentations import Outcome, Presentations
 
 
 @command(decodes=2)
@@ -38,7 +39,7 @@ def explain(
     seconds: float | None,
     overrides: tuple[str, ...],
     bits: int | None,
-    outputs: ResultOutputs,
+    presentations: Presentations,
     force: bool,
 ) -> Result:
     """Write the part of AUDIO that supports a label of RUN to OUTPUT (wav, flac or ogg).
@@ -52,17 +53,19 @@ def explain(
     from tfdream.synthesis.explain import explain
     from tfdream.synthesis.rendering.options import RenderOptions
 
-    outputs.check(source, start_seconds, seconds)
+    presentations.check(source, start_seconds, seconds)
     settings = config.load(name, config.ExplainConfig, overrides)
     render = RenderOptions(bits, force, start_seconds, seconds)
-    with jobs.job("explaining", "steps", outputs, "objective") as job:
-        result = explain(source, output, Run.open(run), settings, label, rest, render, job.report)
-        if outputs:
+    with presentations.event_writer() as events:
+        with jobs.job("explaining", "steps", events, "objective") as job:
+            network = Run.open(run)
+            result = explain(source, output, network, settings, label, rest, render, job.progress)
+        if presentations:
             with audio.excerpt(source, start_seconds, seconds) as original:
-                outputs.measure_and_write(
+                outcome = Outcome(
                     f"The part of {source.name} that supports {result['label']}",
                     {"recording": original},
                     {f"part: {result['label']}": result},
-                    job.events,
                 )
+                presentations.measure_and_write(outcome, events, command_line())
     return result

@@ -73,7 +73,7 @@ def remove(name: str) -> Result:
 def models() -> None:
     """List, install, show and remove presets: networks that are used by name.
 
-    Every option --model, and every argument RUN, accepts the name of a preset.
+    Every option --model, and every argument RUN except that of train, accepts the name of a preset.
     """
 
 

@@ -1,24 +1,17 @@
 """The command that starts TensorBoard."""
 
-import time
 from pathlib import Path
 
 import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command
-from tfdream.commands.stops import interruptible
+from tfdream.commands.stops import wait_for_stop
 
 
 @command()
 @click.argument("folder", type=options.PATH)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=6006,
-    show_default=True,
-    help="Port of the server; 0 takes any free port.",
-)
+@options.port(6006)
 @click.option(
     "--host",
     default="localhost",
@@ -34,7 +27,5 @@ def monitor(folder: Path, port: int, host: str) -> Result:
 
     url = serve(folder, host, port)
     click.echo(f"TensorBoard is at {url} (Ctrl-C ends the server)", err=True)
-    with interruptible("Ending TensorBoard.") as stop_requested:
-        while not stop_requested():
-            time.sleep(0.2)
+    wait_for_stop("Ending TensorBoard.")
     return {"url": url, "folder": str(folder)}

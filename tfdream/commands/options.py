@@ -47,6 +47,8 @@ class Integer(click.IntRange):
         return number
 
 
+Decorator = Callable[[Any], Any]
+
 PATH = _Path(path_type=Path)
 SEED = click.IntRange(0, 2**32 - 1)
 
@@ -54,14 +56,35 @@ force = click.option("--force", is_flag=True, help="Replace existing output.")
 epochs = click.option(
     "--epochs", type=Integer(1), help="Number of epochs; short for --set training.epochs=N."
 )
-model = click.option(
-    "--model",
-    "run",
-    required=True,
-    type=PATH,
-    metavar="RUN",
-    help="A run folder, or the name of a preset.",
-)
+
+
+def run_option(help_text: str = "A run folder, or the name of a preset.", **more: Any) -> Decorator:
+    """Return the option --model; further arguments are those of `click.option`."""
+    return click.option("--model", "run", type=PATH, metavar="RUN", help=help_text, **more)
+
+
+def port(default: int) -> Decorator:
+    """Return the option for the port of a server."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="Port of the server; 0 takes any free port.",
+    )
+
+
+def target(networks: str) -> Decorator:
+    """Return the option for the label to translate to; `networks` have two of them."""
+    return click.option(
+        "--to",
+        metavar="LABEL",
+        help=f"The genre to translate to; by default the second one of {networks}.",
+    )
+
+
+model = run_option(required=True)
+default_model = run_option(default="genres", show_default=True)
 start = click.option(
     "--start",
     "start_seconds",
@@ -76,15 +99,6 @@ seconds = click.option(
     metavar="S",
     help="Duration to process, in seconds.",
 )
-default_model = click.option(
-    "--model",
-    "run",
-    default="genres",
-    show_default=True,
-    type=PATH,
-    metavar="RUN",
-    help="A run folder, or the name of a preset.",
-)
 seed = click.option("--seed", type=SEED, help="Random seed; short for --set seed=N.")
 bits = click.option(
     "--bits",
@@ -94,7 +108,7 @@ bits = click.option(
 )
 
 
-def recipe(default: str) -> Callable[[Any], Any]:
+def recipe(default: str) -> Decorator:
     """Return the option for the recipe."""
     return click.option(
         "--config",
@@ -105,7 +119,7 @@ def recipe(default: str) -> Callable[[Any], Any]:
     )
 
 
-def overriding(example: str) -> Callable[[Any], Any]:
+def overriding(example: str) -> Decorator:
     """Return the option that overrides settings; the example is one of the command."""
     return click.option(
         "--set",
@@ -119,10 +133,15 @@ def overriding(example: str) -> Callable[[Any], Any]:
 def as_overrides(**settings: Any) -> list[str]:
     """Convert given options to overrides in the form of --set.
 
-    >>> as_overrides(seed=7, mix=None)
-    ['seed=7']
+    >>> as_overrides(seed=7, mix=None, objective="class_logit(café)")
+    ['seed=7', 'objective="class_logit(café)"']
     """
-    return [f"{key}={json.dumps(value)}" for key, value in settings.items() if value is not None]
+    return [override(key, value) for key, value in settings.items() if value is not None]
+
+
+def override(key: str, value: Any) -> str:
+    """Return a setting in the form of --set; YAML reads no escapes of JSON beyond 16 bits."""
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _band(

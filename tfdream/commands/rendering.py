@@ -1,7 +1,7 @@
 """Options of the commands that change or generate audio, gathered in one argument."""
 
 import functools
-import json
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
 
 _TEMPO = re.compile(r"(\d+(?:\.\d+)?)bpm")
+_NEXT_STEM = re.compile(r",(?=[^,=]+=)")
 
 
 def parse_curve(text: str) -> tuple[str, dict[str, Any]]:
@@ -60,7 +61,8 @@ def parse_follower(text: str) -> tuple[str, dict[str, Any]]:
     """Convert a curve such as ``mix=drums.wav`` or ``mix=drums.wav@0.2:0.9``.
 
     Args:
-      text: the setting, the audio file that it follows, and the values at its softest and loudest.
+      text: the setting, the audio file that it follows, and the values at its softest and loudest;
+        an ``@`` in a name is part of it.
 
     Raises:
       ValueError: if the text has another form.
@@ -69,8 +71,8 @@ def parse_follower(text: str) -> tuple[str, dict[str, Any]]:
     ('mix', {'follow': 'drums.wav', 'range': [0.2, 0.9]})
     """
     name, equals, rest = text.partition("=")
-    path, at, limits = rest.rpartition("@")
-    if not at:
+    path, _, limits = rest.rpartition("@")
+    if not path or ":" not in limits or "/" in limits:
         path, limits = rest, "0:1"
     low, _, high = limits.partition(":")
     try:
@@ -86,10 +88,16 @@ def _curves(parse: Callable[[str], tuple[str, dict[str, Any]]]) -> Callable[...,
     def convert(
         context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     ) -> dict[str, Any]:
-        try:
-            return dict(map(parse, values))
-        except ValueError as error:
-            raise click.BadParameter(str(error), context, parameter) from None
+        curves: dict[str, Any] = {}
+        for value in values:
+            try:
+                name, curve = parse(value)
+            except ValueError as error:
+                raise click.BadParameter(str(error), context, parameter) from None
+            if name in curves:
+                raise click.BadParameter(f"'{name}' is given twice", context, parameter)
+            curves[name] = curve
+        return curves
 
     return convert
 
@@ -123,21 +131,23 @@ class Rendering:
     @property
     def overrides(self) -> list[str]:
         """Overrides of the recipe, in the form of --set."""
-        return [f"curves={json.dumps(self.curves)}"] if self.curves else []
+        return [options.override("curves", self.curves)] if self.curves else []
 
-    def output(self, output: Path, into_folder: bool) -> Path:
+    def output(self, output: Path, into_folder: bool, has_fields: bool = False) -> Path:
         """Return the file or folder to write; see `standard_output.temporary`.
 
         Args:
           output: the argument of the command.
           into_folder: whether the outputs are written into a folder, and so have names.
+          has_fields: whether fields in the name will be replaced, before outputs are numbered.
 
         Raises:
           UsageError: if names are given, but the output is not a folder.
         """
         if self.pattern is not None and not into_folder:
             raise click.UsageError(f"--name is for an OUTPUT folder; '{output}' is one file")
-        if self.number and not standard_output.is_named(output) and not output.is_dir():
+        is_file = not has_fields and not standard_output.is_named(output) and not output.is_dir()
+        if self.number and is_file:
             output = self.names().free(output)
         return standard_output.temporary(output, self.file_format)
 
@@ -191,14 +201,19 @@ class Rendering:
         )
 
 
-def _stems(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, str]:
-    stems = {}
-    for text in value.split(",") if value else ():
+def _stems(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Convert stems; a comma that no NAME= follows is part of a path."""
+    stems: dict[str, str] = {}
+    for text in itertools.chain.from_iterable(map(_NEXT_STEM.split, values)):
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(
                 f"'{text}' is not NAME=AUDIO, such as drums=drums.wav", context, parameter
             )
+        if name in stems:
+            raise click.BadParameter(f"'{name}' is given twice", context, parameter)
         stems[name] = path
     return stems
 
@@ -212,8 +227,9 @@ _PART_OPTIONS = (
     click.option(
         "--stems",
         metavar="NAME=AUDIO,…",
+        multiple=True,
         callback=_stems,
-        help="Stems of the recording that another program separated, for --part NAME.",
+        help="Stems of the recording that another program separated, for --part NAME. Repeatable.",
     ),
     click.option(
         "--loop", is_flag=True, help="Let the end of the output continue into its beginning."
@@ -292,6 +308,11 @@ def rendering_options(
             stems: dict[str, str] | None = None,
             **arguments: Any,
         ) -> Any:
+            repeated = curves.keys() & followers.keys()
+            if repeated:
+                raise click.UsageError(
+                    f"--curve and --follow of '{min(repeated)}' exclude each other; remove one"
+                )
             own = {key: arguments.pop(key) for key in _FIELDS if key in arguments}
             rendering = Rendering(curves=curves | followers, stems=stems or {}, **own)
             return function(rendering=rendering, **arguments)

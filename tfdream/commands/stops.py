@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -13,6 +14,7 @@ from types import TracebackType
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 _REPEAT_SECONDS = 0.02
+_POLL_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -111,3 +113,14 @@ def interruptible(
         yield lambda: requested
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def wait_for_stop(message: str) -> None:
+    """Wait until Ctrl-C is pressed, while a server runs in the background.
+
+    Args:
+      message: printed at Ctrl-C; the second Ctrl-C interrupts.
+    """
+    with interruptible(message) as stop_requested:
+        while not stop_requested():
+            time.sleep(_POLL_SECONDS)

@@ -1,13 +1,12 @@
 """The command that serves the local web page."""
 
-import time
 from pathlib import Path
 
 import click
 
 from tfdream.commands import options
 from tfdream.commands.console import Result, command
-from tfdream.commands.stops import interruptible
+from tfdream.commands.stops import wait_for_stop
 
 
 @command()
@@ -28,13 +27,7 @@ from tfdream.commands.stops import interruptible
     metavar="FILE",
     help="A recipe that the page offers beside the packaged ones. Repeatable.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=7860,
-    show_default=True,
-    help="Port of the server; 0 takes any free port.",
-)
+@options.port(7860)
 @click.option(
     "--max-megabytes",
     type=options.Number(0, min_open=True),
@@ -69,19 +62,15 @@ def studio(
     from tfdream.studio.server import serving
     from tfdream.studio.uploads import Limits
 
-    with (
-        serving(
-            folder,
-            port,
-            tuple(map(str, runs)),
-            tuple(map(str, recipes)),
-            Limits(max_megabytes, max_minutes),
-        ) as url,
-        interruptible("Ending the server.") as stop_requested,
-    ):
+    with serving(
+        folder,
+        port,
+        tuple(map(str, runs)),
+        tuple(map(str, recipes)),
+        Limits(max_megabytes, max_minutes),
+    ) as url:
         click.echo(f"tfdream studio is at {url} (Ctrl-C ends it)", err=True)
         if opens:
             click.launch(url)
-        while not stop_requested():
-            time.sleep(0.2)
+        wait_for_stop("Ending the server.")
     return {"url": url, "folder": str(folder)}

@@ -5,9 +5,11 @@ from pathlib import Path
 import click
 
 from tfdream.commands import jobs, options, standard_output
-from tfdream.commands.console import Result, command
+from tfdream.commands.console import Result, command, command_line
 from tfdream.commands.rendering import Rendering, rendering_options
-from tfdream.commands.results import STYLE, ResultOutputs, result_options
+from tfdream.commands.results import result_options
+from tfdream.reports.presentations import Outcome, Presentations
+from tfdream.synthesis.defaults import GENERATED_SECONDS
 
 
 @command(failed_partly=jobs.has_skipped, decodes=2)
@@ -68,7 +70,7 @@ def dream(
     save_every: int | None,
     keep_falling: bool,
     rendering: Rendering,
-    outputs: ResultOutputs,
+    presentations: Presentations,
 ) -> Result:
     """Dream AUDIO into OUTPUT (wav, flac or ogg; - is standard output).
 
@@ -91,14 +93,14 @@ def dream(
     if objective is not None and layers:
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
-    into_folder = jobs.is_folder(sources, output, outputs, "AUDIO")
+    into_folder = jobs.is_folder(sources, output, presentations, "AUDIO")
     if save_every is not None and standard_output.is_named(output):
         raise click.UsageError("--save-every writes several files; OUTPUT - takes one")
-    output = rendering.output(output, into_folder)
     by_layer = dreams.LAYER in output.name
+    output = rendering.output(output, into_folder, has_fields=by_layer)
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
-    outputs.check(sources[0], start_seconds, seconds)
+    presentations.check(sources[0], start_seconds, seconds)
     given = options.as_overrides(
         objective=layer_norms(layers) or objective,
         init=init,
@@ -110,28 +112,27 @@ def dream(
     settings = config.load(name, config.DreamConfig, (*overrides, *given, *rendering.overrides))
     render = rendering.options(start_seconds, seconds, save_every, keep_falling)
     network = Run.open(run)
-    with jobs.job("dreaming", "steps", outputs, "objective") as job:
-        if by_layer:
-            result = dreams.dream_layers(
-                sources[0], output, network, settings, layers, guide, render, job.report
-            )
-        elif into_folder:
-            dreamer = dreams.Dreamer(network, settings, guide)
-            names = rendering.names("dream", name, run, settings.seed)
-            result = process_folder(
-                sources, output, dreamer, render, job.report, job.stop_requested, names
-            )
-        else:
-            result = dreams.dream(sources[0], output, network, settings, guide, render, job.report)
-        dreams_written = result.get("files", [result])
-        if outputs:
-            with audio.excerpt(sources[0], start_seconds, seconds) as original:
-                outputs.measure_and_write(
-                    f"A dream of {sources[0].name}",
-                    {"before": original},
-                    {f"after: {each['objective']}": each for each in dreams_written},
-                    job.events,
+    with presentations.event_writer() as events:
+        with jobs.job("dreaming", "steps", events, "objective") as job:
+            if by_layer:
+                outputs = dreams.layer_outputs(output, layers, rendering.names())
+                result = dreams.dream_layers(
+                    sources[0], outputs, network, settings, guide, render, job.progress
                 )
+            elif into_folder:
+                dreamer = dreams.Dreamer(network, settings, guide)
+                names = rendering.names("dream", name, run, settings.seed)
+                result = process_folder(
+                    sources, output, dreamer, render, job.progress, job.stop_requested, names
+                )
+            else:
+                result = dreams.dream(
+                    sources[0], output, network, settings, guide, render, job.progress
+                )
+        if presentations:
+            with audio.excerpt(sources[0], start_seconds, seconds) as original:
+                outcome = Outcome.of_dream(sources[0].name, original, result.get("files", [result]))
+                presentations.measure_and_write(outcome, events, command_line())
     return result
 
 
@@ -139,13 +140,9 @@ def dream(
 @click.argument("content", type=options.PATH)
 @click.argument("style", type=options.PATH)
 @click.argument("output", type=options.PATH)
-@click.option(
-    "--model",
-    "run",
-    type=options.PATH,
-    metavar="RUN",
-    help="A run folder or a preset: of a classifier if CONFIG has network.kind=run, of a transfer "
-    "network if it has method=timbre.",
+@options.run_option(
+    "A run folder or a preset: of a classifier if CONFIG has network.kind=run, of a transfer "
+    "network if it has method=timbre."
 )
 @options.recipe("transfer/timbre")
 @click.option(
@@ -177,14 +174,14 @@ def transfer(
     band: dict[str, float],
     overrides: tuple[str, ...],
     rendering: Rendering,
-    outputs: ResultOutputs,
+    presentations: Presentations,
 ) -> Result:
     """Write CONTENT in the style of STYLE to OUTPUT (wav, flac or ogg; - is standard output).
 
     OUTPUT has CONTENT's length, sample rate and channels. OUTPUT.json contains the settings and the
-    measures of the written file. FIGURE shows content, style, output and the loss. If CONTENT is a
-    folder, its audio files are written into the folder OUTPUT; a file that cannot be read is
-    reported, and the exit status is 3.
+    measures of the written file. --figure shows content, style and output, and for transfers by
+    gradients the loss. If CONTENT is a folder, its audio files are written into the folder OUTPUT;
+    a file that cannot be read is reported, and the exit status is 3.
     """
     from tfdream import config
     from tfdream.synthesis import transfer as transfers
@@ -199,26 +196,30 @@ def transfer(
             )
         kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
         settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides, *kept))
-    into_folder = jobs.is_folder([content], output, outputs, "CONTENT")
+    into_folder = jobs.is_folder([content], output, presentations, "CONTENT")
     output = rendering.output(output, into_folder)
-    outputs.check(content)
+    presentations.check(content)
     settings, network = transfers.with_model(settings, run)
     render = rendering.options(keep_falling=keep_falling)
-    with jobs.job("transferring", "steps", outputs, "loss", sign=-1) as job:
-        if into_folder:
-            style_transfer = transfers.build_transfer(style, settings, network)
-            names = rendering.names("transfer", name, run, getattr(settings, "seed", 0))
-            return process_folder(
-                [content], output, style_transfer, render, job.report, job.stop_requested, names
+    with presentations.event_writer() as events:
+        with jobs.job("transferring", "steps", events, "loss", sign=-1) as job:
+            if into_folder:
+                style_transfer = transfers.build_transfer(style, settings, network)
+                names = rendering.names("transfer", name, run, getattr(settings, "seed", 0))
+                return process_folder(
+                    [content],
+                    output,
+                    style_transfer,
+                    render,
+                    job.progress,
+                    job.stop_requested,
+                    names,
+                )
+            result = transfers.transfer(
+                content, style, output, settings, network, render, job.progress
             )
-        result = transfers.transfer(content, style, output, settings, network, render, job.report)
-        outputs.measure_and_write(
-            f"{content.name} in the style of {style.name}",
-            {"content": content, STYLE: style},
-            {"output": result},
-            job.events,
-            "loss",
-        )
+        outcome = Outcome.of_transfer(content, style, result)
+        presentations.measure_and_write(outcome, events, command_line())
     return result
 
 
@@ -227,9 +228,7 @@ def transfer(
 @click.argument("output", type=options.PATH)
 @options.model
 @options.recipe("translate/recommended")
-@click.option(
-    "--to", metavar="LABEL", help="The genre to translate to; by default the second one of RUN."
-)
+@options.target("RUN")
 @click.option(
     "--mix",
     type=options.Number(0, 1),
@@ -255,7 +254,7 @@ def translate(
     band: dict[str, float],
     overrides: tuple[str, ...],
     rendering: Rendering,
-    outputs: ResultOutputs,
+    presentations: Presentations,
 ) -> Result:
     """Translate AUDIO into the other genre of RUN, a CycleGAN, and write OUTPUT.
 
@@ -281,23 +280,20 @@ def translate(
         ),
     )
     render = rendering.options()
-    into_folder = jobs.is_folder([source], output, outputs, "AUDIO")
+    into_folder = jobs.is_folder([source], output, presentations, "AUDIO")
     output = rendering.output(output, into_folder)
-    outputs.check(source)
-    with jobs.job("translating", "tiles", outputs) as job:
+    presentations.check(source)
+    with jobs.job("translating", "tiles") as job:
         translation = Translation(TranslationRun.open(run), settings, to)
         if into_folder:
             names = rendering.names("translate", name, run)
             return process_folder(
-                [source], output, translation, render, job.report, job.stop_requested, names
+                [source], output, translation, render, job.progress, job.stop_requested, names
             )
-        result = translation(source, output, render, job.report)
-        outputs.measure_and_write(
-            f"{source.name}, {result['direction']}",
-            {"before": source},
-            {f"after: {result['direction']}": result},
-            job.events,
-        )
+        result = translation(source, output, render, job.progress)
+    with presentations.event_writer() as events:
+        outcome = Outcome.of_translation(source, result)
+        presentations.measure_and_write(outcome, events, command_line())
     return result
 
 
@@ -308,7 +304,7 @@ def translate(
 @click.option(
     "--seconds",
     type=options.Number(0, min_open=True),
-    default=30.0,
+    default=GENERATED_SECONDS,
     show_default=True,
     metavar="S",
     help="Duration of the generated audio, without the prompt, in seconds.",
@@ -340,7 +336,7 @@ def generate(
     band: dict[str, float],
     overrides: tuple[str, ...],
     rendering: Rendering,
-    outputs: ResultOutputs,
+    presentations: Presentations,
 ) -> Result:
     """Generate audio with the sequence model of RUN, with or without a prompt, into OUTPUT.
 
@@ -356,20 +352,21 @@ def generate(
     given = options.as_overrides(temperature=temperature, seed=seed, **band)
     settings = config.load(name, config.GenerateConfig, (*overrides, *given, *rendering.overrides))
     render = rendering.output_options()
-    into_folder = prompt is not None and jobs.is_folder([prompt], output, outputs, "--prompt")
+    into_folder = prompt is not None and jobs.is_folder([prompt], output, presentations, "--prompt")
     names = rendering.names("generate", name, run, settings.seed)
     if prompt is None and output.is_dir():
         output = rendering.output(output / names.of(Path("generated")), into_folder=True)
     else:
         output = rendering.output(output, into_folder)
-    outputs.check()
-    with jobs.job("generating", "frames", outputs) as job:
+    presentations.check()
+    with jobs.job("generating", "frames") as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
         if prompt is not None and into_folder:
             return process_folder(
-                [prompt], output, generation, render, job.report, job.stop_requested, names
+                [prompt], output, generation, render, job.progress, job.stop_requested, names
             )
-        result = generation(prompt, output, render, job.report)
-        title = "generated" if prompt is None else "prompt and continuation"
-        outputs.measure_and_write(f"{output.name}, by {run.name}", {}, {title: result}, job.events)
+        result = generation(prompt, output, render, job.progress)
+    with presentations.event_writer() as events:
+        outcome = Outcome.of_generation(run, prompt, result)
+        presentations.measure_and_write(outcome, events, command_line())
     return result

@@ -119,7 +119,6 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
     evaluated with a warning.
     """
     from tfdream.evaluation.classification import evaluate
-    from tfdream.figures.confusion import plot_scores
     from tfdream.figures.parts import sheet
     from tfdream.runs import Run
 
@@ -127,8 +126,7 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
         sheet.check_writable(figure)
     result = evaluate(Run.open(run), dataset, folds or None)
     if figure is not None:
-        scores = plot_scores(result["labels"], result["confusion"], result["per_class"])
-        sheet.write(scores, figure)
+        _draw_scores(result, figure)
     return result
 
 
@@ -172,7 +170,6 @@ def crossvalidate(
     """
     from tfdream import config
     from tfdream.evaluation.crossvalidation import crossvalidate
-    from tfdream.figures.confusion import plot_scores
     from tfdream.figures.parts import sheet
 
     if figure is not None:
@@ -186,8 +183,7 @@ def crossvalidate(
             settings, dataset, out, folds or None, force, progress, name, apart=True
         )
     if figure is not None:
-        scores = plot_scores(result["labels"], result["confusion"], result["per_class"])
-        sheet.write(scores, figure)
+        _draw_scores(result, figure)
     return result
 
 
@@ -198,12 +194,12 @@ def crossvalidate(
     "--unknown-below",
     type=options.Number(0, 1),
     metavar="P",
-    help="Answer 'unknown' if the largest probability is below P, or the file is silent.",
+    help="Label files 'unknown' whose largest probability is below P, or that are silent.",
 )
 def predict(run: Path, audio: tuple[Path, ...], unknown_below: float | None) -> Result:
     """Classify AUDIO files of any length with the network of RUN.
 
-    The notes on a file are reasons to doubt the answer: silent, padded, truncated, clipped, a DC
+    The notes on a file are reasons to doubt the label: silent, padded, truncated, clipped, a DC
     offset, no energy in a part of the network's band, or a duplicate of another file. If some files
     cannot be read, the others are classified, and the exit status is 3.
     """
@@ -239,6 +235,14 @@ def export(run: Path, output: Path, force: bool) -> Result:
     from tfdream.runs import open_run
 
     return export(open_run(run), output, force)
+
+
+def _draw_scores(result: Result, figure: Path) -> None:
+    """Draw the confusion matrix and the measures of each label."""
+    from tfdream.figures.confusion import plot_scores
+    from tfdream.figures.parts import sheet
+
+    sheet.write(plot_scores(result["labels"], result["confusion"], result["per_class"]), figure)
 
 
 def _check_prepared(

@@ -133,7 +133,7 @@ def predict(
 
     Returns:
       The JSON object of the command: `files`, each with path, label, probabilities, seconds and
-      notes (properties of the file that make the answer unreliable, see `audio.notes`, and the
+      notes (properties of the file that make the prediction unreliable, see `audio.notes`, and the
       other paths with identical content), or with path and error where the file cannot be read.
 
     Raises:
@@ -165,7 +165,7 @@ class FilePrediction(NamedTuple):
       label: the most probable label, or `UNKNOWN`.
       probabilities: the probability of each label.
       seconds: length of the file.
-      notes: properties of the file that make the answer unreliable.
+      notes: properties of the file that make the prediction unreliable.
       is_silent: whether the file is silent.
     """
 

@@ -1,4 +1,4 @@
-"""Comparison of several models on one pair of content and style: outputs, losses and verdicts."""
+"""Comparison of several models on one pair of content and style: outputs, losses, measures."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -93,13 +93,13 @@ def judge_outputs(
     outputs: Sequence[ModelOutput],
     judge: Run | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the verdicts on content, style and outputs, one row for each.
+    """Measure and classify content, style and outputs; return one row for each.
 
     Args:
       content: the file that the models changed.
       style: the file whose style the outputs should have.
       outputs: the outputs of the models.
-      judge: a classifier; None leaves out its answers.
+      judge: a classifier; None leaves out its predictions.
 
     Returns:
       sound; style_distance, see `measures.style.StyleDistance` (None without a loudness); and by
@@ -117,13 +117,13 @@ def judge_outputs(
     }
     if judge is not None:
         classifier = Judge(judge)
-        answers = {name: classifier.classify_file(path) for name, path in sounds.items()}
-        target = answers["style"].label
-        for name, answer in answers.items():
+        predictions = {name: classifier.classify_file(path) for name, path in sounds.items()}
+        target = predictions["style"].label
+        for name, prediction in predictions.items():
             rows[name] |= {
-                "label": answer.label,
-                "probability": answer.probabilities[answer.label],
-                "style_probability": answer.probabilities[target],
-                "same_as_style": answer.label == target,
+                "label": prediction.label,
+                "probability": prediction.probabilities[prediction.label],
+                "style_probability": prediction.probabilities[target],
+                "same_as_style": prediction.label == target,
             }
     return list(rows.values())

@@ -17,6 +17,9 @@ from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.translate import Translation
 
+RESERVED_NAMES = ("content", "style", "verdicts")
+"""Names that no model can have: those of the two recordings and of the table."""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -25,7 +28,7 @@ class Models:
     Attributes:
       transfers: styles with a recipe.
       translations: directions of CycleGANs.
-      judge: a classifier whose answers join the table; None if there is none.
+      judge: a classifier whose predictions join the table; None if there is none.
     """
 
     transfers: Mapping[str, StyleTransfer]

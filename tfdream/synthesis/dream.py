@@ -1,6 +1,6 @@
 """`dream`: change a file so that an objective of a network's activations rises."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfdream.synthesis.ascent.expressions import layer_norms, parse
 from tfdream.synthesis.guide import read_guide
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.curved_processor import Adjustment, curved
+from tfdream.synthesis.rendering.names import PLAIN, Names
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import Goal, TileProcessor
 from tfdream.synthesis.rendering.sidecar import Provenance
@@ -159,12 +160,29 @@ def dream(
     return Dreamer(run, config, guide)(source, output, options, progress)
 
 
+def layer_outputs(
+    output: str | Path, layers: Iterable[str], names: Names = PLAIN
+) -> dict[str, Path]:
+    """Return the path of the output of each layer.
+
+    Args:
+      output: path with ``{layer}`` in its name.
+      layers: names of the layers.
+      names: whether outputs are numbered instead of refusing names that exist.
+    """
+    output = Path(output)
+    outputs: dict[str, Path] = {}
+    for layer in dict.fromkeys(layers):
+        path = output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
+        outputs[layer] = names.free(path, taken=outputs.values())
+    return outputs
+
+
 def dream_layers(
     source: str | Path,
-    output: str | Path,
+    outputs: Mapping[str, Path],
     run: Run,
     config: DreamConfig,
-    layers: Iterable[str],
     guide: str | Path | None = None,
     options: RenderOptions = DEFAULT_RENDER,
     progress: ProgressFn = no_progress,
@@ -173,10 +191,9 @@ def dream_layers(
 
     Args:
       source: any audio file.
-      output: path with ``{layer}`` in its name.
+      outputs: paths by the name of the layer, see `layer_outputs`.
       run: the network.
       config: the recipe; its objective is replaced by the norm of each layer.
-      layers: names of the layers.
       guide: as for `dream`.
       options: as for `dream`.
       progress: as for `dream`.
@@ -184,11 +201,6 @@ def dream_layers(
     Returns:
       files: the results; interrupted, if the last one was interrupted.
     """
-    output = Path(output)
-    outputs = {
-        layer: output.with_name(output.name.replace(LAYER, layer.replace("/", "-")))
-        for layer in layers
-    }
     inspect.find_layers(run.model, outputs)  # raises for a missing layer before the work begins
     for path in outputs.values():
         sidecar.check_output(path, options.bits, options.force, (source, guide))

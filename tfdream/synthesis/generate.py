@@ -20,6 +20,7 @@ from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.sequence import DecoderState, SequenceModel
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
+from tfdream.synthesis.defaults import GENERATED_SECONDS
 from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
@@ -42,7 +43,9 @@ class Generation:
       seconds: length of the generated audio.
     """
 
-    def __init__(self, run: GenerationRun, config: GenerateConfig, seconds: float = 30.0) -> None:
+    def __init__(
+        self, run: GenerationRun, config: GenerateConfig, seconds: float = GENERATED_SECONDS
+    ) -> None:
         self.run = run
         self.config = config
         self.seconds = seconds
@@ -165,7 +168,7 @@ def generate(
     output: str | Path,
     run: GenerationRun,
     config: GenerateConfig,
-    seconds: float = 30.0,
+    seconds: float = GENERATED_SECONDS,
     prompt: str | Path | None = None,
     options: OutputOptions = DEFAULT_OUTPUT,
     progress: ProgressFn = no_progress,

@@ -5,6 +5,8 @@ import pytest
 import soundfile
 from calling import EAGERLY, dream, invoke
 
+from tfdream.commands.options import as_overrides
+from tfdream.commands.rendering import Rendering, parse_follower
 from tfdream.config import (
     CurveConfig,
     DreamConfig,
@@ -13,6 +15,7 @@ from tfdream.config import (
     RhythmConfig,
     TimbreConfig,
     TranslateConfig,
+    load,
     validate,
 )
 from tfdream.errors import AudioError, ConfigError
@@ -287,7 +290,38 @@ def test_curves_of_the_command_line_have_a_form(trained, song, tmp_path):
         ("--curve", "mix=0:0,b", "'b' is not TIME:VALUE"),
         ("--curve", "mix=0:0@swing", "'@swing' is none of"),
         ("--follow", "mix=", "is not SETTING=AUDIO"),
-        ("--follow", "mix=a.wav@loud", "is not @LOW:HIGH"),
+        ("--follow", "mix=a.wav@loud:soft", "is not @LOW:HIGH"),
     ):
         result = invoke(*dream(trained, song, tmp_path / "out.wav"), option, text)
         assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("path", ["live@home/drums.wav", "live@home.wav", "a:b@c/d:e.wav"])
+def test_a_followed_recording_may_have_an_at_sign(path):
+    whole = {"follow": path, "range": [0.0, 1.0]}
+    assert parse_follower(f"mix={path}") == ("mix", whole)
+    assert parse_follower(f"mix={path}@0.2:0.9") == ("mix", whole | {"range": [0.2, 0.9]})
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        ("--curve", "mix=0:0", "--curve", "mix=0:1"),
+        ("--follow", "mix=a.wav", "--follow", "mix=b.wav"),
+        ("--curve", "mix=0:0", "--follow", "mix=a.wav"),
+    ],
+)
+def test_a_setting_has_one_curve(curves, trained, song, tmp_path):
+    result = invoke(*dream(trained, song, tmp_path / "out.wav"), *curves)
+    assert result.exit_code == 2
+    assert "'mix'" in result.stderr
+
+
+def test_curves_and_options_contain_any_characters():
+    guitar = "\N{GUITAR}.wav"
+    curves = {"mix": {"follow": guitar, "range": [0.0, 1.0]}}
+    given = Rendering(None, None, False, curves).overrides
+    given += as_overrides(objective="class_logit('\N{GUITAR}')")
+    config = load("dream/recommended", DreamConfig, given)
+    assert config.curves["mix"].follow == guitar
+    assert "\N{GUITAR}" in config.objective

@@ -6,6 +6,7 @@ import soundfile
 from calling import invoke
 from strategies import noise
 
+from tfdream.commands.rendering import _stems
 from tfdream.config import FilterConfig, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import seam
@@ -165,6 +166,13 @@ def test_parts_that_do_not_fit_are_errors(path, tmp_path):
     assert not (tmp_path / "out.wav").exists()
     result = invoke("dream", path, tmp_path / "out.wav", "--stems", "a")
     assert (result.exit_code, "is not NAME=AUDIO" in result.stderr) == (2, True)
+    result = invoke("dream", path, tmp_path / "out.wav", "--stems", "a=b.wav,a=c.wav")
+    assert (result.exit_code, "'a' is given twice" in result.stderr) == (2, True)
+
+
+def test_paths_of_stems_may_have_commas():
+    stems = _stems(None, None, ("drums=a,b.wav,bass=c.wav", "rest=d.wav"))
+    assert stems == {"drums": "a,b.wav", "bass": "c.wav", "rest": "d.wav"}
 
 
 # Loops
