@@ -13,7 +13,16 @@ class TfdreamError(Exception):
 
 
 class ConfigError(TfdreamError):
-    """Raised when a setting does not exist, is out of range, or contradicts another setting."""
+    """Raised when a setting does not exist, is out of range, or contradicts another setting.
+
+    Args:
+      message: the message.
+      problems: number of settings that it names.
+    """
+
+    def __init__(self, message: str, problems: int = 1) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class AudioError(TfdreamError):

@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
-from calling import EAGERLY, answer
+from calling import EAGERLY, answer, invoke
+from markupsafe import escape
 
 from tfdream.cli import main
-from tfdream.errors import ConfigError
+from tfdream.errors import AudioError, ConfigError
 from tfdream.studio.equivalent import arguments, command
 from tfdream.studio.job import EXTENSIONS, TASKS_OF, Job
 from tfdream.studio.settings_panel import describe
@@ -177,6 +180,58 @@ def test_presentations_are_written(song, trained, tmp_path):
     assert "probabilities_before" in text
     assert (tmp_path / "0-dream.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "0-dream.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def pages(job, tmp_path):
+    """Return the report pages of a job and of its command, without command, folder and time."""
+    job = dataclasses.replace(job, presentations=("report",))
+    carry_out(job, tmp_path / "page" / job.output_name)
+    written = tmp_path / "command" / job.output_name
+    assert invoke(*shlex.split(command(job, written))[1:]).exit_code == 0
+    texts = [(tmp_path / name / written.name).with_suffix(".html").read_text()
+             for name in ("page", "command")]  # fmt: skip
+    texts[1] = texts[1].replace(str(escape(command(job, written))), str(escape(command(job))))
+    seconds = re.compile(r"(?<=seconds</th><td>)[\d.]+")
+    moved = [text.replace(str(tmp_path / "page"), str(tmp_path / "command")) for text in texts]
+    return [seconds.sub("", text) for text in moved]
+
+
+def test_the_report_of_a_transfer_is_that_of_the_command(song, style, tmp_path):
+    job = Job("transfer", song, style, "transfer/timbre_regression", ("style_strength=0.5",))
+    page, reference = pages(job, tmp_path)
+    assert page == reference
+    assert "style_distance_after" in page
+
+
+def test_the_report_of_a_generation_is_that_of_the_command(trained, generation, tmp_path):
+    job = Job("generate", recipe="generate/recommended", run=str(generation[0]), seconds=1.0)
+    page, reference = pages(dataclasses.replace(job, judge=str(trained[0])), tmp_path)
+    assert page == reference
+    assert "probabilities.tones" in page
+
+
+def test_a_report_has_the_notes_of_the_job(song, trained, tmp_path):
+    job = Job("dream", song, None, "dream/recommended", FEW, str(trained[0]))
+    result = carry_out(job, tmp_path / job.output_name)
+    present(job, {**result, "notes": ["a note of the job"]}, tmp_path / job.output_name, ["report"])
+    assert "a note of the job" in (tmp_path / "0-dream.html").read_text()
+
+
+def test_a_recording_that_is_too_short_for_a_report_is_refused_first(song, trained, tmp_path):
+    job = Job("dream", song, None, "dream/recommended", FEW, str(trained[0]), seconds=0.05)
+    with pytest.raises(AudioError, match=r"0\.050 s to process"):
+        carry_out(dataclasses.replace(job, presentations=("report",)), tmp_path / job.output_name)
+    assert not (tmp_path / job.output_name).exists()
+
+
+def test_only_tasks_that_optimize_report_a_value(translation, source, tmp_path):
+    values = []
+    song = str(source / "tones" / "0.wav")
+    job = Job("translate", song, recipe="translate/recommended", run=str(translation[0]))
+    job = dataclasses.replace(job, overrides=("tiles.overlap_seconds=0.05",))
+    carry_out(job, tmp_path / "a.flac", lambda done, total, value, note: values.append(value))
+    assert values
+    assert np.isnan(values).all()
 
 
 def test_a_report_page_is_written_later(song, trained, tmp_path):

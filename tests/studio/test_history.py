@@ -32,6 +32,42 @@ def test_entries_survive_a_restart_with_all_settings(history):
     assert "subtle, seed 4" in entry.title
 
 
+def test_entries_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("{mix: 0.5}")
+    history = History("studio")
+    stems = (("drums", "studio/inputs/drums.wav"),)
+    job = Job("dream", "studio/inputs/a.wav", "b.wav", "mine.yaml", run="genres", stems=stems)
+    folder = history.reserve(job)
+    output = folder / job.output_name
+    output.touch()
+    history.add(folder, job, {"output": str(output)})
+    (entry,) = history.entries()
+    assert (entry.job, entry.result["output"]) == (job, str(output))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (moved,) = History(tmp_path / "studio").entries()
+    assert moved.job.first == str(tmp_path / "studio/inputs/a.wav")
+    assert moved.job.second == str(tmp_path / "b.wav")
+    assert (moved.job.recipe, moved.job.run) == (str(tmp_path / "mine.yaml"), "genres")
+    assert moved.job.stems == (("drums", str(tmp_path / "studio/inputs/drums.wav")),)
+    assert moved.result["output"] == str(moved.output)
+
+
+def test_entries_do_not_need_their_recipe(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("{objective: layer_norm(conv3)}")
+    history = History(tmp_path / "studio")
+    job = Job("dream", "a.wav", recipe=str(recipe), run="genres", name="{stem}-{seed}")
+    job.check()
+    recipe.write_text("{objective: 1}")
+    folder = history.reserve(job)
+    (folder / job.output_name).touch()
+    history.add(folder, job, {"output": str(folder / job.output_name)})
+    recipe.unlink()
+    assert history.entries()[0].output.name == "a-0.flac"
+
+
 def test_settings_are_a_recipe(history):
     entry = history.add(history.reserve(JOB), JOB, {})
     settings = config.load(entry.settings_path, config.DreamConfig)
@@ -131,5 +167,9 @@ def test_recipes_of_the_user_are_offered_for_their_task(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("{objective: layer_norm(conv3)}")
     assert recipes_by_task([str(path)])["dream"] == (str(path),)
+    named = "dream, transfer, translate, generate; of transfer, because of .*style_strength"
+    path.write_text("{method: timbre, style_strength: 2}")  # dream has neither of them
+    with pytest.raises(ConfigError, match=named):
+        recipes_by_task([str(path)])
     with pytest.raises(ConfigError, match="neither a file nor a packaged"):
         recipes_by_task([str(tmp_path / "missing.yaml")])

@@ -1,5 +1,6 @@
 """The queue: order, progress, previews, two ways to stop, and nothing half-written."""
 
+import dataclasses
 import random
 import threading
 from pathlib import Path
@@ -11,10 +12,12 @@ import soundfile
 from calling import EAGERLY, names
 
 from tfdream.errors import ConfigError, ModelError
-from tfdream.studio.events import Failed, Finished, Preview, Step
+from tfdream.studio import work
+from tfdream.studio.events import Failed, Finished, Preview, Step, Written
 from tfdream.studio.history import History
 from tfdream.studio.job import Job
-from tfdream.studio.jobs import JobQueue, ProcessWorker, serve
+from tfdream.studio.jobs import JobQueue
+from tfdream.studio.worker import ProcessWorker, Request, serve
 
 pytestmark = EAGERLY
 
@@ -26,8 +29,10 @@ class ThreadWorker:
         self.stopped = threading.Event()
         self.on_step = lambda step: None
 
-    def run(self, request):
+    def reset(self):
         self.stopped.clear()
+
+    def run(self, request):
         events = Queue()
         thread = threading.Thread(target=serve, args=(request, events.put, self.is_stopped))
         thread.start()
@@ -95,8 +100,6 @@ def test_progress_and_previews_are_reported(queue, job):
 
 
 def test_previews_contain_the_tile(job, tmp_path):
-    from tfdream.studio.jobs import Request
-
     events = []
     serve(Request(job, tmp_path, tmp_path, 5), events.append, lambda: False)
     assert isinstance(events[-1], Finished)
@@ -157,6 +160,126 @@ def test_a_report_is_written_on_request(queue, job):
     page = queue.report(entry)
     assert page == entry.report_path
     assert page.read_text().startswith("<!doctype html>")
+
+
+class Scripted:
+    """Yields given events of each request, or raises an error; it records the calls."""
+
+    def __init__(self, *script):
+        self.script = list(script)
+        self.calls = []
+
+    def reset(self):
+        self.calls.append("reset")
+
+    def run(self, request):
+        self.calls.append("run")
+        events = self.script.pop(0)
+        if isinstance(events, Exception):
+            raise events
+        yield from events
+
+    def stop(self, keep):
+        self.calls.append("stop")
+
+    def close(self):
+        self.calls.append("close")
+
+
+def test_an_error_of_one_job_does_not_stop_the_queue(tmp_path, job):
+    script = PermissionError(13, "", "job.json"), ConfigError("wrong"), [Finished({})]
+    queue = JobQueue(History(tmp_path / "studio"), Scripted(*script))
+    for message in ("'job.json': Permission denied", "wrong", ""):
+        queue.submit([job])
+        assert finish(queue)[-1].message == message
+    assert len(queue.history.entries()) == 1
+    queue.close()
+
+
+def test_a_stop_right_after_the_start_is_for_the_started_job(tmp_path, job):
+    worker = Scripted([Failed("")])
+    queue = JobQueue(History(tmp_path / "studio"), worker)
+    reserve = queue.history.reserve
+
+    def stop_first(job):
+        queue.stop(keep=True)  # the job is announced, and its worker has not begun
+        return reserve(job)
+
+    queue.history.reserve = stop_first
+    queue.submit([job])
+    finish(queue)
+    queue.close()
+    assert worker.calls == ["reset", "stop", "run", "close"]
+
+
+def test_finished_jobs_remain_shown_while_others_wait(tmp_path, job):
+    queue = JobQueue(History(tmp_path / "studio"), Scripted())
+    with queue._changed:  # the queue does not start the job meanwhile
+        queue._status = dataclasses.replace(queue._status, finished=("0001-a",), waiting=1)
+        queue._waiting.clear()
+    queue.submit([job])
+    assert queue.status.finished == ("0001-a",)
+    queue.close()
+
+
+def test_a_closed_worker_starts_no_process(job, tmp_path):
+    worker = ProcessWorker()
+    worker.close()
+    assert list(worker.run(Request(job, tmp_path, tmp_path))) == [Failed("")]
+    assert worker.pid is None
+
+
+def test_unexpected_errors_are_named(job, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise ZeroDivisionError("no samples")
+
+    events = []
+    monkeypatch.setattr(work, "carry_out", fail)
+    with pytest.raises(ZeroDivisionError):
+        serve(Request(job, tmp_path, tmp_path), events.append, lambda: False)
+    assert events == [Failed("ZeroDivisionError: no samples", ends_process=True)]
+
+
+@pytest.mark.parametrize("error", [ConfigError("no axis"), OSError("no axis")])
+def test_audio_remains_if_a_presentation_fails(queue, job, monkeypatch, error):
+    def fail(figure, output):
+        raise error
+
+    monkeypatch.setattr("tfdream.figures.parts.sheet.write", fail)
+    queue.submit([dataclasses.replace(job, presentations=("figure",))])
+    finish(queue)
+    (entry,) = queue.history.entries()
+    assert entry.output.is_file()
+    note = "video, figure or report page could not be made: no axis"
+    assert entry.result["notes"][-1] == note
+
+
+def test_audio_remains_if_the_process_of_a_presentation_ends(tmp_path, job):
+    worker = Scripted([Written({"peak": 0.5}), Failed("it ended", ends_process=True)])
+    queue = JobQueue(History(tmp_path / "studio"), worker)
+    queue.submit([job])
+    assert finish(queue)[-1].message == ""
+    (entry,) = queue.history.entries()
+    assert (entry.result["peak"], entry.result["notes"][-1][-8:]) == (0.5, "it ended")
+    queue.close()
+
+
+def test_long_names_are_refused_before_the_queue(queue, job):
+    with pytest.raises(ConfigError, match="has 305 bytes, more than 200"):
+        queue.submit([dataclasses.replace(job, name="n" * 300)])
+
+
+def test_settings_are_read_once(queue, job, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("{mix: 0.5, optimizer: {steps: 1}, tiles: {overlap_seconds: 0.05}}")
+    read = dataclasses.replace(job, recipe=str(recipe), overrides=())
+    read.check()
+    recipe.write_text("{mix: 5}")
+    queue.worker = Scripted([Finished({})])
+    queue._waiting.append((read, 0))
+    queue._next()
+    (entry,) = queue.history.entries()
+    assert "mix: 0.5" in entry.settings_path.read_text()
 
 
 def resident_pages(pid):

@@ -11,6 +11,7 @@ pytest.importorskip("gradio")
 from tfdream.errors import ConfigError
 from tfdream.studio import server
 from tfdream.studio.history import History
+from tfdream.studio.job import Job
 from tfdream.studio.jobs import Status
 from tfdream.studio.settings_panel import describe
 from tfdream.studio.tasks import TASKS, load
@@ -77,6 +78,59 @@ def test_a_used_port_is_refused(address):
     port = int(address.rstrip("/").rpartition(":")[2])
     with pytest.raises(ConfigError, match=f"--port {port} cannot be used"):
         server.check_port(port)
+
+
+@pytest.fixture
+def page(translation, tmp_path):
+    """The page as a component, with a finished translation to the first genre in its history."""
+    import gradio as gr
+
+    from tfdream.studio.layout import Studio
+    from tfdream.studio.page import _Page
+
+    run, history = str(translation[0]), History(tmp_path / "studio")
+    job = Job("translate", "a.wav", recipe="translate/recommended", run=run, to="noise")
+    history.add(history.reserve(job), job, {})
+    queue = SimpleNamespace(status=Status(), watch=lambda: iter([Status()]))
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        studio = Studio(queue, history, tmp_path / "inputs", Limits(), (run,))
+        return _Page(studio, blocks)
+
+
+def events_of(page, component, name):
+    """Return the functions that an event of a component calls."""
+    return [each for each in page.page.fns.values() if (component._id, name) in each.targets]
+
+
+def test_the_target_genre_of_a_job_is_restored(page):
+    updates = page._use(["0001-a-translate"])
+    to = page.choices["to"]
+    assert (updates[to]["value"], updates[to]["choices"]) == ("noise", ["noise", "tones"])
+    assert updates[to]["visible"]
+    # A later event of the restored network would replace it.
+    assert not any(to in each.outputs for each in events_of(page, page.choices["run"], "change"))
+
+
+def test_a_task_shows_its_target_genres(page):
+    update = page._choose_task("translate", ())[page.choices["to"]]
+    assert (update["value"], update["choices"]) == ("tones", ["noise", "tones"])
+    assert not page._choose_task("dream", ())[page.choices["to"]]["visible"]
+
+
+@pytest.mark.parametrize("names", [["0001-a-translate"], []])
+def test_updates_are_those_of_the_outputs(page, names):
+    """Gradio accepts updates by component of the declared outputs only."""
+    (use,) = events_of(page, page.use, "click")
+    (choose,) = events_of(page, page.choices["task"], "input")
+    assert page._use(names).keys() <= set(use.outputs)
+    assert page._choose_task("generate", ()).keys() <= set(choose.outputs)
+
+
+def test_uploads_are_checked_once(page, source, monkeypatch):
+    uploads = [str(source / "tones" / f"{number}.wav") for number in range(2)]
+    first = page._kept(uploads)
+    monkeypatch.setattr(Limits, "check", None)
+    assert page._kept(uploads) == first
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.has_recipe])

@@ -104,7 +104,8 @@ def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {describe(error, content, schema)}") from None
+        message = f"{origin}: {describe(error, content, schema)}"
+        raise ConfigError(message, error.error_count()) from None
 
 
 def describe(

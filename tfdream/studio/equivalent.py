@@ -76,8 +76,8 @@ def _options(job: Job, output: str) -> Iterator[str]:
         yield option
         if value is not True:
             yield str(value)
-    if job.stems and job.task in TASKS_OF["stems"]:
-        yield from ("--stems", ",".join(f"{name}={path}" for name, path in job.stems))
+    for name, path in job.stems if job.task in TASKS_OF["stems"] else ():
+        yield from ("--stems", f"{name}={path}")
     if job.task in TASKS_OF["presentations"]:
         for presentation in job.made:
             yield from (f"--{presentation}", str(beside(output, presentation)))

@@ -25,6 +25,13 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Written:
+    """The audio file of a job is complete, and its presentations follow."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end of a job with its result."""
 
@@ -33,10 +40,16 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The end of a job with an error, or without one if it was cancelled."""
+    """The end of a job with an error.
+
+    Attributes:
+      message: text of the error; empty if the job was cancelled.
+      ends_process: an unexpected exception ends the process that carried out the job.
+    """
 
     message: str
+    ends_process: bool = False
 
 
-Event = Step | Preview | Finished | Failed
+Event = Step | Preview | Written | Finished | Failed
 """An event of a job; the last one is `Finished` or `Failed`."""

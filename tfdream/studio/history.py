@@ -17,6 +17,7 @@ from tfdream.io import documents
 from tfdream.io.atomic import write_json, write_text
 from tfdream.studio.equivalent import command
 from tfdream.studio.job import Job, beside
+from tfdream.studio.paths import restore_job, restore_result, store_job, store_result
 from tfdream.studio.tasks import TASKS
 
 _ENTRY_FILE = "job.json"
@@ -74,9 +75,15 @@ class Entry:
         return self.folder.name
 
     @property
+    def _output_name(self) -> str:
+        """Name of the output, also if the recipe that it contains does not exist anymore."""
+        output = self.result.get("output")
+        return Path(output).name if output else self.job.output_name
+
+    @property
     def output(self) -> Path | None:
         """The audio file; None if the task writes none, or the file was removed."""
-        path = self.folder / self.job.output_name
+        path = self.folder / self._output_name
         return path if TASKS[self.job.task].writes_audio and path.is_file() else None
 
     @property
@@ -91,7 +98,7 @@ class Entry:
 
     def presentation(self, name: str) -> Path:
         """Return the file of a presentation, which exists if it was requested."""
-        return beside(self.folder / self.job.output_name, name)
+        return beside(self.folder / self._output_name, name)
 
     @property
     def title(self) -> str:
@@ -155,10 +162,10 @@ class History:
         write_json(
             folder / _ENTRY_FILE,
             {
-                "job": job.as_json(),
+                "job": store_job(job, self.folder),
                 "command": command(job),
                 "finished": entry.finished,
-                "result": result,
+                "result": store_result(result, self.folder),
             },
         )
         (folder / _UNFINISHED).unlink(missing_ok=True)
@@ -174,9 +181,10 @@ class History:
         for path in self._folders():
             try:
                 content = documents.read_json(path / _ENTRY_FILE)
-                job = Job.from_json(content["job"])
-                found.append(Entry(path, job, content["result"], content["finished"]))
-            except (OSError, ValueError, TypeError, KeyError):
+                job = restore_job(content["job"], self.folder)
+                result = restore_result(content["result"], self.folder)
+                found.append(Entry(path, job, result, content["finished"]))
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 continue
         return sorted(found, key=lambda entry: -_number(entry.folder))
 

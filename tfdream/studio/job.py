@@ -1,8 +1,10 @@
 """The choices that a user made for one output."""
 
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +17,8 @@ AudioFormat = Literal["flac", "wav", "ogg"]
 FORMATS: tuple[AudioFormat, ...] = typing.get_args(AudioFormat)
 EXTENSIONS = {"video": ".mp4", "figure": ".png", "report": ".html"}
 """Presentations of a result beside the audio file, and the extensions of their files."""
+_MAX_NAME_BYTES = 200
+"""Longest name of an output; file systems accept 255 bytes, with numbers and further extensions."""
 
 _CHANGES = ("dream", "transfer", "translate")
 _RECIPES = (*_CHANGES, "generate")
@@ -59,7 +63,7 @@ class Job:
       seconds: length of that part, or of generated audio; None is all, or 30 s.
       bits: bits per sample; None is the default of the format.
       keep_falling: also write passages whose objective is worse than before.
-      unknown_below: smallest probability of an answer of `predict`.
+      unknown_below: smallest probability of a label that `predict` gives.
       audio_format: extension of the output.
       part: the part of the recording that is processed, as for --part; None is all.
       loop: the end of the output continues into its beginning.
@@ -107,9 +111,9 @@ class Job:
         given = {name: value for name, value in choices.items() if task in TASKS_OF[name] and value}
         return cls._of_values({"task": task, **given})
 
-    @property
+    @cached_property
     def settings(self) -> Config | None:
-        """The resolved recipe; None if the task has none.
+        """The resolved recipe, read once; None if the task has none.
 
         Raises:
           ConfigError: if the recipe does not exist or a setting is invalid.
@@ -149,9 +153,9 @@ class Job:
         """
         task = TASKS[self.task]
         if self.first is None and self.task != "generate":
-            raise ConfigError(f"{self.task} needs a {task.first}; load one")
+            raise ConfigError(f"{self.task} needs {_with_article(task.first)}; load one")
         if self.second is None and task.needs_second:
-            raise ConfigError(f"{self.task} needs a {task.second}; load one")
+            raise ConfigError(f"{self.task} needs {_with_article(task.second)}; load one")
         if self.run is None and task.needs_run:
             raise ModelError(
                 f"{self.task} needs a network; train or install one and start again with "
@@ -164,7 +168,12 @@ class Job:
                 "under 'part', or remove the stems"
             )
         self.settings  # noqa: B018
-        self.output_name  # noqa: B018
+        size = len(os.fsencode(self.output_name))
+        if size > _MAX_NAME_BYTES:
+            raise ConfigError(
+                f"the name '{self.output_name}' has {size} bytes, more than {_MAX_NAME_BYTES}; "
+                "shorten the name of the file or of the recording"
+            )
 
     def with_seed(self, seed: int) -> "Job":
         """Return the same job with another random seed."""
@@ -191,6 +200,10 @@ class Job:
         stems = tuple((str(name), str(path)) for name, path in content.get("stems", ()))
         lists = {name: tuple(content.get(name, ())) for name in ("overrides", "presentations")}
         return cls(**{**content, **lists, "stems": stems})
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def presentations_of(task: str) -> tuple[str, ...]:

@@ -1,176 +1,20 @@
-"""The queue of jobs: one at a time, in a process of its own, with previews and two ways to stop."""
+"""The queue of jobs: one at a time, with previews and two ways to stop."""
 
-import contextlib
-import multiprocessing
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tfdream.errors import TfdreamError
-from tfdream.io import processes, system_errors
-from tfdream.studio.events import Event, Failed, Finished, Preview, Step
+from tfdream.io import system_errors
+from tfdream.studio.events import Event, Failed, Finished, Preview, Step, Written
 from tfdream.studio.history import Entry, History
 from tfdream.studio.job import Job
-
-_JOBS_PER_PROCESS = 10
-"""Graphs of TensorFlow leave some memory behind; a new process releases it."""
-_GRACE_SECONDS = 5.0
-"""Time that a cancelled job has to end by itself."""
-_POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Request:
-    """A job for the worker: choices, output folders and previews.
-
-    Attributes:
-      job: the choices.
-      folder: folder of the output.
-      previews: folder of the previews.
-      preview_every: number of steps from one preview to the next; 0 makes none.
-      report_of: result of a finished job whose report page is written instead.
-    """
-
-    job: Job
-    folder: Path
-    previews: Path
-    preview_every: int = 0
-    report_of: dict[str, Any] | None = None
-
-    @property
-    def output(self) -> Path:
-        """The audio file, or for a task without one, what its presentations are named after."""
-        return self.folder / self.job.output_name
-
-
-def serve(
-    request: Request, send: Callable[[Event], None], stop_requested: Callable[[], bool]
-) -> None:
-    """Carry out a request and send its events; the last one is `Finished` or `Failed`."""
-    from tfdream.studio import work
-    from tfdream.studio.previews import Previews
-
-    def progress(done: int, total: int, value: float = float("nan"), note: str = "") -> bool:
-        send(Step(done, total, value))
-        return stop_requested()
-
-    previews = Previews(request.previews, request.preview_every, send)
-    try:
-        if request.report_of is not None:
-            work.present(request.job, request.report_of, request.output, ["report"])
-            result = request.report_of
-        else:
-            result = work.carry_out(request.job, request.output, progress, previews.preview)
-    except TfdreamError as error:
-        send(Failed(str(error)))
-    except system_errors.system_errors() as error:
-        send(Failed(system_errors.describe(error)))
-    else:
-        send(Finished(result))
-
-
-class Worker(Protocol):
-    """Carries out requests, one at a time."""
-
-    def run(self, request: Request) -> Iterator[Event]:
-        """Yield the events of a request; the last one is `Finished` or `Failed`."""
-
-    def stop(self, keep: bool) -> None:
-        """Stop the running request.
-
-        Args:
-          keep: write what is finished; otherwise the request ends soon, whatever it does.
-        """
-
-    def close(self) -> None:
-        """Release everything."""
-
-
-class ProcessWorker:
-    """A spawned process that carries out requests; it is replaced after ten of them."""
-
-    def __init__(self) -> None:
-        self._stop = multiprocessing.get_context("spawn").Event()
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
-        self._served = 0
-        self._deadline: float | None = None
-        self._lock = threading.Lock()
-
-    def start(self) -> Connection:
-        """Start the process, unless it runs; it imports TensorFlow before the first request."""
-        with self._lock:
-            if self._connection is None or self._process is None or not self._process.is_alive():
-                self._end()
-                ours, theirs = multiprocessing.get_context("spawn").Pipe()
-                self._process = processes.spawn(_serve_all, theirs, self._stop)
-                theirs.close()
-                self._connection, self._served = ours, 0
-            return self._connection
-
-    @property
-    def pid(self) -> int | None:
-        """Identifier of the process."""
-        return self._process.pid if self._process else None
-
-    def run(self, request: Request) -> Iterator[Event]:
-        self._stop.clear()
-        self._deadline = None
-        connection = self.start()
-        try:
-            connection.send(request)
-            while True:
-                if connection.poll(_POLL_SECONDS):
-                    event: Event = connection.recv()
-                    yield event
-                    if isinstance(event, Finished | Failed):
-                        break
-                elif self._deadline is not None and time.monotonic() > self._deadline:
-                    self.close()
-                    yield Failed("")
-                    break
-        except (EOFError, OSError):
-            self.close()
-            yield Failed("the process of the job ended unexpectedly; the memory may be too small")
-        self._served += 1
-        if self._served >= _JOBS_PER_PROCESS:
-            self.close()
-        self.start()
-
-    def stop(self, keep: bool) -> None:
-        self._stop.set()
-        if not keep:
-            self._deadline = time.monotonic() + _GRACE_SECONDS
-
-    def close(self) -> None:
-        with self._lock:
-            self._end()
-
-    def _end(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        self._connection = self._process = None
-
-
-def _serve_all(connection: Connection, stop: Any) -> None:
-    """Serve requests until the connection is closed."""
-    # Slow imports, such as TensorFlow, are finished while the user chooses.
-    import tfdream.studio.previews
-    import tfdream.studio.work  # noqa: F401
-
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            serve(connection.recv(), connection.send, stop.is_set)
+from tfdream.studio.worker import Request, Worker
 
 
 @dataclass(frozen=True)
@@ -216,6 +60,7 @@ class JobQueue:
         self._waiting: deque[tuple[Job, int]] = deque()
         self._changed = threading.Condition()
         self._cancelled = self._closed = False
+        self._written: dict[str, Any] | None = None
         self._running = threading.Lock()
         self._previews = tempfile.TemporaryDirectory(prefix="tfdream-previews-")
         threading.Thread(target=self._work, daemon=True).start()
@@ -235,7 +80,7 @@ class JobQueue:
             job.check()
         with self._changed:
             self._waiting.extend((job, preview_every) for job in jobs)
-            fresh = {"finished": (), "message": ""} if self._status.running is None else {}
+            fresh = {"finished": (), "message": ""} if self._status.is_idle else {}
             self._update(waiting=len(self._waiting), **fresh)
 
     def stop(self, keep: bool) -> None:
@@ -265,6 +110,7 @@ class JobQueue:
             request = Request(
                 entry.job, entry.folder, Path(self._previews.name), report_of=dict(entry.result)
             )
+            self.worker.reset()
             for event in self.worker.run(request):
                 if isinstance(event, Failed):
                     raise TfdreamError(event.message)
@@ -315,7 +161,8 @@ class JobQueue:
             if not self._waiting:
                 return
             job, preview_every = self._waiting.popleft()
-            self._cancelled = False
+            self._cancelled, self._written = False, None
+            self.worker.reset()  # a stop from here on is for this job
             self._update(
                 running=job,
                 waiting=len(self._waiting),
@@ -323,10 +170,19 @@ class JobQueue:
                 preview=None,
                 started=time.monotonic(),
             )
-        folder = self.history.reserve(job)
-        request = Request(job, folder, Path(self._previews.name), preview_every)
-        for event in self.worker.run(request):
-            self._handle(event, folder, job)
+        try:
+            folder = self.history.reserve(job)
+            request = Request(job, folder, Path(self._previews.name), preview_every)
+            for event in self.worker.run(request):
+                self._handle(event, folder, job)
+        except TfdreamError as error:
+            self._fail(str(error))
+        except system_errors.system_errors() as error:
+            self._fail(system_errors.describe(error))
+
+    def _fail(self, message: str) -> None:
+        with self._changed:
+            self._update(running=None, step=None, preview=None, message=message)
 
     def _handle(self, event: Event, folder: Path, job: Job) -> None:
         with self._changed:
@@ -334,15 +190,29 @@ class JobQueue:
                 self._update(step=event)
             elif isinstance(event, Preview):
                 self._update(preview=event)
+            elif isinstance(event, Written):
+                self._written = event.result
             else:
                 self._update(running=None, step=None, preview=None, **self._end(event, folder, job))
 
     def _end(self, event: Finished | Failed, folder: Path, job: Job) -> dict[str, Any]:
         """Store or discard what a job wrote, and return the changes of the state."""
-        if isinstance(event, Finished) and not self._cancelled:
-            entry = self.history.add(folder, job, event.result)
+        if self._cancelled:
+            result = None
+        elif isinstance(event, Finished):
+            result = event.result
+        else:
+            result = self._written and _with_note(self._written, event.message)
+        if result is not None:
+            entry = self.history.add(folder, job, result)
             return {"finished": (*self._status.finished, entry.name)}
         self.history.discard(folder)
-        if isinstance(event, Failed) and not self._cancelled:
-            return {"message": event.message}
-        return {"message": ""}
+        return {
+            "message": event.message if isinstance(event, Failed) and not self._cancelled else ""
+        }
+
+
+def _with_note(result: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Return the result of a job whose audio file is complete, unlike its presentations."""
+    note = f"video, figure or report page could not be made: {reason}"
+    return {**result, "notes": [*result.get("notes", []), note]}

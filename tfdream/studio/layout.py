@@ -194,7 +194,10 @@ class Layout(abc.ABC):
             js_on_load=_resource("players.js"),
             elem_id="players",
         )
-        gr.Markdown("Press a name, or its number on the keyboard, to switch at the same position.")
+        gr.Markdown(
+            "Press a name to switch at the same position; while a player has the focus, the keys 1 "
+            "to 9 switch too."
+        )
         self.findings = gr.Markdown(elem_id="findings")
         with gr.Row():
             self.again = gr.Button("Repeat", min_width=90, elem_id="again")

@@ -37,40 +37,36 @@ class OutputSection:
             self._place_output()
             self._place_measures(judges)
 
-    def updates(self, task: str) -> list[Any]:
-        """Return updates of `controls` that show those of a task."""
+    def updates(self, task: str) -> dict[Any, Any]:
+        """Return updates of `controls`, by component, that show those of a task."""
         seconds = "0: 30 seconds" if task == "generate" else "0: everything"
         made = [(_PRESENTATIONS[each], each) for each in presentations_of(task)]
         more: dict[str, Any] = {"seconds": {"info": seconds}, "presentations": {"choices": made}}
-        return [
-            gr.skip()
-            if name == "stems"
-            else gr.update(visible=task in TASKS_OF[name], **more.get(name, {}))
-            for name in self.controls
-        ]
+        return {
+            control: gr.update(visible=task in TASKS_OF[name], **more.get(name, {}))
+            for name, control in self.controls.items()
+            if name != "stems"
+        }
 
-    def stem_updates(self, task: str, stems: Stems = ()) -> list[Any]:
-        """Return updates of `stem_files` and `stem_names`."""
+    def stem_updates(self, task: str, stems: Stems = ()) -> dict[Any, Any]:
+        """Return updates of `stem_files` and `stem_names`, by component."""
         visible = task in TASKS_OF["stems"]
-        return [
-            gr.update(visible=visible, value=[path for _, path in stems] or None),
-            gr.update(visible=visible and bool(stems), value=names_of(stems)),
-        ]
+        return {
+            self.stem_files: gr.update(visible=visible, value=[path for _, path in stems] or None),
+            self.stem_names: gr.update(visible=visible and bool(stems), value=names_of(stems)),
+        }
 
-    def restored(self, job: Job) -> list[Any]:
-        """Return updates of `controls` that show the choices of a job."""
-        updates = []
-        for name, update in zip(self.controls, self.updates(job.task), strict=True):
+    def restored(self, job: Job) -> dict[Any, Any]:
+        """Return updates of `controls`, by component, that show the choices of a job."""
+        updates = self.updates(job.task)
+        for name, control in self.controls.items():
             value = getattr(job, name)
             if name == "stems":
-                updates.append(value)
+                updates[control] = value
                 continue
-            update["value"] = (
-                list(value) if isinstance(value, tuple) else value or _EMPTY.get(name, 0)
-            )
-            if name == "part":
-                update["choices"] = part_choices(job.stems)
-            updates.append(update)
+            shown = list(value) if isinstance(value, tuple) else value or _EMPTY.get(name, 0)
+            updates[control] |= {"value": shown}
+        updates[self.controls["part"]] |= {"choices": part_choices(job.stems)}
         return updates
 
     def _place_part(self) -> None:
@@ -168,7 +164,7 @@ class OutputSection:
         self.controls["unknown_below"] = gr.Number(
             0,
             label="unknown below",
-            info="Smallest probability of an answer; 0: every answer is given.",
+            info="Smallest probability of a label; 0: every recording gets a label.",
             minimum=0,
             maximum=1,
             visible=False,

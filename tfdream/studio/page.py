@@ -68,11 +68,11 @@ class _Page(Panel):
         task, recipe, run = (self.choices[name] for name in ("task", "recipe", "run"))
         shown = {"show_progress": "hidden"}
         # The command follows these events: its own ones would see values of the former task.
-        self.by_task = [*self.recordings.values(), recipe, run, self.choices["to"]]
-        self.by_task += [*self.section.controls.values(), self.section.stem_files]
-        self.by_task += [self.section.stem_names, self.every, self.seeds, self.panel]
-        self.by_task += [self.choices["overrides"]]
-        task.input(self._choose_task, [task, self.choices["stems"]], self.by_task).then(
+        by_task = [*self.recordings.values(), recipe, run, self.choices["to"]]
+        by_task += [*self.section.controls.values(), self.section.stem_files]
+        by_task += [self.section.stem_names, self.every, self.seeds, self.panel]
+        by_task += [self.choices["overrides"]]
+        task.input(self._choose_task, [task, self.choices["stems"]], by_task).then(
             *command_of, choices, [self.command], **shown
         )
         recipe.input(
@@ -80,7 +80,8 @@ class _Page(Panel):
             [task, recipe],
             [self.panel, self.choices["overrides"]],
         )
-        run.change(self._genres, [task, run], [self.choices["to"]])
+        # Not `change`, which updates by functions cause too: it would replace a restored genre.
+        run.input(self._targets, [task, run], [self.choices["to"]])
         gr.on(
             [self.page.load, *(choice.change for choice in choices if choice is not task)],
             *command_of,
@@ -89,10 +90,8 @@ class _Page(Panel):
             trigger_mode="always_last",
             **shown,
         )
-        self.restored = [task, *self.recordings.values()]
-        self.restored += [self.choices[name] for name in self.recordings]
-        self.restored += self.by_task[len(self.recordings) :]
-        self.use.click(self._use, [self.results], self.restored).then(
+        restored = [task, *(self.choices[name] for name in self.recordings), *by_task]
+        self.use.click(self._use, [self.results], restored).then(
             *command_of, choices, [self.command], **shown
         )
 
@@ -158,29 +157,50 @@ class _Page(Panel):
     def _problem(self, error: TfdreamError) -> dict[str, Any]:
         return presentation.status_value(self.studio.queue.status, f"Error: {error}")
 
-    def _choose_task(self, name: str, stems: Stems) -> tuple[Any, ...]:
+    def _choose_task(self, name: str, stems: Stems) -> dict[Any, Any]:
         recipes, runs = self.studio.recipes_for(name), self.studio.runs_for(name)
-        recipe = recipes[0] if recipes else None
-        return (
-            *_labels(name),
-            gr.update(choices=recipes, value=recipe, visible=bool(recipes)),
-            gr.update(choices=runs, value=runs[0] if runs else None),
-            gr.update(visible=name == "translate"),
-            *self.section.updates(name),
-            *self.section.stem_updates(name, stems),
-            *([gr.update(visible=TASKS[name].has_recipe)] * 2),
-            panel_of(name, recipe),
-            (),
-        )
+        recipe, run = next(iter(recipes), None), next(iter(runs), None)
+        return {
+            **self._shown(name, recipe, run),
+            **self.section.updates(name),
+            **self.section.stem_updates(name, stems),
+        }
 
-    def _genres(self, task: str, run: str | None) -> Any:
+    def _shown(
+        self,
+        name: str,
+        recipe: str | None,
+        run: str | None,
+        overrides: tuple[str, ...] = (),
+        to: str | None = None,
+    ) -> dict[Any, Any]:
+        """Return updates by component that show the controls of a task, except its output."""
+        task, recipes = TASKS[name], self.studio.recipes_for(name)
+        recordings = self.recordings
+        has_recipe = gr.update(visible=task.has_recipe)
+        return {
+            recordings["first"]: gr.update(label=task.first),
+            recordings["second"]: gr.update(label=task.second, visible=bool(task.second)),
+            recordings["style"]: gr.update(visible=name in TASKS_OF["style"]),
+            self.choices["recipe"]: gr.update(choices=recipes, value=recipe, visible=bool(recipes)),
+            self.choices["run"]: gr.update(choices=self.studio.runs_for(name), value=run),
+            self.choices["to"]: self._targets(name, run, to),
+            self.every: has_recipe,
+            self.seeds: has_recipe,
+            self.panel: panel_of(name, recipe, overrides),
+            self.choices["overrides"]: overrides,
+        }
+
+    def _targets(self, task: str, run: str | None, chosen: str | None = None) -> Any:
+        """Return the update of the target genre: its choices are the labels of a translation."""
         if task != "translate" or not run:
             return gr.update(visible=False)
         try:
             labels = open_run(run).labels
         except TfdreamError:
             return gr.update(visible=False)
-        return gr.update(choices=labels, value=labels[-1], visible=True)
+        value = chosen if chosen in labels else labels[-1]
+        return gr.update(choices=labels, value=value, visible=True)
 
     def _job(self, *values: Any) -> Job:
         choices = dict(zip(self.choices, values, strict=True))
@@ -269,46 +289,29 @@ class _Page(Panel):
             return gr.skip(), self._problem(error)
         return _download(path), presentation.status_value(Status(), f"Written: {path.name}.")
 
-    def _use(self, names: list[str]) -> tuple[Any, ...]:
+    def _use(self, names: list[str]) -> dict[Any, Any]:
         try:
             job = self._chosen(names).job
         except TfdreamError as error:
             gr.Warning(str(error))
-            return tuple(gr.skip() for _ in self.restored)
-        recipes, runs = self.studio.recipes_for(job.task), self.studio.runs_for(job.task)
-        paths = [getattr(job, name) for name in self.recordings]
-        labelled = zip(_labels(job.task), paths, strict=True)
-        has_recipe = gr.update(visible=TASKS[job.task].has_recipe)
-        return (
-            job.task,
-            *(label | {"value": path} for label, path in labelled),
-            *paths,
-            gr.update(choices=recipes, value=job.recipe or None, visible=bool(recipes)),
-            gr.update(choices=runs, value=job.run or OWN_RUN),
-            gr.update(value=job.to, visible=job.task == "translate"),
-            *self.section.restored(job),
-            *self.section.stem_updates(job.task, job.stems),
-            has_recipe,
-            has_recipe,
-            panel_of(job.task, job.recipe, job.overrides),
-            job.overrides,
-        )
+            return {self.choices["task"]: gr.skip()}
+        updates = {
+            self.choices["task"]: job.task,
+            **self._shown(job.task, job.recipe or None, job.run or OWN_RUN, job.overrides, job.to),
+            **self.section.restored(job),
+            **self.section.stem_updates(job.task, job.stems),
+        }
+        for name, recording in self.recordings.items():
+            path = getattr(job, name)
+            updates[recording] |= {"value": path}
+            updates[self.choices[name]] = path
+        return updates
 
 
 def _with_seeds(job: Job, count: int) -> list[Job]:
     """Return a job with consecutive seeds; once if its recipe has none."""
     first = job.seed if count > 1 else None
     return [job, *(job.with_seed(first + more) for more in range(1, count) if first is not None)]
-
-
-def _labels(name: str) -> list[Any]:
-    """Return updates of the uploads for a task."""
-    task = TASKS[name]
-    return [
-        gr.update(label=task.first),
-        gr.update(label=task.second, visible=bool(task.second)),
-        gr.update(visible=name in TASKS_OF["style"]),
-    ]
 
 
 def _presentation(entry: Entry | None, name: str) -> Any:

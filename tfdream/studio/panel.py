@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ from tfdream.errors import TfdreamError
 from tfdream.studio import curve_panel, settings_panel, uploads
 from tfdream.studio.controls import place, refusal
 from tfdream.studio.curve_section import CurveSection, controls_of
-from tfdream.studio.layout import Layout, panel_of
+from tfdream.studio.layout import Layout, Studio, panel_of
 from tfdream.studio.settings_panel import Setting
 from tfdream.studio.tasks import TASKS, load
 
@@ -21,6 +22,10 @@ _CURVE = "curve"
 
 class Panel(Layout):
     """The components of the page; those of the settings are generated from the recipe."""
+
+    def __init__(self, studio: Studio, page: gr.Blocks) -> None:
+        self._copies: dict[str, Path] = {}
+        super().__init__(studio, page)
 
     def show_settings(self) -> None:
         @gr.render(inputs=[self.panel], triggers=[self.panel.change, self.page.load])
@@ -99,15 +104,20 @@ class Panel(Layout):
         section.remove.click(remove, [overrides], changed, show_progress="hidden")
 
     def _kept(self, files: Sequence[str] | None) -> tuple[str, ...]:
-        inputs, limits = self.studio.inputs, self.studio.limits
-        return tuple(str(uploads.keep(upload, inputs, limits)) for upload in files or ())
+        """Return the copies of uploads; an upload is checked and copied once."""
+        for upload in files or ():
+            if upload not in self._copies or not self._copies[upload].is_file():
+                inputs, limits = self.studio.inputs, self.studio.limits
+                self._copies[upload] = uploads.keep(upload, inputs, limits)
+        return tuple(str(self._copies[upload]) for upload in files or ())
 
     def _keep_followed(self, upload: str) -> tuple[Any, ...]:
         try:
             (path,) = self._kept([upload])
         except TfdreamError as error:
             return None, None, refusal(error)
-        return gr.skip(), path, gr.update(visible=False)
+        # The text of a setting is stored as it is, so it must not depend on the current folder.
+        return gr.skip(), str(Path(path).absolute()), gr.update(visible=False)
 
 
 def _given(

@@ -13,6 +13,7 @@ from tfdream.evaluation.interpretation import interpret
 from tfdream.reports.result import flatten
 from tfdream.studio.history import Entry
 from tfdream.studio.jobs import Status
+from tfdream.studio.tasks import TASKS
 
 _FILE_ADDRESS = "/gradio_api/file="
 _MOST_LABELS = 10
@@ -47,7 +48,7 @@ def _text(status: Status) -> str:
         return f"Writing the result, {seconds:.0f} s{waiting}"
     text = f"Step {step.done} of {step.total}, {seconds:.0f} s{waiting}"
     if not math.isnan(step.value):
-        text += f"; objective {step.value:.4g}"
+        text += f"; {TASKS[status.running.task].value_name} {step.value:.4g}"
     return text
 
 
@@ -132,7 +133,12 @@ def _sentences(entry: Entry) -> Iterator[str]:
     yield from (finding.text for finding in interpret(result))
     yield from (f"Note: {note}" for note in result.get("notes", []))
     if result.get("interrupted"):
-        yield f"Stopped: {result.get('changed_seconds', 0):.1f} s are changed."
+        generated = result.get("generated_seconds")
+        yield (
+            f"Stopped: {result.get('changed_seconds', 0):.1f} s are changed."
+            if generated is None
+            else f"Stopped: {generated:.1f} s are generated."
+        )
 
 
 def _classes(file: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tfdream.errors import ConfigError
 from tfdream.io.system_errors import describe
 from tfdream.studio.history import History, locked
+from tfdream.studio.paths import as_used
 from tfdream.studio.uploads import Limits
 
 if TYPE_CHECKING:
@@ -84,11 +85,13 @@ def serving(
     check_installed()
     port = check_port(port)
     disable_telemetry()
-    from tfdream.studio.jobs import JobQueue, ProcessWorker
+    from tfdream.studio.jobs import JobQueue
     from tfdream.studio.tasks import recipes_by_task, run_task
+    from tfdream.studio.worker import ProcessWorker
 
     for run in runs:
         run_task(run)
+    runs, recipes = tuple(map(as_used, runs)), tuple(map(as_used, recipes))
     limits = limits or Limits()
     with locked(folder):
         history = History(folder)

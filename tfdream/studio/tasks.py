@@ -29,6 +29,8 @@ class Task:
       needs_run: whether a run is required.
       default_run: preset that is used without a choice.
       strength: settings of the strength; the first one that a recipe has.
+      value_name: name of the value of each step; empty if the steps have none.
+      value_sign: factor of the reported value.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Task:
     needs_run: bool = False
     default_run: str | None = None
     strength: tuple[str, ...] = ()
+    value_name: str = ""
+    value_sign: int = 1
 
     @property
     def has_recipe(self) -> bool:
@@ -74,6 +78,7 @@ TASKS: dict[str, Task] = {
             needs_run=True,
             default_run="genres",
             strength=("mix",),
+            value_name="objective",
         ),
         Task(
             "transfer",
@@ -84,6 +89,8 @@ TASKS: dict[str, Task] = {
             recipe="transfer/timbre",
             run_tasks=("transfer", "classify"),
             strength=("style_strength", "mix"),
+            value_name="loss",
+            value_sign=-1,
         ),
         Task(
             "translate",
@@ -148,21 +155,29 @@ def recipes_by_task(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        fitting = [task for task in TASKS if TASKS[task].has_recipe and _fits(task, path)]
-        if not fitting:
-            load("dream", path)  # raises for a missing file
-            raise ConfigError(f"config '{path}' is not a recipe of {', '.join(TASKS)}")
-        for task in fitting:
+        problems = {name: _problem(name, path) for name, task in TASKS.items() if task.has_recipe}
+        for task in (name for name, problem in problems.items() if problem is None):
             found[task] = (*found.get(task, ()), path)
+        errors = {name: problem for name, problem in problems.items() if problem is not None}
+        if len(errors) < len(problems):
+            continue
+        nearest = min(errors, key=lambda name: errors[name].problems)
+        if len(set(map(str, errors.values()))) == 1:  # it cannot be read
+            raise errors[nearest]
+        raise ConfigError(
+            f"'{path}' is not a recipe of any of: {', '.join(errors)}; of {nearest}, because of "
+            f"{errors[nearest]}"
+        )
     return found
 
 
-def _fits(task: str, path: str) -> bool:
+def _problem(task: str, path: str) -> ConfigError | None:
+    """Return the error of a file as a recipe of a task; None if it is one."""
     try:
         load(task, path)
-    except ConfigError:
-        return False
-    return True
+    except ConfigError as error:
+        return error
+    return None
 
 
 def runs_for(task: Task, further: Iterable[str | Path] = ()) -> list[str]:

@@ -1,6 +1,5 @@
 """Recordings that are loaded on the page: limits, and copies that last."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from tfdream import audio
 from tfdream.errors import AudioError
 from tfdream.io.atomic import replacing
 from tfdream.io.checksums import file_sha256
+from tfdream.studio.paths import shortest
 
 _MEGABYTE = 1_000_000
 
@@ -78,10 +78,3 @@ def keep(upload: str | Path, folder: str | Path, limits: Limits) -> Path:
         with replacing(copy) as temporary:
             shutil.copyfile(upload, temporary)
     return shortest(copy)
-
-
-def shortest(path: str | Path) -> Path:
-    """Return a path relative to the current folder if the file is in it, otherwise absolute."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  (keeps links)
-    here = Path.cwd()
-    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute

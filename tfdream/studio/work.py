@@ -1,34 +1,29 @@
 """Carrying out a job by the functions that the commands call."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tfdream import audio, config
-from tfdream.errors import AudioError
 from tfdream.evaluation.classification import predict
-from tfdream.evaluation.compare import ExtraMeasure, compare
-from tfdream.evaluation.measures.beat_spectrum import BeatSimilarity
-from tfdream.evaluation.measures.classes import ClassMeasure
-from tfdream.evaluation.measures.style import StyleDistance
-from tfdream.figures.parts import sheet
+from tfdream.evaluation.compare import compare
+from tfdream.evaluation.measures.optional import optional_measures
 from tfdream.io.progress import ProgressFn, no_progress
-from tfdream.reports import html, video
-from tfdream.reports.result import ResultSet
+from tfdream.reports.presentations import Outcome, Presentations
+from tfdream.reports.tensorboard import EventWriter
 from tfdream.runs import GenerationRun, Run, TranslationRun
 from tfdream.studio.equivalent import command
 from tfdream.studio.job import Job, beside
+from tfdream.studio.tasks import TASKS
+from tfdream.synthesis.defaults import GENERATED_SECONDS
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import Generation
-from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.options import OutputOptions, PreviewFn, RenderOptions
 from tfdream.synthesis.transfer import build_transfer, with_model
 from tfdream.synthesis.translate import Translation
 
 Result = dict[str, Any]
-_GENERATED_SECONDS = 30.0
 
 
 def carry_out(
@@ -36,6 +31,7 @@ def carry_out(
     output: str | Path,
     progress: ProgressFn = no_progress,
     preview: PreviewFn | None = None,
+    written: Callable[[Result], object] = lambda result: None,
 ) -> Result:
     """Carry out a job.
 
@@ -43,8 +39,10 @@ def carry_out(
       job: the choices.
       output: the audio file to write, and the presentations beside it; `predict` writes none, and
         `compare` the presentations alone.
-      progress: receives finished and all steps; if it returns True, the finished part is written.
+      progress: receives finished and all steps, and the value of the task or NaN; if it returns
+        True, the finished part is written.
       preview: receives intermediate results.
+      written: receives the result when the audio file is complete, before the presentations.
 
     Returns:
       The JSON object of the command.
@@ -53,15 +51,22 @@ def carry_out(
       TfdreamError: as the command of the task.
     """
     job.check()
+    task = TASKS[job.task]
+    presentations = _presentations(job, output, job.made)
+    if presentations and task.writes_audio:
+        changed = Path(str(job.first)) if job.task != "generate" else None
+        presentations.check(changed, job.start_seconds, job.seconds)
     steps: list[float] = []
 
     def record(done: int, total: int, value: float = math.nan, note: str = "") -> bool | None:
+        value = task.value_sign * value if task.value_name else math.nan
         if not math.isnan(value):
-            steps.append(-value if job.task == "transfer" else value)
+            steps.append(value)
         return progress(done, total, value, note)
 
     result = _WORK[job.task](job, Path(output), record, preview)
-    present(job, result, Path(output), job.made, steps)
+    written(result)
+    present(job, result, output, job.made, steps)
     return result
 
 
@@ -69,10 +74,10 @@ def present(
     job: Job,
     result: Result,
     output: str | Path,
-    presentations: Sequence[str],
+    presentations: Collection[str],
     steps: Sequence[float] = (),
 ) -> None:
-    """Write presentations of a finished job; see `reports`.
+    """Write presentations of a finished job, as the options of its command do.
 
     Args:
       job: a job that wrote audio, or a comparison.
@@ -81,62 +86,38 @@ def present(
       presentations: keys of `job.EXTENSIONS`.
       steps: the objective or loss at each step, for the figure.
     """
-    if not presentations:
+    requested = _presentations(job, output, presentations)
+    if not requested:
         return
-    with _originals(job) as originals:
-        results = _results(job, result, originals, steps, measured="report" in presentations)
-        if "figure" in presentations:
-            sheet.write(results.figure, beside(output, "figure"))
-        if "report" in presentations:
-            html.write(results, beside(output, "report"))
-    if "video" in presentations:
-        snapshots = result.get("snapshots", [])
-        video.write(beside(output, "video"), [*snapshots, result["output"]])
-
-
-@contextmanager
-def _originals(job: Job) -> Iterator[dict[str, Path]]:
-    """Yield the recordings that a result is compared with, by name; the changed one first."""
-    if job.task == "generate" or job.first is None:
-        yield {}
-    elif job.task == "transfer":
-        yield {"content": Path(job.first), "style": Path(str(job.second))}
-    else:
-        with audio.excerpt(job.first, job.start_seconds, job.seconds) as original:
-            yield {"before": original}
-
-
-def _results(
-    job: Job,
-    result: Result,
-    originals: Mapping[str, Path],
-    steps: Sequence[float],
-    measured: bool,
-) -> ResultSet:
+    events = EventWriter()
+    for value in steps:
+        events.add_step(value)
+    line, first = command(job), Path(job.first or "")
     if job.task == "compare":
+        style = Path(job.style) if job.style else None
         after = Path(str(job.second))
-        title = f"{after.name} compared with {originals['before'].name}"
-        sounds = {**originals, "after": after}
-        return ResultSet(title, sounds, {"after": result}, {}, command(job))
-    output = Path(result["output"])
-    settings = {key: value for key, value in sidecar.read(output).items() if key != "result"}
-    full = {**result, **(_measures(job, output, originals) if measured else {})}
-    label = "loss" if job.task == "transfer" else "objective"
-    title = f"{job.task}: {output.name}"
-    sounds = {**originals, "output": output}
-    return ResultSet(title, sounds, {"output": full}, settings, command(job), steps, label)
+        requested.write_comparison(first, after, style, result, events, line)
+        return
+    result = {**result, "output": str(output)}
+    if job.task == "dream":
+        with audio.excerpt(first, job.start_seconds, job.seconds) as original:
+            outcome = Outcome.of_dream(first.name, original, [result])
+            requested.measure_and_write(outcome, events, line)
+        return
+    outcome = {
+        "transfer": lambda: Outcome.of_transfer(first, Path(str(job.second)), result),
+        "translate": lambda: Outcome.of_translation(first, result),
+        "generate": lambda: Outcome.of_generation(
+            str(job.run), first if job.first else None, result
+        ),
+    }[job.task]()
+    requested.measure_and_write(outcome, events, line)
 
 
-def _measures(job: Job, output: Path, originals: Mapping[str, Path]) -> Result:
-    """Return further measures of an output; without any, a note with the reason."""
-    judge = Run.open(job.judge) if job.judge else None
-    if not originals:
-        return {"judge": predict(judge, [output])["files"][0]["probabilities"]} if judge else {}
-    extra: list[ExtraMeasure] = [ClassMeasure(judge, originals.get("style"))] if judge else []
-    try:
-        return compare(next(iter(originals.values())), output, extra)
-    except AudioError as error:  # the output is finished, and a page without measures is useful
-        return {"notes": [f"not measured: {error}"]}
+def _presentations(job: Job, output: str | Path, names: Collection[str]) -> Presentations:
+    paths = {name: beside(output, name) for name in names}
+    judge = job.judge if "report" in names else None
+    return Presentations(**paths, judge=judge)
 
 
 def _render_options(job: Job, preview: PreviewFn | None) -> RenderOptions:
@@ -155,26 +136,26 @@ def _render_options(job: Job, preview: PreviewFn | None) -> RenderOptions:
 
 
 def _dream(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    settings = config.load(job.recipe, config.DreamConfig, job.overrides)
+    settings = cast(config.DreamConfig, job.settings)
     dreamer = Dreamer(Run.open(str(job.run)), settings, job.second)
     return dreamer(str(job.first), output, _render_options(job, preview), progress)
 
 
 def _transfer(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    settings, run = with_model(config.load_transfer(job.recipe, job.overrides), job.run)
+    settings, run = with_model(cast(config.AnyTransfer, job.settings), job.run)
     transfer = build_transfer(str(job.second), settings, run)
     return transfer(str(job.first), output, _render_options(job, preview), progress)
 
 
 def _translate(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    settings = config.load(job.recipe, config.TranslateConfig, job.overrides)
+    settings = cast(config.TranslateConfig, job.settings)
     translation = Translation(TranslationRun.open(str(job.run)), settings, job.to)
     return translation(str(job.first), output, _render_options(job, preview), progress)
 
 
 def _generate(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    settings = config.load(job.recipe, config.GenerateConfig, job.overrides)
-    seconds = _GENERATED_SECONDS if job.seconds is None else job.seconds
+    settings = cast(config.GenerateConfig, job.settings)
+    seconds = GENERATED_SECONDS if job.seconds is None else job.seconds
     generation = Generation(GenerationRun.open(str(job.run)), settings, seconds)
     return generation(job.first, output, OutputOptions(job.bits, preview=preview), progress)
 
@@ -185,10 +166,7 @@ def _predict(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | 
 
 
 def _compare(job: Job, output: Path, progress: ProgressFn, preview: PreviewFn | None) -> Result:
-    style = Path(job.style) if job.style else None
-    extra: list[ExtraMeasure] = [StyleDistance(style), BeatSimilarity(style)] if style else []
-    if job.run:
-        extra.append(ClassMeasure(Run.open(job.run), style))
+    extra = optional_measures(job.style, job.run)
     return compare(str(job.first), str(job.second), extra)
 
 

@@ -1,0 +1,86 @@
+"""Paths of jobs: relative to the current folder where they are used, and stored independent of it.
+
+Files in the folder of the history are stored relative to that folder, others with absolute paths.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tfdream.runs.named import locate
+from tfdream.studio.job import Job
+
+_RECORDINGS = ("first", "second", "style")
+_RUNS = ("run", "judge")
+
+
+def shortest(path: str | Path) -> Path:
+    """Return a path relative to the current folder if the file is in it, otherwise absolute."""
+    absolute = _absolute(path)
+    here = Path.cwd()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+
+
+def as_used(name: str) -> str:
+    """Return the `shortest` path of a run or a recipe; names of packaged ones do not change."""
+    return str(shortest(name)) if _is_path(name) else name
+
+
+def store_job(job: Job, folder: str | Path) -> dict[str, Any]:
+    """Return a job as JSON content in the history of a folder."""
+    content = _with_recordings(job.as_json(), lambda path: _stored(path, folder))
+    chosen = {key: content[key] for key in ("recipe", *_RUNS) if content[key]}
+    names = {key: name for key, name in chosen.items() if _is_path(name)}
+    return content | {key: str(_absolute(name)) for key, name in names.items()}
+
+
+def restore_job(content: Mapping[str, Any], folder: str | Path) -> Job:
+    """Return the job that `store_job` stored."""
+    restored = _with_recordings(content, lambda path: _restored(path, folder))
+    names = {key: restored[key] for key in ("recipe", *_RUNS) if restored[key]}
+    restored |= {key: as_used(name) for key, name in names.items()}
+    return Job.from_json(restored)
+
+
+def store_result(result: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:
+    """Return the result of a job as JSON content in the history of a folder."""
+    return _with_outputs(result, lambda path: _stored(path, folder))
+
+
+def restore_result(content: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:
+    """Return the result that `store_result` stored."""
+    return _with_outputs(content, lambda path: _restored(path, folder))
+
+
+def _with_recordings(job: Mapping[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
+    recordings = {key: convert(job[key]) for key in _RECORDINGS if job[key]}
+    return {**job, **recordings, "stems": [[name, convert(path)] for name, path in job["stems"]]}
+
+
+def _with_outputs(result: Mapping[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
+    converted = dict(result)
+    if "output" in result:
+        converted["output"] = convert(result["output"])
+    if "snapshots" in result:
+        converted["snapshots"] = [convert(path) for path in result["snapshots"]]
+    return converted
+
+
+def _stored(path: str, folder: str | Path) -> str:
+    absolute, root = _absolute(path), _absolute(folder)
+    return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(absolute)
+
+
+def _restored(path: str, folder: str | Path) -> str:
+    return str(shortest(Path(folder) / path))
+
+
+def _is_path(name: str) -> bool:
+    """Return whether a run or a recipe is given by its path."""
+    path = Path(name)
+    return path.is_file() or (path.is_dir() and locate(name) == path) or path.is_absolute()
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  (keeps links)
