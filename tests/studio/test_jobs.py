@@ -37,7 +37,7 @@ class ThreadWorker:
         thread = threading.Thread(target=serve, args=(request, events.put, self.is_stopped))
         thread.start()
         while True:
-            event = events.get(timeout=60)
+            event = events.get(timeout=300)
             yield event
             if isinstance(event, Finished | Failed):
                 break
@@ -196,6 +196,15 @@ def test_an_error_of_one_job_does_not_stop_the_queue(tmp_path, job):
     queue.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unexpected_error_does_not_stop_the_queue(tmp_path, job):
+    queue = JobQueue(History(tmp_path / "studio"), Scripted(ZeroDivisionError("no"), [Failed("")]))
+    for message in ("ZeroDivisionError: no", ""):
+        queue.submit([job])
+        assert finish(queue)[-1].message == message
+    queue.close()
+
+
 def test_a_stop_right_after_the_start_is_for_the_started_job(tmp_path, job):
     worker = Scripted([Failed("")])
     queue = JobQueue(History(tmp_path / "studio"), worker)
@@ -213,7 +222,7 @@ def test_a_stop_right_after_the_start_is_for_the_started_job(tmp_path, job):
 
 
 def test_finished_jobs_remain_shown_while_others_wait(tmp_path, job):
-    queue = JobQueue(History(tmp_path / "studio"), Scripted())
+    queue = JobQueue(History(tmp_path / "studio"), Scripted([Failed("")]))
     with queue._changed:  # the queue does not start the job meanwhile
         queue._status = dataclasses.replace(queue._status, finished=("0001-a",), waiting=1)
         queue._waiting.clear()
@@ -273,11 +282,16 @@ def test_settings_are_read_once(queue, job, tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("{mix: 0.5, optimizer: {steps: 1}, tiles: {overlap_seconds: 0.05}}")
     read = dataclasses.replace(job, recipe=str(recipe), overrides=())
-    read.check()
-    recipe.write_text("{mix: 5}")
     queue.worker = Scripted([Finished({})])
-    queue._waiting.append((read, 0))
-    queue._next()
+    reserve = queue.history.reserve
+
+    def edit_first(job):
+        recipe.write_text("{mix: 5}")
+        return reserve(job)
+
+    queue.history.reserve = edit_first
+    queue.submit([read])
+    finish(queue)
     (entry,) = queue.history.entries()
     assert "mix: 0.5" in entry.settings_path.read_text()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfdream.errors import TfdreamError
+from tfdream.errors import TfdreamError, one_line
 from tfdream.io import system_errors
 from tfdream.studio.events import Event, Failed, Finished, Preview, Step, Written
 from tfdream.studio.history import Entry, History
@@ -63,7 +63,7 @@ class JobQueue:
         self._written: dict[str, Any] | None = None
         self._running = threading.Lock()
         self._previews = tempfile.TemporaryDirectory(prefix="tfdream-previews-")
-        threading.Thread(target=self._work, daemon=True).start()
+        self._start()
 
     @property
     def status(self) -> Status:
@@ -147,14 +147,22 @@ class JobQueue:
         self._status = replace(self._status, **changes)
         self._changed.notify_all()
 
+    def _start(self) -> None:
+        threading.Thread(target=self._work, daemon=True).start()
+
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    return
-            with self._running:
-                self._next()
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting or self._closed)
+                    if self._closed:
+                        return
+                with self._running:
+                    self._next()
+        except Exception as error:  # ends this thread; another one carries out the next jobs
+            self._fail(f"{type(error).__name__}: {one_line(error)}")
+            self._start()
+            raise
 
     def _next(self) -> None:
         with self._changed:
