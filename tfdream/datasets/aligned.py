@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.sources.tracks import score_of, spanning_folds
 from tfdream.errors import DatasetError
@@ -91,7 +91,7 @@ class AlignedClips:
         choices = []
         for label, score, _ in self._clips:
             others = [clip for clip, other in by_label[label] if other != score]
-            choices.append([others[index] for index in spread(len(others), _MOST_STYLES)])
+            choices.append([others[index] for index in evenly_spaced(len(others), _MOST_STYLES)])
         return _padded(choices)
 
     @cached_property

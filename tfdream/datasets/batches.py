@@ -19,7 +19,7 @@ from tfdream.config import BaseExperiment, Experiment
 from tfdream.datasets import augmentation, feature_files, records
 from tfdream.datasets.aligned import AlignedClips
 from tfdream.datasets.cache import LazyCache
-from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import COMPLETE, ReplicaSlice
 from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
 from tfdream.datasets.service import Service
@@ -275,7 +275,7 @@ class LabeledPipeline(InputPipeline):
                 return self._featurize_and_augment(batch, clip_set, step, replica)
 
             if self.service is not None:
-                remote = self.service.spread(
+                remote = self.service.distribute(
                     batches, plan.first_step, plan.batch_size, finish, self.replica
                 )
                 return remote.prefetch(PREFETCHED_BATCHES)
@@ -320,7 +320,7 @@ class LabeledPipeline(InputPipeline):
     @without_autograph
     def sample(self, clip_set: ClipSet, clips: int) -> tf.data.Dataset:
         """Make batches of the inputs float32 `[batch, …]` of some clips, spread over all."""
-        ids = clip_set.clip_ids[spread(clip_set.clips, clips)]
+        ids = clip_set.clip_ids[evenly_spaced(clip_set.clips, clips)]
         lookup = self._lookup(clip_set, cached=not self.frontend.in_graph)
         batches = tf.data.Dataset.from_tensor_slices(ids).batch(self.config.training.batch_size)
         inputs = batches.map(lambda ids: lookup(ids)[0], **PARALLEL)

@@ -120,7 +120,7 @@ class ClipSet:
         """
         ids = self.interleaved_ids
         if count is not None:
-            ids = ids[spread(len(ids), count)]
+            ids = ids[evenly_spaced(len(ids), count)]
         waveform = records.without_autograph(self.waveform)
         yield from tf.data.Dataset.from_tensor_slices(ids).map(waveform).as_numpy_iterator()
 
@@ -156,12 +156,16 @@ class ClipSet:
         )
 
 
-def spread(total: int, count: int) -> NDArray[np.int64]:
-    """Return `count` of `total` indices at even distances, first and last included; all if fewer.
+def evenly_spaced(total: int, count: int) -> NDArray[np.int64]:
+    """Return `count` of `total` indices at even distances, from the first to the last.
 
-    >>> spread(10, 4).tolist()
+    If there are fewer, all are returned; if `count` is 1, the first one.
+
+    >>> evenly_spaced(10, 4).tolist()
     [0, 3, 6, 9]
-    >>> spread(2, 4).tolist()
+    >>> evenly_spaced(2, 4).tolist()
     [0, 1]
+    >>> evenly_spaced(10, 1).tolist()
+    [0]
     """
     return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)

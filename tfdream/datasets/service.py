@@ -55,7 +55,7 @@ class Service:
     address: str
     job: str
 
-    def spread(
+    def distribute(
         self,
         batches: tf.data.Dataset,
         first_step: int,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import TimbreConfig
 from tfdream.datasets.aligned import AlignedClips
-from tfdream.datasets.clip_set import ClipSet, spread
+from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.figures.parts import sheet
 from tfdream.figures.spectrograms import plot_spectrograms
 from tfdream.reports.tensorboard import decode_image
@@ -85,7 +85,7 @@ class TransferPreview:
 
     def _candidates(self) -> Iterator[dict[str, NDArray[np.float32]]]:
         aligned = AlignedClips(self.clip_set)
-        places = spread(len(aligned.content_ids), _CANDIDATES)
+        places = evenly_spaced(len(aligned.content_ids), _CANDIDATES)
         contents = tf.constant(aligned.content_ids[places])
         targets, styles = aligned.draw(contents, tf.constant(_SEEDS))
         for ids in zip(contents, styles, targets, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfdream.datasets.clip_set import spread
+from tfdream.datasets.clip_set import evenly_spaced
 from tfdream.models.transfer import Memory, TransferNetwork
 from tfdream.signal.graphs import compiled
 from tfdream.signal.timbre import (
@@ -87,5 +87,5 @@ class NetworkTimbre(GainModel[Memory]):
 
 def _thin(memory: Memory) -> Memory:
     """Keep at most `_MOST_KEYS` frames, at even distances."""
-    kept = spread(memory.keys.shape[1], _MOST_KEYS)
+    kept = evenly_spaced(memory.keys.shape[1], _MOST_KEYS)
     return Memory(*(tf.gather(values, kept, axis=1) for values in memory))
