@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfdream.datasets.aligned import AlignedClips
-from tfdream.datasets.clip_set import ClipSet
+from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.manifest import Dataset, Shard
 from tfdream.errors import DatasetError
 
@@ -46,6 +46,23 @@ def test_the_styles_of_an_instrument_with_many_clips_are_spread_over_them(tmp_pa
     _, counts = aligned._styles
     assert counts[0] == 64
     assert np.ptp(aligned._styles.ids[0]) == 999
+
+
+def test_styles_are_selected_once_for_each_score_of_an_instrument(tmp_path, monkeypatch):
+    calls = []
+
+    def count_calls(total, count):
+        calls.append(total)
+        return evenly_spaced(total, count)
+
+    monkeypatch.setattr("tfdream.datasets.aligned.evenly_spaced", count_calls)
+    # ids: flute 1: 0, 1; flute 2: 2; flute 1 again: 3, 4; horn 1: 5, 6; horn 3: 7
+    ids, counts = AlignedClips(
+        clips(tmp_path, flute_1=2, flute_2=1, flute_again_1=2, horn_1=2, horn_3=1)
+    )._styles
+    styles = [row[:count].tolist() for row, count in zip(ids, counts, strict=True)]
+    assert styles == [[2], [2], [0, 1, 3, 4], [2], [2], [7], [7], [5, 6]]
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("tracks", [{"flute_1": 4, "flute_2": 4}, {"flute_1": 1, "horn_1": 1}])

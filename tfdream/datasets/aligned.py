@@ -17,8 +17,16 @@ from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.sources.tracks import score_of, spanning_folds
 from tfdream.errors import DatasetError
 
-_MOST_STYLES = 64
-"""Number of clips of an instrument from which the style of a target is drawn."""
+_MAX_STYLES = 64
+"""Largest number of clips from which the style of a target is drawn."""
+
+
+class _Clip(NamedTuple):
+    """Label index, score, and number in the track of a clip."""
+
+    label: int
+    score: str
+    position: int
 
 
 class _Choices(NamedTuple):
@@ -73,38 +81,40 @@ class AlignedClips:
         return target, self._styles.draw(target, seeds[1])
 
     @cached_property
-    def _clips(self) -> list[tuple[int, str, int]]:
-        """Label, score, and number in the track of each clip."""
+    def _clips(self) -> list[_Clip]:
         return [
-            (label, score_of(track), number)
+            _Clip(label, score_of(track), position)
             for shard in self.clip_set.shards
             for (track, count), label in zip(shard.tracks.items(), shard.track_labels, strict=True)
-            for number in range(count)
+            for position in range(count)
         ]
 
     @cached_property
     def _styles(self) -> _Choices:
         """Clips of other scores on the same instrument."""
         by_label = defaultdict(list)
-        for clip, (label, score, _) in enumerate(self._clips):
-            by_label[label].append((clip, score))
-        choices = []
-        for label, score, _ in self._clips:
-            others = [clip for clip, other in by_label[label] if other != score]
-            choices.append([others[index] for index in evenly_spaced(len(others), _MOST_STYLES)])
-        return _padded(choices)
+        by_score = defaultdict(list)
+        for clip_id, (label, score, _) in enumerate(self._clips):
+            by_label[label].append(clip_id)
+            by_score[label, score].append(clip_id)
+        ids_of = {label: np.array(ids) for label, ids in by_label.items()}
+        styles = {}
+        for (label, score), own in by_score.items():
+            others = np.setdiff1d(ids_of[label], own, assume_unique=True)
+            styles[label, score] = others[evenly_spaced(len(others), _MAX_STYLES)].tolist()
+        return _padded([styles[clip.label, clip.score] for clip in self._clips])
 
     @cached_property
     def _targets(self) -> _Choices:
-        """The same part of the same score on other instruments, which have a style."""
-        by_score = defaultdict(list)
-        for clip, (label, *part) in enumerate(self._clips):
-            if self._styles.counts[clip]:
-                by_score[tuple(part)].append((clip, label))
+        """The same position in the same score on other instruments, which have a style."""
+        by_position = defaultdict(list)
+        for clip_id, (label, score, position) in enumerate(self._clips):
+            if self._styles.counts[clip_id]:
+                by_position[score, position].append((clip_id, label))
         return _padded(
             [
-                [clip for clip, other in by_score[tuple(part)] if other != label]
-                for label, *part in self._clips
+                [clip_id for clip_id, other in by_position[score, position] if other != label]
+                for label, score, position in self._clips
             ]
         )
 
