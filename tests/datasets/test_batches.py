@@ -15,7 +15,7 @@ from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import batches, manifest
 from tfdream.datasets.batches import EpochPlan, InputPipeline, LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.partition import COMPLETE, ReplicaSlice
+from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.signal import frontends
 from tfdream.signal.frontends.raw import RawFrontendConfig
@@ -26,7 +26,9 @@ CACHED_OR_NOT = (2, 0)
 """Memory limits in gigabytes: enough for all inputs, and none."""
 
 
-def build(loaded, kind=LabeledPipeline, replica=COMPLETE, frontend=RAW, seconds=None, **training):
+def build(
+    loaded, kind=LabeledPipeline, replica_slice=WHOLE_BATCH, frontend=RAW, seconds=None, **training
+):
     """Build a pipeline, by default one whose inputs are the samples themselves."""
     config = Experiment(
         prepare=loaded.config,
@@ -34,7 +36,7 @@ def build(loaded, kind=LabeledPipeline, replica=COMPLETE, frontend=RAW, seconds=
         input_seconds=seconds,
         training=TrainingConfig(**training),
     )
-    return kind(config, frontends.build(frontend, loaded.config.sample_rate), replica)
+    return kind(config, frontends.build(frontend, loaded.config.sample_rate), replica_slice)
 
 
 def identify(clips):
@@ -416,8 +418,8 @@ def test_pipelines_are_built_without_reading_a_clip(copy, damage):
 
 
 def test_slices_of_training_batches_are_slices_of_the_batches(loaded, training_clips, few_clips):
-    def streams(memory, replica=COMPLETE):
-        pipeline = build(loaded, replica=replica, memory_gigabytes=memory)
+    def streams(memory, replica_slice=WHOLE_BATCH):
+        pipeline = build(loaded, replica_slice=replica_slice, memory_gigabytes=memory)
         labeled = pipeline.training(training_clips, plan_for(training_clips, 6))
         if memory:
             return labeled.take(5).as_numpy_iterator()
@@ -442,7 +444,7 @@ def test_slices_of_an_evaluation_fill_up_its_last_batch(loaded, training_clips):
         parts = [
             [
                 clip["track"].numpy()
-                for _, clip in build(loaded, replica=ReplicaSlice(index, 2)).evaluation(
+                for _, clip in build(loaded, replica_slice=ReplicaSlice(index, 2)).evaluation(
                     training_clips, 4, repeated=repeated, fill=True
                 )
             ]
@@ -461,7 +463,7 @@ def test_replicas_have_equal_inputs_but_other_random_numbers(loaded, training_cl
     plain, _ = next(iter(build(loaded).training(training_clips, plan)))
     drawn = []
     for index, inputs in enumerate(np.split(plain, 2)):
-        pipeline = build(loaded, replica=ReplicaSlice(index, 2), augmentation=noise)
+        pipeline = build(loaded, replica_slice=ReplicaSlice(index, 2), augmentation=noise)
         noisy, _ = next(iter(pipeline.training(training_clips, plan)))
         drawn.append(noisy - inputs)
         assert np.std(drawn[-1]) > 0.01

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfdream.datasets.partition import COMPLETE, ReplicaSlice
+from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 
 
 def test_slices_of_a_batch_are_the_batch():
@@ -18,11 +18,11 @@ def test_slices_of_a_batch_are_the_batch():
 
 def test_a_single_replica_gets_complete_batches():
     batches = tf.data.Dataset.range(12).batch(6)
-    assert COMPLETE.apply(batches, 6) is batches
+    assert WHOLE_BATCH.apply(batches, 6) is batches
 
 
 def test_each_replica_has_another_random_seed():
     seed = tf.constant([1, 2], tf.int64)
     seeds = {tuple(ReplicaSlice(index, 3).seed(seed).numpy()) for index in range(3)}
     assert len(seeds) == 3
-    assert COMPLETE.seed(seed) is seed
+    assert WHOLE_BATCH.seed(seed) is seed

@@ -10,7 +10,7 @@ import pytest
 from tfdream.datasets import manifest, records, service
 from tfdream.datasets.batches import EpochPlan, LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.partition import COMPLETE, ReplicaSlice
+from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.datasets.service import Service
 from tfdream.errors import ClusterError, ConfigError
@@ -43,9 +43,9 @@ def address():
     del workers, dispatcher
 
 
-def training_batches(config, dataset, data_service, replica=COMPLETE):
+def training_batches(config, dataset, data_service, replica_slice=WHOLE_BATCH):
     frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    pipeline = LabeledPipeline(config, frontend, replica, data_service)
+    pipeline = LabeledPipeline(config, frontend, replica_slice, data_service)
     return pipeline.training(ClipSet.from_folds(dataset, [1, 2]), PLAN).as_numpy_iterator()
 
 

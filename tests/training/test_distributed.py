@@ -46,7 +46,7 @@ def test_an_invalid_tf_config_is_refused(monkeypatch, tmp_path):
 def test_a_single_process_is_worker_0_and_computes_complete_batches(tmp_path):
     with ClusterConfig().joined(tmp_path) as workers:
         assert (workers.folder, workers.is_chief, workers.devices) == (tmp_path, True, 1)
-        assert workers.replica == ReplicaSlice(0, 1)
+        assert workers.replica_slice == ReplicaSlice(0, 1)
         assert workers.broadcast(b"content") == b"content"
         assert workers.service() is None
         workers.check_same("settings")

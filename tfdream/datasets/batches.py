@@ -20,7 +20,7 @@ from tfdream.datasets import augmentation, feature_files, records
 from tfdream.datasets.aligned import AlignedClips
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, evenly_spaced
-from tfdream.datasets.partition import COMPLETE, ReplicaSlice
+from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
 from tfdream.datasets.service import Service
 from tfdream.errors import ConfigError
@@ -69,15 +69,15 @@ class InputPipeline:
     Args:
       config: frontend, clip length, batch size, augmentation, memory limit.
       frontend: the frontend of `config`, built once per run.
-      replica: the slice of each batch that this process computes.
+      replica_slice: the slice of each batch that this process computes.
     """
 
     def __init__(
-        self, config: BaseExperiment, frontend: Frontend, replica: ReplicaSlice = COMPLETE
+        self, config: BaseExperiment, frontend: Frontend, replica_slice: ReplicaSlice = WHOLE_BATCH
     ) -> None:
         self.config = config
         self.frontend = frontend
-        self.replica = replica
+        self.replica_slice = replica_slice
 
     @without_autograph
     def shuffled(self, clip_set: ClipSet, plan: EpochPlan, cached: bool) -> tf.data.Dataset:
@@ -125,7 +125,7 @@ class InputPipeline:
         lookup = self._lookup(clip_set, self.fits_in_memory(clip_set.clips))
 
         def complete(content: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            seeds = self._seeds(step, self.replica)
+            seeds = self._seeds(step, self.replica_slice)
             target, style = aligned.draw(content, seeds[:2])
             inputs, _ = lookup(tf.concat([content, style, target], axis=0))
             return *tf.split(inputs, 3), seeds[2]
@@ -140,12 +140,12 @@ class InputPipeline:
         return size <= self.config.training.memory_gigabytes * 1e9
 
     def _slice(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-        return self.replica.apply(batches, batch_size)
+        return self.replica_slice.apply(batches, batch_size)
 
-    def _seeds(self, step: tf.Tensor, replica: ReplicaSlice) -> tf.Tensor:
-        """Three random seeds int64 `[3, 2]` for one replica's part of a batch."""
+    def _seeds(self, step: tf.Tensor, replica_slice: ReplicaSlice) -> tf.Tensor:
+        """Three random seeds int64 `[3, 2]` for one slice of a batch."""
         seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
-        return tf.random.split(replica.seed(seed), 3)
+        return tf.random.split(replica_slice.seed(seed), 3)
 
     def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
         """Return a function from clip ids to inputs, which are cached, or computed every time."""
@@ -204,11 +204,7 @@ class InputPipeline:
 
 
 class LabeledPipeline(InputPipeline):
-    """Makes batches of inputs and labels for a classifier, with augmentation.
-
-    Raises:
-      ConfigError: if an augmentation of images is combined with another frontend.
-    """
+    """Makes batches of inputs and labels for a classifier, with augmentation."""
 
     config: Experiment
 
@@ -216,10 +212,10 @@ class LabeledPipeline(InputPipeline):
         self,
         config: Experiment,
         frontend: Frontend,
-        replica: ReplicaSlice = COMPLETE,
+        replica_slice: ReplicaSlice = WHOLE_BATCH,
         service: Service | None = None,
     ) -> None:
-        super().__init__(config, frontend, replica)
+        super().__init__(config, frontend, replica_slice)
         self.service = service
         rate = config.prepare.sample_rate
         self._augment_waveform = augmentation.waveform_augmentation(
@@ -255,7 +251,7 @@ class LabeledPipeline(InputPipeline):
         Returns:
           Inputs float32 `[batch, …]` and labels float32 `[batch, classes]`, one-hot or mixed.
         """
-        labels = len(clip_set.dataset.labels)
+        class_count = len(clip_set.dataset.labels)
         if self.is_cached(clip_set.dataset.clips):
             if self.service is not None:
                 logger.info("all inputs are cached in memory; the data service is not used")
@@ -263,27 +259,29 @@ class LabeledPipeline(InputPipeline):
             ids = _shuffled(clip_set, clip_set.clip_ids, None, plan)
             batches = self._slice(ids, plan.batch_size).map(lookup, **PARALLEL)
 
-            def finish(batch: Any, step: tf.Tensor, replica: ReplicaSlice) -> Any:
+            def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
                 inputs, clip = batch
-                return self._augment(inputs, clip["label"], labels, self._seeds(step, replica))
+                return self._augment(
+                    inputs, clip["label"], class_count, self._seeds(step, replica_slice)
+                )
         else:
             window = min(self.config.training.shuffle_clips, clip_set.clips)
             window = math.ceil(window / plan.batch_size) * plan.batch_size
             batches = _shuffled(clip_set, clip_set.stream_records, window, plan)
 
-            def finish(batch: Any, step: tf.Tensor, replica: ReplicaSlice) -> Any:
-                return self._featurize_and_augment(batch, clip_set, step, replica)
+            def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
+                return self._featurize_and_augment(batch, clip_set, step, replica_slice)
 
             if self.service is not None:
                 remote = self.service.distribute(
-                    batches, plan.first_step, plan.batch_size, finish, self.replica
+                    batches, plan.first_step, plan.batch_size, finish, self.replica_slice
                 )
                 return remote.prefetch(PREFETCHED_BATCHES)
             batches = self._slice(batches, plan.batch_size)
         steps = tf.data.Dataset.counter(plan.first_step)
         return (
             tf.data.Dataset.zip(batches, steps)
-            .map(lambda batch, step: finish(batch, step, self.replica), **PARALLEL)
+            .map(lambda batch, step: finish(batch, step, self.replica_slice), **PARALLEL)
             .prefetch(PREFETCHED_BATCHES)
         )
 
@@ -327,18 +325,20 @@ class LabeledPipeline(InputPipeline):
         return inputs.prefetch(PREFETCHED_BATCHES)
 
     def _featurize_and_augment(
-        self, serialized: tf.Tensor, clip_set: ClipSet, step: tf.Tensor, replica: ReplicaSlice
+        self, serialized: tf.Tensor, clip_set: ClipSet, step: tf.Tensor, replica_slice: ReplicaSlice
     ) -> tuple[tf.Tensor, tf.Tensor]:
         clip = records.parse_batch(serialized, clip_set.dataset.config)
-        seeds = self._seeds(step, replica)
+        seeds = self._seeds(step, replica_slice)
         waveform = augmentation.random_crop(clip["waveform"], self.config.input_samples, seeds[1])
         inputs = self.frontend(self._augment_waveform(waveform, seeds[2]))
         return self._augment(inputs, clip["label"], len(clip_set.dataset.labels), seeds)
 
     def _augment(
-        self, inputs: tf.Tensor, label: tf.Tensor, labels: int, seeds: tf.Tensor
+        self, inputs: tf.Tensor, label: tf.Tensor, class_count: int, seeds: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._augment_input(tf.cast(inputs, tf.float32), tf.one_hot(label, labels), seeds[0])
+        return self._augment_input(
+            tf.cast(inputs, tf.float32), tf.one_hot(label, class_count), seeds[0]
+        )
 
 
 def with_known_length(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:

@@ -8,18 +8,18 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class ReplicaSlice:
-    """One of several equal parts of every batch; by default the complete batch.
+    """One of several equal slices of every batch; by default the whole batch.
 
     Attributes:
-      index: number of the part.
-      count: number of parts; batch sizes are multiples of it.
+      index: number of the slice.
+      count: number of slices; batch sizes are multiples of it.
     """
 
     index: int | tf.Tensor = 0
     count: int = 1
 
     def apply(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-        """Slice every batch of a dataset; apply it before costly operations."""
+        """Slice every batch of a pipeline; apply it before costly operations."""
         if self.count == 1:
             return batches
 
@@ -35,11 +35,11 @@ class ReplicaSlice:
         return tf.nest.map_structure(lambda values: values[first : first + size], batch)
 
     def seed(self, seed: tf.Tensor) -> tf.Tensor:
-        """Derive this part's random seed int64 `[2]` from the batch's."""
+        """Derive the random seed int64 `[2]` of this slice from that of the batch."""
         if self.count == 1:
             return seed
         return tf.random.experimental.stateless_fold_in(seed, self.index)
 
 
-COMPLETE = ReplicaSlice()
+WHOLE_BATCH = ReplicaSlice()
 """The slice of a process that trains alone."""

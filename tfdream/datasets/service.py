@@ -40,7 +40,7 @@ _PROBE = 1 << 16
 Server = Any
 """`tf.data.experimental.service.DispatchServer` or `WorkerServer`."""
 Compute = Callable[[Any, tf.Tensor, ReplicaSlice], Any]
-"""Graph function: part of a batch, number of its step, its slice → elements of the result."""
+"""Graph function: slice of a batch, number of its step, its place in the batch → result."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Service:
         first_step: int,
         batch_size: int,
         compute: Compute,
-        replica: ReplicaSlice,
+        replica_slice: ReplicaSlice,
     ) -> tf.data.Dataset:
         """Compute the batches of an endless stream on the workers.
 
@@ -69,28 +69,29 @@ class Service:
           batches: a stream that is cheap to produce; every worker iterates over all of it.
           first_step: number of the first batch.
           batch_size: size of each batch.
-          compute: converts a part of a batch to the result.
-          replica: the parts that this process reads.
+          compute: converts a slice of a batch to the result.
+          replica_slice: the slices that this process reads.
 
         Returns:
           The results of `compute`, in the order of the batches.
         """
         self._wait_for_workers()
+        count = replica_slice.count
 
-        def parts(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
-            def slice_part(index: tf.Tensor) -> tuple[Any, ...]:
-                return step, index, ReplicaSlice(index, replica.count).slice(batch, batch_size)
+        def slices(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
+            def slice_batch(index: tf.Tensor) -> tuple[Any, ...]:
+                return step, index, ReplicaSlice(index, count).slice(batch, batch_size)
 
-            return tf.data.Dataset.range(replica.count).map(slice_part)
+            return tf.data.Dataset.range(count).map(slice_batch)
 
-        def finish(step: tf.Tensor, index: tf.Tensor, part: Any) -> tuple[tf.Tensor, Any]:
-            return step, compute(part, step, ReplicaSlice(index, replica.count))
+        def finish(step: tf.Tensor, index: tf.Tensor, sliced: Any) -> tuple[tf.Tensor, Any]:
+            return step, compute(sliced, step, ReplicaSlice(index, count))
 
         steps = tf.data.Dataset.counter(first_step)
         results = (
             tf.data.Dataset.zip(steps, batches)
             .shard(_HINT, _HINT)
-            .flat_map(parts)
+            .flat_map(slices)
             .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
         received = results.apply(
@@ -98,8 +99,8 @@ class Service:
                 _SHARD_BY_HINT,
                 self.address,
                 self.job,
-                consumer_index=replica.index,
-                num_consumers=replica.count,
+                consumer_index=replica_slice.index,
+                num_consumers=count,
             )
         )
 

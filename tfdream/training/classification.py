@@ -138,7 +138,7 @@ class ClassificationTask(Task):
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         plan = EpochPlan(self.batch_size, self.steps, self.run.config.training.seed, first_epoch)
         pipeline = LabeledPipeline(
-            self.run.config, self.frontend, self.workers.replica, self.workers.service()
+            self.run.config, self.frontend, self.workers.replica_slice, self.workers.service()
         )
         return pipeline.training(self.clips, plan)
 
@@ -159,7 +159,7 @@ class ClassificationTask(Task):
         excess = -clips % batch_size
         # Without it, an incomplete batch may leave a device without a clip: a crash or a NaN.
         fill = self.workers.count > 1 or bool(self.workers.devices > 1 and excess)
-        pipeline = LabeledPipeline(self.run.config, self.frontend, self.workers.replica)
+        pipeline = LabeledPipeline(self.run.config, self.frontend, self.workers.replica_slice)
         batches = pipeline.evaluation(self._validation_clips, batch_size, repeated=True, fill=fill)
         windows = len(window_starts(self.run.config))
 
@@ -180,7 +180,7 @@ class ClassificationTask(Task):
             return *pair, tf.repeat(weights, windows)
 
         indices = tf.data.Dataset.range(clips + excess).batch(batch_size)
-        indices = self.workers.replica.apply(indices, batch_size)
+        indices = self.workers.replica_slice.apply(indices, batch_size)
         return tf.data.Dataset.zip(labeled, indices).map(weigh)
 
     @property

@@ -126,7 +126,7 @@ class Workers:
         return int(self.strategy.num_replicas_in_sync)
 
     @property
-    def replica(self) -> ReplicaSlice:
+    def replica_slice(self) -> ReplicaSlice:
         """The slice of each batch that this process computes."""
         return ReplicaSlice(self.index, self.count)
 

@@ -110,7 +110,7 @@ class GenerationTask(Task):
             )
         self.batch_size = min(config.training.batch_size, self.clips.clips)
         self.steps = self.clips.clips // self.batch_size
-        self.pipeline = InputPipeline(config, run.frontend, workers.replica)
+        self.pipeline = InputPipeline(config, run.frontend, workers.replica_slice)
         self._validation_clips = None
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]

@@ -172,7 +172,7 @@ class TransferTask(Task):
         self.clips = AlignedClips(ClipSet.from_folds(dataset, run.info.training_folds))
         self.batch_size = run.config.training.batch_size
         self.steps = max(1, len(self.clips.content_ids) // self.batch_size)
-        self.pipeline = InputPipeline(run.config, run.frontend, workers.replica)
+        self.pipeline = InputPipeline(run.config, run.frontend, workers.replica_slice)
         self._validation_clips = None
         if run.info.validation_fold is not None:
             folds = [run.info.validation_fold]

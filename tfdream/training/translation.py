@@ -42,7 +42,7 @@ class TranslationTask(Task):
     def __init__(self, run: TranslationRun, datasets: Sequence[Dataset], workers: Workers) -> None:
         self.run = run
         self.workers = workers
-        self.pipeline = InputPipeline(run.config, run.frontend, workers.replica)
+        self.pipeline = InputPipeline(run.config, run.frontend, workers.replica_slice)
         infos = [_split(run.config, dataset, run.info.test_fold) for dataset in datasets]
         self.domains = self._select(datasets, [info.training_folds for info in infos])
         self.batch_size = run.config.training.batch_size
