@@ -34,6 +34,20 @@ def test_an_address_without_a_dispatcher_is_rejected():
         service.check_address(address)
 
 
+def test_batches_of_many_workers_may_be_early():
+    """The first batch arrives after one from each of the other workers."""
+    early = [(step, str(step)) for step in (*range(1, 70), 0)]
+    batches = list(service._sort_by_step(early, 0, workers=70))
+    assert batches == [str(step) for step in range(70)]
+
+
+def test_a_lost_batch_is_an_error():
+    """The other batches are stored up to a limit."""
+    batches = service._sort_by_step(((step, str(step)) for step in itertools.count(1)), 0, 2)
+    with pytest.raises(ClusterError, match="lost a batch"):
+        next(batches)
+
+
 @pytest.fixture(scope="module")
 def address():
     """The address of a dispatcher with two workers, in this process."""

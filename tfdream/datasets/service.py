@@ -29,8 +29,8 @@ _REMEDY = (
     f"{_LOST}: one of its workers ended or was restarted; restart dispatcher and workers, then the "
     "training, which resumes after the last finished epoch"
 )
-# Batches that arrived early; if there are more, an expected one must be lost.
-_MAX_EARLY_BATCHES = 64
+# Batches that arrived early, per worker; if there are more, an expected one must be lost.
+_MAX_EARLY_BATCHES_PER_WORKER = 32
 _PREFIX = "grpc://"
 _HINT = tf.data.experimental.SHARD_HINT
 _SHARD_BY_HINT = tf_service.ShardingPolicy.HINT
@@ -75,7 +75,7 @@ class Service:
         Returns:
           The results of `compute`, in the order of the batches.
         """
-        self._wait_for_workers()
+        workers = self._wait_for_workers()
         count = replica_slice.count
 
         def slices(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
@@ -105,22 +105,30 @@ class Service:
         )
 
         return tf.data.Dataset.from_generator(
-            lambda: _sort_by_step(received, first_step), output_signature=received.element_spec[1]
+            lambda: _sort_by_step(received, first_step, workers),
+            output_signature=received.element_spec[1],
         )
 
-    def _wait_for_workers(self) -> None:
-        """Wait until all workers are registered: a worker that joins later gets no batches."""
+    def _wait_for_workers(self) -> int:
+        """Wait until all workers are registered: a worker that joins later gets no batches.
+
+        Returns:
+          The number of workers.
+        """
         logger.info("waiting for the workers of the data service")
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
         indices: set[int] = set()
+        workers = 0
         for numbers in probe.apply(tf_service.distribute(_SHARD_BY_HINT, self.address)):
             first, second = numbers.numpy().tolist()
             indices.add(first)
-            if len(indices) == second - first:
+            workers = second - first
+            if len(indices) == workers:
                 break
+        return workers
 
 
-def _sort_by_step(received: tf.data.Dataset, first_step: int) -> Iterator[Any]:
+def _sort_by_step(received: tf.data.Dataset, first_step: int, workers: int) -> Iterator[Any]:
     """Yield results in the order of their steps.
 
     A worker computes its own batches in order without gaps, but in the beginning the dispatcher may
@@ -129,13 +137,18 @@ def _sort_by_step(received: tf.data.Dataset, first_step: int) -> Iterator[Any]:
     Args:
       received: pairs of a step and its result.
       first_step: number of the first step.
+      workers: number of workers.
+
+    Raises:
+      ClusterError: if a batch is lost.
     """
     early: dict[int, Any] = {}
+    most = workers * _MAX_EARLY_BATCHES_PER_WORKER
     expected = first_step
     for number, result in _raise_lost_worker(received):
         step = int(number)
         # A restarted worker starts from the first step; a missing worker leaves a gap.
-        if step < expected or step in early or len(early) > _MAX_EARLY_BATCHES:
+        if step < expected or step in early or len(early) > most:
             raise ClusterError(_REMEDY)
         early[step] = result
         while expected in early:
