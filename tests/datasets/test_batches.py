@@ -2,7 +2,6 @@ import itertools
 import math
 import zlib
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from strategies import seeds
 
 from tfdream.config import Experiment, TrainingConfig
 from tfdream.datasets import batches, manifest
-from tfdream.datasets.batches import EpochPlan, InputPipeline, LabeledPipeline
+from tfdream.datasets.batches import InputPipeline, LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.signal import frontends
 from tfdream.signal.frontends.raw import RawFrontendConfig
 
@@ -149,19 +149,6 @@ def test_epochs_of_any_plan_repeat_the_clips_only_after_all_occurred(
 ):
     plan = EpochPlan(batch_size, steps, seed)
     check_shuffled(loaded, few_clips, ids_of, cached, plan, shuffle_clips)
-
-
-def test_the_windows_of_a_round_have_different_orders():
-    one_shard = SimpleNamespace(clips=24, shards=(None,))
-    plan = EpochPlan(batch_size=24, steps=1, seed=3)
-    stream = batches._shuffled(one_shard, lambda _: tf.data.Dataset.range(24), 8, plan)
-    orders = [
-        tuple(window % 8)
-        for epoch in stream.take(2).as_numpy_iterator()
-        for window in epoch.reshape(3, 8)
-    ]
-    assert len(set(orders)) == 6
-    assert all(sorted(order) == list(range(8)) for order in orders)
 
 
 def test_a_small_window_shuffles_little(loaded, training_clips):

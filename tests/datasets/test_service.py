@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tfdream.datasets import manifest, records, service
-from tfdream.datasets.batches import EpochPlan, LabeledPipeline
+from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.datasets.service import Service
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ClusterError, ConfigError
 from tfdream.signal import frontends
 

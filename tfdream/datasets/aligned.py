@@ -5,6 +5,7 @@ The label of a clip is its instrument. Tracks with the same file name have the s
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -67,12 +68,12 @@ class AlignedClips:
         """The clips that have a target, int64 `[contents]`."""
         return np.flatnonzero(self._targets.counts)
 
-    def draw(self, content: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def draw(self, content: tf.Tensor, seeds: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Draw targets and styles for contents in the graph.
 
         Args:
           content: clip ids int64 `[batch]`, of `content_ids`.
-          seeds: integers `[2, 2]`.
+          seeds: a seed for the targets and one for the styles, integers `[2]` each.
 
         Returns:
           Clip ids of targets and of styles, int64 `[batch]` each.

@@ -8,12 +8,9 @@ or step, so that resumed training processes the same batches as uninterrupted tr
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from tfdream.config import BaseExperiment, Experiment
 from tfdream.datasets import augmentation, feature_files, records
@@ -23,6 +20,7 @@ from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
 from tfdream.datasets.service import Service
+from tfdream.datasets.shuffling import EpochPlan, shuffled_ids, shuffled_stream
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends import Frontend
 from tfdream.signal.frontends.features import FeatureFrontend
@@ -34,33 +32,6 @@ LabeledInputs = tuple[tf.Tensor, dict[str, tf.Tensor]]
 `[batch]`."""
 Lookup = Callable[[tf.Tensor], LabeledInputs]
 """Graph function: clip ids int64 `[batch]` → their inputs, labels and tracks."""
-
-
-@dataclass(frozen=True)
-class EpochPlan:
-    """The batches of every epoch.
-
-    Attributes:
-      batch_size: clips of one batch, over all replicas.
-      steps: batches of one epoch.
-      seed: random seed of the order.
-      first_epoch: number of epochs done before.
-    """
-
-    batch_size: int
-    steps: int
-    seed: int
-    first_epoch: int = 0
-
-    @property
-    def clips(self) -> int:
-        """Clips of one epoch."""
-        return self.batch_size * self.steps
-
-    @property
-    def first_step(self) -> int:
-        """Number of batches done before."""
-        return self.first_epoch * self.steps
 
 
 class InputPipeline:
@@ -94,10 +65,10 @@ class InputPipeline:
           Inputs float32 `[batch, …]`.
         """
         if cached:
-            batches = _shuffled(clip_set, clip_set.interleaved_ids, None, plan)
+            batches = shuffled_ids(clip_set.interleaved_ids, plan)
         else:
-            window = min(self.config.training.shuffle_clips, clip_set.clips)
-            batches = _shuffled(clip_set, clip_set.stream_ids, window, plan)
+            window = self._window(clip_set)
+            batches = shuffled_stream(clip_set, clip_set.stream_ids, window, plan)
         lookup = self._lookup(clip_set, cached)
         return self._slice(batches, plan.batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
@@ -121,14 +92,14 @@ class InputPipeline:
           Three inputs float32 `[batch, …]`, and the seed int64 `[2]` of the step.
         """
         clip_set = aligned.clip_set
-        contents = _shuffled(clip_set, aligned.content_ids, None, plan)
+        contents = shuffled_ids(aligned.content_ids, plan)
         lookup = self._lookup(clip_set, self.fits_in_memory(clip_set.clips))
 
         def complete(content: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            seeds = self._seeds(step, self.replica_slice)
-            target, style = aligned.draw(content, seeds[:2])
+            target_seed, style_seed, step_seed = self._step_seeds(step, self.replica_slice)
+            target, style = aligned.draw(content, [target_seed, style_seed])
             inputs, _ = lookup(tf.concat([content, style, target], axis=0))
-            return *tf.split(inputs, 3), seeds[2]
+            return *tf.split(inputs, 3), step_seed
 
         steps = tf.data.Dataset.counter(plan.first_step)
         batches = tf.data.Dataset.zip(self._slice(contents, plan.batch_size), steps)
@@ -139,13 +110,18 @@ class InputPipeline:
         size = clips * math.prod(self.frontend.shape(self.config.input_samples)) * 2
         return size <= self.config.training.memory_gigabytes * 1e9
 
+    def _window(self, clip_set: ClipSet) -> int:
+        """Return the number of clips that are shuffled together."""
+        return min(self.config.training.shuffle_clips, clip_set.clips)
+
     def _slice(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         return self.replica_slice.apply(batches, batch_size)
 
-    def _seeds(self, step: tf.Tensor, replica_slice: ReplicaSlice) -> tf.Tensor:
-        """Three random seeds int64 `[3, 2]` for one slice of a batch."""
+    def _step_seeds(self, step: tf.Tensor, replica_slice: ReplicaSlice) -> list[tf.Tensor]:
+        """Return three random seeds int64 `[2]` for one slice of the batch of a step."""
         seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
-        return tf.random.split(replica_slice.seed(seed), 3)
+        seeds: list[tf.Tensor] = tf.unstack(tf.random.split(replica_slice.seed(seed), 3))
+        return seeds
 
     def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
         """Return a function from clip ids to inputs, which are cached, or computed every time."""
@@ -203,6 +179,14 @@ class InputPipeline:
         return LazyCache(clip_set.clip_ids, compute, signature).lookup
 
 
+class _Seeds(NamedTuple):
+    """Random seeds int64 `[2]` of the augmentation of a batch."""
+
+    inputs: tf.Tensor
+    crop: tf.Tensor
+    waveforms: tf.Tensor
+
+
 class LabeledPipeline(InputPipeline):
     """Makes batches of inputs and labels for a classifier, with augmentation."""
 
@@ -256,18 +240,16 @@ class LabeledPipeline(InputPipeline):
             if self.service is not None:
                 logger.info("all inputs are cached in memory; the data service is not used")
             lookup = self._lookup(clip_set, cached=True)
-            ids = _shuffled(clip_set, clip_set.clip_ids, None, plan)
+            ids = shuffled_ids(clip_set.clip_ids, plan)
             batches = self._slice(ids, plan.batch_size).map(lookup, **PARALLEL)
 
             def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
                 inputs, clip = batch
-                return self._augment(
-                    inputs, clip["label"], class_count, self._seeds(step, replica_slice)
-                )
+                seed = self._seeds(step, replica_slice).inputs
+                return self._augment(inputs, clip["label"], class_count, seed)
         else:
-            window = min(self.config.training.shuffle_clips, clip_set.clips)
-            window = math.ceil(window / plan.batch_size) * plan.batch_size
-            batches = _shuffled(clip_set, clip_set.stream_records, window, plan)
+            window = math.ceil(self._window(clip_set) / plan.batch_size) * plan.batch_size
+            batches = shuffled_stream(clip_set, clip_set.stream_records, window, plan)
 
             def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
                 return self._featurize_and_augment(batch, clip_set, step, replica_slice)
@@ -324,20 +306,23 @@ class LabeledPipeline(InputPipeline):
         inputs = batches.map(lambda ids: lookup(ids)[0], **PARALLEL)
         return inputs.prefetch(PREFETCHED_BATCHES)
 
+    def _seeds(self, step: tf.Tensor, replica_slice: ReplicaSlice) -> _Seeds:
+        return _Seeds(*self._step_seeds(step, replica_slice))
+
     def _featurize_and_augment(
         self, serialized: tf.Tensor, clip_set: ClipSet, step: tf.Tensor, replica_slice: ReplicaSlice
     ) -> tuple[tf.Tensor, tf.Tensor]:
         clip = records.parse_batch(serialized, clip_set.dataset.config)
         seeds = self._seeds(step, replica_slice)
-        waveform = augmentation.random_crop(clip["waveform"], self.config.input_samples, seeds[1])
-        inputs = self.frontend(self._augment_waveform(waveform, seeds[2]))
-        return self._augment(inputs, clip["label"], len(clip_set.dataset.labels), seeds)
+        waveform = augmentation.random_crop(clip["waveform"], self.config.input_samples, seeds.crop)
+        inputs = self.frontend(self._augment_waveform(waveform, seeds.waveforms))
+        return self._augment(inputs, clip["label"], len(clip_set.dataset.labels), seeds.inputs)
 
     def _augment(
-        self, inputs: tf.Tensor, label: tf.Tensor, class_count: int, seeds: tf.Tensor
+        self, inputs: tf.Tensor, label: tf.Tensor, class_count: int, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return self._augment_input(
-            tf.cast(inputs, tf.float32), tf.one_hot(label, class_count), seeds[0]
+            tf.cast(inputs, tf.float32), tf.one_hot(label, class_count), seed
         )
 
 
@@ -352,47 +337,3 @@ def window_starts(config: BaseExperiment) -> list[int]:
     excess = config.prepare.clip_samples - config.input_samples
     windows = math.ceil(config.prepare.clip_samples / config.input_samples)
     return [round(number * excess / max(1, windows - 1)) for number in range(windows)]
-
-
-def _shuffled(
-    clip_set: ClipSet,
-    source: NDArray[np.int64] | Callable[[tf.Tensor], tf.data.Dataset],
-    window: int | None,
-    plan: EpochPlan,
-) -> tf.data.Dataset:
-    """Stream batches of shuffled items without end.
-
-    `tf.data.Dataset.shuffle` accepts no seed that depends on the epoch, so windows of items are
-    shuffled as tensors.
-
-    Args:
-      clip_set: the clips.
-      source: ids of clips, or a function from an order of the shards to a stream of ids or
-        serialized records.
-      window: number of items shuffled together; None for all.
-      plan: batches and epochs. An epoch takes as many rounds over the clips as it needs.
-    """
-    total = clip_set.clips if callable(source) else len(source)
-    rounds = math.ceil(plan.clips / total)
-
-    def shuffle(items: tf.Tensor, number: tf.Tensor, start: int | tf.Tensor = 0) -> tf.Tensor:
-        seed = [plan.seed, number + 2**32 * start]  # windows of all rounds have different seeds
-        return tf.random.experimental.stateless_shuffle(items, seed)
-
-    def shuffled_windows(number: tf.Tensor) -> tf.data.Dataset:
-        """Make the shuffled windows of one round, without what exceeds its epoch."""
-        if callable(source):
-            windows = source(shuffle(tf.range(len(clip_set.shards)), number)).batch(window)
-        else:
-            windows = tf.data.Dataset.from_tensors(source)
-        first = (number % rounds) * total
-        starts = tf.data.Dataset.range(first, tf.int64.max, window or total)
-        return tf.data.Dataset.zip(windows, starts).map(
-            lambda items, start: shuffle(items, number, start - first)[
-                : tf.maximum(plan.clips - start, 0)
-            ]
-        )
-
-    numbers = tf.data.Dataset.range(plan.first_epoch * rounds, tf.int64.max)
-    items = numbers.flat_map(shuffled_windows).prefetch(1).unbatch()
-    return items.batch(plan.batch_size, drop_remainder=True)

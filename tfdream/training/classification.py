@@ -8,9 +8,10 @@ import keras
 import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
-from tfdream.datasets.batches import EpochPlan, LabeledPipeline, window_starts
+from tfdream.datasets.batches import LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run, RunInfo

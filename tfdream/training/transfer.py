@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from tfdream.config import TransferExperiment
 from tfdream.datasets.aligned import AlignedClips, check_scores
-from tfdream.datasets.batches import EpochPlan, InputPipeline, with_known_length
+from tfdream.datasets.batches import InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.models.transfer import TransferNetwork
 from tfdream.runs import RunInfo, TransferRun
 from tfdream.training import callbacks, optimizers, splits, transfer_losses

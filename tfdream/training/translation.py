@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tfdream import audio
 from tfdream.config import TranslationExperiment
-from tfdream.datasets.batches import EpochPlan, InputPipeline, with_known_length
+from tfdream.datasets.batches import InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.records import PREFETCHED_BATCHES
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError, ModelError
 from tfdream.runs import RunInfo, TranslationRun
 from tfdream.training import callbacks, splits

@@ -51,8 +51,9 @@ def measure(
 
     from tfdream import config
     from tfdream.datasets import manifest
-    from tfdream.datasets.batches import EpochPlan, LabeledPipeline
+    from tfdream.datasets.batches import LabeledPipeline
     from tfdream.datasets.clip_set import ClipSet
+    from tfdream.datasets.shuffling import EpochPlan
     from tfdream.models import classifiers
     from tfdream.signal import frontends
     from tfdream.training.callbacks import Throughput

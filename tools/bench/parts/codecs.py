@@ -12,9 +12,10 @@ from timing import Cost, beside, compare, interleaved
 from tfdream import config
 from tfdream.corpus.styles import write_corpus
 from tfdream.datasets import manifest
-from tfdream.datasets.batches import EpochPlan, LabeledPipeline
+from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+from tfdream.datasets.shuffling import EpochPlan
 from tfdream.models import classifiers
 from tfdream.signal import frontends
 from tfdream.training.classification import build_classifier
