@@ -20,7 +20,7 @@ from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
 from tfdream.datasets.service import Service
-from tfdream.datasets.shuffling import EpochPlan, shuffled_ids, shuffled_stream
+from tfdream.datasets.shuffling import EpochPlan, OpenStream, shuffled_ids, shuffled_stream
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends import Frontend
 from tfdream.signal.frontends.features import FeatureFrontend
@@ -67,8 +67,7 @@ class InputPipeline:
         if cached:
             batches = shuffled_ids(clip_set.interleaved_ids, plan)
         else:
-            window = self._window(clip_set)
-            batches = shuffled_stream(clip_set, clip_set.stream_ids, window, plan)
+            batches = self._shuffled_stream(clip_set, clip_set.stream_ids, plan)
         lookup = self._lookup(clip_set, cached)
         return self._slice(batches, plan.batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
@@ -110,9 +109,11 @@ class InputPipeline:
         size = clips * math.prod(self.frontend.shape(self.config.input_samples)) * 2
         return size <= self.config.training.memory_gigabytes * 1e9
 
-    def _window(self, clip_set: ClipSet) -> int:
-        """Return the number of clips that are shuffled together."""
-        return min(self.config.training.shuffle_clips, clip_set.clips)
+    def _shuffled_stream(
+        self, clip_set: ClipSet, open_stream: OpenStream, plan: EpochPlan
+    ) -> tf.data.Dataset:
+        window = min(self.config.training.shuffle_clips, clip_set.clips)
+        return shuffled_stream(clip_set, open_stream, window, plan)
 
     def _slice(self, batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         return self.replica_slice.apply(batches, batch_size)
@@ -248,8 +249,7 @@ class LabeledPipeline(InputPipeline):
                 seed = self._seeds(step, replica_slice).inputs
                 return self._augment(inputs, clip["label"], class_count, seed)
         else:
-            window = math.ceil(self._window(clip_set) / plan.batch_size) * plan.batch_size
-            batches = shuffled_stream(clip_set, clip_set.stream_records, window, plan)
+            batches = self._shuffled_stream(clip_set, clip_set.stream_records, plan)
 
             def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
                 return self._featurize_and_augment(batch, clip_set, step, replica_slice)
