@@ -60,6 +60,11 @@ def cut(
             clips.append(encode(fill(piece[:, 0], size, config.tail), config))
             if len(clips) == config.max_clips_per_track:
                 break
+    if not samples:
+        raise AudioError(
+            f"skip_start_seconds={config.skip_start_seconds:g} and skip_end_seconds="
+            f"{config.skip_end_seconds:g} remove the whole file; use smaller values"
+        )
     if not clips:
         raise AudioError(
             f"{samples / rate:.2f} s between the trims are shorter than clip_seconds="
