@@ -2,6 +2,9 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import PosixPath
 
 import numpy as np
@@ -175,6 +178,50 @@ def test_unusable_files_are_skipped_with_a_reason(counted):
     ):
         assert words in reason
         assert str(folder) not in reason  # reports are read on other machines
+
+
+class FakePool:
+    """A pool that breaks when the deadly track is submitted, before the slow one is finished."""
+
+    def __init__(self, workers, _initialize, opened, finished):
+        self.is_alone = workers == 1
+        self.finished = finished
+        opened.append(workers)
+
+    def submit(self, work, *arguments):
+        future = Future()
+        name = arguments[0].name if arguments else ""
+        if name == "deadly" or (name == "slow" and not self.is_alone):
+            future.set_exception(BrokenProcessPool())
+        else:
+            future.set_result(work(*arguments))
+            self.finished.append(name)
+        return future
+
+    def shutdown(self, **_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_after_a_crash_only_unfinished_tracks_are_cut_alone(counted, monkeypatch):
+    opened, finished = [], []
+    pool = partial(FakePool, opened=opened, finished=finished)
+    monkeypatch.setattr(cutting.processes, "pool", pool)
+    names = ["slow", "a", "deadly", *"bcdef"]
+    tracks = [track(counted)._replace(name=name) for name in names]
+    results = dict(cutting.cut_all(tracks, settings(), workers=2))
+    assert [one.name for one in results] == names
+    assert [one.name for one, result in results.items() if isinstance(result, Skipped)] == [
+        "deadly"
+    ]
+    assert opened == [2, 1, 1, 2]
+    # Checks that processes start have no name.
+    assert sorted(name for name in finished if name) == sorted({*names} - {"deadly"})
 
 
 class Deadly(PosixPath):

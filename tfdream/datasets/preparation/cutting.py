@@ -112,8 +112,8 @@ def cut_all(
     """Cut tracks in parallel processes; results are in the order of `tracks`.
 
     A file that crashes or blocks the decoder and its process is skipped like any other damaged
-    file: the processes are restarted, and the file is decoded once more in its own process. With
-    one worker, tracks are cut in this process, and decoded in another one.
+    file: each unfinished track is then cut in its own process, and the remaining ones in new
+    parallel processes. With one worker, tracks are cut in this process, and decoded in another one.
 
     Raises:
       DatasetError: if worker processes cannot be started.
@@ -133,6 +133,8 @@ def count_all(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> I
 
 Result = TypeVar("Result")
 Work = Callable[[Track, PrepareConfig], Result]
+Submitted = deque[tuple[Track, Future[Result]]]
+"""Tracks with their results, in order."""
 
 
 def _map_tracks(
@@ -145,14 +147,15 @@ def _map_tracks(
         for track in tracks:
             yield work(track, config)
         return
-    pending = deque(tracks)
-    while pending:
+    waiting = deque(tracks)
+    while waiting:
+        submitted: Submitted[Result] = deque()
         try:
-            for result in _map_in_pool(work, pending, config, workers):
-                pending.popleft()
-                yield result
+            yield from _map_in_pool(work, waiting, submitted, config, workers)
         except BrokenProcessPool:
-            yield _run_isolated(work, pending.popleft(), config)
+            for track, future in submitted:
+                is_finished = not future.cancelled() and future.exception() is None
+                yield future.result() if is_finished else _run_isolated(work, track, config)
 
 
 def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
@@ -172,17 +175,26 @@ def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Re
 
 
 def _map_in_pool(
-    work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
+    work: Work[Result],
+    waiting: deque[Track],
+    submitted: Submitted[Result],
+    config: PrepareConfig,
+    workers: int,
 ) -> Iterator[Result]:
-    running: deque[Future[Result]] = deque()
+    """Move tracks from `waiting` to `submitted`, and from there yield their results in order.
+
+    Raises:
+      BrokenProcessPool: if a process ends; `submitted` then has the tracks without a result so far.
+    """
     pool = processes.pool(workers, isolation.decode_here)
     try:
-        for track in list(tracks):  # the caller removes finished tracks from it
-            running.append(pool.submit(work, track, config))
-            if len(running) > 2 * workers:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+        while waiting or submitted:
+            while waiting and len(submitted) <= 2 * workers:
+                submitted.append((waiting[0], pool.submit(work, waiting[0], config)))
+                waiting.popleft()
+            result = submitted[0][1].result()
+            submitted.popleft()
+            yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
