@@ -68,6 +68,16 @@ def load_or_compute(clip_set: ClipSet, frontend: FeatureFrontend) -> Features:
     return Features(*(np.concatenate(column) for column in zip(*complete, strict=True)))
 
 
+def remove(folder: Path) -> None:
+    """Remove the stored features of a dataset; other files are left as they are."""
+    files = list(folder.glob(f"{FOLDER}/*-*/fold*-*.tfrecord.h5"))
+    for path in files:
+        path.unlink()
+    for emptied in (*{path.parent for path in files}, folder / FOLDER):
+        if emptied.is_dir() and not any(emptied.iterdir()):
+            emptied.rmdir()
+
+
 def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExecutor) -> Features:
     config = clip_set.dataset.config
     compute_clip = partial(features.compute, frontend.spec, config.sample_rate)

@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import manifest, records
+from tfdream.datasets import feature_files, manifest, records
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import DatasetError
 
@@ -252,6 +252,21 @@ def test_force_removes_the_old_shards(source, folder):
     shards = {shard.name for shard in manifest.load(folder).shards}
     assert {path.name for path in folder.glob("*.tfrecord")} == shards
     assert len(shards) < many
+
+
+def test_force_removes_stored_features_and_no_other_files(source, folder):
+    stored = folder / feature_files.FOLDER / "features-0123456789ab" / "fold0-00000.tfrecord.h5"
+    other = folder / feature_files.FOLDER / "other" / "fold0-00000.tfrecord.h5"
+    for path in (stored, other):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    prepare(source, folder, CONFIG, FORCED)
+    assert not stored.parent.exists()
+    assert other.exists()
+    shutil.copytree(other.parent, stored.parent)
+    shutil.rmtree(other.parent)
+    prepare(source, folder, CONFIG, FORCED)
+    assert not (folder / feature_files.FOLDER).exists()
 
 
 def test_force_discards_an_unfinished_dataset(complete, source, folder):

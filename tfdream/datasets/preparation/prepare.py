@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import manifest, records
+from tfdream.datasets import feature_files, manifest, records
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.preparation import cutting, segments, shards
 from tfdream.datasets.preparation.beam import Beam
@@ -209,6 +209,7 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
 
 def _remove_dataset(folder: Path) -> None:
     remove_journal(folder)
+    feature_files.remove(folder)
     for pattern in (manifest.MANIFEST, "fold*-*.tfrecord"):
         for path in folder.glob(pattern):
             path.unlink()
