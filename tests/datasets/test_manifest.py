@@ -1,4 +1,3 @@
-import hashlib
 import json
 
 import pytest
@@ -121,21 +120,6 @@ def test_missing_and_truncated_shards_are_named(copy, loaded):
         manifest.load(copy)
 
 
-# Writing
-
-
-def test_a_written_shard_is_described(tmp_path):
-    clip = bytes(8000)
-    shard = manifest.write_shard(
-        tmp_path, "fold2-00000.tfrecord", 2, [("a", 0, clip), ("b", 1, clip), ("a", 0, clip)]
-    )
-    content = (tmp_path / shard.name).read_bytes()
-    assert shard.tracks == {"a": 2, "b": 1}
-    assert shard.track_labels == [0, 1]
-    assert (shard.fold, shard.clips, shard.bytes) == (2, 3, len(content))
-    assert shard.sha256 == hashlib.sha256(content).hexdigest()
-
-
 # Damage
 
 
@@ -169,7 +153,7 @@ def test_read_errors_name_the_damaged_shard(copy, loaded, damage):
     for read in (read_each, lambda: list(clips.records())):
         with (
             pytest.raises(DatasetError, match=rf"{shard.name}' has another checksum.*--force"),
-            manifest.report_corrupt_shards([loaded, opened]),
+            manifest.report_damaged_shards([loaded, opened]),
         ):
             read()
 
@@ -177,7 +161,7 @@ def test_read_errors_name_the_damaged_shard(copy, loaded, damage):
 def test_errors_without_damage_are_not_changed(loaded):
     with (
         pytest.raises(tf.errors.InvalidArgumentError),
-        manifest.report_corrupt_shards([loaded]),
+        manifest.report_damaged_shards([loaded]),
     ):
         tf.reshape(tf.zeros(3), [2])
 

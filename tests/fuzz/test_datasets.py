@@ -24,7 +24,7 @@ def read(folder):
     try:
         dataset = manifest.load(folder)
         dataset.counts_per_fold()
-        with manifest.report_corrupt_shards([dataset]):
+        with manifest.report_damaged_shards([dataset]):
             stored = ClipSet(dataset, tuple(dataset.shards)).records().batch(8)
             for _ in stored.map(lambda batch: records.parse_batch(batch, dataset.config)):
                 pass

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.manifest import Shard, report_corrupt_shards
+from tfdream.datasets.manifest import Shard, report_damaged_shards
 from tfdream.errors import DatasetError
 from tfdream.io import archives, processes
 from tfdream.io.atomic import replacing
@@ -84,7 +84,7 @@ def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExec
     values: list[NDArray[Any]] = []
     labels, tracks = [], []
     parse = records.without_autograph(partial(records.parse_batch, config=config))
-    with report_corrupt_shards([clip_set.dataset]):
+    with report_damaged_shards([clip_set.dataset]):
         for batch in clip_set.records().batch(_BATCH_SIZE).map(parse).as_numpy_iterator():
             values += pool.map(compute_clip, batch["waveform"])
             labels.append(batch["label"])

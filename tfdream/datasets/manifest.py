@@ -1,7 +1,6 @@
 """The manifest of a dataset folder: ``dataset.json`` lists its labels, folds and shards."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +29,11 @@ _RECORD_BYTES = 16
 
 # Messages of TensorFlow may contain bytes of the record, which Python cannot decode.
 _READ_ERRORS = (
-    *(tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError),
-    *(tf.errors.OutOfRangeError, UnicodeDecodeError),
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.OutOfRangeError,
+    UnicodeDecodeError,
 )
 
 
@@ -213,42 +215,6 @@ def check(folder: str | Path) -> dict[str, Any]:
     }
 
 
-def write_shard(
-    folder: str | Path, name: str, fold: int, clips: Iterable[tuple[str, int, bytes]]
-) -> Shard:
-    """Write a shard completely or not at all, and return its manifest entry.
-
-    Args:
-      folder: the dataset's folder.
-      name: file name of the shard.
-      fold: fold of its tracks.
-      clips: track name, label index and encoded samples of each clip.
-
-    Raises:
-      DatasetError: if the disk is full.
-    """
-    tracks: Counter[str] = Counter()
-    labels: dict[str, int] = {}
-
-    def counted() -> Iterator[tuple[str, int, bytes]]:
-        for track, label, encoded in clips:
-            yield track, label, encoded
-            tracks[track] += 1
-            labels[track] = label
-
-    path = Path(folder) / name
-    records.write(path, counted())
-    return Shard(
-        name=name,
-        fold=fold,
-        clips=tracks.total(),
-        bytes=path.stat().st_size,
-        sha256=file_sha256(path),
-        tracks=dict(tracks),
-        track_labels=list(labels.values()),
-    )
-
-
 def damaged_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
     """Yield every shard that differs from its manifest entry, with the difference.
 
@@ -265,7 +231,7 @@ def damaged_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
 
 
 @contextmanager
-def report_corrupt_shards(datasets: Iterable[Dataset]) -> Iterator[None]:
+def report_damaged_shards(datasets: Iterable[Dataset]) -> Iterator[None]:
     """Turn TensorFlow's read errors inside the block into one that names the damaged shard.
 
     Every record has a checksum, so TensorFlow detects damage where it reads, but its message does

@@ -15,7 +15,7 @@ from tfdream.audio.notes import Examination
 from tfdream.datasets import manifest
 from tfdream.datasets.batches import LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.manifest import Dataset, report_corrupt_shards
+from tfdream.datasets.manifest import Dataset, report_damaged_shards
 from tfdream.datasets.preparation import cutting
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.measures.levels import FloatArray
@@ -74,7 +74,7 @@ def evaluate(
     if folds is None:
         folds = _held_out_folds(run, dataset)
     chosen = sorted(set(folds))
-    with report_corrupt_shards([dataset]):
+    with report_damaged_shards([dataset]):
         predictions = predict_dataset(run, dataset, chosen)
     return {**score(predictions, run.labels), "folds": chosen}
 

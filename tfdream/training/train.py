@@ -7,7 +7,7 @@ from typing import Any
 
 from tfdream.config import BaseExperiment
 from tfdream.datasets import manifest
-from tfdream.datasets.manifest import Dataset, report_corrupt_shards
+from tfdream.datasets.manifest import Dataset, report_damaged_shards
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import RunInfo
@@ -97,7 +97,7 @@ def train(
         info = describe(config, datasets, options.test_fold)
         run_folder = task_type.run_type(workers.folder, config, info)
         session = Session(run_folder, workers, options.force, progress)
-        with report_corrupt_shards(datasets):
+        with report_damaged_shards(datasets):
             task = task_type(run_folder, datasets, workers)
             result = _fit(task, session, preview)
         return session.end({"run": str(run), **result})
