@@ -43,11 +43,13 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
     if folds == 1:
         return [track._replace(fold=0) for track in tracks]
     labels = [track.label for track in tracks]
-    assigned: NDArray[Any] = np.zeros(len(tracks), int)
-    if max(Counter(labels).values()) >= folds:
+    one_label = ["any"] * len(tracks)
+    if max(Counter(labels).values()) < folds:  # all labels are too rare to stratify
+        assigned = _stratify(one_label, tracks, folds, seed)
+    else:
         assigned = _stratify(labels, tracks, folds, seed)
-    if len(set(assigned)) < folds:  # labels are too rare to stratify, but groups can be distributed
-        assigned = _stratify(["any"] * len(labels), tracks, folds, seed)
+        if len(set(assigned)) < folds:  # a fold is empty, although there are enough groups
+            assigned = _stratify(one_label, tracks, folds, seed)
     return [track._replace(fold=int(fold)) for track, fold in zip(tracks, assigned, strict=True)]
 
 
@@ -76,7 +78,7 @@ def _check_folds(tracks: list[Track]) -> None:
     folds = ((track.group, track.fold) for track in tracks if track.fold is not None)
     for group, numbers in spanning_folds(folds):
         raise DatasetError(
-            f"group '{group}' is in folds {sorted(map(str, numbers))}; a group that spans "
-            "folds would be in the training and the test data, so give all its tracks one "
-            "fold, or use --deal-folds to assign folds by group"
+            f"group '{group}' is in the folds {numbers}; a group that spans folds would be in the "
+            "training and the test data, so give all its tracks one fold, or use --deal-folds to "
+            "assign folds by group"
         )
