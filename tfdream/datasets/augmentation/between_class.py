@@ -51,10 +51,9 @@ def augment(inputs: tf.Tensor, seed: tf.Tensor, config: BetweenClassConfig) -> t
         ratio = per_example(ratio, inputs)
         return ratio * inputs + (1 - ratio) * others
     nepers = config.range_db / _DB_PER_NEPER
-    first, second = ratio**2, (1 - ratio) ** 2
-    weights = [per_example(tf.math.log(w / (first + second)), inputs) for w in (first, second)]
+    first, second = (per_example(2 * tf.math.log(share), inputs) for share in (ratio, 1 - ratio))
     mixed = tf.reduce_logsumexp(
-        tf.stack([inputs * nepers + weights[0], others * nepers + weights[1]]), axis=0
+        tf.stack([inputs * nepers + first, others * nepers + second]), axis=0
     )
     loudest = tf.reduce_max(mixed, axis=[1, 2, 3], keepdims=True)
     return tf.maximum(0.0, 1 + (mixed - loudest) / nepers)
