@@ -58,7 +58,7 @@ def test_a_complete_set_contains_the_clips_of_all_labels(select, loaded):
 
 def test_records_are_those_that_ids_read(select, loaded):
     clip_set = select()
-    serialized = list(clip_set.records().as_numpy_iterator())
+    serialized = list(clip_set.records_in_order().as_numpy_iterator())
     assert len(serialized) == loaded.clips
     assert read(clip_set, [0, 20, 36]) == [
         (int(clip["label"]), clip["track"].numpy().decode(), clip["waveform"].numpy().tobytes())
@@ -75,7 +75,7 @@ def test_ids_and_records_are_streamed_with_shards_in_turns(select):
     order = tf.constant(np.random.default_rng(0).permutation(shards), tf.int32)
     ids = list(clip_set.stream_ids(order).as_numpy_iterator())
     streamed = list(clip_set.stream_records(order).as_numpy_iterator())
-    every = list(clip_set.records().as_numpy_iterator())
+    every = list(clip_set.records_in_order().as_numpy_iterator())
     assert streamed == [every[clip_id] for clip_id in ids]
     assert sorted(ids) == list(range(clip_set.clips))
     natural = tf.range(shards)

@@ -150,7 +150,7 @@ def test_read_errors_name_the_damaged_shard(copy, loaded, damage):
         for clip_id in range(shard.clips):
             clips.read(tf.constant(clip_id, tf.int64))
 
-    for read in (read_each, lambda: list(clips.records())):
+    for read in (read_each, lambda: list(clips.records_in_order())):
         with (
             pytest.raises(DatasetError, match=rf"{shard.name}' has another checksum.*--force"),
             manifest.report_damaged_shards([loaded, opened]),

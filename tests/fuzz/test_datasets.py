@@ -25,7 +25,7 @@ def read(folder):
         dataset = manifest.load(folder)
         dataset.counts_per_fold()
         with manifest.report_damaged_shards([dataset]):
-            stored = ClipSet(dataset, tuple(dataset.shards)).records().batch(8)
+            stored = ClipSet(dataset, tuple(dataset.shards)).records_in_order().batch(8)
             for _ in stored.map(lambda batch: records.parse_batch(batch, dataset.config)):
                 pass
     except DatasetError as error:

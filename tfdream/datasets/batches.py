@@ -290,7 +290,7 @@ class LabeledPipeline(InputPipeline):
                 tf.data.Dataset.range(clip_set.clips),
             )
         else:
-            compute, items = self._featurize(clip_set), clip_set.records()
+            compute, items = self._featurize(clip_set), clip_set.records_in_order()
         if fill:
             batches = self._slice(items.repeat().batch(batch_size).take(count), batch_size)
         else:

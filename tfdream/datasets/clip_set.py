@@ -100,7 +100,7 @@ class ClipSet:
             tf.data.TFRecordDataset, cycle_length=records.INTERLEAVED_SHARDS, **records.PARALLEL
         )
 
-    def records(self) -> tf.data.Dataset:
+    def records_in_order(self) -> tf.data.Dataset:
         """Stream the serialized records of a complete set, shard by shard."""
         return tf.data.TFRecordDataset(self._file_names)
 

@@ -27,7 +27,7 @@ def clip_features(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def fold_features(dataset: Dataset, folds: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     features, labels, tracks = [], [], []
-    for serialized in ClipSet.from_folds(dataset, folds).records().batch(64):
+    for serialized in ClipSet.from_folds(dataset, folds).records_in_order().batch(64):
         batch = records.parse_batch(serialized, dataset.config)
         rate = dataset.config.sample_rate
         features += [clip_features(waveform, rate) for waveform in batch["waveform"].numpy()]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfdream.config import validate
 from tfdream.config.registry import sections
-from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.base import Layout
 from tfdream.datasets.sources.tracks import Source
 from tfdream.errors import ConfigError, DatasetError
 
@@ -101,9 +101,8 @@ def detect_layout(source: Path) -> str:
     matches = {name: layout.match(source) for name, layout in layouts().items()}
     best = max(matches.values())
     names = [name for name, match in matches.items() if match == best]
-    if best == Match.NONE or len(names) > 1:
+    if len(names) > 1:
         raise DatasetError(
-            f"source '{source}' matches {' and '.join(names) if best else 'no layout'}; "
-            f"use --layout {' or '.join(names)}"
+            f"source '{source}' matches {' and '.join(names)}; use --layout {' or '.join(names)}"
         )
     return names[0]

@@ -59,7 +59,7 @@ def _beside_pytorch(name: str, run: Run, folder: Path, audio_seconds: float) -> 
     from torch_evaluation import torch_evaluation
 
     dataset = manifest.load(folder)
-    records = ClipSet.from_folds(dataset, _FOLDS).records()
+    records = ClipSet.from_folds(dataset, _FOLDS).records_in_order()
     waveforms = np.stack([parse(record, dataset.config)["waveform"] for record in records])
     other = torch_evaluation(run, waveforms, batch_size=16)
     logits = keras.Model(run.model.input, run.model.get_layer("logits").output)
