@@ -33,7 +33,7 @@ from timbre import score
 from transfer_pairs import pairs, scores
 from transfer_pairs.soundfont import DEFAULT_SOUNDFONT, render
 
-from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.datasets.sources.layouts.csv import MANIFEST
 
 FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass"),

@@ -21,8 +21,8 @@ import click
 import numpy as np
 from tables import PATH, print_table
 
-from tfdream.datasets.sources.csv import MANIFEST
 from tfdream.datasets.sources.find import AUTO, read_source
+from tfdream.datasets.sources.layouts.csv import MANIFEST
 from tfdream.datasets.sources.tracks import Track
 
 TFDREAM = (sys.executable, "-m", "tfdream")

@@ -25,7 +25,7 @@ from tables import PATH, print_table
 
 from tfdream import audio
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
-from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.datasets.sources.layouts.csv import MANIFEST
 from tfdream.evaluation.classification import evaluate
 from tfdream.runs import Run
 

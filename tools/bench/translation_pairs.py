@@ -34,7 +34,7 @@ from transfer_pairs.soundfont import render
 
 from tfdream import audio
 from tfdream.audio import Samples
-from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.datasets.sources.layouts.csv import MANIFEST
 from tfdream.errors import TfdreamError
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")

@@ -33,7 +33,7 @@ from transfer_pairs.scores import SAMPLE_RATE, SECONDS, Kind, Note, Score
 from transfer_pairs.soundfont import render
 
 from tfdream.audio import Samples
-from tfdream.datasets.sources.csv import MANIFEST
+from tfdream.datasets.sources.layouts.csv import MANIFEST
 from tfdream.presets import ModelCard, TrainingData
 from tfdream.presets.archives import FILES
 from tfdream.runs.info import INFO_FILE, WEIGHTS_FILE

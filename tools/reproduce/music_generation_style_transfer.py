@@ -11,7 +11,7 @@ from pathlib import Path
 import archives
 from reproduction import Reproduction, command, percent
 
-from tfdream.datasets.sources.gtzan import genres_folder
+from tfdream.datasets.sources.layouts.gtzan import genres_folder
 from tfdream.io.atomic import read_csv
 
 TITLE = "Music Generation using Style Transfer by Deep Learning Methods"

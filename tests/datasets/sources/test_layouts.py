@@ -8,11 +8,11 @@ import pytest
 from calling import invoke
 from trees import EXCERPTS, TREES, dataset_error, gtzan, manifest, mp3, row, table, touch
 
-from tfdream.datasets import sources
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
-from tfdream.datasets.sources.base import Match
+from tfdream.datasets.sources import layouts as layouts_package
 from tfdream.datasets.sources.find import detect_layout, layouts, read_source, select_layout
 from tfdream.datasets.sources.folds import assign_folds
+from tfdream.datasets.sources.layouts.base import Match
 
 SEEDS = range(12)
 
@@ -47,7 +47,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 
@@ -83,9 +83,9 @@ def extension(tmp_path, monkeypatch):
     folder = tmp_path / "extension"
     folder.mkdir()
     (folder / "playlist_layout.py").write_text(EXTENSION)
-    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(folder)])
+    monkeypatch.setattr(layouts_package, "__path__", [*layouts_package.__path__, str(folder)])
     yield
-    sys.modules.pop("tfdream.datasets.sources.playlist_layout", None)
+    sys.modules.pop("tfdream.datasets.sources.layouts.playlist_layout", None)
 
 
 @pytest.mark.usefixtures("extension")

@@ -24,11 +24,11 @@ from tfdream.datasets.preparation import cutting, segments, shards
 from tfdream.datasets.preparation.beam import Beam
 from tfdream.datasets.preparation.journal import Journal, remove_journal, settings_differ
 from tfdream.datasets.preparation.shards import ShardContext, WrittenShard
-from tfdream.datasets.sources.base import Layout
 from tfdream.datasets.sources.duplicates import group_duplicates, similar_labels
 from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
 from tfdream.datasets.sources.labels import select_labels
+from tfdream.datasets.sources.layouts.base import Layout
 from tfdream.datasets.sources.tracks import Source, Track, group_scores
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json

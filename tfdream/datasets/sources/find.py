@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfdream.config import validate
 from tfdream.config.registry import sections
-from tfdream.datasets.sources.base import Layout
+from tfdream.datasets.sources.layouts.base import Layout
 from tfdream.datasets.sources.tracks import Source
 from tfdream.errors import ConfigError, DatasetError
 
@@ -19,7 +19,7 @@ def layouts() -> dict[str, type[Layout]]:
     >>> list(layouts())
     ['csv', 'fma', 'folder', 'gtzan']
     """
-    return sections("tfdream.datasets.sources", Layout)
+    return sections("tfdream.datasets.sources.layouts", Layout)
 
 
 def read_source(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfdream import audio
-from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match
 from tfdream.datasets.sources.tracks import Skipped, Source, Track
 from tfdream.errors import DatasetError
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match
 from tfdream.datasets.sources.tracks import (
     TEST_FOLD,
     TRAINING_FOLD,

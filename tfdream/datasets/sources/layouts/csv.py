@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfdream import audio
-from tfdream.datasets.sources.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 
@@ -26,11 +26,11 @@ _MAX_DIGITS = 9
 class CsvLayout(Layout):
     """A CSV file with the columns path and label, and optionally group and fold.
 
-    Cells are separated by commas, semicolons or tabs; the header shows which. The text is UTF-8, or
-    Latin-1 if that is plausible for every cell.
+    Cells are separated by commas, semicolons or tabs; the header shows which. The text is UTF-8,
+    UTF-16 with a byte order mark, or Latin-1 if that is plausible for every cell.
 
-    Paths are relative to the manifest and stay below its folder. A source is the file, or a folder
-    with a ``manifest.csv``.
+    Paths are relative to the manifest, or absolute, and stay below its folder. A source is the
+    file, or a folder with a ``manifest.csv``.
     """
 
     kind: Literal["csv"] = "csv"

@@ -11,8 +11,8 @@ from tfdream.config import PrepareConfig
 from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.datasets.sources.find import read_source, select_layout
-from tfdream.datasets.sources.fma import FmaLayout
 from tfdream.datasets.sources.folds import assign_folds
+from tfdream.datasets.sources.layouts.fma import FmaLayout
 from tfdream.errors import DatasetError
 
 CONFIG = PrepareConfig(sample_rate=8000, clip_seconds=1.0, folds=2, shard_clips=5)

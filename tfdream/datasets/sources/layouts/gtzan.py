@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tfdream.datasets.sources.base import Layout, Match
-from tfdream.datasets.sources.folder import labeled_by_folder
+from tfdream.datasets.sources.layouts.base import Layout, Match
+from tfdream.datasets.sources.layouts.folder import labeled_by_folder
 from tfdream.datasets.sources.tracks import (
     TEST_FOLD,
     TRAINING_FOLD,

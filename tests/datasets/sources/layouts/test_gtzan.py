@@ -10,7 +10,7 @@ from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.datasets.sources.find import read_source
 from tfdream.datasets.sources.folds import assign_folds
-from tfdream.datasets.sources.gtzan import GtzanLayout
+from tfdream.datasets.sources.layouts.gtzan import GtzanLayout
 
 CONFIG = PrepareConfig(sample_rate=8000, clip_seconds=1.0, folds=2, shard_clips=5)
 
