@@ -1,10 +1,10 @@
 """Augmentation: random changes of training examples, which follow from a seed alone.
 
-Each module of this package is an augmentation: a section (an `AugmentationConfig` with its kind)
-and a function ``augment``. Modules are discovered by listing the package. Augmentations of
-waveforms change float32 `[batch, samples]` and take the sample rate as their fourth argument; the
-others change the frontend's output: images `[batch, frequency, time, channels]` or other inputs
-`[batch, n, 1]`.
+Each module of this package is an augmentation, except `base` and those that start with an
+underscore: a section (an `AugmentationConfig` with its kind) and a function ``augment``. Modules
+are discovered by listing the package. Augmentations of waveforms change float32 `[batch, samples]`
+and take the sample rate as their fourth argument; the others change the frontend's output: images
+`[batch, frequency, time, channels]` or other inputs `[batch, n, 1]`.
 
 Every example of a batch has its own draws. They are stateless, so that a resumed training has the
 same batches as an uninterrupted one.

@@ -13,7 +13,7 @@ class Track(NamedTuple):
     """One audio file with a label, or a part of one."""
 
     name: str
-    """Path relative to the source, with forward slashes, for reports."""
+    """Path relative to the source, with forward slashes, for reports; of a manifest, its cell."""
     path: Path
     label: str
     group: str

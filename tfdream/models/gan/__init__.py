@@ -1,7 +1,7 @@
 """Generative adversarial networks that translate images.
 
-Each module of this package has a function ``build(input_shape, **options) -> GanNetworks``. Modules
-are discovered by listing the package.
+Each module of this package but `base` has a function ``build(input_shape, **options) ->
+GanNetworks``. Modules are discovered by listing the package.
 """
 
 from tfdream.config import ModelConfig

@@ -18,11 +18,11 @@ class GanNetworks(NamedTuple):
 
 
 class BidirectionalModel(keras.Model):
-    """The generators of both directions as one model, so that one file holds their weights.
+    """Two networks, one for each direction, as one model, so that one file holds their weights.
 
     Args:
-      forward: generator from the first genre to the second.
-      backward: generator from the second genre to the first.
+      forward: network of the direction from the first genre to the second.
+      backward: network of the direction from the second genre to the first.
     """
 
     def __init__(self, forward: keras.Model, backward: keras.Model) -> None:
