@@ -5,7 +5,7 @@ prints the message and exits with code 1. Library code catches `TfdreamError` or
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TfdreamError(Exception):
@@ -65,6 +65,16 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     by_case = {each.casefold(): each for each in available}
     similar = difflib.get_close_matches(name.casefold(), by_case, n=1)
     return f" (did you mean '{by_case[similar[0]]}'?)" if similar else ""
+
+
+def list_names(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return the part of a message that lists names; of more than `most`, only the first.
+
+    >>> list_names(["jazz", "pop", "rock"], most=2)
+    'jazz, pop and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def printable(text: str) -> str:

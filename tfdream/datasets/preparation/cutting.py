@@ -203,7 +203,7 @@ def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:
     try:
         return cut(track.path, config, track.first_clip, track.end_clip)
     except AudioError as error:
-        return Skipped(track.name, str(error).removeprefix(f"'{track.path}' "))
+        return Skipped.from_error(track, error)
     except MemoryError:
         return Skipped(track.name, "it needs more memory than a process may use; split it")
 

@@ -29,7 +29,7 @@ from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
 from tfdream.datasets.sources.labels import select_labels
 from tfdream.datasets.sources.layouts.base import Layout
-from tfdream.datasets.sources.tracks import Source, Track, group_scores
+from tfdream.datasets.sources.tracks import Source, Track, first_reasons, group_scores
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn, no_progress
@@ -107,7 +107,7 @@ def prepare(
         tracks, undivided = segments.divide(tracks, config)
         skipped = [*skipped, *undivided]
         if not tracks:
-            reasons = "; ".join(f"{path}: {reason}" for path, reason in skipped[:3])
+            reasons = first_reasons(skipped)
             raise DatasetError(f"no file of '{source}' can be divided ({reasons})")
     tracks = assign_folds(tracks, config.folds, config.seed)
     fingerprint = _fingerprint(tracks, config)
@@ -123,7 +123,7 @@ def prepare(
         result = _describe(written, Source(tracks, skipped), context, fingerprint)
         if not result.clips:
             remove_journal(folder)
-            reasons = "; ".join(f"{path}: {reason}" for path, reason in result.skipped[:3])
+            reasons = first_reasons(result.skipped)
             raise DatasetError(f"no file of '{source}' has a clip ({reasons})")
         write_json(folder / manifest.MANIFEST, result.model_dump(mode="json"))
         remove_journal(folder)

@@ -40,7 +40,7 @@ def divide(tracks: Iterable[Track], config: PrepareConfig) -> Source:
         try:
             segments += _divide(track, config)
         except AudioError as error:
-            skipped.append(Skipped(track.name, str(error).removeprefix(f"'{track.path}' ")))
+            skipped.append(Skipped.from_error(track, error))
     return Source(segments, skipped)
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tfdream.datasets.sources.tracks import Track
+from tfdream.errors import list_names
 from tfdream.io.duplicates import identical_files
 
 _MAX_NAMES = 4
@@ -84,6 +85,4 @@ def _merge(duplicates: list[list[str]]) -> dict[str, str]:
 
 
 def _join(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    others = [f"{more} more"] if more > 0 else []
-    return " and ".join([*(f"'{name}'" for name in names[:_MAX_NAMES]), *others])
+    return list_names([f"'{name}'" for name in names], _MAX_NAMES, " and ")

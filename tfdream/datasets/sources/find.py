@@ -6,7 +6,7 @@ from pathlib import Path
 from tfdream.config import validate
 from tfdream.config.registry import sections
 from tfdream.datasets.sources.layouts.base import Layout
-from tfdream.datasets.sources.tracks import Source
+from tfdream.datasets.sources.tracks import Source, first_reasons
 from tfdream.errors import ConfigError, DatasetError
 
 AUTO = "auto"
@@ -44,7 +44,7 @@ def read_source(
         raise DatasetError(f"source '{source}' does not exist")
     tracks, skipped = layout.read(source)
     if not tracks:
-        reasons = "; ".join(f"{path}: {reason}" for path, reason in skipped[:3])
+        reasons = first_reasons(skipped)
         raise DatasetError(
             f"source '{source}' has no audio in the layout '{layout.kind}'"
             f"{f' ({reasons})' if reasons else ''}; "

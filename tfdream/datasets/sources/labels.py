@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tfdream.datasets.sources.tracks import Track
-from tfdream.errors import DatasetError, did_you_mean
+from tfdream.errors import DatasetError, did_you_mean, list_names
 
 logger = logging.getLogger(__name__)
 _MAX_NAMES = 20
@@ -39,12 +39,9 @@ def select_labels(
     renamed = {old: new for new, replaced in labels.items() for old in replaced}
     unknown = [f"'{name}'{did_you_mean(name, counts)}" for name in renamed if name not in counts]
     if unknown:
-        names = sorted(counts)
-        more = len(names) - _MAX_NAMES
-        others = f" and {more} more" if more > 0 else ""
         raise DatasetError(
             f"labels: the source has no label {', '.join(unknown)}; it has "
-            f"{', '.join(names[:_MAX_NAMES])}{others}"
+            f"{list_names(sorted(counts), _MAX_NAMES)}"
         )
     left_out = {label: counts[label] for label in sorted(counts) if label not in renamed}
     if left_out:

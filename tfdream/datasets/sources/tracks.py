@@ -1,12 +1,15 @@
 """Tracks: the audio files of a source, independent of its layout."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from tfdream.errors import AudioError
+
 # Folds of an official split: training.validate_on=next takes the fold after the test fold.
 TEST_FOLD, VALIDATION_FOLD, TRAINING_FOLD = 0, 1, 2
+_MAX_REASONS = 3
 
 
 class Track(NamedTuple):
@@ -31,12 +34,22 @@ class Skipped(NamedTuple):
     path: str
     reason: str
 
+    @classmethod
+    def from_error(cls, track: Track, error: AudioError) -> "Skipped":
+        """Describe a track whose file is unusable; the reason does not repeat its location."""
+        return cls(track.name, str(error).removeprefix(f"'{track.path}' "))
+
 
 class Source(NamedTuple):
     """The tracks of a source in a stable order, and the files that are not tracks."""
 
     tracks: list[Track]
     skipped: list[Skipped]
+
+
+def first_reasons(skipped: Sequence[tuple[str, str]]) -> str:
+    """Return the part of a message that lists the first skipped files with their reasons."""
+    return "; ".join(f"{path}: {reason}" for path, reason in skipped[:_MAX_REASONS])
 
 
 def spanning_folds(folds: Iterable[tuple[str, int]]) -> Iterator[tuple[str, list[int]]]:

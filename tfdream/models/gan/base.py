@@ -17,6 +17,23 @@ class GanNetworks(NamedTuple):
     discriminator: keras.Model
 
 
+def strided_convolutions(filters: int, strided: int, most_doublings: int) -> list[tuple[int, int]]:
+    """Return filters and stride of the convolutions of a discriminator, before that of the logits.
+
+    Args:
+      filters: filters of the first convolution; each further one doubles them.
+      strided: number of convolutions with stride 2; one with stride 1 follows.
+      most_doublings: number of convolutions after which the filters do not double anymore.
+
+    >>> strided_convolutions(64, strided=3, most_doublings=2)
+    [(64, 2), (128, 2), (256, 2), (256, 1)]
+    """
+    strides = [2] * strided + [1]
+    return [
+        (filters * 2 ** min(index, most_doublings), stride) for index, stride in enumerate(strides)
+    ]
+
+
 class BidirectionalModel(keras.Model):
     """Two networks, one for each direction, as one model, so that one file holds their weights.
 

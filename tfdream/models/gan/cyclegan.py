@@ -8,7 +8,7 @@ for spectrograms, "Dreaming in Music", section III-E.
 import keras
 from keras import layers
 
-from tfdream.models.gan.base import GanNetworks
+from tfdream.models.gan.base import GanNetworks, strided_convolutions
 from tfdream.models.parts.blocks import ConvolutionOptions
 from tfdream.models.parts.images import instance_normalization, resnet_generator
 
@@ -52,12 +52,10 @@ def _patch_discriminator(
     """
     image = keras.Input(input_shape, name="image")
     x = image
-    for number in range(1, strided + 2):
+    convolutions = strided_convolutions(filters, strided, most_doublings=3)
+    for number, (own, stride) in enumerate(convolutions, start=1):
         x = layers.ZeroPadding2D(1, name=f"conv{number}_pad")(x)
-        stride = 2 if number <= strided else 1
-        x = layers.Conv2D(
-            filters * 2 ** min(number - 1, 3), 4, stride, name=f"conv{number}", **_initialization()
-        )(x)
+        x = layers.Conv2D(own, 4, stride, name=f"conv{number}", **_initialization())(x)
         if number > 1:
             x = instance_normalization(f"conv{number}")(x)
         x = layers.LeakyReLU(0.2, name=f"conv{number}_relu")(x)

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdream.models.gan.base import GanNetworks
+from tfdream.models.gan.base import GanNetworks, strided_convolutions
 from tfdream.models.parts.frames import SpectralConvolution, stack_blocks
 
 
@@ -95,9 +95,8 @@ def _discriminator(
     """Build the discriminator: one logit for each part of some frames, `[batch, parts, 1]`."""
     image = keras.Input(input_shape, name="image")
     x = _to_frames(image)
-    for number in range(1, strided + 2):
-        own = filters * min(2, 2 ** (number - 1))
-        stride = 2 if number <= strided else 1
+    convolutions = strided_convolutions(filters, strided, most_doublings=1)
+    for number, (own, stride) in enumerate(convolutions, start=1):
         x = SpectralConvolution(own, kernel, stride, padding="same", name=f"conv{number}")(x)
         x = layers.LeakyReLU(0.2, name=f"conv{number}_relu")(x)
     x = SpectralConvolution(1, 3, padding="same", dtype="float32", name="logits")(x)

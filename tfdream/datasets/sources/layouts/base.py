@@ -6,6 +6,9 @@ from pathlib import Path
 from tfdream.config import Config
 from tfdream.datasets.sources.tracks import Source
 
+_MAX_DIGITS = 9
+"""Python refuses to convert some thousands of digits."""
+
 
 class Match(IntEnum):
     """How specifically a source matches a layout; the highest match is detected."""
@@ -42,3 +45,12 @@ class Layout(Config):
           DatasetError: if the source does not have this layout.
         """
         raise NotImplementedError
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a cell of a table contains; None if it is not one from 0.
+
+    >>> whole_number("042"), whole_number("-1"), whole_number("")
+    (42, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None

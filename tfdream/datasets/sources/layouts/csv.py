@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfdream import audio
-from tfdream.datasets.sources.layouts.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match, whole_number
 from tfdream.datasets.sources.tracks import Source, Track
 from tfdream.errors import DatasetError
 
@@ -19,8 +19,6 @@ _DELIMITERS = ",;\t"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _REMEDY = "give a folder with one sub-folder per label, or a table with path,label,group"
 _MAX_SHOWN = 100
-_MAX_DIGITS = 9
-"""Digits of a fold number; Python refuses to convert some thousands of them."""
 
 
 class CsvLayout(Layout):
@@ -134,8 +132,9 @@ def _parse_row(row: dict[str, str], folder: Path, location: str) -> Track:
         raise DatasetError(f"{location} lacks a path or a label")
     if "\0" in name:
         raise DatasetError(f"{location}: path {name!r} is not valid")
-    fold = (row.get("fold") or "").strip()
-    if fold and not (fold.isdecimal() and len(fold) <= _MAX_DIGITS):
-        raise DatasetError(f"{location}: fold '{fold[:20]}' is not a whole number from 0")
+    cell = (row.get("fold") or "").strip()
+    fold = whole_number(cell)
+    if cell and fold is None:
+        raise DatasetError(f"{location}: fold '{cell[:20]}' is not a whole number from 0")
     group = (row.get("group") or "").strip() or name
-    return Track(name, folder / name, label, group, int(fold) if fold else None)
+    return Track(name, folder / name, label, group, fold)

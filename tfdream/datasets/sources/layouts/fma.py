@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from tfdream.datasets.sources.layouts.base import Layout, Match
+from tfdream.datasets.sources.layouts.base import Layout, Match, whole_number
 from tfdream.datasets.sources.tracks import (
     TEST_FOLD,
     TRAINING_FOLD,
@@ -23,7 +23,6 @@ Subset = Literal["small", "medium", "large", "full"]
 SUBSETS: tuple[str, ...] = get_args(Subset)
 """Each contains the ones before it; large has all tracks, cut to 30 s, and full has them uncut."""
 _SPLITS = {"test": TEST_FOLD, "validation": VALIDATION_FOLD, "training": TRAINING_FOLD}
-_MAX_DIGITS = 9  # of a track number; Python refuses to convert some thousands of them
 _MAX_CELL = 2**31 - 1  # biographies are whole web pages; the csv module stops at 128 KiB
 
 
@@ -158,7 +157,8 @@ def _read_header(table: Path, rows: Iterator[list[str]]) -> dict[str, int]:
 
 
 def _parse_row(row: list[str], columns: dict[str, int], location: str) -> _Row:
-    if not (row[0].isdecimal() and len(row[0]) <= _MAX_DIGITS):
+    number = whole_number(row[0])
+    if number is None:
         raise DatasetError(f"{location}: track_id '{row[0][:20]}' is not a number")
     if len(row) <= max(columns.values()):
         raise DatasetError(f"{location} ends after {len(row)} columns")
@@ -167,7 +167,7 @@ def _parse_row(row: list[str], columns: dict[str, int], location: str) -> _Row:
     if split and split not in _SPLITS:
         raise DatasetError(f"{location}: split '{split}' is not one of: {', '.join(_SPLITS)}")
     fold = _SPLITS.get(split)
-    return _Row(int(row[0]), cells["subset"], fold, cells["genre"], cells["artist"])
+    return _Row(number, cells["subset"], fold, cells["genre"], cells["artist"])
 
 
 @contextmanager
