@@ -9,6 +9,7 @@ from tfdream.config import ModelConfig
 from tfdream.errors import ConfigError
 from tfdream.models import sequence
 from tfdream.models.sequence import base, product_codes
+from tfdream.training import timed_model
 
 BANDS, FRAMES = 12, 9
 SMALL = {
@@ -52,6 +53,15 @@ def name(request):
 def model(name):
     """Return a model that is adapted, but not trained."""
     model = build(name)
+    model.adapt(images(20), -3.0, seed=1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def mixed(name):
+    """Return an adapted model that computes in mixed precision."""
+    with timed_model.precision(mixed=True):
+        model = build(name)
     model.adapt(images(20), -3.0, seed=1)
     return model
 
@@ -150,6 +160,22 @@ def test_training_reduces_the_loss(name):
         adam.apply(tape.gradient(loss, weights), weights)
         losses.append(float(loss))
     assert np.mean(losses[-2:]) < np.mean(losses[:2])
+
+
+def test_mixed_precision_trains_and_generates(mixed, model):
+    frames = tf.constant(images())
+    with tf.GradientTape() as tape:
+        loss = mixed.mean_nll(frames, training=True)
+    weights = mixed.trainable_variables
+    assert all(gradient is not None for gradient in tape.gradient(loss, weights))
+    assert mixed.recurrent[0].compute_dtype != loss.dtype == tf.float32
+    # bfloat16 has 8 bits.
+    assert float(mixed.mean_nll(frames)) == pytest.approx(float(model.mean_nll(frames)), rel=0.02)
+    assert np.array_equal(mixed.encode(frames), model.encode(frames))
+    assert mixed(frames).dtype == tf.float32
+    generated, _ = generate_frames(mixed, mixed.encode_prompt(frames[:, :3]), 0, 4, 1.0)
+    assert generated.shape == (3, 4, BANDS)
+    assert np.isfinite(generated).all()
 
 
 def sigmoid(x):

@@ -18,7 +18,7 @@ OPENINGS = 64
 """Number of first frames that a model stores, so that generation can start from one of them."""
 
 RecurrentState = tuple[tuple[tf.Tensor, tf.Tensor], ...]
-"""Hidden and cell state of each recurrent layer, float32 `[batch, units]` each."""
+"""Hidden and cell state of each recurrent layer, `[batch, units]` each."""
 
 
 class DecoderState(NamedTuple):
@@ -78,7 +78,8 @@ class SequenceModel(keras.Model, abc.ABC):
     """Whether `sample` is random at temperatures above 0."""
 
     def __init__(self, bands: int, features: int, spec: RecurrentSpec) -> None:
-        super().__init__(name="sequence_model")
+        # Frames and codes are float32 in mixed precision, too; the layers have their own types.
+        super().__init__(name="sequence_model", dtype="float32")
         self.bands = bands
         self.skips = spec.skips
         self.output_features = spec.output_features(features)
@@ -88,6 +89,7 @@ class SequenceModel(keras.Model, abc.ABC):
         ]
         for number, layer in enumerate(self.recurrent):
             layer.build((None, None, spec.units if number else features))
+        self.activation_dtype = self.recurrent[0].compute_dtype
         self.dropout = layers.Dropout(spec.dropout, name="dropout")
         self.input_dropout = layers.Dropout(spec.input_dropout, name="input_dropout")
         self.openings = self.add_weight(
@@ -181,7 +183,7 @@ class SequenceModel(keras.Model, abc.ABC):
             return done + 1, outputs.write(done, activations), code, state
 
         outputs = tf.TensorArray(
-            self.compute_dtype, steps, element_shape=[codes.shape[0], self.output_features]
+            self.activation_dtype, steps, element_shape=[codes.shape[0], self.output_features]
         )
         _, outputs, _, _ = tf.while_loop(
             lambda done, *_: done < steps,
@@ -249,7 +251,7 @@ class SequenceModel(keras.Model, abc.ABC):
         return compiled(self.generate_frames, any_shape=False)
 
     def _initial_state(self, batch: tf.Tensor) -> RecurrentState:
-        zeros = [tf.zeros([batch, layer.units], self.compute_dtype) for layer in self.recurrent]
+        zeros = [tf.zeros([batch, layer.units], self.activation_dtype) for layer in self.recurrent]
         return tuple((zero, zero) for zero in zeros)
 
     def _run_sequence(
@@ -265,7 +267,7 @@ class SequenceModel(keras.Model, abc.ABC):
         return self._combine(outputs), tuple(states)
 
     def _run_step(self, code: tf.Tensor, state: RecurrentState) -> tuple[tf.Tensor, RecurrentState]:
-        outputs = [self.embed(code)]
+        outputs = [tf.cast(self.embed(code), self.activation_dtype)]
         states = []
         for layer, before in zip(self.recurrent, state, strict=True):
             x, layer_state = layer.cell(outputs[-1], list(before))

@@ -4,8 +4,8 @@ The mean of all possible next frames is not music: partials smear into noise, an
 receives its own means as input fades to the overall mean. Therefore a frame is quantized to a few
 integers, each the index of an entry in a codebook for some principal components. The network
 predicts the probability of each entry, given the frames before and the integers of this frame that
-are already sampled. Every sampled frame resembles a training frame, and encoding it again gives the
-same code, so that errors do not accumulate over time.
+are already sampled. Each group of components is that of some training frame. The model's input is
+the code itself, so errors of encoding do not accumulate.
 
 Source: Jégou, Douze and Schmid, "Product quantization for nearest neighbor search", section II;
 Graves, "Generating sequences with recurrent neural networks", section 2 (skip connections); van den
@@ -164,9 +164,10 @@ class ProductCodes(SequenceModel):
         projected = tf.unstack(self.prefix(self.codebooks / self.deviation))
         by_number = tf.transpose(codes, [2, 0, 1])
         hidden = self.context(activations)
+        offsets = tf.cast(self.offsets, hidden.dtype)
         activated = []
         for number, entries in enumerate(projected):
-            activated.append(tf.nn.relu(hidden + self.offsets[number]))
+            activated.append(tf.nn.relu(hidden + offsets[number]))
             hidden += tf.gather(entries, by_number[number])
         logits = tf.einsum(
             "nbtw,nwe->nbte", tf.stack(activated), tf.cast(self.logit_kernels, hidden.dtype)
@@ -180,10 +181,12 @@ class ProductCodes(SequenceModel):
         hidden = self.context(activations)
         shape = tf.concat([[self.numbers], tf.shape(activations)[:-1], [self.entries]], axis=0)
         noise = temperature * _gumbel(shape, seed)
+        offsets = tf.cast(self.offsets, hidden.dtype)
+        kernels = tf.cast(self.logit_kernels, hidden.dtype)
         codes = []
         for number in range(self.numbers):
-            activated = tf.nn.relu(hidden + self.offsets[number])
-            logits = tf.tensordot(activated, self.logit_kernels[number], 1)
+            activated = tf.nn.relu(hidden + offsets[number])
+            logits = tf.cast(tf.tensordot(activated, kernels[number], 1), tf.float32)
             code = tf.argmax(logits + noise[number], axis=-1, output_type=tf.int32)
             hidden += self.prefix(tf.gather(self.codebooks[number], code) / self.deviation)
             codes.append(code)
