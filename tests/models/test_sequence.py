@@ -263,6 +263,12 @@ def test_components_are_assigned_by_information():
     assert [group.tolist() for group in groups] == [[0], [1, 2]]
 
 
+def test_components_are_assigned_to_many_integers():
+    variances = 0.9 ** np.arange(64)
+    groups = product_codes._assign_components(variances, 200, 16)
+    assert sum(map(len, groups)) == 64
+
+
 def test_too_few_examples_for_a_codebook_are_repeated():
     book = product_codes._codebook(np.array([[1.0], [2.0], [1.0]]), 5, 0)
     assert set(book.ravel()) == {1.0, 2.0}

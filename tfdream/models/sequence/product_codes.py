@@ -216,10 +216,11 @@ def _assign_components(
     [[0], [1, 2]]
     """
     target_bits = numbers * np.log2(entries)
-    low, high = variances[-1] * 2.0 ** (-2 * target_bits), variances[0]
+    logarithms = np.log2(variances)  # levels of many bits are too small for float64
+    low, high = logarithms[-1] - 2 * target_bits, logarithms[0]
     for _ in range(100):
-        water_level = np.sqrt(low * high)
-        bits = np.maximum(0.5 * np.log2(variances / water_level), 0)
+        water_level = (low + high) / 2
+        bits = np.maximum(0.5 * (logarithms - water_level), 0)
         low, high = (water_level, high) if bits.sum() > target_bits else (low, water_level)
     middles = np.cumsum(bits) - bits / 2
     owners = np.minimum((middles / np.log2(entries)).astype(int), numbers - 1)
