@@ -58,7 +58,7 @@ def test_the_frames_are_those_of_the_run(exported, seed):
 
 def test_frames_are_continued(exported):
     run, loaded = exported
-    model, start = run.sequence_model, run.sequence_model.openings.numpy()[np.newaxis, :5]
+    model, start = run.sequence_model, run.sequence_model.initial_frames.numpy()[np.newaxis, :5]
     given = arguments(run, 3, 4)
     for length in (1, 5):
         prompt = tf.constant(start[:, :length])

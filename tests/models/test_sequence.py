@@ -137,14 +137,14 @@ def test_a_reloaded_model_is_equal(name, model, tmp_path):
     other.load_weights(path)
     assert float(other.reference_db) == -3.0
     assert np.array_equal(other(images()), model(images()))
-    assert np.array_equal(other.openings, model.openings)
+    assert np.array_equal(other.initial_frames, model.initial_frames)
 
 
-def test_openings_are_frames_of_the_examples(model):
+def test_initial_frames_are_frames_of_the_examples(model):
     examples = images(20).reshape(-1, BANDS)
-    openings = np.asarray(model.openings)
-    assert len(openings) == base.OPENINGS
-    assert all(np.any(np.all(examples == opening, axis=1)) for opening in openings)
+    frames = np.asarray(model.initial_frames)
+    assert len(frames) == base.INITIAL_FRAMES
+    assert all(np.any(np.all(examples == frame, axis=1)) for frame in frames)
 
 
 def test_training_reduces_the_loss(name):

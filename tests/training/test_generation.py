@@ -34,7 +34,7 @@ def test_the_validation_loss_is_that_of_the_stored_weights(
 
 def test_a_run_has_its_label_and_the_statistics_of_its_clips(generation_run):
     assert generation_run.labels == ["tones"]
-    assert np.asarray(generation_run.sequence_model.openings).any()
+    assert np.asarray(generation_run.sequence_model.initial_frames).any()
     assert -80 < float(generation_run.sequence_model.reference_db) < 0
 
 

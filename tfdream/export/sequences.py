@@ -34,10 +34,10 @@ class ExportedSequenceModel(Exported):
         self.frontend_json = run.config.frontend.model_dump_json()
         self.model = run.sequence_model
         self.module.weights = [weight.value for weight in self.model.variables]
-        openings = int(self.model.openings.shape[0])
+        count = int(self.model.initial_frames.shape[0])
         # The graph cannot compute NumPy's random numbers, so that it selects from a table.
-        self._openings = np.array(
-            [np.random.default_rng(seed).integers(openings) for seed in range(SEEDS)], np.uint8
+        self._frame_numbers = np.array(
+            [np.random.default_rng(seed).integers(count) for seed in range(SEEDS)], np.uint8
         )
 
     def description(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class ExportedSequenceModel(Exported):
             "count": tf.constant(_EXAMPLE_FRAMES),
             "temperature": tf.constant(self.model.temperature, tf.float32),
         }
-        prompt = tf.convert_to_tensor(self.model.openings)[tf.newaxis, :_EXAMPLE_FRAMES]
+        prompt = tf.convert_to_tensor(self.model.initial_frames)[tf.newaxis, :_EXAMPLE_FRAMES]
         prompts = [{"frames": prompt[:, :length]} | example for length in (1, _EXAMPLE_FRAMES)]
         return {
             "serving_default": Signature(self._generate, [*_SETTINGS.values()], [example]),
@@ -70,9 +70,11 @@ class ExportedSequenceModel(Exported):
         }
 
     def _generate(self, seed: tf.Tensor, count: tf.Tensor, temperature: tf.Tensor) -> Outputs:
-        number = tf.gather(tf.constant(self._openings), tf.math.floormod(seed, SEEDS))
-        opening = tf.gather(tf.convert_to_tensor(self.model.openings), tf.cast(number, tf.int32))
-        state = self.model.encode_prompt(opening[tf.newaxis, tf.newaxis])
+        number = tf.gather(tf.constant(self._frame_numbers), tf.math.floormod(seed, SEEDS))
+        frame = tf.gather(
+            tf.convert_to_tensor(self.model.initial_frames), tf.cast(number, tf.int32)
+        )
+        state = self.model.encode_prompt(frame[tf.newaxis, tf.newaxis])
         return self._after(state, seed, count, temperature)
 
     def _continue(

@@ -208,7 +208,7 @@ class FrameGenerator:
     Args:
       run: run of the sequence model.
       config: temperature, phase, crossfade, seed.
-      prompt: audio to continue; None continues one of the model's opening frames.
+      prompt: audio to continue; None continues one of the model's initial frames.
       timeline: temperature over time, instead of a constant one.
 
     Raises:
@@ -232,8 +232,9 @@ class FrameGenerator:
         reference_db = float(model.reference_db)
         waveform = np.zeros(0, np.float32)
         if prompt is None:
-            openings = model.openings.numpy()
-            frames = openings[[np.random.default_rng(config.seed).integers(len(openings))]]
+            initial_frames = model.initial_frames.numpy()
+            number = np.random.default_rng(config.seed).integers(len(initial_frames))
+            frames = initial_frames[[number]]
         else:
             waveform = prompt.ending
             image, metadata = frontend.analyze(tf.constant(waveform[np.newaxis]))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tfdream.signal.graphs import compiled
 
-OPENINGS = 64
-"""Number of first frames that a model stores, so that generation can start from one of them."""
+INITIAL_FRAMES = 64
+"""Number of training frames that a model stores, so that generation can start from one of them."""
 
 RecurrentState = tuple[tuple[tf.Tensor, tf.Tensor], ...]
 """Hidden and cell state of each recurrent layer, `[batch, units]` each."""
@@ -92,8 +92,11 @@ class SequenceModel(keras.Model, abc.ABC):
         self.activation_dtype = self.recurrent[0].compute_dtype
         self.dropout = layers.Dropout(spec.dropout, name="dropout")
         self.input_dropout = layers.Dropout(spec.input_dropout, name="input_dropout")
-        self.openings = self.add_weight(
-            shape=(OPENINGS, bands), initializer="zeros", trainable=False, name="openings"
+        self.initial_frames = self.add_weight(
+            shape=(INITIAL_FRAMES, bands),
+            initializer="zeros",
+            trainable=False,
+            name="initial_frames",
         )
         self.reference_db = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="reference_db"
@@ -145,9 +148,9 @@ class SequenceModel(keras.Model, abc.ABC):
           reference_db: level in dB of the value 1 in them.
           seed: seed of random choices.
         """
-        places = np.random.default_rng(seed).integers(0, frames.shape[1], OPENINGS)
-        clips = np.linspace(0, len(frames), OPENINGS, endpoint=False).astype(int)
-        self.openings.assign(frames[clips, places].astype(np.float32))
+        places = np.random.default_rng(seed).integers(0, frames.shape[1], INITIAL_FRAMES)
+        clips = np.linspace(0, len(frames), INITIAL_FRAMES, endpoint=False).astype(int)
+        self.initial_frames.assign(frames[clips, places].astype(np.float32))
         self.reference_db.assign(reference_db)
 
     def call(self, frames: tf.Tensor, training: bool = False) -> tf.Tensor:
