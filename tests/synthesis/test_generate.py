@@ -12,6 +12,7 @@ from tfdream.runs import GenerationRun
 from tfdream.signal.frontends import build
 from tfdream.synthesis import generate as generating
 from tfdream.synthesis.generate import generate
+from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 # Eager execution gives the same results; tracing the graphs takes longer than a few frames.
@@ -86,6 +87,30 @@ def test_a_prompt_is_continued_at_its_rate_with_its_channels(continued, prompt):
     assert np.array_equal(after[: len(before) - joint], before[:-joint])
     new = after[len(before) :]
     assert np.allclose(new[:, 1], 0.5 * new[:, 0], atol=1e-4)  # 24 bits, and the sum of 16-bit ones
+
+
+@EAGERLY
+@pytest.mark.parametrize("seconds", [0.0133, 0.0111])
+def test_a_crossfade_without_whole_samples_repeats_none(
+    generation_run, prompt, output, monkeypatch, seconds
+):
+    """The output is the prompt if the crossfade is to the end of the prompt itself."""
+    ending = Prompt.read(prompt, generation_run, seconds).ending
+    end = ending[-round(seconds * RATE) :, np.newaxis]
+    monkeypatch.setattr(StreamingVocoder, "stream", lambda self, chunks: iter([end]))
+    config = QUICK.model_copy(update={"crossfade_seconds": seconds})
+    generate(output, generation_run, config, 0.2, prompt)
+    before, after = samples(prompt), samples(output)
+    # The last samples are those of a resampled stream that ends there.
+    same = len(before) - round(seconds * 11025) // 2
+    assert np.allclose(after[:same], before[:same], atol=0.02)
+
+
+@EAGERLY
+def test_a_crossfade_that_is_longer_than_a_clip_is_refused(generation_run, prompt, output):
+    config = QUICK.model_copy(update={"crossfade_seconds": 1.5})
+    with pytest.raises(ConfigError, match=r"crossfade_seconds=1.5 is too long: the model reads"):
+        generate(output, generation_run, config, 0.2, prompt)
 
 
 def test_a_prompt_is_continued_without_a_step(continued, prompt):
@@ -229,6 +254,16 @@ def test_chunks_join_without_a_step(frontend, chord):
 def test_the_continuation_is_in_phase(frontend, chord):
     """The vocoder continues the first half of a chord with the frames of the second half."""
     sound, frames, reference_db = chord
+@pytest.mark.parametrize("seconds", [0.01, 0.3, 1.5])
+def test_no_samples_are_lost_with_a_long_crossfade(frontend, chord, seconds):
+    _, frames, reference_db = chord
+    phase = PhaseConfig(init="random", iterations=0)
+    vocoder = StreamingVocoder(frontend, reference_db, phase, round(seconds * RATE), 0)
+    chunks = [vocoder.synthesize(part) for part in np.array_split(frames, 3)] + [vocoder.finish()]
+    expected = (len(frames) - 1) * frontend.spec.hop_samples - frontend.spec.n_fft // 2
+    assert len(np.concatenate(chunks)) == expected
+
+
     spec = frontend.spec
     half = len(sound) // 2
     whole = (half - spec.n_fft // 2) // spec.hop_samples + 1

@@ -129,9 +129,9 @@ class Generation:
                 output, blocks, self.run.sample_rate, 1, options.bits, comment=options.tag
             )
         rate, channels = start.info.sample_rate, start.info.channels
-        crossfade = round(self.config.crossfade_seconds * rate)
+        crossfade = max(1, round(self.config.crossfade_seconds * rate))
         continuation = start.continuation(
-            sound, generator.vocoder.crossfade_samples, self.run.sample_rate
+            sound, crossfade, generator.vocoder.crossfade_samples, self.run.sample_rate
         )
         ceiling, meter = max(audio.CEILING, start.peak), PeakMeter()
         generated = meter.measure(audio.head(continuation, crossfade + samples))

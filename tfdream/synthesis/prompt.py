@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.audio.notes import Examination
 from tfdream.audio.render import PeakMeter
-from tfdream.errors import AudioError
+from tfdream.errors import AudioError, ConfigError
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 
@@ -49,6 +49,7 @@ class Prompt:
 
         Raises:
           AudioError: if it cannot be read, or is too short to be continued.
+          ConfigError: if the crossfade is longer than a clip without a window.
         """
         path = Path(path)
         rate, longest = run.sample_rate, run.clip_samples
@@ -62,6 +63,12 @@ class Prompt:
         frontend = run.frontend
         assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
         minimum = frontend.spec.n_fft + math.ceil(crossfade_seconds * rate)
+        if minimum >= longest:
+            raise ConfigError(
+                f"crossfade_seconds={crossfade_seconds:g} is too long: the model reads the last "
+                f"{longest / rate:g} s of a prompt; use less than "
+                f"{(longest - frontend.spec.n_fft) / rate:.3g}"
+            )
         if model_samples <= minimum:
             raise AudioError(
                 f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
@@ -71,13 +78,18 @@ class Prompt:
         return cls(path, info, samples, meter.peak, notes, model_samples, ending[:, 0], gains)
 
     def continuation(
-        self, sound: Iterator[NDArray[Any]], crossfade_samples: int, model_rate: int
+        self,
+        sound: Iterator[NDArray[Any]],
+        crossfade_samples: int,
+        model_crossfade_samples: int,
+        model_rate: int,
     ) -> Iterator[NDArray[Any]]:
         """Convert generated sound to the prompt's rate and channels, and crossfade its start.
 
         Args:
           sound: blocks `[samples, 1]` at the model's rate; they start with the crossfade.
-          crossfade_samples: length of the crossfade at the model's rate.
+          crossfade_samples: length of the crossfade at the prompt's rate.
+          model_crossfade_samples: its length at the model's rate.
           model_rate: sample rate of the model in Hz.
 
         Yields:
@@ -89,10 +101,10 @@ class Prompt:
         unit = model_rate // common
         begin = self.model_samples - len(self.ending)
         first = -(-begin // unit) * unit
-        lead = self.ending[first - begin : len(self.ending) - crossfade_samples, np.newaxis]
+        lead_end = len(self.ending) - model_crossfade_samples
+        lead = self.ending[first - begin : lead_end, np.newaxis]
         resampled = audio.resample(itertools.chain([lead], sound), model_rate, rate)
-        length = round(crossfade_samples * rate / model_rate)
-        start = self.samples - length
+        start = self.samples - crossfade_samples
         with audio.Reader(self.path) as reader:
             ending = np.concatenate(list(audio.trim(reader.blocks(), start, 0)))
         done = 0
@@ -101,7 +113,8 @@ class Prompt:
             original = ending[done : done + len(block)]
             count = len(original)
             if count:
-                fade = ((np.arange(count) + done + 0.5) / length).astype(np.float32)[:, np.newaxis]
+                fade = (np.arange(count) + done + 0.5) / crossfade_samples
+                fade = fade.astype(np.float32)[:, np.newaxis]
                 channels[:count] = original + fade * (channels[:count] - original)
             done += len(block)
             yield channels

@@ -11,7 +11,7 @@ from tfdream.config import PhaseConfig
 from tfdream.signal.frontends.spectrogram import ImageMetadata, SpectrogramFrontend
 from tfdream.signal.phase import PhaseConstraint, energy_db, magnitude_to_waveform, spectral_error
 
-# Length of the context that the phase reconstruction continues, in windows of the STFT.
+# Shortest context that the phase reconstruction continues, in windows of the STFT.
 _CONTEXT_WINDOWS = 2
 
 
@@ -42,6 +42,9 @@ class StreamingVocoder:
         self.reference_db = tf.fill([1, 1, 1], reference_db)
         self.phase = phase
         self.crossfade_samples = crossfade_samples
+        self.context_samples = max(
+            _CONTEXT_WINDOWS * self.spec.n_fft, crossfade_samples + self.spec.n_fft
+        )
         self.seed = seed
         self._frames = np.zeros((0, frontend.shape(0)[0]), np.float32)
         self._waveform = np.zeros(0, np.float32)
@@ -60,7 +63,7 @@ class StreamingVocoder:
           waveform: the samples of these frames, and possibly a few more, float32 `[samples]`.
         """
         hop = self.spec.hop_samples
-        first = max(0, len(waveform) - _CONTEXT_WINDOWS * self.spec.n_fft) // hop
+        first = max(0, len(waveform) - self.context_samples) // hop
         self._frames = frames[first:]
         self._waveform = waveform[first * hop :]
 
@@ -93,7 +96,7 @@ class StreamingVocoder:
         start = max(0, len(self._waveform) - self.crossfade_samples)
         final: NDArray[Any] = waveform[0, : samples - self.spec.n_fft // 2].numpy()
         self.prime(frames, final)
-        return final[start : len(final) - self.crossfade_samples]
+        return final[start : max(start, len(final) - self.crossfade_samples)]
 
     def finish(self) -> NDArray[Any]:
         """Return the remaining samples: float32 `[crossfade_samples]`, or fewer."""
