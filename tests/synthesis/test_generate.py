@@ -182,11 +182,14 @@ def test_a_silent_prompt_is_continued(generation_run, tmp_path, output):
 
 
 @EAGERLY
-def test_a_temperature_is_refused_for_a_deterministic_model(generation_run, output):
+def test_a_temperature_is_refused_for_a_deterministic_model(generation_run, output, tmp_path):
     config = QUICK.model_copy(update={"temperature": 0.5})
     with pytest.raises(ConfigError, match=r"temperature=0.5: the model is deterministic"):
         generate(output, generation_run, config, 0.2)
     assert generate(output, generation_run, QUICK.model_copy(update={"temperature": 0.0}), 0.2)
+    curved = GenerateConfig(curves={"temperature": {"points": [[0, 0.5], [1, 1]]}})
+    with pytest.raises(ConfigError, match=r"curves.temperature: the model is deterministic"):
+        generate(tmp_path / "curved.wav", generation_run, curved, 0.2)
 
 
 def test_the_phase_of_the_original_is_refused():
@@ -251,9 +254,6 @@ def test_chunks_join_without_a_step(frontend, chord):
     assert vocoder.convergence_db() < -15
 
 
-def test_the_continuation_is_in_phase(frontend, chord):
-    """The vocoder continues the first half of a chord with the frames of the second half."""
-    sound, frames, reference_db = chord
 @pytest.mark.parametrize("seconds", [0.01, 0.3, 1.5])
 def test_no_samples_are_lost_with_a_long_crossfade(frontend, chord, seconds):
     _, frames, reference_db = chord
@@ -264,6 +264,9 @@ def test_no_samples_are_lost_with_a_long_crossfade(frontend, chord, seconds):
     assert len(np.concatenate(chunks)) == expected
 
 
+def test_the_continuation_is_in_phase(frontend, chord):
+    """The vocoder continues the first half of a chord with the frames of the second half."""
+    sound, frames, reference_db = chord
     spec = frontend.spec
     half = len(sound) // 2
     whole = (half - spec.n_fft // 2) // spec.hop_samples + 1

@@ -95,7 +95,7 @@ class Generation:
                 "output": str(output),
                 "generated_seconds": audio_seconds - prompt_seconds,
                 "prompt_seconds": prompt_seconds,
-                "temperature": generator.temperature,
+                "temperature": generator.temperature if timeline is None else None,
                 "seed": config.seed,
                 "spectral_convergence_db": generator.vocoder.convergence_db(),
                 "audio_seconds": audio_seconds,
@@ -192,9 +192,10 @@ def generate(
         written.
 
     Returns:
-      The JSON object of the command: output, generated_seconds, prompt_seconds, temperature, seed,
-      spectral_convergence_db (of the waveform to its frames), audio_seconds, compute_seconds, and
-      the properties of the output: sample_rate, channels, samples, peak; interrupted, if stopped.
+      The JSON object of the command: output, generated_seconds, prompt_seconds, temperature (None
+      if it is a curve), seed, spectral_convergence_db (of the waveform to its frames),
+      audio_seconds, compute_seconds, and the properties of the output: sample_rate, channels,
+      samples, peak; interrupted, if stopped.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file, the run or the settings do not fit.
@@ -316,6 +317,11 @@ def _previewed(
 
 
 def _temperature(model: SequenceModel, config: GenerateConfig) -> float:
+    if "temperature" in config.curves and not model.stochastic:
+        raise ConfigError(
+            "curves.temperature: the model is deterministic, it predicts the mean of the next "
+            "frame; remove the curve"
+        )
     if config.temperature is None:
         return model.temperature
     if config.temperature and not model.stochastic:
