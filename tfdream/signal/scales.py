@@ -59,6 +59,14 @@ class Scale(abc.ABC):
           range_db: see `range_db`; only a scale with a range of each clip needs it.
         """
 
+    @abc.abstractmethod
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        """Convert a channel of an image to power, differentiably, up to a factor for each clip.
+
+        Raises:
+          ConfigError: if the power depends on the range of each clip.
+        """
+
 
 class Decibels(Scale):
     """Levels in dB; the channel maps `top_db` below the clip's loudest bin to [0, 1].
@@ -114,6 +122,9 @@ class Decibels(Scale):
         magnitude = self.level_to_magnitude((channel - 1) * self.top_db + reference)
         return tf.where(channel > 0, magnitude, 0.0)
 
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        return tf.exp(math.log(10) / 10 * self.top_db * (channel - 1))
+
 
 class MinMax(Decibels):
     """Levels in dB; the channel maps the clip's own minimum and maximum to 0 and 1.
@@ -148,6 +159,12 @@ class MinMax(Decibels):
             )
         return self.level_to_magnitude((channel - 1) * range_db + reference)
 
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        raise ConfigError(
+            "frontend.level_range=min_max: the range of the clip's levels is not known; use "
+            "frontend.level_range=top_db"
+        )
+
 
 class AbsoluteScale(Scale):
     """Base of scales whose levels are the channel: it does not depend on a reference."""
@@ -179,6 +196,9 @@ class Magnitude(AbsoluteScale):
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
         return tf.maximum(level, 0.0)
 
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        return channel**2
+
 
 class Log1p(AbsoluteScale):
     """Levels ln(1 + magnitude).
@@ -194,6 +214,9 @@ class Log1p(AbsoluteScale):
 
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
         return tf.math.expm1(tf.maximum(level, 0.0))
+
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        return tf.math.expm1(channel) ** 2
 
 
 class LogPower(AbsoluteScale):
@@ -218,13 +241,15 @@ class LogPower(AbsoluteScale):
         return tf.math.log1p(self.compression * power) * (1 / math.log(10))
 
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
-        power = tf.math.expm1(tf.maximum(level, 0.0) * math.log(10)) / self.compression
-        return tf.sqrt(power + _TINY_POWER)
+        return tf.sqrt(self.channel_to_power(level) + _TINY_POWER)
 
     def channel_to_magnitude(
         self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
     ) -> tf.Tensor:
         return tf.where(channel > 0, self.level_to_magnitude(channel), 0.0)
+
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        return tf.math.expm1(tf.maximum(channel, 0.0) * math.log(10)) / self.compression
 
 
 def round_to_float16(values: tf.Tensor) -> tf.Tensor:

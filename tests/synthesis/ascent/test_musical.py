@@ -5,12 +5,16 @@ import tensorflow as tf
 from tfdream.config import FeatureNetworkConfig
 from tfdream.errors import ConfigError
 from tfdream.signal import frontends
+from tfdream.signal.stft import waveform_to_stft
 from tfdream.synthesis.ascent import musical
 from tfdream.synthesis.ascent.objectives import INPUT, Reference
+from tfdream.synthesis.ascent.spectrum import Spectrum
 
 RATE = 22050
 LOG1P = {"kind": "log1p", "stft": {"n_fft": 2048, "hop_samples": 512}}
 AMPLITUDE = {"kind": "amplitude", "stft": {"n_fft": 2048, "hop_samples": 512}}
+MAGNITUDE = {"kind": "magnitude", "stft": {"n_fft": 2048, "hop_samples": 512}}
+LOG_MEL = {"kind": "log_mel", "bands": 256, "stft": {"n_fft": 4096, "hop_samples": 512}}
 
 
 def frontend(section):
@@ -31,7 +35,7 @@ def distance(objective, view, original, changed):
     return float(objective.value({INPUT: view(changed)}, targets)[0])
 
 
-@pytest.mark.parametrize("section", [LOG1P, AMPLITUDE])
+@pytest.mark.parametrize("section", [LOG1P, AMPLITUDE, MAGNITUDE, LOG_MEL])
 def test_other_notes_change_the_harmony_and_other_timbres_do_not(section):
     view = frontend(section)
     harmony = musical.harmony(view, RATE)
@@ -58,6 +62,25 @@ def test_pitch_classes_are_octaves_apart():
     assert weights.argmax(axis=1)[:4].tolist() == [9, 9, 9, 10]
     np.testing.assert_allclose(weights[0], weights[2])
     assert not weights[4].any()
+
+
+@pytest.mark.parametrize("section", [LOG1P, AMPLITUDE, MAGNITUDE, LOG_MEL])
+def test_power_is_that_of_the_sound_up_to_a_factor(section):
+    view = frontend(section)
+    power = Spectrum.of(view, RATE, "this").power(view(tones(262, 330))).numpy()
+    spec = view.spec
+    expected = tf.abs(waveform_to_stft(tones(262, 330), spec)).numpy() ** 2
+    if view.bands:
+        expected = view.bands.from_bins(tf.constant(expected)).numpy()
+    expected = expected.transpose(0, 2, 1)
+    loud = expected > 1e-5 * expected.max()
+    ratio = (power / power.max())[loud] / (expected / expected.max())[loud]
+    np.testing.assert_allclose(ratio, 1, rtol=0.01)
+
+
+def test_a_range_of_each_clip_has_no_power():
+    with pytest.raises(ConfigError, match="keep=harmony needs levels on one scale"):
+        musical.harmony(frontend(AMPLITUDE | {"level_range": "min_max"}), RATE)
 
 
 def test_harmony_needs_frequencies():

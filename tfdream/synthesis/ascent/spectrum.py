@@ -33,22 +33,26 @@ class Spectrum:
           setting: what needs such an input, for the message.
 
         Raises:
-          ConfigError: if it is not.
+          ConfigError: if it is not, or if its range depends on the clip.
         """
         if not (isinstance(frontend, SpectrogramFrontend) and frontend.shows_level):
             raise ConfigError(
                 f"{setting} needs an image of levels or magnitudes over frequency, which this "
                 "network's frontend does not give; leave it out"
             )
+        if frontend.config.level_range != "top_db":
+            raise ConfigError(
+                f"{setting} needs levels on one scale; frontend.level_range="
+                f"{frontend.config.level_range} depends on each clip; use top_db"
+            )
         return cls(frontend, sample_rate)
 
     def power(self, image: tf.Tensor) -> tf.Tensor:
-        """Return the power `[batch, rows, columns]` of an image `[batch, rows, columns, c]`."""
-        config = self.frontend.config
-        channel = tf.cast(image[..., 0], tf.float32)
-        if config.channels[0] == "level":
-            return tf.exp(np.log(10) / 10 * config.top_db * (channel - 1))
-        return tf.math.expm1(channel) ** 2
+        """Return the power `[batch, rows, columns]` of an image `[batch, rows, columns, c]`.
+
+        It is relative to the loudest cell where the frontend's levels are.
+        """
+        return self.frontend.scale.channel_to_power(tf.cast(image[..., 0], tf.float32))
 
     def frequencies_hz(self, rows: int) -> NDArray[np.float64]:
         """Return the frequencies of the rows of an image that may be resized."""
