@@ -373,6 +373,25 @@ def test_noise_fills_gaps_above_the_floor():
     assert 20 * np.log10(np.sqrt((late**2).mean()) / loudest) == pytest.approx(-20, abs=1)
 
 
+def test_the_noise_of_tiles_is_aligned_late_in_a_file(waveform):
+    canvas = build(GAINS_AND_NOISE)
+    starts = np.array([100_000_001, 100_000_001 + SAMPLES])
+    context = canvas.analyze(waveform, tf.constant(starts / RATE, tf.float64))
+    expected = gains_and_noise.white_noise(tf.constant(starts, tf.int64), SAMPLES)
+    stft = waveform_to_stft(expected, StftSpec(**CANVAS_STFT)).numpy()
+    np.testing.assert_allclose(np.angle(context["noise"] / stft), 0, atol=1e-3)
+
+
+def test_a_frontend_with_a_level_is_viewed_at_that_level(waveform):
+    frontend = build_frontend("log1p", stft=STFT.model_dump(), level_dbfs=-20)
+    canvas = build(ORIGINAL_PHASE, frontend)
+    context = canvas.analyze(0.05 * waveform)
+    values = canvas.start(context)
+    view = canvas.view(values, context)
+    np.testing.assert_allclose(view, frontend(0.05 * waveform), atol=1e-4)
+    np.testing.assert_allclose(canvas.render(values, context), 0.05 * waveform, atol=1e-4)
+
+
 def test_noise_depends_on_the_position_in_the_file_alone():
     starts = tf.constant([0, 1000, 100_000_000], tf.int64)
     noise = gains_and_noise.white_noise(starts, SAMPLES).numpy()

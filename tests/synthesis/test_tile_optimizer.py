@@ -11,6 +11,7 @@ from tfdream.signal.frontends.raw import RawFrontend
 from tfdream.synthesis.ascent.objectives import INPUT, Objective
 from tfdream.synthesis.ascent.objectives.layers import layer_norm
 from tfdream.synthesis.ascent.objectives.original import content
+from tfdream.synthesis.canvases import gains_and_noise
 from tfdream.synthesis.rendering.processor import Goal
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.tile_optimizer import Objectives, build_tile_optimizer, noise, octave_sizes
@@ -236,6 +237,25 @@ def test_the_times_of_a_mask_are_those_of_the_file(run, tiles):
     assert difference[0].max() < 1e-5
     assert difference[1, : round(0.4 * RATE)].max() < 1e-5
     assert difference[1, RATE // 2 :].max() > 1e-3
+
+
+def test_the_noise_is_that_of_the_exact_position_late_in_a_file(run, tiles, monkeypatch):
+    white_noise, drawn = gains_and_noise.white_noise, []
+
+    def recorded(starts, samples):
+        drawn.append(starts.numpy())
+        return white_noise(starts, samples)
+
+    monkeypatch.setattr(gains_and_noise, "white_noise", recorded)
+    optimizer = build(run, canvas={"kind": "gains_and_noise"}, mask={"time_seconds": [0, 20_000]})
+    late = tiles._replace(starts=tiles.starts + 100_000_001)
+    optimizer.process(late, apply=False)
+    assert np.array_equal(drawn[0], late.starts)
+
+
+def test_octaves_share_the_network(run):
+    built = build(run, octaves={"count": 3, "scale": 1.2}).octaves
+    assert len({id(compiled.network) for compiled in built}) == 1
 
 
 def test_the_guide_is_read_at_the_starts_of_the_tiles(run, tiles):

@@ -11,8 +11,9 @@ from tfdream.config import StftSpec, TranslateConfig, load, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.models.gan import BidirectionalModel
 from tfdream.runs import Run, TranslationRun
+from tfdream.synthesis.canvases import gains_and_noise
 from tfdream.synthesis.rendering.options import RenderOptions
-from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, mid_tiles
 from tfdream.synthesis.translate import Translator, _at_frames, _finer, translate
 
 # Eager execution gives the same results; tracing the graph takes longer than a few tiles.
@@ -154,6 +155,23 @@ def test_the_identity_as_generator_leaves_the_file_unchanged(identity, song, tmp
     np.testing.assert_allclose(read(tmp_path / "out.wav"), read(song), atol=1e-6)
     assert result["picture_change"] == 0
     assert result["picture_error_rendered"] < 1e-4  # rounding to 24 bits
+
+
+@EAGERLY
+def test_the_noise_is_that_of_the_exact_position_late_in_a_file(make_run, monkeypatch):
+    white_noise, drawn = gains_and_noise.white_noise, []
+
+    def recorded(starts, samples):
+        drawn.append(starts.numpy())
+        return white_noise(starts, samples)
+
+    monkeypatch.setattr(gains_and_noise, "white_noise", recorded)
+    run = make_run(raising(12))
+    translator = Translator(run.generators.forward, run, recipe(canvas=WITH_NOISE))
+    starts = np.array([100_000_001])
+    channels = np.zeros((1, translator.samples, 1), np.float32)
+    translator.process(Tiles(channels, np.ones(1), starts, np.zeros(1, int)))
+    assert np.array_equal(drawn, [starts])
 
 
 @EAGERLY

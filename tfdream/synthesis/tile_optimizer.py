@@ -130,7 +130,7 @@ class TileOptimizer:
           The changed channels and, for each tile, every measure before and after (for the view of
           the canvas), and the energies of the spectral error and of the target magnitude.
         """
-        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
+        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float64)
         guide = self.guide_at(tiles.starts)
         context = unchanged = self.functions.analyze(tf.constant(tiles.waveforms), seconds)
         values = self.compiled.canvas.start(context)

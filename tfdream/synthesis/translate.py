@@ -140,7 +140,7 @@ class Translator:
         """Translate tiles; see `rendering.processor.TileProcessor`."""
         if not apply:
             return tiles.channels, {"picture_change": np.zeros(len(tiles.channels))}
-        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
+        seconds = tf.constant(tiles.starts / self.sample_rate, tf.float64)
         changed, measures = self._compiled(tf.constant(tiles.channels), seconds)
         channels: NDArray[Any] = changed.numpy()
         on_step(0.0, lambda: channels)

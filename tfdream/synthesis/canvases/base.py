@@ -63,7 +63,8 @@ class Canvas(abc.ABC):
 
         Args:
           waveform: float32 `[batch, samples]`.
-          start_seconds: start of each example in its file, float32 `[batch]` or one for all.
+          start_seconds: start of each example in its file, float64 `[batch]` or one for all:
+            float32 has no sample positions after a few minutes.
         """
 
     @abc.abstractmethod

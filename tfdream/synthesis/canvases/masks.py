@@ -95,7 +95,8 @@ def frame_seconds(
     """
     frames = tf.range(stft.shape[1] or tf.shape(stft)[1], dtype=tf.float32)
     seconds = frames * (spec.hop_samples / sample_rate)
-    return (tf.reshape(start_seconds, [-1, 1]) + seconds)[..., tf.newaxis]
+    starts = tf.reshape(tf.cast(start_seconds, tf.float32), [-1, 1])
+    return (starts + seconds)[..., tf.newaxis]
 
 
 def louder(stft: tf.Tensor, spec: StftSpec, threshold_db: float) -> tf.Tensor:
