@@ -307,7 +307,7 @@ def test_a_dream_from_noise_is_independent_of_the_original(run, song, tmp_path):
     assert (tmp_path / "other.wav").read_bytes() != output.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["gains", "mixture", "phase"])
+@pytest.mark.parametrize("kind", ["gains", "gains_and_noise", "mixture", "phase"])
 def test_canvases_that_change_the_original_cannot_start_from_noise(kind):
     with pytest.raises(ConfigError, match="init=noise needs a canvas that can add sound"):
         recipe(init="noise", canvas={"kind": kind})

@@ -31,7 +31,7 @@ class CanvasConfig(Config):
 
     kind: str
     adds_sound: ClassVar[bool] = True
-    """Whether the canvas can render sound that is unrelated to the original."""
+    """Whether the canvas can start from sound that is unrelated to the original."""
 
 
 class LevelCanvasConfig(CanvasConfig):

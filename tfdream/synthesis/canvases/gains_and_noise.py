@@ -19,7 +19,6 @@ _TINY = 1e-12
 class GainsAndNoiseCanvasConfig(LevelGainsConfig):
     """Bounded gains on the original's STFT, and noise where they exceed a limit."""
 
-    adds_sound = True
     kind: Literal["gains_and_noise"]
     noise_above_db: NotNegative = 12.0
     """Largest amplification of a cell. Noise with the level of the cell's neighborhood supplies the
