@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 
@@ -7,9 +8,9 @@ import soundfile
 import tensorflow as tf
 
 from tfdream import audio
-from tfdream.config import DreamConfig, validate
+from tfdream.config import DreamConfig, ModelConfig, validate
 from tfdream.errors import AudioError, ConfigError, ModelError, TfdreamError
-from tfdream.models import inspect
+from tfdream.models import classifiers, inspect
 from tfdream.synthesis.dream import Dreamer, dream
 from tfdream.synthesis.rendering.options import RenderOptions
 
@@ -658,6 +659,16 @@ def test_an_unused_guide_is_refused(run, song, tmp_path):
     ):
         dream(song, tmp_path / "out.wav", run, recipe(), song)
     assert written(tmp_path) == []
+
+
+def test_a_network_without_convolutions_needs_the_name_of_a_layer(run):
+    config = ModelConfig(name="softmax")
+    model = classifiers.build(config, run.frontend.shape(run.clip_samples), len(run.labels))
+    other = copy.copy(run)
+    other.__dict__["model"] = model
+    with pytest.raises(ModelError, match="has no convolution"):
+        Dreamer(other, recipe())
+    assert Dreamer(other, recipe(objective="layer_norm(logits)")).objective.layers == {"logits"}
 
 
 def test_a_missing_guide_is_refused(run, song, tmp_path):

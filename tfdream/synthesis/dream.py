@@ -56,7 +56,7 @@ class Dreamer(TileRecipe):
         self.config = config
         self.guide = Path(guide) if guide else None
         self.other_inputs = (self.guide,)
-        self.objective = parse(config.objective, default_layer(run), run.labels)
+        self.objective = parse(config.objective, lambda: default_layer(run), run.labels)
         inspect.find_layers(run.model, self.objective.layers)  # raises for a missing layer
         if self.objective.guided and guide is None:
             raise ConfigError(

@@ -36,14 +36,17 @@ def layer_norms(layers: Iterable[str]) -> str:
     return " + ".join(f"layer_norm({quoted(layer)})" for layer in layers)
 
 
-def parse(expression: str, default_layer: str, labels: Sequence[str] = ()) -> Objective:
+def parse(
+    expression: str, default_layer: str | Callable[[], str], labels: Sequence[str] = ()
+) -> Objective:
     """Build an objective from text.
 
     Args:
       expression: calls of the functions of `objectives`, joined by + and −, scaled by numbers with
         *. Names of layers and labels are written as they are, and in quotes if they are not
         identifiers: ``2*layer_norm(conv3) + class_logit('hip hop')``.
-      default_layer: the layer of calls without one: ``layer_norm()``.
+      default_layer: the layer of calls without one: ``layer_norm()``; or a function that returns
+        it, which is called only if it is needed.
       labels: the labels of the network, in its order.
 
     Raises:
@@ -69,7 +72,7 @@ class _Evaluator:
     """Evaluates the syntax tree of an expression."""
 
     expression: str
-    default_layer: str
+    default_layer: str | Callable[[], str]
     labels: Sequence[str]
 
     def evaluate(self, node: ast.expr) -> Objective | float:
@@ -102,7 +105,8 @@ class _Evaluator:
         parameters = [parameter for parameter in signature.parameters if parameter != "labels"]
         usage = f"objective {name}({', '.join(parameters)})"
         if parameters[:1] == ["layer"] and not positional and "layer" not in named:
-            named["layer"] = self.default_layer
+            layer = self.default_layer
+            named["layer"] = layer() if callable(layer) else layer
         if "labels" in signature.parameters:
             named["labels"] = self.labels
         try:
