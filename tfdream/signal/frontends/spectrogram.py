@@ -230,12 +230,17 @@ class SpectrogramFrontend(Frontend):
         gain_db = self.config.top_db * self._from_image(change, samples)[..., 0]
         return self.bands.interpolate_to_bins(gain_db) if self.bands else gain_db
 
+    def level_factor(self, waveform: tf.Tensor) -> tf.Tensor | None:
+        """Return the factor to the configured level, `[batch, 1]`; None if there is no level."""
+        if self.level_dbfs is None:
+            return None
+        mean_square = tf.reduce_mean(waveform**2, axis=1, keepdims=True)
+        return 10 ** (self.level_dbfs / 20) / tf.sqrt(mean_square + _LOWEST_RMS**2)
+
     def _leveled(self, waveform: tf.Tensor) -> tf.Tensor:
         """Scale waveforms `[batch, samples]` to the level of the configuration, if it has one."""
-        if self.level_dbfs is None:
-            return waveform
-        mean_square = tf.reduce_mean(waveform**2, axis=1, keepdims=True)
-        return waveform * (10 ** (self.level_dbfs / 20) / tf.sqrt(mean_square + _LOWEST_RMS**2))
+        factor = self.level_factor(waveform)
+        return waveform if factor is None else waveform * factor
 
     def _to_image(self, channels: tf.Tensor, size: Size | None) -> tf.Tensor:
         sizes = [each for each in (self.config.size, size) if each is not None]

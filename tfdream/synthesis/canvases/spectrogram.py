@@ -26,7 +26,8 @@ class Spectrogram(Canvas):
     The network's view is made from the values directly, whether or not any waveform has such a
     spectrogram, so it can differ from the view of the rendered waveform. Levels are on the
     frontend's scale, limited to `headroom_db` above the loudest cell of the original: without a
-    limit, an ascent raises dB for ever.
+    limit, an ascent raises dB for ever. A frontend that scales clips to a level scales the view by
+    the factor of the original.
 
     The values of a phase are in units of 2π / top_db radians, so that a step changes level and
     phase of the image by the same amount.
@@ -89,8 +90,15 @@ class Spectrogram(Canvas):
         return context
 
     def view(self, values: tf.Tensor, context: Context, size: Size | None = None) -> tf.Tensor:
-        return self.frontend.parts_to_image(*self.parts(values, context), size)
+        level, phase = self.parts(values, context)
+        if "factor" in context:
+            scale = self.frontend.scale
+            level = scale.power_to_level((scale.level_to_magnitude(level) * context["factor"]) ** 2)
+        return self.frontend.parts_to_image(level, phase, size)
 
+        factor = self.frontend.level_factor(waveform)
+        if factor is not None:
+            context["factor"] = factor[..., tf.newaxis]
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         level, _ = self.parts(values, context)
         return self.frontend.scale.level_to_magnitude(level)
