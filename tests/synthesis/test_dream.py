@@ -613,6 +613,14 @@ def refused(run, source, output, error, words, **changes):
     [
         ({"objective": "layer_norm(conv7)"}, ModelError, "'conv7' is not in the model.*conv2"),
         ({"objective": "layer_norm("}, ConfigError, "cannot be parsed"),
+        (
+            {
+                "objective": "layer_norm(conv1) - content(conv2)",
+                "optimizer": {"jitter_pixels": 2},
+            },
+            ConfigError,
+            r"optimizer.jitter_pixels=2 shifts the activations",
+        ),
         ({"objective": "class_logit(jazz)"}, ConfigError, "labels are noise, tones"),
         (
             {"objective": "channel(conv1, 4)"},
@@ -653,14 +661,6 @@ def test_a_recipe_that_does_not_fit_is_refused(run, song, tmp_path, changes, err
     refused(run, song, tmp_path / "out.wav", error, words, **changes)
 
 
-def test_an_unused_guide_is_refused(run, song, tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"'layer_norm\(conv2\)' does not use a guide; remove --guide"
-    ):
-        dream(song, tmp_path / "out.wav", run, recipe(), song)
-    assert written(tmp_path) == []
-
-
 def test_a_network_without_convolutions_needs_the_name_of_a_layer(run):
     config = ModelConfig(name="softmax")
     model = classifiers.build(config, run.frontend.shape(run.clip_samples), len(run.labels))
@@ -669,6 +669,14 @@ def test_a_network_without_convolutions_needs_the_name_of_a_layer(run):
     with pytest.raises(ModelError, match="has no convolution"):
         Dreamer(other, recipe())
     assert Dreamer(other, recipe(objective="layer_norm(logits)")).objective.layers == {"logits"}
+
+
+def test_an_unused_guide_is_refused(run, song, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"'layer_norm\(conv2\)' does not use a guide; remove --guide"
+    ):
+        dream(song, tmp_path / "out.wav", run, recipe(), song)
+    assert written(tmp_path) == []
 
 
 def test_a_missing_guide_is_refused(run, song, tmp_path):

@@ -1,5 +1,6 @@
 """Optimization of the tiles of a file: octaves around `ascend`."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
-from tfdream.config import OctavesConfig, Recipe
+from tfdream.config import OctavesConfig, Precision, Recipe
 from tfdream.errors import ConfigError
 from tfdream.models import inspect
 from tfdream.models.freeze import freeze
@@ -240,19 +241,49 @@ def build_tile_optimizer(
             f"optimizer.jitter_pixels={recipe.optimizer.jitter_pixels} needs a model with images "
             "as input; use optimizer.jitter_seconds"
         )
+    networks = functools.cache(lambda layers: _Networks(audio_model, layers, recipe.precision))
     octaves = []
     for size in octave_sizes(shape, recipe.octaves):
         objective, measured = objectives.build(size)
-        layers = sorted(objective.layers.union(*(each.layers for each in measured.values())))
-        network = judge = None
+        _check_jitter(recipe, objective)
+        layers = objective.layers.union(*(each.layers for each in measured.values()))
+        network = measuring = None
         if layers:
-            tapped = inspect.tap(audio_model.model, layers)
-            inspect.check_input(tapped, shape if size is None else (*size, shape[-1]))
-            network = freeze(tapped, recipe.precision)
-            judge = network if recipe.precision == "float32" else freeze(tapped)
-        octaves.append(CompiledObjective(canvas, network, objective, measured, size, judge))
+            of_layers = networks(layers)
+            inspect.check_input(of_layers.tapped, shape if size is None else (*size, shape[-1]))
+            network, measuring = of_layers.optimizing, of_layers.measuring
+        octaves.append(CompiledObjective(canvas, network, objective, measured, size, measuring))
     functions = TileFunctions(octaves[-1])
     return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, functions, init, guide)
+
+
+class _Networks:
+    """The networks from the input to some layers.
+
+    Attributes:
+      tapped: with the layers of the model.
+      optimizing: the network with fewer operations, of the recipe's precision.
+      measuring: the same in float32.
+    """
+
+    def __init__(
+        self, audio_model: AudioModel, layers: frozenset[str], precision: Precision
+    ) -> None:
+        self.tapped = inspect.tap(audio_model.model, sorted(layers))
+        self.optimizing = freeze(self.tapped, precision)
+        self.measuring = self.optimizing if precision == "float32" else freeze(self.tapped)
+
+
+def _check_jitter(recipe: Recipe, objective: Objective) -> None:
+    """Refuse shifts of the network's input if an objective compares it with the unshifted one."""
+    for setting in ("jitter_seconds", "jitter_pixels"):
+        value = getattr(recipe.optimizer, setting)
+        if value and objective.aligned:
+            raise ConfigError(
+                f"optimizer.{setting}={value:g} shifts the activations that '{objective.name}' "
+                "compares with those of the original at the same position; remove it, or the "
+                "content from the objective"
+            )
 
 
 def tile_grid(audio_model: AudioModel, recipe: Recipe) -> TileGrid:

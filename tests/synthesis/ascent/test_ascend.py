@@ -18,7 +18,7 @@ from tfdream.synthesis import canvases
 from tfdream.synthesis.ascent.ascend import AscentOptions, CompiledObjective, ascend
 from tfdream.synthesis.ascent.objectives import INPUT, Objective
 from tfdream.synthesis.ascent.objectives.layers import layer_norm
-from tfdream.synthesis.ascent.objectives.original import content
+from tfdream.synthesis.ascent.objectives.original import content, distance
 from tfdream.synthesis.canvases import CanvasSpec
 from tfdream.synthesis.canvases.waveform import WaveformCanvasConfig
 
@@ -304,6 +304,15 @@ def test_jitter_depends_on_the_seed(network_objective, noise):
         assert not np.array_equal(first, still)
         context = network_objective.canvas.analyze(noise)
         assert (value_at(network_objective, first, context) > 0).all()
+
+
+def test_objectives_of_the_input_are_not_shifted(network_objective, noise):
+    canvas, context = network_objective.canvas, network_objective.canvas.analyze(noise)
+    compiled = CompiledObjective(canvas, None, -1 * distance(), {})
+    targets = compiled.precompute(context)
+    still = compiled.value_and_gradient(noise, context, targets)[0]
+    shifted = compiled.value_and_gradient(noise, context, targets, jitter=tf.constant(0.25))[0]
+    np.testing.assert_array_equal(shifted, still)
 
 
 def test_jitter_is_at_most_its_share_of_the_tile():

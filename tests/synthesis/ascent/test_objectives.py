@@ -203,6 +203,11 @@ def test_total_variation_of_samples_is_that_of_one_axis():
     np.testing.assert_allclose(value_of(total_variation(), {INPUT: samples}), [1.0], rtol=1e-6)
 
 
+def test_total_variation_of_an_axis_with_one_cell_is_zero():
+    row = tf.constant([0.0, 1.0, 1.0, -1.0], shape=(1, 1, 4, 1))
+    np.testing.assert_allclose(value_of(total_variation(), {INPUT: row}), [1.0], rtol=1e-6)
+
+
 def test_layer_energy_is_half_the_square_of_the_norm(activations):
     for name in ("conv1", "dense"):
         norm = value_of(layer_norm(name), activations)

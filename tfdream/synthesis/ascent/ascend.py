@@ -53,7 +53,7 @@ class CompiledObjective:
       objective: the function of the activations that is maximized.
       measured: further objectives by name, which `measure` evaluates.
       size: size of an octave, to which the view is resized; None for the view as it is.
-      judge: network used for measuring, if `network` is of lower precision.
+      measuring_network: network used for measuring, if `network` is of lower precision.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class CompiledObjective:
         objective: Objective,
         measured: dict[str, Objective],
         size: Size | None = None,
-        judge: keras.Model | None = None,
+        measuring_network: keras.Model | None = None,
     ) -> None:
         self.canvas = canvas
         self.network = network
-        self.judge = judge or network
+        self.measuring_network = measuring_network or network
         self.objective = objective
         self.measured = measured
         self.size = size
@@ -101,12 +101,14 @@ class CompiledObjective:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(values)
-            image = self.view(values, context)
+            image = shifted = self.view(values, context)
             if jitter is not None:
-                image = shift(image, jitter)
+                shifted = shift(shifted, jitter)
             if pixels is not None:
-                image = tf.roll(image, pixels, axis=(1, 2))
-            value = self.objective.value(self._activations(self.network, image), targets)
+                shifted = tf.roll(shifted, pixels, axis=(1, 2))
+            # Objectives of the input compare it with that of the original, which is not shifted.
+            activations = {**self._activations(self.network, shifted), INPUT: image}
+            value = self.objective.value(activations, targets)
         # Examples of a batch are independent: the gradient of the sum contains each one's gradient.
         return value, tape.gradient(value, values)
 
@@ -121,9 +123,10 @@ class CompiledObjective:
         self, image: tf.Tensor, original: tf.Tensor, guide: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
         """Evaluate the measured objectives for a model input, given that of the original."""
-        activations = self._activations(self.judge, image)
+        network = self.measuring_network
+        activations = self._activations(network, image)
         reference = Reference(
-            self._activations(self.judge, original), self._guide_activations(self.judge, guide)
+            self._activations(network, original), self._guide_activations(network, guide)
         )
         return {
             name: objective.value(activations, objective.precompute(reference))

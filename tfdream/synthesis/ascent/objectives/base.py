@@ -42,11 +42,13 @@ class Objective:
     Objectives add, subtract and scale.
 
     Attributes:
-      name: the expression from which `expressions.parse` builds the objective.
+      name: a printable name; that of a public objective is an expression for `expressions.parse`.
       layers: the layers whose activations it needs.
       value: activations `[batch, …]` by layer and precomputed targets → float32 `[batch]`.
       precompute: reference activations → targets, which are passed to every call of `value`.
       guided: whether the reference must contain a guide.
+      aligned: whether it compares a layer's activations with the original's at the same position,
+        so that the network's input must not be shifted.
 
     >>> from tfdream.synthesis.ascent.objectives.layers import layer_norm
     >>> combined = 0.7 * layer_norm("conv3") + 0.3 * layer_norm("conv1")
@@ -59,6 +61,7 @@ class Objective:
     value: Callable[[Activations, Targets], tf.Tensor]
     precompute: Callable[[Reference], Targets] = lambda reference: ()
     guided: bool = False
+    aligned: bool = False
 
     def __add__(self, other: "Objective") -> "Objective":
         if not isinstance(other, Objective):
@@ -71,6 +74,7 @@ class Objective:
             ),
             lambda reference: (self.precompute(reference), other.precompute(reference)),
             self.guided or other.guided,
+            self.aligned or other.aligned,
         )
 
     def __mul__(self, factor: float) -> "Objective":
@@ -110,7 +114,9 @@ def relative(objective: Objective, to: Callable[[tf.Tensor], tf.Tensor]) -> Obje
         inner, denominator = targets
         return objective.value(activations, inner) / tf.maximum(denominator, _TINY)
 
-    return Objective(f"relative({objective.name})", objective.layers, value, precompute)
+    return replace(
+        objective, name=f"relative({objective.name})", value=value, precompute=precompute
+    )
 
 
 def total(objectives: Iterable[Objective]) -> Objective:

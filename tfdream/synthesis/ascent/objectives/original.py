@@ -30,7 +30,9 @@ def content(layer: str) -> Objective:
     def precompute(reference: Reference) -> Targets:
         return tf.cast(reference.original[layer], tf.float32)
 
-    return Objective(f"content({quoted(layer)})", frozenset({layer}), value, precompute)
+    return Objective(
+        f"content({quoted(layer)})", frozenset({layer}), value, precompute, aligned=True
+    )
 
 
 def distance() -> Objective:

@@ -12,12 +12,17 @@ from tfdream.synthesis.ascent.objectives.base import (
 
 
 def total_variation() -> Objective:
-    """The mean absolute difference of neighbors in the model's input; use it negated."""
+    """The mean absolute difference of neighbors in the model's input; use it negated.
+
+    An axis with one cell has no neighbors and does not count.
+    """
 
     def value(activations: Activations, targets: Targets) -> tf.Tensor:
         image = activations[INPUT]
         total = tf.zeros(tf.shape(image)[:1])
         for axis in range(1, image.shape.rank - 1):
+            if image.shape[axis] == 1:
+                continue
             ahead = tf.roll(image, -1, axis)
             inside = [slice(None)] * axis + [slice(None, -1)]
             difference = tf.abs(ahead - image)[tuple(inside)]
