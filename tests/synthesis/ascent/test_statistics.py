@@ -98,6 +98,14 @@ def test_gradients_are_finite_and_reach_silent_and_sounding_inputs(statistic, co
         assert np.isfinite(tape.gradient(value, image)).all()
 
 
+@pytest.mark.parametrize("columns", [2, 4, 5])
+def test_the_autocorrelation_of_a_few_columns_is_finite(columns):
+    levels = tf.random.stateless_normal([2, columns, 32], seed=[0, 0])
+    result = autocorrelation(levels)
+    assert result.shape[1] > 0
+    assert np.isfinite(result).all()
+
+
 def test_an_input_without_spectrum_is_refused():
     section = validate(
         {"kind": "features", "name": "random_conv1d", "frontend": {"kind": "raw"}},

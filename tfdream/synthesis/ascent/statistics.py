@@ -83,13 +83,16 @@ def autocorrelation(levels_db: tf.Tensor) -> tf.Tensor:
     """Autocorrelation of the onset strength in four ranges of bands, `[batch, lags, ranges]`.
 
     Lags are up to half of the columns; the value at lag 0, which would be 1, is left out. The
-    onset strength is averaged over the bands of each range, not over all bands.
+    onset strength is averaged over the bands of each range, not over all bands. With fewer than 5
+    columns there is no lag: the result is zero.
 
     Source: Antognini, Hoffman and Weiss, "Audio texture synthesis with random neural networks:
     improving diversity and quality", section 2.2 (autocorrelation terms for rhythm).
     """
     rise = tf.nn.relu(levels_db[:, 1:] - levels_db[:, :-1])
     columns = rise.shape[1]
+    if columns < 4:
+        return tf.zeros([tf.shape(rise)[0], 1, _RHYTHM_GROUPS])
     groups = tf.reshape(rise, [-1, columns, _RHYTHM_GROUPS, _BANDS // _RHYTHM_GROUPS])
     strength = tf.transpose(tf.reduce_mean(groups, axis=3), [0, 2, 1])
     strength -= tf.reduce_mean(strength, axis=2, keepdims=True)
