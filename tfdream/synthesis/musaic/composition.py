@@ -32,7 +32,7 @@ class Musaic:
     """Replaces contents by combinations of the frames of a style.
 
     The target of the activations is the magnitude of the content with the smoothed mean spectrum of
-    the style: otherwise they would choose frames whose timbre is that of the content. Every channel
+    the style: otherwise the frames would have the timbre of the content. Every channel
     receives the same combination of frames, at its own level in each frame.
 
     Args:
@@ -80,7 +80,7 @@ class Musaic:
         return tf.constant(style / content, tf.float32)
 
     def _without_notes(self, power: NDArray[Any]) -> NDArray[Any]:
-        """Smooth a spectrum `[bands]`: the equalizer must not give contents the style's notes."""
+        """Smooth a spectrum `[bands]`, so that the equalizer does not add the style's notes."""
         bands = self.config.equalizer_semitones * BANDS_PER_OCTAVE / 12
         if not bands:
             return power
@@ -141,10 +141,10 @@ class Musaic:
         if not deviation:
             return musaic
         weights = smoothing(target.shape[-1], deviation)
-        wanted, given = (
-            tf.matmul(power, weights) + _TINY for power in (target**2, self.analysis.power(musaic))
+        target_power, power = (
+            tf.matmul(each, weights) + _TINY for each in (target**2, self.analysis.power(musaic))
         )
-        gain = tf.minimum(tf.sqrt(wanted / given), _MAX_GAIN)
+        gain = tf.minimum(tf.sqrt(target_power / power), _MAX_GAIN)
         return scale_cells(musaic, self.analysis.spread(gain))
 
     def _mask_notes(self, musaic: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -75,7 +75,7 @@ class MusaicProcessor(OnePassProcessor):
         longest = round(_TILE_SECONDS * self.sample_rate)
         grid = TileGrid.build(self.tiles, longest, self.sample_rate, spec.n_fft)
         if self.content.samples <= grid.samples:
-            return grid.limited(max(self.content.samples, spec.n_fft))
+            return grid.limited(_rounded(max(self.content.samples, spec.n_fft), grid.samples))
         return grid.aligned(spec.hop_samples)
 
     def change(self, tiles: Tiles) -> NDArray[Any]:
@@ -88,3 +88,17 @@ class MusaicProcessor(OnePassProcessor):
         """Compute the losses of tiles; see `Musaic.measure`."""
         losses = self.musaic.measure(tf.constant(original.channels), tf.constant(changed.channels))
         return {name: value.numpy() for name, value in losses.items()}
+
+
+def _rounded(samples: int, longest: int) -> int:
+    """Round a length up to a half, a quarter, and so on of the longest one.
+
+    Musaics are compiled for each length of a tile: contents of many lengths need few functions.
+
+    >>> [_rounded(samples, longest=1000) for samples in (1000, 501, 500, 130)]
+    [1000, 1000, 500, 250]
+    """
+    length = longest
+    while length - length // 2 >= samples:
+        length -= length // 2
+    return length
