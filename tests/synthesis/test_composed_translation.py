@@ -109,6 +109,18 @@ def test_the_mean_spectrum_is_measured_once_for_all_levels_of_a_curve(
     assert len(measured) == 1
 
 
+def test_the_mean_spectrum_is_that_of_the_excerpt(composing, song, tmp_path):
+    samples = np.concatenate([melody(NOTES, -14), melody(OTHER_ORDER, -14)])
+    soundfile.write(tmp_path / "long.wav", samples, RATE, "FLOAT")
+    soundfile.write(tmp_path / "excerpt.wav", samples[RATE : 2 * RATE], RATE, "FLOAT")
+    translation = Translation(composing, recipe(), "tones")
+    part = RenderOptions(bits=32, start_seconds=1.0, seconds=1.0)
+    of_part = translation.prepare(tmp_path / "long.wav", part).equalizer
+    of_excerpt = translation.prepare(tmp_path / "excerpt.wav").equalizer
+    assert np.array_equal(of_part, of_excerpt)
+    assert not np.array_equal(of_part, translation.prepare(tmp_path / "long.wav").equalizer)
+
+
 def test_a_mask_limits_the_composition(composing, song, tmp_path):
     config = recipe(mask={"time_seconds": [0, 0.5]})
     translate(song, tmp_path / "out.wav", composing, config, "tones", FLOAT)

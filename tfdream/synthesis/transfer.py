@@ -119,7 +119,8 @@ class MusaicTransfer(StyleTransfer):
             # Only the dictionary of the last sample rate is kept, because it is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
         musaic, tiles = self._musaics[rate], self.config.tiles
-        content = ContentSpectrum.from_file(source.path, musaic.analysis)
+        with audio.excerpt(source.path, source.start_seconds, source.seconds) as excerpt:
+            content = ContentSpectrum.from_file(excerpt, musaic.analysis)
         if source.timelines == NO_TIMELINES:
             return MusaicProcessor(content, musaic, tiles)
         dictionary = musaic.dictionary

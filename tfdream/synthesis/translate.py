@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfdream import audio
 from tfdream.config import StftSpec, TranslateConfig
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
@@ -234,7 +235,8 @@ class Translation(TileRecipe):
         @cache
         def read_power() -> NDArray[np.float64]:
             assert self.musaic is not None
-            return translated_power(source.path, self.translator, self.musaic.analysis)
+            with audio.excerpt(source.path, source.start_seconds, source.seconds) as excerpt:
+                return translated_power(excerpt, self.translator, self.musaic.analysis)
 
         def composed(translator: Translator, musaic: Musaic | None) -> TileProcessor:
             return ComposedTranslator(translator, musaic, read_power) if musaic else translator
