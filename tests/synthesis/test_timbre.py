@@ -7,7 +7,7 @@ from calling import EAGERLY
 from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
-from tfdream.synthesis.mapping import GainProcessor, RegressionTimbre, base
+from tfdream.synthesis.mapping import ContentGains, GainProcessor, RegressionTimbre, base, content
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.transfer import MappingTransfer
@@ -36,9 +36,14 @@ def folder(tmp_path_factory):
     return folder
 
 
+def gain_processor(content, style, config, start_seconds=0.0):
+    gains = ContentGains.from_file(content, style, config.style_strength, start_seconds)
+    return GainProcessor(gains, config)
+
+
 def transfer(folder, output, content="content", style="style", **settings):
     config = TimbreConfig(method="timbre", **settings)
-    processor = GainProcessor(
+    processor = gain_processor(
         folder / f"{content}.wav",
         RegressionTimbre(folder / f"{style}.wav", config.residual_share),
         config,
@@ -94,7 +99,7 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
     stereo = np.stack([melody(NOTES, -12, 8000), np.zeros(6 * 3200)], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, 8000, "FLOAT")
     config = TimbreConfig(method="timbre", tiles={"seconds": 1.0, "overlap_seconds": 0.1})
-    processor = GainProcessor(
+    processor = gain_processor(
         tmp_path / "stereo.wav", RegressionTimbre(folder / "style.wav", 0.3), config
     )
     process_file(tmp_path / "stereo.wav", tmp_path / "out.wav", processor)
@@ -106,12 +111,12 @@ def test_length_rate_and_channels_are_those_of_the_content(folder, tmp_path):
 def test_bands_above_the_range_of_the_style_follow_its_highest_band(folder, tmp_path):
     soundfile.write(tmp_path / "low.wav", melody(OTHER_NOTES, -3, 8000), 8000, "FLOAT")
     config = TimbreConfig(method="timbre")
-    processor = GainProcessor(
+    processor = gain_processor(
         folder / "content.wav", RegressionTimbre(tmp_path / "low.wav", 0.3), config
     )
     above = processor.analysis.center_hz > 4000
     assert above.sum() > 5
-    assert np.ptp(processor.gain_db[:, above], axis=1).max() == 0
+    assert np.ptp(processor.content.gain_db[:, above], axis=1).max() == 0
 
 
 def test_a_silent_style_is_rejected_and_a_silent_content_stays_silent(folder, tmp_path):
@@ -120,8 +125,8 @@ def test_a_silent_style_is_rejected_and_a_silent_content_stays_silent(folder, tm
     transfer = MappingTransfer(folder / "style.wav", config)
     transfer(tmp_path / "silent.wav", tmp_path / "out.wav")
     assert not audio.read(tmp_path / "out.wav")[0].any()
-    with pytest.raises(AudioError, match=r"the style '.*silent\.wav' is silent"):
-        GainProcessor(
+    with pytest.raises(AudioError, match=r"style '.*silent\.wav' is silent"):
+        gain_processor(
             folder / "content.wav", RegressionTimbre(tmp_path / "silent.wav", 0.3), config
         )
 
@@ -130,15 +135,15 @@ def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path)
     config = TimbreConfig(method="timbre")
     content, style = folder / "content.wav", RegressionTimbre(folder / "style.wav", 0.3)
     complete, later = (
-        GainProcessor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
+        gain_processor(content, style, config, start_seconds) for start_seconds in (0.0, 0.8)
     )
     first, second = (
         Tiles(np.zeros((1, 8192, 1), np.float32), np.ones(1), np.array([start]), np.zeros(1, int))
         for start in (12800, 0)
     )
     hop = complete.stft.hop_samples
-    expected = complete._frames(complete.gain_db, first, hop)
-    assert np.array_equal(later._frames(later.gain_db, second, hop), expected)
+    expected = complete._frames(complete.content.gain_db, first, hop)
+    assert np.array_equal(later._frames(later.content.gain_db, second, hop), expected)
 
 
 def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeypatch):
@@ -153,12 +158,29 @@ def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeyp
     monkeypatch.setattr(base, "read_power", read_power)  # of styles
     transfer = MappingTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
     contents = [folder / "content.wav", tmp_path / "slow.wav", folder / "target.wav"]
-    gains = [transfer.prepare(content).gain_db for content in contents]
+    gains = [transfer.prepare(content).content.gain_db for content in contents]
     assert read == [("style.wav", RATE), ("style.wav", RATE // 2)]
-    alone = GainProcessor(
+    alone = gain_processor(
         contents[-1], RegressionTimbre(folder / "style.wav", 0.3), TimbreConfig(method="timbre")
     )
-    np.testing.assert_array_equal(gains[-1], alone.gain_db)
+    np.testing.assert_array_equal(gains[-1], alone.content.gain_db)
+
+
+def test_a_content_is_analyzed_once_for_all_levels_of_a_curve(folder, tmp_path, monkeypatch):
+    read = []
+
+    def read_power(analysis, path):
+        read.append(path.name)
+        return base.read_power(analysis, path)
+
+    monkeypatch.setattr(content, "read_power", read_power)
+    config = TimbreConfig(
+        method="timbre",
+        tiles={"seconds": 0.5, "overlap_seconds": 0.1},
+        curves={"noise_reduction_db": {"points": [[0, 0], [2, 12]]}},
+    )
+    MappingTransfer(folder / "style.wav", config)(folder / "content.wav", tmp_path / "out.wav")
+    assert read == ["content.wav"]
 
 
 @pytest.mark.parametrize("samples", [300, 4000])

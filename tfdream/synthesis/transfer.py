@@ -30,6 +30,7 @@ from tfdream.synthesis.ascent.losses import transfer_losses, weighted_loss
 from tfdream.synthesis.ascent.objectives import Objective
 from tfdream.synthesis.audio_model import AudioModel, FeatureNetwork
 from tfdream.synthesis.mapping import (
+    ContentGains,
     GainModel,
     GainProcessor,
     NetworkTimbre,
@@ -85,12 +86,12 @@ class MappingTransfer(StyleTransfer):
         self.read_notes(self.model.sample_rate)
 
     def processor(self, source: Source) -> TileProcessor:
+        strength = source.timelines.continuous.get("style_strength", self.config.style_strength)
+        content = ContentGains.from_file(source.path, self.model, strength, source.start_seconds)
         return curved(
             self.config,
             source.timelines,
-            lambda config: GainProcessor(
-                source.path, self.model, config, source.start_seconds, source.timelines
-            ),
+            lambda config: GainProcessor(content, config, source.timelines),
         )
 
 

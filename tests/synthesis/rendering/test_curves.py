@@ -21,7 +21,7 @@ from tfdream.config import (
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import FrameGenerator
-from tfdream.synthesis.mapping.processor import GainProcessor
+from tfdream.synthesis.mapping.content import ContentGains
 from tfdream.synthesis.rendering.curved_processor import CurvedProcessor
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
@@ -246,9 +246,10 @@ def test_the_strength_of_a_mapping_varies_within_tiles(song, source):
     model = RegressionTimbre(source / "noise" / "0.wav", 0.3)
     config = RhythmConfig(method="rhythm")  # the settings of all mappings
     line = Timeline.sample(CurveConfig(points=[[0, 0], [2, 1]]), 4)
-    whole = GainProcessor(song, model, config)
-    varied = GainProcessor(song, model, config, timelines=Timelines({"style_strength": line}))
-    frames = np.arange(len(whole.gain_db)) * whole.analysis.spec.hop_samples / whole.sample_rate
+    whole = ContentGains.from_file(song, model, config.style_strength)
+    varied = ContentGains.from_file(song, model, line)
+    spec, rate = whole.analysis.spec, whole.analysis.sample_rate
+    frames = np.arange(len(whole.gain_db)) * spec.hop_samples / rate
     expected = np.minimum(frames / 2, 1)[:, np.newaxis] * whole.gain_db
     np.testing.assert_allclose(varied.gain_db, expected, atol=1e-3)
 

@@ -18,7 +18,7 @@ from tfdream.figures.parts import sheet
 from tfdream.figures.spectrograms import plot_spectrograms
 from tfdream.reports.tensorboard import decode_image
 from tfdream.runs import TransferRun
-from tfdream.synthesis.mapping import GainProcessor, NetworkTimbre
+from tfdream.synthesis.mapping import ContentGains, GainProcessor, NetworkTimbre
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.training.transfer import TransferTraining
 
@@ -70,7 +70,8 @@ class TransferPreview:
             for role, waveform in waveforms.items():
                 audio.write(paths[role], waveform, rate)
             timbre = NetworkTimbre(paths["style"], model.network)
-            processor = GainProcessor(paths["content"], timbre, self.config)
+            content = ContentGains.from_file(paths["content"], timbre, self.config.style_strength)
+            processor = GainProcessor(content, self.config)
             process_file(paths["content"], paths["transfer"], processor, self.config)
             for role, path in paths.items():
                 tf.summary.audio(f"{name}, {role}", audio.read(path)[0][np.newaxis], rate)

@@ -6,12 +6,14 @@ applies them.
 """
 
 from tfdream.synthesis.mapping.base import GainModel, Mapping
+from tfdream.synthesis.mapping.content import ContentGains
 from tfdream.synthesis.mapping.network import NetworkTimbre
 from tfdream.synthesis.mapping.processor import GainProcessor
 from tfdream.synthesis.mapping.regression import RegressionTimbre
 from tfdream.synthesis.mapping.rhythm import RhythmModel
 
 __all__ = [
+    "ContentGains",
     "GainModel",
     "GainProcessor",
     "Mapping",

@@ -59,7 +59,7 @@ class GainModel(abc.ABC, Generic[Style]):
         if rate not in self._styles:
             power, _ = read_power(analysis, self.path)
             if is_silent(power):
-                raise AudioError(f"the style '{self.path}' is silent; use another file")
+                raise AudioError(f"style '{self.path}' is silent; use another recording")
             self._styles[rate] = self.analyze(analysis, normalize_power(power))
         return self._styles[rate]
 

@@ -3,35 +3,26 @@
 import math
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfdream import audio
 from tfdream.config import StftSpec
 from tfdream.config.recipes import MappingConfig
 from tfdream.signal.graphs import compiled
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
-from tfdream.signal.timbre import (
-    MelAnalysis,
-    distort,
-    is_silent,
-    normalize_power,
-    spectral_envelope,
-)
+from tfdream.signal.timbre import distort, is_silent, normalize_power, spectral_envelope
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.mapping.base import GainModel, Mapping, read_power
+from tfdream.synthesis.mapping.content import SILENCE, ContentGains
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
-from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timeline, Timelines
+from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 _TILE_SECONDS = 10.0
-_SILENCE = 1e-12
 _ENVELOPE_ORDER = 20
 _GAIN_RANGE_DB = (-40.0, 30.0)
 # Bands this far below the content's loudest are empty, with a transition.
@@ -40,37 +31,24 @@ _EMPTY_BELOW_DB, _TRANSITION_DB = 50.0, 10.0
 _INAUDIBLE_DB, _MAX_FILL_DB = 85.0, 40.0
 _AUDIBLE_DB = 60.0
 """Bands softer than this below the loudest one do not count frame by frame."""
-_VALID_SHARE = 0.9
-"""Bands above this share of the style's Nyquist frequency use the gain of the highest valid one."""
 
 
 class GainProcessor(OnePassProcessor):
     """Applies the gains of a model to a content; a `rendering.processor.TileProcessor`.
 
     Args:
-      content_path: the file to change; all of it is analyzed.
-      model: gives the gains, for a style.
-      config: strength, canvas and tiles.
-      start_seconds: start of the processed part in the content.
-      timelines: curves of the strength and of the mask.
-
-    Raises:
-      AudioError: if a file cannot be read, or the style is silent.
+      content: gains of the file to change.
+      config: added sound, mask and tiles.
+      timelines: curves of the mask.
     """
 
     def __init__(
-        self,
-        content_path: Path,
-        model: GainModel[Any],
-        config: MappingConfig,
-        start_seconds: float = 0.0,
-        timelines: Timelines = NO_TIMELINES,
+        self, content: ContentGains, config: MappingConfig, timelines: Timelines = NO_TIMELINES
     ) -> None:
+        self.content = content
         self.config = config
-        self.sample_rate = audio.info(content_path).sample_rate
-        self.start = round(start_seconds * self.sample_rate)
-        self.analysis = MelAnalysis(self.sample_rate)
-        self._analyze(content_path, model, timelines.continuous.get("style_strength"))
+        self.analysis = content.analysis
+        self.sample_rate = content.analysis.sample_rate
         fft = self.analysis.spec.n_fft
         self.stft = StftSpec(n_fft=fft, hop_samples=fft // 4)
         self.mask = Mask.build(config.mask, self.sample_rate, timelines)
@@ -80,40 +58,16 @@ class GainProcessor(OnePassProcessor):
         """Positions of the tiles."""
         longest, window = round(_TILE_SECONDS * self.sample_rate), self.analysis.spec.n_fft
         grid = TileGrid.build(self.config.tiles, longest, self.sample_rate, window)
-        return grid.limited(max(window, self.content_samples))
+        return grid.limited(max(window, self.content.samples))
 
     def change(self, tiles: Tiles) -> NDArray[Any]:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float32)
-        gains = tf.constant(self._frames(self.gain_db, tiles, self.stft.hop_samples))
+        gains = tf.constant(self._frames(self.content.gain_db, tiles, self.stft.hop_samples))
         channels: NDArray[Any] = self._compiled(tf.constant(tiles.channels), gains, seconds).numpy()
         return channels
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
         return self._losses(original, original.waveforms, changed.waveforms)
-
-    def _analyze(self, content_path: Path, model: GainModel[Any], curve: Timeline | None) -> None:
-        """Compute the gains of every frame of the content."""
-        power, self.content_samples = read_power(self.analysis, content_path)
-        self.peak_db = float(10 * np.log10(max(power.max(), _SILENCE)))
-        if is_silent(power):
-            mapping = Mapping(np.zeros_like(power), power, np.zeros(len(power)))
-        else:
-            mapping = model.map(self.analysis, normalize_power(power))
-        gain_db = self._extend(mapping.gain_db, model.sample_rate)
-        strength: Any = self.config.style_strength
-        if curve is not None:
-            samples = np.arange(len(gain_db)) * self.analysis.spec.hop_samples - self.start
-            strength = curve(np.maximum(samples, 0) / self.sample_rate)[:, np.newaxis]
-        self.gain_db = (strength * gain_db).astype(np.float32)
-        self.expected_style = mapping.expected.astype(np.float32)
-        self.weights = mapping.weights.astype(np.float32)
-        self.by_frame = mapping.by_frame
-
-    def _extend(self, gain_db: NDArray[Any], style_rate: int) -> NDArray[Any]:
-        """Replace the gains of bands above the style's range by that of its highest band."""
-        valid = self.analysis.center_hz <= _VALID_SHARE * style_rate / 2
-        highest = max(0, int(valid.sum()) - 1)
-        return gain_db[:, np.minimum(np.arange(gain_db.shape[1]), highest)]
 
     def _frames(self, values: NDArray[Any], tiles: Tiles, hop: int) -> NDArray[np.float32]:
         """Interpolate values `[frames, …]` of the content at the frames of tiles."""
@@ -129,7 +83,7 @@ class GainProcessor(OnePassProcessor):
     def _places(self, tiles: Tiles, hop: int) -> NDArray[np.float64]:
         """Return the positions of the frames of tiles in frames of the content's analysis."""
         count = 1 + tiles.channels.shape[1] // hop
-        samples = self.start + tiles.starts[:, np.newaxis] + hop * np.arange(count)
+        samples = self.content.start + tiles.starts[:, np.newaxis] + hop * np.arange(count)
         places: NDArray[np.float64] = samples / self.analysis.spec.hop_samples
         return places
 
@@ -185,7 +139,7 @@ class GainProcessor(OnePassProcessor):
           Factors of the distorted content's bands `[batch, frames, bands]`, or None, and the
           remaining gains of the content.
         """
-        emptiness = (self.peak_db - _EMPTY_BELOW_DB - level_db) / _TRANSITION_DB
+        emptiness = (self.content.peak_db - _EMPTY_BELOW_DB - level_db) / _TRANSITION_DB
         share = tf.where(gain_db > 0, tf.clip_by_value(emptiness, 0.0, 1.0), 0.0)
         if self.config.added_db is None:
             reduction = tf.minimum(tf.maximum(gain_db, 0.0), self.config.noise_reduction_db)
@@ -193,14 +147,14 @@ class GainProcessor(OnePassProcessor):
         target_db = level_db + gain_db + self.config.added_db
         source_db = self._level_db(waveform_to_stft(distort(mid, self.sample_rate), self.stft))
         fill_db = target_db - source_db + 10 * _log10(tf.maximum(share, 1e-3))
-        audible = (share > 0.01) & (target_db > self.peak_db - _INAUDIBLE_DB)
+        audible = (share > 0.01) & (target_db > self.content.peak_db - _INAUDIBLE_DB)
         fill = tf.where(audible, db_to_amplitude(tf.minimum(fill_db, _MAX_FILL_DB)), 0.0)
         return fill, gain_db - share * tf.clip_by_value(gain_db, 0.0, _GAIN_RANGE_DB[1])
 
     def _level_db(self, stft: tf.Tensor) -> tf.Tensor:
         """Return the levels of mel bands in dB, `[batch, frames, bands]`."""
         power = self.analysis.bands.from_bins(stft_to_power(stft))
-        return 10 * _log10(tf.maximum(power, _SILENCE))
+        return 10 * _log10(tf.maximum(power, SILENCE))
 
     def _losses(
         self, tiles: Tiles, original: NDArray[Any], changed: NDArray[Any]
@@ -213,9 +167,10 @@ class GainProcessor(OnePassProcessor):
           difference of the changed and the original tile's levels without their envelopes.
         """
         hop = self.analysis.spec.hop_samples
-        expected = self._frames(self.expected_style, tiles, hop)
-        is_inside = self._places(tiles, hop) <= len(self.weights) - 1  # not in the padding
-        weights = self._frames(self.weights, tiles, hop) * is_inside + 1e-6
+        expected = self._frames(self.content.expected, tiles, hop)
+        all_weights, by_frame = self.content.weights, self.content.by_frame
+        is_inside = self._places(tiles, hop) <= len(all_weights) - 1  # not in the padding
+        weights = self._frames(all_weights, tiles, hop) * is_inside + 1e-6
         power = [self._power(tf.constant(each)).numpy() for each in (original, changed)]
         style, content = [], []
         for before, after, target, weight in zip(*power, expected, weights, strict=True):
@@ -224,13 +179,13 @@ class GainProcessor(OnePassProcessor):
                 content.append(0.0)
                 continue
             old, new = normalize_power(before), normalize_power(after)
-            if self.by_frame:
+            if by_frame:
                 lowest = target.max() - _AUDIBLE_DB
                 difference = np.maximum(new, lowest) - np.maximum(target, lowest)
             else:
                 difference = new - target
             mean = np.average(difference, axis=0, weights=weight)
-            if self.by_frame:
+            if by_frame:
                 squares = np.mean((difference - mean.mean()) ** 2, axis=1)
                 style.append(float(np.average(squares, weights=weight)))
             else:
