@@ -93,6 +93,21 @@ def test_the_recurrent_layer_has_the_configured_units(cell, width):
     assert inspect.tap(model, ["recurrent"])(image())["recurrent"].shape[-1] == width
 
 
+def test_the_directions_of_a_bidirectional_network_have_their_own_weights():
+    weights = build("random_rnn", cell="bilstm").get_layer("recurrent").get_weights()
+    forward, backward = weights[:3], weights[3:]
+    for one, other in zip(forward, backward, strict=True):
+        assert one.shape == other.shape
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.5
+
+
+def test_a_network_whose_features_are_frames_requires_their_number():
+    for cell in ("rnn", "bilstm"):
+        tapped = inspect.tap(build("random_rnn", cell=cell), ["linear"])
+        with pytest.raises(ConfigError, match=r"require an input of shape .* do not set tiles"):
+            inspect.check_input(tapped, (33, 7, 1))
+
+
 def test_the_published_convolution_has_its_size():
     model = build("random_conv1d", shape=(1025, 10, 1), filters=4096)
     assert model.count_params() == 1025 * 3 * 4096 + 4096

@@ -12,14 +12,16 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from tfdream.config import Count
+
 
 def build(
     input_shape: tuple[int, int, int],
     *,
     cell: Literal["rnn", "bilstm"] = "rnn",
     over: Literal["frequency", "time"] = "frequency",
-    units: int = 100,
-    features: int = 4096,
+    units: Count = 100,
+    features: Count = 4096,
     seed: int = 0,
 ) -> keras.Model:
     """Build the network; its layers are ``recurrent`` and ``linear``.
@@ -40,13 +42,10 @@ def build(
             units, return_sequences=True, name="recurrent", **_uniform(units, seed, recurrent=True)
         )
     else:
+        # Without its own layer, the backward direction would have the seeds of the forward one.
         recurrent = layers.Bidirectional(
-            layers.LSTM(
-                units,
-                return_sequences=True,
-                unit_forget_bias=False,
-                **_uniform(units, seed, recurrent=True),
-            ),
+            _lstm(units, seed),
+            backward_layer=_lstm(units, seed + 5, go_backwards=True),
             name="recurrent",
         )
     hidden = recurrent(sequence)
@@ -54,6 +53,16 @@ def build(
         features, name="linear", **_uniform(hidden.shape[-1], seed + 3, recurrent=False)
     )
     return keras.Model(image, linear(hidden), name=f"random_{cell}")
+
+
+def _lstm(units: int, seed: int, go_backwards: bool = False) -> layers.LSTM:
+    return layers.LSTM(
+        units,
+        return_sequences=True,
+        unit_forget_bias=False,
+        go_backwards=go_backwards,
+        **_uniform(units, seed, recurrent=True),
+    )
 
 
 def _uniform(inputs: int, seed: int, recurrent: bool) -> dict[str, keras.initializers.Initializer]:
