@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ import tensorflow as tf
 
 from tfdream.config import TransferConfig, load_transfer, validate
 from tfdream.errors import AudioError, ConfigError, ModelError
+from tfdream.signal.frontends.raw import RawFrontend
+from tfdream.synthesis.ascent import losses
 from tfdream.synthesis.ascent.gram import extract_grams, full_tiles
 from tfdream.synthesis.audio_model import FeatureNetwork
 from tfdream.synthesis.rendering.options import RenderOptions
@@ -218,6 +221,25 @@ def test_the_network_can_be_that_of_a_run(run, files, tmp_path):
         (RUN, ConfigError, "--model"),
         ({"style_layers": {"conv9": 1}}, ModelError, "conv9"),
         ({"octaves": {"count": 2}}, ConfigError, "octaves"),
+        (
+            {
+                "network": {
+                    **TINY["network"],
+                    "name": "random_rnn",
+                    "options": {"units": 3, "features": 4},
+                },
+                "style_layers": {"linear": 1},
+                "content_layers": {},
+                "tiles": {"seconds": 0.4, "overlap_seconds": 0},
+            },
+            ConfigError,
+            r"layers linear require an input of shape .* do not set tiles.seconds",
+        ),
+        (
+            {"style_strength": 0.5, "optimizer": {"kind": "adam", "jitter_seconds": 0.01}},
+            ConfigError,
+            r"optimizer.jitter_seconds=0.01 shifts the activations",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_errors_of_one_line_and_leave_no_file(
@@ -227,6 +249,12 @@ def test_settings_that_do_not_fit_are_errors_of_one_line_and_leave_no_file(
         transfer_files(files, tmp_path / "out.wav", recipe(**changes))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_samples_have_no_rhythm_to_keep(files):
+    model = SimpleNamespace(frontend=RawFrontend(), sample_rate=RATE, clip_samples=CLIP)
+    with pytest.raises(ConfigError, match="keep=rhythm needs a network with images"):
+        losses._kept("rhythm", model)
 
 
 @pytest.mark.parametrize("name", ["musaic", "texture", "timbre_regression"])

@@ -1,7 +1,7 @@
 """Layers, convolutions and sub-networks of a Keras model."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import keras
 import numpy as np
@@ -11,6 +11,27 @@ from tfdream.errors import ConfigError, ModelError, did_you_mean
 
 Strides = tuple[float, ...]
 """Cells of the model's input from one cell of an activation to the next, along each axis."""
+
+
+class InputRemedies(NamedTuple):
+    """Advice in the messages of `check_input`.
+
+    Attributes:
+      fixed: for an input of another shape than the only one that the layers accept.
+      small: for an input that is too small.
+    """
+
+    fixed: str
+    small: str
+
+
+WITH_OCTAVES = InputRemedies(
+    fixed=(
+        "use octaves.count=1, octaves.axes=time or the layer of a convolution, and do not set "
+        "tiles.seconds"
+    ),
+    small="use fewer octaves or longer tiles",
+)
 
 
 class LayerSummary(TypedDict):
@@ -127,8 +148,8 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     """Build a model from the input to the outputs of some layers, with shared weights.
 
     It computes nothing beyond the deepest of these layers. It accepts images of any size, unless a
-    layer on the way requires the size that the model was built for. A layer that standardizes each
-    row requires the number of rows.
+    layer on the way requires the size that the model was built for, as one does whose weights are
+    for each row or column. A layer that standardizes each row requires the number of rows.
 
     Args:
       model: functional model.
@@ -158,20 +179,29 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
             for axis, size in enumerate(model.input.shape)
         )[1:]
     )
-    return keras.models.clone_model(
-        tapped,
-        input_tensors=free,
-        call_function=lambda layer, *args, **kwargs: layer(*args, **kwargs),
-        clone_function=lambda layer: layer,
+    lacks_features = False
+
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        nonlocal lacks_features
+        is_weighted = isinstance(layer, keras.layers.Layer) and bool(layer.weights)
+        lacks_features |= is_weighted and args[0].shape[-1] is None
+        return layer(*args, **kwargs)
+
+    unbound = keras.models.clone_model(
+        tapped, input_tensors=free, call_function=call, clone_function=lambda layer: layer
     )
+    return tapped if lacks_features else unbound
 
 
-def check_input(tapped: keras.Model, shape: tuple[int, ...]) -> None:
+def check_input(
+    tapped: keras.Model, shape: tuple[int, ...], remedies: InputRemedies = WITH_OCTAVES
+) -> None:
     """Check that a model accepts inputs of a shape.
 
     Args:
       tapped: model from `tap`.
       shape: shape of one input, without the batch.
+      remedies: advice in the messages.
 
     Raises:
       ConfigError: if it does not accept them.
@@ -180,14 +210,12 @@ def check_input(tapped: keras.Model, shape: tuple[int, ...]) -> None:
     names = ", ".join(tapped.output)
     if any(limit not in (None, size) for limit, size in zip(accepted, shape, strict=True)):
         raise ConfigError(
-            f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; use "
-            "octaves.count=1, octaves.axes=time or the layer of a convolution, and do not set "
-            "tiles.seconds"
+            f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; "
+            f"{remedies.fixed}"
         )
     if not _has_output(tapped, shape):
         raise ConfigError(
-            f"an input of shape {shape} is too small for the layers {names}; use fewer octaves or "
-            "longer tiles"
+            f"an input of shape {shape} is too small for the layers {names}; {remedies.small}"
         )
 
 

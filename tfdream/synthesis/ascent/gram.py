@@ -122,6 +122,9 @@ class GramExtractor:
       audio_model: network and frontend.
       config: names the style layers and the axis of the Gram matrices.
       size: size of an octave, to which the view is resized; None for the view as it is.
+
+    Raises:
+      ConfigError: if the network does not accept tiles of this length.
     """
 
     def __init__(
@@ -130,8 +133,8 @@ class GramExtractor:
         self.audio_model = audio_model
         self.config = config
         network = inspect.tap(audio_model.model, sorted(config.style_layers))
-        if size is not None:
-            inspect.check_input(network, (*size, network.input.shape[-1]))
+        shape = audio_model.frontend.shape(_tile_samples(audio_model, config))
+        inspect.check_input(network, shape if size is None else (*size, shape[-1]))
 
         def activations(tile: tf.Tensor) -> Activations:
             return dict(network(audio_model.frontend(tile, size), training=False))
@@ -169,9 +172,7 @@ def full_tiles(
 
     The last tile ends with the file: what it shares with the one before counts twice in a mean.
     """
-    samples = audio_model.clip_samples
-    if config.tiles.seconds is not None:
-        samples = round(config.tiles.seconds * audio_model.sample_rate)
+    samples = _tile_samples(audio_model, config)
     previous: NDArray[Any] | None = None
     with audio.Reader(path) as reader:
         for piece in audio.rechunk(reader.mid(audio_model.sample_rate), samples):
@@ -185,6 +186,13 @@ def full_tiles(
                 )
             yield tile[np.newaxis]
             previous = tile
+
+
+def _tile_samples(audio_model: AudioModel, config: TransferConfig) -> int:
+    seconds = config.tiles.seconds
+    if seconds is None:
+        return audio_model.clip_samples
+    return round(seconds * audio_model.sample_rate)
 
 
 def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:
@@ -228,8 +236,7 @@ def style(
     def value(activations: Activations, targets: Targets) -> tf.Tensor:
         rows = flatten(activations[layer], over)
         count = features or rows.shape[2]
-        scales = {"gatys": (2 * count) ** -2, "mse": count**-2}
-        scale = scales.get(normalization, count**-4)
-        return weight * scale * target.distance(rows)
+        scales = {"gatys": (2 * count) ** -2, "mse": count**-2, "normalized_mse": count**-4}
+        return weight * scales[normalization] * target.distance(rows)
 
     return Objective(f"{weight:g}*style({layer})", frozenset({layer}), value)

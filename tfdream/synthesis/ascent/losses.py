@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import tensorflow as tf
 
 from tfdream.config import TransferConfig
+from tfdream.errors import ConfigError
 from tfdream.signal.images import Size
 from tfdream.synthesis.ascent import musical
 from tfdream.synthesis.ascent.gram import extract_grams, style
@@ -35,13 +37,20 @@ def transfer_losses(
       size: size of an octave, to which the view is resized; None for the view as it is.
       features: number of features of the style layers in the published network, if `audio_model`
         has an equivalent one with fewer features.
+
+    Raises:
+      ConfigError: if the network has no input that a loss needs.
     """
     grams = extract_grams(style_path, audio_model, config, size)
     published = features or {}
     styles = [
         style(
-            *(layer, weight, grams[layer], config.gram, config.gram_normalization),
-            published.get(layer),
+            layer,
+            weight,
+            target=grams[layer],
+            over=config.gram,
+            normalization=config.gram_normalization,
+            features=published.get(layer),
         )
         for layer, weight in config.style_layers.items()
     ]
@@ -52,12 +61,20 @@ def transfer_losses(
     for name in config.style_statistics:
         losses[f"{name}_loss"] = statistic_loss(name, style_path, audio_model, config, size)
     for kept in config.keep:
-        losses[f"{kept}_loss"] = (
-            musical.rhythm()
-            if kept == "rhythm"
-            else musical.harmony(audio_model.frontend, audio_model.sample_rate)
-        )
+        losses[f"{kept}_loss"] = _kept(kept, audio_model)
     return losses
+
+
+def _kept(feature: Literal["rhythm", "harmony"], audio_model: AudioModel) -> Objective:
+    """Return the distance of a feature that is kept from that of the content."""
+    if feature == "harmony":
+        return musical.harmony(audio_model.frontend, audio_model.sample_rate)
+    if len(audio_model.frontend.shape(audio_model.clip_samples)) != 3:
+        raise ConfigError(
+            "keep=rhythm needs a network with images as input, which this network's frontend does "
+            "not give; leave it out"
+        )
+    return musical.rhythm()
 
 
 def weighted_loss(losses: dict[str, Objective], config: TransferConfig) -> Objective:
