@@ -106,6 +106,17 @@ def test_an_integrated_phase_needs_no_iterations(saved, output):
     assert result["spectral_convergence_db"] < -10  # three steady tones
 
 
+@pytest.mark.parametrize("samples", [-1000, 0, 100, 10**12])
+def test_numbers_of_samples_that_do_not_fit_are_errors(song, configure, tmp_path, output, samples):
+    path = tmp_path / "resized.npz"
+    analyze(song, path, configure("frontend.size=[32, 32]"))
+    with np.load(path) as archive:
+        arrays = {**archive, "samples": samples}
+    np.savez(path, **arrays)
+    with pytest.raises(ConfigError, match=rf"its {samples} samples are"):
+        invert(path, output, FEW)
+
+
 def test_a_random_phase_without_iterations_is_an_error(saved, output):
     with pytest.raises(ConfigError, match="iterations=100"):
         invert(saved[0], output, PhaseConfig(init="random", iterations=0))

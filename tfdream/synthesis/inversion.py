@@ -21,6 +21,8 @@ from tfdream.signal.phase import energy_db, spectral_error
 # According to tools/bench/inversion.py, twice as many iterations gain less than 1 dB.
 _INTEGRATED = PhaseConfig(init="pghi", iterations=100)
 _ARRAYS = ("image", "reference_db", "range_db", "samples", "sample_rate", "frontend")
+# Largest number of values of a spectrogram: a gibibyte of float32.
+_MAX_VALUES = archives.MAX_BYTES // 4
 # Samples this far beyond full scale come from damaged images; their squares still fit in float32.
 _MAX_PEAK = 1e6
 # Exceptions raised for arrays that are not those of a spectrogram.
@@ -146,6 +148,10 @@ def _load(spectrogram: Path) -> tuple[SpectrogramFrontend, tf.Tensor, ImageMetad
             tf.constant(saved[name], tf.float32, shape=[1, 1, 1])
             for name in ("reference_db", "range_db")
         )
+        if samples <= frontend.spec.n_fft // 2:
+            raise ValueError(f"its {samples} samples are too few for n_fft={frontend.spec.n_fft}")
+        if frontend.config.values(samples) > _MAX_VALUES:
+            raise ValueError(f"its {samples} samples are more than a clip has")
         if image.shape != frontend.shape(samples):
             raise ValueError(f"its image of shape {image.shape} does not fit {samples} samples")
         if not np.isfinite(image).all():
