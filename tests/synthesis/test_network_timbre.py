@@ -4,8 +4,10 @@ import soundfile
 from calling import EAGERLY
 
 from tfdream import audio, config
+from tfdream.config import ModelConfig
 from tfdream.config.recipes import TimbreConfig
-from tfdream.errors import ModelError
+from tfdream.errors import ConfigError, ModelError
+from tfdream.models import transfer
 from tfdream.runs import RunInfo, TransferRun, versions
 from tfdream.signal.timbre import MelAnalysis, normalize_power
 from tfdream.synthesis.mapping import NetworkTimbre, network
@@ -13,6 +15,12 @@ from tfdream.synthesis.mapping.base import read_power
 from tfdream.synthesis.transfer import MappingTransfer
 
 OPTIONS = "{units: 8, heads: 2, encoder_blocks: 2, decoder_units: 8, decoder_blocks: 2, kernel: 3}"
+
+
+def test_units_that_heads_cannot_share_are_an_error():
+    options = {"units": 100, "heads": 3}
+    with pytest.raises(ConfigError, match="units=100 is not a multiple of heads=3; use units=102"):
+        transfer.build(ModelConfig(name="attention", options=options), (16, 20, 1))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ import math
 import tensorflow as tf
 from keras import layers
 
+from tfdream.config import Count
+from tfdream.errors import ConfigError
 from tfdream.models.parts.frames import frame_blocks
 from tfdream.models.transfer.base import Memory, TransferNetwork
 
@@ -49,8 +51,8 @@ class Attention(TransferNetwork):
         self.query = _dense(units, units, "query")
         self.value = _dense(units, units, "value")
         self.mix = _dense(units, heads, "mix")
-        known = 2 * units + (3 * heads + 3) * bands
-        self.decoder = frame_blocks(known, decoder_units, decoder_blocks, kernel, "decoder")
+        decoder_input = 2 * units + (3 * heads + 3) * bands
+        self.decoder = frame_blocks(decoder_input, decoder_units, decoder_blocks, kernel, "decoder")
         self.correction = _dense(decoder_units, bands, "correction", initializer="zeros")
         self.built = True
 
@@ -74,9 +76,9 @@ class Attention(TransferNetwork):
             for memory in (content, style)
         ]
         heads = [self._flat(each) for each in (difference, style_levels, own_levels)]
-        known = tf.concat([*heads, levels, *means], axis=-1) / _LEVEL_SCALE_DB
-        known = tf.concat([features, style_features, known], axis=-1)
-        correction: tf.Tensor = self.correction(self.decoder(known))
+        all_levels = tf.concat([*heads, levels, *means], axis=-1) / _LEVEL_SCALE_DB
+        decoder_input = tf.concat([features, style_features, all_levels], axis=-1)
+        correction: tf.Tensor = self.correction(self.decoder(decoder_input))
         return expected + _LEVEL_SCALE_DB * correction
 
     def _attend(self, query: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor]:
@@ -99,14 +101,23 @@ class Attention(TransferNetwork):
 def build(
     input_shape: tuple[int, ...],
     *,
-    units: int = 96,
-    heads: int = 4,
-    encoder_blocks: int = 4,
-    decoder_units: int = 128,
-    decoder_blocks: int = 4,
-    kernel: int = 5,
+    units: Count = 96,
+    heads: Count = 4,
+    encoder_blocks: Count = 4,
+    decoder_units: Count = 128,
+    decoder_blocks: Count = 4,
+    kernel: Count = 5,
 ) -> Attention:
-    """Build the network; see `Attention`."""
+    """Build the network; see `Attention`.
+
+    Raises:
+      ConfigError: if the units are not a multiple of the heads.
+    """
+    if units % heads:
+        raise ConfigError(
+            f"attention: units={units} is not a multiple of heads={heads}; use units="
+            f"{units + -units % heads}"
+        )
     bands = input_shape[0]
     return Attention(bands, units, heads, encoder_blocks, decoder_units, decoder_blocks, kernel)
 
