@@ -42,6 +42,15 @@ def test_block_convolutions_equal_convolutions(size, height, width, channels, fi
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
 
 
+def test_block_convolutions_apply_their_activation():
+    inputs = images(12, 12, 1)
+    plain, blocks = (kind(2, 7, activation="relu") for kind in (layers.Conv2D, BlockConvolution))
+    plain(inputs), blocks(inputs)
+    blocks.set_weights(plain.get_weights())
+    np.testing.assert_allclose(blocks(inputs), plain(inputs), rtol=1e-4, atol=1e-4)
+    assert (blocks(inputs).numpy() >= 0).all()
+
+
 def test_block_convolutions_without_bias():
     inputs = images(12, 12, 1)
     layer = BlockConvolution(2, 7, use_bias=False)

@@ -68,7 +68,9 @@ class BlockConvolution(layers.Conv2D):
         kernel = self._block_kernel(tf.cast(self.kernel, inputs.dtype), window)
         convolved = tf.nn.conv2d(tf.nn.space_to_depth(padded, _BLOCK), kernel, 1, "VALID")
         pixels = tf.nn.depth_to_space(convolved, _BLOCK)[:, : outputs[0], : outputs[1]]
-        return pixels + tf.cast(self.bias, pixels.dtype) if self.use_bias else pixels
+        if self.use_bias:
+            pixels += tf.cast(self.bias, pixels.dtype)
+        return self.activation(pixels)
 
     def _block_kernel(self, kernel: tf.Tensor, window: int) -> tf.Tensor:
         """Convert `[size, size, in, out]` to `[window, window, 16 × in, 16 × out]`."""
