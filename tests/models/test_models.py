@@ -176,6 +176,23 @@ def test_an_option_of_the_wrong_type_is_named(name):
             build(name, **{option: {"no": "such"}})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("filterbank_cnn", {"widths": [96, 128]}, "widths=.* convolutions=.* differ in length"),
+        ("mel_cnn", {"convolutions": [1]}, "widths=.* convolutions=.* differ in length"),
+        ("raw_conv1d", {"strides": [2]}, "strides=.* differ in length"),
+        ("lil_data", {"dropout": 1.5}, "dropout=1.5"),
+        ("mel_cnn", {"kernel_size": 0}, "kernel_size=0"),
+        ("feature_cnn", {"dropout": [0.2, 1.0]}, "dropout"),
+    ],
+)
+def test_options_that_do_not_fit_are_named_instead_of_the_input(name, options, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(name, **options)
+    assert "input of shape" not in str(caught.value)
+
+
 def test_a_small_input_is_accepted_or_an_error_with_its_shape(name, model):
     """With padding some networks accept a single pixel; in others nothing remains."""
     small = (1,) * (len(model.input.shape) - 2) + (model.input.shape[-1],)

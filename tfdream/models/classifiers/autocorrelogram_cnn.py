@@ -6,22 +6,26 @@ Source: "Music generation using style transfer", the classifier on autocorrelogr
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import (
+    PYTORCH_EPSILON,
+    PYTORCH_MOMENTUM,
+    batch_normalization,
+)
 from tfdream.models.parts.outputs import add_outputs
 
-# Defaults of PyTorch's batch normalization, which the document used. PyTorch's momentum of 0.1 is
-# 0.9 in Keras.
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
+# Defaults of PyTorch, which the document used.
+_normalize = batch_normalization(PYTORCH_MOMENTUM, PYTORCH_EPSILON)
 
 
 def build(
     input_shape: tuple[int, int],
     classes: int,
     *,
-    filters: int = 32,
-    kernel_size: int = 4,
-    dropout: float = 0.2,
-    dense_units: tuple[int, int] = (128, 64),
+    filters: Count = 32,
+    kernel_size: Count = 4,
+    dropout: Share = 0.2,
+    dense_units: tuple[Count, Count] = (128, 64),
 ) -> keras.Model:
     """Build the model.
 
@@ -35,9 +39,7 @@ def build(
     """
     lags = keras.Input(input_shape, name="lags")
     x = layers.Conv1D(filters, kernel_size, activation="tanh", name="conv1")(lags)
-    x = layers.BatchNormalization(
-        momentum=_MOMENTUM, epsilon=_EPSILON, synchronized=True, name="norm1"
-    )(x)
+    x = _normalize(x, "norm1")
     x = layers.Dropout(dropout, name="dropout1")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(dense_units[0], activation="tanh", name="dense")(x)

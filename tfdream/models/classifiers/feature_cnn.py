@@ -6,24 +6,28 @@ Source: "Music generation using style transfer", the classifier on features.
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import (
+    PYTORCH_EPSILON,
+    PYTORCH_MOMENTUM,
+    batch_normalization,
+)
 from tfdream.models.parts.outputs import add_outputs
 
-# Defaults of PyTorch's LeakyReLU and batch normalization, which the document used. PyTorch's
-# momentum of 0.1 is 0.9 in Keras.
+# Defaults of PyTorch's LeakyReLU and batch normalization, which the document used.
 _SLOPE = 0.01
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
+_normalize = batch_normalization(PYTORCH_MOMENTUM, PYTORCH_EPSILON)
 
 
 def build(
     input_shape: tuple[int, int],
     classes: int,
     *,
-    filters: tuple[int, int] = (32, 64),
-    kernel_sizes: tuple[int, int] = (4, 3),
-    pool_size: int = 2,
-    dropout: tuple[float, float] = (0.2, 0.5),
-    dense_units: tuple[int, int] = (256, 64),
+    filters: tuple[Count, Count] = (32, 64),
+    kernel_sizes: tuple[Count, Count] = (4, 3),
+    pool_size: Count = 2,
+    dropout: tuple[Share, Share] = (0.2, 0.5),
+    dense_units: tuple[Count, Count] = (256, 64),
     standardize: bool = True,
 ) -> keras.Model:
     """Build the model.
@@ -46,12 +50,12 @@ def build(
         x = layers.Normalization(axis=1, name="standardize", dtype="float32")(x)
     x = layers.Conv1D(filters[0], kernel_sizes[0], name="conv1")(x)
     x = layers.LeakyReLU(_SLOPE, name="leaky1")(x)
-    x = _normalize("norm1")(x)
+    x = _normalize(x, "norm1")
     x = layers.MaxPooling1D(pool_size, name="pool1")(x)
     x = layers.Dropout(dropout[0], name="dropout1")(x)
     x = layers.Conv1D(filters[1], kernel_sizes[1], name="conv2")(x)
     x = layers.LeakyReLU(_SLOPE, name="leaky2")(x)
-    x = _normalize("norm2")(x)
+    x = _normalize(x, "norm2")
     x = layers.Dropout(dropout[1], name="dropout2")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(dense_units[0], name="dense")(x)
@@ -59,9 +63,3 @@ def build(
     x = layers.Dense(dense_units[1], name="dense_embedding")(x)
     x = layers.LeakyReLU(_SLOPE, name="embedding")(x)
     return keras.Model(features, add_outputs(x, classes), name="feature_cnn")
-
-
-def _normalize(name: str) -> keras.Layer:
-    return layers.BatchNormalization(
-        momentum=_MOMENTUM, epsilon=_EPSILON, synchronized=True, name=name
-    )

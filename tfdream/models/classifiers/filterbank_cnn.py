@@ -6,32 +6,32 @@ layers; the logarithm of its energies replaces the spectrogram.
 Source: Zeghidour et al., "Learning filterbanks from raw speech"; the layers are tfdream's.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
 from tfdream.models.parts.filterbank import LogEnergy, MelGabor, UnitLevel
+from tfdream.models.parts.normalization import batch_normalization
+from tfdream.models.parts.options import check_lengths
 from tfdream.models.parts.outputs import add_outputs
 
 # Strides of the filter bank from one energy window to the next.
 _HOP = 4
 # Share of bands dropped in training.
 _BAND_DROPOUT = 0.15
-# Momentum of the moving statistics of batch normalization.
-_MOMENTUM = 0.95
+_normalize = batch_normalization(momentum=0.95)
 
 
 def build(
     input_shape: tuple[int, int],
     classes: int,
     *,
-    filters: int = 64,
-    filter_size: int = 160,
-    stride: int = 16,
-    widths: tuple[int, ...] = (96, 128, 192),
-    convolutions: tuple[int, ...] = (1, 2, 2),
-    dropout: float = 0.3,
+    filters: Count = 64,
+    filter_size: Count = 160,
+    stride: Count = 16,
+    widths: tuple[Count, ...] = (96, 128, 192),
+    convolutions: tuple[Count, ...] = (1, 2, 2),
+    dropout: Share = 0.3,
 ) -> keras.Model:
     """Build the model.
 
@@ -46,6 +46,7 @@ def build(
         wide, each with batch normalization and ReLU; max pooling halves the length between stages.
       dropout: share of ``embedding`` dropped in training.
     """
+    check_lengths("filterbank_cnn", widths=widths, convolutions=convolutions)
     samples = keras.Input(input_shape, name="samples")
     x = UnitLevel(name="unit_level")(samples)
     x = layers.Conv1D(
@@ -79,7 +80,3 @@ def build(
     x = layers.Concatenate(name="embedding")([mean, highest])
     x = layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(samples, add_outputs(x, classes), name="filterbank_cnn")
-
-
-def _normalize(x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)

@@ -6,6 +6,7 @@ Source: "On the Generation of Music", section 4 and figure 2.
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
 from tfdream.models.parts import imagenet
 from tfdream.models.parts.outputs import add_outputs
 
@@ -14,11 +15,11 @@ def build(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    filters: tuple[int, ...] = (8, 16, 32, 64),
-    kernel_size: int = 3,
-    pool_size: int = 4,
-    dense_units: int = 48,
-    dropout: float = 0.5,
+    filters: tuple[Count, ...] = (8, 16, 32, 64),
+    kernel_size: Count = 3,
+    pool_size: Count = 4,
+    dense_units: Count = 48,
+    dropout: Share = 0.5,
     imagenet_center: bool = False,
 ) -> keras.Model:
     """Build the model.

@@ -15,6 +15,9 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import batch_normalization
+from tfdream.models.parts.options import check_lengths
 from tfdream.models.parts.outputs import add_outputs
 
 
@@ -22,12 +25,12 @@ def build(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    widths: tuple[int, ...] = (32, 64, 128, 256),
-    convolutions: tuple[int, ...] = (1, 1, 2, 1),
-    kernel_size: int = 3,
-    entrance: int = 5,
-    dropout: float = 0.3,
-    momentum: float = 0.9,
+    widths: tuple[Count, ...] = (32, 64, 128, 256),
+    convolutions: tuple[Count, ...] = (1, 1, 2, 1),
+    kernel_size: Count = 3,
+    entrance: Count = 5,
+    dropout: Share = 0.3,
+    momentum: Share = 0.9,
 ) -> keras.Model:
     """Build the model.
 
@@ -42,6 +45,8 @@ def build(
       dropout: share of ``embedding`` dropped in training.
       momentum: momentum of the moving statistics of batch normalization.
     """
+    check_lengths("mel_cnn", widths=widths, convolutions=convolutions)
+    normalize = batch_normalization(momentum)
     image = keras.Input(input_shape, name="image")
     x = layers.Normalization(axis=1, name="standardize", dtype="float32")(image)
     number = 0
@@ -60,9 +65,7 @@ def build(
                 kernel_initializer="he_normal",
                 name=f"conv{number}",
             )(x)
-            x = layers.BatchNormalization(
-                momentum=momentum, synchronized=True, name=f"norm{number}"
-            )(x)
+            x = normalize(x, f"norm{number}")
             x = layers.ReLU(name=f"relu{number}")(x)
     x = _pool(x)
     x = layers.Dropout(dropout, name="dropout")(x)

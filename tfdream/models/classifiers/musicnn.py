@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import TENSORFLOW_MOMENTUM, batch_normalization
 from tfdream.models.parts.outputs import add_outputs
 from tfdream.models.parts.pooling import MaxOverFrequency
 from tfdream.models.parts.tall import TallConvolution
@@ -23,19 +25,18 @@ _SHORT = 7
 _HEIGHTS = (0.4, 0.7)
 # Frames of the temporal filters.
 _LENGTHS = (128, 64, 32)
-# Momentum of the moving statistics of batch normalization, the default of TensorFlow.
-_MOMENTUM = 0.99
+_normalize = batch_normalization(TENSORFLOW_MOMENTUM)
 
 
 def build(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    timbral_filters: int = 204,
-    temporal_filters: int = 51,
-    filters: int = 64,
-    dense_units: int = 200,
-    dropout: float = 0.5,
+    timbral_filters: Count = 204,
+    temporal_filters: Count = 51,
+    filters: Count = 64,
+    dense_units: Count = 200,
+    dropout: Share = 0.5,
     multi_label: bool = False,
 ) -> keras.Model:
     """Build the model.
@@ -56,9 +57,6 @@ def build(
       multi_label: give each label a probability of its own (sigmoid).
     """
 
-    def normalize(x: Any, name: str) -> Any:
-        return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)
-
     def convolve(number: int, x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
         timbral = kernel_size[0] > 1
         layer_type = TallConvolution if timbral else layers.Conv2D
@@ -69,14 +67,14 @@ def build(
             activation="relu",
             name=f"conv{number}",
         )(x)
-        return normalize(x, f"norm{number}")
+        return _normalize(x, f"norm{number}")
 
     def highest(number: int, x: Any, count: int, kernel_size: tuple[int, int]) -> Any:
         x = convolve(number, x, count, kernel_size)
         return MaxOverFrequency(name=f"highest{number}")(x)
 
     image = keras.Input(input_shape, name="image")
-    x = normalize(image, "norm0")
+    x = _normalize(image, "norm0")
     padded = layers.ZeroPadding2D((0, _SHORT // 2), name="padding")(x)
     heights = [max(2, int(share * input_shape[0])) for share in _HEIGHTS]
     timbral = [
@@ -102,9 +100,9 @@ def build(
         layers.GlobalMaxPooling2D(name="max_over_time")(x),
         layers.GlobalAveragePooling2D(name="mean_over_time")(x),
     ]
-    x = normalize(layers.Concatenate(name="pooled")(pooled), "norm_pooled")
+    x = _normalize(layers.Concatenate(name="pooled")(pooled), "norm_pooled")
     x = layers.Dropout(dropout, name="dropout1")(x)
     x = layers.Dense(dense_units, activation="relu", name="dense")(x)
-    x = normalize(x, "embedding")
+    x = _normalize(x, "embedding")
     x = layers.Dropout(dropout, name="dropout2")(x)
     return keras.Model(image, add_outputs(x, classes, multi_label), name="musicnn")

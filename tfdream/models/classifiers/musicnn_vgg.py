@@ -5,11 +5,13 @@ Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music au
 trained networks, which differ in their pooling).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import TENSORFLOW_MOMENTUM, batch_normalization
 from tfdream.models.parts.outputs import add_outputs
 
 # Size and strides (frequency, time) of the max pooling after each convolution. The networks of the
@@ -20,17 +22,16 @@ _POOLS: dict[str, tuple[_Pool, ...]] = {
     "magnatagatune": (((1, 4), (2, 2)), ((2, 2), (2, 2)), *_LAST),
     "million_song": (((1, 4), (1, 4)), ((4, 1), (4, 1)), *_LAST),
 }
-# Momentum of the moving statistics of batch normalization, the default of TensorFlow.
-_MOMENTUM = 0.99
+_normalize = batch_normalization(TENSORFLOW_MOMENTUM)
 
 
 def build(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    filters: int = 128,
+    filters: Count = 128,
     pools: Literal["magnatagatune", "million_song"] = "magnatagatune",
-    dropout: tuple[float, float] = (0.25, 0.5),
+    dropout: tuple[Share, Share] = (0.25, 0.5),
     multi_label: bool = False,
 ) -> keras.Model:
     """Build the model.
@@ -47,16 +48,13 @@ def build(
       multi_label: give each label a probability of its own (sigmoid).
     """
 
-    def normalize(x: Any, name: str) -> Any:
-        return layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True, name=name)(x)
-
     image = keras.Input(input_shape, name="image")
-    x = normalize(image, "norm0")
+    x = _normalize(image, "norm0")
     for number, (size, strides) in enumerate(_POOLS[pools], start=1):
         if number > 1:
             x = layers.Dropout(dropout[0], name=f"dropout{number - 1}")(x)
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = normalize(x, f"norm{number}")
+        x = _normalize(x, f"norm{number}")
         x = layers.MaxPooling2D(size, strides, name=f"pool{number}")(x)
     x = layers.Flatten(name="embedding")(x)
     x = layers.Dropout(dropout[1], name="dropout5")(x)

@@ -8,12 +8,14 @@ from typing import Literal
 import keras
 from keras import layers
 
+from tfdream.config import Count
+from tfdream.models.parts.normalization import batch_normalization
+from tfdream.models.parts.options import check_lengths
 from tfdream.models.parts.outputs import add_outputs
 
 # Batch normalization has neither gain nor offset in the thesis. It does not state the momentum;
 # this is the default of Lasagne, which it used.
-_EPSILON = 1e-4
-_MOMENTUM = 0.9
+_normalize = batch_normalization(momentum=0.9, epsilon=1e-4, affine=False)
 
 Initializer = Literal["glorot_uniform", "fan_in_uniform"]
 
@@ -22,10 +24,10 @@ def build(
     input_shape: tuple[int, int],
     classes: int,
     *,
-    filters: tuple[int, ...] = (8, 8, 8),
-    kernel_sizes: tuple[int, ...] = (8, 32, 128),
-    strides: tuple[int, ...] = (2, 4, 4),
-    dense_units: int = 256,
+    filters: tuple[Count, ...] = (8, 8, 8),
+    kernel_sizes: tuple[Count, ...] = (8, 32, 128),
+    strides: tuple[Count, ...] = (2, 4, 4),
+    dense_units: Count = 256,
     initializer: Initializer = "glorot_uniform",
 ) -> keras.Model:
     """Build the model.
@@ -40,13 +42,14 @@ def build(
       initializer: distribution of the first weights: Glorot's, or uniform from −1/√n to 1/√n, where
         n is the number of inputs of a unit.
     """
+    check_lengths("raw_conv1d", filters=filters, kernel_sizes=kernel_sizes, strides=strides)
     # The variance of a uniform distribution from −1/√n to 1/√n is 1/(3n).
     initial = {
         "glorot_uniform": keras.initializers.GlorotUniform,
         "fan_in_uniform": lambda: keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
     }[initializer]
     samples = keras.Input(input_shape, name="samples")
-    x = _normalize("norm0")(samples)
+    x = _normalize(samples, "norm0")
     settings = zip(filters, kernel_sizes, strides, strict=True)
     for number, (count, kernel_size, stride) in enumerate(settings, start=1):
         x = layers.Conv1D(
@@ -57,21 +60,10 @@ def build(
             kernel_initializer=initial(),
             name=f"conv{number}",
         )(x)
-        x = _normalize(f"norm{number}")(x)
+        x = _normalize(x, f"norm{number}")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(
         dense_units, activation="relu", kernel_initializer=initial(), name="embedding"
     )(x)
     outputs = add_outputs(x, classes, initializer=initial())
     return keras.Model(samples, outputs, name="raw_conv1d")
-
-
-def _normalize(name: str) -> keras.Layer:
-    return layers.BatchNormalization(
-        momentum=_MOMENTUM,
-        epsilon=_EPSILON,
-        center=False,
-        scale=False,
-        synchronized=True,
-        name=name,
-    )

@@ -9,6 +9,12 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfdream.config import Count, Share
+from tfdream.models.parts.normalization import (
+    PYTORCH_EPSILON,
+    PYTORCH_MOMENTUM,
+    batch_normalization,
+)
 from tfdream.models.parts.outputs import add_outputs
 
 _STAGES = 4
@@ -19,8 +25,8 @@ def build(
     input_shape: tuple[int, int, int],
     classes: int,
     *,
-    width: int = 64,
-    momentum: float = 0.9,
+    width: Count = 64,
+    momentum: Share = PYTORCH_MOMENTUM,
 ) -> keras.Model:
     """Build the model.
 
@@ -37,11 +43,7 @@ def build(
       momentum: momentum of the moving statistics of batch normalization.
     """
 
-    def normalize(x: Any, name: str) -> Any:
-        return layers.BatchNormalization(
-            momentum=momentum, epsilon=1e-5, synchronized=True, name=name
-        )(x)
-
+    normalize = batch_normalization(momentum, PYTORCH_EPSILON)
     image = keras.Input(input_shape, name="image")
     x = _convolve(image, width, 7, 2, "conv1")
     x = layers.ReLU(name="relu1")(normalize(x, "norm1"))

@@ -8,12 +8,14 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from tfdream.config import Count
+
 
 def build(
     input_shape: tuple[int, int, int],
     *,
-    filters: int = 4096,
-    kernel_size: int = 3,
+    filters: Count = 4096,
+    kernel_size: Count = 3,
     activation: Literal["relu", "linear"] = "relu",
     seed: int = 0,
 ) -> keras.Model:

@@ -7,7 +7,9 @@ for spectrograms, "Dreaming in Music", section III-E.
 
 import keras
 from keras import layers
+from pydantic import NonNegativeInt
 
+from tfdream.config import Count
 from tfdream.models.gan.base import GanNetworks, strided_convolutions
 from tfdream.models.parts.blocks import ConvolutionOptions
 from tfdream.models.parts.images import instance_normalization, resnet_generator
@@ -16,10 +18,10 @@ from tfdream.models.parts.images import instance_normalization, resnet_generator
 def build(
     input_shape: tuple[int, int, int],
     *,
-    filters: int = 64,
-    blocks: int = 9,
-    discriminator_filters: int = 64,
-    discriminator_layers: int = 3,
+    filters: Count = 64,
+    blocks: NonNegativeInt = 9,
+    discriminator_filters: Count = 64,
+    discriminator_layers: NonNegativeInt = 3,
 ) -> GanNetworks:
     """Build the networks.
 

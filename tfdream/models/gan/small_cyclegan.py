@@ -6,7 +6,9 @@ residual blocks, where the layers around them have 16.
 
 import keras
 from keras import layers
+from pydantic import NonNegativeInt
 
+from tfdream.config import Count
 from tfdream.models.gan.base import GanNetworks
 from tfdream.models.parts.images import ReflectionPadding, resnet_generator
 
@@ -14,10 +16,10 @@ from tfdream.models.parts.images import ReflectionPadding, resnet_generator
 def build(
     input_shape: tuple[int, int, int],
     *,
-    filters: int = 4,
-    blocks: int = 3,
-    discriminator_filters: int = 8,
-    units: int = 512,
+    filters: Count = 4,
+    blocks: NonNegativeInt = 3,
+    discriminator_filters: Count = 8,
+    units: Count = 512,
 ) -> GanNetworks:
     """Build the networks.
 

@@ -14,7 +14,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras import layers
+from pydantic import NonNegativeInt
 
+from tfdream.config import Count, Positive
 from tfdream.models.gan.base import GanNetworks, strided_convolutions
 from tfdream.models.parts.frames import SpectralConvolution, stack_blocks
 
@@ -48,12 +50,12 @@ class BoundedChange(layers.Layer):
 def build(
     input_shape: tuple[int, int, int],
     *,
-    filters: int = 128,
-    blocks: int = 4,
-    kernel: int = 5,
-    bound: float = 0.35,
-    discriminator_filters: int = 96,
-    discriminator_layers: int = 3,
+    filters: Count = 128,
+    blocks: NonNegativeInt = 4,
+    kernel: Count = 5,
+    bound: Positive = 0.35,
+    discriminator_filters: Count = 96,
+    discriminator_layers: NonNegativeInt = 3,
 ) -> GanNetworks:
     """Build the networks.
 
