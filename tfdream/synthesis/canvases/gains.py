@@ -93,7 +93,7 @@ class Gains(Canvas):
     def render_channels(
         self, values: tf.Tensor, context: Context, channels: tf.Tensor
     ) -> tf.Tensor:
-        # All channels get the same gains: a channel that is silent stays silent, and the mean of
+        # All channels get the same gains, with which a silent channel stays silent, and the mean of
         # the channels is what `render` returns for their mean.
         def change(channel: tf.Tensor) -> tf.Tensor:
             stft = self._changed(waveform_to_stft(channel, self.config.stft), values, context)
@@ -102,6 +102,11 @@ class Gains(Canvas):
         # A loop, because one graph serves files of any number of channels.
         changed = tf.map_fn(change, tf.transpose(channels, [2, 0, 1]))
         return tf.transpose(changed, [1, 2, 0])
+
+    def neighborhood_cells(self, seconds: float, hertz: float) -> tuple[int, int]:
+        """Return the size of a neighborhood in frames and bins, given its extent to either side."""
+        frames, bins = map(round, self.config.stft.extent(seconds, hertz, self.sample_rate))
+        return 2 * frames + 1, 2 * bins + 1
 
     def _changed(self, stft: tf.Tensor, values: tf.Tensor, context: Context) -> tf.Tensor:
         """Return an STFT with the gains applied."""
@@ -118,9 +123,3 @@ class Gains(Canvas):
 def build(config: GainCanvasConfig, spec: CanvasSpec) -> Gains:
     """Build the canvas of a section."""
     return Gains(config, spec)
-
-
-def neighborhood_cells(extent: tuple[float, float]) -> tuple[int, int]:
-    """Return the size in frames and bins of a cell's neighborhood, given that to either side."""
-    frames, bins = map(round, extent)
-    return 2 * frames + 1, 2 * bins + 1

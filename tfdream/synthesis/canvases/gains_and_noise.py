@@ -9,7 +9,7 @@ from tfdream.config.canvases import Below
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_power, waveform_to_stft
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
-from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig, neighborhood_cells
+from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig
 
 _NOISE_BLOCK = 1 << 14
 """Samples of noise that are drawn at a time, from a seed that is their position in the file."""
@@ -44,10 +44,8 @@ class GainsAndNoise(Gains):
 
     def __init__(self, config: GainsAndNoiseCanvasConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
-        self.neighborhood = neighborhood_cells(
-            config.stft.extent(
-                config.neighborhood_seconds, config.neighborhood_hz, self.sample_rate
-            )
+        self.neighborhood = self.neighborhood_cells(
+            config.neighborhood_seconds, config.neighborhood_hz
         )
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:

@@ -8,15 +8,13 @@ from tfdream.config import LevelCanvasConfig, PhaseConfig
 from tfdream.signal.phase import magnitude_to_waveform
 from tfdream.signal.scales import Decibels
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
-from tfdream.synthesis.canvases.spectrogram import Spectrogram
+from tfdream.synthesis.canvases.spectrogram import HeadroomConfig, Spectrogram
 
 
-class LogMagnitudeCanvasConfig(LevelCanvasConfig):
+class LogMagnitudeCanvasConfig(HeadroomConfig, LevelCanvasConfig):
     """The STFT's log magnitude, rendered with a reconstructed phase."""
 
     kind: Literal["log_magnitude"]
-    headroom_db: float | None = 0.0
-    """Limit of the levels above the loudest of the original; null removes the limit."""
     phase: PhaseConfig = PhaseConfig()
 
 
@@ -26,10 +24,6 @@ class LogMagnitude(Spectrogram):
     changes_level = True
     changes_phase = False
     config: LogMagnitudeCanvasConfig
-
-    @property
-    def headroom_db(self) -> float | None:
-        return self.config.headroom_db
 
     def start(self, context: Context) -> tf.Tensor:
         return context["level"]

@@ -4,17 +4,14 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import CanvasConfig
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
-from tfdream.synthesis.canvases.spectrogram import Spectrogram
+from tfdream.synthesis.canvases.spectrogram import HeadroomConfig, Spectrogram
 
 
-class LogMagnitudePhaseCanvasConfig(CanvasConfig):
+class LogMagnitudePhaseCanvasConfig(HeadroomConfig):
     """The STFT's log magnitude and its phase, both."""
 
     kind: Literal["log_magnitude_phase"]
-    headroom_db: float | None = 0.0
-    """Limit of the levels above the loudest of the original; null removes the limit."""
 
 
 class LogMagnitudePhase(Spectrogram):
@@ -23,10 +20,6 @@ class LogMagnitudePhase(Spectrogram):
     changes_level = True
     changes_phase = True
     config: LogMagnitudePhaseCanvasConfig
-
-    @property
-    def headroom_db(self) -> float | None:
-        return self.config.headroom_db
 
     def start(self, context: Context) -> tf.Tensor:
         return tf.stack([context["level"], context["phase"] / self.phase_unit], axis=-1)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tfdream.config import NotNegative
 from tfdream.synthesis.canvases.base import CanvasSpec, Context, masked
-from tfdream.synthesis.canvases.gains import Gains, StftGainsConfig, neighborhood_cells
+from tfdream.synthesis.canvases.gains import Gains, StftGainsConfig
 
 
 class MixtureCanvasConfig(StftGainsConfig):
@@ -33,10 +33,8 @@ class Mixture(Gains):
 
     def __init__(self, config: MixtureCanvasConfig, spec: CanvasSpec) -> None:
         super().__init__(config, spec)
-        self.neighborhood = neighborhood_cells(
-            config.stft.extent(
-                config.neighborhood_seconds, config.neighborhood_hz, self.sample_rate
-            )
+        self.neighborhood = self.neighborhood_cells(
+            config.neighborhood_seconds, config.neighborhood_hz
         )
 
     def analyze(self, waveform: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> Context:

@@ -1,4 +1,4 @@
-"""The picture that the network sees, which image dreams optimize octave by octave."""
+"""The image that is the network's input, which image dreams optimize octave by octave."""
 
 from typing import Literal
 

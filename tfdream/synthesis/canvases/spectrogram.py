@@ -20,6 +20,13 @@ from tfdream.signal.stft import (
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 
 
+class HeadroomConfig(CanvasConfig):
+    """Base of the sections of canvases that change levels."""
+
+    headroom_db: float | None = 0.0
+    """Limit of the levels above the loudest of the original; null removes the limit."""
+
+
 class Spectrogram(Canvas):
     """Level, phase, or both, of every cell of the frontend's STFT; the rest is the original's.
 
@@ -66,7 +73,7 @@ class Spectrogram(Canvas):
     @property
     def headroom_db(self) -> float | None:
         """Limit of the levels above the loudest of the original; None without a limit."""
-        return None
+        return self.config.headroom_db if isinstance(self.config, HeadroomConfig) else None
 
     @abc.abstractmethod
     def split(self, values: tf.Tensor, context: Context) -> tuple[tf.Tensor, tf.Tensor]:
@@ -85,6 +92,9 @@ class Spectrogram(Canvas):
             loudest = tf.reduce_max(power, axis=[1, 2], keepdims=True)
             highest = loudest * 10 ** (self.headroom_db / 10)
             context["highest"] = scale.power_to_level(highest)
+        factor = self.frontend.level_factor(waveform)
+        if factor is not None:
+            context["factor"] = factor[..., tf.newaxis]
         if self.mask is not None:
             context["mask"] = self.mask(stft, self.spec, start_seconds)
         return context
@@ -96,9 +106,6 @@ class Spectrogram(Canvas):
             level = scale.power_to_level((scale.level_to_magnitude(level) * context["factor"]) ** 2)
         return self.frontend.parts_to_image(level, phase, size)
 
-        factor = self.frontend.level_factor(waveform)
-        if factor is not None:
-            context["factor"] = factor[..., tf.newaxis]
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         level, _ = self.parts(values, context)
         return self.frontend.scale.level_to_magnitude(level)
