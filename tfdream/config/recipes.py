@@ -19,9 +19,9 @@ class GaussianSmoothingConfig(Config):
 
     kind: Literal["gaussian"]
     sigma: Positive = 0.5
-    """Standard deviation of the middle blur at the first step, in cells of the canvas."""
+    """Standard deviation of the middle blur without its growth, in cells of the canvas."""
     growth: NotNegative = 2.0
-    """Increase of the width up to the last step, relative to the first one."""
+    """Growth of the deviation: at step n of N it is sigma + growth · n / N."""
 
 
 class LaplacianSmoothingConfig(Config):

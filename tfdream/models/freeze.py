@@ -20,8 +20,8 @@ from tfdream.models.parts.processor import warn_of_slow_bfloat16
 from tfdream.models.parts.tall import TallConvolution
 
 _PRODUCTS = (layers.Conv1D, layers.Conv2D, layers.Dense, TallConvolution)
-# These select, move or add a few values: in bfloat16 this loses no more precision than the products
-# have lost. Averages, which are longer sums, stay in float32.
+# Their outputs are selected or mapped values, or sums of a few: in bfloat16 this loses no more
+# precision than the products have lost. Averages, which are longer sums, stay in float32.
 _SAME_PRECISION = (
     layers.Activation,
     layers.Add,

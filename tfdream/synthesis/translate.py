@@ -101,7 +101,7 @@ class Translator:
         return (self.generator(2 * images - 1, training=False) + 1) / 2
 
     def _change(self, image: tf.Tensor) -> tf.Tensor:
-        """Return the change of images `[batch, height, width, 1]` in [0, 1], by the strength."""
+        """Return the change of images `[batch, height, width, 1]` in [0, 1], times the strength."""
         return self.config.strength * (self.translate_images(image) - image)
 
     def translate(self, channels: tf.Tensor, start_seconds: tf.Tensor | float = 0.0) -> tf.Tensor:
@@ -148,7 +148,7 @@ class Translator:
         return channels, {name: value.numpy() for name, value in measures.items()}
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
-        """Measure how far the image of a written file is from the generator's output."""
+        """Measure how far the change of a written file's image is from the intended change."""
         error = self._picture_error(tf.constant(original.waveforms), tf.constant(changed.waveforms))
         return {"picture_error": error.numpy()}
 
@@ -216,12 +216,12 @@ class Translation(TileRecipe):
     config: TranslateConfig
 
     def __init__(self, run: TranslationRun, config: TranslateConfig, to: str | None = None) -> None:
-        way = direction(run, to)
-        first, second = run.labels if way == "forward" else reversed(run.labels)
+        translated = direction(run, to)
+        first, second = run.labels if translated == "forward" else reversed(run.labels)
         self.run = run
         self.to = second
         self.direction = f"{first} to {second}"
-        self.generator = getattr(run.generators, way)
+        self.generator = getattr(run.generators, translated)
         self.translator = Translator(self.generator, run, config)
         self.config = self.translator.config
 
@@ -309,9 +309,10 @@ def translate(
         unchanged.
 
     Returns:
-      The JSON object of the command: direction, picture_change (mean absolute difference of the
-      generator's output and input, relative to the range of the image), picture_error_rendered (of
-      the image of the written file and the generator's output), and the result of `process_file`.
+      The JSON object of the command: direction, picture_change (mean absolute change of the image,
+      relative to its range: the difference of the generator's output and input times the strength),
+      picture_error_rendered (mean absolute difference of the change of the written file's image
+      from that), and the result of `process_file`.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.

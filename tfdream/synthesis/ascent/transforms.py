@@ -10,7 +10,7 @@ from tfdream.signal.blur import blur
 from tfdream.signal.graphs import compiled
 
 Smoothing = Callable[[tf.Tensor, float], tf.Tensor]
-"""A gradient `[batch, …]` and the finished share of the ascent, 0 to 1 → a smoother gradient."""
+"""A gradient `[batch, …]` and n / N at step n of N → a smoother gradient."""
 
 _TINY = 1e-12
 # Standard deviation of the blur before a pyramid level is subsampled by 2, in cells.
