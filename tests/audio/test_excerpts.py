@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import noise
 
 from tfdream import audio
+from tfdream.audio import files
 from tfdream.audio.notes import examine
 from tfdream.errors import AudioError
 
@@ -66,6 +67,21 @@ def test_an_excerpt_beyond_the_end_is_an_error(tmp_path):
             audio.excerpt(tmp_path / "a.wav", start, None),
         ):
             pass
+
+
+def test_a_file_is_decoded_once_for_an_excerpt_beyond_its_end(tmp_path, monkeypatch):
+    audio.write(tmp_path / "a.wav", noise(RATE), RATE)
+    opened = []
+    open_decoder = files.open_decoder
+    monkeypatch.setattr(
+        files, "open_decoder", lambda *given: opened.append(given) or open_decoder(*given)
+    )
+    with (
+        pytest.raises(AudioError, match=r"\(1\.00 s\)"),
+        audio.excerpt(tmp_path / "a.wav", 2.0, 0.5),
+    ):
+        pass
+    assert len(opened) == 1
 
 
 def test_an_excerpt_of_a_missing_file_is_an_error(tmp_path):

@@ -154,6 +154,16 @@ def test_the_writer_refuses_samples_that_would_be_clipped(tmp_path, extension, b
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("sample", [1e12, np.inf, np.nan])
+def test_the_writer_refuses_samples_that_cannot_be_read(tmp_path, sample):
+    with (
+        pytest.raises(AudioError, match=r"absurdly large samples near 0\.00 s"),
+        audio.Writer(tmp_path / "a.wav", RATE, 1, 32) as writer,
+    ):
+        writer.write(np.full((1, 1), sample, np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
 @GAINS
 def test_the_longest_name_can_be_written(tmp_path, gain):
     path = tmp_path / f"{'a' * 251}.wav"

@@ -125,6 +125,19 @@ def test_more_than_two_channels_are_reduced_to_one(tmp_path):
     assert soundfile.read(io.BytesIO(data))[0].ndim == 1
 
 
+@pytest.mark.parametrize("limit", [180.0, 0.1], ids=["flac", "ogg"])
+def test_high_sample_rates_are_reduced(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(html, "_MAX_LOSSLESS_SECONDS", limit)
+    rate = 220_501  # neither FLAC nor Vorbis supports it
+    soundfile.write(tmp_path / "high.wav", tone(rate=rate), rate, "PCM_16")
+    html.write(result_set({"high": tmp_path / "high.wav"}), tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    assert f"{rate} Hz, resampled to 48000 Hz" in page.text("span")
+    samples, embedded_rate = soundfile.read(io.BytesIO(decoded(page.of("audio")[0]["src"])[1]))
+    assert embedded_rate == 48_000
+    assert len(samples) == pytest.approx(24_000, abs=1)
+
+
 def test_figure_is_embedded_with_alternative_text(page):
     (picture,) = page.of("img")
     kind, data = decoded(picture["src"])

@@ -122,6 +122,20 @@ def test_random_masks_keep_the_given_share(run):
     np.testing.assert_allclose(explainer.evaluate(sound, mask, 0).share, share, atol=1e-3)
 
 
+def test_an_output_of_too_many_channels_is_refused_before_the_first_step(run, tmp_path):
+    soundfile.write(tmp_path / "many.wav", np.full((2 * RATE, 9), 0.1), RATE)
+    steps = []
+    with pytest.raises(AudioError, match=r"part\.flac' .* 9 channels .* use \.wav"):
+        explain(
+            tmp_path / "many.wav",
+            tmp_path / "part.flac",
+            run,
+            CONFIG,
+            progress=lambda done, total, value, note="": steps.append(done),
+        )
+    assert steps == []
+
+
 def test_the_same_seed_gives_the_same_bytes_and_a_stop_removes_nothing_more(
     explained, mixture, run, tmp_path
 ):

@@ -11,7 +11,7 @@ from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.filters import apply_filters
 from tfdream.audio.find import files_below
-from tfdream.audio.formats import EXTENSIONS, check_writable, is_writable
+from tfdream.audio.formats import EXTENSIONS, check_supported, check_writable, is_writable
 from tfdream.audio.loudness import Loudness, k_weighting, loudness
 from tfdream.audio.render import Gain, write, write_blocks, write_floats, write_scaled
 from tfdream.audio.streams import (
@@ -43,6 +43,7 @@ __all__ = [
     "Writer",
     "Written",
     "apply_filters",
+    "check_supported",
     "check_writable",
     "clip",
     "count_samples",

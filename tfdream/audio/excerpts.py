@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfdream.audio.decoders.base import Damage
-from tfdream.audio.files import Reader, count_samples
+from tfdream.audio.files import Reader
 from tfdream.audio.render import temporary_wav, write_floats
 from tfdream.audio.streams import Counted, Samples, head, rechunk, trim
 from tfdream.errors import AudioError, OutputError
@@ -86,9 +86,9 @@ def part_of(path: str | Path, start_seconds: float, seconds: float | None) -> It
         blocks = head(trim(whole, first, 0), count)
         beginning = next(blocks, None)
         if beginning is None:
-            seconds = count_samples(path) / info.sample_rate
+            length = whole.samples / info.sample_rate
             raise AudioError(
-                f"start={start_seconds:g} s is beyond the end of '{path}' ({seconds:.2f} s)"
+                f"start={start_seconds:g} s is beyond the end of '{path}' ({length:.2f} s)"
             )
         blocks = itertools.chain([beginning], blocks)
         try:

@@ -7,15 +7,9 @@ import numpy as np
 
 from tfdream.audio.decode import open_decoder
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
+from tfdream.audio.formats import MAX_ABS_SAMPLE, MAX_CHANNELS, SAMPLE_RATES
 from tfdream.audio.streams import Samples, mid, rechunk, resample
 from tfdream.errors import AudioError
-
-MAX_CHANNELS = 64
-"""Channels of seventh-order ambisonics."""
-SAMPLE_RATES = range(1000, 768_001)
-"""Accepted rates in Hz. A damaged header may name others; resampling would make gigabytes."""
-MAX_ABS_SAMPLE = float(1 << 31)
-"""The largest value of 32-bit integers stored as floats. Networks overflow on larger ones."""
 
 
 class Reader:

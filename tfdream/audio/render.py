@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tfdream.audio.files import Reader
+from tfdream.audio.formats import check_supported
 from tfdream.audio.loudness import Loudness, loudness
-from tfdream.audio.streams import CEILING, Samples, limit
+from tfdream.audio.streams import CEILING, Counted, Samples, limit
 from tfdream.audio.writer import Writer, Written, exceeds_full_scale
 from tfdream.errors import AudioError
 from tfdream.io.atomic import temporary_path
@@ -71,8 +72,16 @@ def write_blocks(
         return writer.written
     # The level is available after the last block; until then the samples are stored as floats.
     path = Path(path)
+    check_supported(path, bits, sample_rate, channels)
+    counted = Counted(blocks)
+
+    def checked() -> Iterator[Samples]:
+        for block in counted:
+            check_supported(path, bits, sample_rate, channels, counted.samples)
+            yield block
+
     with temporary_wav(temporary_path(path.with_name(f"{path.name}.waiting.wav")), path) as floats:
-        write_floats(floats, blocks, sample_rate, channels)
+        write_floats(floats, checked(), sample_rate, channels)
         level = loudness(floats)
         with (
             Reader(floats) as reader,
@@ -150,8 +159,11 @@ class PeakMeter:
 def write_floats(
     path: str | Path, blocks: Iterable[Samples], sample_rate: int, channels: int
 ) -> Written:
-    """Write a stream of blocks to a float wav file without limiting, even beyond full scale."""
-    with Writer(path, sample_rate, channels, 32) as writer:
+    """Write a stream of blocks to a temporary float wav file without limiting.
+
+    The file is RF64, so that it may exceed 4 GiB.
+    """
+    with Writer(path, sample_rate, channels, 32, rf64=True) as writer:
         for block in blocks:
             writer.write(block)
     return writer.written

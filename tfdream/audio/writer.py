@@ -12,7 +12,12 @@ import soundfile
 from tfdream.audio.decoders import ogg
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES
 from tfdream.audio.decoders.errors import audio_errors
-from tfdream.audio.formats import has_full_scale, libsndfile_format
+from tfdream.audio.formats import (
+    MAX_ABS_SAMPLE,
+    check_supported,
+    has_full_scale,
+    libsndfile_format,
+)
 from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError, OutputError
 from tfdream.io.atomic import replacing
@@ -47,15 +52,17 @@ class Writer:
       channels: number of channels.
       bits: 16, 24 or, for wav, 32 (float); by default 24. Ogg Vorbis takes none.
       comment: text of the comment in the tags of the file; None writes no tags.
+      rf64: write a wav file as RF64, which few programs read, but which may exceed 4 GiB.
 
     The same samples and comment give the same bytes: the file contains no date and no random
     number.
 
     Raises:
-      AudioError: if the format does not support the arguments, or the file would have no samples,
-        or NaN or infinite samples, or, in a format with integer samples, clipped ones: every
-        written file can be read. `write_blocks` scales or limits the samples. Also if the comment
-        is longer than `MAX_COMMENT_BYTES`.
+      AudioError: if the format does not support the arguments or the length, see
+        `formats.check_supported`, or the file would have no samples, or NaN, infinite or absurdly
+        large samples, or, in a format with integer samples, clipped ones: every written file can be
+        read. `write_blocks` scales or limits the samples. Also if the comment is longer than
+        `MAX_COMMENT_BYTES`.
       OutputError: if the file cannot be written completely.
     """
 
@@ -66,8 +73,11 @@ class Writer:
         channels: int,
         bits: int | None = None,
         comment: str | None = None,
+        rf64: bool = False,
     ) -> None:
         self.path = Path(path)
+        self.bits = bits
+        self._is_rf64 = rf64
         size = len(comment.encode()) if comment else 0
         if size > MAX_COMMENT_BYTES:
             raise AudioError(
@@ -75,6 +85,7 @@ class Writer:
                 "settings"
             )
         file_format, subtype = libsndfile_format(self.path, bits)
+        check_supported(self.path, bits, sample_rate, channels)
         self.has_full_scale = has_full_scale(self.path, bits)
         self._is_lossy = subtype == "VORBIS"
         self._steps = _STEPS.get(subtype)
@@ -83,7 +94,12 @@ class Writer:
             stack.push(self._check_complete)
             self._file = stack.enter_context(
                 soundfile.SoundFile(
-                    self._temporary, "w", sample_rate, channels, subtype, format=file_format
+                    self._temporary,
+                    "w",
+                    sample_rate,
+                    channels,
+                    subtype,
+                    format="RF64" if rf64 else file_format,
                 )
             )
             if comment:
@@ -110,10 +126,10 @@ class Writer:
     def write(self, block: Samples) -> None:
         """Append float `[samples, channels]`."""
         peak = float(np.abs(block).max(initial=0.0))
-        if not np.isfinite(peak):
+        if not peak <= MAX_ABS_SAMPLE:  # also true for NaN
             raise AudioError(
-                f"'{self.path}' is not written: it would have NaN or infinite samples near "
-                f"{self._position_seconds:.2f} s"
+                f"'{self.path}' is not written: it would have NaN, infinite or absurdly large "
+                f"samples near {self._position_seconds:.2f} s"
             )
         if self.has_full_scale and exceeds_full_scale(peak):
             raise AudioError(
@@ -121,13 +137,14 @@ class Writer:
                 f"{self._position_seconds:.2f} s would be clipped; scale the samples to at most 1, "
                 "or write a 32-bit wav"
             )
+        samples = self.written.samples + len(block)
+        if not self._is_rf64:
+            check_supported(self.path, self.bits, *self.written[:2], samples)
         # libvorbis puts all samples of a call onto its stack, and crashes on some millions.
         for start in range(0, len(block), BLOCK_SAMPLES):
             with audio_errors(self.path, OutputError):
                 self._file.write(self._rounded(block[start : start + BLOCK_SAMPLES]))
-        self.written = self.written._replace(
-            samples=self.written.samples + len(block), peak=max(self.written.peak, peak)
-        )
+        self.written = self.written._replace(samples=samples, peak=max(self.written.peak, peak))
 
     def _rounded(self, block: Samples) -> Samples:
         """Round samples to the nearest values of a format with integer samples."""

@@ -26,6 +26,8 @@ from tfdream.reports.result import ResultSet, flatten
 _MAX_LOSSLESS_SECONDS = 180.0
 # Longer sounds would make the page too large for a phone.
 _MAX_SOUND_SECONDS = 600.0
+# Browsers play higher rates resampled, and some not at all.
+_MAX_SOUND_RATE = 48_000
 _MEDIA_TYPES = {"flac": "audio/flac", "ogg": "audio/ogg"}
 
 
@@ -40,7 +42,8 @@ def write(results: ResultSet, output: str | Path) -> None:
     """Write the report of a result.
 
     Sounds are embedded as 16-bit FLAC, or as Ogg Vorbis if they are long. Only the first ten
-    minutes are embedded; files with more than two channels are reduced to the mid signal.
+    minutes are embedded; files with more than two channels are reduced to the mid signal, and
+    higher sample rates than 48 kHz to 48 kHz.
 
     Args:
       results: the result.
@@ -125,6 +128,8 @@ def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:
         {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, reduced to one"),
         f"{info.sample_rate} Hz",
     ]
+    if info.sample_rate > _MAX_SOUND_RATE:
+        parts.append(f"resampled to {_MAX_SOUND_RATE} Hz")
     if extension == "ogg":
         parts.append("encoded as Ogg Vorbis")
     if seconds > _MAX_SOUND_SECONDS:
@@ -141,6 +146,8 @@ def _encode_sound(path: Path, extension: str) -> str:
         if channels > 2:
             blocks, channels = audio.mid(blocks), 1
         blocks = audio.head(blocks, math.ceil(_MAX_SOUND_SECONDS * rate))
+        if rate > _MAX_SOUND_RATE:
+            blocks, rate = audio.resample(blocks, rate, _MAX_SOUND_RATE), _MAX_SOUND_RATE
         bits = 16 if extension == "flac" else None
         audio.write_blocks(encoded, blocks, rate, channels, bits)
         return _data_uri(encoded.read_bytes(), _MEDIA_TYPES[extension])

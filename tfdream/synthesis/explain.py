@@ -155,6 +155,8 @@ class _Explanation:
             audio.Reader(self.source) as reader,
         ):
             channels = reader.info.channels
+            for path in outputs:
+                audio.check_supported(path, bits, rate, channels)
             tiles = channel_tiles(reader, rate, self.explainer.grid)
             changes = overlap_add(tiles, self.explainer.grid, self._keep)
             audio.write_floats(removed, (-change for change in changes), rate, channels)
