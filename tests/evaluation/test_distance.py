@@ -65,7 +65,21 @@ def test_halves_do_not_split_files():
         half.sum() for half in distance_module._halves(of_one_file, np.random.default_rng(0))
     } == {6}
     few = Embedded(clips[[0, 3, 6]], np.arange(3), [None] * 3, [])
-    assert within(few, np.random.default_rng(0), frechet.between) is None
+    assert within(few, np.random.default_rng(0), frechet.of_parts) is None
+
+
+def test_progress_covers_every_computation_on_pairs(run, source):
+    finished = []
+    distance(
+        source / "tones",
+        source / "noise",
+        run,
+        subsets=2,
+        progress=lambda done, total, *_: finished.append((done, total)),
+    )
+    ends = [total for done, total in finished if done == total]
+    # Files, subsets, halves of both sets, and a block of pairs for each kernel distance.
+    assert ends == [6, 6, 2, 10, 10, 1, 1, 1]
 
 
 def test_few_clips_and_unreadable_files_are_reported(run, source, tmp_path):

@@ -1,5 +1,6 @@
 """Fréchet and kernel distance of two sets of audio files, in the embedding of a classifier."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,7 +149,7 @@ def distance(
       run: run of the classifier; distances of different networks are not comparable.
       seed: random seed of the subsets and halves.
       subsets: number of random subsets for the bias correction, at least 1.
-      progress: receives the finished files, then the finished subsets.
+      progress: receives the finished files, then the finished subsets, halves and blocks of pairs.
 
     Returns:
       The JSON object of the command. Distances are squares of quantities without a unit.
@@ -188,20 +189,18 @@ def distance(
     first, second = both
     rng = np.random.default_rng(seed)
     width = kernel.bandwidth(first.clips)
-
-    def kernel_distance(left: FloatArray, right: FloatArray) -> float:
-        return kernel.between(left, right, width)
-
+    of_parts = functools.partial(frechet.of_parts, progress=progress)
+    kernel_of_parts = functools.partial(kernel.of_parts, width=width, progress=progress)
     result = {
         "frechet_distance": frechet.between(first.clips, second.clips),
         "frechet_distance_unbiased": frechet.unbiased(
             first.clips, second.clips, subsets, rng, progress
         ),
-        "within_a": within(first, rng, frechet.between),
-        "within_b": within(second, rng, frechet.between),
-        "kernel_distance": kernel_distance(first.clips, second.clips),
-        "kernel_within_a": within(first, rng, kernel_distance),
-        "kernel_within_b": within(second, rng, kernel_distance),
+        "within_a": within(first, rng, of_parts),
+        "within_b": within(second, rng, of_parts),
+        "kernel_distance": kernel.between(first.clips, second.clips, width, progress),
+        "kernel_within_a": within(first, rng, kernel_of_parts),
+        "kernel_within_b": within(second, rng, kernel_of_parts),
         "clips_a": len(first.clips),
         "clips_b": len(second.clips),
         "recordings_a": len(first.paths),
@@ -218,15 +217,22 @@ def distance(
 def within(
     embedded: Embedded,
     rng: np.random.Generator,
-    between: Callable[[FloatArray, FloatArray], float],
+    distances: Callable[[FloatArray, NDArray[np.bool_]], list[float]],
 ) -> float | None:
-    """Return the mean distance of random halves of a set; see `distance`."""
-    distances = [
-        between(embedded.clips[half], embedded.clips[~half])
+    """Return the mean distance of random halves of a set; see `distance`.
+
+    Args:
+      embedded: the set.
+      rng: random generator of the halves.
+      distances: computes the distance of each part of a set from its rest, such as
+        `frechet.of_parts`.
+    """
+    halves = [
+        half
         for half in _halves(embedded, rng)
         if min(np.count_nonzero(half), np.count_nonzero(~half)) >= frechet.MIN_ROWS
     ]
-    return float(np.mean(distances)) if distances else None
+    return float(np.mean(distances(embedded.clips, np.array(halves)))) if halves else None
 
 
 def _halves(embedded: Embedded, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 from tfdream.evaluation.measures import kernel
 
@@ -32,6 +32,29 @@ def test_it_is_symmetric_and_does_not_depend_on_blocks_or_order(monkeypatch):
     expected = kernel.between(left, right, 2.0)
     monkeypatch.setattr(kernel, "_BLOCK_ROWS", 7)
     assert kernel.between(right[::-1], left, 2.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_parts_of_a_set_are_compared_in_one_pass_over_blocks(monkeypatch, offset):
+    monkeypatch.setattr(kernel, "_BLOCK_ROWS", 7)
+    rows = normal(0, 40, offset).astype(np.float32)
+    parts = np.random.default_rng(1).random((3, 40)) < 0.4
+    finished = []
+    distances = kernel.of_parts(rows, parts, 2.0, lambda *given: finished.append(given))
+    assert finished == [(number, 21) for number in range(1, 22)]  # pairs of six blocks
+
+    def kernel_of(left, right):
+        return np.exp(-cdist(left, right, "sqeuclidean") / 8)
+
+    for part, actual in zip(parts, distances, strict=True):
+        one, other = rows[part].astype(float), rows[~part].astype(float)
+        within = [
+            (kernel_of(each, each).sum() - len(each)) / (len(each) * (len(each) - 1))
+            for each in (one, other)
+        ]
+        expected = kernel.SCALE * (sum(within) - 2 * kernel_of(one, other).mean())
+        assert actual == pytest.approx(expected, rel=1e-6, abs=1e-9)
+        assert actual == pytest.approx(kernel.between(one, other, 2.0), rel=1e-6, abs=1e-9)
 
 
 def test_the_bandwidth_is_the_median_distance(monkeypatch):

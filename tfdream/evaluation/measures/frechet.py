@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import qr, svdvals
 
 from tfdream.evaluation.measures.levels import FloatArray
@@ -58,6 +59,23 @@ def between(left: FloatArray, right: FloatArray) -> float:
     18.0
     """
     return distance(Gaussian.fit(left), Gaussian.fit(right))
+
+
+def of_parts(
+    rows: FloatArray, parts: NDArray[np.bool_], progress: ProgressFn = no_progress
+) -> list[float]:
+    """Return the distance of each part of a set from the rest of the set.
+
+    Args:
+      rows: float `[rows, dimensions]`.
+      parts: the rows of each part, bool `[parts, rows]`; a part and its rest have at least 2 rows.
+      progress: receives the finished and all parts.
+    """
+    distances = []
+    for number, part in enumerate(parts, start=1):
+        distances.append(between(rows[part], rows[~part]))
+        progress(number, len(parts))
+    return distances
 
 
 def unbiased(

@@ -1,11 +1,12 @@
 """The kernel distance of two sets of vectors: their unbiased maximum mean discrepancy."""
 
-from collections.abc import Iterator
+import itertools
 
 import numpy as np
-from scipy.spatial.distance import cdist, pdist
+from numpy.typing import NDArray
 
 from tfdream.evaluation.measures.levels import FloatArray
+from tfdream.io.progress import ProgressFn, no_progress
 
 SCALE = 100.0
 """Factor of the published distance, for readable numbers."""
@@ -14,6 +15,8 @@ MIN_ROWS = 2
 
 _BLOCK_ROWS = 1024
 _MEDIAN_ROWS = 4096
+# Of a squared distance, relative to the squared norms.
+_ROUNDING_ERROR = 1e-13
 
 
 def bandwidth(rows: FloatArray) -> float:
@@ -25,10 +28,15 @@ def bandwidth(rows: FloatArray) -> float:
     5.0
     """
     spread = np.linspace(0, len(rows) - 1, min(len(rows), _MEDIAN_ROWS)).round().astype(int)
-    return float(np.median(pdist(rows[spread].astype(float))))
+    selected = rows[spread].astype(float)
+    selected -= selected.mean(axis=0)
+    squares = _squared_distances(selected, selected)
+    return float(np.median(np.sqrt(squares[~np.tri(len(selected), dtype=bool)])))
 
 
-def between(left: FloatArray, right: FloatArray, width: float) -> float:
+def between(
+    left: FloatArray, right: FloatArray, width: float, progress: ProgressFn = no_progress
+) -> float:
     """Return 100 times the squared maximum mean discrepancy of two sets.
 
     The estimate has no bias for sets of any size, so that distances of sets of different sizes can
@@ -39,6 +47,7 @@ def between(left: FloatArray, right: FloatArray, width: float) -> float:
       left: float `[rows, dimensions]`, at least 2 rows.
       right: the other set, in the same form.
       width: standard deviation of the Gaussian kernel, see `bandwidth`.
+      progress: receives the finished and all blocks of pairs.
 
     Source: Chung et al., "KAD: No more FAD!", section 3; Gretton et al., "A kernel two-sample
     test", equation 3.
@@ -47,22 +56,62 @@ def between(left: FloatArray, right: FloatArray, width: float) -> float:
     >>> round(between(square, square + 100, bandwidth(square)), 3)
     105.396
     """
+    rows = np.concatenate([left, right])
+    (distance,) = of_parts(rows, np.arange(len(rows))[np.newaxis] < len(left), width, progress)
+    return distance
+
+
+def of_parts(
+    rows: FloatArray,
+    parts: NDArray[np.bool_],
+    width: float,
+    progress: ProgressFn = no_progress,
+) -> list[float]:
+    """Return the distance of each part of a set from the rest of the set; see `between`.
+
+    The kernel of all pairs is computed once for all parts, in blocks that bound the memory.
+
+    Args:
+      rows: float `[rows, dimensions]`.
+      parts: the rows of each part, bool `[parts, rows]`; a part and its rest have at least 2 rows.
+      width: see `between`.
+      progress: receives the finished and all blocks.
+    """
+    # Rows: vectors; columns: the parts, then their rests.
+    sides = np.concatenate([parts, ~parts]).T.astype(float)
+    within, across = np.zeros(2 * len(parts)), np.zeros(len(parts))
+    center = rows.mean(axis=0, dtype=float)
+    starts = range(0, len(rows), _BLOCK_ROWS)
+    blocks = list(itertools.combinations_with_replacement(starts, 2))
+    for number, (first, second) in enumerate(blocks, start=1):
+        left, right = (slice(start, start + _BLOCK_ROWS) for start in (first, second))
+        squares = _squared_distances(rows[left] - center, rows[right] - center)
+        sums = _kernel(squares, width) @ sides[right]
+        weight = 1 if first == second else 2  # the kernel is symmetric
+        within += weight * (sides[left] * sums).sum(axis=0)
+        swapped = np.roll(sums, len(parts), axis=1)
+        across += weight / 2 * (sides[left] * swapped).sum(axis=0).reshape(2, -1).sum(axis=0)
+        progress(number, len(blocks))
+    counts = sides.sum(axis=0)
+    of_different_rows = (within - counts) / (counts * (counts - 1))
+    means_within = of_different_rows.reshape(2, -1).sum(axis=0)
+    mean_across = across / counts.reshape(2, -1).prod(axis=0)
+    distances: list[float] = (SCALE * (means_within - 2 * mean_across)).tolist()
+    return distances
+
+
+def _squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the squared distances of all pairs, float64 `[left rows, right rows]`.
+
+    They are computed from squared norms and products; distances within rounding errors are 0.
+    """
+    norms = np.square(left).sum(axis=1)[:, np.newaxis] + np.square(right).sum(axis=1)
+    squares = norms - 2 * (left @ right.T)
+    return np.where(squares > _ROUNDING_ERROR * norms, squares, 0.0)
+
+
+def _kernel(squares: FloatArray, width: float) -> FloatArray:
     if not width:  # all vectors of the reference are equal
-        width = float(np.finfo(np.float32).tiny)
-    within = sum(_mean_of_pairs(rows, width) for rows in (left, right))
-    across = sum(block.sum() for block in _kernel(left, right, width)) / (len(left) * len(right))
-    return float(SCALE * (within - 2 * across))
-
-
-def _mean_of_pairs(rows: FloatArray, width: float) -> float:
-    """Return the mean kernel of two different vectors of a set."""
-    total = sum(block.sum() for block in _kernel(rows, rows, width))
-    return float((total - len(rows)) / (len(rows) * (len(rows) - 1)))
-
-
-def _kernel(left: FloatArray, right: FloatArray, width: float) -> Iterator[FloatArray]:
-    """Yield the kernel of all pairs in blocks of rows of `left`, to bound the memory."""
-    for start in range(0, len(left), _BLOCK_ROWS):
-        squares = cdist(left[start : start + _BLOCK_ROWS], right, "sqeuclidean")
-        with np.errstate(over="ignore"):
-            yield np.exp(-squares / (2 * width**2))
+        return (squares == 0).astype(float)
+    kernel: FloatArray = np.exp(-squares / (2 * width**2))
+    return kernel
