@@ -6,6 +6,7 @@ import pytest
 from calling import EAGERLY, answer, invoke, names, refusal
 
 from tfdream.evaluation import model_comparison
+from tfdream.reports.model_comparison import Models, compare_models
 
 TINY = """
 network:
@@ -65,7 +66,7 @@ def test_models_are_compared_on_one_pair(
     assert list(result["outputs"]) == models
     assert names(folder) == sorted(
         [f"{name}.flac{end}" for name in result["outputs"] for end in ("", ".json")]
-        + [f"{name}.csv" for name in NETWORKS]
+        + [f"{name}.csv" for name in models]
         + ["losses.png", "spectrograms.png", "verdicts.csv"]
     )
     with (folder / "narrow.csv").open() as file:
@@ -83,6 +84,50 @@ def test_models_are_compared_on_one_pair(
     assert answer(*call) == result
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.flac")} == before
     assert "--force" in refusal(*call, "--seed", 3)
+
+
+@EAGERLY
+def test_a_model_without_losses_has_an_empty_table_and_no_figure(
+    source, tmp_path, monkeypatch, recipes
+):
+    monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
+    folder = tmp_path / "out"
+    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", folder)
+    result = answer(*call, *recipes[:2], "--seconds", 0.8)
+    assert result["losses"] == str(folder / "losses.png")
+    one_pass = tmp_path / "other" / "narrow.yaml"  # of the same name, in one pass
+    one_pass.parent.mkdir()
+    one_pass.write_text("method: timbre\ntiles: {overlap_seconds: 0.05}\n")
+    result = answer(*call, "--config", one_pass, "--seconds", 0.8, "--force")
+    assert result["losses"] is None
+    assert not (folder / "losses.png").exists()
+    assert (folder / "narrow.csv").read_text().split() == ["step,loss"]
+
+
+@EAGERLY
+def test_losses_that_were_lost_are_computed_again(recipes, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
+    folder = tmp_path / "out"
+    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", folder, *recipes)
+    answer(*call, "--seconds", 0.8)
+    table = (folder / "narrow.csv").read_bytes()
+    (folder / "narrow.csv").unlink()
+    answer(*call, "--seconds", 0.8)
+    assert (folder / "narrow.csv").read_bytes() == table
+
+
+def test_a_stop_before_the_first_model_leaves_no_figure_of_losses(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
+    result = compare_models(
+        source / "tones/0.wav",
+        source / "noise/1.wav",
+        tmp_path / "out",
+        Models({"first": None}),
+        stop_requested=lambda: True,
+    )
+    assert result["interrupted"]
+    assert (result["outputs"], result["losses"]) == ({}, None)
+    assert [row["sound"] for row in result["verdicts"]] == ["content", "style"]
 
 
 def test_models_have_different_names(recipes, song, tmp_path):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ def apply_models(
 
     Args:
       content: any audio file.
-      folder: receives ``<name>.flac``, its sidecar, and ``<name>.csv`` with the losses.
+      folder: receives ``<name>.flac``, its sidecar, and ``<name>.csv`` with the losses, which
+        has no rows for a model that optimizes nothing.
       models: the prepared models by name, such as `StyleTransfer` and `Translation`.
       options: part of the content, and whether to replace existing outputs.
       progress: receives finished and all steps of each model, and the negative loss.
@@ -60,31 +61,43 @@ def apply_models(
         if stop_requested():
             break
         path = Path(folder) / f"{name}.flac"
-        curve = path.with_suffix(".csv")
-        record = _Recorder(progress)
-        result = process_each({Path(content): path}, model, options, record, stop_requested)
-        losses = record.losses
-        if result["skipped_existing"]:
-            losses = [float(row["loss"]) for row in read_csv(curve)]
-        elif losses:
-            write_csv(curve, [{"step": n, "loss": loss} for n, loss in enumerate(losses, 1)])
+        recorder = _Recorder(path.with_suffix(".csv"), progress)
+        result = process_each({Path(content): path}, model, options, recorder, stop_requested)
+        if result["skipped_existing"] and not recorder.table.exists():
+            # The process was killed between the output and its losses.
+            again = replace(options, force=True)
+            result = process_each({Path(content): path}, model, again, recorder, stop_requested)
+        losses = recorder.finish(is_computed=not result["skipped_existing"])
         outputs.append(ModelOutput(name, path, losses, "interrupted" in result))
     return outputs
 
 
 class _Recorder:
-    """A progress callback that records the losses, whose negatives it receives."""
+    """A progress callback that records the losses, whose negatives it receives, in a table.
 
-    def __init__(self, progress: ProgressFn) -> None:
+    The table is removed at the first step and complete only after the output: a table that exists
+    belongs to the output.
+    """
+
+    def __init__(self, table: Path, progress: ProgressFn) -> None:
+        self.table = table
         self.progress = progress
         self.losses: list[float] = []
 
     def __call__(
         self, done: int, total: int, value: float = math.nan, note: str = ""
     ) -> bool | None:
+        self.table.unlink(missing_ok=True)
         if value and not math.isnan(value):  # 0 or NaN: nothing is optimized
             self.losses.append(-value)
         return self.progress(done, total, value, note)
+
+    def finish(self, is_computed: bool) -> list[float]:
+        """Write the table, or read that of an output that was not computed; return the losses."""
+        if is_computed:
+            rows = [{"step": n, "loss": loss} for n, loss in enumerate(self.losses, 1)]
+            write_csv(self.table, rows, ("step", "loss"))
+        return [float(row["loss"]) for row in read_csv(self.table)]
 
 
 def judge_outputs(

@@ -32,7 +32,7 @@ def plot_losses(
 
     Args:
       curves: the loss at each step, by the name of the model; empty ones are left out.
-      trained: run folders of CycleGANs, by the name of the model.
+      trained: run folders of CycleGANs, by the name of the model; required without a curve.
 
     Raises:
       ModelError: if a run has no history, or a damaged one.

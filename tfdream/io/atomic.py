@@ -94,13 +94,21 @@ def write_json(path: str | Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows under the column names of the last row, completely or not at all."""
+def write_csv(
+    path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Write rows under column names, completely or not at all.
+
+    Args:
+      path: the table; an existing file is replaced.
+      rows: the rows by column name.
+      columns: the column names; by default those of the last row.
+    """
     with (
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        table = csv.DictWriter(file, fieldnames=list(rows[-1]), extrasaction="ignore")
+        table = csv.DictWriter(file, fieldnames=columns or list(rows[-1]), extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
 

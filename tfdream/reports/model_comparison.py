@@ -59,7 +59,8 @@ def compare_models(
 
     Returns:
       The JSON object of the command: outputs (path by model), losses and spectrograms (the
-      figures), verdicts (see `evaluation.model_comparison.judge_outputs`); interrupted, if stopped.
+      figures; losses is None if no model has any), verdicts (see
+      `evaluation.model_comparison.judge_outputs`); interrupted, if stopped.
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit.
@@ -79,7 +80,11 @@ def compare_models(
         stop_requested,
     )
     trained = {name: each.run.folder for name, each in models.translations.items()}
-    sheet.write(plot_losses({each.name: each.losses for each in outputs}, trained), losses_path)
+    curves = {each.name: each.losses for each in outputs if each.losses}
+    if curves or trained:
+        sheet.write(plot_losses(curves, trained), losses_path)
+    else:
+        losses_path.unlink(missing_ok=True)
     with audio.excerpt(content, options.start_seconds, options.seconds) as original:
         sounds = {"content": original, "style": Path(style)}
         sounds |= {each.name: each.path for each in outputs}
@@ -88,7 +93,7 @@ def compare_models(
     write_csv(folder / "verdicts.csv", verdicts)
     result: dict[str, Any] = {
         "outputs": {each.name: str(each.path) for each in outputs},
-        "losses": str(losses_path),
+        "losses": str(losses_path) if curves or trained else None,
         "spectrograms": str(spectrograms_path),
         "verdicts": verdicts,
     }

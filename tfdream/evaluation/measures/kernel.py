@@ -107,7 +107,8 @@ def _squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
     """
     norms = np.square(left).sum(axis=1)[:, np.newaxis] + np.square(right).sum(axis=1)
     squares = norms - 2 * (left @ right.T)
-    return np.where(squares > _ROUNDING_ERROR * norms, squares, 0.0)
+    exact: FloatArray = np.where(squares > _ROUNDING_ERROR * norms, squares, 0.0)
+    return exact
 
 
 def _kernel(squares: FloatArray, width: float) -> FloatArray:
