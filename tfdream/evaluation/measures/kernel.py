@@ -112,7 +112,6 @@ def _squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def _kernel(squares: FloatArray, width: float) -> FloatArray:
-    if not width:  # all vectors of the reference are equal
-        return (squares == 0).astype(float)
-    kernel: FloatArray = np.exp(-squares / (2 * width**2))
+    # The width is 0 if all vectors of the reference are equal.
+    kernel: FloatArray = np.exp(-squares / (2 * width**2)) if width else 1.0 * (squares == 0)
     return kernel
