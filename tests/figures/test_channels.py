@@ -3,8 +3,10 @@ import pytest
 import soundfile
 from calling import answer, refusal
 
+from tfdream import audio
 from tfdream.figures.parts.strongest import StrongestMoments
 from tfdream.models import inspect
+from tfdream.runs import Run
 
 RATE = 8000
 
@@ -43,6 +45,30 @@ def test_channels_without_a_time_axis_have_moments_in_the_middle(run, recordings
     strongest.add(recordings / "noise.wav")
     assert strongest.of(0)[0].seconds == 0.5
     assert len(strongest.most_selective(3)) == 3
+
+
+def test_each_recording_is_read_once_for_the_inputs_of_all_moments(run, recordings, monkeypatch):
+    strongest = StrongestMoments(run, "conv1", count=2)
+    for name in ("click.wav", "noise.wav"):
+        strongest.add(recordings / name)
+    rows = [strongest.of(channel) for channel in range(strongest.channels)]
+    opened = []
+    reader = audio.Reader
+    monkeypatch.setattr(audio, "Reader", lambda path: opened.append(path) or reader(path))
+    inputs = strongest.inputs(rows)
+    assert sorted(opened) == sorted({moment.path for row in rows for moment in row})
+    monkeypatch.undo()
+    for row, clips in zip(rows, inputs, strict=True):
+        for moment, actual in zip(row, clips, strict=True):
+            clip = audio.clip(moment.path, moment.clip_seconds, RATE, RATE)
+            np.testing.assert_allclose(actual, run.frontend(clip[np.newaxis])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["features", "autocorrelogram"])
+def test_inputs_without_a_time_axis_are_refused(run, configure, recordings, tmp_path, kind):
+    Run(tmp_path / "run", configure(f"frontend={{kind: {kind}}}"), run.info).create()
+    arguments = ("plot", "channels", recordings, tmp_path / "a.png", "--model", tmp_path / "run")
+    assert f"frontend.kind={kind}, whose inputs have no time axis" in refusal(*arguments)
 
 
 def test_the_command_draws_given_channels_of_all_files_of_a_folder(run, recordings, tmp_path):

@@ -28,7 +28,7 @@ class Options(FigureOptions):
 
     AUDIO are files or folders. Each row is a channel; its panels show the network's input at the
     strongest moments, at most one of each clip. Without --channel, the eight channels that respond
-    most selectively are shown.
+    most selectively are shown. RUN has an image or raw samples as input.
     """
 
     audio: AudioFiles
@@ -50,9 +50,15 @@ def draw(options: Options) -> Drawing:
     from tfdream.figures.parts.strongest import StrongestMoments
     from tfdream.models import inspect
     from tfdream.runs import Run
+    from tfdream.signal.frontends.features import FeatureFrontendConfig
     from tfdream.synthesis.rendering.batch import recordings
 
     run = Run.open(options.run)
+    if isinstance(run.config.frontend, FeatureFrontendConfig):
+        raise ConfigError(
+            f"the run '{options.run}' has frontend.kind={run.config.frontend.kind}, whose inputs "
+            "have no time axis; use a run with an image or raw samples"
+        )
     layer = options.layer or inspect.deepest_convolution(run.model)
     strongest = StrongestMoments(run, layer, options.examples)
     for channel in options.channels:
@@ -65,7 +71,7 @@ def draw(options: Options) -> Drawing:
     channels = options.channels or tuple(strongest.most_selective(_MAX_CHANNELS))
     rows = [strongest.of(channel) for channel in channels]
     axes = InputAxes(run.config.frontend, run.sample_rate, run.clip_samples)
-    figure = plot_channels(layer, channels, rows, [strongest.inputs(row) for row in rows], axes)
+    figure = plot_channels(layer, channels, rows, strongest.inputs(rows), axes)
     details = [
         {
             "channel": channel,

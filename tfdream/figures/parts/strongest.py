@@ -1,6 +1,6 @@
 """The parts of recordings at which the channels of a layer are most active."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from tfdream import audio
 from tfdream.models import inspect
 from tfdream.runs import Run
 from tfdream.signal.graphs import compiled
-from tfdream.synthesis.rendering.tiles import TileGrid, mid_tiles
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, mid_tiles
 
 _BATCH = 16
 
@@ -72,13 +72,11 @@ class StrongestMoments:
         Raises:
           AudioError: if it cannot be read.
         """
-        grid = TileGrid(self.run.clip_samples, 0, _BATCH)
-        with audio.Reader(path) as reader:
-            for tiles in mid_tiles(reader, self.run.sample_rate, grid):
-                values, positions = self._peaks(tf.constant(tiles.waveforms))
-                self._values.append(values.numpy())
-                self._positions.append(positions.numpy())
-                self._clips += [(path, start / self.run.sample_rate) for start in tiles.starts]
+        for tiles in self._tiles(path):
+            values, positions = self._peaks(tf.constant(tiles.waveforms))
+            self._values.append(values.numpy())
+            self._positions.append(positions.numpy())
+            self._clips += [(path, start / self.run.sample_rate) for start in tiles.starts]
 
     @property
     def channels(self) -> int:
@@ -107,12 +105,29 @@ class StrongestMoments:
             )
         return moments
 
-    def inputs(self, moments: Sequence[Moment]) -> NDArray[Any]:
-        """Return the network's inputs for the clips of some moments, float32 `[moments, …]`."""
-        run = self.run
-        clips = [
-            audio.clip(moment.path, moment.clip_seconds, run.clip_samples, run.sample_rate)
-            for moment in moments
+    def inputs(self, rows: Sequence[Sequence[Moment]]) -> list[NDArray[Any]]:
+        """Return the network's inputs for the clips of some moments; each file is read once.
+
+        Args:
+          rows: moments, such as those of several channels.
+
+        Returns:
+          For each row, float32 `[moments, …]`.
+        """
+        wanted = {(moment.path, moment.clip_seconds) for row in rows for moment in row}
+        inputs: dict[tuple[Path, float], NDArray[Any]] = {}
+        for path in dict.fromkeys(path for path, _ in self._clips):
+            for tiles in self._tiles(path) if any(path == each for each, _ in wanted) else ():
+                for start, waveform in zip(tiles.starts, tiles.waveforms, strict=True):
+                    clip = path, start / self.run.sample_rate
+                    if clip in wanted:
+                        inputs[clip] = self.run.frontend(tf.constant(waveform[None])).numpy()[0]
+        return [
+            np.stack([inputs[moment.path, moment.clip_seconds] for moment in row]) for row in rows
         ]
-        inputs: NDArray[Any] = run.frontend(tf.constant(np.stack(clips))).numpy()
-        return inputs
+
+    def _tiles(self, path: Path) -> Iterator[Tiles]:
+        """Yield the clips of a recording in batches."""
+        grid = TileGrid(self.run.clip_samples, 0, _BATCH)
+        with audio.Reader(path) as reader:
+            yield from mid_tiles(reader, self.run.sample_rate, grid)
