@@ -42,7 +42,7 @@ def _open(path: Path, isolated: bool) -> Decoder:
     check_file(path)
     if isolated:
         return isolation.IsolatedDecoder(path)
-    return isolation.guarded(open_here(path))
+    return isolation.guarded(open_here, path)
 
 
 class _PipeDecoder:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import soundfile
 from strategies import noise
 
 from tfdream import audio
+from tfdream.audio import decode
 from tfdream.audio.decoders import isolation
 from tfdream.errors import AudioError
 
@@ -131,6 +133,29 @@ def test_a_blocked_decoder_is_an_error_after_a_time(path, monkeypatch):
         os.kill(pid(reader), signal.SIGSTOP)
         with pytest.raises(AudioError, match=r"the decoder did not respond for 0.2 s$"):
             list(reader.blocks())
+
+
+def test_a_guarded_process_ends_if_opening_or_decoding_takes_too_long(path, monkeypatch):
+    monkeypatch.setenv("TFDREAM_ISOLATE", isolation._GUARDED)
+    guarded = []
+
+    @contextmanager
+    def exiting_on_stall():
+        guarded.append("begun")
+        yield
+        guarded.append("ended")
+
+    def open_here(path):
+        guarded.append("open")
+        return opened(path)
+
+    opened = decode.open_here
+    monkeypatch.setattr(isolation, "exiting_on_stall", exiting_on_stall)
+    monkeypatch.setattr(decode, "open_here", open_here)
+    with audio.Reader(path) as reader:
+        assert guarded == ["begun", "open", "ended"]
+        next(reader.blocks())
+        assert guarded[3:] == ["begun", "ended"]
 
 
 @pytest.mark.usefixtures("_new_processes")

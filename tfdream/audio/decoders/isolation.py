@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,9 +59,16 @@ def decode_here() -> None:
     limit_process(CUTTING_MEMORY_BYTES)
 
 
-def guarded(decoder: Decoder) -> Decoder:
-    """Return a decoder whose blocks end the process if they take too long, after `decode_here`."""
-    return _GuardedDecoder(decoder) if os.environ.get(VARIABLE) == _GUARDED else decoder
+def guarded(open_here: Callable[[Path], Decoder], path: Path) -> Decoder:
+    """Open a file in this process, and return its decoder.
+
+    After `decode_here`, the process ends if opening the file or a block takes too long.
+    """
+    if os.environ.get(VARIABLE) != _GUARDED:
+        return open_here(path)
+    with exiting_on_stall():
+        decoder = open_here(path)
+    return _GuardedDecoder(decoder)
 
 
 class _GuardedDecoder:
