@@ -130,3 +130,12 @@ def test_bands_without_a_bin_are_an_error():
 def test_a_limit_above_half_the_rate_is_an_error():
     with pytest.raises(ConfigError, match=r"max_hz=9000 is above 8000 Hz"):
         frontends.build(config(max_hz=9000), RATE)
+
+
+def test_limits_that_leave_no_band_are_errors():
+    for limits in ({"min_hz": 4000, "max_hz": 4000}, {"min_hz": 5000, "max_hz": 4000}):
+        with pytest.raises(ValueError, match=r"min_hz=\d000 is not below max_hz=4000; lower"):
+            config(**limits)
+    for min_hz in (RATE / 2, RATE):
+        with pytest.raises(ConfigError, match=r"min_hz=.* is not below 8000 Hz, half the sample"):
+            MelBands(config(min_hz=min_hz), RATE)

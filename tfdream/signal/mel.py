@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfdream.config import Config, NotNegative, Positive, StftSpec
 from tfdream.errors import ConfigError
@@ -24,6 +24,14 @@ class MelSpec(Config):
     max_hz: Positive | None = None
     """Upper edge of the highest band; null is half the sample rate."""
 
+    @model_validator(mode="after")
+    def _limits_ascend(self) -> "MelSpec":
+        if self.max_hz is not None and self.min_hz >= self.max_hz:
+            raise ValueError(
+                f"min_hz={self.min_hz:g} is not below max_hz={self.max_hz:g}; lower min_hz"
+            )
+        return self
+
 
 class MelBands:
     """Triangular filters on the mel scale: power of bins ↔ power of bands.
@@ -35,7 +43,8 @@ class MelBands:
         otherwise the filters have Slaney's normalization, an area of 1 over frequency in Hz.
 
     Raises:
-      ConfigError: if a band has no bin, or `max_hz` is above half the sample rate.
+      ConfigError: if a band has no bin, `max_hz` is above half the sample rate, or `min_hz` is not
+        below it.
 
     Source: Slaney, "Auditory Toolbox", as implemented in librosa.
 
@@ -56,6 +65,11 @@ class MelBands:
             raise ConfigError(
                 f"max_hz={config.max_hz:g} is above {sample_rate / 2:g} Hz, half the sample rate; "
                 "lower it or omit it"
+            )
+        if config.min_hz >= top_hz:
+            raise ConfigError(
+                f"min_hz={config.min_hz:g} is not below {top_hz:g} Hz, half the sample rate; lower "
+                "it"
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # empty bands are errors below
