@@ -21,7 +21,7 @@ KEYS = {
     *("log_spectral_distance_db", "spectral_convergence_db", "content_chroma_similarity"),
     *("onset_correlation", "floor_rise_db", "floor_cells_share", "flatness_change_db"),
     *("loudness_before_lufs", "loudness_after_lufs", "loudness_change_lu", "difference_db"),
-    *("peak", "clipped_samples", "samples", "sample_rate", "channels"),
+    *("peak", "clipped_samples_before", "clipped_samples", "samples", "sample_rate", "channels"),
     *("silent_before", "silent_after", "compared_seconds", "notes", "not_covered", "assessment"),
 }
 # Power of white noise of deviation 1 in a cell, where a sine of 1 has 1: 4 Σw² / (Σw)² of Hann.
@@ -220,12 +220,21 @@ def test_full_scale_at_997_hz_is_minus_3_lkfs(measure):
 
 def test_peak_and_clipping_are_those_of_the_result(measure, tmp_path):
     sound = noise()
-    sound[100], sound[200], sound[300] = 1.0, -1.5, 0.999
+    sound[100], sound[200:204], sound[300] = 1.0, -1.5, 0.999
     result = measure(noise(), sound)
-    assert (result["peak"], result["clipped_samples"]) == (1.5, 2)
-    path = tmp_path / "clipped.wav"
+    assert (result["peak"], result["clipped_samples"]) == (1.5, 0)
+    path, before = tmp_path / "clipped.wav", tmp_path / "before.wav"
     soundfile.write(path, sound, RATE, "PCM_16")  # libsndfile clips it
-    assert compare(path, path)["clipped_samples"] == 2
+    soundfile.write(before, noise(), RATE, "PCM_16")
+    result = compare(before, path)
+    assert (result["clipped_samples_before"], result["clipped_samples"]) == (0, 3)
+
+
+def test_a_file_normalized_to_full_scale_is_not_clipped(measure):
+    sound = noise()
+    result = measure(sound, sound / np.abs(sound).max())
+    assert (result["peak"], result["clipped_samples"]) == (1.0, 0)
+    assert "Clipping: 0 samples in runs at full scale; clean" in result["assessment"]
 
 
 # Files of another shape

@@ -21,12 +21,25 @@ def test_values_are_assessed():
         ("floor_rise_db", -6.0, "Noise floor: -6.0 dB in the soft parts; cleaner"),
         ("floor_rise_db", 43.5, "Noise floor: +43.5 dB in the soft parts; hiss"),
         ("loudness_change_lu", 0.4, "Loudness: +0.4 LU; as loud as it was"),
-        ("clipped_samples", 0, "Clipping: 0 samples at full scale; clean"),
     ]
     for name, value, text in cases:
         finding = explain(**{name: value})
         assert finding.text.startswith(text)
         assert (finding.name, finding.value) == (name, value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (0, 0, "0 samples in runs at full scale; clean"),
+        (9, 0, "0 samples in runs at full scale; clean"),
+        (9, 7, "7 samples in runs at full scale; no more than the 9 of the original"),
+        (2, 7, "7 samples in runs at full scale; this distorts, the original has 2"),
+    ],
+)
+def test_clipping_is_compared_with_the_original(before, after, text):
+    finding = explain(clipped_samples_before=before, clipped_samples=after)
+    assert (finding.name, finding.text) == ("clipped_samples", f"Clipping: {text}")
 
 
 @pytest.mark.parametrize(

@@ -58,12 +58,8 @@ class Examination:
 
     def _add(self, block: Samples) -> None:
         mid = mean_of_channels(block)
-        magnitude = np.abs(block)
-        full = (magnitude >= _FULL_SCALE) & (magnitude <= _ABOVE_FULL_SCALE)
-        if full.any():  # flat tops; a single sample at full scale is not clipped
-            flat = full[1:] & full[:-1] & (np.sign(block[1:]) == np.sign(block[:-1]))
-            self._clipped += int(np.count_nonzero(flat))
-        self._peak = max(self._peak, float(magnitude.max(initial=0.0)))
+        self._clipped += count_clipped(block)
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
         self._sum += float(mid.sum(dtype=float))
         self._squares += float(np.square(mid, dtype=float).sum())
         lowest, highest = self._mid_range
@@ -142,6 +138,23 @@ class Examination:
         highest = self.highest_hz
         if not self.is_silent and highest < _MAX_BAND_SHARE * network_rate / 2:
             yield f"nothing above {highest / 1000:.2g} kHz"
+
+
+def count_clipped(block: Samples) -> int:
+    """Return the number of clipped samples of a block `[samples, channels]`.
+
+    These are the samples at full scale whose previous sample is at full scale, too: a single one is
+    the peak of a normalized file. Samples above full scale are not clipped.
+
+    >>> count_clipped(np.array([[1.0], [0.5], [1.0], [1.0], [-1.0], [1.5]]))
+    1
+    """
+    magnitude = np.abs(block)
+    full = (magnitude >= _FULL_SCALE) & (magnitude <= _ABOVE_FULL_SCALE)
+    if not full.any():
+        return 0
+    flat = full[1:] & full[:-1] & (np.sign(block[1:]) == np.sign(block[:-1]))
+    return int(np.count_nonzero(flat))
 
 
 def examine(

@@ -69,7 +69,8 @@ def compare(
         (None: rate, channels or length differ, or the original is silent).
       peak: largest absolute sample of the result.
       silent_before, silent_after: whether no sample of the file reaches −80 dB of full scale.
-      clipped_samples: number of samples of the result at or above full scale of 16 bits.
+      clipped_samples_before, clipped_samples: number of clipped samples of the original and the
+        result, see `notes.count_clipped`.
       samples, sample_rate, channels: length and format of the result.
       compared_seconds: length of the common part.
       The extra measures.
@@ -102,6 +103,7 @@ def compare(
         "silent_before": before.is_silent,
         "silent_after": after.is_silent,
         "peak": after.peak,
+        "clipped_samples_before": before.clipped_samples,
         "clipped_samples": after.clipped_samples,
         "samples": after.samples,
         "sample_rate": after.sample_rate,

@@ -93,10 +93,6 @@ _SCALES = (
         (1, "as loud as it was"),
         (math.inf, "louder"),
     )),
-    _Scale("clipped_samples", "Clipping", "{} samples at full scale", (
-        (0, "clean"),
-        (math.inf, "this distorts, if the original has fewer"),
-    )),
 )  # fmt: skip
 
 # The share of the optimized change that the written file contains. On the songs of docs/results.md,
@@ -123,7 +119,7 @@ def interpret(result: Result) -> list[Finding]:
       states it in place of those that compare the sound of the files.
     """
     comparisons: list[_Explanation] = [_style, _above_style, _beats]
-    scales: list[_Explanation] = [*_SCALES]
+    scales: list[_Explanation] = [*_SCALES, _clipping]
     if _silence(result):
         comparisons, scales = [_silence], []
     explanations: list[_Explanation] = [
@@ -162,6 +158,18 @@ def _silence(result: Result) -> Finding | None:
     files = "the result is" if not before else "both files are" if after else "the original is"
     text = f"Silence: {files} silent; differences of the sound are not assessed"
     return Finding("silent_after" if after else "silent_before", text, 1.0)
+
+
+def _clipping(result: Result) -> Finding | None:
+    """Compare the clipped samples of the result with those of the original."""
+    before, after = result.get("clipped_samples_before"), result.get("clipped_samples")
+    if before is None or after is None:
+        return None
+    assessment = f"this distorts, the original has {before}" if after > before else "clean"
+    if 0 < after <= before:
+        assessment = f"no more than the {before} of the original"
+    text = f"Clipping: {after} samples in runs at full scale; {assessment}"
+    return Finding("clipped_samples", text, after)
 
 
 def _dream(result: Result) -> Finding | None:

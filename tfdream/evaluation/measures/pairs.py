@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tfdream import audio
-from tfdream.audio.notes import SILENCE
+from tfdream.audio.notes import SILENCE, count_clipped
 from tfdream.evaluation.measures.levels import FloatArray, energy, ratio_db
 
-# The largest sample that 16 bits hold; a limiter stays below.
-_FULL_SCALE = 1 - 2.0**-15
 # Resamplers and codecs may be off by some samples.
 _LENGTH_TOLERANCE_SECONDS = 0.01
 
@@ -32,10 +30,9 @@ class FileStats(NamedTuple):
         samples, peak, clipped = 0, 0.0, 0
         with audio.Reader(path) as reader:
             for block in reader.blocks():
-                level = np.abs(block)
                 samples += len(block)
-                peak = max(peak, float(level.max()))
-                clipped += int(np.count_nonzero(level >= _FULL_SCALE))
+                peak = max(peak, float(np.abs(block).max()))
+                clipped += count_clipped(block)
             return cls(reader.info.sample_rate, reader.info.channels, samples, peak, clipped)
 
     @property
