@@ -6,6 +6,7 @@ import pytest
 import soundfile
 from calling import EAGERLY, answer, dream, invoke, refusal
 
+from tfdream import audio
 from tfdream.errors import AudioError, ConfigError
 from tfdream.reports import video
 
@@ -63,6 +64,36 @@ def test_several_files_take_turns(tmp_path):
     assert hertz_of(samples[0, half + margin :], rate) == pytest.approx(880, abs=4)
     difference = np.abs(frames[20].astype(int) - frames[30]).mean()
     assert difference > 2 * np.abs(frames[10].astype(int) - frames[20]).mean()
+
+
+def test_one_of_many_files_is_open_at_a_time(tmp_path, monkeypatch):
+    """Constant signals show the turns and the fades, here longer than a turn."""
+    paths = [tmp_path / f"{number}.wav" for number in range(40)]
+    for number, path in enumerate(paths):
+        soundfile.write(path, np.full((RATE, 3), number / 40), RATE, "FLOAT")
+    open_files, most = [], []
+    reader = audio.Reader
+
+    class Counted(reader):
+        def __init__(self, path):
+            super().__init__(path)
+            open_files.append(path)
+            most.append(len(open_files))
+
+        def __exit__(self, *_):
+            open_files.remove(self.path)
+            super().__exit__()
+
+    monkeypatch.setattr(audio, "Reader", Counted)
+    mixed = np.concatenate(list(video._turns(paths, 1.0)))
+    assert (max(most), open_files) == (1, [])
+    assert mixed.shape == (RATE, 2)
+    turn, fade = RATE / 40, 0.05 * RATE
+    expected = np.zeros(RATE)
+    for number in range(1, 40):
+        weight = np.clip((np.arange(RATE) - number * turn) / fade, 0, 1)
+        expected += weight * (number / 40 - expected)
+    np.testing.assert_allclose(mixed[:, 0], expected, atol=1e-6)
 
 
 def test_a_codec_that_every_build_has_replaces_a_missing_one(tmp_path, monkeypatch):

@@ -169,23 +169,32 @@ def _add_video(container: "OutputContainer") -> "VideoStream":
 
 
 def _turns(paths: Sequence[str | Path], seconds: float) -> Iterator[NDArray[Any]]:
-    """Yield blocks of the files in turn, cross-faded, with one or two channels."""
-    readers = [audio.Reader(path) for path in paths]
-    try:
-        rate = readers[0].info.sample_rate
-        turn, fade = seconds / len(paths) * rate, max(1.0, _FADE_SECONDS * rate)
+    """Yield blocks of the files in turn, cross-faded, with one or two channels.
+
+    Only the file whose turn it is is open: the end of its fade is kept for the next file.
+    """
+    rate = audio.info(paths[0]).sample_rate
+    fade = max(1, round(_FADE_SECONDS * rate))
+    starts = [round(number / len(paths) * seconds * rate) for number in range(len(paths))]
+    lengths: list[int | None] = [*np.diff(starts).tolist(), None]
+    fading: NDArray[Any] = np.zeros((0, 1), np.float32)
+    for path, start, length in zip(paths, starts, lengths, strict=True):
+        rest = []
         position = 0
-        for blocks in zip(*(each.blocks() for each in readers), strict=False):
-            at = position + np.arange(len(blocks[0]))
-            mixed = _played(blocks[0])
-            for number, block in enumerate(blocks[1:], 1):
-                weight = np.clip((at - number * turn) / fade, 0, 1)[:, np.newaxis]
-                mixed = mixed + weight.astype(np.float32) * (_played(block) - mixed)
-            position += len(mixed)
-            yield mixed
-    finally:
-        for reader in readers:
-            reader.__exit__()
+        with audio.Reader(path) as reader:
+            blocks = audio.trim(reader.blocks(), start, 0)
+            for block in audio.head(blocks, None if length is None else length + fade):
+                mixed = _played(block)
+                before = fading[position : position + len(mixed)]
+                weight = (position + np.arange(len(before), dtype=np.float32)[:, np.newaxis]) / fade
+                faded = np.minimum(weight, 1)
+                mixed[: len(before)] = before + faded * (mixed[: len(before)] - before)
+                position += len(mixed)
+                own = len(mixed) if length is None else max(0, length - position + len(mixed))
+                rest.append(mixed[own:])
+                if own:
+                    yield mixed[:own]
+        fading = np.concatenate(rest) if rest else fading[:0]
 
 
 def _played(block: NDArray[Any]) -> NDArray[Any]:
