@@ -52,7 +52,22 @@ def test_the_transfer_changes_and_the_other_recordings_do_not(events):
     assert audio("transfer", 0) != audio("transfer", 1)
 
 
-def test_silent_clips_are_no_examples(transfer_run, clip_set, monkeypatch):
-    assert len(TransferPreview(transfer_run, clip_set, SETTINGS)._examples) == 2
+@pytest.mark.usefixtures("eagerly")
+def test_a_preview_logs_no_notes_on_its_temporary_files(
+    transfer_run, clip_set, monkeypatch, tmp_path, caplog
+):
+    def waveform(self, clip_id):
+        return 0.01 * tf.sin(0.02 * tf.range(8000, dtype=tf.float32)) + 0.2  # an offset
+
+    monkeypatch.setattr(ClipSet, "waveform", waveform)
+    run = SimpleNamespace(sample_rate=transfer_run.sample_rate, events_path=tmp_path)
+    preview = TransferPreview(run, replace(clip_set), SETTINGS)
+    preview(SimpleNamespace(network=transfer_run.network), 1)
+    assert caplog.messages == []
+
+
+def test_silent_clips_are_no_examples(transfer_run, clip_set, monkeypatch, tmp_path):
+    run = SimpleNamespace(sample_rate=transfer_run.sample_rate, events_path=tmp_path)
+    assert len(TransferPreview(run, clip_set, SETTINGS)._examples) == 2
     monkeypatch.setattr(ClipSet, "waveform", lambda *_: tf.zeros(8000))
-    assert TransferPreview(transfer_run, replace(clip_set), SETTINGS)._examples == []
+    assert TransferPreview(run, replace(clip_set), SETTINGS)._examples == []

@@ -1,7 +1,5 @@
 """TensorBoard preview of a sequence model in training: continuations of first frames."""
 
-from functools import cached_property
-
 import numpy as np
 import tensorflow as tf
 
@@ -32,11 +30,7 @@ class GenerationPreview:
         self.frontend = frontend
         self.clip_set = clip_set
         self.config = config
-
-    @cached_property
-    def _writer(self) -> tf.summary.SummaryWriter:
-        """Event writer; opened on first use, after the files of a replaced run were removed."""
-        return tf.summary.create_file_writer(str(self.run.events_path / "generated"))
+        self._writer = tf.summary.create_file_writer(str(run.events_path / "generated"))
 
     def __call__(self, model: SequenceModelTraining, epoch: int) -> None:
         """Write the preview of one epoch."""

@@ -19,7 +19,8 @@ from tfdream.figures.spectrograms import plot_spectrograms
 from tfdream.reports.tensorboard import decode_image
 from tfdream.runs import TransferRun
 from tfdream.synthesis.mapping import ContentGains, GainProcessor, NetworkTimbre
-from tfdream.synthesis.rendering.process import process_file
+from tfdream.synthesis.rendering.process import normalizing_gain
+from tfdream.synthesis.rendering.tiles import Finish, change_file
 from tfdream.training.transfer import TransferTraining
 
 _EXAMPLES = 2
@@ -47,11 +48,7 @@ class TransferPreview:
         self.run = run
         self.clip_set = clip_set
         self.config = config
-
-    @cached_property
-    def _writer(self) -> tf.summary.SummaryWriter:
-        """Event writer; opened on first use, after the files of a replaced run were removed."""
-        return tf.summary.create_file_writer(str(self.run.events_path / "transfers"))
+        self._writer = tf.summary.create_file_writer(str(run.events_path / "transfers"))
 
     def __call__(self, model: TransferTraining, epoch: int) -> None:
         """Write the preview of one epoch."""
@@ -72,7 +69,15 @@ class TransferPreview:
             timbre = NetworkTimbre(paths["style"], model.network)
             content = ContentGains.from_file(paths["content"], timbre, self.config.style_strength)
             processor = GainProcessor(content, self.config)
-            process_file(paths["content"], paths["transfer"], processor, self.config)
+            gain = normalizing_gain(self.config.normalize, paths["content"])
+            change_file(
+                paths["content"],
+                paths["transfer"],
+                processor.sample_rate,
+                processor.grid,
+                processor.change,
+                Finish(gain=gain, filters=self.config.filter),
+            )
             for role, path in paths.items():
                 tf.summary.audio(f"{name}, {role}", audio.read(path)[0][np.newaxis], rate)
             figure = plot_spectrograms(list(paths.values()), list(paths))

@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -54,12 +53,8 @@ class TranslationPreview:
         self.domains = domains
         self.config = config
         self.judge = _build_judge(judge, run.labels) if judge else None
+        self._writer = tf.summary.create_file_writer(str(run.events_path / "translations"))
         self._probabilities_before: dict[int, list[NDArray[np.float32]]] = {}
-
-    @cached_property
-    def _writer(self) -> tf.summary.SummaryWriter:
-        """Event writer; opened on first use, after the files of a replaced run were removed."""
-        return tf.summary.create_file_writer(str(self.run.events_path / "translations"))
 
     def __call__(self, model: CycleGAN, epoch: int) -> None:
         """Write the preview and the scores of one epoch."""

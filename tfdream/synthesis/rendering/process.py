@@ -146,7 +146,7 @@ class _Job:
         input_notes = examine(excerpt, rate, grid.samples / rate, self.excerpt.damage)
         log_notes(self.named, input_notes)
         self.total = batches_in(excerpt, rate, grid) * self.processor.steps
-        gain = _normalizing_gain(self.config.normalize, self.original)
+        gain = normalizing_gain(self.config.normalize, self.original)
         finish = Finish(self.options.bits, gain, self.config.filter, self.source.mixdown)
         tagged = replace(finish, tag=self.options.tag)
         paths = []
@@ -265,7 +265,7 @@ def level_notes(written: audio.Written) -> Iterator[str]:
         yield f"peaks beyond full scale are reduced by up to {reduction_db:.1f} dB"
 
 
-def _normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
+def normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
     """Return the gain that a recipe's `normalize` requires."""
     if normalize == "limit":
         return None
