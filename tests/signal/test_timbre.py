@@ -35,6 +35,17 @@ def analysis():
     return MelAnalysis(RATE)
 
 
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_partials_above_the_highest_band_have_no_salience(rate):
+    analysis = MelAnalysis(rate)
+    hertz = 440 * 2 ** ((np.arange(36, 93) - 69) / 12)
+    partials = np.arange(1, 7)
+    is_inside = hertz[:, None] * partials <= analysis.center_hz[-1]
+    expected = (0.85**partials * is_inside).sum(axis=1)
+    np.testing.assert_allclose(analysis.salience_matrix.sum(axis=0), expected)
+    assert is_inside.all() == (rate == 44100)
+
+
 def test_levels_do_not_depend_on_the_blocks(analysis, monkeypatch):
     rng = np.random.default_rng(0)
     samples = rng.standard_normal((20_000, 1)).astype(np.float32)

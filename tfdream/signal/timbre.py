@@ -115,12 +115,17 @@ class MelAnalysis:
 
     @cached_property
     def salience_matrix(self) -> NDArray[np.float64]:
-        """Weights `[bands, semitones]` of a harmonic sum over mel bands."""
+        """Weights `[bands, semitones]` of a harmonic sum over mel bands.
+
+        Partials above the center of the highest band are left out.
+        """
         midi = np.arange(_LOWEST_MIDI, _HIGHEST_MIDI + 1)
         bands = len(self.center_hz)
         matrix = np.zeros((bands, len(midi)))
         for column, hertz in enumerate(440 * 2 ** ((midi - 69) / 12)):
             for partial in range(1, _PARTIALS + 1):
+                if partial * hertz > self.center_hz[-1]:
+                    break
                 place = np.interp(partial * hertz, self.center_hz, np.arange(bands))
                 low = int(place)
                 weight = _PARTIAL_DECAY**partial
