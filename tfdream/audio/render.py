@@ -27,7 +27,7 @@ Gain = Callable[[Loudness], float]
 
 
 def write(path: str | Path, samples: Samples, sample_rate: int, bits: int | None = None) -> None:
-    """Write float `[samples, channels]` or `[samples]`, limited to full scale.
+    """Write float `[samples, channels]` or `[samples]`, limited to `CEILING`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tfdream.audio.files import info
@@ -60,7 +60,7 @@ def write_blocks(
       bits: see `Writer`.
       gain: scales the whole file; where samples are integers, a limiter attenuates peaks by up to
         6 dB, and the gain is reduced if that is not enough. Without it, a limiter attenuates
-        whatever exceeds full scale.
+        whatever exceeds `CEILING`.
       comment: see `Writer`.
     """
     if gain is None:

@@ -11,7 +11,7 @@ Samples = NDArray[np.floating[Any]]
 """Audio samples, float32 unless stated otherwise."""
 
 CEILING = 0.999
-"""The largest absolute sample that is written; some formats round up."""
+"""The largest absolute sample after `limit`: below full scale, because some formats round up."""
 
 
 def mid(blocks: Iterable[Samples]) -> Iterator[Samples]:

@@ -39,8 +39,8 @@ class Written(NamedTuple):
     gain_db: float = 0.0
     """Gain that was applied to the whole file."""
     peak_reduction_db: float = 0.0
-    """Attenuation of the largest sample that keeps it within full scale, by `gain_db` or a limiter;
-    0 if nothing exceeded full scale."""
+    """Attenuation of the largest sample to `streams.CEILING`, by `gain_db` or a limiter; 0 if none
+    was necessary."""
 
 
 class Writer:

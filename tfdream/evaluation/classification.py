@@ -134,7 +134,8 @@ def predict(
     Returns:
       The JSON object of the command: `files`, each with path, label, probabilities, seconds and
       notes (properties of the file that make the prediction unreliable, see `audio.notes`, and the
-      other paths with identical content), or with path and error where the file cannot be read.
+      first of the earlier paths with identical content), or with path and error where the file
+      cannot be read.
 
     Raises:
       AudioError: if no file can be read.

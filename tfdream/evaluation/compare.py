@@ -79,7 +79,7 @@ def compare(
       assessment: list of sentences that explain the values, see `interpretation.interpret`.
 
     Raises:
-      AudioError: if a file cannot be read, or the common part is shorter than 0.1 s.
+      AudioError: if a file cannot be read, or the common part is shorter than 0.093 s.
 
     Source: Gray and Markel, "Distance measures for speech processing" (distance); ITU-R BS.1770-4
     (loudness); the rest is as named above.

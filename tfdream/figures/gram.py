@@ -33,7 +33,7 @@ class Options(AudioFigureOptions):
     """
 
     run: Annotated[Path | None, Option("--model", "RUN")] = Field(
-        None, description="A run folder, for a CONFIG that needs one."
+        None, description="A run folder, or the name of a preset, for a CONFIG that needs one."
     )
     recipe: Recipe = "transfer/texture"
     layers: Annotated[tuple[str, ...], Option("--layer")] = Field(

@@ -34,7 +34,9 @@ class Options(AudioFigureOptions):
     Several AUDIO files, such as before and after, are drawn beside each other.
     """
 
-    run: Annotated[Path, Option("--model", "RUN")] = Field(description="A run folder.")
+    run: Annotated[Path, Option("--model", "RUN")] = Field(
+        description="A run folder, or the name of a preset."
+    )
     recipe: Recipe = "dream/dreaming_in_music"
     start: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="Start of the tile, in seconds."

@@ -54,7 +54,8 @@ def _mapped_bytes() -> int:
 def exiting_on_stall() -> Iterator[None]:
     """Exit this process, even from C code, if the block takes too long.
 
-    Its parent reports the stall earlier; this ends a process whose parent has been killed.
+    The parent of a process that decodes for it reports the stall earlier; this ends a process whose
+    parent has been killed. `prepare` restarts processes that end in this way.
     """
     with Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(_EXIT_SECONDS, exit=True, file=nowhere)

@@ -13,10 +13,10 @@ from tfdream.audio.streams import Samples
 
 _SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"OggS")
 _CODECS_OF_LIBAV = ("MPEG", "FLAC", "OPUS", "ALAC")
-
-# In the log of libsndfile, if the file is shorter than its header says.
 _UNSUPPORTED = 1
 """libsndfile's code of the error that a format is not recognized."""
+
+# In the log of libsndfile, if the file is shorter than its header says.
 _SIZE_IN_BYTES = re.compile(
     r"^\s*(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
 )
