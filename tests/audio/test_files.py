@@ -68,7 +68,7 @@ def test_samples_whose_squares_overflow_are_rejected_with_their_position(tmp_pat
 
 def test_integers_stored_as_floats_are_read(tmp_path):
     soundfile.write(tmp_path / "a.wav", noise(100) * 2**31, RATE, "FLOAT")
-    assert audio.loudness(tmp_path / "a.wav").peak > 1e9
+    assert audio.measure_level(tmp_path / "a.wav").peak > 1e9
 
 
 def test_a_path_that_is_not_a_file_is_an_audio_error(tmp_path, message):
@@ -87,7 +87,7 @@ def test_a_path_may_be_a_string(tmp_path):
     path = str(tmp_path / "a.wav")
     audio.write(path, noise(10), RATE)
     assert audio.info(path).samples == len(audio.read(path)[0]) == 10
-    assert audio.loudness(path).peak > 0
+    assert audio.measure_level(path).peak > 0
     assert len(audio.clip(path, 0, 5, RATE)) == 5
     with audio.excerpt(path, 0.0, 0.001) as part:
         assert audio.info(part).samples == 8

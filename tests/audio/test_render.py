@@ -10,7 +10,7 @@ from tfdream.errors import AudioError
 
 RATE = 8000
 LOSSLESS = [(".wav", 16), (".wav", 24), (".wav", 32), (".flac", 16), (".flac", 24)]
-GAINS = pytest.mark.parametrize("gain", [None, lambda loudness: 0.5], ids=["limited", "scaled"])
+GAINS = pytest.mark.parametrize("gain", [None, lambda level: 0.5], ids=["limited", "scaled"])
 
 
 def weighted_mean_square(samples):
@@ -37,23 +37,23 @@ def test_loudness_is_measured_over_all_samples(tmp_path, extension):
     samples[77_777, 1] = -0.95
     path = tmp_path / f"a{extension}"
     audio.write(path, samples, RATE)
-    loudness = audio.loudness(path)
-    assert loudness.peak == pytest.approx(0.95, abs=2**-23)  # 24 bits
-    assert loudness.mean_square == pytest.approx(weighted_mean_square(samples), rel=1e-5)
+    level = audio.measure_level(path)
+    assert level.peak == pytest.approx(0.95, abs=2**-23)  # 24 bits
+    assert level.mean_square == pytest.approx(weighted_mean_square(samples), rel=1e-5)
 
 
 def test_the_gain_is_computed_from_the_level_of_the_whole_file(tmp_path):
     samples = noise(5000, 2, peak=3.0)
     arguments = []
 
-    def gain(loudness):
-        arguments.append(loudness)
+    def gain(level):
+        arguments.append(level)
         return 0.25
 
     written = audio.write_blocks(tmp_path / "a.wav", stream(samples, [700]), RATE, 2, 32, gain)
-    (loudness,) = arguments
-    assert loudness.peak == np.abs(samples).max()
-    assert loudness.mean_square == pytest.approx(weighted_mean_square(samples), rel=1e-6)
+    (level,) = arguments
+    assert level.peak == np.abs(samples).max()
+    assert level.mean_square == pytest.approx(weighted_mean_square(samples), rel=1e-6)
     loaded, _ = audio.read(tmp_path / "a.wav")
     np.testing.assert_array_equal(loaded, samples * np.float32(0.25))
     assert written[:4] == (RATE, 2, 5000, np.abs(loaded).max())
@@ -66,7 +66,7 @@ def test_the_gain_is_computed_from_the_level_of_the_whole_file(tmp_path):
 def test_a_gain_to_full_scale_does_not_overflow(tmp_path, extension, bits):
     samples = noise(5000, 2, peak=2.5)
     path = tmp_path / f"a{extension}"
-    audio.write_blocks(path, [samples], RATE, 2, bits, lambda loudness: 1 / loudness.peak)
+    audio.write_blocks(path, [samples], RATE, 2, bits, lambda level: 1 / level.peak)
     loaded, _ = audio.read(path)
     step = 0 if bits == 32 else 2.0 ** (1 - bits)
     # The highest integer is a step below full scale; wrapped around it would be at the other end.
@@ -78,7 +78,7 @@ def test_a_gain_beyond_full_scale_is_limited_for_integer_samples(tmp_path, exten
     samples = noise(5000, 1, peak=0.2)
     samples[2500] = 1.4
     path = tmp_path / f"a{extension}"
-    written = audio.write_blocks(path, [samples], RATE, 1, bits, lambda loudness: 1.0)
+    written = audio.write_blocks(path, [samples], RATE, 1, bits, lambda level: 1.0)
     loaded, _ = audio.read(path)
     # The limiter acts within 0.01 s of the peak only.
     np.testing.assert_allclose(loaded[:2400], samples[:2400], atol=2.0**-15)
@@ -95,7 +95,7 @@ def test_a_gain_is_reduced_where_a_limiter_would_attenuate_by_more_than_6_db(
     samples = noise(5000, 2, peak=0.2)
     samples[2500] = 4.0
     path = tmp_path / f"a{extension}"
-    written = audio.write_blocks(path, [samples], RATE, 2, bits, lambda loudness: 1.0)
+    written = audio.write_blocks(path, [samples], RATE, 2, bits, lambda level: 1.0)
     loaded, _ = audio.read(path)
     factor = 10 ** (6 / 20) * audio.CEILING / 4
     np.testing.assert_allclose(loaded[:2400], factor * samples[:2400], atol=2.0**-15)
@@ -107,7 +107,7 @@ def test_a_gain_is_reduced_where_a_limiter_would_attenuate_by_more_than_6_db(
 def test_samples_at_full_scale_are_not_scaled(tmp_path):
     samples = noise(500, peak=0.9)
     samples[100], samples[200] = 1.0, -1.0
-    written = audio.write_blocks(tmp_path / "a.wav", [samples], RATE, 1, 16, lambda loudness: 1.0)
+    written = audio.write_blocks(tmp_path / "a.wav", [samples], RATE, 1, 16, lambda level: 1.0)
     assert (written.peak, written.gain_db, written.peak_reduction_db) == (1.0, 0.0, 0.0)
 
 

@@ -50,9 +50,9 @@ def test_filters_are_drawn_with_their_sizes_and_units(inspect_figure):
     ]
     shown = inspect_figure(plot_filters(kernels))
     headings = [part.get_suptitle() for part in shown.figure.subfigs]
-    assert headings[0] == "raw$1$: 3 filters of 8 cells (1 ms)"
+    assert headings[0] == "raw$1$: 3 filters of 8 taps (1 ms)"
     assert headings[2] == (
-        "image: the 8 strongest of 9 filters of 3 × 5 cells (0.3 kHz × 50 ms), of the strongest of "
+        "image: the 8 strongest of 9 filters of 3 × 5 taps (0.3 kHz × 50 ms), of the strongest of "
         "2 inputs each"
     )
     assert shown.labels == {
@@ -89,7 +89,7 @@ def test_strides_before_a_convolution_are_accumulated():
     third = Kernels.from_convolution(convolutions["third"], [Spacing(1 / 8000, "s")])
     assert third.spacings == (Spacing(24 / 8000, "s"),)
     fourth = Kernels.from_convolution(convolutions["fourth"], [Spacing(1 / 8000, "s")])
-    assert [spacing.unit for spacing in fourth.spacings] == ["cells", "cells"]
+    assert [spacing.unit for spacing in fourth.spacings] == ["taps", "taps"]
 
 
 def test_layers_that_are_not_convolutions_are_rejected():

@@ -3,13 +3,13 @@ import numpy as np
 from tfdream.figures.gram import plot_grams
 
 
-def test_titles_give_the_distance_from_the_last_file(inspect_figure):
+def test_titles_give_the_difference_from_the_last_file(inspect_figure):
     target = {"conv1": np.eye(3), "conv$2": np.ones((1000, 1000))}
     matrices = [{"conv1": 2 * np.eye(3), "conv$2": np.zeros((1000, 1000))}, target]
     shown = inspect_figure(plot_grams(matrices, ["content", "style"]))
     assert shown.titles == [
-        *("content\nconv1: distance 1", "style\nconv1"),
-        *("content\nconv$2: distance 1", "style\nconv$2"),
+        *("content\nconv1: relative difference 1", "style\nconv1"),
+        *("content\nconv$2: relative difference 1", "style\nconv$2"),
     ]
     assert shown.labels == {"feature", "level / dB"}
     large = shown.axes[2]

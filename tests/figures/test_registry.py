@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tfdream.figures.base import Argument, Drawing, FigureOptions
-from tfdream.figures.parts.sheet import new_sheet
+from tfdream.figures.parts.sheet import new_subplots
 
 
 class Options(FigureOptions):
@@ -26,7 +26,7 @@ class Options(FigureOptions):
 
 
 def draw(options):
-    figure, (axis,) = new_sheet(1)
+    figure, (axis,) = new_subplots(1)
     axis.set_xlim(0, options.scale)
     return Drawing(figure, {"scale": options.scale})
 """

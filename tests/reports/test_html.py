@@ -139,12 +139,12 @@ def test_high_sample_rates_are_reduced(tmp_path, monkeypatch, limit):
 
 
 def test_figure_is_embedded_with_alternative_text(page):
-    (picture,) = page.of("img")
-    kind, data = decoded(picture["src"])
+    (figure,) = page.of("img")
+    kind, data = decoded(figure["src"])
     assert kind == "image/png"
     assert data.startswith(b"\x89PNG")
-    assert "before, after" in picture["alt"]
-    assert "objective at each step" in picture["alt"]
+    assert "before, after" in figure["alt"]
+    assert "objective at each step" in figure["alt"]
 
 
 def test_measures_are_listed_as_sentences_and_values(page):

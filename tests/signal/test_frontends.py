@@ -20,7 +20,7 @@ from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
 from tfdream.signal.frontends.mel import MelFrontendConfig
 from tfdream.signal.frontends.raw import RawFrontendConfig
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend, SpectrogramFrontendConfig
-from tfdream.signal.scales import SILENCE_DB
+from tfdream.signal.scales import SILENT_CLIP_DB
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 
 PACKAGE = "tfdream.signal.frontends"
@@ -305,7 +305,7 @@ def test_silence_is_black():
     """Also where rounding or dither leave something below the level that counts as silence."""
     for level_db in (-np.inf, -180.0, -140.0, -101.0):
         waveform = tone(32, amplitude=10 ** (level_db / 20))
-        assert level_db < SILENCE_DB
+        assert level_db < SILENT_CLIP_DB
         for top_db in (40.0, 80.0, 120.0):
             for size in (None, (64, 32)):
                 frontend = spectrogram("amplitude", size=size, top_db=top_db)
@@ -313,7 +313,7 @@ def test_silence_is_black():
 
 
 def test_a_quiet_clip_is_not_silence():
-    image = spectrogram("amplitude")(tone(32, amplitude=10 ** ((SILENCE_DB + 1) / 20)))
+    image = spectrogram("amplitude")(tone(32, amplitude=10 ** ((SILENT_CLIP_DB + 1) / 20)))
     assert float(tf.reduce_max(image)) == pytest.approx(1)
 
 

@@ -12,7 +12,7 @@ from tfdream.audio.files import Reader, count_samples, info, read
 from tfdream.audio.filters import apply_filters
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_supported, check_writable, is_writable
-from tfdream.audio.loudness import Loudness, k_weighting, loudness
+from tfdream.audio.level import Level, k_weighting, measure_level
 from tfdream.audio.render import Gain, write, write_blocks, write_floats, write_scaled
 from tfdream.audio.streams import (
     CEILING,
@@ -36,7 +36,7 @@ __all__ = [
     "Counted",
     "Damage",
     "Gain",
-    "Loudness",
+    "Level",
     "Part",
     "Reader",
     "Samples",
@@ -54,7 +54,7 @@ __all__ = [
     "is_writable",
     "k_weighting",
     "limit",
-    "loudness",
+    "measure_level",
     "mid",
     "part_of",
     "read",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfdream.audio.files import Reader
 from tfdream.audio.formats import check_supported
-from tfdream.audio.loudness import Loudness, loudness
+from tfdream.audio.level import Level, measure_level
 from tfdream.audio.streams import CEILING, Counted, Samples, limit
 from tfdream.audio.writer import Writer, Written, exceeds_full_scale
 from tfdream.errors import AudioError
@@ -22,7 +22,7 @@ _LARGEST_LIMITING_DB = 6.0
 """Largest attenuation of peaks that is not audible as a change of level."""
 
 
-Gain = Callable[[Loudness], float]
+Gain = Callable[[Level], float]
 """Maps the level of a file before scaling to the factor that scales it."""
 
 
@@ -82,7 +82,7 @@ def write_blocks(
 
     with temporary_wav(temporary_path(path.with_name(f"{path.name}.waiting.wav")), path) as floats:
         write_floats(floats, checked(), sample_rate, channels)
-        level = loudness(floats)
+        level = measure_level(floats)
         with (
             Reader(floats) as reader,
             Writer(path, sample_rate, channels, bits, comment) as writer,

@@ -93,11 +93,11 @@ def compare(
             f"too little in common to compare; use files of at least {MIN_SECONDS:.3f} s"
         )
     pair = FilePair(original, result, mid=before.channels != after.channels)
-    scale = spectra.Scale.from_original(pair.original_blocks(before.sample_rate))
+    thresholds = spectra.Thresholds.from_original(pair.original_blocks(before.sample_rate))
     difference = Difference()
     measures = {
-        **spectra.measure(difference.accumulate(pair.blocks(before.sample_rate)), scale),
-        **chroma_onsets.measure(pair.blocks(chroma_onsets.SAMPLE_RATE, mid=True), scale),
+        **spectra.measure(difference.accumulate(pair.blocks(before.sample_rate)), thresholds),
+        **chroma_onsets.measure(pair.blocks(chroma_onsets.SAMPLE_RATE, mid=True), thresholds),
         **_loudness(pair),
         "difference_db": difference.db() if before.shape == after.shape else None,
         "silent_before": before.is_silent,

@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Scale:
+class _Ranges:
     """Ranges of a measure with the assessment of each.
 
     Attributes:
@@ -52,15 +52,15 @@ class _Scale:
 
 
 _Explanation = Callable[[Result], Finding | None]
-_SCALES = (
+_RANGES = (
     # Codecs: at most 5.7 dB. Unrelated: at least 7.3 dB, in the median 13.7 dB.
-    _Scale("log_spectral_distance_db", "Spectrum", "{:.1f} dB from the original", (
+    _Ranges("log_spectral_distance_db", "Spectrum", "{:.1f} dB from the original", (
         (6, "no more than a lossy codec changes it"),
         (13.7, "clearly a different sound"),
         (math.inf, "as far as another piece of music"),
     )),
     # Codecs: 1.000. Unrelated: 95 % of them below 0.77, all below 0.84.
-    _Scale("content_chroma_similarity", "Harmony", "{:.2f} of 1", (
+    _Ranges("content_chroma_similarity", "Harmony", "{:.2f} of 1", (
         (0.77, "no closer than unrelated pieces of music"),
         (0.84, "little of the chords is left"),
         (0.99, "the chords are those of the original"),
@@ -68,27 +68,27 @@ _SCALES = (
     )),
     # Codecs: at least 0.99. Unrelated: at most 0.13. From 0.71 on, more than half of the variance
     # of the onsets' strength is the original's.
-    _Scale("onset_correlation", "Rhythm", "{:.2f} of 1", (
+    _Ranges("onset_correlation", "Rhythm", "{:.2f} of 1", (
         (0.13, "no closer than unrelated pieces of music"),
         (0.71, "some attacks are the original's"),
         (0.99, "most attacks are where they were"),
         (math.inf, "unchanged"),
     )),
     # Codecs: 0.9 to 6.4 dB. A level difference of 1 dB is about the smallest that is audible.
-    _Scale("floor_rise_db", "Noise floor", "{:+.1f} dB in the soft parts", (
+    _Ranges("floor_rise_db", "Noise floor", "{:+.1f} dB in the soft parts", (
         (-1, "cleaner"),
         (1, "as it was"),
         (6.5, "no more than a lossy codec adds"),
         (math.inf, "hiss, or sound where there was none"),
     )),
     # Codecs: at most +0.9 dB; down to -5.2 dB, because they empty the highest bins.
-    _Scale("flatness_change_db", "Tone and noise", "{:+.1f} dB of flatness", (
+    _Ranges("flatness_change_db", "Tone and noise", "{:+.1f} dB of flatness", (
         (-5.2, "clearer tones, or a missing band"),
         (1, "as noisy as it was"),
         (math.inf, "noisier"),
     )),
     # EBU R 128 tolerates 1 LU where a programme cannot be leveled exactly.
-    _Scale("loudness_change_lu", "Loudness", "{:+.1f} LU", (
+    _Ranges("loudness_change_lu", "Loudness", "{:+.1f} LU", (
         (-1, "softer"),
         (1, "as loud as it was"),
         (math.inf, "louder"),
@@ -119,9 +119,9 @@ def interpret(result: Result) -> list[Finding]:
       states it in place of those that compare the sound of the files.
     """
     comparisons: list[_Explanation] = [_style, _above_style, _beats]
-    scales: list[_Explanation] = [*_SCALES, _clipping]
+    ranges: list[_Explanation] = [*_RANGES, _clipping]
     if _silence(result):
-        comparisons, scales = [_silence], []
+        comparisons, ranges = [_silence], []
     explanations: list[_Explanation] = [
         _interruption,
         _dream,
@@ -132,7 +132,7 @@ def interpret(result: Result) -> list[Finding]:
         _label_of_style,
         _sets,
         _sets_by_kernel,
-        *scales,
+        *ranges,
     ]
     findings = (explain(result) for explain in explanations)
     return [finding for finding in findings if finding is not None]

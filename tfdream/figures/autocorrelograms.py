@@ -10,7 +10,13 @@ from pydantic import Field
 from tfdream import config
 from tfdream.errors import ConfigError
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
-from tfdream.figures.parts.sheet import VALUE_MAP, FloatArray, add_color_bar, new_sheet, set_title
+from tfdream.figures.parts.sheet import (
+    VALUE_MAP,
+    FloatArray,
+    add_color_bar,
+    new_subplots,
+    set_title,
+)
 
 
 class Options(AudioFigureOptions):
@@ -55,7 +61,7 @@ def plot_autocorrelograms(
 
     Source: "Music generation using style transfer", the classifier on autocorrelograms.
     """
-    figure, axes = new_sheet(len(images))
+    figure, axes = new_subplots(len(images))
     for axis, (edges, image), title in zip(axes, images, titles, strict=True):
         lags = (np.arange(len(image) + 1) - 0.5) * lag_seconds
         mesh = axis.pcolormesh(edges, lags, image, vmin=0, vmax=1, cmap=VALUE_MAP, rasterized=True)

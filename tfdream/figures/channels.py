@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tfdream.errors import ConfigError
 from tfdream.figures.base import AudioFiles, Drawing, FigureOptions, Option
-from tfdream.figures.parts.sheet import BLUE, ORANGE, FloatArray, new_sheet, set_title
+from tfdream.figures.parts.sheet import BLUE, ORANGE, FloatArray, new_subplots, set_title
 
 if TYPE_CHECKING:
     from tfdream.figures.parts.input_axes import InputAxes
@@ -110,7 +110,7 @@ def plot_channels(
     (strongest activations of a channel).
     """
     columns = max(len(row) for row in rows)
-    figure, panels = new_sheet(len(rows), columns, width=_PANEL_INCHES * columns)
+    figure, panels = new_subplots(len(rows), columns, width=_PANEL_INCHES * columns)
     grid = np.reshape(np.array(panels, object), (len(rows), columns))
     figure.suptitle(f"strongest moments of the channels of {layer}", parse_math=False)
     for line, channel, row, clips in zip(grid, channels, rows, inputs, strict=True):

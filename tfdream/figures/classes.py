@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfdream.figures.base import Argument, Drawing, FigureOptions
 from tfdream.figures.parts import label_axis
-from tfdream.figures.parts.sheet import VALUE_MAP, new_sheet
+from tfdream.figures.parts.sheet import VALUE_MAP, new_subplots
 
 
 class Options(FigureOptions):
@@ -50,7 +50,7 @@ def plot_classes(
     Source: "Dreaming in Music", its class distribution.
     """
     many = len(labels) > label_axis.MAX_ROWS
-    figure, axes = new_sheet(1, 2, height=1.6 + 0.35 * label_axis.scaled_rows(len(labels)))
+    figure, axes = new_subplots(1, 2, height=1.6 + 0.35 * label_axis.scaled_rows(len(labels)))
     colors = matplotlib.colormaps[VALUE_MAP](np.linspace(0, 0.95, len(folds)))
     rows = range(len(labels))
     for axis, unit, counts in zip(axes, ("clips", "tracks"), (clips, tracks), strict=True):

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfdream.figures.parts import label_axis
-from tfdream.figures.parts.sheet import BLUE, GREEN, ORANGE, SHARE_MAP, WIDTH_INCHES, new_sheet
+from tfdream.figures.parts.sheet import BLUE, GREEN, ORANGE, SHARE_MAP, WIDTH_INCHES, new_subplots
 
 
 def plot_confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> Figure:
@@ -22,7 +22,7 @@ def plot_confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> Fi
       labels: in the order of the matrix.
       matrix: clips `[truth, predicted]`.
     """
-    figure, (axis,) = new_sheet(1, height=_height(labels), width=_width(labels))
+    figure, (axis,) = new_subplots(1, height=_height(labels), width=_width(labels))
     _draw_confusion(axis, labels, matrix)
     return figure
 
@@ -37,7 +37,7 @@ def plot_scores(
       matrix: clips `[truth, predicted]`.
       rows: for each label, with recall, precision, f1 and clips.
     """
-    figure, (left, right) = new_sheet(1, 2, height=_height(labels), width=_width(labels))
+    figure, (left, right) = new_subplots(1, 2, height=_height(labels), width=_width(labels))
     _draw_confusion(left, labels, matrix)
     bars = (("recall", BLUE), ("precision", ORANGE), ("f1", GREEN))
     for number, (score, color) in enumerate(bars):

@@ -76,7 +76,7 @@ class Kernels(NamedTuple):
     def from_convolution(cls, convolution: "Convolution", spacings: Sequence[Spacing]) -> "Kernels":
         """Return the filters of a convolution in a model whose input has these spacings."""
         weights, strides = convolution.kernel, convolution.strides
-        in_layer = (Spacing(1, "cells"),) * (weights.ndim - 2)
+        in_layer = (Spacing(1, "taps"),) * (weights.ndim - 2)
         if strides is not None and len(strides) == len(in_layer):
             pairs = zip(spacings, strides, strict=True)
             in_layer = tuple(Spacing(each.size * stride, each.unit) for each, stride in pairs)
@@ -127,10 +127,10 @@ def _heading(kernels: Kernels, shown: int) -> str:
     *size, inputs, count = kernels.weights.shape
     which = f"{count} filters" if shown == count else f"the {shown} strongest of {count} filters"
     extent = " × ".join(
-        f"{cells * spacing.in_ms.size:.4g} {spacing.in_ms.unit}"
-        for cells, spacing in zip(size, kernels.spacings, strict=True)
+        f"{taps * spacing.in_ms.size:.4g} {spacing.in_ms.unit}"
+        for taps, spacing in zip(size, kernels.spacings, strict=True)
     )
-    text = f"{kernels.layer}: {which} of {' × '.join(map(str, size))} cells ({extent})"
+    text = f"{kernels.layer}: {which} of {' × '.join(map(str, size))} taps ({extent})"
     return text if inputs == 1 else f"{text}, of the strongest of {inputs} inputs each"
 
 

@@ -14,7 +14,7 @@ from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     WIDTH_INCHES,
     FloatArray,
-    new_sheet,
+    new_subplots,
     power_to_level_db,
     set_title,
 )
@@ -29,7 +29,8 @@ _MAX_TITLE_LENGTH = 40
 class Options(AudioFigureOptions):
     """Draw the Gram matrices of AUDIO files beside each other, as a style transfer computes them.
 
-    The title gives the distance from the last file's matrix, as a share of that matrix's norm.
+    The title gives the norm of the difference from the last file's matrix, relative to the norm of
+    that matrix.
     """
 
     run: Annotated[Path | None, Option("--model", "RUN")] = Field(
@@ -63,8 +64,8 @@ def plot_grams(matrices: Sequence[Mapping[str, FloatArray]], titles: Sequence[st
     """Draw the Gram matrices of audio files beside each other, one layer below the other.
 
     Colors are levels in dB below the maximum of a layer over all files. The title of each matrix
-    gives its distance from the last file's, as a share of that one's norm. With more than 400
-    features, each dot shows the mean of a block.
+    gives the norm of its difference from the last file's, relative to the norm of that one. With
+    more than 400 features, each pixel shows the mean of a block.
 
     Args:
       matrices: for each file, float32 `[features, features]` by layer.
@@ -73,7 +74,7 @@ def plot_grams(matrices: Sequence[Mapping[str, FloatArray]], titles: Sequence[st
     Source: Gatys, Ecker and Bethge, "A neural algorithm of artistic style".
     """
     layers = list(matrices[-1])
-    figure, panels = new_sheet(
+    figure, panels = new_subplots(
         len(layers),
         len(matrices),
         height=_PANEL_INCHES * len(layers),
@@ -98,9 +99,9 @@ def plot_grams(matrices: Sequence[Mapping[str, FloatArray]], titles: Sequence[st
                 extent=(0, size, size, 0),
             )
             set_title(axis, title, _MAX_TITLE_LENGTH)
-            distance = float(np.linalg.norm(by_layer[layer] - target)) / norm
+            difference = float(np.linalg.norm(by_layer[layer] - target)) / norm
             is_target = by_layer is matrices[-1]
-            subtitle = layer if is_target else f"{layer}: distance {distance:.3g}"
+            subtitle = layer if is_target else f"{layer}: relative difference {difference:.3g}"
             axis.set_title(f"{axis.get_title()}\n{subtitle}", parse_math=False)
             axis.set(xlabel="feature", ylabel="feature")
         figure.colorbar(drawn, ax=axis, label="level / dB", pad=0.02, shrink=0.8)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tfdream.errors import ModelError, one_line
 from tfdream.figures.base import Argument, Drawing, FigureOptions
-from tfdream.figures.parts.sheet import new_sheet, set_title
+from tfdream.figures.parts.sheet import new_subplots, set_title
 from tfdream.io.atomic import read_csv
 
 # Panels: label of the axis → columns of the table → legends.
@@ -63,7 +63,7 @@ def plot_history(run_folder: str | Path) -> Figure:
             for label, columns in _CLASSIFICATION.items()
             if not columns.keys().isdisjoint(rows[0])
         }
-    figure, axes = new_sheet(len(panels) + bool(judged))
+    figure, axes = new_subplots(len(panels) + bool(judged))
     for axis, (label, columns) in zip(axes, panels.items(), strict=False):
         draw_curves(axis, label, rows, columns)
     if judged:

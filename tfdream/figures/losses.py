@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tfdream.errors import ModelError
 from tfdream.figures.history import draw_curves, read_table
-from tfdream.figures.parts.sheet import new_sheet, set_title
+from tfdream.figures.parts.sheet import new_subplots, set_title
 
 # Columns of a CycleGAN's history → legends.
 _TRAINING = {
@@ -41,7 +41,7 @@ def plot_losses(
     """
     trained = trained or {}
     shown = {name: losses for name, losses in curves.items() if len(losses)}
-    figure, axes = new_sheet(bool(shown) + len(trained))
+    figure, axes = new_subplots(bool(shown) + len(trained))
     panels = iter(axes)
     if shown:
         _draw_relative(next(panels), shown)

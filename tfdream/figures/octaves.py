@@ -16,7 +16,7 @@ from tfdream.figures.parts.sheet import (
     WIDTH_INCHES,
     FloatArray,
     add_color_bar,
-    new_sheet,
+    new_subplots,
     set_title,
 )
 from tfdream.figures.parts.units import Channel
@@ -81,7 +81,7 @@ def plot_octaves(
     channels: list[Channel | None] = [*axes.channels] if images else [None]
     columns = len(views) * len(channels)
     width = max(WIDTH_INCHES, _PANEL_INCHES * columns)
-    figure, panels = new_sheet(len(views[0]), columns, width=width)
+    figure, panels = new_subplots(len(views[0]), columns, width=width)
     grid = np.reshape(np.array(panels, object), (len(views[0]), columns))
     for row, octave in zip(grid, zip(*views, strict=True), strict=True):
         cells = [(view, number) for view in octave for number in range(len(channels))]

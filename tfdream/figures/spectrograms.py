@@ -18,7 +18,7 @@ from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     RANGE_DB,
     add_color_bar,
-    new_sheet,
+    new_subplots,
     power_to_level_db,
     round_hz,
     set_title,
@@ -100,7 +100,7 @@ def plot_spectrograms(
     """Draw spectrograms of audio files below each other, with common axes and colors.
 
     The spectrograms are those of the mid signals; levels are in dB below the maximum of all files.
-    A dot that stands for several frames or bins shows their maximum.
+    A pixel that stands for several frames or bins shows their maximum.
 
     Args:
       paths: audio files of any length.
@@ -119,7 +119,7 @@ def plot_spectrograms(
     overviews = [read_overview(path, view.spec, view.scale) for path in files]
     rows = [_WAVEFORM_INCHES] * view.waveforms + [_SPECTROGRAM_INCHES]
     heights = rows * len(files) + [_SPECTROGRAM_INCHES] * bool(steps.values)
-    figure, axes = new_sheet(len(heights), heights=heights)
+    figure, axes = new_subplots(len(heights), heights=heights)
     of_files = axes[: len(rows) * len(files)]
     if view.waveforms:
         _draw_waveforms(of_files[::2], overviews)

@@ -62,8 +62,8 @@ def write(results: ResultSet, output: str | Path) -> None:
     page = template.render(
         title=results.title,
         players=_players(results),
-        picture=_data_uri(results.png, "image/png"),
-        picture_text=_picture_text(results),
+        figure=_data_uri(results.png, "image/png"),
+        figure_text=_figure_text(results),
         results=[
             (name, interpret(result), _notes(result), flatten(result))
             for name, result in results.results.items()
@@ -153,7 +153,7 @@ def _encode_sound(path: Path, extension: str) -> str:
         return _data_uri(encoded.read_bytes(), _MEDIA_TYPES[extension])
 
 
-def _picture_text(results: ResultSet) -> str:
+def _figure_text(results: ResultSet) -> str:
     """Return the alternative text of the figure."""
     curve = f"; {results.steps_label} at each step" if results.steps else ""
     return f"Spectrograms of {', '.join(results.sounds)}{curve}"

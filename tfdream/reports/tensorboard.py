@@ -60,11 +60,11 @@ class EventWriter:
         """Write spectrograms, the first minute of each sound, measures and settings."""
         if self._folder is None:
             return
-        picture = decode_image(results.png)
+        figure = decode_image(results.png)
         settings = json.dumps(results.settings, indent=2, ensure_ascii=False)
 
         def write() -> None:
-            tf.summary.image("spectrograms", picture)
+            tf.summary.image("spectrograms", figure)
             for name, path in results.sounds.items():
                 waveform, rate = _beginning(path)
                 tf.summary.audio(name, waveform[np.newaxis], rate)

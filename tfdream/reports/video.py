@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _WIDTH, _HEIGHT = 1280, 720
-_DOTS_PER_INCH = 100
+_PIXELS_PER_INCH = 100
 _FRAMES_PER_SECOND = 25
 _CURSOR_PIXELS = 2
 _WHITE, _COLORLESS = 235, 128
@@ -30,7 +30,7 @@ _AUDIO_BIT_RATE = 192_000
 _FADE_SECONDS = 0.05
 
 
-class _Picture(NamedTuple):
+class _Figure(NamedTuple):
     """A spectrogram in the format of the video.
 
     Attributes:
@@ -85,7 +85,7 @@ def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str]
 
     check_writable(output)
     names = list(titles) or [Path(path).name for path in paths]
-    pictures = [_draw(path, name) for path, name in zip(paths, names, strict=True)]
+    figures = [_draw(path, name) for path, name in zip(paths, names, strict=True)]
     info = audio.info(paths[0])
     seconds = audio.count_samples(paths[0]) / info.sample_rate
     try:
@@ -93,34 +93,34 @@ def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str]
             replacing(output) as temporary,
             av.open(str(temporary), "w", format="mp4") as container,
         ):
-            _encode(container, pictures, paths, seconds)
+            _encode(container, figures, paths, seconds)
     except av.error.FFmpegError as error:
         raise AudioError(f"video '{output}' cannot be encoded: {error.strerror}") from None
 
 
-def _draw(path: str | Path, title: str) -> _Picture:
+def _draw(path: str | Path, title: str) -> _Figure:
     import av
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = plot_spectrograms([path], [title])
-    figure.set_dpi(_DOTS_PER_INCH)
-    figure.set_size_inches(_WIDTH / _DOTS_PER_INCH, _HEIGHT / _DOTS_PER_INCH)
+    figure.set_dpi(_PIXELS_PER_INCH)
+    figure.set_size_inches(_WIDTH / _PIXELS_PER_INCH, _HEIGHT / _PIXELS_PER_INCH)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     rgb = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
     box = figure.axes[0].get_window_extent()
     planes = np.asarray(frame.reformat(format="yuv420p").to_ndarray(), np.uint8)
-    return _Picture(planes, box.x0, box.x1, round(_HEIGHT - box.y1), round(_HEIGHT - box.y0))
+    return _Figure(planes, box.x0, box.x1, round(_HEIGHT - box.y1), round(_HEIGHT - box.y0))
 
 
 def _encode(
     container: "OutputContainer",
-    pictures: Sequence[_Picture],
+    figures: Sequence[_Figure],
     paths: Sequence[str | Path],
     seconds: float,
 ) -> None:
-    """Encode pictures and sound second by second, so that players can read them together."""
+    """Encode figures and sound second by second, so that players can read them together."""
     import av
 
     with audio.Reader(paths[0]) as reader:
@@ -136,8 +136,8 @@ def _encode(
         for number in range(second * _FRAMES_PER_SECOND, (second + 1) * _FRAMES_PER_SECOND):
             if number < frames:
                 share = number / frames
-                picture = pictures[int(share * len(pictures))]
-                frame = av.VideoFrame.from_ndarray(picture.with_cursor(share), format="yuv420p")
+                figure = figures[int(share * len(figures))]
+                frame = av.VideoFrame.from_ndarray(figure.with_cursor(share), format="yuv420p")
                 frame.pts, frame.time_base = number, Fraction(1, _FRAMES_PER_SECOND)
                 container.mux(video.encode(frame))
         block = next(samples, None)

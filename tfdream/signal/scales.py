@@ -11,7 +11,7 @@ from tfdream.errors import ConfigError
 from tfdream.signal.stft import dbfs_to_magnitude, power_to_dbfs
 
 # A clip whose loudest bin is below this counts as silence: its image is black, not amplified noise.
-SILENCE_DB = -100.0
+SILENT_CLIP_DB = -100.0
 # Added to the power, because its square root has no finite derivative at zero.
 _TINY_POWER = 1e-10
 # Least range of a clip's levels, for clips with one level only.
@@ -95,7 +95,7 @@ class Decibels(Scale):
 
     def reference(self, level: tf.Tensor) -> tf.Tensor:
         loudest = tf.reduce_max(level, axis=[1, 2], keepdims=True)
-        return tf.where(loudest < SILENCE_DB, SILENCE_DB + self.top_db, loudest)
+        return tf.where(loudest < SILENT_CLIP_DB, SILENT_CLIP_DB + self.top_db, loudest)
 
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
@@ -142,7 +142,7 @@ class MinMax(Decibels):
     def range_db(self, level: tf.Tensor) -> tf.Tensor:
         loudest = tf.reduce_max(level, axis=[1, 2], keepdims=True)
         lowest = tf.reduce_min(level, axis=[1, 2], keepdims=True)
-        lowest = tf.where(loudest < SILENCE_DB, SILENCE_DB, lowest)
+        lowest = tf.where(loudest < SILENT_CLIP_DB, SILENT_CLIP_DB, lowest)
         return tf.maximum(self.reference(level) - lowest, _LEAST_RANGE_DB)
 
     def level_to_channel(self, level: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from tfdream.figures.parts.sheet import (
     check_writable,
     encode,
     new_figure,
-    new_sheet,
+    new_subplots,
     power_to_level_db,
     round_hz,
     set_title,
@@ -21,7 +21,7 @@ MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 def test_format_follows_the_extension_and_replaces_the_file(tmp_path):
-    figure, _ = new_sheet(1)
+    figure, _ = new_subplots(1)
     for extension, magic in MAGIC.items():
         output = tmp_path / f"figure{extension}"
         shutil.copy(__file__, output)
@@ -47,7 +47,7 @@ def test_unwritable_outputs_are_rejected(tmp_path):
 
 
 def test_letters_that_the_typeface_lacks_give_no_warning(recwarn):
-    figure, (axis,) = new_sheet(1)
+    figure, (axis,) = new_subplots(1)
     set_title(axis, "椎名林檎 – A$AP _^ K$ नमस्ते")
     assert encode(figure, "svg").startswith(MAGIC[".svg"])
     assert not recwarn.list

@@ -10,7 +10,7 @@ from scipy.fft import dct
 
 from tfdream import audio
 from tfdream.evaluation.measures.levels import FloatArray, power_to_db
-from tfdream.evaluation.measures.spectra import HOP_SAMPLES, N_FFT, Scale, power_spectra
+from tfdream.evaluation.measures.spectra import HOP_SAMPLES, N_FFT, Thresholds, power_spectra
 
 SAMPLE_RATE = 22050
 _FRAMES_PER_SECOND = SAMPLE_RATE / HOP_SAMPLES
@@ -78,8 +78,8 @@ def beat_spectrum(path: str | Path) -> FloatArray | None:
     the lags are those of Foote, Cooper and Nam, "Audio retrieval by rhythmic similarity".
     """
     with audio.Reader(path) as reader, audio.Reader(path) as again:
-        scale = Scale.from_original(reader.mid(SAMPLE_RATE))
-        mfcc = _mfcc(again.mid(SAMPLE_RATE), scale)
+        thresholds = Thresholds.from_original(reader.mid(SAMPLE_RATE))
+        mfcc = _mfcc(again.mid(SAMPLE_RATE), thresholds)
     if len(mfcc) < MIN_SECONDS * _FRAMES_PER_SECOND or np.ptp(mfcc, axis=0).max() < _ROUNDING_DB:
         return None
     varying = mfcc - mfcc.mean(axis=0)
@@ -91,11 +91,11 @@ def beat_spectrum(path: str | Path) -> FloatArray | None:
     )
 
 
-def _mfcc(blocks: Iterable[FloatArray], scale: Scale) -> FloatArray:
+def _mfcc(blocks: Iterable[FloatArray], thresholds: Thresholds) -> FloatArray:
     """Return the MFCC of a stream `[samples, 1]`, `[frames, 20]`."""
     bank = mel_filters(sr=SAMPLE_RATE, n_fft=N_FFT, norm=None).T
     parts = [
-        dct(power_to_db(np.maximum(power[:, 0] @ bank, scale.lowest)), axis=1, norm="ortho")
+        dct(power_to_db(np.maximum(power[:, 0] @ bank, thresholds.lowest)), axis=1, norm="ortho")
         for power in power_spectra(blocks)
     ]
     return np.concatenate([part[:, :_MFCCS] for part in parts])

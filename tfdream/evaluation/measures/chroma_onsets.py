@@ -7,14 +7,14 @@ from librosa.filters import chroma as chroma_filters
 from librosa.filters import mel as mel_filters
 
 from tfdream.evaluation.measures.levels import FloatArray, power_to_db
-from tfdream.evaluation.measures.spectra import N_FFT, Scale, power_spectra
+from tfdream.evaluation.measures.spectra import N_FFT, Thresholds, power_spectra
 from tfdream.signal.onsets import onset_strength
 
 SAMPLE_RATE = 22050
 """librosa's default, which its chroma and onset parameters are designed for."""
 
 
-def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | None]:
+def measure(blocks: Iterable[FloatArray], thresholds: Thresholds) -> dict[str, float | None]:
     """Compute the measures from a stream `[samples, 2, 1]` at `SAMPLE_RATE`."""
     chroma_bank = chroma_filters(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=0.0)
     mel_bank = mel_filters(sr=SAMPLE_RATE, n_fft=N_FFT, norm=None)
@@ -28,7 +28,7 @@ def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | Non
         similarity += float(weights @ _cosine(chroma[:, 0], chroma[:, 1]))
         weight += float(weights.sum())
 
-        levels_db = power_to_db(np.maximum(spectra @ mel_bank.T, scale.lowest))
+        levels_db = power_to_db(np.maximum(spectra @ mel_bank.T, thresholds.lowest))
         envelopes.append(onset_strength(levels_db, before=last))
         last = levels_db[-1:]
     return {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 
-SILENCE_DB = -120.0
+LOWEST_LEVEL_DB = -120.0
 """Quantization noise of 16 bits in one cell of a spectrum; most files have no lower levels."""
 
 # Equal signals have no error at all, and JSON has no infinity.

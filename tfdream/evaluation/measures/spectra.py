@@ -12,7 +12,7 @@ from scipy.fft import rfft
 from scipy.signal.windows import hann
 
 from tfdream.evaluation.measures.levels import (
-    SILENCE_DB,
+    LOWEST_LEVEL_DB,
     FloatArray,
     db_to_power,
     energy,
@@ -38,7 +38,7 @@ class _Measure(Protocol):
         """Return the measures by name."""
 
 
-class Scale(NamedTuple):
+class Thresholds(NamedTuple):
     """Thresholds of the measures, relative to the original's loudest cell.
 
     Attributes:
@@ -48,14 +48,14 @@ class Scale(NamedTuple):
     loudest: float
 
     @classmethod
-    def from_original(cls, blocks: Iterable[FloatArray]) -> "Scale":
-        """Compute the scale of an original, a stream `[samples, …]`."""
+    def from_original(cls, blocks: Iterable[FloatArray]) -> "Thresholds":
+        """Compute the thresholds of an original, a stream `[samples, …]`."""
         return cls(max(float(power.max()) for power in power_spectra(blocks)))
 
     @property
     def lowest(self) -> float:
         """Power that lower powers are raised to."""
-        return max(self.loudest * db_to_power(-_RANGE_DB), db_to_power(SILENCE_DB))
+        return max(self.loudest * db_to_power(-_RANGE_DB), db_to_power(LOWEST_LEVEL_DB))
 
     @property
     def highest_of_floor(self) -> float:
@@ -91,13 +91,13 @@ def _pad_with_silence(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         yield silence
 
 
-def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | None]:
+def measure(blocks: Iterable[FloatArray], thresholds: Thresholds) -> dict[str, float | None]:
     """Compute the measures from a stream `[samples, 2, channels]`."""
     measures: list[_Measure] = [
-        _LevelDistance(scale),
+        _LevelDistance(thresholds),
         _Convergence(),
-        _Floor(scale),
-        _Flatness(scale),
+        _Floor(thresholds),
+        _Flatness(thresholds),
     ]
     for power in power_spectra(blocks):
         for each in measures:
@@ -108,12 +108,12 @@ def measure(blocks: Iterable[FloatArray], scale: Scale) -> dict[str, float | Non
 class _LevelDistance:
     """Mean over frames of the root mean square difference of the levels."""
 
-    def __init__(self, scale: Scale) -> None:
-        self.scale = scale
+    def __init__(self, thresholds: Thresholds) -> None:
+        self.thresholds = thresholds
         self.sum, self.spectra = 0.0, 0
 
     def add(self, power: FloatArray) -> None:
-        levels_db = power_to_db(np.maximum(power, self.scale.lowest))
+        levels_db = power_to_db(np.maximum(power, self.thresholds.lowest))
         squares = (levels_db[:, 1] - levels_db[:, 0]) ** 2
         self.sum += float(np.sqrt(squares.mean(axis=-1)).sum())
         self.spectra += squares[..., 0].size
@@ -140,16 +140,16 @@ class _Convergence:
 class _Floor:
     """Power in the cells where the original is soft."""
 
-    def __init__(self, scale: Scale) -> None:
-        self.scale = scale
+    def __init__(self, thresholds: Thresholds) -> None:
+        self.thresholds = thresholds
         self.cells = self.floor_cells = 0
         self.powers = np.zeros(2)
 
     def add(self, power: FloatArray) -> None:
-        in_floor = power[:, 0] <= self.scale.highest_of_floor
+        in_floor = power[:, 0] <= self.thresholds.highest_of_floor
         self.cells += in_floor.size
         self.floor_cells += int(np.count_nonzero(in_floor))
-        audible = np.maximum(power, db_to_power(SILENCE_DB))
+        audible = np.maximum(power, db_to_power(LOWEST_LEVEL_DB))
         self.powers += [audible[:, which][in_floor].sum(dtype=float) for which in (0, 1)]
 
     def result(self) -> dict[str, float | None]:
@@ -165,15 +165,15 @@ class _Flatness:
     A frame is silent if all of its cells are in the noise floor or below −120 dB.
     """
 
-    def __init__(self, scale: Scale) -> None:
-        silence = db_to_power(SILENCE_DB)
-        self.min_power = np.array([max(scale.highest_of_floor, silence), silence])
+    def __init__(self, thresholds: Thresholds) -> None:
+        silence = db_to_power(LOWEST_LEVEL_DB)
+        self.min_power = np.array([max(thresholds.highest_of_floor, silence), silence])
         self.sum, self.spectra = 0.0, 0
 
     def add(self, power: FloatArray) -> None:
         audible_frames = (power.max(axis=-1) > self.min_power[:, np.newaxis]).all(axis=1)
         pairs = power.swapaxes(1, 2)[audible_frames]
-        audible = np.maximum(pairs, db_to_power(SILENCE_DB))
+        audible = np.maximum(pairs, db_to_power(LOWEST_LEVEL_DB))
         flatness_db = power_to_db(audible).mean(axis=-1) - power_to_db(audible.mean(axis=-1))
         self.sum += float((flatness_db[:, 1] - flatness_db[:, 0]).sum())
         self.spectra += len(pairs)

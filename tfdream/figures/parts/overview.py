@@ -17,7 +17,7 @@ from tfdream import audio
 from tfdream.config import StftSpec
 from tfdream.figures.parts.sheet import FloatArray
 
-# About the dots of a sheet: finer columns would be left out at random in drawing.
+# About the pixels of a figure: finer columns would be left out at random in drawing.
 _COLUMNS = 1100
 _ROWS = 220
 _LOWEST_HZ = 40.0

@@ -18,8 +18,8 @@ from tfdream.io.atomic import check_output_file, write_bytes
 FloatArray = NDArray[np.floating[Any]]
 
 _FORMATS = (".png", ".svg", ".pdf")
-_DOTS_PER_INCH = 150
-# Matplotlib's limit is 2¹⁶ dots.
+_PIXELS_PER_INCH = 150
+# Matplotlib's limit is 2¹⁶ pixels.
 _MAX_HEIGHT_INCHES = 400
 _ROW_INCHES = 2.6
 _MAX_TITLE_LENGTH = 90
@@ -76,10 +76,10 @@ def encode(figure: Figure, kind: str = "png") -> bytes:
 def new_figure(height: float, width: float = WIDTH_INCHES) -> Figure:
     """Return an empty figure of a size in inches."""
     size = width, min(height, _MAX_HEIGHT_INCHES)
-    return Figure(figsize=size, layout="constrained", dpi=_DOTS_PER_INCH)
+    return Figure(figsize=size, layout="constrained", dpi=_PIXELS_PER_INCH)
 
 
-def new_sheet(
+def new_subplots(
     rows: int,
     columns: int = 1,
     height: float | None = None,

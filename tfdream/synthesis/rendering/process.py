@@ -270,9 +270,9 @@ def normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | Non
     if normalize == "limit":
         return None
     if normalize == "loudness":
-        original = audio.loudness(source)
+        original = audio.measure_level(source)
 
-        def match(written: audio.Loudness) -> float:
+        def match(written: audio.Level) -> float:
             if not written.mean_square:
                 return 1.0
             return math.sqrt(original.mean_square / written.mean_square)

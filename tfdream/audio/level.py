@@ -19,7 +19,7 @@ _SHELF_EXPONENT = 0.4996667741545416
 _HIGH_PASS_HZ, _HIGH_PASS_QUALITY = 38.13547087602444, 0.5003270373238773
 
 
-class Loudness(NamedTuple):
+class Level(NamedTuple):
     """The level of a file, over the samples of all channels."""
 
     peak: float
@@ -28,7 +28,7 @@ class Loudness(NamedTuple):
     """The mean square of the K-weighted samples; its root is proportional to the loudness."""
 
 
-def loudness(path: str | Path) -> Loudness:
+def measure_level(path: str | Path) -> Level:
     """Measure the level of a file."""
     # Decoder processes import this module; SciPy would take most of their start.
     from scipy.signal import sosfilt
@@ -43,7 +43,7 @@ def loudness(path: str | Path) -> Loudness:
             weighted, state = sosfilt(weighting, block, axis=0, zi=state)
             energy += float(np.sum(weighted**2))
             count += block.size
-    return Loudness(peak, energy / count)
+    return Level(peak, energy / count)
 
 
 def k_weighting(sample_rate: int) -> NDArray[Any]:
