@@ -8,7 +8,7 @@ constant for files of any length.
 from tfdream.audio.comments import read_comment
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES, AudioInfo, Damage
 from tfdream.audio.excerpts import Part, clip, excerpt, part_of
-from tfdream.audio.files import Reader, count_samples, info, read
+from tfdream.audio.files import Reader, count_samples, info, read, seconds
 from tfdream.audio.filters import apply_filters
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_supported, check_writable, is_writable
@@ -61,6 +61,7 @@ __all__ = [
     "read_comment",
     "rechunk",
     "resample",
+    "seconds",
     "trim",
     "write",
     "write_blocks",

@@ -65,10 +65,10 @@ class Reader:
         for block in blocks if samples == BLOCK_SAMPLES else rechunk(blocks, samples):
             # Also true for NaN; NumPy warns of signaling NaNs, Python does not.
             if not float(np.abs(block).max()) <= MAX_ABS_SAMPLE:
-                seconds = (position + _first_bad(block)) / self.info.sample_rate
+                bad = (position + _first_bad(block)) / self.info.sample_rate
                 raise AudioError(
                     f"'{self.path}' has NaN, infinite or absurdly large samples near "
-                    f"{seconds:.2f} s; repair or remove the file"
+                    f"{bad:.2f} s; repair or remove the file"
                 )
             position += len(block)
             yield block
@@ -96,14 +96,24 @@ def count_samples(path: str | Path) -> int:
     Files whose header does not have a reliable length, such as mp3, are decoded to count them.
     """
     with Reader(path) as reader:
-        samples = reader.info.samples
-        return sum(map(len, reader.blocks())) if samples is None else samples
+        return _count(reader)
+
+
+def seconds(path: str | Path) -> float:
+    """Return the length of a file in seconds; see `count_samples`."""
+    with Reader(path) as reader:
+        return _count(reader) / reader.info.sample_rate
 
 
 def read(path: str | Path) -> tuple[Samples, int]:
     """Read a whole file: float32 `[samples, channels]`, and its sample rate in Hz."""
     with Reader(path) as reader:
         return np.concatenate(list(reader.blocks())), reader.info.sample_rate
+
+
+def _count(reader: Reader) -> int:
+    samples = reader.info.samples
+    return sum(map(len, reader.blocks())) if samples is None else samples
 
 
 def _first_bad(block: Samples) -> int:

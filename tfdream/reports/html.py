@@ -104,7 +104,7 @@ class _Player(NamedTuple):
 
 
 def _players(results: ResultSet) -> list[_Player]:
-    lengths = {name: _seconds(path) for name, path in results.sounds.items()}
+    lengths = {name: audio.seconds(path) for name, path in results.sounds.items()}
     total = sum(lengths.values())
     extension = "flac" if total <= _MAX_LOSSLESS_SECONDS else "ogg"
     return [
@@ -116,10 +116,6 @@ def _players(results: ResultSet) -> list[_Player]:
         )
         for name, path in results.sounds.items()
     ]
-
-
-def _seconds(path: Path) -> float:
-    return audio.count_samples(path) / audio.info(path).sample_rate
 
 
 def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:

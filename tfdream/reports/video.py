@@ -86,8 +86,7 @@ def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str]
     check_writable(output)
     names = list(titles) or [Path(path).name for path in paths]
     figures = [_draw(path, name) for path, name in zip(paths, names, strict=True)]
-    info = audio.info(paths[0])
-    seconds = audio.count_samples(paths[0]) / info.sample_rate
+    seconds = audio.seconds(paths[0])
     try:
         with (
             replacing(output) as temporary,

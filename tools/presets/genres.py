@@ -196,7 +196,7 @@ def mix(song: Path, output: Path) -> Path:
 def seconds(path: Path) -> float:
     from tfdream import audio
 
-    return audio.count_samples(path) / audio.info(path).sample_rate
+    return audio.seconds(path)
 
 
 def run_json(*command: str | Path) -> dict[str, object]:

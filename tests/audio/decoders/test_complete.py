@@ -53,6 +53,7 @@ def test_lossy_formats_are_read_whole_and_aligned(tmp_path, name, codec, contain
     assert info.samples is None
     assert not damage
     assert damage.decoded_samples == audio.count_samples(path) == len(samples)
+    assert audio.seconds(path) == len(samples) / audio.info(path).sample_rate
     np.testing.assert_array_equal(samples, decoded(path))
     if name in ("a.mp3", "a.m4a", "a.mp4", "a.opus", "a.webm"):  # their headers have the delay
         assert 0 <= len(samples) - len(original) < 2048

@@ -117,7 +117,7 @@ class StyleDistance:
     def _notes(self, original: Path, result: Path) -> Iterator[str]:
         clip_seconds = self.network.clip_samples / self.network.sample_rate
         for name, path in (("original", original), ("result", result), ("style", self.style)):
-            seconds = audio.count_samples(path) / audio.info(path).sample_rate
+            seconds = audio.seconds(path)
             if seconds < clip_seconds:
                 yield (
                     f"the {name} ({seconds:.2f} s) is repeated to "
