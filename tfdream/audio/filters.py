@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfdream.audio.streams import Samples, trim
+from tfdream.audio.streams import Counted, Samples, frames, trim
 from tfdream.errors import ConfigError
 
 if TYPE_CHECKING:  # the processes that decode import this package without settings
@@ -19,6 +19,7 @@ _STOP_DB = 60.0
 # Widths of the transitions, relative to the frequency.
 _LOW_TRANSITION, _HIGH_TRANSITION = 1.0, 0.25
 _GATE_N_FFT, _GATE_HOP = 2048, 512
+_GATE_MARGIN = _GATE_N_FFT - _GATE_HOP
 _GATE_SLOPE = 2.0
 _SILENCE = 1e-10
 
@@ -101,10 +102,11 @@ def _convolve_fully(blocks: Iterable[Samples], kernel: Samples) -> Iterator[Samp
 
 
 def gate(blocks: Iterable[Samples], gate_db: float, reduction_db: float) -> Iterator[Samples]:
-    """Attenuate the cells of an STFT below a level, all channels by the gain of the loudest.
+    """Attenuate the time-frequency bins of an STFT below a level.
 
-    A cell that is d dB below the level is attenuated by 2·d dB, up to a limit: a gradual expander
-    has fewer isolated tones ("musical noise") than a switch. The length does not change.
+    All channels have the gain of the loudest. A bin that is d dB below the level is attenuated by
+    2·d dB, up to a limit: a gradual expander has fewer isolated tones ("musical noise") than a
+    switch. The length does not change.
 
     Args:
       blocks: float32 `[samples, channels]`.
@@ -116,50 +118,61 @@ def gate(blocks: Iterable[Samples], gate_db: float, reduction_db: float) -> Iter
     >>> round(20 * np.log10(gated.std() / hiss.std()))
     -20
     """
-    margin = _GATE_N_FFT - _GATE_HOP
-    return trim(_gate_padded(blocks, gate_db, reduction_db, margin), margin, margin)
-
-
-def _gate_padded(
-    blocks: Iterable[Samples], gate_db: float, reduction_db: float, margin: int
-) -> Iterator[Samples]:
-    """Yield the gated stream, with a margin of zeros before and after it."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_GATE_N_FFT) / _GATE_N_FFT)
     window /= np.sqrt(np.sum(window**2) / _GATE_HOP)  # squares of overlapping windows add up to 1
     full_scale = window.sum() / 2
-    pending: Samples | None = None
-    tail: Samples | None = None
-    missing = 2 * margin
+    counted = Counted(blocks)
+    overlap_add = _OverlapAdd(_GATE_HOP)
 
-    def gated(joined: Samples) -> Samples:
-        """Return the overlap-added frames of joined samples, float64 `[samples, channels]`."""
-        nonlocal tail
-        views = np.lib.stride_tricks.sliding_window_view(joined, _GATE_N_FFT, axis=0)
-        cells = np.fft.rfft(views[::_GATE_HOP] * window)
-        level_db = 20 * np.log10(np.abs(cells).max(axis=1, keepdims=True) / full_scale + _SILENCE)
-        gain_db = np.clip(_GATE_SLOPE * (level_db - gate_db), -reduction_db, 0)
-        frames = np.fft.irfft(cells * 10 ** (gain_db / 20)) * window
-        whole = np.zeros((_GATE_N_FFT + _GATE_HOP * (len(frames) - 1), joined.shape[1]))
-        for number, frame in enumerate(frames):
-            whole[number * _GATE_HOP :][:_GATE_N_FFT] += frame.T
-        if tail is not None:
-            whole[: len(tail)] += tail
-        ready = _GATE_HOP * len(frames)
-        tail = whole[ready:]
-        return whole[:ready].astype(np.float32)
+    def gated() -> Iterator[Samples]:
+        for batch in frames(_padded(counted), _GATE_N_FFT, _GATE_HOP):
+            spectra = np.fft.rfft(batch * window)
+            magnitude = np.abs(spectra).max(axis=1, keepdims=True)
+            level_db = 20 * np.log10(magnitude / full_scale + _SILENCE)
+            gain_db = np.clip(_GATE_SLOPE * (level_db - gate_db), -reduction_db, 0)
+            yield overlap_add(np.fft.irfft(spectra * 10 ** (gain_db / 20)) * window)
 
+    position = 0
+    for block in trim(gated(), _GATE_MARGIN, 0):
+        yield block[: counted.samples - position]  # without the padding
+        position += len(block)
+
+
+def _padded(blocks: Counted) -> Iterator[Samples]:
+    """Add the zeros at both ends of a stream that the frames around its samples require."""
+    silence: Samples | None = None
     for block in blocks:
-        if pending is None:
-            pending = np.zeros((margin, block.shape[1]), np.float32)
-        missing += len(block)
-        pending = np.concatenate([pending, block])
-        if len(pending) >= _GATE_N_FFT:
-            ready = gated(pending)
-            yield ready
-            missing -= len(ready)
-            pending = pending[len(ready) :]
-    if pending is not None:
-        # As many frames as the missing samples need.
-        frames = -(-missing // _GATE_HOP)
-        length = _GATE_N_FFT + _GATE_HOP * (frames - 1)
-        yield gated(np.pad(pending, ((0, length - len(pending)), (0, 0))))[:missing]
+        if silence is None:
+            silence = np.zeros((_GATE_MARGIN + _GATE_HOP, block.shape[1]), np.float32)
+            yield silence[:_GATE_MARGIN]
+        yield block
+    if silence is not None:
+        yield silence[: _GATE_MARGIN + -(_GATE_MARGIN + blocks.samples) % _GATE_HOP]
+
+
+class _OverlapAdd:
+    """Adds overlapping frames of a stream.
+
+    Args:
+      hop: samples from the start of a frame to that of the next one.
+    """
+
+    def __init__(self, hop: int) -> None:
+        self.hop = hop
+        self._tail: Samples | None = None
+
+    def __call__(self, batch: Samples) -> Samples:
+        """Return the samples that are complete after some frames `[frames, channels, length]`.
+
+        Returns:
+          float32 `[frames * hop, channels]`.
+        """
+        count, channels, length = batch.shape
+        whole = np.zeros((length + self.hop * (count - 1), channels))
+        for number, frame in enumerate(batch):
+            whole[number * self.hop :][:length] += frame.T
+        if self._tail is not None:
+            whole[: len(self._tail)] += self._tail
+        ready = self.hop * count
+        self._tail = whole[ready:]
+        return whole[:ready].astype(np.float32)

@@ -86,6 +86,24 @@ def rechunk(blocks: Iterable[Samples], samples: int) -> Iterator[Samples]:
         yield np.concatenate(pending)
 
 
+def frames(blocks: Iterable[Samples], length: int, hop: int) -> Iterator[Samples]:
+    """Yield the overlapping frames of a stream of blocks `[samples, …]`: `[frames, …, length]`.
+
+    Samples after the last whole frame are left out.
+
+    >>> [batch.tolist() for batch in frames([np.arange(3), np.arange(3, 8)], length=4, hop=2)]
+    [[[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7]]]
+    """
+    pending: Samples | None = None
+    for block in blocks:
+        pending = block if pending is None else np.concatenate([pending, block])
+        if len(pending) < length:
+            continue
+        batch = np.lib.stride_tricks.sliding_window_view(pending, length, axis=0)[::hop]
+        yield batch
+        pending = pending[len(batch) * hop :]
+
+
 def trim(blocks: Iterable[Samples], start: int, end: int) -> Iterator[Samples]:
     """Remove the first `start` and the last `end` samples of a stream.
 

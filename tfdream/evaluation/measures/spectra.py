@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import rfft
-from scipy.signal.windows import hann
 
 from tfdream.evaluation.measures.levels import (
     LOWEST_LEVEL_DB,
@@ -19,10 +16,10 @@ from tfdream.evaluation.measures.levels import (
     power_to_db,
     ratio_db,
 )
+from tfdream.signal import power as signal_power
 
 N_FFT = 2048
 HOP_SAMPLES = 512
-_WINDOW = hann(N_FFT, sym=False).astype(np.float32)
 
 _RANGE_DB = 80.0
 _FLOOR_DB = 60.0
@@ -64,31 +61,8 @@ class Thresholds(NamedTuple):
 
 
 def power_spectra(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-    """Yield power spectra of a stream `[samples, …]`, float32 `[frames, …, bins]`.
-
-    A sine of amplitude 1 has power 1. The stream is padded with half a window of silence at both
-    ends, so that every sample counts.
-    """
-    pending: FloatArray | None = None
-    for block in _pad_with_silence(blocks):
-        pending = block if pending is None else np.concatenate([pending, block])
-        if len(pending) < N_FFT:
-            continue
-        frames = sliding_window_view(pending, N_FFT, axis=0)[::HOP_SAMPLES]
-        spectrum = rfft(frames * (2 / _WINDOW.sum() * _WINDOW))
-        yield spectrum.real**2 + spectrum.imag**2
-        pending = pending[len(frames) * HOP_SAMPLES :]
-
-
-def _pad_with_silence(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-    silence = None
-    for block in blocks:
-        if silence is None:
-            silence = np.zeros((N_FFT // 2, *block.shape[1:]), np.float32)
-            yield silence
-        yield block
-    if silence is not None:
-        yield silence
+    """Yield the power spectra of the measures, see `signal.power.power_spectra`."""
+    return signal_power.power_spectra(blocks, N_FFT, HOP_SAMPLES)
 
 
 def measure(blocks: Iterable[FloatArray], thresholds: Thresholds) -> dict[str, float | None]:

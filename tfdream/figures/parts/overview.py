@@ -4,25 +4,21 @@ The file is read in blocks. A column of the result holds the maximum of the samp
 it stands for, so that a click of one sample remains visible in a file of an hour.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
-import scipy.signal
 
 from tfdream import audio
 from tfdream.config import StftSpec
 from tfdream.figures.parts.sheet import FloatArray
+from tfdream.signal.power import power_spectra
 
 # About the pixels of a figure: finer columns would be left out at random in drawing.
 _COLUMNS = 1100
 _ROWS = 220
 _LOWEST_HZ = 40.0
-# Size of a batch of frames, which bounds the memory at short hops.
-_BATCH_SAMPLES = 1 << 21
 
 
 class FrequencyScale(NamedTuple):
@@ -91,7 +87,7 @@ def read_overview(path: str | Path, spec: StftSpec, scale: FrequencyScale) -> Ov
                 extremes.add(np.concatenate([-block, block], axis=1))
                 yield block[:, 0]
 
-        for power in _frame_powers(mid_blocks(), spec):
+        for power in power_spectra(mid_blocks(), spec.n_fft, spec.hop_samples):
             # A row narrower than a bin shows the bin that it lies in.
             shown = power[:, : first_bins[-1] + 1]
             powers.add(np.maximum.reduceat(shown, first_bins[:-1], axis=1))
@@ -153,21 +149,3 @@ class Columns:
         self._largest[: self.limit] = np.maximum(self._largest[::2], self._largest[1::2])
         self._largest[self.limit :] = -np.inf
         self.width *= 2
-
-
-def _frame_powers(blocks: Iterable[FloatArray], spec: StftSpec) -> Iterator[FloatArray]:
-    """Convert blocks of samples `[samples]` to batches of frames' power `[frames, bins]`."""
-    window = scipy.signal.get_window("hann", spec.n_fft).astype(np.float32) / (spec.n_fft / 4)
-    silence = np.zeros(spec.n_fft // 2, np.float32)
-    batch = max(1, _BATCH_SAMPLES // spec.n_fft)
-    pending = silence
-    for block in chain(blocks, [silence]):
-        pending = np.concatenate([pending, block])
-        if len(pending) < spec.n_fft:
-            continue
-        frames = np.lib.stride_tricks.sliding_window_view(pending, spec.n_fft)
-        frames = frames[:: spec.hop_samples]
-        for start in range(0, len(frames), batch):
-            spectrum = scipy.fft.rfft(frames[start : start + batch] * window)
-            yield spectrum.real**2 + spectrum.imag**2
-        pending = pending[len(frames) * spec.hop_samples :]

@@ -1,0 +1,48 @@
+"""Power spectra of streams of samples, computed by NumPy in blocks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.signal.windows import hann
+
+from tfdream import audio
+
+# Size of a batch of frames, which bounds the memory at short hops.
+_BATCH_SAMPLES = 1 << 21
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def power_spectra(
+    blocks: Iterable[FloatArray], n_fft: int, hop_samples: int
+) -> Iterator[FloatArray]:
+    """Yield power spectra of a stream `[samples, …]`, float32 `[frames, …, bins]`.
+
+    A sine of amplitude 1 has power 1. The stream is padded with half a window of silence at both
+    ends, so that every sample counts.
+
+    >>> (power,) = power_spectra([np.sin(np.pi / 4 * np.arange(64, dtype=np.float32))], 64, 32)
+    >>> power.shape, power[1].argmax(), power[1].max().round(3)
+    ((3, 33), 8, 1.0)
+    """
+    window = hann(n_fft, sym=False).astype(np.float32)
+    window = 2 / window.sum() * window
+    batch = max(1, _BATCH_SAMPLES // n_fft)
+    for frames in audio.frames(_pad_with_silence(blocks, n_fft // 2), n_fft, hop_samples):
+        for start in range(0, len(frames), batch):
+            spectrum = scipy.fft.rfft(frames[start : start + batch] * window)
+            yield spectrum.real**2 + spectrum.imag**2
+
+
+def _pad_with_silence(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
+    silence = None
+    for block in blocks:
+        if silence is None:
+            silence = np.zeros((samples, *block.shape[1:]), np.float32)
+            yield silence
+        yield block
+    if silence is not None:
+        yield silence
