@@ -72,7 +72,7 @@ def test_gram_matrices(trained, song, source, tmp_path):
     )
     assert result["layers"] == ["conv1"]
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
-    assert "conv1: distance" in text
+    assert "conv1: relative difference" in text
     where = ("gram", song, tmp_path / "b.png", "--config", "transfer/lil_data")
     assert "give one with --model" in refusal("plot", *where)
     assert "not in the model" in refusal("plot", *where, "--model", trained[0], "--layer", "conv9")
