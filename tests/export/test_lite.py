@@ -101,8 +101,22 @@ def test_transforms_of_other_lengths_are_errors(tmp_path):
         lite.measure(exported, tmp_path / "model.tflite")
 
 
+def test_other_errors_of_the_interpreter_do_not_advise_another_transform(
+    run, converted, monkeypatch
+):
+    def fail(exported, compute):
+        raise RuntimeError("node 3 failed to prepare")
+
+    monkeypatch.setattr(lite, "compare", fail)
+    with pytest.raises(ModelError) as raised:
+        lite.measure(ExportedClassifier(run), converted[0])
+    assert "(node 3 failed to prepare); export a SavedModel" in str(raised.value)
+
+
 def test_other_tasks_are_errors(translation_run, tmp_path):
-    with pytest.raises(ModelError, match=r"not a classifier.*TensorFlow Lite.*SavedModel"):
+    with pytest.raises(
+        ModelError, match=r"a translation, not a classifier.*TensorFlow Lite.*SavedModel"
+    ):
         export(translation_run, tmp_path / "model.tflite")
     assert list(tmp_path.iterdir()) == []
 

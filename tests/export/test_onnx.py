@@ -50,5 +50,5 @@ def test_without_the_extra_the_error_names_it(run, tmp_path, monkeypatch):
 
 
 def test_other_tasks_are_errors(generation_run, tmp_path):
-    with pytest.raises(ModelError, match=r"not a classifier.*ONNX.*SavedModel"):
+    with pytest.raises(ModelError, match=r"a sequence model, not a classifier.*ONNX.*SavedModel"):
         export(generation_run, tmp_path / "model.onnx")

@@ -25,13 +25,13 @@ def copied(trained, tmp_path):
 
 def networks(run):
     run.load_networks()
-    for name in ("model", "generators", "sequence_model"):
+    for name in ("model", "generators", "sequence_model", "network"):
         if name in run.__dict__:
             return run.__dict__[name]
     raise AssertionError(run)
 
 
-@pytest.mark.parametrize("fixture", ["trained", "translation", "generation"])
+@pytest.mark.parametrize("fixture", ["trained", "translation", "generation", "transfer"])
 def test_an_imported_run_has_equal_weights(fixture, request, tmp_path):
     folder = request.getfixturevalue(fixture)[0]
     path = tmp_path / "mine.safetensors"
@@ -70,6 +70,13 @@ def test_the_card_is_shared(copied, tmp_path):
     export(copied, tmp_path / "a.safetensors")
     (preset,) = install("mine", Source(tmp_path / "a.safetensors"))
     assert ModelCard.read(preset.folder) == card
+
+
+@pytest.mark.parametrize("name", ["model", "model.tflite", "model.onnx"])
+def test_transfer_networks_are_exported_as_weights_only(transfer_run, tmp_path, name):
+    with pytest.raises(ModelError, match=r"a transfer network; only its weights.*safetensors"):
+        export(transfer_run, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damaged_runs_are_not_exported(copied, tmp_path):

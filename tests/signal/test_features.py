@@ -294,7 +294,9 @@ def test_transfers_with_features_are_an_error(feature_run, song, tmp_path):
 
 def test_exporting_features_is_an_error(feature_run, tmp_path):
     kind = feature_run.config.frontend.kind
-    with pytest.raises(ModelError, match=rf"frontend\.kind={kind}.*cannot be part of a SavedModel"):
+    with pytest.raises(
+        ModelError, match=rf"frontend\.kind={kind}.*cannot be part of an exported network"
+    ):
         export(feature_run, tmp_path / "new")
     assert not list(tmp_path.iterdir())
 

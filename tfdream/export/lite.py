@@ -71,9 +71,14 @@ def measure(exported: Exported, path: Path) -> float:
         return compare(exported, compute)
     except (RuntimeError, ValueError) as error:
         reason = one_line(error)
+        remedy = _REMEDY
+        if "IsPowerOfTwo" in reason:
+            remedy = (
+                "it computes Fourier transforms of powers of two only: train with such an n_fft, "
+                f"or {_REMEDY}"
+            )
         raise ModelError(
-            f"the interpreter of TensorFlow Lite cannot run the network ({reason}); it computes "
-            f"Fourier transforms of powers of two only: train with such an n_fft, or {_REMEDY}"
+            f"the interpreter of TensorFlow Lite cannot run the network ({reason}); {remedy}"
         ) from None
 
 

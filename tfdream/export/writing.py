@@ -12,7 +12,7 @@ from tfdream.export.base import Exported
 from tfdream.export.networks import ExportedClassifier, ExportedTranslation
 from tfdream.export.sequences import ExportedSequenceModel
 from tfdream.io.atomic import check_output, check_output_file, replacing
-from tfdream.runs import GenerationRun, Run, RunFolder, TranslationRun
+from tfdream.runs import GenerationRun, Run, RunFolder, TransferRun, TranslationRun
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,17 @@ def build(run: RunFolder) -> Exported:
     """Return the functions of a run's networks.
 
     Raises:
-      ModelError: if the frontend cannot be part of a graph.
+      ModelError: if it is a transfer network, or the frontend cannot be part of a graph.
     """
+    if isinstance(run, TransferRun):
+        raise ModelError(
+            f"'{run.folder}' is a transfer network; only its weights can be exported (.safetensors)"
+        )
     if not run.frontend.in_graph:
         raise ModelError(
             f"frontend.kind={run.config.frontend.kind} of the run '{run.folder}' is computed by "
-            "librosa and cannot be part of a SavedModel; export a run with frontend.kind=raw or "
-            "amplitude, or the weights (.safetensors)"
+            "librosa and cannot be part of an exported network; export the weights (.safetensors), "
+            "or a run with another frontend, such as mel or amplitude"
         )
     if isinstance(run, TranslationRun):
         return ExportedTranslation(run)
@@ -81,10 +85,11 @@ def _checked(difference: float, tolerance: float) -> float:
 
 
 def _build_classifier(run: RunFolder, format_name: str) -> Exported:
-    if not isinstance(run, Run):
+    if isinstance(run, TranslationRun | GenerationRun):
+        kind = "a translation" if isinstance(run, TranslationRun) else "a sequence model"
         raise ModelError(
-            f"'{run.folder}' is not a classifier: {format_name} lacks operations that translations "
-            "and sequence models need; export a SavedModel (a folder without extension)"
+            f"'{run.folder}' is {kind}, not a classifier: {format_name} lacks operations that it "
+            "needs; export a SavedModel (a folder without extension)"
         )
     return build(run)
 
