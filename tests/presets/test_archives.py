@@ -2,6 +2,7 @@ import io
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
 from tfdream.errors import ModelError
@@ -20,8 +21,8 @@ def write_zip(path, files):
     return path
 
 
-def write_tar(path, files):
-    with tarfile.open(path, "w:gz") as packed:
+def write_tar(path, files, mode="w:gz"):
+    with tarfile.open(path, mode) as packed:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -71,6 +72,19 @@ def test_other_and_damaged_files_are_refused(tmp_path, target):
     path.write_bytes(complete[:60] + bytes(40) + complete[100:])
     with pytest.raises(ModelError, match="cannot be unpacked"):
         archives.unpack(path, target)
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_damaged_tar_archives_are_refused(tmp_path, target, mode):
+    """Random values, in which a changed byte of a compressed stream is a changed byte of a file."""
+    path = tmp_path / "archive.tar"
+    weights = np.random.default_rng(0).bytes(1_000_000)  # more than a block of bzip2
+    damaged = bytearray(write_tar(path, FILES | {"model.weights.h5": weights}, mode).read_bytes())
+    for place in (len(damaged) - 6, 950_000):
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match=f"^'{path}' cannot be unpacked"):
+            archives.unpack(path, target)
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, target, monkeypatch):

@@ -1,5 +1,6 @@
 import shutil
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,6 +80,36 @@ def test_an_installed_preset_is_replaced_with_force_only(carded):
     assert preset.title == ""
 
 
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_is_not_a_preset_is_never_replaced(carded, models, is_file):
+    target = models / "drums" if is_file else models / "drums" / "thesis.wav"
+    target.parent.mkdir(parents=True)
+    target.write_text("precious")
+    for force in (False, True):
+        with pytest.raises(ConfigError, match=r"'.*drums' exists and is not a preset"):
+            install("drums", Source(carded), force)
+    assert target.read_text() == "precious"
+
+
+def test_errors_name_the_source_instead_of_a_temporary_folder(carded, tmp_path, models):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=f"^'{tmp_path}/empty' is not a run folder"):
+        install("noise", Source(tmp_path / "empty"))
+    (carded / "model.weights.h5").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=f"^'{carded}/model.weights.h5' cannot be loaded"):
+        install("noise", Source(carded))
+    assert not list(models.iterdir())
+
+
+def test_a_damaged_card_is_listed_and_named_when_it_is_shown(carded, models):
+    install("noise", Source(carded))
+    (models / "noise" / "card.yaml").write_text("title: [")
+    (row,) = (row for row in answer("models", "list")["models"] if row["name"] == "noise")
+    assert row == {"name": "noise", "state": "installed", "title": "damaged card"}
+    assert Run.open("noise").labels == ["noise", "tones"]
+    assert "card.yaml' cannot be read" in refusal("models", "show", "noise")
+
+
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 65])
 def test_names_that_are_no_names_of_folders_are_refused(carded, name):
     with pytest.raises(ConfigError, match="may have letters"):
@@ -103,6 +134,8 @@ def test_arguments_that_do_not_fit_are_refused(carded):
         install("noise")
     with pytest.raises(ConfigError, match="SHA-256"):
         install("noise", Source(url="https://example.org/a.zip"))
+    with pytest.raises(ConfigError, match=r"^--sha256 needs --from or --url$"):
+        install("noise", Source(sha256="00"))
     with pytest.raises(ModelError, match="does not exist"):
         install("noise", Source(carded / "missing"))
     for arguments in (("--url", "https://a"), ("--url", "https://a", "--from", carded)):
@@ -150,6 +183,33 @@ def test_another_file_than_the_download_is_refused(download):
     download.write_bytes(b"other")
     with pytest.raises(ModelError, match="download it again"):
         install("pair", Source(download))
+
+
+def test_another_hash_than_that_of_the_download_is_refused(download):
+    with pytest.raises(ConfigError, match="--sha256 00 is not the SHA-256 of the download 'pair'"):
+        install("pair", Source(download, sha256="00"))
+    install("pair", Source(download, sha256=file_sha256(download).upper()))
+
+
+def test_an_interrupted_replacement_keeps_all_earlier_presets(download, models, monkeypatch):
+    install("pair", Source(download))
+    for name in ("first", "second"):
+        (models / name / "mark").write_text("earlier")
+    rename = Path.rename
+
+    def fail_once(path, target):
+        if path.name == "second" and target == models / "second":
+            monkeypatch.setattr(Path, "rename", rename)
+            raise OSError("no space left")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_once)
+    with pytest.raises(OSError, match="no space"):
+        install("pair", Source(download), force=True)
+    assert sorted(path.name for path in models.iterdir()) == ["first", "second"]
+    assert all((models / name / "mark").exists() for name in ("first", "second"))
+    install("pair", Source(download), force=True)
+    assert not any((models / name / "mark").exists() for name in ("first", "second"))
 
 
 def test_weights_of_a_preset_are_those_of_the_run(carded, run):

@@ -17,10 +17,11 @@ FILES = (*safetensors.TEXTS, WEIGHTS_FILE, *EXCERPT_FILES)
 """The files of a run that a preset consists of; others are not read."""
 MAX_BYTES = 1 << 30
 """Limit for the size of one file."""
+_BLOCK_BYTES = 1 << 20
 
 _DAMAGED = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError),
-    *(NotImplementedError, ValueError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(RuntimeError, NotImplementedError, ValueError),
 )
 _Open = Callable[[str], "IO[bytes] | None"]
 
@@ -93,7 +94,15 @@ def _members(archive: Path) -> Iterator[tuple[dict[str, int], _Open]]:
         )
     with tarfile.open(archive) as packed_tar:
         members = {each.name: each for each in packed_tar.getmembers() if each.isfile()}
+        _read_to_the_end(packed_tar)
         yield (
             {name: member.size for name, member in members.items()},
             lambda name: packed_tar.extractfile(members[name]),
         )
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """Read what follows the last member: the checksum of a compressed stream is at its end."""
+    assert archive.fileobj is not None
+    while archive.fileobj.read(_BLOCK_BYTES):
+        pass

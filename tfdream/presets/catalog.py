@@ -10,6 +10,8 @@ from tfdream.presets.card import ModelCard
 from tfdream.runs.named import PACKAGED, named_runs
 
 State = Literal["packaged", "installed", "download"]
+DAMAGED_CARD = "damaged card"
+"""Title of a preset whose card cannot be read; `presets.describe` raises its error."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,19 @@ def list_presets() -> list[Preset]:
         for name in module.PRESETS:
             found[name] = Preset(name, "download", module.TITLE, download=download)
     for name, folder in named_runs().items():
-        card = ModelCard.read(folder)
         state: State = "packaged" if folder.parent == PACKAGED else "installed"
         origin = found[name].download if name in found else None
-        found[name] = Preset(name, state, card.title if card else "", folder, origin)
+        found[name] = Preset(name, state, _title(folder), folder, origin)
     return [found[name] for name in sorted(found)]
+
+
+def _title(folder: Path) -> str:
+    """Return the title of a run folder's card, which may be damaged."""
+    try:
+        card = ModelCard.read(folder)
+    except ModelError:
+        return DAMAGED_CARD
+    return card.title if card else ""
 
 
 def presets_by_name() -> dict[str, Preset]:

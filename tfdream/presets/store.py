@@ -1,8 +1,11 @@
 """Installing, removing and describing presets."""
 
+import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from tfdream.errors import ConfigError, ModelError, did_you_mean
 from tfdream.io.checksums import file_sha256
 from tfdream.io.download import fetch
 from tfdream.io.progress import ProgressFn, no_progress
+from tfdream.io.signals import uninterrupted
 from tfdream.presets import archives, downloads
 from tfdream.presets.card import ModelCard
 from tfdream.presets.catalog import Preset, find, presets_by_name
@@ -17,6 +21,8 @@ from tfdream.runs import RunFolder, open_run
 from tfdream.runs.named import PACKAGED, named_runs, user_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Names in the staging folder that no preset can have.
+_DOWNLOADED, _REPLACED = ".downloaded", ".replaced"
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,13 @@ class Source:
         """Return the local path, after a check of the hash; download to `download` if needed.
 
         Raises:
-          ConfigError: if there is a URL without a hash.
+          ConfigError: if there is neither a path nor a URL, or a URL without a hash.
           ModelError: if the path does not exist, the download fails, or the hash differs.
         """
         if self.path is None:
-            if self.url is None or self.sha256 is None:
+            if self.url is None:
+                raise ConfigError("--sha256 needs --from or --url")
+            if self.sha256 is None:
                 raise ConfigError("a URL needs the SHA-256 of its file; give it with --sha256")
             return fetch(self.url, self.sha256, download, progress)
         path = Path(self.path)
@@ -98,21 +106,22 @@ def install(
         # The pinned hash holds wherever the file is from.
         if source.sha256 is not None and source.sha256.lower() != module.SHA256:
             raise ConfigError(
-                f"'{name}' has the SHA-256 {module.SHA256}, not {source.sha256}; remove --sha256"
+                f"--sha256 {source.sha256} is not the SHA-256 of the download '{name}', "
+                f"{module.SHA256}; leave it out, or use another name"
             )
         source = Source(source.path, source.url or module.URL, module.SHA256)
     user_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".install-", dir=user_folder()) as staging:
         folder = Path(staging)
-        path = source.obtain(folder / "file", progress)
-        if module is None:
-            _copy(path, folder / name)
-        else:
-            module.convert(path, folder)
-        for each in names:
-            _check_run(folder / each)
-        for each in names:
-            _move(folder / each, user_folder() / each)
+        path = source.obtain(folder / _DOWNLOADED, progress)
+        with _naming(str(source.path or source.url), folder):
+            if module is None:
+                _copy(path, folder / name)
+            else:
+                module.convert(path, folder)
+            for each in names:
+                _check_run(folder / each)
+        _replace(names, folder)
     presets = presets_by_name()
     return [presets[each] for each in names]
 
@@ -172,6 +181,12 @@ def _check_name(name: str, force: bool) -> None:
         raise ConfigError(f"the preset '{name}' is part of the package; use another name")
     if existing is not None and not force:
         raise ConfigError(f"the preset '{name}' is installed already; --force replaces it")
+    target = user_folder() / name
+    if existing is None and os.path.lexists(target):
+        raise ConfigError(
+            f"'{target}' exists and is not a preset, so it is not replaced; move it away, or use "
+            "another name"
+        )
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -191,7 +206,35 @@ def _check_run(folder: Path) -> None:
     ModelCard.read(folder)
 
 
-def _move(folder: Path, target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
-    folder.replace(target)
+@contextmanager
+def _naming(source: str, staging: Path) -> Iterator[None]:
+    """Name the source in errors about its copy in the staging folder."""
+    try:
+        yield
+    except ModelError as error:
+        copy = re.escape(str(staging) + os.sep) + r"[^/\\']+"
+        raise ModelError(re.sub(copy, lambda _: source, str(error))) from None
+
+
+def _replace(names: Sequence[str], staging: Path) -> None:
+    """Move new run folders into place; after an error, all earlier ones are as before."""
+    earlier = staging / _REPLACED
+    earlier.mkdir()
+    with uninterrupted():
+        try:
+            for name in names:
+                target = user_folder() / name
+                if os.path.lexists(target):
+                    target.rename(earlier / name)
+                (staging / name).rename(target)
+        except BaseException:
+            for name in names:
+                _restore(user_folder() / name, earlier / name, staging / name)
+            raise
+
+
+def _restore(target: Path, earlier: Path, new: Path) -> None:
+    if not new.exists():  # it was moved into place
+        target.rename(new)
+    if os.path.lexists(earlier):
+        earlier.rename(target)
