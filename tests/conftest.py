@@ -72,7 +72,7 @@ training:
 TRANSFER = """
 task: transfer
 prepare: {sample_rate: 8000, clip_seconds: 1.0, folds: 2}
-frontend: {kind: mel, stft: {n_fft: 512, hop_samples: 256}, bands: 16, top_db: 90}
+frontend: {kind: mel, stft: {n_fft: 512, hop_samples: 256}, bands: 47, top_db: 90}
 model:
   name: attention
   options: {units: 4, heads: 2, encoder_blocks: 1, decoder_units: 4, decoder_blocks: 1, kernel: 3}

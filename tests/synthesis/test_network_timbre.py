@@ -132,6 +132,15 @@ def test_a_transfer_by_a_network_names_it_in_the_sidecar(folder, run_folder, tmp
     assert transfer.provenance(folder / "content.wav")["run"]["folder"] == str(run_folder)
 
 
+def test_a_network_of_other_levels_is_refused(folder, run_folder, tmp_path):
+    run = TransferRun.open(run_folder)
+    other = config.load_experiment("timbre_network", ["frontend.bands=64"])
+    TransferRun(tmp_path, other, run.info).create()
+    settings = TimbreConfig(method="timbre", model=str(tmp_path))
+    with pytest.raises(ModelError, match=r"frontend\.bands=64 instead of 80"):
+        MappingTransfer(folder / "style.wav", settings)
+
+
 def test_another_run_is_refused(folder, trained):
     settings = TimbreConfig(method="timbre", model=str(trained[0]))
     with pytest.raises(ModelError, match="a transfer network"):

@@ -16,7 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from tfdream.config import StftSpec
+from tfdream.config import StftSpec, TransferExperiment
+from tfdream.errors import ConfigError
 from tfdream.signal.graphs import compiled
 from tfdream.signal.mel import MelBands, MelSpec
 from tfdream.signal.onsets import onset_strength
@@ -166,6 +167,40 @@ class SpectrumModel:
         """Return the expected levels `[frames, bands]` for feature values `[frames, 3]`."""
         levels: NDArray[np.float64] = _basis(values) @ self.coefficients
         return levels
+
+
+def check_frontend(config: TransferExperiment) -> None:
+    """Check that a transfer network is trained on the levels that transfers apply it to.
+
+    Raises:
+      ConfigError: if its frontend has other frames, bands or range than `MelAnalysis`.
+    """
+    rate, frontend = config.prepare.sample_rate, config.frontend
+    analysis = MelAnalysis(rate)
+    required = {
+        "stft.n_fft": analysis.spec.n_fft,
+        "stft.hop_samples": analysis.spec.hop_samples,
+        "bands": analysis.bands.count,
+        "min_hz": 0,
+        "max_hz": rate / 2,
+        "top_db": FLOOR_DB,
+    }
+    settings = frontend.model_dump()
+    actual = {name: settings.get(name) for name in required} | {
+        "stft.n_fft": frontend.stft.n_fft,
+        "stft.hop_samples": frontend.stft.hop_samples,
+        "max_hz": settings.get("max_hz") or rate / 2,
+    }
+    differences = [
+        f"frontend.{name}={actual[name]:g} instead of {value:g}"
+        for name, value in required.items()
+        if actual[name] != value
+    ]
+    if differences:
+        raise ConfigError(
+            f"a transfer network at {rate} Hz needs the frames and bands of transfers, but has "
+            f"{', '.join(differences)}"
+        )
 
 
 def is_silent(power: NDArray[Any]) -> bool:

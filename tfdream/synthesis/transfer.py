@@ -20,11 +20,12 @@ from tfdream.config import (
     TimbreConfig,
     TransferConfig,
 )
-from tfdream.errors import ConfigError
+from tfdream.errors import ConfigError, ModelError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.reduce import reduce_features
 from tfdream.runs import Run, TransferRun
 from tfdream.signal.images import Size
+from tfdream.signal.timbre import check_frontend
 from tfdream.synthesis.ascent.gram import full_tiles
 from tfdream.synthesis.ascent.losses import transfer_losses, weighted_loss
 from tfdream.synthesis.ascent.objectives import Objective
@@ -68,7 +69,8 @@ class MappingTransfer(StyleTransfer):
 
     Raises:
       AudioError: if the style cannot be read or is silent.
-      ModelError: if the transfer network cannot be loaded.
+      ModelError: if the transfer network cannot be loaded, or was trained on other levels than
+        those of transfers.
     """
 
     config: TimbreConfig | RhythmConfig
@@ -82,6 +84,10 @@ class MappingTransfer(StyleTransfer):
             self.model = RegressionTimbre(style_path, config.residual_share)
         else:
             self.run = TransferRun.open(config.model)
+            try:
+                check_frontend(self.run.config)
+            except ConfigError as error:
+                raise ModelError(f"the run '{self.run.folder}' cannot be used: {error}") from None
             self.model = NetworkTimbre(style_path, self.run.network)
         self.read_notes(self.model.sample_rate)
 

@@ -16,6 +16,7 @@ from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.shuffling import EpochPlan
 from tfdream.models.transfer import TransferNetwork
 from tfdream.runs import RunInfo, TransferRun
+from tfdream.signal.timbre import check_frontend
 from tfdream.training import callbacks, optimizers, splits, transfer_losses
 from tfdream.training.distributed import Workers
 from tfdream.training.task import Task
@@ -183,6 +184,7 @@ class TransferTask(Task):
     def describe(
         cls, config: TransferExperiment, datasets: Sequence[Dataset], test_fold: int | None
     ) -> RunInfo:
+        check_frontend(config)
         check_scores(datasets[0])
         info = splits.split(datasets[0], config.training.validate_on, test_fold)
         return info.model_copy(update={"labels": []})  # instruments are not part of the network
