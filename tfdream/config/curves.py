@@ -1,7 +1,8 @@
 """Curves: settings that vary over time, in seconds or in beats."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, model_validator
@@ -14,6 +15,10 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 Easing = Literal["linear", "smooth", "step"]
 EASINGS: tuple[Easing, ...] = get_args(Easing)
+
+_CHECKED_SHARES = (0.0, 0.25, 0.5, 0.75, 1 - 1e-9)
+"""Places between two points at which curves are checked together, unless all are linear; the last
+one is just before the second point, where the value of a step changes."""
 
 _FIXED = {
     "seed": "it is one for the whole file",
@@ -52,7 +57,7 @@ class CurveConfig(Config):
     """Beats per minute, from the start of the output on; null detects the recording's beats."""
     beats_per_bar: Annotated[int, Field(ge=1, le=16)] = 4
     """For detected beats: the beat with the strongest bass is the first of a bar."""
-    follow: str | None = None
+    follow: Annotated[str, Field(min_length=1)] | None = None
     """Audio file whose loudness gives the value, instead of points."""
     range: tuple[Finite, Finite] = (0.0, 1.0)
     """For `follow`: the values at its softest and at its loudest."""
@@ -68,6 +73,32 @@ class CurveConfig(Config):
     def values(self) -> tuple[float, ...]:
         """The values between which the curve moves."""
         return self.range if self.follow else tuple(value for _, value in self.points)
+
+    @property
+    def seconds_per_unit(self) -> float | None:
+        """Seconds of the unit of `points`; None for beats of a recording."""
+        if self.unit == "seconds":
+            return 1.0
+        return None if self.tempo is None else 60 / self.tempo
+
+    def at(self, time: float) -> float:
+        """Return the value of a curve with points at a time in its unit.
+
+        >>> curve = CurveConfig(points=[[0, 0], [2, 1]], repeat=True)
+        >>> [curve.at(time) for time in (0.5, 1.0, 2.5)]
+        [0.25, 0.5, 0.25]
+        """
+        if self.repeat:
+            time %= self.period
+        if time < self.points[0][0]:
+            return self.points[0][1]
+        for (start, before), (end, after) in itertools.pairwise(self.points):
+            if time < end:
+                share = 0.0 if self.easing == "step" else (time - start) / (end - start)
+                if self.easing == "smooth":
+                    share = 0.5 - 0.5 * math.cos(math.pi * share)
+                return before + share * (after - before)
+        return self.points[-1][1]
 
     @model_validator(mode="after")
     def _is_defined(self) -> "CurveConfig":
@@ -137,35 +168,90 @@ def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None =
 
     Raises:
       ValueError: if a setting does not exist, is not a number, cannot vary, or cannot have a value
-        of its curve.
+        of its curve together with those of the other curves at the same time.
     """
-    for name, curve in curves.items():
+    if not curves:
+        return
+    content = config.model_dump(mode="json")
+    for name in curves:
         if allowed is not None and name not in allowed:
             raise ValueError(f"'{name}' cannot be a curve; of these settings, {_or(allowed)} can")
         for fixed, reason in _FIXED.items():
             if f"{name}.".startswith(f"{fixed}.") or name.endswith(f".{fixed}"):
                 raise ValueError(f"'{name}' cannot be a curve, because {reason}; remove it")
-        for value in sorted({min(curve.values), max(curve.values)}):
-            with_values(config, {name: value})
+        _place(content, name)
+    for values in _simultaneous_values(curves):
+        with_values(config, values)
+
+
+def _simultaneous_values(curves: Curves) -> Iterator[dict[str, float]]:
+    """Yield the values that matter for a check of curves together.
+
+    The values of curves in different times, such as seconds and detected beats, are combined in
+    every way.
+    """
+    groups: dict[Hashable, Curves] = {}
+    for name, curve in curves.items():
+        groups.setdefault(_clock(curve), {})[name] = curve
+    for parts in itertools.product(*map(_group_values, groups.values())):
+        yield {name: value for part in parts for name, value in part.items()}
+
+
+def _clock(curve: CurveConfig) -> Hashable:
+    """Return what curves have in common whose values at the same time are known."""
+    if curve.follow is not None:
+        return curve.follow, curve.range_db
+    scale = curve.seconds_per_unit
+    period = curve.period if curve.repeat else None
+    if scale is None:
+        return curve.beats_per_bar, period
+    return "seconds", None if period is None else period * scale
+
+
+def _group_values(group: Curves) -> list[dict[str, float]]:
+    """Return the values of curves on the same clock: at their points, and between them."""
+    curves = list(group.values())
+    if curves[0].follow is not None:
+        return [{name: curve.range[end] for name, curve in group.items()} for end in (0, 1)]
+    if len(curves) == 1:
+        return [{name: limit(curves[0].values)} for name in group for limit in (min, max)]
+    scales = [curve.seconds_per_unit or 1.0 for curve in curves]
+    times = sorted(
+        {
+            time * scale
+            for curve, scale in zip(curves, scales, strict=True)
+            for time, _ in curve.points
+        }
+    )
+    is_linear = all(curve.easing == "linear" and not curve.repeat for curve in curves)
+    shares = _CHECKED_SHARES[:1] if is_linear else _CHECKED_SHARES
+    between = [
+        start + share * (end - start)
+        for start, end in itertools.pairwise(times)
+        for share in shares
+    ]
+    rows = dict.fromkeys(
+        tuple(curve.at(time / scale) for curve, scale in zip(curves, scales, strict=True))
+        for time in [*between, times[-1]]
+    )
+    return [dict(zip(group, row, strict=True)) for row in rows]
 
 
 def _place(content: dict[str, Any], name: str) -> tuple[Any, Any]:
     """Return the section of a numeric setting, and its key there."""
-    section: Any = content
-    *path, last = name.split(".")
-    for part in path:
-        section = section.get(part) if isinstance(section, dict) else None
-        if isinstance(section, list) or not isinstance(section, dict):
-            break
-    key: Any = last
-    if isinstance(section, list) and last.isdecimal():
-        key = int(last)
-    exists = (isinstance(section, dict) and key in section) or (
-        isinstance(section, list) and isinstance(key, int) and key < len(section)
-    )
-    if not exists:
-        raise ValueError(f"'{name}' is not a setting of this recipe; check its spelling")
-    value = section[key]
+    section: Any = None
+    value: Any = content
+    key: Any = None
+    for part in name.split("."):
+        section, key = value, part
+        if isinstance(section, list) and part.isdecimal():
+            key = int(part)
+        exists = (isinstance(section, dict) and key in section) or (
+            isinstance(section, list) and isinstance(key, int) and key < len(section)
+        )
+        if not exists:
+            raise ValueError(f"'{name}' is not a setting of this recipe; check its spelling")
+        value = section[key]
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ValueError(f"'{name}' is not a number; only numbers can be curves")
     return section, key

@@ -27,7 +27,7 @@ from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import TileGrid
-from tfdream.synthesis.rendering.timelines import Timeline, Timelines
+from tfdream.synthesis.rendering.timelines import Timeline, Timelines, evaluate
 
 RATE = 8000
 SECONDS = np.arange(0, 4, 0.01)
@@ -136,13 +136,70 @@ def test_a_curve_that_follows_a_long_recording_stays_in_time(tmp_path):
         ("tiles.seconds", {"points": [[0, 1]]}, "tiles have one length"),
         ("canvas.stft.n_fft", {"points": [[0, 512]]}, "one size"),
         ("filter.low_hz", {"points": [[0, 512]]}, "whole file"),
+        ("mix", {"follow": ""}, "at least 1 character"),
+        ("mix", {"follow": "", "repeat": True}, "at least 1 character"),
+        ("mask.frequency_hz.junk.0", {"points": [[0, 512]]}, "junk.0' is not a setting"),
+        ("mask.frequency_hz.2", {"points": [[0, 512]]}, "'mask.frequency_hz.2' is not a setting"),
     ],
 )
 def test_settings_that_cannot_vary_are_errors(name, curve, words):
     with pytest.raises(ConfigError) as caught:
-        validate({"curves": {name: curve}}, DreamConfig, "test")
+        settings = {"mask": {"frequency_hz": [100, 900]}, "curves": {name: curve}}
+        validate(settings, DreamConfig, "test")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def frequency_curves(lowest, highest):
+    """Settings with a curve for each limit of the range of frequencies."""
+    curves = {"mask.frequency_hz.0": lowest, "mask.frequency_hz.1": highest}
+    return {"mask": {"frequency_hz": [1, 2000]}, "curves": curves}
+
+
+LINE, STEP = {"points": [[0, 100], [1, 5000]]}, {"easing": "step"}
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest"),
+    [
+        (LINE, {"points": [[0, 1000], [1, 8000]]}),
+        (LINE, {"points": [[0, 1000], [0.9, 8000]]}),
+        (LINE, {"points": [[0, 1000], [2, 8000]], "unit": "beats", "tempo": 120}),
+        (LINE | {"repeat": True}, {"points": [[0, 1000], [1, 8000]], "repeat": True}),
+        ({"follow": "a.wav", "range": [100, 5000]}, {"follow": "a.wav", "range": [1000, 8000]}),
+        (LINE | {"unit": "beats"}, {"points": [[0, 5001], [1, 8000]]}),
+    ],
+)
+def test_curves_that_fit_at_every_time_are_valid(lowest, highest):
+    assert validate(frequency_curves(lowest, highest), DreamConfig, "test").curves
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest"),
+    [
+        (LINE, {"points": [[0, 9000], [1, 4000]]}),
+        (LINE, {"points": [[0, 1000], [2, 8000]]}),
+        (LINE, {"points": [[0, 1000], [0.5, 8000], [0.75, 3000], [1, 8000]]}),
+        ({"points": [[0, 5000], [1, 100]]} | STEP, {"points": [[0, 6000], [1, 200]]}),
+        (LINE | {"easing": "smooth"}, {"points": [[0, 200], [1, 5100]]}),
+        (LINE | {"repeat": True}, {"points": [[0, 1000], [2, 8000]], "repeat": True}),
+        ({"follow": "a.wav", "range": [100, 5000]}, {"follow": "a.wav", "range": [8000, 1000]}),
+        (LINE | {"unit": "beats"}, {"points": [[0, 1000], [1, 8000]]}),
+    ],
+)
+def test_curves_that_contradict_each_other_at_some_time_are_errors(lowest, highest):
+    with pytest.raises(ConfigError, match="leaves nothing to change"):
+        validate(frequency_curves(lowest, highest), DreamConfig, "test")
+
+
+@pytest.mark.parametrize("easing", ["linear", "smooth", "step"])
+@pytest.mark.parametrize("repeat", [False, True])
+def test_single_values_equal_the_sampled_curve(easing, repeat):
+    points = [[0.5, 0.2], [1.5, 1.0], [3, 0.5]]
+    curve = CurveConfig(points=points, easing=easing, repeat=repeat)
+    times = np.linspace(0, 7, 99)
+    expected = evaluate(curve, times)
+    np.testing.assert_allclose([curve.at(time) for time in times], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(
