@@ -178,6 +178,7 @@ def test_an_override_does_not_affect_later_loads():
         ("training.epoch=3", "'training.epoch'"),
         ("training.epochs=many", "training.epochs='many'"),
         ("training.epochs=0", "training.epochs=0"),
+        ("input_seconds=0.00001", "input_seconds=1e-05: .*greater than or equal to 0.01"),
         ("training.epochs=2.5", "training.epochs=2.5"),
         ("training.epochs=", "training.epochs=None"),
         ("training=3", "training=3"),
@@ -246,6 +247,21 @@ def test_an_invalid_override_is_named(override, named):
 )
 def test_an_invalid_setting_is_named_as_written(tmp_path, schema, text, named):
     assert re.search(named, message(load_text, tmp_path, text, schema))
+
+
+def test_a_file_that_cannot_be_read_is_not_called_invalid(tmp_path, monkeypatch):
+    path = tmp_path / "mine.yaml"
+    path.write_text("frontend: {kind: raw}")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(path), "open", refuse)
+        text = message(config.load, path, Experiment)
+    assert text == f"config '{path}' cannot be read: Permission denied"
+    path.write_text("#" * 300_000)
+    assert "cannot be read as YAML: it is larger than" in message(config.load, path, Experiment)
 
 
 def test_all_invalid_settings_are_reported_together():
@@ -402,10 +418,10 @@ def test_keys_with_control_characters_are_escaped(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"a: [1, 2\nb: 3", "not YAML"),
-        (b"a: b: c", "not YAML"),
-        (b"a: !!python/object/apply:os.getcwd []", "not YAML"),
-        (b"\xff\xfe\x00", "not YAML"),
+        (b"a: [1, 2\nb: 3", "cannot be read as YAML"),
+        (b"a: b: c", "cannot be read as YAML"),
+        (b"a: !!python/object/apply:os.getcwd []", "cannot be read as YAML"),
+        (b"\xff\xfe\x00", "cannot be read as YAML"),
         (b"", "not a mapping"),
         (b"- 1\n- 2", "not a mapping"),
     ],

@@ -60,6 +60,12 @@ def test_the_recordings_of_a_score_are_in_one_fold(
     [
         ("frontend.level_range=min_max", "frontend.kind=mel"),
         ("training.crop_seconds=2", "longer than prepare.clip_seconds=1"),
+        ("training.crop_seconds=0.001", "greater than or equal to 0.01"),
+        ("training.crop_seconds=0.04", "crop_seconds=0.04 has 1 frames, and onsets need two"),
+        (
+            "training={warmup_epochs: 1, schedule: plateau, validate_on: next}",
+            "warmup_epochs=1 .*schedule='plateau'",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_errors(configure_transfer, setting, message):

@@ -13,7 +13,17 @@ from tfdream.config.augmentation import (
     ImageAugmentationConfig,
     WaveformAugmentationConfig,
 )
-from tfdream.config.base import Config, Count, NotNegative, Positive, Seed, Share
+from tfdream.config.base import (
+    ClipSeconds,
+    Config,
+    Count,
+    Fraction,
+    NotNegative,
+    NotPositive,
+    Positive,
+    Seed,
+    Share,
+)
 from tfdream.config.canvases import (
     AnyCanvas,
     AnyLevelCanvas,
@@ -83,6 +93,7 @@ __all__ = [
     "BaseExperiment",
     "BaseTrainingConfig",
     "CanvasConfig",
+    "ClipSeconds",
     "Config",
     "Count",
     "CurveConfig",
@@ -91,6 +102,7 @@ __all__ = [
     "ExplainConfig",
     "FeatureNetworkConfig",
     "FilterConfig",
+    "Fraction",
     "FrontendConfig",
     "GaussianSmoothingConfig",
     "GenerateConfig",
@@ -107,6 +119,7 @@ __all__ = [
     "NetworkConfig",
     "Normalization",
     "NotNegative",
+    "NotPositive",
     "OctavesConfig",
     "OptimizerConfig",
     "OutputConfig",

@@ -6,7 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NotPositive = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+ClipSeconds = Annotated[float, Field(ge=0.01, le=600)]
+"""Length of a clip or of a part of one, in seconds."""
 Count = Annotated[int, Field(ge=1)]
 SampleRate = Annotated[int, Field(ge=1000, le=192_000)]
 """A sample rate in Hz."""

@@ -4,12 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, NotNegative, Share
+from tfdream.config.base import Config, Fraction, NotNegative, NotPositive, Share
 from tfdream.config.frontends import StftSpec
 from tfdream.config.registry import Registered
-
-Below = Annotated[float, Field(le=0, allow_inf_nan=False)]
-"""Level in dB relative to the loudest cell."""
 
 
 class PhaseConfig(Config):
@@ -65,11 +62,11 @@ class MaskConfig(Config):
     """Change only this range of frequencies."""
     time_seconds: Range | None = None
     """Change only this range of times."""
-    protect_above_db: Below | None = None
+    protect_above_db: NotPositive | None = None
     """Cells above this level, relative to the tile's loudest, are not changed."""
-    protect_below_db: Below | None = None
+    protect_below_db: NotPositive | None = None
     """Cells below this level, relative to the tile's loudest, are not changed."""
-    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    strength: Fraction = 1.0
     """Weight of the change where the other limits allow it."""
 
     @model_validator(mode="after")

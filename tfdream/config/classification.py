@@ -6,22 +6,18 @@ from typing import Literal
 from pydantic import model_validator
 
 from tfdream.config.augmentation import AnyAugmentation
-from tfdream.config.base import Count, NotNegative, Positive, Share
-from tfdream.config.training import BaseExperiment, ModelConfig, SupervisedTrainingConfig
+from tfdream.config.base import ClipSeconds, Count, Share
+from tfdream.config.training import BaseExperiment, ModelConfig, WarmupTrainingConfig
 
 
-class TrainingConfig(SupervisedTrainingConfig):
+class TrainingConfig(WarmupTrainingConfig):
     """Training settings of a classifier."""
 
     optimizer: Literal["adam", "sgd"] = "adam"
     least_steps: Count = 1
     """An epoch has at least this many batches: clips are repeated if a dataset has fewer."""
-    warmup_epochs: NotNegative = 0.0
-    """Epochs over which the learning rate rises linearly to its full value."""
     momentum: Share = 0.0
     nesterov: bool = False
-    weight_decay: NotNegative = 0.0
-    """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
     label_smoothing: Share = 0.0
     normalization_statistics: Literal["moving", "training_clips"] = "moving"
     """Statistics of batch normalization outside of training: moving averages over the batches; or
@@ -31,7 +27,7 @@ class TrainingConfig(SupervisedTrainingConfig):
     layers with the same name and shapes. Frontend and sample rate must be equal."""
     trainable: Literal["all", "head"] = "all"
     """Train the whole network, or only the layers after `features`, whose output is computed once
-    for each clip."""
+    for each clip if it is cached (see `memory_gigabytes`)."""
     features: str = "embedding"
     """Layer of the pretrained network that the head is trained on."""
     augmentation: tuple[AnyAugmentation, ...] = ()
@@ -43,15 +39,6 @@ class TrainingConfig(SupervisedTrainingConfig):
             raise ValueError("nesterov=true needs a momentum above 0, such as 0.9")
         if self.optimizer == "adam" and (self.momentum or self.nesterov):
             raise ValueError("momentum and nesterov belong to optimizer=sgd")
-        return self
-
-    @model_validator(mode="after")
-    def _warmup_fits(self) -> "TrainingConfig":
-        if self.warmup_epochs and self.schedule == "plateau":
-            raise ValueError(
-                f"warmup_epochs={self.warmup_epochs:g} cannot be combined with schedule='plateau'; "
-                "use warmup_epochs=0 or another schedule"
-            )
         return self
 
     @model_validator(mode="after")
@@ -86,7 +73,7 @@ class Experiment(BaseExperiment):
     """Settings of `prepare` and `train` for a classifier."""
 
     task: Literal["classify"] = "classify"
-    input_seconds: Positive | None = None
+    input_seconds: ClipSeconds | None = None
     """Length of a model input; null uses a whole clip. Longer clips are cropped at random in
     training, and otherwise classified window by window."""
     model: ModelConfig | None = None

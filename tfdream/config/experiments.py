@@ -6,11 +6,10 @@ from typing import Any
 
 from tfdream.config.classification import Experiment
 from tfdream.config.generation import GenerationExperiment
-from tfdream.config.loading import read, validate
+from tfdream.config.loading import read, select_schema, validate
 from tfdream.config.training import BaseExperiment
 from tfdream.config.transfer_networks import TransferExperiment
 from tfdream.config.translation import TranslationExperiment
-from tfdream.errors import ConfigError
 
 _CLASSIFY = "classify"
 _SCHEMAS: dict[str, type[BaseExperiment]] = {
@@ -36,7 +35,4 @@ def validate_experiment(content: Any, origin: str) -> BaseExperiment:
     Raises:
       ConfigError: naming `origin` and every invalid setting.
     """
-    task = content.get("task", _CLASSIFY) if isinstance(content, dict) else _CLASSIFY
-    if not isinstance(task, str) or task not in _SCHEMAS:
-        raise ConfigError(f"{origin}: task={task!r} is not one of: {', '.join(_SCHEMAS)}")
-    return validate(content, _SCHEMAS[task], origin)
+    return validate(content, select_schema(content, "task", _SCHEMAS, _CLASSIFY, origin), origin)

@@ -22,7 +22,7 @@ class ExplainConfig(Config):
     blur_hz: Positive = 100.0
     """Standard deviation of the blur of the mask in frequency."""
     removal_weight: NotNegative = 1.0
-    """Weight of the label's improbability for what the mask removes."""
+    """Weight of log(1 − p), p the label's probability for what the mask removes."""
     sparsity: NotNegative = 2.0
     """Weight of the share of the sound that the mask keeps."""
     optimizer: OptimizerConfig = OptimizerConfig(steps=60, step_size=0.5)

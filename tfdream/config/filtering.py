@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, NotNegative
+from tfdream.config.base import Config, NotNegative, NotPositive
 
 Hertz = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
@@ -20,7 +20,7 @@ class FilterConfig(Config):
     """Attenuate what is below this frequency: −6 dB there, −60 dB and less below half of it."""
     high_hz: Hertz | None = None
     """Attenuate what is above this frequency: −6 dB there, −60 dB and less from 1.125 times it."""
-    gate_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    gate_db: NotPositive | None = None
     """Attenuate parts of the spectrum below this level, in dB relative to a sine of full scale, by
     twice their distance from it."""
     gate_reduction_db: NotNegative = 24.0

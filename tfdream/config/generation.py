@@ -8,12 +8,7 @@ from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
 from tfdream.config.canvases import PhaseConfig
 from tfdream.config.curves import Curves, check_curves
 from tfdream.config.filtering import FilterConfig
-from tfdream.config.frontends import AnyStftFrontend
-from tfdream.config.training import (
-    BaseExperiment,
-    ModelConfig,
-    SupervisedTrainingConfig,
-)
+from tfdream.config.training import LevelExperiment, SupervisedTrainingConfig
 
 
 class GenerationTrainingConfig(SupervisedTrainingConfig):
@@ -34,30 +29,18 @@ class GenerationTrainingConfig(SupervisedTrainingConfig):
     """Number of held-out clips in a preview, each next to a generated one."""
 
 
-class GenerationExperiment(BaseExperiment):
+class GenerationExperiment(LevelExperiment):
     """Settings of `prepare` and `train` for a sequence model."""
 
     task: Literal["generate"]
-    frontend: AnyStftFrontend
     label: str | None = None
     """Label whose clips are used; null uses all."""
     examples: Count | None = None
     """Number of training clips, the first ones of the dataset; null uses all."""
-    model: ModelConfig
     training: GenerationTrainingConfig = GenerationTrainingConfig()
 
     @model_validator(mode="after")
-    def _frames_are_levels(self) -> "GenerationExperiment":
-        if self.frontend.channels != ("level",):
-            raise ValueError(
-                f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
-                "generation needs; use amplitude or mel"
-            )
-        if self.frontend.level_range != "top_db":
-            raise ValueError(
-                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
-                "generation needs levels in dB on one scale; use top_db"
-            )
+    def _columns_are_frames(self) -> "GenerationExperiment":
         if self.frontend.size is not None:
             raise ValueError(
                 f"frontend.size={list(self.frontend.size)} gives columns that are not STFT frames; "

@@ -1,6 +1,6 @@
 """Reading configurations by packaged name or by path, with overrides."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -58,7 +58,7 @@ def read(
         validate by accident.
 
     Raises:
-      ConfigError: if it does not exist, has another purpose, or is not YAML.
+      ConfigError: if it does not exist, cannot be read, has another purpose, or is not YAML.
     """
     name_or_path = str(name_or_path)
     packaged = names()
@@ -106,6 +106,27 @@ def validate(content: Any, schema: type[Schema], origin: str) -> Schema:
     except ValidationError as error:
         message = f"{origin}: {describe(error, content, schema)}"
         raise ConfigError(message, error.error_count()) from None
+
+
+def select_schema(
+    content: Any, key: str, schemas: Mapping[str, type[Schema]], default: str, origin: str
+) -> type[Schema]:
+    """Return the schema that a key of a configuration names.
+
+    Args:
+      content: mapping of settings.
+      key: the key, such as ``task``.
+      schemas: schemas by the value of the key.
+      default: value of a configuration without the key.
+      origin: name of the configuration, for messages.
+
+    Raises:
+      ConfigError: if there is no such schema.
+    """
+    name = content.get(key, default) if isinstance(content, dict) else default
+    if not isinstance(name, str) or name not in schemas:
+        raise ConfigError(f"{origin}: {key}={name!r} is not one of: {', '.join(schemas)}")
+    return schemas[name]
 
 
 def describe(
@@ -203,8 +224,10 @@ def _read(name_or_path: str) -> dict[str, Any]:
         )
     try:
         content = documents.read_yaml(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"config '{name_or_path}' is not YAML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"config '{name_or_path}' cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"config '{name_or_path}' cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"config '{name_or_path}' is not a mapping of settings")
     return content

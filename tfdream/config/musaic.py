@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tfdream.config.base import Config, Count
+from tfdream.config.base import Config, Count, Fraction
 from tfdream.config.recipes import RenderConfig
 
 Frames = Annotated[int, Field(ge=0, le=64)]
@@ -32,7 +32,7 @@ class CompositionConfig(Config):
     1.0
     """
 
-    note_mask: Annotated[float, Field(ge=0, le=1)] = 1.0
+    note_mask: Fraction = 1.0
     """Bands of a frame in which the musaic is louder than the content with the mean spectrum of the
     style are attenuated by this share of the difference in dB. 0: by nothing; 1: the musaic has no
     notes that the content does not have."""
@@ -60,7 +60,7 @@ class MusaicConfig(CompositionConfig, RenderConfig):
 
     packaged_in: ClassVar[str] = "transfer"
     method: Literal["musaic"]
-    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    style_strength: Fraction = 1.0
     """Share of the musaic in the output: 0 is the content."""
 
     @property

@@ -1,11 +1,20 @@
 """Settings of `prepare`: how tracks are cut into clips and written as a dataset."""
 
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, Count, NotNegative, Positive, SampleRate, Seed, Share
+from tfdream.config.base import (
+    ClipSeconds,
+    Config,
+    Count,
+    NotNegative,
+    Positive,
+    SampleRate,
+    Seed,
+    Share,
+)
 from tfdream.errors import ConfigError
 
 
@@ -18,7 +27,7 @@ class PrepareConfig(Config):
 
     sample_rate: SampleRate = 22050
     """Sample rate of the clips, in Hz."""
-    clip_seconds: Annotated[float, Field(ge=0.01, le=600)] = 5.0
+    clip_seconds: ClipSeconds = 5.0
     skip_start_seconds: NotNegative = 0.0
     """Duration that is dropped from the start of each track."""
     skip_end_seconds: NotNegative = 0.0

@@ -4,7 +4,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tfdream.config.base import Config, Count, NotNegative, Positive, SampleRate, Seed
+from tfdream.config.base import (
+    ClipSeconds,
+    Config,
+    Count,
+    Fraction,
+    NotNegative,
+    NotPositive,
+    Positive,
+    SampleRate,
+    Seed,
+)
 from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
 from tfdream.config.curves import Curves, check_curves
 from tfdream.config.filtering import FilterConfig
@@ -92,7 +102,7 @@ class TilesConfig(Config):
     """Division of a recording into tiles for the network."""
 
     seconds: Positive | None = None
-    """Length of a tile; null is the length of the clips that the model was trained on."""
+    """Length of a tile; null is the length of the model's input."""
     overlap_seconds: NotNegative = 0.5
     batch: Count = 1
     """Number of tiles that are optimized together."""
@@ -113,7 +123,7 @@ class RenderConfig(OutputConfig):
 
     mask: MaskConfig = MaskConfig()
     tiles: TilesConfig = TilesConfig()
-    mix: Annotated[float, Field(ge=0, le=1)] = 1.0
+    mix: Fraction = 1.0
     """Share of the change in the output: 0 is the original."""
     curves: Curves = Field(default_factory=dict)
     """Settings that vary over time, by dotted key; they replace the constant values."""
@@ -167,7 +177,7 @@ def _check_init(init: str, unrestricted: str, canvas: CanvasConfig) -> None:
 
 
 class RunNetworkConfig(Config):
-    """The model of a run, with its frontend and clip length."""
+    """The model of a run, with its frontend and the length of its input."""
 
     kind: Literal["run"]
 
@@ -179,7 +189,7 @@ class FeatureNetworkConfig(Config):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     sample_rate: SampleRate = 22050
-    clip_seconds: Positive = 10.0
+    clip_seconds: ClipSeconds = 10.0
     frontend: AnyFrontend
 
 
@@ -203,7 +213,7 @@ class TransferConfig(Recipe):
     """Weight of each layer whose activations represent the content."""
     style_weight: NotNegative = 1.0
     content_weight: NotNegative = 0.0
-    style_strength: Annotated[float, Field(ge=0, le=1)] | None = None
+    style_strength: Fraction | None = None
     """Replaces the two weights: 0 preserves the content, 1 uses the style alone. Both losses are
     then relative: to the initial style distance, and to the energy of the content's activations."""
     keep: tuple[Literal["rhythm", "harmony"], ...] = ()
@@ -237,11 +247,11 @@ class TransferConfig(Recipe):
 class MappingConfig(RenderConfig):
     """Settings of the transfers that apply gains computed from both recordings, in one pass."""
 
-    style_strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    style_strength: Fraction = 1.0
     """Factor of the gains: 0 is the content, 1 the style as far as gains reach it."""
     noise_reduction_db: NotNegative = 4.0
     """Reduction of the amplification of bands that the content leaves nearly empty."""
-    added_db: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    added_db: NotPositive | None = None
     """Level of sound that replaces the amplification of those bands, relative to the style's
     expected level: the content itself, distorted. null adds none."""
 
@@ -262,7 +272,7 @@ class TimbreConfig(MappingConfig):
     model: str | None = None
     """Transfer network: a run folder, or the name of a preset. null uses regressions of both
     recordings' spectra on loudness, register and attack."""
-    residual_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    residual_share: Fraction = 0.3
     """For model=null: share of the content's own deviation from its expected spectrum that is
     removed."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from tfdream.config.base import Config, Count, NotNegative, Positive, Seed
-from tfdream.config.frontends import AnyFrontend
+from tfdream.config.frontends import AnyFrontend, AnyStftFrontend
 from tfdream.config.preparation import PrepareConfig
 
 _MAX_VALUES = 1 << 28
@@ -27,10 +27,11 @@ class BaseTrainingConfig(Config):
     learning_rate: Positive = 1e-3
     mixed_precision: bool = False
     shuffle_clips: Count = 2048
-    """Size of the shuffle buffer, in clips, where clips are read from disk."""
+    """Number of clips that are shuffled together, in blocks, where clips are read from disk."""
     memory_gigabytes: NotNegative = 2.0
     """Model inputs up to this size are computed once, on first access, and cached in memory as
-    float16, unless waveforms are augmented. 0 computes them for every batch."""
+    float16, unless waveforms are augmented or cropped; features of librosa are always stored. 0
+    computes other inputs for every batch."""
     seed: Seed = 0
 
     @property
@@ -78,6 +79,24 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
         return self
 
 
+class WarmupTrainingConfig(SupervisedTrainingConfig):
+    """Training settings of tasks whose optimizer has a warm-up and weight decay."""
+
+    warmup_epochs: NotNegative = 0.0
+    """Epochs over which the learning rate rises linearly to its full value."""
+    weight_decay: NotNegative = 0.0
+    """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> "WarmupTrainingConfig":
+        if self.warmup_epochs and self.schedule == "plateau":
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs:g} cannot be combined with schedule='plateau'; "
+                "use warmup_epochs=0 or another schedule"
+            )
+        return self
+
+
 class BaseExperiment(Config):
     """Settings of every task, from tracks to model inputs and training."""
 
@@ -99,5 +118,26 @@ class BaseExperiment(Config):
             raise ValueError(
                 f"the frontend would compute {values} values per clip, more than {_MAX_VALUES}; "
                 "use a smaller size, a larger hop_samples, or shorter clips"
+            )
+        return self
+
+
+class LevelExperiment(BaseExperiment):
+    """Settings of tasks whose networks have images of levels on one scale as outputs."""
+
+    frontend: AnyStftFrontend
+    model: ModelConfig
+
+    @model_validator(mode="after")
+    def _images_are_levels(self) -> "LevelExperiment":
+        if self.frontend.channels != ("level",):
+            raise ValueError(
+                f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
+                f"task={self.task} needs; use amplitude or mel"
+            )
+        if self.frontend.level_range != "top_db":
+            raise ValueError(
+                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
+                f"task={self.task} needs levels in dB on one scale; use top_db"
             )
         return self

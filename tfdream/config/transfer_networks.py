@@ -4,21 +4,19 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from tfdream.config.base import Count, NotNegative, Positive, Share
+from tfdream.config.base import ClipSeconds, Count, NotNegative, Positive, Share
 from tfdream.config.frontends import AnyStftFrontend
-from tfdream.config.training import BaseExperiment, ModelConfig, SupervisedTrainingConfig
+from tfdream.config.training import BaseExperiment, ModelConfig, WarmupTrainingConfig
 
 
-class TransferTrainingConfig(SupervisedTrainingConfig):
+class TransferTrainingConfig(WarmupTrainingConfig):
     """Training settings of a transfer network, which predicts gains of mel bands."""
 
     epochs: Count = 20
-    crop_seconds: Positive = 4.0
+    crop_seconds: ClipSeconds = 4.0
     """Length of the random part of content, target and style in each example."""
     warmup_epochs: NotNegative = 1.0
-    """Epochs over which the learning rate rises linearly to its full value."""
     weight_decay: NotNegative = 1e-3
-    """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
     gradient_norm: Positive | None = 1.0
     """Clip gradients to this global norm."""
     equalizer_db: NotNegative = 5.0
@@ -43,6 +41,12 @@ class TransferExperiment(BaseExperiment):
     model: ModelConfig
     training: TransferTrainingConfig = TransferTrainingConfig()
 
+    @property
+    def crop_frames(self) -> int:
+        """Number of frames of the random part of a clip."""
+        samples = self.training.crop_seconds * self.prepare.sample_rate
+        return round(samples / self.frontend.stft.hop_samples)
+
     @model_validator(mode="after")
     def _frames_are_mel_levels(self) -> "TransferExperiment":
         frontend = self.frontend
@@ -61,5 +65,10 @@ class TransferExperiment(BaseExperiment):
             raise ValueError(
                 f"training.crop_seconds={self.training.crop_seconds:g} is longer than "
                 f"prepare.clip_seconds={self.prepare.clip_seconds:g}; use a shorter one"
+            )
+        if self.crop_frames < 2:
+            raise ValueError(
+                f"training.crop_seconds={self.training.crop_seconds:g} has {self.crop_frames} "
+                "frames, and onsets need two; use a longer one"
             )
         return self

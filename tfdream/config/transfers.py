@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tfdream.config.loading import read, validate
+from tfdream.config.loading import read, select_schema, validate
 from tfdream.config.musaic import MusaicConfig
 from tfdream.config.recipes import RhythmConfig, TimbreConfig, TransferConfig
-from tfdream.errors import ConfigError
 
 AnyTransfer = TransferConfig | TimbreConfig | RhythmConfig | MusaicConfig
 _DEFAULT = "gradient"
@@ -27,9 +26,5 @@ def load_transfer(name_or_path: str | Path, overrides: Iterable[str] = ()) -> An
     1.0
     """
     content = read(name_or_path, overrides, TransferConfig.packaged_in)
-    method = content.get("method", _DEFAULT)
-    if not isinstance(method, str) or method not in _SCHEMAS:
-        raise ConfigError(
-            f"config '{name_or_path}': method={method!r} is not one of: {', '.join(_SCHEMAS)}"
-        )
-    return validate(content, _SCHEMAS[method], f"config '{name_or_path}'")
+    origin = f"config '{name_or_path}'"
+    return validate(content, select_schema(content, "method", _SCHEMAS, _DEFAULT, origin), origin)

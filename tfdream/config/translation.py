@@ -1,20 +1,15 @@
-"""Settings of translation between two genres: training of a CycleGAN, and its application."""
+"""Settings of translation between two labels: training of a CycleGAN, and its application."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from tfdream.config.augmentation import AnyAugmentation
-from tfdream.config.base import Count, NotNegative, Positive, Share
+from tfdream.config.base import Count, Fraction, NotNegative, Positive, Share
 from tfdream.config.canvases import AnyLevelCanvas
-from tfdream.config.frontends import AnyStftFrontend
 from tfdream.config.musaic import CompositionConfig
 from tfdream.config.recipes import RenderConfig
-from tfdream.config.training import (
-    BaseExperiment,
-    BaseTrainingConfig,
-    ModelConfig,
-)
+from tfdream.config.training import BaseTrainingConfig, LevelExperiment
 
 
 class TranslationTrainingConfig(BaseTrainingConfig):
@@ -29,27 +24,30 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     batch_size: Count = 1
     learning_rate: Positive = 2e-4
     steps_per_epoch: Count | None = None
-    """Batches of one epoch; null uses every clip of the larger genre once."""
+    """Batches of one epoch; null uses every clip of the label with more clips once."""
     beta_1: Share = 0.5
     """Adam's decay rate of the first moment."""
-    decay_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    decay_share: Fraction = 0.0
     """Share of the epochs, the last ones, over which the learning rate decays linearly to zero."""
     average_decay: Share = 0.0
     """The run stores a moving average of the generators' weights with this decay per step; 0 stores
     the weights themselves, whose validation losses are logged in either case."""
     adversarial: Literal["least_squares", "cross_entropy"] = "least_squares"
     cycle_weight: NotNegative = 10.0
-    """Weight of the cycle loss: mean absolute difference of an image and its reconstruction."""
+    """Weight of the cycle loss: mean absolute difference of an image in [−1, 1] and its
+    reconstruction, summed over both labels."""
     identity_weight: NotNegative = 5.0
-    """Weight of the identity loss: mean absolute difference of an image and its translation to its
-    own genre."""
+    """Weight of the identity loss: mean absolute difference of an image in [−1, 1] and its
+    translation to its own label, summed over both labels."""
     contrastive_weight: NotNegative = 0.0
-    """Weight of the contrastive loss between the features of an image and of its translation."""
+    """Weight of the contrastive loss between the features of an image and of its translation,
+    summed over both directions."""
     contrastive_layers: tuple[str, ...] = ()
     """Layers of the generators whose outputs are these features."""
     onset_weight: NotNegative = 0.0
     """Weight of the onset loss: mean absolute difference of the onset strength, the mean rise of
-    the levels from frame to frame, of an image and of its translation."""
+    the levels in [−1, 1] from frame to frame, of an image and of its translation, summed over both
+    directions."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Random changes of all images that the discriminators receive, real or translated."""
     pool_images: Annotated[int, Field(ge=0)] = 50
@@ -58,7 +56,7 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     preview_every: Count = 5
     """Epochs from one preview in TensorBoard to the next."""
     preview_clips: Count = 2
-    """Number of held-out clips of each genre in a preview."""
+    """Number of held-out clips of each label in a preview."""
 
     @property
     def ends_with_epochs(self) -> bool:
@@ -93,28 +91,16 @@ class TranslationTrainingConfig(BaseTrainingConfig):
         return self
 
 
-class TranslationExperiment(BaseExperiment):
+class TranslationExperiment(LevelExperiment):
     """Settings of `prepare` and `train` for a translation."""
 
     task: Literal["translate"]
-    frontend: AnyStftFrontend
     labels: tuple[str, str] | None = None
-    """The two genres; null uses the labels of a dataset that has two."""
-    model: ModelConfig
+    """The two labels; null uses the labels of a dataset that has two."""
     training: TranslationTrainingConfig = TranslationTrainingConfig()
 
     @model_validator(mode="after")
-    def _images_are_levels(self) -> "TranslationExperiment":
-        if self.frontend.channels != ("level",):
-            raise ValueError(
-                f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
-                "translation needs; use amplitude or mel"
-            )
-        if self.frontend.level_range != "top_db":
-            raise ValueError(
-                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
-                "translation needs levels in dB on one scale; use top_db"
-            )
+    def _labels_differ(self) -> "TranslationExperiment":
         if self.labels is not None and self.labels[0] == self.labels[1]:
             raise ValueError(f"labels={list(self.labels)} are the same; name two")
         return self
@@ -131,5 +117,5 @@ class TranslateConfig(RenderConfig):
     """Factor of the change of the levels in dB: 0 leaves the recording unchanged, 1 applies the
     generator's change, and more exaggerates it."""
     composition: CompositionConfig | None = None
-    """The result is composed of frames of the run's excerpts of the target genre, which then are
+    """The result is composed of frames of the run's excerpts of the target label, which then are
     the style; null only changes the levels of the recording."""

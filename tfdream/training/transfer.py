@@ -47,8 +47,7 @@ class TransferTraining(TimedModel, keras.Model):
         self.network = network
         self.settings = config.training
         self.top_db = config.frontend.top_db
-        seconds_per_frame = config.frontend.stft.hop_samples / config.prepare.sample_rate
-        self.crop_frames = round(config.training.crop_seconds / seconds_per_frame)
+        self.crop_frames = config.crop_frames
         self.band_weights = _band_weights(
             config.frontend.frequencies_hz(config.prepare.sample_rate)
         )

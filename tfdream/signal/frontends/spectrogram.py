@@ -1,12 +1,12 @@
 """Level and phase of an STFT as an image, and its inverse."""
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from tfdream.config import PhaseConfig, StftImageConfig
+from tfdream.config import NotPositive, PhaseConfig, StftImageConfig
 from tfdream.config.frontends import Quantity
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends.base import Frontend
@@ -37,7 +37,7 @@ class SpectrogramFrontendConfig(StftImageConfig):
     """
 
     kind: Literal["amplitude", "phase", "amplitude_phase", "log1p"]
-    level_dbfs: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = None
+    level_dbfs: NotPositive | None = None
     """For kind=log1p: RMS level that each clip is scaled to, so that images do not depend on its
     loudness. An image is inverted to a waveform of this level."""
 

@@ -4,8 +4,14 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import CanvasConfig, LevelCanvasConfig, NotNegative, Positive, StftSpec
-from tfdream.config.canvases import Below
+from tfdream.config import (
+    CanvasConfig,
+    LevelCanvasConfig,
+    NotNegative,
+    NotPositive,
+    Positive,
+    StftSpec,
+)
 from tfdream.errors import ConfigError
 from tfdream.signal.blur import CellBlur
 from tfdream.signal.scales import db_to_amplitude
@@ -26,7 +32,7 @@ class StftGainsConfig(CanvasConfig):
     """Standard deviation of a blur of the gains in time: rough gains spill into silent cells."""
     blur_hz: NotNegative = 0.0
     """Standard deviation of a blur of the gains in frequency."""
-    boost_above_db: Below | None = None
+    boost_above_db: NotPositive | None = None
     """Cells softer than this level relative to the tile's loudest are not amplified: no hiss."""
     stft: StftSpec = StftSpec()
 

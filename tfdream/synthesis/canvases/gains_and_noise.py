@@ -4,8 +4,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import NotNegative
-from tfdream.config.canvases import Below
+from tfdream.config import NotNegative, NotPositive
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_power, waveform_to_stft
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
@@ -23,7 +22,7 @@ class GainsAndNoiseCanvasConfig(LevelGainsConfig):
     noise_above_db: NotNegative = 12.0
     """Largest amplification of a cell. Noise with the level of the cell's neighborhood supplies the
     rest of a larger gain."""
-    floor_db: Below = -80.0
+    floor_db: NotPositive = -80.0
     """Least level that the noise assumes for a neighborhood, relative to the tile's loudest."""
     neighborhood_seconds: NotNegative = 0.02
     """Extent of the neighborhood of a cell in time, to either side."""
