@@ -1,8 +1,13 @@
 """Callbacks of every task."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tfdream.config import SupervisedTrainingConfig
+from tfdream.errors import ModelError
 from tfdream.runs import Run
 from tfdream.training import callbacks
 
@@ -45,14 +50,29 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_loss():
     assert callbacks.best_epoch([{"epoch": 1, "loss": 0}, {"epoch": 2, "loss": 1}]) == 2
 
 
-def test_speed_is_the_median_without_the_first_epoch():
+def test_the_throughput_is_the_median_without_the_first_epoch():
     rows = [
         {"examples_per_second": rate, "data_wait_fraction": rate / 100, "seconds": 2.0}
         for rate in (1, 10, 20, 60)
     ]
     expected = {"examples_per_second": 20, "data_wait_fraction": 0.2, "seconds": 8.0}
-    assert callbacks.speed(rows) == pytest.approx(expected)
-    assert callbacks.speed(rows[:1])["examples_per_second"] == 1
+    assert callbacks.throughput(rows) == pytest.approx(expected)
+    assert callbacks.throughput(rows[:1])["examples_per_second"] == 1
+
+
+@pytest.mark.parametrize(
+    ("logs", "weight", "message"),
+    [
+        ({"loss": 0.5, "val_loss": float("inf")}, 0.0, "the val loss is inf after epoch 1; lower"),
+        ({"loss": float("nan"), "val_loss": 1.0}, 0.0, "the loss is nan after epoch 1"),
+        ({"loss": 0.5}, float("nan"), "a weight is not finite after epoch 1"),
+    ],
+)
+def test_the_value_that_is_not_finite_is_named(logs, weight, message):
+    network = SimpleNamespace(get_weights=lambda: [np.array(weight)])
+    checkpoint = callbacks.RunCheckpoint(None, network, SupervisedTrainingConfig(), [])
+    with pytest.raises(ModelError, match=message):
+        checkpoint.on_epoch_end(0, logs)
 
 
 def test_tensorboard_shows_the_configuration(trained, tmp_path):

@@ -263,7 +263,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_force_replaces_the_run(
 def test_weights_that_the_last_step_made_invalid_are_not_stored(configure, dataset, folder):
     # With one step per epoch, the loss is computed before the step, and finite.
     config = configure(*DIVERGING, "training.batch_size=1000")
-    with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"):
+    with pytest.raises(ModelError, match=r"a weight is not finite after epoch 1; lower training"):
         train(config, dataset, folder)
     assert not Run.open(folder).weights_path.exists()
 

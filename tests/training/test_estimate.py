@@ -38,6 +38,18 @@ def test_a_short_epoch_is_measured_to_its_end(clock, caplog):
     assert caplog.messages[0].startswith("about 2 min for the remaining steps of 11 epochs")
 
 
+def test_a_validation_between_the_steps_is_not_measured(clock, caplog):
+    caplog.set_level("INFO")
+    callback = Estimate(first_epoch=0)
+    callback.set_params({"steps": 3, "epochs": 31})
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch)
+        run(callback, clock, 3)
+        clock[0] += 1000  # of validation
+    # 87 steps of 2 s remain.
+    assert caplog.messages[0].startswith("about 3 min for the remaining steps of 31 epochs")
+
+
 def test_fewer_steps_than_are_ignored_give_no_estimate(clock, caplog):
     callback = Estimate(first_epoch=0)
     callback.set_params({"steps": 3, "epochs": 1})

@@ -10,6 +10,8 @@ from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.models import classifiers, inspect
 from tfdream.runs import Run
+from tfdream.training import population_statistics
+from tfdream.training.classification import ClassificationTask
 from tfdream.training.population_statistics import set_population_statistics
 from tfdream.training.train import train
 
@@ -46,6 +48,31 @@ def test_all_examples_together_are_normalized_whatever_the_batches():
         check_normalized(model, examples)
         statistics.append(model.get_layer("norm3").moving_variance.numpy())
     np.testing.assert_allclose(*statistics, rtol=1e-4)
+
+
+def test_graphs_and_batches_are_built_once_for_all_epochs(configure, loaded, run, monkeypatch):
+    built, evaluated = [], []
+    monkeypatch.setattr(
+        population_statistics, "compiled", lambda graph: built.append(graph) or graph
+    )
+    evaluation = LabeledPipeline.evaluation
+
+    def record(pipeline, clips, batch_size, repeated=False):
+        evaluated.append(repeated)
+        return evaluation(pipeline, clips, batch_size, repeated)
+
+    monkeypatch.setattr(LabeledPipeline, "evaluation", record)
+    opened = Run(run.folder, configure(*RAW), run.info)
+    (callback,) = ClassificationTask(opened, [loaded], None).callbacks([])
+    model = opened.build_model()
+    callback.set_model(model)
+    variance = model.get_layer("norm3").moving_variance
+    for epoch in range(2):
+        variance.assign(0 * variance)
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch)
+        assert (variance.numpy() > 0).any()
+    assert (len(built), evaluated) == (len(NORMS), [True])
 
 
 @pytest.mark.usefixtures("eagerly")

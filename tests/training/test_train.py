@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
+from tfdream.config import SupervisedTrainingConfig
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.runs import open_run
 from tfdream.runs.info import EXCERPT_FILES
 from tfdream.training.distributed import ClusterConfig
+from tfdream.training.task import Task
 from tfdream.training.train import TASKS, TrainOptions, train
 
 FILES = {
@@ -66,6 +69,22 @@ def test_every_task_trains_and_returns_its_result(experiments, results):
         assert result["parameters"] > 0
         assert {"loss", "val_loss"} <= set(result["metrics"])
         assert json.loads((folder / "metrics.json").read_text()) == result
+
+
+def test_the_metrics_are_those_of_the_epoch_whose_weights_are_stored():
+    settings = SupervisedTrainingConfig(checkpoint="best", validate_on="next")
+    task = SimpleNamespace(
+        run=SimpleNamespace(
+            config=SimpleNamespace(training=settings), info=SimpleNamespace(test_fold=0)
+        ),
+        facts={"clips": 12},
+        count_parameters=lambda network: 3,
+    )
+    machine = {"seconds": 1.0, "examples_per_second": 1.0, "data_wait_fraction": 0.0}
+    rows = [machine | {"epoch": 1 + n, "val_loss": loss} for n, loss in enumerate((3, 1, 2))]
+    result = Task.summary(task, None, rows)
+    assert (result["epochs"], result["kept_epoch"], result["metrics"]) == (3, 2, {"val_loss": 1})
+    assert (result["clips"], result["parameters"]) == (12, 3)
 
 
 def test_the_loss_decreases(results, history):
@@ -151,15 +170,66 @@ def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
 def test_a_finished_run_does_not_change(experiments, results, datasets, tmp_path):
     for task, (original, result) in results.items():
         folder = shutil.copytree(original, tmp_path / task)
+        info = json.loads((folder / "run.json").read_text())
+        info["versions"]["tfdream"] = "0.0"  # an earlier one
+        (folder / "run.json").write_text(json.dumps(info))
+        before = read_files(folder)
 
         def fail(*_):
             raise AssertionError
 
-        again = train(experiments[task](), datasets[task], folder, progress=fail, preview=fail)
-        assert again | {"run": ""} == result | {"run": ""}
-        before, after = read_files(original), read_files(folder)
-        before.pop("metrics.json"), after.pop("metrics.json")  # contain the folder's name
-        assert before == after
+        for config in (experiments[task](), experiments[task]("training.epochs=1")):
+            again = train(config, datasets[task], folder, progress=fail, preview=fail)
+            assert again | {"run": ""} == result | {"run": ""}
+            assert read_files(folder) == before
+    (folder / "metrics.json").unlink()  # as if the training had been killed before
+    assert train(config, datasets[task], folder) == again
+    assert read_files(folder).keys() == before.keys()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_result_of_fewer_epochs_is_removed_when_more_begin(
+    configure, dataset, trained, tmp_path, interrupt_at
+):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            configure("training.epochs=3"), dataset, folder, progress=interrupt_at(13)
+        )  # of 6 steps per epoch
+    assert not (folder / "metrics.json").exists()
+    assert (folder / "model.weights.h5").exists()
+
+
+@pytest.mark.parametrize("overrides", [["frontend={kind: features}", "input_seconds=0.5"], []])
+def test_a_call_that_fails_does_not_remove_the_run_to_replace(
+    configure, dataset, trained, tmp_path, monkeypatch, overrides
+):
+    def fail(*_):
+        raise ConfigError("no batches")
+
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    before = read_files(folder)
+    monkeypatch.setattr(TASKS["classify"], "training_batches", fail)
+    message = "change at random" if overrides else "no batches"
+    with pytest.raises(ConfigError, match=message):
+        train(configure(*overrides), dataset, folder, TrainOptions(force=True))
+    assert read_files(folder) == before
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_force_removes_the_files_of_every_task(configure, dataset, translation, tmp_path):
+    folder = shutil.copytree(translation[0], tmp_path / "run")
+    train(configure("training.epochs=1"), dataset, folder, TrainOptions(force=True))
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_force_refuses_to_replace_a_network_with_a_card(configure, dataset, trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    (folder / "card.yaml").write_text("title: mine")
+    before = read_files(folder)
+    with pytest.raises(ConfigError, match=r"card.yaml' describes the network that --force replace"):
+        train(configure(), dataset, folder, TrainOptions(force=True))
+    assert read_files(folder) == before
 
 
 def test_other_settings_are_refused(experiments, results, datasets):

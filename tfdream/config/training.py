@@ -39,6 +39,11 @@ class BaseTrainingConfig(Config):
         """Whether the learning rate depends on the number of epochs, so that no more can follow."""
         return False
 
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the run stores the weights of the lowest validation loss, not the last ones."""
+        return False
+
 
 class SupervisedTrainingConfig(BaseTrainingConfig):
     """Training settings of tasks with a meaningful validation loss."""
@@ -62,6 +67,10 @@ class SupervisedTrainingConfig(BaseTrainingConfig):
     @property
     def ends_with_epochs(self) -> bool:
         return self.schedule == "cosine"
+
+    @property
+    def keeps_best(self) -> bool:
+        return self.checkpoint == "best"
 
     @model_validator(mode="after")
     def _selects_without_test_fold(self) -> "SupervisedTrainingConfig":

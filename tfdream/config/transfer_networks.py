@@ -68,7 +68,7 @@ class TransferExperiment(BaseExperiment):
             )
         if self.crop_frames < 2:
             raise ValueError(
-                f"training.crop_seconds={self.training.crop_seconds:g} has {self.crop_frames} "
-                "frames, and onsets need two; use a longer one"
+                f"training.crop_seconds={self.training.crop_seconds:g} is shorter than the two "
+                "frames that onsets need; use a longer one"
             )
         return self

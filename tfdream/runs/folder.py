@@ -25,7 +25,15 @@ from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
 from tfdream.io.checksums import file_sha256
 from tfdream.runs import weights
-from tfdream.runs.info import CONFIG_FILE, FORMAT, INFO_FILE, WEIGHTS_FILE, RunInfo
+from tfdream.runs.info import (
+    CONFIG_FILE,
+    EXCERPT_FILES,
+    FORMAT,
+    INFO_FILE,
+    JUDGED_FILE,
+    WEIGHTS_FILE,
+    RunInfo,
+)
 from tfdream.runs.named import locate, named_runs
 from tfdream.signal import frontends
 from tfdream.signal.frontends import Frontend
@@ -102,8 +110,10 @@ class RunFolder:
             )
 
     def clear(self) -> None:
-        """Remove the files that training wrote."""
-        for path in (self.resume_path, self.weights_path, self.history_path, self.metrics_path):
+        """Remove the files that the training of any task wrote."""
+        files = (self.resume_path, self.weights_path, self.history_path, self.metrics_path)
+        others = (self.folder / name for name in (JUDGED_FILE, *EXCERPT_FILES))
+        for path in (*files, *others):
             path.unlink(missing_ok=True)
         for event in self.events_path.rglob("events.*"):
             event.unlink()

@@ -16,7 +16,9 @@ INFO_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.weights.h5"
 EXCERPT_FILES = "excerpts_first.flac", "excerpts_second.flac"
-"""Recordings of the two genres of a translation."""
+"""Recordings of the two labels of a translation."""
+JUDGED_FILE = "judged.csv"
+"""Measures of a judge over the epochs of a translation."""
 
 
 class RunInfo(Config):

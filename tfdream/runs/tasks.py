@@ -18,7 +18,7 @@ from tfdream.config import (
 from tfdream.errors import ModelError
 from tfdream.models import classifiers, gan, sequence, transfer
 from tfdream.runs.folder import RunFolder, read
-from tfdream.runs.info import EXCERPT_FILES
+from tfdream.runs.info import EXCERPT_FILES, JUDGED_FILE
 from tfdream.runs.named import locate
 from tfdream.signal.graphs import compiled
 
@@ -84,12 +84,7 @@ class TranslationRun(RunFolder):
     @property
     def judged_path(self) -> Path:
         """Measures of a judge over the epochs, if training had one."""
-        return self.folder / "judged.csv"
-
-    def clear(self) -> None:
-        super().clear()
-        for path in (self.judged_path, *self._excerpt_paths):
-            path.unlink(missing_ok=True)
+        return self.folder / JUDGED_FILE
 
     @property
     def essential_paths(self) -> tuple[Path, ...]:

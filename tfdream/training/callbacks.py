@@ -76,7 +76,6 @@ class RunCheckpoint(keras.callbacks.Callback):
       network: the network whose weights the run stores.
       config: training settings.
       history: a row per finished epoch; this callback appends to it.
-      best: store the weights of the lowest validation loss instead of the last ones.
       worker: index of this process among those that train together.
     """
 
@@ -86,7 +85,6 @@ class RunCheckpoint(keras.callbacks.Callback):
         network: keras.Model,
         config: BaseTrainingConfig,
         history: list[Row],
-        best: bool = False,
         worker: int = 0,
     ) -> None:
         super().__init__()
@@ -94,7 +92,6 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.network = network
         self.config = config
         self.history = history
-        self.best = best
         # Workers draw different dropout masks.
         self.seed = (config.seed + worker) % 2**32
 
@@ -111,21 +108,28 @@ class RunCheckpoint(keras.callbacks.Callback):
           ModelError: if a loss, another measure or a weight is not finite.
         """
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        # The last step may produce invalid weights that no loss was computed from.
-        finite = all(np.isfinite(weight).all() for weight in self.network.get_weights())
-        if not (finite and all(map(math.isfinite, row.values()))):
-            loss = math.nan if math.isfinite(row["loss"]) else row["loss"]
+        if problem := self._find_not_finite(row):
             raise ModelError(
-                f"the loss is {loss} after epoch {epoch + 1}; lower "
+                f"{problem} after epoch {epoch + 1}; lower "
                 f"training.learning_rate={self.config.learning_rate:g} (the "
                 "state of earlier epochs is stored)"
             )
         self.history.append(row)
-        if not self.best or best_epoch(self.history) == row["epoch"]:
+        if kept_epoch(self.history, self.config) == row["epoch"]:
             self.run.save_weights(self.network)
         write_csv(self.run.history_path, self.history)
         self.run.save_resume_state(self.model, self.history)
         logger.info(_format_row(row, self.config.epochs))
+
+    def _find_not_finite(self, row: Row) -> str:
+        """Return which value of an epoch is not finite; empty if all are."""
+        for name, value in row.items():
+            if not math.isfinite(value):
+                return f"the {name.replace('_', ' ')} is {value}"
+        # The last step may produce invalid weights that no loss was computed from.
+        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
+            return "a weight is not finite"
+        return ""
 
 
 class EarlyStopping(keras.callbacks.Callback):
@@ -133,18 +137,18 @@ class EarlyStopping(keras.callbacks.Callback):
 
     Args:
       history: a row per finished epoch; `RunCheckpoint` appends to it first.
-      epochs: number of epochs; None never stops.
+      patience: number of epochs; None never stops.
     """
 
-    def __init__(self, history: list[Row], epochs: int | None) -> None:
+    def __init__(self, history: list[Row], patience: int | None) -> None:
         super().__init__()
         self.history = history
-        self.epochs = epochs
+        self.patience = patience
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
         """Stop if the limit is reached."""
-        if out_of_patience(self.history, self.epochs):
-            logger.info("no lower validation loss for %d epochs: stopped", self.epochs)
+        if out_of_patience(self.history, self.patience):
+            logger.info("no lower validation loss for %d epochs: stopped", self.patience)
             self.model.stop_training = True
 
 
@@ -240,14 +244,19 @@ def best_epoch(history: list[Row]) -> int:
     return int(min(history, key=lambda row: row["val_loss"])["epoch"])
 
 
-def out_of_patience(history: list[Row], epochs: int | None) -> bool:
-    """Return whether the validation loss has not decreased for so many epochs; None: never."""
-    if not history or epochs is None:
+def kept_epoch(history: list[Row], training: BaseTrainingConfig) -> int:
+    """Return the epoch whose weights the run stores."""
+    return best_epoch(history) if training.keeps_best else len(history)
+
+
+def out_of_patience(history: list[Row], patience: int | None) -> bool:
+    """Return whether the validation loss has not decreased for `patience` epochs; None: never."""
+    if not history or patience is None:
         return False
-    return len(history) - best_epoch(history) >= epochs
+    return len(history) - best_epoch(history) >= patience
 
 
-def speed(history: list[Row]) -> dict[str, float]:
+def throughput(history: list[Row]) -> dict[str, float]:
     """Return examples_per_second and data_wait_fraction (medians over epochs) and total seconds."""
     # The first epoch includes the construction of the graph.
     steady = history[1:] or history

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +14,7 @@ from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run, RunInfo
-from tfdream.training import callbacks, optimizers, pretrained, splits
+from tfdream.training import optimizers, pretrained, splits
 from tfdream.training.callbacks import Row
 from tfdream.training.distributed import Workers
 from tfdream.training.metrics import Confusion
@@ -87,6 +86,8 @@ class ClassificationTask(Task):
         (self.dataset,) = datasets
         self.run = run
         self.frontend = run.frontend
+        # Raises an error if the frontend cannot follow waveforms that change at random.
+        LabeledPipeline(run.config, run.frontend).is_cached(self.dataset.clips)
         self.workers = workers
         self.clips = ClipSet.from_folds(self.dataset, run.info.training_folds)
         self.batch_size = min(run.config.training.batch_size, self.clips.clips)
@@ -147,11 +148,8 @@ class ClassificationTask(Task):
         if self.run.config.training.normalization_statistics == "moving":
             return []
         pipeline = LabeledPipeline(self.run.config, self.frontend)
-
-        def batches() -> tf.data.Dataset:
-            return pipeline.evaluation(self.clips, self.batch_size).map(lambda inputs, _: inputs)
-
-        return [PopulationStatistics(batches)]
+        batches = pipeline.evaluation(self.clips, self.batch_size, repeated=True)
+        return [PopulationStatistics(batches.map(lambda inputs, _: inputs))]
 
     def validation_batches(self) -> tf.data.Dataset | None:
         if self._validation_clips is None:
@@ -189,18 +187,3 @@ class ClassificationTask(Task):
         """The validation clips of each label; without validation, the training clips."""
         clips = self._validation_clips or self.clips
         return tuple(replace(clips, label=label) for label in self.dataset.labels)
-
-    def summary(self, network: keras.Model, history: list[Row]) -> dict[str, Any]:
-        stored = len(history)
-        if self.run.config.training.checkpoint == "best":
-            stored = callbacks.best_epoch(history)
-        row = history[stored - 1]
-        names = ("loss", "accuracy", "macro_f1", "val_loss", "val_accuracy", "val_macro_f1")
-        return {
-            "epochs": len(history),
-            "kept_epoch": stored,
-            "parameters": network.count_params(),
-            "test_fold": self.run.info.test_fold,
-            **callbacks.speed(history),
-            "metrics": {name: row[name] for name in names if name in row},
-        }

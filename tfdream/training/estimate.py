@@ -32,8 +32,14 @@ class Estimate(keras.callbacks.Callback):
         self.first_epoch = first_epoch
         self.measured_seconds = measured_seconds
         self._steps = 0
-        self._started: float | None = None
+        self._started: tuple[float, int] | None = None
+        """Time and number of steps at the start of the measurement."""
         self._done = False
+
+    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
+        """Start the measurement again, so that it does not include a validation."""
+        if self._started is not None:
+            self._start()
 
     def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
         """Count the step, and log the estimate when enough steps are measured."""
@@ -41,13 +47,17 @@ class Estimate(keras.callbacks.Callback):
             return
         self._steps += 1
         if self._steps == _IGNORED_STEPS:
-            self._started = time.perf_counter()
+            self._start()
         elif self._started is not None:
-            seconds = time.perf_counter() - self._started
+            time_before, steps_before = self._started
+            seconds = time.perf_counter() - time_before
             is_last = batch + 1 == self.params["steps"]
             if seconds >= self.measured_seconds or is_last:
-                self._log(seconds / (self._steps - _IGNORED_STEPS))
+                self._log(seconds / (self._steps - steps_before))
                 self._done = True
+
+    def _start(self) -> None:
+        self._started = time.perf_counter(), self._steps
 
     def _log(self, seconds_per_step: float) -> None:
         epochs = self.params["epochs"] - self.first_epoch

@@ -19,7 +19,7 @@ from tfdream.errors import ConfigError
 from tfdream.models.sequence import SequenceModel
 from tfdream.runs import GenerationRun, RunInfo
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
-from tfdream.training import callbacks, optimizers, splits
+from tfdream.training import optimizers, splits
 from tfdream.training.distributed import Workers
 from tfdream.training.task import Task, label_error
 from tfdream.training.timed_model import TimedModel
@@ -176,12 +176,6 @@ class GenerationTask(Task):
     def preview_every(self) -> int:
         return self.run.config.training.preview_every
 
-    def summary(self, network: keras.Model, history: list[callbacks.Row]) -> dict[str, Any]:
-        return {
-            "epochs": len(history),
-            "clips": self.clips.clips,
-            "parameters": sum(math.prod(weight.shape) for weight in network.trainable_weights),
-            "test_fold": self.run.info.test_fold,
-            **callbacks.speed(history),
-            "metrics": callbacks.learning_metrics(history[-1]),
-        }
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"clips": self.clips.clips}

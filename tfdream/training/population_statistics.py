@@ -1,12 +1,10 @@
 """Statistics of batch normalization over all training clips, instead of moving averages."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from tfdream.signal.graphs import compiled
 
@@ -17,15 +15,21 @@ class PopulationStatistics(keras.callbacks.Callback):
     The time that it takes is counted as validation.
 
     Args:
-      batches: makes an iterable of the inputs float32 `[batch, …]` of all training clips.
+      batches: the inputs float32 `[batch, …]` of all training clips.
 
     Source: "Music Style Classification and Transformation", section 4.2.1.
     """
 
-    def __init__(self, batches: Callable[[], tf.data.Dataset]) -> None:
+    def __init__(self, batches: tf.data.Dataset) -> None:
         super().__init__()
         self.batches = batches
+        self._layers: list[LayerStatistics] = []
         self._done = False
+
+    def set_model(self, model: keras.Model) -> None:
+        """Build the functions that compute the statistics, once for all epochs."""
+        super().set_model(model)
+        self._layers = _normalizations(model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Make the statistics of the previous epoch invalid."""
@@ -41,7 +45,7 @@ class PopulationStatistics(keras.callbacks.Callback):
 
     def _update(self) -> None:
         if not self._done:
-            set_population_statistics(self.model, self.batches())
+            _update(self._layers, self.batches)
             self._done = True
 
 
@@ -55,26 +59,47 @@ def set_population_statistics(model: keras.Model, batches: tf.data.Dataset) -> N
       model: a functional model; it is changed.
       batches: inputs float32 `[batch, …]`, iterated once for each layer.
     """
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            mean, variance = _moments(keras.Model(model.inputs, layer.input), batches)
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(variance)
+    _update(_normalizations(model), batches)
 
 
-def _moments(
-    network: keras.Model, batches: tf.data.Dataset
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and variance of each channel of a network's output over all examples."""
+class LayerStatistics:
+    """Mean and variance of each channel of the input of a batch normalization.
 
-    @compiled
-    def sums(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        outputs = tf.cast(network(inputs, training=False), tf.float64)
-        rows = tf.reshape(outputs, [-1, outputs.shape[-1]])
-        # In float64, the difference of large sums of squares is exact enough.
-        count = tf.cast(tf.shape(rows)[0], tf.float64)
-        return count, tf.reduce_sum(rows, axis=0), tf.reduce_sum(rows**2, axis=0)
+    Args:
+      model: the functional model with the layer.
+      layer: the batch normalization.
+    """
 
-    count, first, second = (sum(parts) for parts in zip(*map(sums, batches), strict=True))
-    mean = (first / count).numpy()
-    return mean, np.maximum((second / count).numpy() - mean**2, 0.0)
+    def __init__(self, model: keras.Model, layer: keras.layers.BatchNormalization) -> None:
+        self.layer = layer
+        network = keras.Model(model.inputs, layer.input)
+
+        def sums(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            outputs = tf.cast(network(inputs, training=False), tf.float64)
+            rows = tf.reshape(outputs, [-1, outputs.shape[-1]])
+            # In float64, the difference of large sums of squares is exact enough.
+            count = tf.cast(tf.shape(rows)[0], tf.float64)
+            return count, tf.reduce_sum(rows, axis=0), tf.reduce_sum(rows**2, axis=0)
+
+        self._sums = compiled(sums)
+
+    def update(self, batches: tf.data.Dataset) -> None:
+        """Set the statistics of the layer to those of all examples."""
+        parts = zip(*map(self._sums, batches), strict=True)
+        count, first, second = (sum(each) for each in parts)
+        mean = (first / count).numpy()
+        self.layer.moving_mean.assign(mean)
+        self.layer.moving_variance.assign(np.maximum((second / count).numpy() - mean**2, 0.0))
+
+
+def _normalizations(model: keras.Model) -> list[LayerStatistics]:
+    return [
+        LayerStatistics(model, layer)
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
+def _update(layers: list[LayerStatistics], batches: tf.data.Dataset) -> None:
+    for layer in layers:
+        layer.update(batches)

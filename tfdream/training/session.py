@@ -4,15 +4,19 @@ import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from tfdream.config import BaseTrainingConfig, SupervisedTrainingConfig
 from tfdream.datasets.service import report_lost_batches
+from tfdream.errors import ConfigError
 from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn
+from tfdream.presets.card import FILE as CARD_FILE
 from tfdream.runs import RunFolder
+from tfdream.runs.info import INFO_FILE
 from tfdream.training import callbacks, optimizers, timed_model
 from tfdream.training.distributed import Workers
 from tfdream.training.estimate import Estimate
@@ -20,6 +24,13 @@ from tfdream.training.task import Task
 from tfdream.training.timed_model import TimedModel
 
 logger = logging.getLogger(__name__)
+
+
+class Batches(NamedTuple):
+    """This process's slices of the batches for training, and for validation if there is one."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset | None
 
 
 class Session:
@@ -32,7 +43,7 @@ class Session:
       progress: receives the finished steps and the steps of all epochs.
 
     Raises:
-      ConfigError: if the folder contains another run.
+      ConfigError: if the folder contains another run, or one with a card that is to be replaced.
       ClusterError: if the workers have different settings.
     """
 
@@ -42,31 +53,45 @@ class Session:
         self.force = force
         self.progress = progress
         self.history: list[callbacks.Row] = []
-        if not force:
-            workers.agree(run.check_continues)
+        workers.agree(self._check_card if force else run.check_continues)
         machine_specific = {"dataset", "versions"}
         workers.check_same(
             run.config.model_dump_json() + run.info.model_dump_json(exclude=machine_specific)
         )
 
+    def _check_card(self) -> None:
+        card = self.run.folder / CARD_FILE
+        if card.exists() and (self.run.folder / INFO_FILE).exists():
+            raise ConfigError(
+                f"'{card}' describes the network that --force replaces; move it to another folder, "
+                "or delete it"
+            )
+
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Set the random seed, strategy and precision in which models are built."""
+        """Set the strategy and the precision in which models are built and changed."""
         training = self.run.config.training
-        keras.utils.set_random_seed(training.seed)
         with self.workers.strategy.scope(), timed_model.precision(training.mixed_precision):
             yield
 
-    def begin(self, model: TimedModel) -> None:
-        """Create the folder, and restore the state of an interrupted session.
+    def restore(self, model: TimedModel) -> None:
+        """Restore the state of an interrupted session; the run does not change."""
+        if self.force:
+            model.build_optimizers()
+            return
+        self.workers.broadcast_file(self.run.resume_path)
+        self.history = self.run.load_resume_state(model)
 
-        It is called after all other checks, so that a failed call leaves no folder behind.
+    def begin(self) -> None:
+        """Create or clear the folder, and store the settings.
+
+        It is called after all checks and after the batches are built, so that a failed call neither
+        leaves a folder behind nor removes a run.
         """
         if self.force:
             self.run.clear()
+        self.run.metrics_path.unlink(missing_ok=True)
         self.run.create()  # the number of epochs may have changed
-        self.workers.broadcast_file(self.run.resume_path)
-        self.history = self.run.load_resume_state(model)
         if self.history:
             logger.info("continuing the run after %d epochs", len(self.history))
 
@@ -88,23 +113,24 @@ class Session:
         model: TimedModel,
         network: keras.Model,
         task: Task,
+        batches: Batches,
         after: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Train up to the last epoch, and update the run folder after each.
 
         Args:
-          model: the compiled model that `begin` restored.
+          model: the compiled model whose state `restore` restored.
           network: the network whose weights the run stores.
-          task: batches and callbacks.
+          task: steps of an epoch, and callbacks.
+          batches: the task's batches from the first epoch on.
           after: callbacks that run after an epoch is stored.
         """
         training = self.run.config.training
         distribute = self.workers.distribute
-        batches = task.training_batches(self.first_epoch)
-        validation = task.validation_batches()
+        validation = batches.validation
         with report_lost_batches():
             model.fit(
-                distribute(batches),
+                distribute(batches.training),
                 epochs=training.epochs,
                 initial_epoch=self.first_epoch,
                 steps_per_epoch=task.steps,
@@ -120,9 +146,7 @@ class Session:
                         network,
                         training,
                         self.history,
-                        best=isinstance(training, SupervisedTrainingConfig)
-                        and training.checkpoint == "best",
-                        worker=self.workers.index,
+                        self.workers.index,
                     ),
                     callbacks.EarlyStopping(self.history, _patience(training)),
                     *after,
@@ -140,8 +164,9 @@ class Session:
             yield callbacks.PlateauSchedule(self.history, rate)
 
     def end(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Write the result to the run folder and return it."""
-        write_json(self.run.metrics_path, result)
+        """Write the result to the run folder, unless it contains one, and return it."""
+        if not self.run.metrics_path.exists():
+            write_json(self.run.metrics_path, result)
         return result
 
 

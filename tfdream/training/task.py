@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.runs import RunFolder, RunInfo
+from tfdream.training import callbacks
 from tfdream.training.callbacks import Row
 from tfdream.training.distributed import Workers
 from tfdream.training.timed_model import TimedModel
@@ -34,6 +35,7 @@ class Task(abc.ABC):
       steps: batches of one epoch.
     """
 
+    run: RunFolder
     run_type: ClassVar[type[RunFolder]]
     uses_data_service: ClassVar[bool] = False
     most_datasets: ClassVar[int] = 1
@@ -85,9 +87,27 @@ class Task(abc.ABC):
         """Epochs between previews."""
         return 1
 
-    @abc.abstractmethod
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Keys of the result that only this task has."""
+        return {}
+
+    def count_parameters(self, network: keras.Model) -> int:
+        """Return the number of weights of all networks."""
+        return int(network.count_params())
+
     def summary(self, network: keras.Model, history: list[Row]) -> dict[str, Any]:
-        """Return the task's part of the command's JSON object."""
+        """Return the result of training, with the metrics of the epoch whose weights are stored."""
+        kept = callbacks.kept_epoch(history, self.run.config.training)
+        return {
+            "epochs": len(history),
+            "kept_epoch": kept,
+            **self.facts,
+            "parameters": self.count_parameters(network),
+            "test_fold": self.run.info.test_fold,
+            **callbacks.throughput(history),
+            "metrics": callbacks.learning_metrics(history[kept - 1]),
+        }
 
 
 def label_error(label: str, dataset: Dataset) -> str:

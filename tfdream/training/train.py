@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from tfdream.config import BaseExperiment
 from tfdream.datasets import manifest
 from tfdream.datasets.manifest import Dataset, report_damaged_shards
@@ -16,7 +18,7 @@ from tfdream.training.callbacks import PreviewCallback
 from tfdream.training.classification import ClassificationTask
 from tfdream.training.distributed import SINGLE_MACHINE, ClusterConfig
 from tfdream.training.generation import GenerationTask
-from tfdream.training.session import Session
+from tfdream.training.session import Batches, Session
 from tfdream.training.task import PreviewFactory, Task
 from tfdream.training.transfer import TransferTask
 from tfdream.training.translation import TranslationTask
@@ -117,15 +119,19 @@ def describe(config: BaseExperiment, datasets: Sequence[Dataset], test_fold: int
 def _fit(task: Task, session: Session, preview: PreviewFactory | None) -> dict[str, Any]:
     session.workers.check_batch_size(task.batch_size)
     with session.building():
+        keras.utils.set_random_seed(session.run.config.training.seed)
         model, network = task.build()
-        session.begin(model)
-        if not session.history:
-            task.adapt(network)
+        session.restore(model)
     if not session.finished:
+        batches = Batches(task.training_batches(session.first_epoch), task.validation_batches())
+        with session.building():
+            session.begin()
+            if not session.history:
+                task.adapt(network)
         after = []
         if preview is not None and task.preview_sets:
             show = preview(session.run, task.preview_sets)
             epochs = session.run.config.training.epochs
             after.append(PreviewCallback(show, task.preview_every, epochs))
-        session.fit(model, network, task, after)
+        session.fit(model, network, task, batches, after)
     return task.summary(network, session.history)

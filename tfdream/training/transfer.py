@@ -17,7 +17,7 @@ from tfdream.datasets.shuffling import EpochPlan
 from tfdream.models.transfer import TransferNetwork
 from tfdream.runs import RunInfo, TransferRun
 from tfdream.signal.timbre import check_frontend
-from tfdream.training import callbacks, optimizers, splits, transfer_losses
+from tfdream.training import optimizers, splits, transfer_losses
 from tfdream.training.distributed import Workers
 from tfdream.training.task import Task
 from tfdream.training.timed_model import TimedModel
@@ -213,15 +213,9 @@ class TransferTask(Task):
         """The validation clips; empty without validation."""
         return () if self._validation_clips is None else (self._validation_clips.clip_set,)
 
-    def summary(self, network: keras.Model, history: list[callbacks.Row]) -> dict[str, Any]:
-        return {
-            "epochs": len(history),
-            "clips": self.clips.clip_set.clips,
-            "parameters": sum(math.prod(weight.shape) for weight in network.trainable_weights),
-            "test_fold": self.run.info.test_fold,
-            **callbacks.speed(history),
-            "metrics": callbacks.learning_metrics(history[-1]),
-        }
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"clips": self.clips.clip_set.clips}
 
 
 def _band_weights(center_hz: Any) -> tf.Tensor:

@@ -18,7 +18,7 @@ from tfdream.datasets.records import PREFETCHED_BATCHES
 from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError, ModelError
 from tfdream.runs import RunInfo, TranslationRun
-from tfdream.training import callbacks, splits
+from tfdream.training import splits
 from tfdream.training.callbacks import Row
 from tfdream.training.cyclegan import CycleGAN
 from tfdream.training.distributed import Workers
@@ -128,15 +128,12 @@ class TranslationTask(Task):
     def preview_every(self) -> int:
         return self.run.config.training.preview_every
 
-    def summary(self, network: keras.Model, history: list[Row]) -> dict[str, Any]:
-        return {
-            "epochs": len(history),
-            "labels": self.run.labels,
-            "parameters": network.count_params() + self._discriminators.count_params(),
-            "test_fold": self.run.info.test_fold,
-            **callbacks.speed(history),
-            "metrics": callbacks.learning_metrics(history[-1]),
-        }
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"labels": self.run.labels}
+
+    def count_parameters(self, network: keras.Model) -> int:
+        return int(network.count_params() + self._discriminators.count_params())
 
     def _select(self, datasets: Sequence[Dataset], folds: Sequence[list[int]]) -> DomainPair:
         sets = [ClipSet.from_folds(*pair) for pair in zip(datasets, folds, strict=True)]
