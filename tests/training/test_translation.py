@@ -353,10 +353,29 @@ def test_two_datasets_have_different_labels(configure_translation, loaded):
     same = first.model_copy(update={"folder": Path("other/../first")})
     for datasets, message in (
         ([first, same], "is given for both labels"),
-        ([second, third], "both datasets have the label 'c'; name the domains"),
+        ([second, third], "both datasets have the label 'c'; name the labels"),
     ):
         with pytest.raises(ConfigError, match=message):
             TranslationTask.describe(configure_translation(), datasets, 0)
+
+
+def test_a_label_of_a_second_dataset_is_selected(
+    configure_translation, loaded, make_task, monkeypatch
+):
+    other = relabel(loaded, "c", folder="other", fingerprint="another")
+    monkeypatch.chdir(loaded.folder)
+    here = relabel(loaded, *loaded.labels, folder=".")
+    for first in (loaded, here):
+        datasets = (first, other)
+        complete = TranslationTask.describe(configure_translation(), datasets, 0)
+        assert (complete.labels, complete.dataset) == (["dataset", "c"], "dataset and other")
+    named = configure_translation("labels=[jazz, c]")
+    with pytest.raises(ConfigError, match="label 'jazz' is not one of"):
+        TranslationTask.describe(named, [loaded, other], 0)
+    task = make_task("labels=[tones, x]", datasets=(loaded, other))
+    assert [domain.label for domain in task.domains] == ["tones", None]
+    assert task.domains[0].clips < task.domains[1].clips
+    assert [domain.label for domain in task._validation_domains] == ["tones", None]
 
 
 def rewrite(folder, change):

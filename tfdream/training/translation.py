@@ -136,11 +136,17 @@ class TranslationTask(Task):
         return int(network.count_params() + self._discriminators.count_params())
 
     def _select(self, datasets: Sequence[Dataset], folds: Sequence[list[int]]) -> DomainPair:
-        sets = [ClipSet.from_folds(*pair) for pair in zip(datasets, folds, strict=True)]
-        if len(sets) == 2:
-            return sets[0], sets[1]
-        first, second = self.run.labels
-        return replace(sets[0], label=first), replace(sets[0], label=second)
+        if len(datasets) == 1:
+            clips = ClipSet.from_folds(datasets[0], folds[0])
+            first, second = (replace(clips, label=label) for label in self.run.labels)
+            return first, second
+        labels = self.run.config.labels or (None, None)
+        first, second = (
+            # The clips of a dataset with one label may have another name in the run.
+            ClipSet.from_folds(dataset, own, label if len(dataset.labels) > 1 else None)
+            for dataset, own, label in zip(datasets, folds, labels, strict=True)
+        )
+        return first, second
 
 
 class AverageWeights(keras.callbacks.Callback):
@@ -186,18 +192,26 @@ def _split(config: TranslationExperiment, dataset: Dataset, test_fold: int | Non
 
 
 def _domain_labels(config: TranslationExperiment, datasets: Sequence[Dataset]) -> tuple[str, str]:
-    """Return the names of the two domains, in the direction of the forward translation."""
+    """Return the labels of the two domains, in the direction of the forward translation.
+
+    A dataset with several labels is used completely, under the name of its folder, unless the
+    configuration names one of them.
+    """
     if len(datasets) == 2:
         names = [
-            dataset.labels[0] if len(dataset.labels) == 1 else dataset.folder.name
+            dataset.labels[0] if len(dataset.labels) == 1 else dataset.folder.resolve().name
             for dataset in datasets
         ]
         first, second = config.labels or names
         if first == second:
             raise ConfigError(
-                f"both datasets have the label '{first}'; name the domains with "
+                f"both datasets have the label '{first}'; name the labels with "
                 "--set 'labels=[…, …]'"
             )
+        if config.labels is not None:
+            for label, dataset in zip(config.labels, datasets, strict=True):
+                if len(dataset.labels) > 1 and label not in dataset.labels:
+                    raise ConfigError(label_error(label, dataset))
         return first, second
     (dataset,) = datasets
     if config.labels is None:
