@@ -54,6 +54,15 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def without_node_name(message: str) -> str:
+    """Return the message of an error of TensorFlow without the graph node at its start.
+
+    >>> without_node_name("{{node Add}} the shapes differ")
+    'the shapes differ'
+    """
+    return message.rpartition("}} ")[2]
+
+
 def did_you_mean(name: str, available: Iterable[str]) -> str:
     """Return the part of a message that suggests the most similar name; empty if none is similar.
 

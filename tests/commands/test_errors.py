@@ -45,7 +45,7 @@ REFUSED = [
     (["translate", "{song}", "{new}.mp3", "--model", "{translation}"], "does not end in one"),
     (["translate", "{song}", "{song}", "--model", "{translation}"], "--force"),
     (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--to", "jazz"],
-     "to='jazz' is not a genre"),
+     "to='jazz' is not a label"),
     (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set",
       "tiles.seconds=2"], "tiles.seconds=2"),
     (["translate", "{song}", "{new}.wav", "--model", "{translation}", "--set", "x=1"], "'x'"),

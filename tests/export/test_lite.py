@@ -31,7 +31,7 @@ def untrained(frontend, model=None):
             model=network,
             frontend=built,
             config=experiment,
-            clip_samples=8000,
+            input_samples=8000,
             labels=["a", "b", "c"],
             sample_rate=8000,
         )
@@ -55,7 +55,7 @@ def test_the_file_is_compared_with_the_run(run, converted):
 def test_the_interpreter_computes_the_probabilities_of_the_run(run, converted):
     interpreter = tf.lite.Interpreter(str(converted[0]))
     classify = interpreter.get_signature_runner("serving_default")
-    waveform = np.random.default_rng(1).uniform(-0.5, 0.5, (1, run.clip_samples)).astype("f4")
+    waveform = np.random.default_rng(1).uniform(-0.5, 0.5, (1, run.input_samples)).astype("f4")
     expected = run.model(run.frontend(tf.constant(waveform)), training=False)
     # float32, rounded by another graph.
     np.testing.assert_allclose(classify(waveform=waveform)["probabilities"], expected, atol=1e-5)
@@ -65,7 +65,7 @@ def test_the_interpreter_computes_the_probabilities_of_the_run(run, converted):
 def test_the_interpreter_describes_the_run(run, converted):
     described = tf.lite.Interpreter(str(converted[0])).get_signature_runner("describe")()
     assert [label.decode() for label in described["labels"]] == run.labels
-    assert (described["sample_rate"], described["clip_samples"]) == (8000, run.clip_samples)
+    assert (described["sample_rate"], described["clip_samples"]) == (8000, run.input_samples)
 
 
 def test_an_existing_file_is_replaced_with_force_only(run, tmp_path, monkeypatch):

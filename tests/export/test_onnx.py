@@ -30,7 +30,7 @@ def test_onnx_runtime_computes_the_probabilities_of_the_run(run, converted):
     session = onnxruntime.InferenceSession(str(converted[0]))
     assert [each.name for each in session.get_inputs()] == ["waveform"]
     assert {each.name for each in session.get_outputs()} == {"probabilities", "embedding"}
-    waveform = np.random.default_rng(1).uniform(-0.5, 0.5, (3, run.clip_samples)).astype("f4")
+    waveform = np.random.default_rng(1).uniform(-0.5, 0.5, (3, run.input_samples)).astype("f4")
     expected = run.model(run.frontend(tf.constant(waveform)), training=False)
     (probabilities,) = session.run(["probabilities"], {"waveform": waveform})
     # float32, rounded by another graph.

@@ -51,8 +51,8 @@ def test_result_has_the_documented_keys(run, exported):
 def test_tensorflow_alone_computes_the_probabilities_of_the_run(run, exported, tmp_path):
     rng = np.random.default_rng(0)
     levels = np.array([[1.0], [0.1], [1e-3], [0.0], [1.0]])
-    waveform = (levels * rng.uniform(-1, 1, (5, run.clip_samples))).astype(np.float32)
-    waveform[4] = np.sin(2 * np.pi * 440 / 8000 * np.arange(run.clip_samples))
+    waveform = (levels * rng.uniform(-1, 1, (5, run.input_samples))).astype(np.float32)
+    waveform[4] = np.sin(2 * np.pi * 440 / 8000 * np.arange(run.input_samples))
     np.save(tmp_path / "waveform.npy", waveform)
     done = subprocess.run(
         [sys.executable, "-c", FOREIGN, exported[0], tmp_path / "waveform.npy"],
@@ -87,7 +87,7 @@ def test_weights_are_saved_once_without_the_optimizer(run, exported):
 
 def test_clips_with_nan_have_no_probabilities(run, exported):
     """A maximum in the network would hide NaN and give confident numbers."""
-    waveform = np.full((4, run.clip_samples), 0.1, np.float32)
+    waveform = np.full((4, run.input_samples), 0.1, np.float32)
     waveform[1, 17] = np.nan
     waveform[2, 17] = -np.inf
     waveform[3] = 0.0
@@ -190,7 +190,7 @@ def test_translation_is_exported_in_both_directions(exported_translation, transl
     assert result["path"] == str(folder)
     assert 0 <= result["max_abs_difference"] < 1e-4  # float32, sixteen times as loud at most
     assert (result["labels"], result["sample_rate"]) == (["noise", "tones"], 8000)
-    assert result["clip_samples"] == translation_run.clip_samples
+    assert result["clip_samples"] == translation_run.input_samples
 
 
 @pytest.mark.slow
@@ -198,7 +198,7 @@ def test_tensorflow_alone_computes_the_translation_of_the_run(
     exported_translation, translation_run, tmp_path
 ):
     rng = np.random.default_rng(0)
-    samples = translation_run.clip_samples
+    samples = translation_run.input_samples
     waveform = (np.array([[0.3], [0.01], [0.0]]) * rng.uniform(-1, 1, (3, samples))).astype("f4")
     np.save(tmp_path / "waveform.npy", waveform)
     done = subprocess.run(

@@ -23,14 +23,6 @@ def copied(trained, tmp_path):
     return Run.open(shutil.copytree(trained[0], tmp_path / "run"))
 
 
-def networks(run):
-    run.load_networks()
-    for name in ("model", "generators", "sequence_model", "network"):
-        if name in run.__dict__:
-            return run.__dict__[name]
-    raise AssertionError(run)
-
-
 @pytest.mark.parametrize("fixture", ["trained", "translation", "generation", "transfer"])
 def test_an_imported_run_has_equal_weights(fixture, request, tmp_path):
     folder = request.getfixturevalue(fixture)[0]
@@ -41,9 +33,9 @@ def test_an_imported_run_has_equal_weights(fixture, request, tmp_path):
     (preset,) = install("mine", Source(path))
     original, imported = open_run(folder), open_run(preset.folder)
     assert (imported.config, imported.info) == (original.config, original.info)
-    weights = networks(original).get_weights()
+    weights = original.load_networks().get_weights()
     assert weights
-    for weight, other in zip(weights, networks(imported).get_weights(), strict=True):
+    for weight, other in zip(weights, imported.load_networks().get_weights(), strict=True):
         np.testing.assert_array_equal(weight, other)
 
 

@@ -178,8 +178,8 @@ def test_a_preset_is_a_run_with_a_card(name, converted):
     collection = musicnn.NETWORKS[name].collection
     assert run.labels == LABELS[collection.labels]
     assert run.info.dataset == collection.name
-    assert (run.sample_rate, run.clip_samples) == (16000, 186 * 256)
-    assert run.frontend.shape(run.clip_samples) == (96, 187, 1)
+    assert (run.sample_rate, run.input_samples) == (16000, 186 * 256)
+    assert run.frontend.shape(run.input_samples) == (96, 187, 1)
     card = ModelCard.read(run.folder)
     assert card is not None
     assert card.license == "ISC"

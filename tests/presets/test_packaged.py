@@ -68,7 +68,7 @@ def test_its_weights_are_finite_and_its_output_depends_on_the_input(name):
     run = Run.open(name)
     assert all(np.isfinite(weight).all() for weight in run.model.get_weights())
     rng = np.random.default_rng(0)
-    seconds = np.arange(run.clip_samples) / run.sample_rate
+    seconds = np.arange(run.input_samples) / run.sample_rate
     waveforms = np.stack(
         [0.3 * np.sin(2 * np.pi * 440 * seconds), rng.uniform(-0.3, 0.3, len(seconds))]
     )

@@ -21,13 +21,13 @@ def copy(trained, tmp_path):
 
 
 def silent_input(run):
-    return np.zeros((1, *run.frontend.shape(run.clip_samples)), np.float32)
+    return np.zeros((1, *run.frontend.shape(run.input_samples)), np.float32)
 
 
 def test_an_opened_run_has_configuration_labels_frontend_and_versions(run, experiment):
     assert run.config == experiment
     assert run.labels == ["noise", "tones"]
-    assert (run.sample_rate, run.clip_samples) == (8000, 8000)
+    assert (run.sample_rate, run.input_samples) == (8000, 8000)
     assert isinstance(run.frontend, SpectrogramFrontend)
     assert run.info.versions["tensorflow"].startswith("2.")
 

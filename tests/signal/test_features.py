@@ -274,7 +274,7 @@ def feature_run(request, run, configure, tmp_path_factory):
 
 def test_a_run_on_features_uses_its_sample_rate(feature_run):
     assert feature_run.frontend.sample_rate == feature_run.sample_rate != RATE
-    inputs = feature_run.frontend(tf.constant(batch(2, feature_run.clip_samples)))
+    inputs = feature_run.frontend(tf.constant(batch(2, feature_run.input_samples)))
     assert feature_run.model(inputs, training=False).shape == (2, len(feature_run.labels))
 
 

@@ -89,7 +89,7 @@ def test_tiles_begin_at_common_frames_and_the_length_stays(composing, tmp_path):
     translation = Translation(composing, recipe(), "tones")
     processor = translation.prepare(tmp_path / "long.wav")
     assert processor.grid.hop % processor.musaic.analysis.spec.hop_samples == 0
-    assert processor.grid.samples == composing.clip_samples
+    assert processor.grid.samples == composing.input_samples
     translation(tmp_path / "long.wav", tmp_path / "out.wav", FLOAT)
     assert audio.read(tmp_path / "out.wav")[0].shape == samples.shape
 

@@ -114,7 +114,7 @@ def test_the_part_supports_the_label_more_than_a_random_part_of_the_same_share(e
 def test_random_masks_keep_the_given_share(run):
     explainer = Explainer(run, CONFIG)
     rng = np.random.default_rng(1)
-    channels = rng.standard_normal((2, run.clip_samples, 1)).astype(np.float32)
+    channels = rng.standard_normal((2, run.input_samples, 1)).astype(np.float32)
     tiles = Tiles(channels, np.ones(2), np.array([0, 1]), np.zeros(2, int))
     share = np.array([0.2, 0.6])
     sound = explainer.analyze(tiles)

@@ -118,7 +118,7 @@ def test_a_layer_of_the_raw_network_is_inverted_from_noise(layer):
     keras.utils.set_random_seed(0)
     model = classifiers.build(ModelConfig(name="raw_conv1d"), (SAMPLES, 1), 2)
     raw = SimpleNamespace(
-        model=model, frontend=RawFrontend(), sample_rate=RATE, clip_samples=SAMPLES
+        model=model, frontend=RawFrontend(), sample_rate=RATE, input_samples=SAMPLES
     )
     objective = parse(config.objective, layer, [])
     objectives = Objectives(lambda size: (objective, {"objective": objective}), Goal("objective"))

@@ -312,7 +312,7 @@ def test_samples_that_diverge_are_scaled_before_they_are_measured(run, tiles):
         lambda activations, targets: tf.reduce_sum(activations[INPUT] ** 2, axis=[1, 2]),
     )
     raw = SimpleNamespace(
-        model=run.model, frontend=RawFrontend(), sample_rate=RATE, clip_samples=RATE
+        model=run.model, frontend=RawFrontend(), sample_rate=RATE, input_samples=RATE
     )
     mono = with_channels(tiles, tiles.channels[..., :1])
     lbfgs = {"kind": "lbfgs", "steps": 100, "step_size": 0.01}

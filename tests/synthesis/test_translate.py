@@ -59,7 +59,7 @@ def make_run(translation_run, tmp_path_factory):
         changed = config.frontend.model_copy(update={"size": None} | frontend)
         config = config.model_copy(update={"frontend": changed})
         run = TranslationRun(tmp_path_factory.mktemp("run"), config, translation_run.info)
-        image = keras.Input(run.frontend.shape(run.clip_samples))
+        image = keras.Input(run.frontend.shape(run.input_samples))
         run.generators = BidirectionalModel(
             *(
                 keras.Model(image, keras.layers.Activation("linear")(to(image)))
@@ -330,7 +330,7 @@ def test_each_direction_has_its_generator(make_run, noise, tmp_path):
 
 @EAGERLY
 def test_an_unknown_genre_is_an_error_that_lists_the_genres(identity, noise, tmp_path):
-    message = r"to='jazz' is not a genre of the run; use noise or tones"
+    message = r"to='jazz' is not a label of the run; use noise or tones"
     with pytest.raises(ConfigError, match=message):
         translate(noise, tmp_path / "out.wav", identity, recipe(), "jazz")
     assert list(tmp_path.iterdir()) == []

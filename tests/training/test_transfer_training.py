@@ -61,7 +61,7 @@ def test_the_recordings_of_a_score_are_in_one_fold(
         ("frontend.level_range=min_max", "frontend.kind=mel"),
         ("training.crop_seconds=2", "longer than prepare.clip_seconds=1"),
         ("training.crop_seconds=0.001", "greater than or equal to 0.01"),
-        ("training.crop_seconds=0.04", "crop_seconds=0.04 has 1 frames, and onsets need two"),
+        ("training.crop_seconds=0.04", "crop_seconds=0.04 is shorter than the two frames"),
         (
             "training={warmup_epochs: 1, schedule: plateau, validate_on: next}",
             "warmup_epochs=1 .*schedule='plateau'",

@@ -1,7 +1,7 @@
 """Settings of classification: training of a classifier and the complete experiment."""
 
 import itertools
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -72,6 +72,7 @@ class TrainingConfig(WarmupTrainingConfig):
 class Experiment(BaseExperiment):
     """Settings of `prepare` and `train` for a classifier."""
 
+    run_description: ClassVar[str] = "a classifier (tfdream train lil_data …)"
     task: Literal["classify"] = "classify"
     input_seconds: ClipSeconds | None = None
     """Length of a model input; null uses a whole clip. Longer clips are cropped at random in

@@ -32,6 +32,7 @@ class GenerationTrainingConfig(SupervisedTrainingConfig):
 class GenerationExperiment(LevelExperiment):
     """Settings of `prepare` and `train` for a sequence model."""
 
+    run_description: ClassVar[str] = "a sequence model (tfdream train recommended_generator …)"
     task: Literal["generate"]
     label: str | None = None
     """Label whose clips are used; null uses all."""

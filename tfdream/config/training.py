@@ -1,6 +1,6 @@
 """Settings that the training of all tasks shares: model, epochs, validation, experiment."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -109,6 +109,8 @@ class WarmupTrainingConfig(SupervisedTrainingConfig):
 class BaseExperiment(Config):
     """Settings of every task, from tracks to model inputs and training."""
 
+    run_description: ClassVar[str] = "a run"
+    """What a run of the task is, and a command that trains one, for messages."""
     task: str
     """Kind of the experiment: classify, translate, generate or transfer."""
     prepare: PrepareConfig = PrepareConfig()

@@ -1,6 +1,6 @@
 """Settings of a transfer network: training on aligned recordings of several instruments."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -36,6 +36,7 @@ class TransferTrainingConfig(WarmupTrainingConfig):
 class TransferExperiment(BaseExperiment):
     """Settings of `prepare` and `train` for a transfer network."""
 
+    run_description: ClassVar[str] = "a transfer network (tfdream train timbre_network …)"
     task: Literal["transfer"]
     frontend: AnyStftFrontend
     model: ModelConfig

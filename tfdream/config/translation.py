@@ -94,6 +94,7 @@ class TranslationTrainingConfig(BaseTrainingConfig):
 class TranslationExperiment(LevelExperiment):
     """Settings of `prepare` and `train` for a translation."""
 
+    run_description: ClassVar[str] = "a translation (tfdream train recommended_translation …)"
     task: Literal["translate"]
     labels: tuple[str, str] | None = None
     """The two labels; null uses the labels of a dataset that has two."""

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from tfdream.config import Config, PrepareConfig, validate
 from tfdream.datasets import records
 from tfdream.datasets.records import check_codec
-from tfdream.errors import ConfigError, DatasetError, one_line
+from tfdream.errors import ConfigError, DatasetError, one_line, without_node_name
 from tfdream.io import documents
 from tfdream.io.atomic import check_format
 from tfdream.io.checksums import file_sha256
@@ -262,7 +262,7 @@ def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
         try:
             count = sum(1 for _ in clips)
         except _READ_ERRORS as error:
-            reason = one_line(error).rpartition("}} ")[2]
+            reason = without_node_name(one_line(error))
             yield shard, f"has records that cannot be decoded ({reason})"
         else:
             if count != shard.clips:

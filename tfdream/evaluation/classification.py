@@ -239,7 +239,7 @@ class Judge:
             examination = Examination(reader.info.sample_rate)
             mid = audio.mid(examination.observe(reader.blocks()))
             share, samples = self(audio.resample(mid, reader.info.sample_rate, rate))
-            notes = examination.notes(rate, self.run.clip_samples / rate, reader.damage)
+            notes = examination.notes(rate, self.run.input_samples / rate, reader.damage)
         if not samples:  # a click at a high rate may be resampled to nothing
             raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; remove it")
         probabilities = dict(zip(labels, share.tolist(), strict=True))
@@ -264,7 +264,7 @@ def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatAr
       samples of each clip before padding.
     """
     pieces: list[FloatArray] = []
-    for piece in audio.rechunk(mono, run.clip_samples):
+    for piece in audio.rechunk(mono, run.input_samples):
         pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
         if len(pieces) == _BATCH_SIZE:
             yield _batch(pieces, run)
@@ -307,7 +307,7 @@ def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, An
 
 def _batch(pieces: list[FloatArray], run: Run) -> tuple[FloatArray, FloatArray]:
     tail = run.config.prepare.tail
-    filled = [cutting.fill(piece, run.clip_samples, tail) for piece in pieces]
+    filled = [cutting.fill(piece, run.input_samples, tail) for piece in pieces]
     return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 

@@ -90,7 +90,7 @@ class Embedder:
         embeddings: list[FloatArray] = []
         with audio.Reader(Path(path)) as reader:
             for clips, filled in clip_batches(reader.mid(self.run.sample_rate), self.run):
-                whole = filled == self.run.clip_samples
+                whole = filled == self.run.input_samples
                 if not embeddings:
                     whole[0] = True
                 embeddings.append(self.embed(clips)[whole])
@@ -184,7 +184,7 @@ def distance(
         if len(embedded.clips) < _MIN_CLIPS:
             raise AudioError(
                 f"'{path}' has {len(embedded.clips)} clips of "
-                f"{run.clip_samples / run.sample_rate:g} s; a set needs {_MIN_CLIPS} or more"
+                f"{run.input_samples / run.sample_rate:g} s; a set needs {_MIN_CLIPS} or more"
             )
     first, second = both
     rng = np.random.default_rng(seed)

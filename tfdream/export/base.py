@@ -40,9 +40,9 @@ class Exported(abc.ABC):
     """
 
     def __init__(self, run: RunFolder) -> None:
-        self.clip_samples = run.clip_samples
-        self.label_names = run.labels
-        self.rate = run.sample_rate
+        self.input_samples = run.input_samples
+        self.labels = run.labels
+        self.sample_rate = run.sample_rate
         self.module = tf.Module()
         self.rounding = 0.0
 
@@ -53,9 +53,9 @@ class Exported(abc.ABC):
     def description(self) -> dict[str, Any]:
         """Return the values of the signature ``describe``: texts and numbers."""
         return {
-            "labels": self.label_names,
-            "sample_rate": self.rate,
-            "clip_samples": self.clip_samples,
+            "labels": self.labels,
+            "sample_rate": self.sample_rate,
+            "clip_samples": self.input_samples,
         }
 
     def graphs(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class ExportedClassifier(Exported):
         self.frontend = run.frontend
         if getattr(run.config.frontend, "float16", False):
             self.rounding = _FLOAT16_ROUNDING
-        self._network = freeze(
+        self._network = with_constant_weights(
             keras.Model(
                 model.input,
                 {"probabilities": model.output, "embedding": model.get_layer("embedding").output},
@@ -42,7 +42,7 @@ class ExportedClassifier(Exported):
         def classify(waveform: tf.Tensor) -> Outputs:
             return dict(self._network(self.frontend(waveform)))
 
-        return {"serving_default": _of_waveforms(classify, self.clip_samples)}
+        return {"serving_default": _of_waveforms(classify, self.input_samples)}
 
 
 class ExportedTranslation(Exported):
@@ -52,12 +52,14 @@ class ExportedTranslation(Exported):
         super().__init__(run)
         config = load("translate/recommended", TranslateConfig)
         self.translators = {
-            direction: Translator(freeze(getattr(run.generators, direction)), run, config)
+            direction: Translator(
+                with_constant_weights(getattr(run.generators, direction)), run, config
+            )
             for direction in ("forward", "backward")
         }
 
     def signatures(self) -> dict[str, Signature]:
-        """Return ``serving_default``, to the second genre, and ``backward``, to the first."""
+        """Return ``serving_default``, to the second label, and ``backward``, to the first."""
 
         def translate_by(translator: Translator) -> WaveformFunction:
             def translate(waveform: tf.Tensor) -> Outputs:
@@ -70,11 +72,12 @@ class ExportedTranslation(Exported):
             "backward": translate_by(self.translators["backward"]),
         }
         return {
-            name: _of_waveforms(function, self.clip_samples) for name, function in functions.items()
+            name: _of_waveforms(function, self.input_samples)
+            for name, function in functions.items()
         }
 
 
-def freeze(model: keras.Model) -> Callable[..., Any]:
+def with_constant_weights(model: keras.Model) -> Callable[..., Any]:
     """Return a model as a function whose weights are constants of the graph that calls it."""
     trainable = [variable.numpy() for variable in model.trainable_variables]
     others = [variable.numpy() for variable in model.non_trainable_variables]

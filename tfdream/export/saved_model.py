@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfdream.errors import ModelError
+from tfdream.errors import ModelError, without_node_name
 from tfdream.export.base import Exported, Inputs, Outputs, compare
 
 TOLERANCE = 1e-4  # graph rewriting may round differently, by parts in 10⁶
@@ -23,8 +23,7 @@ def write(exported: Exported, folder: Path) -> None:
     try:
         tf.saved_model.save(exported.module, str(folder), signatures=exported.graphs())
     except tf.errors.OpError as error:
-        # The reason follows the name of a graph node.
-        reason = " ".join(error.message.split()).rpartition("}} ")[2]
+        reason = without_node_name(" ".join(error.message.split()))
         raise ModelError(f"the SavedModel cannot be written: {reason}") from None
 
 

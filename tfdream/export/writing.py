@@ -110,7 +110,7 @@ def export(run: RunFolder, output: str | Path, force: bool = False) -> dict[str,
     - none: SavedModel, a folder. The signature ``serving_default`` takes ``waveform`` float32
       `[batch, clip_samples]` at the run's sample rate. For a classifier, it returns
       ``probabilities`` `[batch, classes]` and ``embedding`` `[batch, units]`; for a translation,
-      ``waveform`` in the second genre, and the signature ``backward`` one in the first. For a
+      ``waveform`` in the second label, and the signature ``backward`` one in the first. For a
       sequence model, it takes ``seed``, ``count`` and ``temperature`` and returns ``frames``
       `[1, count, bands]`; ``continue_frames`` also takes the ``frames`` of a prompt. ``describe``
       returns labels, sample_rate and clip_samples, and for a sequence model what is needed to
@@ -153,7 +153,7 @@ def export(run: RunFolder, output: str | Path, force: bool = False) -> dict[str,
         "max_abs_difference": difference,
         "labels": run.labels,
         "sample_rate": run.sample_rate,
-        "clip_samples": run.clip_samples,
+        "clip_samples": run.input_samples,
     }
 
 

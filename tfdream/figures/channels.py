@@ -70,7 +70,7 @@ def draw(options: Options) -> Drawing:
         strongest.add(path)
     channels = options.channels or tuple(strongest.most_selective(_MAX_CHANNELS))
     rows = [strongest.of(channel) for channel in channels]
-    axes = InputAxes(run.config.frontend, run.sample_rate, run.clip_samples)
+    axes = InputAxes(run.config.frontend, run.sample_rate, run.input_samples)
     figure = plot_channels(layer, channels, rows, strongest.inputs(rows), axes)
     details = [
         {

@@ -53,8 +53,8 @@ def draw(options: Options) -> Drawing:
 
     run = Run.open(options.run)
     convolutions = inspect.convolutions(run.model, options.layers)
-    axes = InputAxes(run.config.frontend, run.sample_rate, run.clip_samples)
-    spacings = axes.spacings(run.frontend.shape(run.clip_samples))
+    axes = InputAxes(run.config.frontend, run.sample_rate, run.input_samples)
+    spacings = axes.spacings(run.frontend.shape(run.input_samples))
     kernels = [Kernels.from_convolution(each, spacings) for each in convolutions]
     return Drawing(plot_filters(kernels), {"layers": [each.name for each in convolutions]})
 

@@ -46,7 +46,7 @@ def plot_history(run_folder: str | Path) -> Figure:
     """Draw loss, accuracy and macro F1 per epoch, on the training and on the validation clips.
 
     For a translation, the figure shows the losses of generators and discriminators, the cycle and
-    identity differences, and the share of clips that a judge assigned to each genre, if there was
+    identity differences, and the share of clips that a judge assigned to each label, if there was
     one.
 
     Raises:

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 
-from tfdream.errors import one_line
+from tfdream.errors import one_line, without_node_name
 
 _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT)
 
@@ -29,7 +29,7 @@ def describe(error: Exception) -> str:
     """
     reason = one_line(error)
     if not isinstance(error, OSError):
-        reason = reason.rpartition("}} ")[2]  # after the name of a graph node
+        reason = without_node_name(reason)
         return (
             f"no space is left in memory or on the disk ({reason}); free some, or use a smaller "
             "batch, clip or image. Finished files are complete"

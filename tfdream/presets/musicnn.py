@@ -13,6 +13,7 @@ tagging".
 """
 
 import ast
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -272,8 +273,10 @@ def _source(layer: str, vgg: bool) -> str:
     }
     if layer in named:
         return named[layer]
-    number = int(layer[len("norm") :])
-    if layer.startswith("norm"):
+    match = re.fullmatch(r"(norm|conv)(\d+)", layer)
+    assert match is not None, layer
+    number = int(match[2])
+    if match[1] == "norm":
         return f"batch_normalization_{number}"
     return f"{number}CNN" if vgg else f"conv2d_{number - 1}"
 

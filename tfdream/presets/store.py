@@ -152,7 +152,7 @@ def describe(preset: Preset) -> dict[str, object]:
         "task": run.config.task,
         "model": _architecture(run),
         "sample_rate": run.sample_rate,
-        "clip_seconds": run.clip_samples / run.sample_rate,
+        "clip_seconds": run.input_samples / run.sample_rate,
         "labels": run.labels,
     }
     return facts | {"card": card.model_dump(mode="json") if card else None}

@@ -11,15 +11,7 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter
 
-from tfdream.config import (
-    BaseExperiment,
-    Experiment,
-    GenerationExperiment,
-    TransferExperiment,
-    TranslationExperiment,
-    validate,
-    validate_experiment,
-)
+from tfdream.config import BaseExperiment, validate, validate_experiment
 from tfdream.errors import ConfigError, ModelError, did_you_mean, one_line
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
@@ -43,6 +35,7 @@ _RESUME_COPIES = 4
 _HISTORY = TypeAdapter(list[dict[str, int | float]])
 
 Kind = TypeVar("Kind", bound="RunFolder")
+Network = TypeVar("Network", bound=keras.Model)
 
 
 class RunFolder:
@@ -81,13 +74,13 @@ class RunFolder:
         folder = locate(folder)
         config, info = read(folder)
         if not isinstance(config, cls.schema):
-            required, actual = (_DESCRIPTIONS[kind] for kind in (cls.schema, type(config)))
+            required, actual = cls.schema.run_description, config.run_description
             raise ModelError(f"the run '{folder}' is {actual}; {required} is required here")
         return cls(folder, config, info)
 
     @property
     def labels(self) -> list[str]:
-        """Labels in the order of the model's outputs."""
+        """The labels; for a classifier, in the order of its outputs."""
         return self.info.labels
 
     def check_continues(self) -> None:
@@ -124,7 +117,7 @@ class RunFolder:
         return self.config.prepare.sample_rate
 
     @property
-    def clip_samples(self) -> int:
+    def input_samples(self) -> int:
         """Length of the model's input in samples."""
         return self.config.input_samples
 
@@ -189,16 +182,16 @@ class RunFolder:
         with replacing(self.weights_path) as temporary:
             weights.save(model, temporary)
 
-    def load_networks(self) -> None:
-        """Build the networks and load their weights.
+    def load_networks(self) -> keras.Model:
+        """Build the networks whose weights the run stores, and load these.
 
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
         raise NotImplementedError
 
-    def load_weights(self, model: keras.Model) -> None:
-        """Load the stored weights into a model.
+    def load_weights(self, model: Network) -> Network:
+        """Load the stored weights into a model and return it.
 
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged or do not fit the model.
@@ -214,6 +207,7 @@ class RunFolder:
             raise ModelError(
                 f"'{self.weights_path}' contains NaN or infinite weights; train again with --force"
             )
+        return model
 
     def save_resume_state(self, model: keras.Model, history: list[dict[str, float]]) -> None:
         """Write the weights and optimizer state of `model` and the history to one file."""
@@ -241,14 +235,6 @@ class RunFolder:
                 f"'{self.resume_path}' is damaged ({one_line(error)}); use --force to train again"
             ) from None
         return history
-
-
-_DESCRIPTIONS: dict[type[BaseExperiment], str] = {
-    Experiment: "a classifier (tfdream train lil_data …)",
-    TranslationExperiment: "a translation (tfdream train recommended_translation …)",
-    TransferExperiment: "a transfer network (tfdream train timbre_network …)",
-    GenerationExperiment: "a sequence model (tfdream train recommended_generator …)",
-}
 
 
 def _resumable(config: BaseExperiment) -> BaseExperiment:

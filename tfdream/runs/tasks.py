@@ -33,8 +33,12 @@ class Run(RunFolder):
         """Build the network with initial weights."""
         return self._build(self._model_config)
 
-    def load_networks(self) -> None:
-        self.model  # noqa: B018
+    def load_networks(self) -> keras.Model:
+        # A stored run loads no other file and downloads nothing.
+        config = self._model_config
+        if "weights" in config.options:
+            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
+        return self.load_weights(self._build(config))
 
     @property
     def _model_config(self) -> ModelConfig:
@@ -43,7 +47,7 @@ class Run(RunFolder):
         return self.config.model
 
     def _build(self, config: ModelConfig) -> keras.Model:
-        return classifiers.build(config, self.frontend.shape(self.clip_samples), len(self.labels))
+        return classifiers.build(config, self.frontend.shape(self.input_samples), len(self.labels))
 
     @cached_property
     def model(self) -> keras.Model:
@@ -52,13 +56,7 @@ class Run(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        # A stored run loads no other file and downloads nothing.
-        config = self._model_config
-        if "weights" in config.options:
-            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
-        model = self._build(config)
-        self.load_weights(model)
-        return model
+        return self.load_networks()
 
     @cached_property
     def classify(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -115,7 +113,7 @@ class TranslationRun(RunFolder):
 
     def build_networks(self) -> gan.GanNetworks:
         """Build generator and discriminator of one direction with initial weights."""
-        return gan.build(self.config.model, self.frontend.shape(self.clip_samples))
+        return gan.build(self.config.model, self.frontend.shape(self.input_samples))
 
     def build_generators(self) -> gan.BidirectionalModel:
         """Build the generators of both directions with initial weights."""
@@ -123,8 +121,8 @@ class TranslationRun(RunFolder):
             self.build_networks().generator, self.build_networks().generator
         )
 
-    def load_networks(self) -> None:
-        self.generators  # noqa: B018
+    def load_networks(self) -> gan.BidirectionalModel:
+        return self.load_weights(self.build_generators())
 
     @cached_property
     def generators(self) -> gan.BidirectionalModel:
@@ -133,9 +131,7 @@ class TranslationRun(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        model = self.build_generators()
-        self.load_weights(model)
-        return model
+        return self.load_networks()
 
 
 class GenerationRun(RunFolder):
@@ -146,10 +142,10 @@ class GenerationRun(RunFolder):
 
     def build_sequence_model(self) -> sequence.SequenceModel:
         """Build the sequence model with initial weights."""
-        return sequence.build(self.config.model, self.frontend.shape(self.clip_samples))
+        return sequence.build(self.config.model, self.frontend.shape(self.input_samples))
 
-    def load_networks(self) -> None:
-        self.sequence_model  # noqa: B018
+    def load_networks(self) -> sequence.SequenceModel:
+        return self.load_weights(self.build_sequence_model())
 
     @cached_property
     def sequence_model(self) -> sequence.SequenceModel:
@@ -158,9 +154,7 @@ class GenerationRun(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        model = self.build_sequence_model()
-        self.load_weights(model)
-        return model
+        return self.load_networks()
 
 
 class TransferRun(RunFolder):
@@ -171,10 +165,10 @@ class TransferRun(RunFolder):
 
     def build_network(self) -> transfer.TransferNetwork:
         """Build the network with initial weights."""
-        return transfer.build(self.config.model, self.frontend.shape(self.clip_samples))
+        return transfer.build(self.config.model, self.frontend.shape(self.input_samples))
 
-    def load_networks(self) -> None:
-        self.network  # noqa: B018
+    def load_networks(self) -> transfer.TransferNetwork:
+        return self.load_weights(self.build_network())
 
     @cached_property
     def network(self) -> transfer.TransferNetwork:
@@ -183,9 +177,7 @@ class TransferRun(RunFolder):
         Raises:
           ModelError: if no epoch is finished, or the weights are damaged.
         """
-        network = self.build_network()
-        self.load_weights(network)
-        return network
+        return self.load_networks()
 
 
 def open_run(folder: str | Path) -> RunFolder:

@@ -27,8 +27,8 @@ class AudioModel(Protocol):
         """Sample rate of the waveforms, in Hz."""
 
     @property
-    def clip_samples(self) -> int:
-        """Length of the clips that the model was trained on, or that suits it."""
+    def input_samples(self) -> int:
+        """Length of the model's input in samples, or one that suits it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FeatureNetwork:
     model: keras.Model
     frontend: Frontend
     sample_rate: int
-    clip_samples: int
+    input_samples: int
 
     @classmethod
     def build(cls, config: FeatureNetworkConfig) -> "FeatureNetwork":

@@ -1,4 +1,4 @@
-"""Translations that are composed of excerpts of the target genre."""
+"""Translations that are composed of excerpts of the target label."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ class ComposedTranslator:
     """Translates tiles, and composes the result of a style; a `rendering.processor.TileProcessor`.
 
     The gains of a translation change how loud a recording is in each band, but add no sound. Here
-    they are the target of a musaic of excerpts of the genre, which has its instruments and beats.
+    they are the target of a musaic of excerpts of the label, which has its instruments and beats.
 
     Args:
       translator: changes the levels.

@@ -99,7 +99,7 @@ class Explainer:
         self.config = config
         self.sample_rate = run.sample_rate
         window = max(config.stft.n_fft, run.frontend.window_samples)
-        self.grid = TileGrid.build(config.tiles, run.clip_samples, run.sample_rate, window)
+        self.grid = TileGrid.build(config.tiles, run.input_samples, run.sample_rate, window)
         tapped = inspect.tap(run.model, [PROBABILITIES])
         inspect.check_input(tapped, run.frontend.shape(self.grid.samples), _REMEDIES)
         self._network = freeze(tapped)

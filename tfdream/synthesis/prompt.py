@@ -52,7 +52,7 @@ class Prompt:
           ConfigError: if the crossfade is longer than a clip without a window.
         """
         path = Path(path)
-        rate, longest = run.sample_rate, run.clip_samples
+        rate, longest = run.sample_rate, run.input_samples
         with audio.Reader(path) as reader:
             info = reader.info
             meter, examination = PeakMeter(), Examination(info.sample_rate)

@@ -294,7 +294,7 @@ def tile_grid(audio_model: AudioModel, recipe: Recipe) -> TileGrid:
     """
     return TileGrid.build(
         recipe.tiles,
-        audio_model.clip_samples,
+        audio_model.input_samples,
         audio_model.sample_rate,
         audio_model.frontend.window_samples,
     )

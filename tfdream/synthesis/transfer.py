@@ -334,7 +334,7 @@ def _reduced(
         return audio_model, None
     model = reduce_features(audio_model.model)
     reduced = FeatureNetwork(
-        model, audio_model.frontend, audio_model.sample_rate, audio_model.clip_samples
+        model, audio_model.frontend, audio_model.sample_rate, audio_model.input_samples
     )
     return reduced, {layer.name: layer.output.shape[-1]}
 

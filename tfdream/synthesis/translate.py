@@ -1,4 +1,4 @@
-"""`translate`: a recording translated to another genre by the generator of a CycleGAN."""
+"""`translate`: a recording translated to another label by the generator of a CycleGAN."""
 
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -64,7 +64,7 @@ class Translator:
         canvas = config.canvas.with_stft(_finer(frontend.spec))
         self.gain_stft = canvas.gain_stft(frontend.spec)
         self.config = config.model_copy(update={"canvas": canvas})
-        self.samples = run.clip_samples
+        self.samples = run.input_samples
         self.sample_rate = run.sample_rate
         mask = Mask.build(config.mask, run.sample_rate, timelines)
         bound_db = timelines.continuous.get("canvas.bound_db")
@@ -188,17 +188,17 @@ def _mean_absolute(difference: tf.Tensor) -> tf.Tensor:
 
 
 def direction(run: TranslationRun, to: str | None) -> str:
-    """Return the direction to a genre, ``forward`` or ``backward``; None is the second genre.
+    """Return the direction to a label, ``forward`` or ``backward``; None is the second label.
 
     Raises:
-      ConfigError: if the run does not have the genre.
+      ConfigError: if the run does not have the label.
     """
     first, second = run.labels
     if to in (None, second):
         return "forward"
     if to == first:
         return "backward"
-    raise ConfigError(f"to='{to}' is not a genre of the run; use {first} or {second}")
+    raise ConfigError(f"to='{to}' is not a label of the run; use {first} or {second}")
 
 
 class Translation(TileRecipe):
@@ -207,7 +207,7 @@ class Translation(TileRecipe):
     Args:
       run: run of a CycleGAN.
       config: canvas, tiles, mix.
-      to: the target genre; None is the second genre of the run.
+      to: the target label; None is the second one of the run.
 
     Raises:
       ConfigError: if the settings do not fit the run.
@@ -257,7 +257,7 @@ class Translation(TileRecipe):
         """The composition of translations without curves; compiled once.
 
         Raises:
-          AudioError, ModelError: if the run has no excerpts of the genre, or damaged ones.
+          AudioError, ModelError: if the run has no excerpts of the label, or damaged ones.
         """
         return self._build_musaic(self.config, NO_TIMELINES)
 
@@ -269,7 +269,7 @@ class Translation(TileRecipe):
 
     @cached_property
     def _dictionary(self) -> Dictionary:
-        """The frames of the target genre; composition is configured."""
+        """The frames of the target label; composition is configured."""
         assert self.config.composition is not None
         path = self.run.existing_excerpts(self.to)
         return Dictionary.from_file(path, self.run.sample_rate, self.config.composition)
@@ -303,7 +303,7 @@ def translate(
         is ``<output>.json``.
       run: run of a CycleGAN.
       config: canvas, tiles, mix.
-      to: the target genre; None is the second genre of the run.
+      to: the target label; None is the second one of the run.
       options: part of the source, format, and whether to overwrite.
       progress: receives finished and all batches of tiles; if it returns True, the rest stays
         unchanged.

@@ -134,8 +134,9 @@ class CycleGAN(TimedModel, keras.Model):
 
         Returns:
           Means over the epoch so far: ``loss``, the weighted sum of the generators' losses;
-          ``cycle`` and ``identity``, mean absolute differences; ``contrastive``, see `contrastive`;
-          ``onsets``, mean absolute differences of the onset strength;
+          ``cycle`` and ``identity``, mean absolute differences of images in [−1, 1], summed over
+          both domains; ``contrastive``, see `contrastive`, summed over both directions;
+          ``onsets``, mean absolute differences of the onset strength, summed over both directions;
           ``generator_forward`` …, the adversarial losses of the generators;
           ``discriminator_forward`` …, the losses of the discriminators; ``spread_forward`` …, see
           `Spread`.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.service import Service, check_address, new_job
-from tfdream.errors import ClusterError, ConfigError, TfdreamError
+from tfdream.errors import ClusterError, ConfigError, TfdreamError, without_node_name
 from tfdream.training import timed_model
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ClusterConfig:
                 workers.broadcast(b"")  # a worker that exits first would count as lost
             except _LOST as error:
                 # The message starts with an operation's name and ends with a repetition.
-                reason = error.message.rpartition("}} ")[2].splitlines()[0].partition(". ")[0]
+                reason = without_node_name(error.message).splitlines()[0].partition(". ")[0]
                 raise ClusterError(
                     "another worker stopped or cannot be reached; start the same command on every "
                     "machine again, and training continues after the last finished epoch "

@@ -62,12 +62,10 @@ class SequenceModelTraining(TimedModel, keras.Model):
         Returns:
           ``loss``, the mean over the epoch so far.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            loss = self._loss(images, training=True)
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        weights = self.sequence_model.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        loss, _ = self.minimize(
+            lambda: (self._loss(images, training=True), None),
+            self.sequence_model.trainable_variables,
+        )
         return self._update_mean(loss)
 
     def test_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

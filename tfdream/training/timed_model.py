@@ -1,9 +1,9 @@
 """Keras models that measure how long they wait for data, and the devices they run on."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
@@ -11,6 +11,8 @@ import tensorflow as tf
 from tfdream.errors import ConfigError
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
 from tfdream.signal.graphs import compiled
+
+Extra = TypeVar("Extra")
 
 PRIVATE_MEMBERS = (
     "_distribute_strategy",
@@ -98,6 +100,25 @@ class TimedModel:
     def build_optimizers(self) -> None:
         """Create the optimizer's variables, so that a state can be loaded into them."""
         self.optimizer.build(self.trainable_variables)
+
+    def minimize(
+        self, compute: Callable[[], tuple[tf.Tensor, Extra]], weights: Sequence[keras.Variable]
+    ) -> tuple[tf.Tensor, Extra]:
+        """Make one step of the optimizer on one replica.
+
+        Args:
+          compute: returns the loss, a scalar, and anything else.
+          weights: trainable weights.
+
+        Returns:
+          The result of `compute`.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            loss, extra = compute()
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return loss, extra
 
     def make_train_function(self, force: bool = False) -> None:
         """Wrap the compiled training step; Keras calls this at the start of `fit`."""

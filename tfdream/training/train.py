@@ -39,8 +39,8 @@ class TrainOptions:
     Attributes:
       test_fold: the fold that is held out; None to train on every fold.
       force: replace a run in the folder instead of continuing it.
-      second_dataset: dataset of the second genre of a translation, if the first dataset contains
-        the first genre alone.
+      second_dataset: dataset of the second label of a translation, if the first dataset contains
+        the first label alone.
       cluster: machines that train together.
     """
 

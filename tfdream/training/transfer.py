@@ -73,14 +73,12 @@ class TransferTraining(TimedModel, keras.Model):
         seeds = tf.unstack(tf.random.split(seed, 6))
         levels = [self._levels(image) for image in images]
         triple = self._vary(self._crop(levels, seeds[0]), seeds[1:])
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
+
+        def compute() -> tuple[tf.Tensor, Losses]:
             losses = self._compare(*triple)
-            loss = self._total(losses)
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        weights = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
-        return self._update(loss, losses)
+            return self._total(losses), losses
+
+        return self._update(*self.minimize(compute, self.network.trainable_variables))
 
     def test_step(self, batch: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
         """Return the losses of complete clips, and ``equalizer_db``: that of an equalizer."""

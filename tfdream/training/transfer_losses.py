@@ -50,11 +50,13 @@ def compute(
       band_weights: weight of each band in `level_db`, `[bands]`, with a mean of 1.
     """
     lowest = tf.reduce_max(target, axis=[1, 2], keepdims=True) - RANGE_DB
-    clipped, wanted, given = (tf.maximum(each, lowest) for each in (output, target, content))
-    error = clipped - wanted
+    output_db, target_db, content_db = (
+        tf.maximum(each, lowest) for each in (output, target, content)
+    )
+    error = output_db - target_db
     level_db = tf.reduce_mean(_root(tf.reduce_mean(band_weights * error**2, axis=2)), axis=1)
     timbre = _root(tf.reduce_sum((tf.reduce_mean(error, axis=1) @ _mfcc_matrix(error)) ** 2, 1))
-    onsets = tf.abs(onset_strength(clipped) - onset_strength(given))
+    onsets = tf.abs(onset_strength(output_db) - onset_strength(content_db))
     soft_db = tf.reduce_max(content, axis=[1, 2], keepdims=True) - _SOFT_DB
     excess = tf.nn.relu(output - tf.maximum(tf.maximum(content, target), soft_db - 20))
     is_soft = tf.cast((content < soft_db) & (target < lowest + RANGE_DB - _SOFT_DB), tf.float32)
@@ -91,7 +93,7 @@ def random_equalizer(seed: tf.Tensor, batch: tf.Tensor, bands: int, width_db: fl
 
 
 def random_floor(seed: tf.Tensor, batch: tf.Tensor, bands: int, share: float) -> tf.Tensor:
-    """Return random noise floors in dB below the maximum, float32 `[batch, 1, bands]`.
+    """Return random noise floors in dB relative to the maximum, float32 `[batch, 1, bands]`.
 
     Args:
       seed: integers `[2]`.

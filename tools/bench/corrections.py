@@ -129,7 +129,7 @@ def style_error(name: str, *overrides: str) -> float:
     network = FeatureNetwork.build(recipe.network)
     layers = sorted({*recipe.style_layers, *recipe.content_layers})
     tapped = inspect.tap(network.model, layers)
-    rate, seconds = network.sample_rate, network.clip_samples / network.sample_rate
+    rate, seconds = network.sample_rate, network.input_samples / network.sample_rate
     own, target = (
         {
             layer: values.numpy()

@@ -35,7 +35,7 @@ def clips_of(folder: Path, run: Run, most: int) -> Samples:
     for path in recordings([folder]):
         with audio.Reader(path) as reader:
             whole = [
-                batch[filled == run.clip_samples]
+                batch[filled == run.input_samples]
                 for batch, filled in clip_batches(reader.mid(run.sample_rate), run)
             ]
         clips.append(np.concatenate(whole)[:most])

@@ -48,7 +48,7 @@ def main(
         sounds[way], rate = audio.read(output)
     with audio.excerpt(source, 0.0, seconds) as part:
         original, _ = audio.read(part)
-    grid = TileGrid.build(recipe.tiles, network.clip_samples, network.sample_rate)
+    grid = TileGrid.build(recipe.tiles, network.input_samples, network.sample_rate)
     scale = rate / network.sample_rate
     near = np.zeros(len(original), bool)
     for border in range(grid.hop, round(len(original) / scale), grid.hop):

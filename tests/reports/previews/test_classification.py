@@ -49,7 +49,7 @@ def test_examples_are_limited_to_16_labels(run, read_events, names_of_kind, tmp_
     def clip_set(number):
         def waveforms():
             read.append(number)
-            return [np.full(run.clip_samples, 0.1, np.float32)] if number else []
+            return [np.full(run.input_samples, 0.1, np.float32)] if number else []
 
         return SimpleNamespace(label=f"label {number}", waveforms=waveforms)
 

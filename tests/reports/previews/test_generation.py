@@ -13,7 +13,7 @@ def test_continuations_are_written_before_training_and_at_the_end(
     images = events.Tensors("original and generated")
     assert [event.step for event in images] == [0, 2]
     width, height, *encoded = tf.make_ndarray(images[-1].tensor_proto)
-    bands, frames, _ = generation_run.frontend.shape(generation_run.clip_samples)
+    bands, frames, _ = generation_run.frontend.shape(generation_run.input_samples)
     assert (int(width), int(height)) == (2 * frames, bands)  # the clip and the generated frames
     assert len(encoded) == generation_run.config.training.preview_clips
     image = tf.io.decode_image(encoded[0]).numpy()

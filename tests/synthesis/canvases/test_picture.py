@@ -146,7 +146,7 @@ def network(kind, name="lil_data"):
     keras.utils.set_random_seed(1)
     config = ModelConfig(name=name, options=OPTIONS[name])
     model = classifiers.build(config, frontend.shape(SAMPLES), 2)
-    return SimpleNamespace(model=model, frontend=frontend, sample_rate=RATE, clip_samples=SAMPLES)
+    return SimpleNamespace(model=model, frontend=frontend, sample_rate=RATE, input_samples=SAMPLES)
 
 
 def optimizer(audio_model, *overrides):

@@ -115,7 +115,7 @@ class StyleDistance:
         return self._extract(path, db_to_power(gain_db) ** 0.5)
 
     def _notes(self, original: Path, result: Path) -> Iterator[str]:
-        clip_seconds = self.network.clip_samples / self.network.sample_rate
+        clip_seconds = self.network.input_samples / self.network.sample_rate
         for name, path in (("original", original), ("result", result), ("style", self.style)):
             seconds = audio.seconds(path)
             if seconds < clip_seconds:

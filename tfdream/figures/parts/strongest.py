@@ -96,7 +96,7 @@ class StrongestMoments:
         """Return the strongest moments of a channel, the strongest first."""
         values = np.concatenate(self._values)[:, channel]
         positions = np.concatenate(self._positions)[:, channel]
-        length = self.run.clip_samples / self.run.sample_rate
+        length = self.run.input_samples / self.run.sample_rate
         moments = []
         for clip in np.argsort(-values, kind="stable")[: self.count]:
             path, start = self._clips[clip]
@@ -128,6 +128,6 @@ class StrongestMoments:
 
     def _tiles(self, path: Path) -> Iterator[Tiles]:
         """Yield the clips of a recording in batches."""
-        grid = TileGrid(self.run.clip_samples, 0, _BATCH)
+        grid = TileGrid(self.run.input_samples, 0, _BATCH)
         with audio.Reader(path) as reader:
             yield from mid_tiles(reader, self.run.sample_rate, grid)

@@ -38,8 +38,8 @@ class BidirectionalModel(keras.Model):
     """Two networks, one for each direction, as one model, so that one file holds their weights.
 
     Args:
-      forward: network of the direction from the first genre to the second.
-      backward: network of the direction from the second genre to the first.
+      forward: network of the direction from the first domain to the second.
+      backward: network of the direction from the second domain to the first.
     """
 
     def __init__(self, forward: keras.Model, backward: keras.Model) -> None:

@@ -61,7 +61,7 @@ class ClassifierPreview:
                 paths.append((Path(folder) / f"{number}.wav", label))
                 audio.write(paths[-1][0], waveform, rate)
                 tf.summary.audio(label, waveform[np.newaxis, :, np.newaxis], rate)
-                self._write_input(waveform[: self.run.clip_samples], f"{label}, model input")
+                self._write_input(waveform[: self.run.input_samples], f"{label}, model input")
             if paths:
                 files, labels = zip(*paths, strict=True)
                 figure = plot_spectrograms(files, labels)

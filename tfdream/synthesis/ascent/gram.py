@@ -191,7 +191,7 @@ def full_tiles(
 def _tile_samples(audio_model: AudioModel, config: TransferConfig) -> int:
     seconds = config.tiles.seconds
     if seconds is None:
-        return audio_model.clip_samples
+        return audio_model.input_samples
     return round(seconds * audio_model.sample_rate)
 
 

@@ -69,7 +69,7 @@ def _kept(feature: Literal["rhythm", "harmony"], audio_model: AudioModel) -> Obj
     """Return the distance of a feature that is kept from that of the content."""
     if feature == "harmony":
         return musical.harmony(audio_model.frontend, audio_model.sample_rate)
-    if len(audio_model.frontend.shape(audio_model.clip_samples)) != 3:
+    if len(audio_model.frontend.shape(audio_model.input_samples)) != 3:
         raise ConfigError(
             "keep=rhythm needs a network with images as input, which this network's frontend does "
             "not give; leave it out"

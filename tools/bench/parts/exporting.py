@@ -28,7 +28,7 @@ def measure(folder: Path) -> list[Cost]:
     run = Run.open(folder / "run")
     export(run, folder / "saved")
     serve = tf.saved_model.load(str(folder / "saved")).signatures["serving_default"]
-    samples = run.clip_samples
+    samples = run.input_samples
     noise = np.random.default_rng(0).standard_normal((_BATCH, samples)).astype(np.float32)
     waveforms = tf.constant(noise)
     cost = compare(

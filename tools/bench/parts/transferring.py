@@ -42,7 +42,7 @@ def one(name: str) -> Cost:
         audio_model = build_audio_model(recipe, None)
     else:
         audio_model = untrained(_CLASSIFIERS[name])
-    rate, samples = audio_model.sample_rate, audio_model.clip_samples
+    rate, samples = audio_model.sample_rate, audio_model.input_samples
     noise = np.random.default_rng(0).standard_normal((1, samples)).astype(np.float32) / 10
     ascent = transfer_ascent(recipe, audio_model, noise, noise[:, ::-1])
     view = ascent.view

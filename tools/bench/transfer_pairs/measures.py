@@ -213,7 +213,7 @@ class TagEmbedding:
         run = self._embedder.run
         samples = librosa.resample(wave, orig_sr=SAMPLE_RATE, target_sr=run.sample_rate)
         batches = clip_batches([samples[:, np.newaxis]], run)
-        whole = [clips[filled == run.clip_samples] for clips, filled in batches]
+        whole = [clips[filled == run.input_samples] for clips, filled in batches]
         mean: FloatArray = self._embedder.embed(np.concatenate(whole)).mean(axis=0)
         return mean / np.linalg.norm(mean)
 
