@@ -663,7 +663,7 @@ def test_a_recipe_that_does_not_fit_is_refused(run, song, tmp_path, changes, err
 
 def test_a_network_without_convolutions_needs_the_name_of_a_layer(run):
     config = ModelConfig(name="softmax")
-    model = classifiers.build(config, run.frontend.shape(run.clip_samples), len(run.labels))
+    model = classifiers.build(config, run.frontend.shape(run.input_samples), len(run.labels))
     other = copy.copy(run)
     other.__dict__["model"] = model
     with pytest.raises(ModelError, match="has no convolution"):

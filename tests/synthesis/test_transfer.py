@@ -252,7 +252,7 @@ def test_settings_that_do_not_fit_are_errors_of_one_line_and_leave_no_file(
 
 
 def test_samples_have_no_rhythm_to_keep(files):
-    model = SimpleNamespace(frontend=RawFrontend(), sample_rate=RATE, clip_samples=CLIP)
+    model = SimpleNamespace(frontend=RawFrontend(), sample_rate=RATE, input_samples=CLIP)
     with pytest.raises(ConfigError, match="keep=rhythm needs a network with images"):
         losses._kept("rhythm", model)
 
