@@ -128,7 +128,7 @@ def test_missing_labels_and_examples_are_refused(configure_generation, dataset, 
 def test_a_loss_that_is_not_finite_is_an_error(configure_generation, dataset, folder, eagerly):
     config = configure_generation("training.validate_on=none", "examples=4")
     training = config.training.model_copy(update={"learning_rate": np.inf})
-    with pytest.raises(ModelError, match=r"the loss is nan after epoch \d"):
+    with pytest.raises(ModelError, match=r"(nan|finite) after epoch \d"):
         train(config.model_copy(update={"training": training}), dataset, folder)
 
 

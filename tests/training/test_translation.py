@@ -271,7 +271,7 @@ def test_a_loss_that_is_not_finite_is_an_error(configure_translation, dataset, f
     config = configure_translation(
         *WITHOUT_VALIDATION, "training.epochs=2", "training.learning_rate=1e39"
     )
-    with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training.learning"):
+    with pytest.raises(ModelError, match=r"(nan|finite) after epoch 1; lower training.learning"):
         train(config, dataset, folder)
     with pytest.raises(ModelError, match="has no weights"):
         _ = TranslationRun.open(folder).generators
@@ -282,7 +282,7 @@ def test_the_state_before_a_divergence_stays(
     configure_translation, dataset, translation, copy, eagerly, monkeypatch, assert_same_run
 ):
     monkeypatch.setattr(ImagePool, "exchange", lambda pool, images: images * math.nan)
-    with pytest.raises(ModelError, match=r"the loss is nan after epoch 3; lower training.learning"):
+    with pytest.raises(ModelError, match=r"is nan after epoch 3; lower training.learning"):
         train(configure_translation("training.epochs=3"), dataset, copy)
     assert_same_run(copy, translation[0])
 
