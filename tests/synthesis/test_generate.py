@@ -11,8 +11,10 @@ from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends import build
 from tfdream.synthesis import generate as generating
-from tfdream.synthesis.generate import generate
+from tfdream.synthesis.generate import Generation, generate
 from tfdream.synthesis.prompt import Prompt
+from tfdream.synthesis.rendering.batch import process_folder
+from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 # Eager execution gives the same results; tracing the graphs takes longer than a few frames.
@@ -111,6 +113,13 @@ def test_a_crossfade_that_is_longer_than_a_clip_is_refused(generation_run, promp
     config = QUICK.model_copy(update={"crossfade_seconds": 1.5})
     with pytest.raises(ConfigError, match=r"crossfade_seconds=1.5 is too long: the model reads"):
         generate(output, generation_run, config, 0.2, prompt)
+
+
+def test_a_crossfade_that_is_too_long_stops_a_folder_of_prompts(generation_run, prompt, tmp_path):
+    config = QUICK.model_copy(update={"crossfade_seconds": 1.5})
+    generation = Generation(generation_run, config, 0.2)
+    with pytest.raises(ConfigError, match=r"crossfade_seconds=1.5 is too long: the model reads"):
+        process_folder([prompt.parent], tmp_path / "out", generation, DEFAULT_OUTPUT)
 
 
 def test_a_prompt_is_continued_without_a_step(continued, prompt):

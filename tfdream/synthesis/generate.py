@@ -21,7 +21,7 @@ from tfdream.models.sequence import DecoderState, SequenceModel
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.defaults import GENERATED_SECONDS
-from tfdream.synthesis.prompt import Prompt
+from tfdream.synthesis.prompt import Prompt, check_crossfade
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
 from tfdream.synthesis.rendering.process import level_notes, log_notes
@@ -51,12 +51,18 @@ class Generation:
         self.seconds = seconds
 
     def prepare(self, prompt: str | Path | None) -> None:
-        """Check the temperature, which is the same for all prompts.
+        """Check the settings, which are the same for all prompts.
+
+        Args:
+          prompt: any prompt, which is not read; None checks no crossfade.
 
         Raises:
-          ConfigError: if a temperature is set for a deterministic model.
+          ConfigError: if a temperature is set for a deterministic model, or the crossfade is too
+            long for the model.
         """
         _temperature(self.run.sequence_model, self.config)
+        if prompt is not None:
+            check_crossfade(self.run, self.config.crossfade_seconds)
 
     def __call__(
         self,

@@ -49,8 +49,9 @@ class Prompt:
 
         Raises:
           AudioError: if it cannot be read, or is too short to be continued.
-          ConfigError: if the crossfade is longer than a clip without a window.
+          ConfigError: see `check_crossfade`.
         """
+        minimum = check_crossfade(run, crossfade_seconds)
         path = Path(path)
         rate, longest = run.sample_rate, run.input_samples
         with audio.Reader(path) as reader:
@@ -60,15 +61,6 @@ class Prompt:
             tail, samples = _last_samples(blocks, longest * info.sample_rate // rate + 1)
             notes = examination.notes(rate, damage=reader.damage)
             ending, model_samples = _last_samples(reader.mid(rate), longest)
-        frontend = run.frontend
-        assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
-        minimum = frontend.spec.n_fft + math.ceil(crossfade_seconds * rate)
-        if minimum >= longest:
-            raise ConfigError(
-                f"crossfade_seconds={crossfade_seconds:g} is too long: the model reads the last "
-                f"{longest / rate:g} s of a prompt; use less than "
-                f"{(longest - frontend.spec.n_fft) / rate:.3g}"
-            )
         if model_samples <= minimum:
             raise AudioError(
                 f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
@@ -118,6 +110,28 @@ class Prompt:
                 channels[:count] = original + fade * (channels[:count] - original)
             done += len(block)
             yield channels
+
+
+def check_crossfade(run: GenerationRun, crossfade_seconds: float) -> int:
+    """Check that a crossfade fits the clips of a run, whatever the prompt.
+
+    Returns:
+      The number of samples, at the rate of the run, that a prompt must be longer than: a window and
+      the crossfade.
+
+    Raises:
+      ConfigError: if the crossfade is not shorter than a clip without a window.
+    """
+    rate, longest, frontend = run.sample_rate, run.input_samples, run.frontend
+    assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
+    minimum = frontend.spec.n_fft + math.ceil(crossfade_seconds * rate)
+    if minimum >= longest:
+        raise ConfigError(
+            f"crossfade_seconds={crossfade_seconds:g} is too long: the model reads the last "
+            f"{longest / rate:g} s of a prompt; use less than "
+            f"{(longest - frontend.spec.n_fft) / rate:.3g}"
+        )
+    return minimum
 
 
 def _gains(tail: NDArray[Any]) -> NDArray[np.float32]:
