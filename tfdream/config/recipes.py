@@ -99,7 +99,13 @@ class OctavesConfig(Config):
 
 
 class TilesConfig(Config):
-    """Division of a recording into tiles for the network."""
+    """Division of a recording into tiles for the network.
+
+    >>> TilesConfig(seconds=0.5).samples(sample_rate=8000, default=3000)
+    4000
+    >>> TilesConfig().samples(sample_rate=8000, default=3000)
+    3000
+    """
 
     seconds: Positive | None = None
     """Length of a tile; null is the length of the model's input."""
@@ -109,6 +115,15 @@ class TilesConfig(Config):
     tolerance: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """For `transfer` by gradients: by which share of their length tiles may be longer, so that a
     file needs one tile less."""
+
+    def samples(self, sample_rate: int, default: int) -> int:
+        """Return the length of a tile.
+
+        Args:
+          sample_rate: sample rate of the tiles in Hz.
+          default: length of the model's input.
+        """
+        return default if self.seconds is None else round(self.seconds * sample_rate)
 
 
 class OutputConfig(Config):

@@ -53,8 +53,7 @@ def draw(options: Options) -> Drawing:
     recipe = config.load(options.recipe, config.DreamConfig, options.overrides)
     run = Run.open(options.run)
     views = [octave_views(path, run, recipe, options.start) for path in options.audio]
-    seconds = recipe.tiles.seconds
-    samples = round(seconds * run.sample_rate) if seconds else run.input_samples
+    samples = recipe.tiles.samples(run.sample_rate, run.input_samples)
     axes = InputAxes(run.config.frontend, run.sample_rate, samples)
     figure = plot_octaves(views, options.names, axes, options.start)
     return Drawing(figure, {"shapes": [list(view.shape) for view in views[0]]})

@@ -133,7 +133,8 @@ class GramExtractor:
         self.audio_model = audio_model
         self.config = config
         network = inspect.tap(audio_model.model, sorted(config.style_layers))
-        shape = audio_model.frontend.shape(_tile_samples(audio_model, config))
+        samples = config.tiles.samples(audio_model.sample_rate, audio_model.input_samples)
+        shape = audio_model.frontend.shape(samples)
         inspect.check_input(network, shape if size is None else (*size, shape[-1]))
 
         def activations(tile: tf.Tensor) -> Activations:
@@ -172,7 +173,7 @@ def full_tiles(
 
     The last tile ends with the file: what it shares with the one before counts twice in a mean.
     """
-    samples = _tile_samples(audio_model, config)
+    samples = config.tiles.samples(audio_model.sample_rate, audio_model.input_samples)
     previous: NDArray[Any] | None = None
     with audio.Reader(path) as reader:
         for piece in audio.rechunk(reader.mid(audio_model.sample_rate), samples):
@@ -186,13 +187,6 @@ def full_tiles(
                 )
             yield tile[np.newaxis]
             previous = tile
-
-
-def _tile_samples(audio_model: AudioModel, config: TransferConfig) -> int:
-    seconds = config.tiles.seconds
-    if seconds is None:
-        return audio_model.input_samples
-    return round(seconds * audio_model.sample_rate)
 
 
 def flatten(activations: tf.Tensor, over: Over) -> tf.Tensor:

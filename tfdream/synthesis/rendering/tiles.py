@@ -143,15 +143,13 @@ class TileGrid:
         Raises:
           ConfigError: if tiles are too short, or the overlap is more than half of a tile.
         """
-        samples = clip_samples
-        if config.seconds is not None:
-            samples = round(config.seconds * sample_rate)
-            if samples < window_samples:
-                least_seconds = math.ceil(1000 * window_samples / sample_rate) / 1000
-                raise ConfigError(
-                    f"tiles.seconds={config.seconds:g} gives tiles of {samples} samples, fewer "
-                    f"than the window of {window_samples}; use at least {least_seconds:g} s"
-                )
+        samples = config.samples(sample_rate, clip_samples)
+        if config.seconds is not None and samples < window_samples:
+            least_seconds = math.ceil(1000 * window_samples / sample_rate) / 1000
+            raise ConfigError(
+                f"tiles.seconds={config.seconds:g} gives tiles of {samples} samples, fewer "
+                f"than the window of {window_samples}; use at least {least_seconds:g} s"
+            )
         overlap = round(config.overlap_seconds * sample_rate)
         if overlap > samples // 2:
             raise ConfigError(
