@@ -20,7 +20,7 @@ from tfdream.signal.frontends.constant_q import ConstantQFrontendConfig
 from tfdream.signal.frontends.mel import MelFrontendConfig
 from tfdream.signal.frontends.raw import RawFrontendConfig
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend, SpectrogramFrontendConfig
-from tfdream.signal.scales import SILENT_CLIP_DB
+from tfdream.signal.scales import SILENT_CLIP_DB, Log1p, LogPower, Magnitude
 from tfdream.signal.stft import stft_to_power, waveform_to_stft
 
 PACKAGE = "tfdream.signal.frontends"
@@ -440,6 +440,19 @@ def test_black_is_zero_magnitude_instead_of_the_lower_end_of_the_scale():
     result = frontend.image_to_magnitude(tf.where(image > 0.5, image, 0.0), metadata, SAMPLES)
     gray = np.transpose(image[..., 0], [0, 2, 1]) > 0.5
     np.testing.assert_array_equal(result > 0, gray)
+
+
+@pytest.mark.parametrize("scale", [Magnitude(), Log1p(), LogPower(10000.0)])
+def test_negative_channels_have_no_power(scale):
+    channel = tf.constant([[[-2.0, 0.0, 0.5]]])
+    with tf.GradientTape() as tape:
+        tape.watch(channel)
+        power = scale.channel_to_power(channel)
+    gradient = tape.gradient(power, channel).numpy()
+    assert power.numpy()[..., :2].tolist() == [[[0, 0]]]
+    assert gradient[0, 0, 0] == 0
+    assert power.numpy()[0, 0, 2] > 0
+    assert gradient[0, 0, 2] > 0
 
 
 def test_the_inverse_has_a_gradient():

@@ -17,6 +17,10 @@ _TINY_POWER = 1e-10
 # Least range of a clip's levels, for clips with one level only.
 _LEAST_RANGE_DB = 1e-3
 
+_UNKNOWN_RANGE = (
+    "frontend.level_range=min_max: the range of the clip's levels is not known; use "
+    "frontend.level_range=top_db"
+)
 
 _Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -123,7 +127,7 @@ class Decibels(Scale):
         return tf.where(channel > 0, magnitude, 0.0)
 
     def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
-        return tf.exp(math.log(10) / 10 * self.top_db * (channel - 1))
+        return db_to_power((channel - 1) * self.top_db)
 
 
 class MinMax(Decibels):
@@ -153,17 +157,11 @@ class MinMax(Decibels):
         self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
     ) -> tf.Tensor:
         if range_db is None:
-            raise ConfigError(
-                "frontend.level_range=min_max: the range of the clip's levels is not known; use "
-                "frontend.level_range=top_db"
-            )
+            raise ConfigError(_UNKNOWN_RANGE)
         return self.level_to_magnitude((channel - 1) * range_db + reference)
 
     def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
-        raise ConfigError(
-            "frontend.level_range=min_max: the range of the clip's levels is not known; use "
-            "frontend.level_range=top_db"
-        )
+        raise ConfigError(_UNKNOWN_RANGE)
 
 
 class AbsoluteScale(Scale):
@@ -179,6 +177,9 @@ class AbsoluteScale(Scale):
         self, channel: tf.Tensor, reference: tf.Tensor, range_db: tf.Tensor | None = None
     ) -> tf.Tensor:
         return self.level_to_magnitude(channel)
+
+    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
+        return self.level_to_magnitude(channel) ** 2
 
 
 class Magnitude(AbsoluteScale):
@@ -196,9 +197,6 @@ class Magnitude(AbsoluteScale):
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
         return tf.maximum(level, 0.0)
 
-    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
-        return channel**2
-
 
 class Log1p(AbsoluteScale):
     """Levels ln(1 + magnitude).
@@ -214,9 +212,6 @@ class Log1p(AbsoluteScale):
 
     def level_to_magnitude(self, level: tf.Tensor) -> tf.Tensor:
         return tf.math.expm1(tf.maximum(level, 0.0))
-
-    def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
-        return tf.math.expm1(channel) ** 2
 
 
 class LogPower(AbsoluteScale):
