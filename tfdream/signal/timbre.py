@@ -32,6 +32,8 @@ FLOOR_DB = 90.0
 """Levels lower than this below the loudest band of a recording are raised to it."""
 REFERENCE_DB = 25.0
 """Mean power of a recording after normalization."""
+SILENCE = 1e-12
+"""Largest power of a mel band in silence."""
 _SOUNDING_DB = 55.0
 """Frames softer than this below the loudest frame count as silence."""
 
@@ -42,7 +44,6 @@ _SALIENCE_SHARPNESS = 12
 _ATTACK_DECAY = 0.85
 _RIDGE = 0.03
 _RMS_SECONDS = 0.02
-_SILENCE = 1e-12
 
 
 class NoteFeatures(NamedTuple):
@@ -176,25 +177,20 @@ def check_frontend(config: TransferExperiment) -> None:
       ConfigError: if its frontend has other frames, bands or range than `MelAnalysis`.
     """
     rate, frontend = config.prepare.sample_rate, config.frontend
+    assert isinstance(frontend, MelSpec)  # validated by the experiment
     analysis = MelAnalysis(rate)
-    required = {
-        "stft.n_fft": analysis.spec.n_fft,
-        "stft.hop_samples": analysis.spec.hop_samples,
-        "bands": analysis.bands.count,
-        "min_hz": 0,
-        "max_hz": rate / 2,
-        "top_db": FLOOR_DB,
-    }
-    settings = frontend.model_dump()
-    actual = {name: settings.get(name) for name in required} | {
-        "stft.n_fft": frontend.stft.n_fft,
-        "stft.hop_samples": frontend.stft.hop_samples,
-        "max_hz": settings.get("max_hz") or rate / 2,
+    settings = {
+        "stft.n_fft": (frontend.stft.n_fft, analysis.spec.n_fft),
+        "stft.hop_samples": (frontend.stft.hop_samples, analysis.spec.hop_samples),
+        "bands": (frontend.bands, analysis.bands.count),
+        "min_hz": (frontend.min_hz, 0),
+        "max_hz": (frontend.max_hz or rate / 2, rate / 2),
+        "top_db": (frontend.top_db, FLOOR_DB),
     }
     differences = [
-        f"frontend.{name}={actual[name]:g} instead of {value:g}"
-        for name, value in required.items()
-        if actual[name] != value
+        f"frontend.{name}={actual:g} instead of {required:g}"
+        for name, (actual, required) in settings.items()
+        if actual != required
     ]
     if differences:
         raise ConfigError(
@@ -205,7 +201,7 @@ def check_frontend(config: TransferExperiment) -> None:
 
 def is_silent(power: NDArray[Any]) -> bool:
     """Return whether mel power `[frames, bands]` is that of silence."""
-    return bool(power.max(initial=0.0) <= _SILENCE)
+    return bool(power.max(initial=0.0) <= SILENCE)
 
 
 def normalize_power(power: NDArray[Any]) -> Levels:

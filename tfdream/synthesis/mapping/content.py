@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
-from tfdream.signal.timbre import MelAnalysis, is_silent, normalize_power
+from tfdream.signal.timbre import SILENCE, MelAnalysis, is_silent, normalize_power
 from tfdream.synthesis.mapping.base import GainModel, Mapping, read_power
 from tfdream.synthesis.rendering.timelines import Timeline
 
-SILENCE = 1e-12
 _VALID_SHARE = 0.9
 """Bands above this share of the style's Nyquist frequency use the gain of the highest valid one."""
 

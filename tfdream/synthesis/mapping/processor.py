@@ -14,9 +14,15 @@ from tfdream.config.recipes import MappingConfig
 from tfdream.signal.graphs import compiled
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
-from tfdream.signal.timbre import distort, is_silent, normalize_power, spectral_envelope
+from tfdream.signal.timbre import (
+    SILENCE,
+    distort,
+    is_silent,
+    normalize_power,
+    spectral_envelope,
+)
 from tfdream.synthesis.canvases.masks import Mask
-from tfdream.synthesis.mapping.content import SILENCE, ContentGains
+from tfdream.synthesis.mapping.content import ContentGains
 from tfdream.synthesis.rendering.measures import Measures
 from tfdream.synthesis.rendering.one_pass import OnePassProcessor
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
