@@ -271,6 +271,14 @@ def test_a_tap_after_a_dense_layer_has_a_fixed_size(small):
     assert tapped(noise(small), training=False)["embedding"].shape == (2, 5)
 
 
+def test_a_tap_of_a_layer_with_weights_and_several_inputs_accepts_any_length():
+    frames = keras.Input((8, 3))
+    attention = keras.layers.AdditiveAttention(use_scale=True, name="attention")
+    model = keras.Model(frames, attention([frames, frames]))
+    tapped = inspect.tap(model, ["attention"])
+    assert tapped(tf.zeros((1, 20, 3)))["attention"].shape == (1, 20, 3)
+
+
 def test_an_unknown_layer_is_an_error_that_lists_the_layers(small):
     with pytest.raises(ModelError, match=r"'conv9' is not in the model.*conv1, .*probabilities"):
         inspect.tap(small, ["conv1", "conv9"])

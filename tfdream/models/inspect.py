@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream.errors import ConfigError, ModelError, did_you_mean
+from tfdream.signal.images import Size
 
 Strides = tuple[float, ...]
 """Cells of the model's input from one cell of an activation to the next, along each axis."""
@@ -184,7 +185,8 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         nonlocal lacks_features
         is_weighted = isinstance(layer, keras.layers.Layer) and bool(layer.weights)
-        lacks_features |= is_weighted and args[0].shape[-1] is None
+        inputs = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
+        lacks_features |= is_weighted and any(each.shape[-1] is None for each in inputs)
         return layer(*args, **kwargs)
 
     unbound = keras.models.clone_model(
@@ -194,21 +196,27 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
 
 
 def check_input(
-    tapped: keras.Model, shape: tuple[int, ...], remedies: InputRemedies = WITH_OCTAVES
+    tapped: keras.Model,
+    shape: tuple[int, ...],
+    size: Size | None = None,
+    remedies: InputRemedies = WITH_OCTAVES,
 ) -> None:
     """Check that a model accepts inputs of a shape.
 
     Args:
       tapped: model from `tap`.
       shape: shape of one input, without the batch.
+      size: size that images of this shape are resized to; None for the input as it is.
       remedies: advice in the messages.
 
     Raises:
       ConfigError: if it does not accept them.
     """
+    if size is not None:
+        shape = *size, shape[-1]
     accepted = tapped.input.shape[1:]
     names = ", ".join(tapped.output)
-    if any(limit not in (None, size) for limit, size in zip(accepted, shape, strict=True)):
+    if any(limit not in (None, given) for limit, given in zip(accepted, shape, strict=True)):
         raise ConfigError(
             f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; "
             f"{remedies.fixed}"

@@ -250,7 +250,7 @@ def build_tile_optimizer(
         network = measuring = None
         if layers:
             of_layers = networks(layers)
-            inspect.check_input(of_layers.tapped, shape if size is None else (*size, shape[-1]))
+            inspect.check_input(of_layers.tapped, shape, size)
             network, measuring = of_layers.optimizing, of_layers.measuring
         octaves.append(CompiledObjective(canvas, network, objective, measured, size, measuring))
     functions = TileFunctions(octaves[-1])

@@ -135,7 +135,7 @@ class GramExtractor:
         network = inspect.tap(audio_model.model, sorted(config.style_layers))
         samples = config.tiles.samples(audio_model.sample_rate, audio_model.input_samples)
         shape = audio_model.frontend.shape(samples)
-        inspect.check_input(network, shape if size is None else (*size, shape[-1]))
+        inspect.check_input(network, shape, size)
 
         def activations(tile: tf.Tensor) -> Activations:
             return dict(network(audio_model.frontend(tile, size), training=False))
