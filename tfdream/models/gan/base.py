@@ -21,9 +21,10 @@ def strided_convolutions(filters: int, strided: int, most_doublings: int) -> lis
     """Return filters and stride of the convolutions of a discriminator, before that of the logits.
 
     Args:
-      filters: filters of the first convolution; each further one doubles them.
+      filters: filters of the first convolution; each further one doubles them, up to
+        `most_doublings` times.
       strided: number of convolutions with stride 2; one with stride 1 follows.
-      most_doublings: number of convolutions after which the filters do not double anymore.
+      most_doublings: largest number of doublings.
 
     >>> strided_convolutions(64, strided=3, most_doublings=2)
     [(64, 2), (128, 2), (256, 2), (256, 1)]

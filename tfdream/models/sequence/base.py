@@ -78,7 +78,8 @@ class SequenceModel(keras.Model, abc.ABC):
     """Whether `sample` is random at temperatures above 0."""
 
     def __init__(self, bands: int, features: int, spec: RecurrentSpec) -> None:
-        # Frames and codes are float32 in mixed precision, too; the layers have their own types.
+        # Frames, and codes that are frames, are float32 in mixed precision, too; the layers have
+        # their own types.
         super().__init__(name="sequence_model", dtype="float32")
         self.bands = bands
         self.skips = spec.skips

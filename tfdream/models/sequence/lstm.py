@@ -4,20 +4,18 @@ Source: "On the Generation of Music", section 4. The output layer and the loss a
 there; here they are a dense layer with a sigmoid, and the mean squared error.
 """
 
-from typing import Annotated
-
 import keras
 import tensorflow as tf
-from pydantic import Field
 
+from tfdream.config import Count
 from tfdream.models.sequence.base import RecurrentSpec, SequenceModel
 
 
 def build(
     input_shape: tuple[int, int, int],
     *,
-    layers: Annotated[int, Field(ge=1)] = 2,
-    units: Annotated[int, Field(ge=1)] = 50,
+    layers: Count = 2,
+    units: Count = 50,
 ) -> SequenceModel:
     """Build the model.
 

@@ -4,8 +4,8 @@ The mean of all possible next frames is not music: partials smear into noise, an
 receives its own means as input fades to the overall mean. Therefore a frame is quantized to a few
 integers, each the index of an entry in a codebook for some principal components. The network
 predicts the probability of each entry, given the frames before and the integers of this frame that
-are already sampled. Each group of components is that of some training frame. The model's input is
-the code itself, so errors of encoding do not accumulate.
+are already sampled. Each group of components is the mean of a cluster of similar ones of training
+frames. The model's input is the code itself, so errors of encoding do not accumulate.
 
 Source: Jégou, Douze and Schmid, "Product quantization for nearest neighbor search", section II;
 Graves, "Generating sequences with recurrent neural networks", section 2 (skip connections); van den

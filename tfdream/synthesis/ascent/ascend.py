@@ -106,7 +106,8 @@ class CompiledObjective:
                 shifted = shift(shifted, jitter)
             if pixels is not None:
                 shifted = tf.roll(shifted, pixels, axis=(1, 2))
-            # Objectives of the input compare it with that of the original, which is not shifted.
+            # The input itself is not shifted for objectives: some compare it with that of the
+            # original.
             activations = {**self._activations(self.network, shifted), INPUT: image}
             value = self.objective.value(activations, targets)
         # Examples of a batch are independent: the gradient of the sum contains each one's gradient.

@@ -21,7 +21,7 @@ from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 
 
 class HeadroomConfig(CanvasConfig):
-    """Base of the sections of canvases that change levels."""
+    """Base of the sections of canvases whose values contain the levels of a spectrogram."""
 
     headroom_db: float | None = 0.0
     """Limit of the levels above the loudest of the original; null removes the limit."""
