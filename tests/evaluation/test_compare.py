@@ -416,7 +416,6 @@ def test_command_returns_the_result_of_the_function(files, tmp_path):
     assert invoke("compare", files[0]).exit_code == 2
 
 
-@pytest.mark.slow
 def test_command_does_not_import_tensorflow(files):
     script = (
         "import sys\n"

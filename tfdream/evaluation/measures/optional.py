@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from tfdream.evaluation.compare import ExtraMeasure
-from tfdream.evaluation.measures.beat_spectrum import BeatSimilarity
-from tfdream.evaluation.measures.classes import ClassMeasure
-from tfdream.evaluation.measures.style import StyleDistance
-from tfdream.runs import Run
 
 
 def optional_measures(
     style: str | Path | None = None, classifier: str | Path | None = None
 ) -> list[ExtraMeasure]:
     """Return further measures for `evaluation.compare.compare`.
+
+    TensorFlow is imported only if there are any.
 
     Args:
       style: audio file with the target style.
@@ -21,7 +19,13 @@ def optional_measures(
     style = None if style is None else Path(style)
     measures: list[ExtraMeasure] = []
     if style is not None:
+        from tfdream.evaluation.measures.beat_spectrum import BeatSimilarity
+        from tfdream.evaluation.measures.style import StyleDistance
+
         measures += [StyleDistance(style), BeatSimilarity(style)]
     if classifier is not None:
+        from tfdream.evaluation.measures.classes import ClassMeasure
+        from tfdream.runs import Run
+
         measures.append(ClassMeasure(Run.open(classifier), style))
     return measures
