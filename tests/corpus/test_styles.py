@@ -9,7 +9,7 @@ from scipy import signal
 
 from tfdream.corpus.instruments import PEAK_DBFS, Song, melody, oscillate
 from tfdream.corpus.styles import STYLES, compose, write_corpus
-from tfdream.errors import ConfigError
+from tfdream.errors import AudioError, ConfigError
 
 RATE = 16000
 
@@ -172,13 +172,30 @@ def test_a_corpus_is_a_folder_for_each_style(tmp_path):
 
 def test_a_corpus_is_replaced_on_request_only_and_completely(tmp_path):
     old = write_corpus(tmp_path, 2, 0.5, RATE, seed=3)
-    (tmp_path / "strings" / "mine.wav").touch()
+    own = [tmp_path / "strings" / name for name in ("strings-01.wav", "strings-live.flac")]
+    for path in own:
+        path.touch()
     with pytest.raises(ConfigError, match=r"contains songs already, .*; use another folder"):
         write_corpus(tmp_path, 1, 0.5, RATE, seed=4)
     assert all(path.is_file() for path in old)
     new = write_corpus(tmp_path, 1, 0.5, RATE, seed=4, force=True)
-    assert sorted(tmp_path.rglob("*.flac")) == sorted(new)
-    assert (tmp_path / "strings" / "mine.wav").is_file()
+    assert sorted(tmp_path.rglob("*.*")) == sorted([*new, *own])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seconds": 0.05}, "seconds=0.05"),
+        ({"sample_rate": 2000}, "sample_rate=2000"),
+        ({"sample_rate": 700_000}, "the limit of FLAC"),
+    ],
+)
+def test_a_corpus_that_cannot_be_replaced_is_kept(tmp_path, changes, expected):
+    old = write_corpus(tmp_path, 1, 0.5, RATE, seed=3)
+    arguments = {"tracks_per_style": 1, "seconds": 0.5, "sample_rate": RATE, "seed": 4}
+    with pytest.raises((AudioError, ConfigError), match=expected):
+        write_corpus(tmp_path, **(arguments | changes), force=True)
+    assert all(path.is_file() for path in old)
 
 
 def test_an_empty_corpus_is_an_error(tmp_path):

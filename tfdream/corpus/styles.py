@@ -6,6 +6,7 @@ that two songs of a style have the same character and different notes.
 """
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,6 +203,7 @@ COMPOSERS: dict[str, Style] = {
     "strings": (strings, (62, 100), ("major", "dorian", "minor")),
 }
 STYLES = tuple(COMPOSERS)
+_BITS = 16
 
 
 def compose(style: str, seed: int, seconds: float, sample_rate: int) -> Samples:
@@ -224,12 +226,7 @@ def compose(style: str, seed: int, seconds: float, sample_rate: int) -> Samples:
     """
     if style not in COMPOSERS:
         raise ConfigError(f"style={style!r} is not one of: {', '.join(STYLES)}")
-    if seed < 0:
-        raise ConfigError(f"seed={seed} is negative; use 0 or more")
-    if sample_rate < MIN_SAMPLE_RATE:
-        raise ConfigError(f"sample_rate={sample_rate} Hz is too low; use {MIN_SAMPLE_RATE} or more")
-    if not MIN_SECONDS <= seconds < math.inf:
-        raise ConfigError(f"seconds={seconds} is not a valid duration; use {MIN_SECONDS} or more")
+    _check(seed, seconds, sample_rate)
     play, tempo_bpm, modes = COMPOSERS[style]
     rng = np.random.default_rng([seed, *style.encode()])
     song = Song(
@@ -242,6 +239,16 @@ def compose(style: str, seed: int, seconds: float, sample_rate: int) -> Samples:
         chords=PROGRESSIONS[rng.integers(len(PROGRESSIONS))],
     )
     return np.ascontiguousarray(master(song, play(song)).T, np.float32)
+
+
+def _check(seed: int, seconds: float, sample_rate: int) -> None:
+    """Raise ConfigError if no song can have this seed, duration or sample rate."""
+    if seed < 0:
+        raise ConfigError(f"seed={seed} is negative; use 0 or more")
+    if sample_rate < MIN_SAMPLE_RATE:
+        raise ConfigError(f"sample_rate={sample_rate} Hz is too low; use {MIN_SAMPLE_RATE} or more")
+    if not MIN_SECONDS <= seconds < math.inf:
+        raise ConfigError(f"seconds={seconds} is not a valid duration; use {MIN_SECONDS} or more")
 
 
 def write_corpus(
@@ -263,19 +270,27 @@ def write_corpus(
       seconds: duration of each song.
       sample_rate: in Hz.
       seed: random seed.
-      force: replace all songs of an existing corpus, also those with higher numbers.
+      force: replace all songs of an existing corpus, also those with higher numbers; files with
+        other names are kept.
 
     Returns:
       The paths, style by style.
 
     Raises:
+      AudioError: if FLAC does not support the sample rate.
       ConfigError: if a number is out of range, or there is a corpus and `force` is not set.
     """
+    folder = Path(folder)
     if tracks_per_style < 1:
         raise ConfigError(f"tracks_per_style={tracks_per_style} is out of range; use 1 or more")
-    if seed < 0:
-        raise ConfigError(f"seed={seed} is negative; use 0 or more")
-    existing = [path for style in STYLES for path in Path(folder).glob(f"{style}/{style}-*.flac")]
+    _check(seed, seconds, sample_rate)
+    audio.check_supported(folder / "song.flac", _BITS, sample_rate, channels=2)
+    existing = [
+        path
+        for style in STYLES
+        for path in folder.glob(f"{style}/*.flac")
+        if re.fullmatch(rf"{style}-(0[1-9]|[1-9][0-9]+)\.flac", path.name)
+    ]
     if existing and not force:
         raise ConfigError(
             f"'{folder}' contains songs already, such as '{min(existing).name}'; use another "
@@ -288,8 +303,8 @@ def write_corpus(
         for number in range(1, tracks_per_style + 1):
             song_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
             song = compose(style, song_seed, seconds, sample_rate)
-            path = Path(folder) / style / f"{style}-{number:02d}.flac"
-            with audio.Writer(path, sample_rate, channels=song.shape[1], bits=16) as writer:
+            path = folder / style / f"{style}-{number:02d}.flac"
+            with audio.Writer(path, sample_rate, channels=song.shape[1], bits=_BITS) as writer:
                 writer.write(song)
             paths.append(path)
     return paths
