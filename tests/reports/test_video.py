@@ -1,5 +1,7 @@
 """Videos of results, decoded again."""
 
+import tracemalloc
+
 import av
 import numpy as np
 import pytest
@@ -94,6 +96,20 @@ def test_one_of_many_files_is_open_at_a_time(tmp_path, monkeypatch):
         weight = np.clip((np.arange(RATE) - number * turn) / fade, 0, 1)
         expected += weight * (number / 40 - expected)
     np.testing.assert_allclose(mixed[:, 0], expected, atol=1e-6)
+
+
+def test_blocks_are_not_kept_in_memory(tmp_path):
+    path, seconds = tmp_path / "a.wav", 400
+    soundfile.write(path, np.zeros((seconds * RATE, 1)), RATE, "PCM_16")
+    tracemalloc.start()
+    try:
+        samples = sum(len(block) for block in video._turns([path], seconds))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert samples == seconds * RATE
+    whole_bytes = samples * np.dtype(np.float32).itemsize
+    assert peak_bytes < whole_bytes / 4
 
 
 def test_a_codec_that_every_build_has_replaces_a_missing_one(tmp_path, monkeypatch):

@@ -190,7 +190,8 @@ def _turns(paths: Sequence[str | Path], seconds: float) -> Iterator[NDArray[Any]
                 mixed[: len(before)] = before + faded * (mixed[: len(before)] - before)
                 position += len(mixed)
                 own = len(mixed) if length is None else max(0, length - position + len(mixed))
-                rest.append(mixed[own:])
+                if own < len(mixed):  # an empty slice would keep the whole block in memory
+                    rest.append(mixed[own:])
                 if own:
                     yield mixed[:own]
         fading = np.concatenate(rest) if rest else fading[:0]
