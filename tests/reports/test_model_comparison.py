@@ -1,12 +1,17 @@
 """One command compares models on a pair: outputs, curves, spectrograms and verdicts."""
 
 import csv
+import itertools
 
 import pytest
 from calling import EAGERLY, answer, invoke, names, refusal
 
+from tfdream import config
 from tfdream.evaluation import model_comparison
+from tfdream.evaluation.model_comparison import apply_models
 from tfdream.reports.model_comparison import Models, compare_models
+from tfdream.synthesis.rendering.options import RenderOptions
+from tfdream.synthesis.transfer import build_transfer
 
 TINY = """
 network:
@@ -102,6 +107,25 @@ def test_a_model_without_losses_has_an_empty_table_and_no_figure(
     assert result["losses"] is None
     assert not (folder / "losses.png").exists()
     assert (folder / "narrow.csv").read_text().split() == ["step,loss"]
+
+
+@EAGERLY
+def test_a_stop_before_a_model_keeps_the_losses_of_its_existing_output(recipes, source, tmp_path):
+    settings = config.load_transfer(recipes[1])
+    models = {"narrow": build_transfer(source / "noise/1.wav", settings)}
+    options = RenderOptions(seconds=0.8)
+    (before,) = apply_models(source / "tones/0.wav", tmp_path, models, options)
+    stops = itertools.chain([False], itertools.repeat(True))
+    for _ in range(2):
+        after = apply_models(
+            source / "tones/0.wav",
+            tmp_path,
+            models,
+            options,
+            stop_requested=lambda: next(stops),
+        )
+        assert after in ([before], [])
+    assert [before] == apply_models(source / "tones/0.wav", tmp_path, models, options)
 
 
 @EAGERLY

@@ -58,8 +58,6 @@ def apply_models(
     """
     outputs: list[ModelOutput] = []
     for name, model in models.items():
-        if stop_requested():
-            break
         path = Path(folder) / f"{name}.flac"
         recorder = _Recorder(path.with_suffix(".csv"), progress)
         result = process_each({Path(content): path}, model, options, recorder, stop_requested)
@@ -67,7 +65,11 @@ def apply_models(
             # The process was killed between the output and its losses.
             again = replace(options, force=True)
             result = process_each({Path(content): path}, model, again, recorder, stop_requested)
-        losses = recorder.finish(is_computed=not result["skipped_existing"])
+        if result["files"]:
+            recorder.write()
+        elif not result["skipped_existing"]:  # stopped before the model began
+            break
+        losses = [float(row["loss"]) for row in read_csv(recorder.table)]
         outputs.append(ModelOutput(name, path, losses, "interrupted" in result))
     return outputs
 
@@ -87,17 +89,16 @@ class _Recorder:
     def __call__(
         self, done: int, total: int, value: float = math.nan, note: str = ""
     ) -> bool | None:
-        self.table.unlink(missing_ok=True)
+        if not self.losses:
+            self.table.unlink(missing_ok=True)
         if value and not math.isnan(value):  # 0 or NaN: nothing is optimized
             self.losses.append(-value)
         return self.progress(done, total, value, note)
 
-    def finish(self, is_computed: bool) -> list[float]:
-        """Write the table, or read that of an output that was not computed; return the losses."""
-        if is_computed:
-            rows = [{"step": n, "loss": loss} for n, loss in enumerate(self.losses, 1)]
-            write_csv(self.table, rows, ("step", "loss"))
-        return [float(row["loss"]) for row in read_csv(self.table)]
+    def write(self) -> None:
+        """Write the table."""
+        rows = [{"step": n, "loss": loss} for n, loss in enumerate(self.losses, 1)]
+        write_csv(self.table, rows, ("step", "loss"))
 
 
 def judge_outputs(
