@@ -223,7 +223,7 @@ def test_a_stopped_generation_writes_the_finished_part(generation_run, output, m
     monkeypatch.setattr(generating, "_CHUNK_SECONDS", 0.3)
     reports = []
 
-    def stop(done, total, value):
+    def stop(done, total):
         reports.append((done, total))
         return len(reports) == 2
 

@@ -91,7 +91,7 @@ class _Recorder:
     ) -> bool | None:
         if not self.losses:
             self.table.unlink(missing_ok=True)
-        if value and not math.isnan(value):  # 0 or NaN: nothing is optimized
+        if not math.isnan(value):  # NaN: nothing is optimized
             self.losses.append(-value)
         return self.progress(done, total, value, note)
 

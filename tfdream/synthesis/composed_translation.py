@@ -1,5 +1,6 @@
 """Translations that are composed of excerpts of the target label."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -64,7 +65,7 @@ class ComposedTranslator:
         composed: NDArray[Any] = self.musaic.compose(
             tf.constant(channels), self.equalizer, seconds
         ).numpy()
-        on_step(0.0, lambda: composed)
+        on_step(math.nan, lambda: composed)
         return composed, measures
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:

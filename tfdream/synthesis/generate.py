@@ -308,7 +308,7 @@ class FrameChunks:
             count = left if left < 1.5 * self.longest else self.longest
             left -= count
             yield self.generator.frames(count)
-            self.stopped = bool(self.progress(self.count - left, self.count, 0.0) and left)
+            self.stopped = bool(self.progress(self.count - left, self.count) and left)
 
 
 def _previewed(

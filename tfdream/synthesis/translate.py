@@ -1,5 +1,6 @@
 """`translate`: a recording translated to another label by the generator of a CycleGAN."""
 
+import math
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
@@ -144,7 +145,7 @@ class Translator:
         seconds = tf.constant(tiles.starts / self.sample_rate, tf.float64)
         changed, measures = self._compiled(tf.constant(tiles.channels), seconds)
         channels: NDArray[Any] = changed.numpy()
-        on_step(0.0, lambda: channels)
+        on_step(math.nan, lambda: channels)
         return channels, {name: value.numpy() for name, value in measures.items()}
 
     def compare(self, original: Tiles, changed: Tiles) -> Measures:
