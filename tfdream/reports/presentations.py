@@ -252,7 +252,7 @@ def _check_length(original: Path, start_seconds: float, seconds: float | None) -
     from tfdream import audio
     from tfdream.evaluation.compare import MIN_SECONDS
 
-    length = audio.count_samples(original) / audio.info(original).sample_rate - start_seconds
+    length = audio.seconds(original) - start_seconds
     length = length if seconds is None else min(length, seconds)
     if length < MIN_SECONDS:
         raise AudioError(

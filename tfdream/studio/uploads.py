@@ -44,7 +44,7 @@ class Limits:
                 f"{self.megabytes:g} MB; use a shorter part or start with a higher --max-megabytes"
             )
         try:
-            seconds = audio.count_samples(path) / audio.info(path).sample_rate
+            seconds = audio.seconds(path)
         except AudioError as error:  # the folder of an upload has no meaning for the user
             raise AudioError(str(error).replace(str(path), path.name)) from None
         if seconds > self.minutes * 60:

@@ -21,6 +21,7 @@ import click
 import soundfile
 import yaml
 
+from tfdream import audio
 from tfdream.presets import ModelCard, TrainingData
 from tfdream.presets.archives import FILES
 from tfdream.runs.named import PACKAGED
@@ -193,12 +194,6 @@ def mix(song: Path, output: Path) -> Path:
     return output
 
 
-def seconds(path: Path) -> float:
-    from tfdream import audio
-
-    return audio.seconds(path)
-
-
 def run_json(*command: str | Path) -> dict[str, object]:
     """Run a tfdream command with --json and return its result."""
     print("tfdream", *command, flush=True)
@@ -257,7 +252,8 @@ def main(folder: Path, install: bool, settings: tuple[str, ...]) -> None:
     packages, tracks, dataset = folder / "packages", folder / "tracks", folder / "dataset"
     packages.mkdir(parents=True, exist_ok=True)
     hours = {
-        each: sum(map(seconds, arrange(each, packages, tracks))) / 3600 for each in COLLECTIONS
+        each: sum(map(audio.seconds, arrange(each, packages, tracks))) / 3600
+        for each in COLLECTIONS
     }
     run = folder / NAME
     if not (dataset / "dataset.json").exists():

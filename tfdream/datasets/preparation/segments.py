@@ -45,7 +45,7 @@ def divide(tracks: Iterable[Track], config: PrepareConfig) -> Source:
 
 
 def _divide(track: Track, config: PrepareConfig) -> list[Track]:
-    seconds = audio.count_samples(track.path) / audio.info(track.path).sample_rate
+    seconds = audio.seconds(track.path)
     usable = seconds - config.skip_start_seconds - config.skip_end_seconds
     clips = max(0, math.floor(round(usable / config.clip_seconds, 6)))
     gap = math.ceil(config.gap_seconds / config.clip_seconds)

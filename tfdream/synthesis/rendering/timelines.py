@@ -117,8 +117,7 @@ class Timelines:
         if not config.curves and not options.loop:
             return cls()
         with audio.part_of(source, options.start_seconds, options.seconds) as excerpt:
-            info = audio.info(excerpt.path)
-            seconds = audio.count_samples(excerpt.path) / info.sample_rate
+            seconds = audio.seconds(excerpt.path)
             period = seconds if options.loop else None
             lines = {}
             for name, curve in config.curves.items():
