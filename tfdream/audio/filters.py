@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfdream.audio.streams import Counted, Samples, frames, trim
+from tfdream.audio.streams import Counted, Samples, frames, padded, trim
 from tfdream.errors import ConfigError
 
 if TYPE_CHECKING:  # the processes that decode import this package without settings
@@ -122,10 +122,12 @@ def gate(blocks: Iterable[Samples], gate_db: float, reduction_db: float) -> Iter
     window /= np.sqrt(np.sum(window**2) / _GATE_HOP)  # squares of overlapping windows add up to 1
     full_scale = window.sum() / 2
     counted = Counted(blocks)
+    # Zeros before and after, so that every sample is in as many frames as overlap.
+    filled = padded(counted, _GATE_MARGIN, _GATE_MARGIN + _GATE_HOP - 1)
     overlap_add = _OverlapAdd(_GATE_HOP)
 
     def gated() -> Iterator[Samples]:
-        for batch in frames(_padded(counted), _GATE_N_FFT, _GATE_HOP):
+        for batch in frames(filled, _GATE_N_FFT, _GATE_HOP):
             spectra = np.fft.rfft(batch * window)
             magnitude = np.abs(spectra).max(axis=1, keepdims=True)
             level_db = 20 * np.log10(magnitude / full_scale + _SILENCE)
@@ -136,18 +138,6 @@ def gate(blocks: Iterable[Samples], gate_db: float, reduction_db: float) -> Iter
     for block in trim(gated(), _GATE_MARGIN, 0):
         yield block[: counted.samples - position]  # without the padding
         position += len(block)
-
-
-def _padded(blocks: Counted) -> Iterator[Samples]:
-    """Add the zeros at both ends of a stream that the frames around its samples require."""
-    silence: Samples | None = None
-    for block in blocks:
-        if silence is None:
-            silence = np.zeros((_GATE_MARGIN + _GATE_HOP, block.shape[1]), np.float32)
-            yield silence[:_GATE_MARGIN]
-        yield block
-    if silence is not None:
-        yield silence[: _GATE_MARGIN + -(_GATE_MARGIN + blocks.samples) % _GATE_HOP]
 
 
 class _OverlapAdd:

@@ -104,6 +104,22 @@ def frames(blocks: Iterable[Samples], length: int, hop: int) -> Iterator[Samples
         pending = pending[len(batch) * hop :]
 
 
+def padded(blocks: Iterable[Samples], before: int, after: int) -> Iterator[Samples]:
+    """Add zeros at both ends of a stream of blocks `[samples, …]`, unless it has no blocks.
+
+    >>> np.concatenate(list(padded([np.array([1.0]), np.array([2.0])], 2, 1))).tolist()
+    [0.0, 0.0, 1.0, 2.0, 0.0]
+    """
+    end: Samples | None = None
+    for block in blocks:
+        if end is None:
+            end = np.zeros((after, *block.shape[1:]), np.float32)
+            yield np.zeros((before, *block.shape[1:]), np.float32)
+        yield block
+    if end is not None:
+        yield end
+
+
 def trim(blocks: Iterable[Samples], start: int, end: int) -> Iterator[Samples]:
     """Remove the first `start` and the last `end` samples of a stream.
 

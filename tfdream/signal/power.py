@@ -32,18 +32,8 @@ def power_spectra(
     window = hann(n_fft, sym=False).astype(np.float32)
     window = 2 / window.sum() * window
     batch = max(1, _BATCH_SAMPLES // n_fft)
-    for frames in audio.frames(_pad_with_silence(blocks, n_fft // 2), n_fft, hop_samples):
+    filled = audio.padded(blocks, n_fft // 2, n_fft // 2)
+    for frames in audio.frames(filled, n_fft, hop_samples):
         for start in range(0, len(frames), batch):
             spectrum = scipy.fft.rfft(frames[start : start + batch] * window)
             yield spectrum.real**2 + spectrum.imag**2
-
-
-def _pad_with_silence(blocks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
-    silence = None
-    for block in blocks:
-        if silence is None:
-            silence = np.zeros((samples, *block.shape[1:]), np.float32)
-            yield silence
-        yield block
-    if silence is not None:
-        yield silence
