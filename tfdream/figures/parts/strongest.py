@@ -116,8 +116,8 @@ class StrongestMoments:
         """
         wanted = {(moment.path, moment.clip_seconds) for row in rows for moment in row}
         inputs: dict[tuple[Path, float], NDArray[Any]] = {}
-        for path in dict.fromkeys(path for path, _ in self._clips):
-            for tiles in self._tiles(path) if any(path == each for each, _ in wanted) else ():
+        for path in {path for path, _ in wanted}:
+            for tiles in self._tiles(path):
                 for start, waveform in zip(tiles.starts, tiles.waveforms, strict=True):
                     clip = path, start / self.run.sample_rate
                     if clip in wanted:
