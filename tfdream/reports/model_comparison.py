@@ -81,7 +81,8 @@ def compare_models(
     )
     trained = {name: each.run.folder for name, each in models.translations.items()}
     curves = {each.name: each.losses for each in outputs if each.losses}
-    if curves or trained:
+    has_losses = bool(curves or trained)
+    if has_losses:
         sheet.write(plot_losses(curves, trained), losses_path)
     else:
         losses_path.unlink(missing_ok=True)
@@ -93,7 +94,7 @@ def compare_models(
     write_csv(folder / "verdicts.csv", verdicts)
     result: dict[str, Any] = {
         "outputs": {each.name: str(each.path) for each in outputs},
-        "losses": str(losses_path) if curves or trained else None,
+        "losses": str(losses_path) if has_losses else None,
         "spectrograms": str(spectrograms_path),
         "verdicts": verdicts,
     }
