@@ -165,9 +165,12 @@ def _clipping(result: Result) -> Finding | None:
     before, after = result.get("clipped_samples_before"), result.get("clipped_samples")
     if before is None or after is None:
         return None
-    assessment = f"this distorts, the original has {before}" if after > before else "clean"
-    if 0 < after <= before:
+    if after > before:
+        assessment = f"this distorts, the original has {before}"
+    elif after > 0:
         assessment = f"no more than the {before} of the original"
+    else:
+        assessment = "clean"
     text = f"Clipping: {after} samples in runs at full scale; {assessment}"
     return Finding("clipped_samples", text, after)
 
