@@ -107,7 +107,7 @@ def test_an_excerpt_of_a_damaged_file_has_its_damage(tmp_path):
         with audio.part_of(path, 0.125, seconds) as part:
             assert part.damage == audio.Damage(RATE, 5000, truncated=True)
             assert examine(part.path, RATE, damage=part.damage) == [
-                "truncated: header says 1.00 s, decoded 0.62 s"
+                "truncated: header states 1.00 s, decoded 0.62 s"
             ]
 
 

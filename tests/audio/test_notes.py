@@ -88,7 +88,7 @@ def test_files_of_a_low_sample_rate_are_band_limited():
 
 def test_damage_is_noted():
     cases = {
-        "truncated: header says 4.00 s, decoded 1.81 s": Damage(4 * RATE, 79821, truncated=True),
+        "truncated: header states 4.00 s, decoded 1.81 s": Damage(4 * RATE, 79821, truncated=True),
         "truncated: the end is missing after 1.81 s": Damage(None, 79821, truncated=True),
         "damaged packets skipped: 3": Damage(None, 79821, errors=3),
     }
@@ -101,5 +101,5 @@ def test_truncated_file_is_noted(tmp_path):
     path = tmp_path / "truncated.wav"
     soundfile.write(path, noise(4.0), RATE, "PCM_16")
     path.write_bytes(path.read_bytes()[: 44 + 79821 * 2])
-    assert examine(path, RATE, 1.0) == ["truncated: header says 4.00 s, decoded 1.81 s"]
+    assert examine(path, RATE, 1.0) == ["truncated: header states 4.00 s, decoded 1.81 s"]
     assert examine(str(path), RATE, 5.0)[0] == "padded from 1.81 s"

@@ -425,7 +425,7 @@ def test_a_part_of_a_truncated_file_is_noted(trained, song, tmp_path):
     (tmp_path / "cut.wav").write_bytes(song.read_bytes()[:20_000])
     call = dream(trained, tmp_path / "cut.wav", tmp_path / "out.wav", "--seconds", 0.5)
     result = answer(*call)
-    assert "truncated: header says 1.88 s, decoded 1.25 s" in result["notes"]
+    assert "truncated: header states 1.88 s, decoded 1.25 s" in result["notes"]
 
 
 @EAGERLY

@@ -130,7 +130,7 @@ class Examination:
                 yield f"truncated: the end is missing after {decoded:.2f} s"
             else:
                 expected = damage.expected_samples / self.sample_rate
-                yield f"truncated: header says {expected:.2f} s, decoded {decoded:.2f} s"
+                yield f"truncated: header states {expected:.2f} s, decoded {decoded:.2f} s"
         if damage.errors:
             yield f"damaged packets skipped: {damage.errors}"
 

@@ -1,4 +1,4 @@
-"""Every file is decoded up to its last sample, whatever its header says."""
+"""Every file is decoded up to its last sample, whatever its header states."""
 
 import numpy as np
 import pytest

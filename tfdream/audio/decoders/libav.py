@@ -40,7 +40,7 @@ _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl":
 """NumPy types of libav's sample formats."""
 _PADDING_SAMPLES = 4608
 _PADDING_SECONDS = 0.1
-"""Lossy files may be shorter than their header says by a few packets and a rounded duration."""
+"""Lossy files may be shorter than their header states by a few packets and a rounded duration."""
 _TAG_BYTES = 4096
 """The first frame of an mp3 starts, and ends, within as many bytes after the tags."""
 # A frame header, side information, and the number of frames, if its flag is set.

@@ -16,7 +16,7 @@ _CODECS_OF_LIBAV = ("MPEG", "FLAC", "OPUS", "ALAC")
 _UNSUPPORTED = 1
 """libsndfile's code of the error that a format is not recognized."""
 
-# In the log of libsndfile, if the file is shorter than its header says.
+# In the log of libsndfile, if the file is shorter than its header states.
 _SIZE_IN_BYTES = re.compile(
     r"^\s*(?:data|SSND|riff|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
 )
