@@ -126,9 +126,12 @@ def test_videos_that_cannot_be_written_are_errors(tmp_path):
     with pytest.raises(ConfigError, match="is a folder"):
         (tmp_path / "folder.mp4").mkdir()
         video.write(tmp_path / "folder.mp4", [path])
+    with pytest.raises(ConfigError, match="would replace its own input"):
+        (tmp_path / "film.mp4").touch()
+        video.write(tmp_path / "film.mp4", [path, tmp_path / "film.mp4"])
     with pytest.raises(AudioError, match="does not exist"):
         video.write(tmp_path / "out.mp4", [tmp_path / "gone.wav"])
-    assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "folder.mp4"}
+    assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "film.mp4", "folder.mp4"}
 
 
 @EAGERLY
@@ -141,5 +144,11 @@ def test_a_dream_is_filmed_step_by_step(trained, song, tmp_path):
     assert "does not end in .mp4" in refusal(
         *dream(trained, song, tmp_path / "b.wav", "--video", tmp_path / "b.mov")
     )
+    film = tmp_path / "film.mp4"
+    film.write_bytes((tmp_path / "out.mp4").read_bytes())
+    assert "would replace its own input" in refusal(
+        *dream(trained, film, tmp_path / "b.wav", "--video", film)
+    )
+    assert film.read_bytes() == (tmp_path / "out.mp4").read_bytes()
     several = invoke(*dream(trained, song, song, tmp_path, "--video", tmp_path / "c.mp4"))
     assert (several.exit_code, "and --video need one file as AUDIO" in several.stderr) == (2, True)

@@ -100,7 +100,7 @@ def dream(
     output = rendering.output(output, into_folder, has_fields=by_layer)
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
-    presentations.check(sources[0], start_seconds, seconds)
+    presentations.check(sources[0], start_seconds, seconds, [guide])
     given = options.as_overrides(
         objective=layer_norms(layers) or objective,
         init=init,
@@ -198,7 +198,7 @@ def transfer(
         settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides, *kept))
     into_folder = jobs.is_folder([content], output, presentations, "CONTENT")
     output = rendering.output(output, into_folder)
-    presentations.check(content)
+    presentations.check(content, other_inputs=[style])
     settings, network = transfers.with_model(settings, run)
     render = rendering.options(keep_falling=keep_falling)
     with presentations.event_writer() as events:
@@ -358,7 +358,7 @@ def generate(
         output = rendering.output(output / names.of(Path("generated")), into_folder=True)
     else:
         output = rendering.output(output, into_folder)
-    presentations.check()
+    presentations.check(other_inputs=[prompt])
     with jobs.job("generating", "frames") as job:
         generation = Generation(GenerationRun.open(run), settings, seconds)
         if prompt is not None and into_folder:

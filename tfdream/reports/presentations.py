@@ -5,7 +5,7 @@ imported only when it is needed.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,11 @@ class Presentations:
         return bool(self.report or self.tensorboard)
 
     def check(
-        self, original: Path | None = None, start_seconds: float = 0.0, seconds: float | None = None
+        self,
+        original: Path | None = None,
+        start_seconds: float = 0.0,
+        seconds: float | None = None,
+        other_inputs: Iterable[Path | None] = (),
     ) -> None:
         """Check before the work begins that all presentations can be made and written.
 
@@ -107,11 +111,12 @@ class Presentations:
           original: the file that the result will be compared with, if there is one.
           start_seconds: start of the part of it that is processed.
           seconds: length of that part; None extends it to the end.
+          other_inputs: further files that no presentation may replace; None is ignored.
 
         Raises:
           AudioError: if the original cannot be read, or is too short to be compared.
-          ConfigError, ModelError: if a presentation has a wrong extension or cannot be written, or
-            the judge is not the run of a classifier.
+          ConfigError, ModelError: if a presentation has a wrong extension, cannot be written or
+            would replace an input, or the judge is not the run of a classifier.
         """
         if self.has_measures and original is not None:
             _check_length(original, start_seconds, seconds)
@@ -130,7 +135,7 @@ class Presentations:
         if self.video is not None:
             from tfdream.reports import video
 
-            video.check_writable(self.video)
+            video.check_writable(self.video, (original, *other_inputs))
         if self.tensorboard is not None:
             from tfdream.reports import tensorboard
 

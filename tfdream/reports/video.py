@@ -1,7 +1,7 @@
 """Video of a result: its spectrogram with a moving cursor, and its audio."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,12 +57,21 @@ class _Figure(NamedTuple):
         return planes
 
 
-def check_writable(output: str | Path) -> None:
-    """Raise ConfigError if `output` is not named like a video, or cannot be written."""
+def check_writable(output: str | Path, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raise ConfigError if `output` is not named like a video, or cannot be written.
+
+    Args:
+      output: the video.
+      inputs: files that the video must not replace, such as the video whose sound is changed; None
+        is ignored.
+    """
     output = Path(output)
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"video '{output.name}' does not end in .mp4; change its name")
     check_output_file(output, force=True, error=ConfigError)
+    for path in inputs:
+        if path is not None and Path(path).resolve() == output.resolve():
+            raise ConfigError(f"video '{output}' would replace its own input; name another file")
 
 
 def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str] = ()) -> None:
@@ -79,11 +88,11 @@ def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str]
 
     Raises:
       AudioError: if a file cannot be read, or the video cannot be encoded.
-      ConfigError: if `output` cannot be written.
+      ConfigError: if `output` cannot be written or is one of `paths`.
     """
     import av
 
-    check_writable(output)
+    check_writable(output, paths)
     names = list(titles) or [Path(path).name for path in paths]
     figures = [_draw(path, name) for path, name in zip(paths, names, strict=True)]
     seconds = audio.seconds(paths[0])
