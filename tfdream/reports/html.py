@@ -20,7 +20,7 @@ from tfdream import __version__, audio
 from tfdream.errors import ConfigError
 from tfdream.evaluation.interpretation import interpret
 from tfdream.io.atomic import check_output_file, write_text
-from tfdream.reports.result import ResultSet, flatten
+from tfdream.reports.result import ResultSet, flatten, format_minutes
 
 # Up to this total length, sounds are embedded losslessly; 20 MB of stereo.
 _MAX_LOSSLESS_SECONDS = 180.0
@@ -120,7 +120,7 @@ def _players(results: ResultSet) -> list[_Player]:
 
 def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:
     parts = [
-        f"{int(seconds // 60)}:{seconds % 60:04.1f}",
+        format_minutes(seconds),
         {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, reduced to one"),
         f"{info.sample_rate} Hz",
     ]

@@ -63,3 +63,13 @@ def flatten(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         elif not isinstance(value, list):
             rows.append((prefix + name, "—" if value is None else str(value)))
     return rows
+
+
+def format_minutes(seconds: float) -> str:
+    """Format a length in seconds as minutes and seconds.
+
+    >>> format_minutes(61.24), format_minutes(59.96)
+    ('1:01.2', '1:00.0')
+    """
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"

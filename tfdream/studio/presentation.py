@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tfdream import audio
 from tfdream.errors import AudioError
 from tfdream.evaluation.interpretation import interpret
-from tfdream.reports.result import flatten
+from tfdream.reports.result import flatten, format_minutes
 from tfdream.studio.history import Entry
 from tfdream.studio.jobs import Status
 from tfdream.studio.tasks import TASKS
@@ -107,9 +107,7 @@ def _describe(path: Path) -> str:
         return str(error)
     seconds = info.estimated_samples / info.sample_rate
     channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
-    return (
-        f"{path.name}, {int(seconds // 60)}:{seconds % 60:04.1f}, {channels}, {info.sample_rate} Hz"
-    )
+    return f"{path.name}, {format_minutes(seconds)}, {channels}, {info.sample_rate} Hz"
 
 
 def findings(entries: Sequence[Entry]) -> str:
