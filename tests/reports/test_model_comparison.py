@@ -3,10 +3,13 @@
 import csv
 import itertools
 
+import numpy as np
 import pytest
+import soundfile
 from calling import EAGERLY, answer, invoke, names, refusal
 
 from tfdream import config
+from tfdream.errors import AudioError
 from tfdream.evaluation import model_comparison
 from tfdream.evaluation.model_comparison import apply_models
 from tfdream.reports.model_comparison import Models, compare_models
@@ -152,6 +155,14 @@ def test_a_stop_before_the_first_model_leaves_no_figure_of_losses(source, tmp_pa
     assert result["interrupted"]
     assert (result["outputs"], result["losses"]) == ({}, None)
     assert [row["sound"] for row in result["verdicts"]] == ["content", "style"]
+
+
+def test_a_style_without_loudness_is_rejected_before_the_models_are_applied(source, tmp_path):
+    style = tmp_path / "click.wav"
+    soundfile.write(style, np.ones(8), 8000)
+    with pytest.raises(AudioError, match=r"click\.wav' has no loudness"):
+        compare_models(source / "tones/0.wav", style, tmp_path / "out", Models({"first": None}))
+    assert not (tmp_path / "out").exists()
 
 
 def test_models_have_different_names(recipes, song, tmp_path):

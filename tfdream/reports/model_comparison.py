@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream import audio
+from tfdream.evaluation.measures.style import loudness_of_style
 from tfdream.evaluation.model_comparison import apply_models, judge_outputs
 from tfdream.figures.losses import plot_losses
 from tfdream.figures.parts import sheet
@@ -49,7 +50,7 @@ def compare_models(
 
     Args:
       content: any audio file.
-      style: any audio file; all of it is used.
+      style: any audio file of 0.4 s or more; all of it is used.
       folder: receives the outputs (see `evaluation.model_comparison.apply_models`), ``losses.png``,
         ``spectrograms.png`` and ``verdicts.csv``. Finished outputs of the same settings are kept.
       models: the compared models.
@@ -63,7 +64,8 @@ def compare_models(
       `evaluation.model_comparison.judge_outputs`); interrupted, if stopped.
 
     Raises:
-      AudioError, ConfigError, ModelError: if a file or the settings do not fit.
+      AudioError, ConfigError, ModelError: if a file or the settings do not fit, or the style has no
+        loudness.
 
     Source: "Music Generation using Style Transfer", section 4.
     """
@@ -71,6 +73,7 @@ def compare_models(
     losses_path, spectrograms_path = folder / "losses.png", folder / "spectrograms.png"
     for figure in (losses_path, spectrograms_path):
         sheet.check_writable(figure)
+    loudness_of_style(style)  # the verdicts need it
     outputs = apply_models(
         content,
         folder,

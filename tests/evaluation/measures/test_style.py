@@ -55,7 +55,7 @@ def test_silence_has_no_distance(measure, files):
     result = measure(files("noise"), files("silence"))
     assert result["style_distance_after"] is None
     assert result["style_distance_before"] is not None
-    with pytest.raises(AudioError, match=r"silence.*no loudness.*use another --style"):
+    with pytest.raises(AudioError, match=r"silence.*no loudness.*use another style"):
         StyleDistance(files("silence"))
 
 

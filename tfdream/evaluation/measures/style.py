@@ -59,13 +59,7 @@ class StyleDistance:
         assert isinstance(self.config.network, FeatureNetworkConfig)
         self.network = FeatureNetwork.build(self.config.network)
         self._extract = GramExtractor(self.network, self.config)
-        style_lufs = _lufs(self.style)
-        if style_lufs is None:
-            raise AudioError(
-                f"'{style}' has no loudness: it is shorter than 0.4 s or below -70 LUFS; "
-                "use another --style"
-            )
-        self.grams = self._grams(self.style, _LEVEL_LUFS - style_lufs)
+        self.grams = self._grams(self.style, _LEVEL_LUFS - loudness_of_style(style))
 
     def __call__(self, original: Path, result: Path) -> dict[str, Any]:
         """Measure the distance of both files.
@@ -123,6 +117,21 @@ class StyleDistance:
                     f"the {name} ({seconds:.2f} s) is repeated to "
                     f"{clip_seconds:g} s for style_distance"
                 )
+
+
+def loudness_of_style(style: str | Path) -> float:
+    """Return the loudness of the mid signal of a style in LUFS.
+
+    Raises:
+      AudioError: if it cannot be read, is shorter than 0.4 s or softer than −70 LUFS.
+    """
+    lufs = _lufs(Path(style))
+    if lufs is None:
+        raise AudioError(
+            f"'{style}' has no loudness: it is shorter than 0.4 s or below -70 LUFS; use another "
+            "style"
+        )
+    return lufs
 
 
 def _lufs(path: Path) -> float | None:
