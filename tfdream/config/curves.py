@@ -1,14 +1,17 @@
 """Curves: settings that vary over time, in seconds or in beats."""
 
 import itertools
-import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from tfdream.config.base import Config, NotNegative, Positive
 from tfdream.config.loading import describe
+
+if TYPE_CHECKING:  # the command line starts without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Schema = TypeVar("Schema", bound=Config)
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -81,24 +84,29 @@ class CurveConfig(Config):
             return 1.0
         return None if self.tempo is None else 60 / self.tempo
 
-    def at(self, time: float) -> float:
-        """Return the value of a curve with points at a time in its unit.
+    def at(self, times: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the values of a curve with points at some times in its unit, of the same shape.
 
+        >>> import numpy as np
         >>> curve = CurveConfig(points=[[0, 0], [2, 1]], repeat=True)
-        >>> [curve.at(time) for time in (0.5, 1.0, 2.5)]
+        >>> curve.at(np.array([0.5, 1.0, 2.5])).tolist()
         [0.25, 0.5, 0.25]
         """
-        if self.repeat:
-            time %= self.period
-        if time < self.points[0][0]:
-            return self.points[0][1]
-        for (start, before), (end, after) in itertools.pairwise(self.points):
-            if time < end:
-                share = 0.0 if self.easing == "step" else (time - start) / (end - start)
-                if self.easing == "smooth":
-                    share = 0.5 - 0.5 * math.cos(math.pi * share)
-                return before + share * (after - before)
-        return self.points[-1][1]
+        import numpy as np
+
+        points = np.array(self.points)
+        times = np.mod(times, self.period) if self.repeat else times
+        number = np.clip(np.searchsorted(points[:, 0], times, side="right") - 1, 0, len(points) - 1)
+        later = np.minimum(number + 1, len(points) - 1)
+        start, length = points[number, 0], np.maximum(points[later, 0] - points[number, 0], 1e-9)
+        share = np.clip((times - start) / length, 0, 1)
+        if self.easing == "step":
+            share = np.zeros_like(share)
+        elif self.easing == "smooth":
+            share = 0.5 - 0.5 * np.cos(np.pi * share)
+        change = points[later, 1] - points[number, 1]
+        values: NDArray[np.float64] = points[number, 1] + share * change
+        return values
 
     @model_validator(mode="after")
     def _is_defined(self) -> "CurveConfig":
@@ -210,6 +218,8 @@ def _clock(curve: CurveConfig) -> Hashable:
 
 def _group_values(group: Curves) -> list[dict[str, float]]:
     """Return the values of curves on the same clock: at their points, and between them."""
+    import numpy as np
+
     curves = list(group.values())
     if curves[0].follow is not None:
         return [{name: curve.range[end] for name, curve in group.items()} for end in (0, 1)]
@@ -230,10 +240,11 @@ def _group_values(group: Curves) -> list[dict[str, float]]:
         for start, end in itertools.pairwise(times)
         for share in shares
     ]
-    rows = dict.fromkeys(
-        tuple(curve.at(time / scale) for curve, scale in zip(curves, scales, strict=True))
-        for time in [*between, times[-1]]
-    )
+    moments = np.array([*between, times[-1]])
+    columns = [
+        curve.at(moments / scale).tolist() for curve, scale in zip(curves, scales, strict=True)
+    ]
+    rows = dict.fromkeys(zip(*columns, strict=True))
     return [dict(zip(group, row, strict=True)) for row in rows]
 
 

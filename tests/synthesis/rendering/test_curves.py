@@ -27,7 +27,7 @@ from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import TileGrid
-from tfdream.synthesis.rendering.timelines import Timeline, Timelines, evaluate
+from tfdream.synthesis.rendering.timelines import Timeline, Timelines
 
 RATE = 8000
 SECONDS = np.arange(0, 4, 0.01)
@@ -190,16 +190,6 @@ def test_curves_that_fit_at_every_time_are_valid(lowest, highest):
 def test_curves_that_contradict_each_other_at_some_time_are_errors(lowest, highest):
     with pytest.raises(ConfigError, match="leaves nothing to change"):
         validate(frequency_curves(lowest, highest), DreamConfig, "test")
-
-
-@pytest.mark.parametrize("easing", ["linear", "smooth", "step"])
-@pytest.mark.parametrize("repeat", [False, True])
-def test_single_values_equal_the_sampled_curve(easing, repeat):
-    points = [[0.5, 0.2], [1.5, 1.0], [3, 0.5]]
-    curve = CurveConfig(points=points, easing=easing, repeat=repeat)
-    times = np.linspace(0, 7, 99)
-    expected = evaluate(curve, times)
-    np.testing.assert_allclose([curve.at(time) for time in times], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Timeline:
             times = seconds * curve.tempo / 60
         elif curve.unit == "beats" and seconds_to_beats is not None:
             times = seconds_to_beats(seconds)
-        return cls(evaluate(curve, times), period_seconds)
+        return cls(curve.at(times), period_seconds)
 
     def __call__(self, seconds: NDArray[Any] | float) -> NDArray[np.float32]:
         """Return the values at some times in seconds, of the same shape."""
@@ -132,27 +132,6 @@ class Timelines:
 
 
 NO_TIMELINES = Timelines()
-
-
-def evaluate(curve: CurveConfig, times: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the values of a curve with points at some times in its unit, of the same shape.
-
-    >>> curve = CurveConfig(points=[[0, 0], [2, 1]], repeat=True)
-    >>> evaluate(curve, np.array([0.5, 1.0, 2.5])).tolist()
-    [0.25, 0.5, 0.25]
-    """
-    points = np.array(curve.points)
-    times = np.mod(times, curve.period) if curve.repeat else times
-    number = np.clip(np.searchsorted(points[:, 0], times, side="right") - 1, 0, len(points) - 1)
-    later = np.minimum(number + 1, len(points) - 1)
-    start, length = points[number, 0], np.maximum(points[later, 0] - points[number, 0], 1e-9)
-    share = np.clip((times - start) / length, 0, 1)
-    if curve.easing == "step":
-        share = np.zeros_like(share)
-    elif curve.easing == "smooth":
-        share = 0.5 - 0.5 * np.cos(np.pi * share)
-    values: NDArray[np.float64] = points[number, 1] + share * (points[later, 1] - points[number, 1])
-    return values
 
 
 def _seconds_to_beats(
