@@ -210,10 +210,8 @@ def _clock(curve: CurveConfig) -> Hashable:
     if curve.follow is not None:
         return curve.follow, curve.range_db
     scale = curve.seconds_per_unit
-    period = curve.period if curve.repeat else None
-    if scale is None:
-        return curve.beats_per_bar, period
-    return "seconds", None if period is None else period * scale
+    beats_per_bar = curve.beats_per_bar if scale is None else None
+    return beats_per_bar, curve.period * (scale or 1.0) if curve.repeat else None
 
 
 def _group_values(group: Curves) -> list[dict[str, float]]:
