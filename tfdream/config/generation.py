@@ -70,7 +70,7 @@ class GenerateConfig(Config):
     def _curves_fit(self) -> "GenerateConfig":
         check_curves(self, self.curves, ("temperature",))
         for curve in self.curves.values():
-            if curve.follow is None and curve.unit == "beats" and curve.tempo is None:
+            if curve.follow is None and curve.seconds_per_unit is None:
                 raise ValueError("generated audio has no beats to detect; give a tempo")
         return self
 
