@@ -1,6 +1,9 @@
+import errno
 import io
+import os
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +88,17 @@ def test_damaged_tar_archives_are_refused(tmp_path, target, mode):
         path.write_bytes(damaged)
         with pytest.raises(ModelError, match=f"^'{path}' cannot be unpacked"):
             archives.unpack(path, target)
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_a_full_disk_is_no_damage(tmp_path, target, write, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write(tmp_path / "archive", FILES)
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        archives.unpack(path, target)
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, target, monkeypatch):

@@ -1,5 +1,6 @@
 """Run folders in zip archives, tar archives and safetensors files from untrusted sources."""
 
+import errno
 import lzma
 import tarfile
 import zipfile
@@ -38,6 +39,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
       ModelError: if the archive is damaged, contains no run or several, or a file is too large.
+      OSError: if the archive cannot be opened, or a file cannot be written.
     """
     if safetensors.is_safetensors(archive):
         safetensors.unpack(archive, folder)
@@ -63,6 +65,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 if member is not None:
                     (folder / _file_name(name)).write_bytes(_read(member, size))
     except _DAMAGED as error:
+        # Damage has no number, or that of a seek to an impossible position.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         reason = one_line(error) or type(error).__name__
         raise ModelError(f"'{archive}' cannot be unpacked: {reason}") from None
 
