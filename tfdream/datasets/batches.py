@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfdream.config import BaseExperiment, Experiment
 from tfdream.datasets import augmentation, feature_files, records
 from tfdream.datasets.aligned import AlignedClips
+from tfdream.datasets.augmentation.base import split
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
@@ -121,8 +122,7 @@ class InputPipeline:
     def _step_seeds(self, step: tf.Tensor, replica_slice: ReplicaSlice) -> list[tf.Tensor]:
         """Return three random seeds int64 `[2]` for one slice of the batch of a step."""
         seed = tf.stack([tf.cast(self.config.training.seed, tf.int64), step])
-        seeds: list[tf.Tensor] = tf.unstack(tf.random.split(replica_slice.seed(seed), 3))
-        return seeds
+        return split(replica_slice.seed(seed), 3)
 
     def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
         """Return a function from clip ids to inputs, which are cached, or computed every time."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfdream.config import TransferExperiment
 from tfdream.datasets.aligned import AlignedClips, check_scores
+from tfdream.datasets.augmentation.base import split
 from tfdream.datasets.batches import InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
@@ -70,7 +71,7 @@ class TransferTraining(TimedModel, keras.Model):
           ``loss`` and the losses of `Losses`, the means over the epoch so far.
         """
         *images, seed = batch
-        seeds = tf.unstack(tf.random.split(seed, 6))
+        seeds = split(seed, 6)
         levels = [self._levels(image) for image in images]
         triple = self._vary(self._crop(levels, seeds[0]), seeds[1:])
 
