@@ -1,18 +1,16 @@
 """Random trimming of soft beginnings and ends."""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import tensorflow as tf
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from tfdream.config import WaveformAugmentationConfig
+from tfdream.config import NotPositive, WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import between, check_range, draw, split
 from tfdream.signal.scales import db_to_amplitude
 
 _FRAME_SECONDS = 0.01
-
-Level = Annotated[float, Field(le=0, allow_inf_nan=False)]
 
 
 class TrimConfig(WaveformAugmentationConfig):
@@ -22,10 +20,10 @@ class TrimConfig(WaveformAugmentationConfig):
     """
 
     kind: Literal["trim"]
-    min_db: Level = -50.0
+    min_db: NotPositive = -50.0
     """The example is silenced before its first and after its last frame of 10 ms above a level,
     relative to its loudest frame. Both levels are drawn from `min_db` to `max_db`."""
-    max_db: Level = -15.0
+    max_db: NotPositive = -15.0
 
     @model_validator(mode="after")
     def _range_ascends(self) -> "TrimConfig":
