@@ -44,12 +44,10 @@ def assign_folds(tracks: list[Track], folds: int, seed: int) -> list[Track]:
         return [track._replace(fold=0) for track in tracks]
     labels = [track.label for track in tracks]
     one_label = ["any"] * len(tracks)
-    if max(Counter(labels).values()) < folds:  # all labels are too rare to stratify
+    are_rare = max(Counter(labels).values()) < folds  # too rare to stratify
+    assigned = _stratify(one_label if are_rare else labels, tracks, folds, seed)
+    if len(set(assigned)) < folds:  # a fold is empty, although there are enough groups
         assigned = _stratify(one_label, tracks, folds, seed)
-    else:
-        assigned = _stratify(labels, tracks, folds, seed)
-        if len(set(assigned)) < folds:  # a fold is empty, although there are enough groups
-            assigned = _stratify(one_label, tracks, folds, seed)
     return [track._replace(fold=int(fold)) for track, fold in zip(tracks, assigned, strict=True)]
 
 
