@@ -72,8 +72,9 @@ def train(
       preview: makes a function that shows the model before training and every few epochs.
 
     Returns:
-      The JSON object of the command: run, epochs, parameters, test_fold, examples_per_second,
-      data_wait_fraction, seconds, metrics, and further keys of the task.
+      The JSON object of the command: run, epochs, kept_epoch (the number, from 1 on, of the epoch
+      whose weights are stored), parameters, test_fold, examples_per_second, data_wait_fraction,
+      seconds, metrics (those of the kept epoch), and further keys of the task.
 
     Raises:
       ConfigError, DatasetError, ModelError: if the settings, the dataset or the run do not fit
