@@ -100,6 +100,11 @@ class Dataset(Config):
         return self
 
     @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return self.folder.resolve().name
+
+    @property
     def clips(self) -> int:
         """Number of clips in all folds."""
         return count_clips(self.shards)

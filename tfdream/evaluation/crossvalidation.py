@@ -118,7 +118,7 @@ def crossvalidate(
     result = {
         "config": name or config.model.name,
         "model": config.model.name,
-        "dataset": dataset_folder.resolve().name,
+        "dataset": dataset.name,
         **_summary([evaluated[fold] for fold in chosen], chosen, dataset.labels),
     }
     write_json(result_path, result)

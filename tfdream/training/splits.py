@@ -100,7 +100,7 @@ def split(dataset: Dataset, validate_on: str, test_fold: int | None) -> RunInfo:
         )
     return RunInfo(
         labels=dataset.labels,
-        dataset=dataset.folder.resolve().name,
+        dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
         test_fold=test_fold,
         validation_fold=validation,

@@ -199,8 +199,7 @@ def _domain_labels(config: TranslationExperiment, datasets: Sequence[Dataset]) -
     """
     if len(datasets) == 2:
         names = [
-            dataset.labels[0] if len(dataset.labels) == 1 else dataset.folder.resolve().name
-            for dataset in datasets
+            dataset.labels[0] if len(dataset.labels) == 1 else dataset.name for dataset in datasets
         ]
         first, second = config.labels or names
         if first == second:
