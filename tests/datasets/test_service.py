@@ -2,10 +2,14 @@
 
 import itertools
 import socket
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfdream.datasets import manifest, records, service
 from tfdream.datasets.batches import LabeledPipeline
@@ -35,27 +39,66 @@ def test_an_address_without_a_dispatcher_is_rejected():
         service.check_address(address)
 
 
+def sorted_by_step(steps, workers):
+    """Return the results of received steps, which are equal to the steps."""
+    received = tf.data.Dataset.from_tensor_slices((np.array(steps), np.array(steps)))
+    return service._sort_by_step(received, 0, workers).as_numpy_iterator()
+
+
 def test_batches_of_many_workers_may_be_early():
     """The first batch arrives after one from each of the other workers."""
-    early = [(step, str(step)) for step in (*range(1, 70), 0)]
-    batches = list(service._sort_by_step(early, 0, workers=70))
-    assert batches == [str(step) for step in range(70)]
+    assert list(sorted_by_step([*range(1, 70), 0], workers=70)) == list(range(70))
 
 
-def test_a_lost_batch_is_an_error():
-    """The other batches are stored up to a limit."""
-    batches = service._sort_by_step(((step, str(step)) for step in itertools.count(1)), 0, 2)
-    with pytest.raises(ClusterError, match="lost a batch"):
-        next(batches)
+def test_batches_of_one_worker_may_be_early():
+    assert list(sorted_by_step([1, 3, 5, 7, 0, 2, 4, 6], workers=2)) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[0, 1, 2, 5, 4], [0, 1, 2, 3, 1], range(1, 200, 2)],
+    ids=["missing batch", "restarted worker", "missing worker"],
+)
+def test_a_lost_batch_is_an_error(steps):
+    """The batches of other workers are stored up to a limit."""
+    with (
+        pytest.raises(ClusterError, match=r"^the data service lost a batch: .* restart dispatcher"),
+        service.report_lost_batches(),
+    ):
+        list(sorted_by_step(steps, workers=2))
+
+
+def test_a_worker_that_cannot_be_reached_is_an_error():
+    """TensorFlow reports it where a batch is read, after an hour."""
+    message = "failed to connect to all addresses [Op:IteratorGetNext]"
+    with pytest.raises(ClusterError, match="lost a batch"), service.report_lost_batches():
+        raise tf.errors.UnavailableError(None, None, message)
+    with pytest.raises(tf.errors.UnavailableError), service.report_lost_batches():
+        raise tf.errors.UnavailableError(None, None, "Collective ops is aborted")
+
+
+SERVERS = """
+import sys
+from tfdream.datasets import service
+dispatcher = service.start_dispatcher(0, ["localhost", "localhost"])
+workers = [service.start_worker(dispatcher.target, "localhost", 0) for _ in range(2)]
+print(dispatcher.target, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="module")
 def address():
-    """The address of a dispatcher with two workers, in this process."""
-    dispatcher = service.start_dispatcher(0, ["localhost", "localhost"])
-    workers = [service.start_worker(dispatcher.target, "localhost", 0) for _ in range(2)]
-    yield dispatcher.target
-    del workers, dispatcher
+    """The address of a dispatcher with two workers.
+
+    They run in another process, because TensorFlow cannot cancel a read from a worker in its own.
+    """
+    command = [sys.executable, "-c", SERVERS]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as servers:
+        yield servers.stdout.readline().strip()
+        servers.kill()
 
 
 def training_batches(config, dataset, data_service, replica_slice=WHOLE_BATCH):
@@ -97,3 +140,24 @@ def test_each_replica_reads_its_slice(configure, loaded, address):
     complete = labels(training_batches(config, loaded, None))
     for batch, *parts in zip(complete, *slices, strict=True):
         assert np.array_equal(np.concatenate(parts), batch)
+
+
+@pytest.mark.slow
+def test_a_replica_that_waits_for_another_one_can_be_closed(address):
+    """The second replica still requests batches when the first one has stopped."""
+    job = Service(address, service.new_job())
+    batches = tf.data.Dataset.counter().map(lambda step: tf.range(step, step + 2))
+    replicas = [
+        job.distribute(batches, 0, 2, lambda values, *_: values, ReplicaSlice(index, 2))
+        .prefetch(prefetched)
+        .as_numpy_iterator()
+        for index, prefetched in enumerate((1, 1000))
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        values = list(pool.map(lambda replica: [next(replica) for _ in range(3)], replicas))
+    assert values == [[0, 1, 2], [1, 2, 3]]
+    del replicas[0]
+    closing = threading.Thread(target=replicas.clear, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()

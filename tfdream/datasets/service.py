@@ -25,10 +25,7 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 10
 _LOST = "the data service lost a batch"
-_REMEDY = (
-    f"{_LOST}: one of its workers ended or was restarted; restart dispatcher and workers, then the "
-    "training, which resumes after the last finished epoch"
-)
+_UNREACHABLE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 # Batches that arrived early, per worker; if there are more, an expected one must be lost.
 _MAX_EARLY_BATCHES_PER_WORKER = 32
 _PREFIX = "grpc://"
@@ -103,11 +100,7 @@ class Service:
                 num_consumers=count,
             )
         )
-
-        return tf.data.Dataset.from_generator(
-            lambda: _sort_by_step(received, first_step, workers),
-            output_signature=received.element_spec[1],
-        )
+        return _sort_by_step(received, first_step, workers)
 
     def _wait_for_workers(self) -> int:
         """Wait until all workers are registered: a worker that joins later gets no batches.
@@ -128,39 +121,51 @@ class Service:
         return workers
 
 
-def _sort_by_step(received: tf.data.Dataset, first_step: int, workers: int) -> Iterator[Any]:
-    """Yield results in the order of their steps.
+def _sort_by_step(received: tf.data.Dataset, first_step: int, workers: int) -> tf.data.Dataset:
+    """Sort results by their steps, and check that none is missing.
 
     A worker computes its own batches in order without gaps, but in the beginning the dispatcher may
-    read from one worker more often than from another. Early results are stored until their turn.
+    read from one worker more often than from another. The results of successive steps, one of each
+    worker, are stored until they are complete.
+
+    All of this is a graph: a pipeline that is closed while it waits for a result, because another
+    trainer stopped, cancels a graph's operations but cannot interrupt Python code.
 
     Args:
-      received: pairs of a step and its result.
+      received: pairs of a step int64 `[]` and its result.
       first_step: number of the first step.
       workers: number of workers.
 
-    Raises:
-      ClusterError: if a batch is lost.
+    Returns:
+      The results; reading a result after a lost one raises an error that `report_lost_batches`
+      converts.
     """
-    early: dict[int, Any] = {}
-    most = workers * _MAX_EARLY_BATCHES_PER_WORKER
-    expected = first_step
-    for number, result in _raise_lost_worker(received):
-        step = int(number)
+
+    most_early = workers * _MAX_EARLY_BATCHES_PER_WORKER
+
+    def check(next_steps: tf.Tensor, result: tuple[tf.Tensor, Any]) -> tuple[tf.Tensor, Any]:
+        step, _ = result
+        worker = (step - first_step) % workers
+        early = tf.reduce_sum(next_steps - tf.reduce_min(next_steps)) // workers
         # A restarted worker starts from the first step; a missing worker leaves a gap.
-        if step < expected or step in early or len(early) > most:
-            raise ClusterError(_REMEDY)
-        early[step] = result
-        while expected in early:
-            yield early.pop(expected)
-            expected += 1
+        is_complete = (step == next_steps[worker]) & (early <= most_early)
+        with tf.control_dependencies([tf.debugging.Assert(is_complete, [_LOST])]):
+            next_steps = tf.tensor_scatter_nd_add(next_steps, [[worker]], [workers])
+        return next_steps, result
 
+    def sort(steps: tf.Tensor, results: Any) -> Any:
+        order = tf.argsort(steps)
+        return tf.nest.map_structure(lambda values: tf.gather(values, order), results)
 
-def _raise_lost_worker(received: tf.data.Dataset) -> Iterator[Any]:
-    try:
-        yield from received
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
-        raise ClusterError(_REMEDY) from None
+    checked = received.scan(tf.range(first_step, first_step + workers, dtype=tf.int64), check)
+    # As many results are received while those before them are read.
+    return checked.prefetch(workers).group_by_window(
+        key_func=lambda step, _: (step - first_step) // workers,
+        reduce_func=lambda _, results: (
+            results.batch(workers, drop_remainder=True).map(sort).unbatch()
+        ),
+        window_size=workers,
+    )
 
 
 @contextmanager
@@ -173,11 +178,13 @@ def report_lost_batches() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        # TensorFlow appends the error of a generator to a long message.
-        line = next((line for line in error.message.splitlines() if _LOST in line), None)
-        if line is None:
+        is_unreachable = isinstance(error, _UNREACHABLE) and "IteratorGetNext" in error.message
+        if not is_unreachable and _LOST not in error.message:
             raise
-        raise ClusterError(line[line.index(_LOST) :]) from None
+        raise ClusterError(
+            f"{_LOST}: one of its workers ended or was restarted; restart dispatcher and workers, "
+            "then the training, which resumes after the last finished epoch"
+        ) from None
 
 
 def new_job() -> str:
