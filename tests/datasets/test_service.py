@@ -103,8 +103,9 @@ def address():
 
 def training_batches(config, dataset, data_service, replica_slice=WHOLE_BATCH):
     frontend = frontends.build(config.frontend, config.prepare.sample_rate)
-    pipeline = LabeledPipeline(config, frontend, replica_slice, data_service)
-    return pipeline.training(ClipSet.from_folds(dataset, [1, 2]), PLAN).as_numpy_iterator()
+    pipeline = LabeledPipeline(config, frontend, replica_slice)
+    clips = ClipSet.from_folds(dataset, [1, 2])
+    return pipeline.training(clips, PLAN, data_service).as_numpy_iterator()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from tfdream.models import classifiers, inspect
 from tfdream.runs import Run
 from tfdream.training import population_statistics
 from tfdream.training.classification import ClassificationTask
+from tfdream.training.distributed import ClusterConfig
 from tfdream.training.population_statistics import set_population_statistics
 from tfdream.training.train import train
 
@@ -63,7 +64,8 @@ def test_graphs_and_batches_are_built_once_for_all_epochs(configure, loaded, run
 
     monkeypatch.setattr(LabeledPipeline, "evaluation", record)
     opened = Run(run.folder, configure(*RAW), run.info)
-    (callback,) = ClassificationTask(opened, [loaded], None).callbacks([])
+    with ClusterConfig().joined(run.folder) as workers:
+        (callback,) = ClassificationTask(opened, [loaded], workers).callbacks([])
     model = opened.build_model()
     callback.set_model(model)
     variance = model.get_layer("norm3").moving_variance
@@ -73,6 +75,24 @@ def test_graphs_and_batches_are_built_once_for_all_epochs(configure, loaded, run
         callback.on_epoch_end(epoch)
         assert (variance.numpy() > 0).any()
     assert (len(built), evaluated) == (len(NORMS), [True])
+
+
+def test_training_and_statistics_have_one_cache(configure, loaded, run, monkeypatch):
+    made = []
+    cached_columns = LabeledPipeline._cached_columns
+    monkeypatch.setattr(
+        LabeledPipeline,
+        "_cached_columns",
+        lambda *arguments: made.append(arguments) or cached_columns(*arguments),
+    )
+    opened = Run(run.folder, configure(*RAW), run.info)
+    with ClusterConfig().joined(run.folder) as workers:
+        task = ClassificationTask(opened, [loaded], workers)
+        task.training_batches(0)
+        task.callbacks([])
+        assert len(made) == 1
+        assert task.validation_batches() is not None
+        assert len(made) == 2
 
 
 @pytest.mark.usefixtures("eagerly")

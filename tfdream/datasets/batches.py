@@ -33,6 +33,8 @@ LabeledInputs = tuple[tf.Tensor, dict[str, tf.Tensor]]
 `[batch]`."""
 Lookup = Callable[[tf.Tensor], LabeledInputs]
 """Graph function: clip ids int64 `[batch]` → their inputs, labels and tracks."""
+Columns = Callable[[tf.Tensor], Sequence[tf.Tensor]]
+"""Graph function: clip ids int64 `[batch]` → inputs, labels and tracks from a cache."""
 
 
 class InputPipeline:
@@ -50,6 +52,7 @@ class InputPipeline:
         self.config = config
         self.frontend = frontend
         self.replica_slice = replica_slice
+        self._caches: list[tuple[ClipSet, Columns]] = []
 
     @without_autograph
     def shuffled(self, clip_set: ClipSet, plan: EpochPlan, cached: bool) -> tf.data.Dataset:
@@ -125,7 +128,10 @@ class InputPipeline:
         return split(replica_slice.seed(seed), 3)
 
     def _lookup(self, clip_set: ClipSet, cached: bool) -> Lookup:
-        """Return a function from clip ids to inputs, which are cached, or computed every time."""
+        """Return a function from clip ids to inputs, which are cached, or computed every time.
+
+        There is one cache for each clip set.
+        """
         if not cached:
             featurize = self._featurize(clip_set)
 
@@ -133,7 +139,10 @@ class InputPipeline:
                 return featurize(tf.map_fn(clip_set.read, ids, fn_output_signature=tf.string))
 
             return compute_batch
-        columns = self._cached_columns(clip_set)
+        columns = next((each for known, each in self._caches if known is clip_set), None)
+        if columns is None:
+            columns = self._cached_columns(clip_set)
+            self._caches.append((clip_set, columns))
 
         def lookup(ids: tf.Tensor) -> LabeledInputs:
             values, labels, tracks = columns(ids)
@@ -154,8 +163,8 @@ class InputPipeline:
 
         return featurize
 
-    def _cached_columns(self, clip_set: ClipSet) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
-        """Return a graph function: clip ids `[batch]` → inputs, labels and tracks from a cache.
+    def _cached_columns(self, clip_set: ClipSet) -> Columns:
+        """Make a cache of the inputs, labels and tracks of a clip set.
 
         Inputs are float16 and computed on first access; features of librosa are float32 and
         computed now, unless they are stored.
@@ -198,10 +207,8 @@ class LabeledPipeline(InputPipeline):
         config: Experiment,
         frontend: Frontend,
         replica_slice: ReplicaSlice = WHOLE_BATCH,
-        service: Service | None = None,
     ) -> None:
         super().__init__(config, frontend, replica_slice)
-        self.service = service
         rate = config.prepare.sample_rate
         self._augment_waveform = augmentation.waveform_augmentation(
             config.training.augmentation, rate
@@ -230,15 +237,22 @@ class LabeledPipeline(InputPipeline):
         return not random and self.fits_in_memory(clips)
 
     @without_autograph
-    def training(self, clip_set: ClipSet, plan: EpochPlan) -> tf.data.Dataset:
+    def training(
+        self, clip_set: ClipSet, plan: EpochPlan, service: Service | None = None
+    ) -> tf.data.Dataset:
         """Stream shuffled and augmented batches without end, `plan.steps` per epoch.
+
+        Args:
+          clip_set: complete shards.
+          plan: batches and epochs.
+          service: data service that computes the batches, unless their inputs are cached.
 
         Returns:
           Inputs float32 `[batch, …]` and labels float32 `[batch, classes]`, one-hot or mixed.
         """
         class_count = len(clip_set.dataset.labels)
         if self.is_cached(clip_set.dataset.clips):
-            if self.service is not None:
+            if service is not None:
                 logger.info("all inputs are cached in memory; the data service is not used")
             lookup = self._lookup(clip_set, cached=True)
             ids = shuffled_ids(clip_set.clip_ids, plan)
@@ -254,8 +268,8 @@ class LabeledPipeline(InputPipeline):
             def finish(batch: Any, step: tf.Tensor, replica_slice: ReplicaSlice) -> Any:
                 return self._featurize_and_augment(batch, clip_set, step, replica_slice)
 
-            if self.service is not None:
-                remote = self.service.distribute(
+            if service is not None:
+                remote = service.distribute(
                     batches, plan.first_step, plan.batch_size, finish, self.replica_slice
                 )
                 return remote.prefetch(PREFETCHED_BATCHES)

@@ -85,10 +85,10 @@ class ClassificationTask(Task):
     def __init__(self, run: Run, datasets: Sequence[Dataset], workers: Workers) -> None:
         (self.dataset,) = datasets
         self.run = run
-        self.frontend = run.frontend
-        # Raises an error if the frontend cannot follow waveforms that change at random.
-        LabeledPipeline(run.config, run.frontend).is_cached(self.dataset.clips)
         self.workers = workers
+        self.pipeline = LabeledPipeline(run.config, run.frontend, workers.replica_slice)
+        # Raises an error if the frontend cannot follow waveforms that change at random.
+        self.pipeline.is_cached(self.dataset.clips)
         self.clips = ClipSet.from_folds(self.dataset, run.info.training_folds)
         self.batch_size = min(run.config.training.batch_size, self.clips.clips)
         clips_in_batches = self.clips.clips // self.batch_size
@@ -120,9 +120,10 @@ class ClassificationTask(Task):
         if self.run.config.training.pretrained is not None:
             pretrained.load_weights(network, self.run.config, self.run.labels)
         if self.run.config.training.trainable == "head":
-            self.frontend = pretrained.FeatureExtractor(
+            frontend = pretrained.FeatureExtractor(
                 self.run.frontend, network, self.run.config.training.features
             )
+            self.pipeline = LabeledPipeline(self.run.config, frontend, self.workers.replica_slice)
         return build_classifier(network, self.run.config.training, self.steps), network
 
     def adapt(self, network: keras.Model) -> None:
@@ -132,23 +133,18 @@ class ClassificationTask(Task):
         """
         if self.run.config.training.pretrained is not None:
             return
-        pipeline = LabeledPipeline(self.run.config, self.frontend)
         for layer in network.layers:
             if isinstance(layer, keras.layers.Normalization):
-                layer.adapt(pipeline.sample(self.clips, _STANDARDIZATION_CLIPS))
+                layer.adapt(self.pipeline.sample(self.clips, _STANDARDIZATION_CLIPS))
 
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         plan = EpochPlan(self.batch_size, self.steps, self.run.config.training.seed, first_epoch)
-        pipeline = LabeledPipeline(
-            self.run.config, self.frontend, self.workers.replica_slice, self.workers.service()
-        )
-        return pipeline.training(self.clips, plan)
+        return self.pipeline.training(self.clips, plan, self.workers.service())
 
     def callbacks(self, history: list[Row]) -> list[keras.callbacks.Callback]:
         if self.run.config.training.normalization_statistics == "moving":
             return []
-        pipeline = LabeledPipeline(self.run.config, self.frontend)
-        batches = pipeline.evaluation(self.clips, self.batch_size, repeated=True)
+        batches = self.pipeline.evaluation(self.clips, self.batch_size, repeated=True)
         return [PopulationStatistics(batches.map(lambda inputs, _: inputs))]
 
     def validation_batches(self) -> tf.data.Dataset | None:
@@ -158,8 +154,9 @@ class ClassificationTask(Task):
         excess = -clips % batch_size
         # Without it, an incomplete batch may leave a device without a clip: a crash or a NaN.
         fill = self.workers.count > 1 or bool(self.workers.devices > 1 and excess)
-        pipeline = LabeledPipeline(self.run.config, self.frontend, self.workers.replica_slice)
-        batches = pipeline.evaluation(self._validation_clips, batch_size, repeated=True, fill=fill)
+        batches = self.pipeline.evaluation(
+            self._validation_clips, batch_size, repeated=True, fill=fill
+        )
         windows = len(window_starts(self.run.config))
 
         def label(inputs: tf.Tensor, clip: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
