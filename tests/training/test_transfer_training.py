@@ -58,7 +58,8 @@ def test_the_recordings_of_a_score_are_in_one_fold(
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("frontend.level_range=min_max", "frontend.kind=mel"),
+        ("frontend.level_range=min_max", "level_range=min_max .* task=transfer needs levels in dB"),
+        ("frontend.size=[32,32]", r"needs frontend.kind=mel without size, .* size=\(32, 32\)"),
         ("training.crop_seconds=2", "longer than prepare.clip_seconds=1"),
         ("training.crop_seconds=0.001", "greater than or equal to 0.01"),
         ("training.crop_seconds=0.04", "crop_seconds=0.04 is shorter than the two frames"),

@@ -134,7 +134,7 @@ class BaseExperiment(Config):
 
 
 class LevelExperiment(BaseExperiment):
-    """Settings of tasks whose networks have images of levels on one scale as outputs."""
+    """Settings of tasks whose networks need images of levels on one scale."""
 
     frontend: AnyStftFrontend
     model: ModelConfig

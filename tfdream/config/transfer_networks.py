@@ -5,8 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from tfdream.config.base import ClipSeconds, Count, NotNegative, Positive, Share
-from tfdream.config.frontends import AnyStftFrontend
-from tfdream.config.training import BaseExperiment, ModelConfig, WarmupTrainingConfig
+from tfdream.config.training import LevelExperiment, WarmupTrainingConfig
 
 
 class TransferTrainingConfig(WarmupTrainingConfig):
@@ -33,13 +32,11 @@ class TransferTrainingConfig(WarmupTrainingConfig):
     """Weight of the rise of bands that are soft in content and target, in dB."""
 
 
-class TransferExperiment(BaseExperiment):
+class TransferExperiment(LevelExperiment):
     """Settings of `prepare` and `train` for a transfer network."""
 
     run_description: ClassVar[str] = "a transfer network (tfdream train timbre_network …)"
     task: Literal["transfer"]
-    frontend: AnyStftFrontend
-    model: ModelConfig
     training: TransferTrainingConfig = TransferTrainingConfig()
 
     @property
@@ -51,12 +48,10 @@ class TransferExperiment(BaseExperiment):
     @model_validator(mode="after")
     def _frames_are_mel_levels(self) -> "TransferExperiment":
         frontend = self.frontend
-        plain = frontend.size is None and frontend.level_range == "top_db"
-        if frontend.kind != "mel" or not plain:
+        if frontend.kind != "mel" or frontend.size is not None:
             raise ValueError(
-                "a transfer network needs frontend.kind=mel with level_range=top_db and without "
-                f"size, not kind={frontend.kind}, level_range={frontend.level_range}, "
-                f"size={frontend.size}"
+                "a transfer network needs frontend.kind=mel without size, not "
+                f"kind={frontend.kind}, size={frontend.size}"
             )
         return self
 
