@@ -14,10 +14,8 @@ from tfdream.config.augmentation import (
     WaveformAugmentationConfig,
 )
 from tfdream.config.base import (
-    ClipSeconds,
     Config,
     Count,
-    Fraction,
     NotNegative,
     NotPositive,
     Positive,
@@ -93,7 +91,6 @@ __all__ = [
     "BaseExperiment",
     "BaseTrainingConfig",
     "CanvasConfig",
-    "ClipSeconds",
     "Config",
     "Count",
     "CurveConfig",
@@ -102,7 +99,6 @@ __all__ = [
     "ExplainConfig",
     "FeatureNetworkConfig",
     "FilterConfig",
-    "Fraction",
     "FrontendConfig",
     "GaussianSmoothingConfig",
     "GenerateConfig",

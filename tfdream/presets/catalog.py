@@ -10,8 +10,6 @@ from tfdream.presets.card import ModelCard
 from tfdream.runs.named import PACKAGED, named_runs
 
 State = Literal["packaged", "installed", "download"]
-DAMAGED_CARD = "damaged card"
-"""Title of a preset whose card cannot be read; `presets.describe` raises its error."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,8 @@ class Preset:
     Attributes:
       name: the name.
       state: part of the package, installed by the user, or available for download.
-      title: what it is, in one line.
+      title: what it is, in one line; "damaged card" if its card cannot be read, of which
+        `presets.describe` raises the error.
       folder: its run folder; None if it is not installed.
       download: name of the download that contains it; None if there is none.
     """
@@ -52,7 +51,7 @@ def _title(folder: Path) -> str:
     try:
         card = ModelCard.read(folder)
     except ModelError:
-        return DAMAGED_CARD
+        return "damaged card"
     return card.title if card else ""
 
 
