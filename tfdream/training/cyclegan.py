@@ -19,7 +19,7 @@ from tfdream.models.gan import BidirectionalModel, GanNetworks
 from tfdream.training import optimizers
 from tfdream.training.contrastive import ContrastiveLoss
 from tfdream.training.image_pool import ImagePool
-from tfdream.training.timed_model import TimedModel
+from tfdream.training.timed_model import TimedModel, differentiate
 from tfdream.training.transfer_losses import onset_strength
 
 Images = tuple[tf.Tensor, tf.Tensor]
@@ -142,28 +142,32 @@ class CycleGAN(TimedModel, keras.Model):
           `Spread`.
         """
         real = _signed(batch)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        (generator_optimizer, trained), (_, discriminating) = self._optimized()
-        with tf.GradientTape() as tape:
+        (generator_optimizer, generating), (discriminator_optimizer, discriminating) = (
+            self._optimized()
+        )
+
+        def generate() -> tuple[tf.Tensor, tuple[Translations, dict[str, tf.Tensor]]]:
             outputs = self.translate(real, training=True)
             losses = self._generator_losses(real, outputs)
-            scaled = generator_optimizer.scale_loss(losses["loss"] / replicas)
-        generator_gradients = tape.gradient(scaled, trained)
+            return losses["loss"], (outputs, losses)
 
+        generator_gradients, _, (outputs, losses) = differentiate(
+            generator_optimizer, generate, generating
+        )
         pools = (self.forward_pool, self.backward_pool)
         fake = tuple(
             pool.exchange(images) for pool, images in zip(pools, outputs.translated, strict=True)
         )
-        with tf.GradientTape() as tape:
-            discriminator_losses = self._discriminator_losses(real, fake)
-            scaled = self.discriminator_optimizer.scale_loss(
-                tf.add_n(list(discriminator_losses.values())) / replicas
-            )
-        gradients = tape.gradient(scaled, discriminating)
-        for (optimizer, variables), own_gradients in zip(
-            self._optimized(), (generator_gradients, gradients), strict=True
-        ):
-            optimizer.apply(own_gradients, variables)
+
+        def discriminate() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            losses = self._discriminator_losses(real, fake)
+            return tf.add_n(list(losses.values())), losses
+
+        discriminator_gradients, _, discriminator_losses = differentiate(
+            discriminator_optimizer, discriminate, discriminating
+        )
+        generator_optimizer.apply(generator_gradients, generating)
+        discriminator_optimizer.apply(discriminator_gradients, discriminating)
 
         losses |= discriminator_losses
         for mean in self.means:

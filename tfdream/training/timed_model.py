@@ -68,6 +68,28 @@ def precision(mixed: bool) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def differentiate(
+    optimizer: keras.Optimizer,
+    compute: Callable[[], tuple[tf.Tensor, Extra]],
+    weights: Sequence[keras.Variable],
+) -> tuple[list[tf.Tensor], tf.Tensor, Extra]:
+    """Compute the gradients for a step of an optimizer on one replica.
+
+    Args:
+      optimizer: it may scale the loss; the gradients of all replicas are added.
+      compute: returns the loss, a scalar, and anything else.
+      weights: trainable weights.
+
+    Returns:
+      The gradients of the weights, and the result of `compute`.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape() as tape:
+        loss, extra = compute()
+        scaled = optimizer.scale_loss(loss / replicas)
+    return tape.gradient(scaled, weights), loss, extra
+
+
 class TimedModel:
     """A base beside `keras.Model`: fetches each batch outside the compiled step and times the wait.
 
@@ -113,11 +135,8 @@ class TimedModel:
         Returns:
           The result of `compute`.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            loss, extra = compute()
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        gradients, loss, extra = differentiate(self.optimizer, compute, weights)
+        self.optimizer.apply(gradients, weights)
         return loss, extra
 
     def make_train_function(self, force: bool = False) -> None:
