@@ -13,7 +13,7 @@ from tfdream.runs import Run
 from tfdream.training import population_statistics
 from tfdream.training.classification import ClassificationTask
 from tfdream.training.distributed import ClusterConfig
-from tfdream.training.population_statistics import set_population_statistics
+from tfdream.training.population_statistics import PopulationStatistics
 from tfdream.training.train import train
 
 RAW = (
@@ -45,7 +45,9 @@ def test_all_examples_together_are_normalized_whatever_the_batches():
         keras.utils.set_random_seed(0)
         model = classifiers.build(config.ModelConfig(name="raw_conv1d"), (8000, 1), 2)
         batches = tf.data.Dataset.from_tensor_slices(examples).batch(batch_size)
-        set_population_statistics(model, batches)
+        callback = PopulationStatistics(batches)
+        callback.set_model(model)
+        callback.update()
         check_normalized(model, examples)
         statistics.append(model.get_layer("norm3").moving_variance.numpy())
     np.testing.assert_allclose(*statistics, rtol=1e-4)

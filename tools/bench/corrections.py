@@ -51,7 +51,7 @@ from tfdream.synthesis.audio_model import FeatureNetwork
 from tfdream.synthesis.tile_optimizer import octave_sizes, total_steps
 from tfdream.training import optimizers
 from tfdream.training.metrics import Confusion
-from tfdream.training.population_statistics import set_population_statistics
+from tfdream.training.population_statistics import PopulationStatistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reproduce"))
 import archives
@@ -299,7 +299,9 @@ def raw_network() -> str:
     kernel = model.get_layer("conv3").kernel.numpy()
     largest = np.abs(kernel).max() * np.sqrt(np.prod(kernel.shape[:2]))
     clips = np.stack([song(name, 5, 8000)[0] for name in ("strings", "techno")])[..., np.newaxis]
-    set_population_statistics(model, tf.data.Dataset.from_tensors(clips))
+    statistics = PopulationStatistics(tf.data.Dataset.from_tensors(clips))
+    statistics.set_model(model)
+    statistics.update()
     normalized = inspect.tap(model, ["norm3"])(clips)["norm3"].numpy().astype(np.float64)
     mean, deviation = normalized.mean(axis=(0, 1)), normalized.std(axis=(0, 1))
     return (
