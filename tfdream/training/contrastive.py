@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfdream.datasets.augmentation.base import split
 from tfdream.errors import ConfigError
 
 _TEMPERATURE = 0.07
@@ -69,7 +70,7 @@ class ContrastiveLoss(keras.Model):
             self.encoder(tf.concat([images, translated], axis=0), training=training)
         )
         losses = []
-        seeds = tf.unstack(tf.random.split(seed, len(self.projections)))
+        seeds = split(seed, len(self.projections))
         for values, project, place_seed in zip(features, self.projections, seeds, strict=True):
             projected = project(_draw_positions(values, place_seed))
             projected = tf.math.l2_normalize(tf.cast(projected, tf.float32), axis=-1)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfdream.datasets.augmentation.base import split
+
 
 class ImagePool(keras.layers.Layer):
     """Stores images and returns some of the stored ones instead of new ones.
@@ -53,7 +55,7 @@ class ImagePool(keras.layers.Layer):
         new = tf.shape(images)[0]
         stored, count = tf.convert_to_tensor(self.stored), tf.convert_to_tensor(self.count)
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.batches)])
-        order, choice = tf.unstack(tf.random.split(seed, 2))
+        order, choice = split(seed, 2)
 
         numbers = tf.range(new)
         free = tf.minimum(self.size - count, new)  # empty places, used by the first images
