@@ -101,7 +101,8 @@ def test_progress_and_previews_are_reported(queue, job):
 
 def test_previews_contain_the_tile(job, tmp_path):
     events = []
-    serve(Request(job, tmp_path, tmp_path, 5), events.append, lambda: False)
+    output = tmp_path / job.output_name
+    serve(Request(job, output, tmp_path, 5), events.append, lambda: False)
     assert isinstance(events[-1], Finished)
     previews = [event for event in events if isinstance(event, Preview)]
     steps = [event for event in events if isinstance(event, Step)]
@@ -160,6 +161,26 @@ def test_a_report_is_written_on_request(queue, job):
     page = queue.report(entry)
     assert page == entry.report_path
     assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted", "renamed"])
+def test_reports_measure_the_output_whatever_happened_to_its_recipe(queue, job, tmp_path, change):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("{optimizer: {steps: 1}, tiles: {overlap_seconds: 0.05}, seed: 3}")
+    queue.submit([dataclasses.replace(job, recipe=str(recipe), overrides=(), name="a-{seed}")])
+    finish(queue)
+    (entry,) = queue.history.entries()
+    if change == "edited":
+        recipe.write_text("{seed: 4}")
+    elif change == "deleted":
+        recipe.unlink()
+    else:
+        entry.folder.rename(entry.folder.with_name("0001-best"))
+    (entry,) = queue.history.entries()
+    page = queue.report(entry)
+    assert page.name == "a-3.html"
+    assert "log_spectral_distance_db" in page.read_text()
+    assert "a-3.flac" in page.read_text()
 
 
 class Scripted:
@@ -234,7 +255,7 @@ def test_finished_jobs_remain_shown_while_others_wait(tmp_path, job):
 def test_a_closed_worker_starts_no_process(job, tmp_path):
     worker = ProcessWorker()
     worker.close()
-    assert list(worker.run(Request(job, tmp_path, tmp_path))) == [Failed("")]
+    assert list(worker.run(Request(job, tmp_path / "a.flac", tmp_path))) == [Failed("")]
     assert worker.pid is None
 
 
@@ -245,7 +266,7 @@ def test_unexpected_errors_are_named(job, tmp_path, monkeypatch):
     events = []
     monkeypatch.setattr(work, "carry_out", fail)
     with pytest.raises(ZeroDivisionError):
-        serve(Request(job, tmp_path, tmp_path), events.append, lambda: False)
+        serve(Request(job, tmp_path / "a.flac", tmp_path), events.append, lambda: False)
     assert events == [Failed("ZeroDivisionError: no samples", ends_process=True)]
 
 

@@ -75,15 +75,18 @@ class Entry:
         return self.folder.name
 
     @property
-    def _output_name(self) -> str:
-        """Name of the output, also if the recipe that it contains does not exist anymore."""
+    def output_path(self) -> Path:
+        """Path of the audio file, or for a task without one, what presentations are named after.
+
+        It does not depend on the recipe, which may have changed since.
+        """
         output = self.result.get("output")
-        return Path(output).name if output else self.job.output_name
+        return self.folder / (Path(output).name if output else self.job.output_name)
 
     @property
     def output(self) -> Path | None:
         """The audio file; None if the task writes none, or the file was removed."""
-        path = self.folder / self._output_name
+        path = self.output_path
         return path if TASKS[self.job.task].writes_audio and path.is_file() else None
 
     @property
@@ -98,7 +101,7 @@ class Entry:
 
     def presentation(self, name: str) -> Path:
         """Return the file of a presentation, which exists if it was requested."""
-        return beside(self.folder / self._output_name, name)
+        return beside(self.output_path, name)
 
     @property
     def title(self) -> str:

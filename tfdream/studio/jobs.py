@@ -107,9 +107,8 @@ class JobQueue:
         with self._running:
             if entry.report_path.is_file():
                 return entry.report_path
-            request = Request(
-                entry.job, entry.folder, Path(self._previews.name), report_of=dict(entry.result)
-            )
+            previews = Path(self._previews.name)
+            request = Request(entry.job, entry.output_path, previews, report_of=dict(entry.result))
             self.worker.reset()
             for event in self.worker.run(request):
                 if isinstance(event, Failed):
@@ -180,7 +179,8 @@ class JobQueue:
             )
         try:
             folder = self.history.reserve(job)
-            request = Request(job, folder, Path(self._previews.name), preview_every)
+            output = folder / job.output_name
+            request = Request(job, output, Path(self._previews.name), preview_every)
             for event in self.worker.run(request):
                 self._handle(event, folder, job)
         except TfdreamError as error:

@@ -82,7 +82,7 @@ def present(
     Args:
       job: a job that wrote audio, or a comparison.
       result: its result.
-      output: its audio file; a comparison only names its files after it.
+      output: its audio file, which is measured; a comparison only names its files after it.
       presentations: keys of `job.EXTENSIONS`.
       steps: the objective or loss at each step, for the figure.
     """
@@ -92,13 +92,13 @@ def present(
     events = EventWriter()
     for value in steps:
         events.add_step(value)
-    line, first = command(job), Path(job.first or "")
+    line, first = command(job, Path(output).name), Path(job.first or "")
     if job.task == "compare":
         style = Path(job.style) if job.style else None
         after = Path(str(job.second))
         requested.write_comparison(first, after, style, result, events, line)
         return
-    result = {**result, "output": str(output)}
+    result = {**result, "output": str(output)}  # the folder may have another name by now
     if job.task == "dream":
         with audio.excerpt(first, job.start_seconds, job.seconds) as original:
             outcome = Outcome.of_dream(first.name, original, [result])

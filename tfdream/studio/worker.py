@@ -25,26 +25,21 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Request:
-    """A job for the worker: choices, output folders and previews.
+    """A job for the worker: choices, output and previews.
 
     Attributes:
       job: the choices.
-      folder: folder of the output.
+      output: the audio file, or for a task without one, what its presentations are named after.
       previews: folder of the previews.
       preview_every: number of steps from one preview to the next; 0 makes none.
       report_of: result of a finished job whose report page is written instead.
     """
 
     job: Job
-    folder: Path
+    output: Path
     previews: Path
     preview_every: int = 0
     report_of: dict[str, Any] | None = None
-
-    @property
-    def output(self) -> Path:
-        """The audio file, or for a task without one, what its presentations are named after."""
-        return self.folder / self.job.output_name
 
 
 def serve(
