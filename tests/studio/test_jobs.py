@@ -259,6 +259,16 @@ def test_a_closed_worker_starts_no_process(job, tmp_path):
     assert worker.pid is None
 
 
+def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd):
+    worker = ProcessWorker()
+    unknown = Request(Job("unknown"), tmp_path / "a.flac", tmp_path)
+    assert list(worker.run(unknown)) == [Failed("KeyError: 'unknown'", ends_process=True)]
+    worker.close()
+    errors = capfd.readouterr().err
+    assert "Traceback" in errors
+    assert "KeyError: 'unknown'" in errors
+
+
 def test_unexpected_errors_are_named(job, tmp_path, monkeypatch):
     def fail(*arguments):
         raise ZeroDivisionError("no samples")

@@ -19,7 +19,7 @@ from tfdream.studio.job import Job
 _JOBS_PER_PROCESS = 10
 """Graphs of TensorFlow leave some memory behind; a new process releases it."""
 _GRACE_SECONDS = 5.0
-"""Time that a cancelled job has to end by itself."""
+"""Time that a cancelled job has to end by itself, or a process to print its traceback."""
 _POLL_SECONDS = 0.1
 
 
@@ -148,7 +148,7 @@ class ProcessWorker:
                     event: Event = connection.recv()
                     yield event
                     if isinstance(event, Failed) and event.ends_process:
-                        self._kill()
+                        self._kill(_GRACE_SECONDS)
                     if isinstance(event, Finished | Failed):
                         break
                 elif self._deadline is not None and time.monotonic() > self._deadline:
@@ -173,14 +173,15 @@ class ProcessWorker:
             self._is_closed = True
             self._end()
 
-    def _kill(self) -> None:
+    def _kill(self, grace_seconds: float = 0.0) -> None:
         with self._lock:
-            self._end()
+            self._end(grace_seconds)
 
-    def _end(self) -> None:
+    def _end(self, grace_seconds: float = 0.0) -> None:
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
+            self._process.join(grace_seconds)
             self._process.kill()
             self._process.join()
         self._connection = self._process = None
