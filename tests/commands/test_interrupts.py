@@ -158,6 +158,20 @@ def test_first_ctrl_c_requests_a_stop_and_the_second_interrupts():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@MAIN_THREAD
+def test_ctrl_c_while_the_browser_starts_ends_the_studio(tmp_path, monkeypatch):
+    @contextmanager
+    def serving(*_):
+        yield "http://127.0.0.1:7860/"
+
+    monkeypatch.setattr("tfdream.studio.server.serving", serving)
+    monkeypatch.setattr("click.launch", lambda url: signal.raise_signal(signal.SIGINT))
+    with handler(signal.SIGINT, signal.default_int_handler):
+        call = invoke("studio", tmp_path, "--open")
+    assert call.exit_code == 0
+    assert call.stderr.endswith("Ending the server.\n")
+
+
 def test_other_threads_have_no_stop_requests():
     requests = []
 

@@ -53,10 +53,10 @@ def data_worker(
     if join is None:
         server = service.start_dispatcher(port, list(workers))
         address = f"grpc://{host}:{server.target.rpartition(':')[2]}"
-        click.echo(f"the address of the dispatcher is {address} (Ctrl-C ends it)", err=True)
+        announcement = f"the address of the dispatcher is {address} (Ctrl-C ends it)"
     else:
         server = service.start_worker(join, host, port)
         address = join
-        click.echo(f"computing batches for {address} (Ctrl-C ends the worker)", err=True)
-    wait_for_stop("Ending.")
+        announcement = f"computing batches for {address} (Ctrl-C ends the worker)"
+    wait_for_stop("Ending.", lambda: click.echo(announcement, err=True))
     return {"address": address}

@@ -26,6 +26,6 @@ def monitor(folder: Path, port: int, host: str) -> Result:
     from tfdream.reports.tensorboard import serve
 
     url = serve(folder, host, port)
-    click.echo(f"TensorBoard is at {url} (Ctrl-C ends the server)", err=True)
-    wait_for_stop("Ending TensorBoard.")
+    announcement = f"TensorBoard is at {url} (Ctrl-C ends the server)"
+    wait_for_stop("Ending TensorBoard.", lambda: click.echo(announcement, err=True))
     return {"url": url, "folder": str(folder)}

@@ -115,12 +115,14 @@ def interruptible(
         signal.signal(signal.SIGINT, before)
 
 
-def wait_for_stop(message: str) -> None:
+def wait_for_stop(message: str, announce: Callable[[], object]) -> None:
     """Wait until Ctrl-C is pressed, while a server runs in the background.
 
     Args:
       message: printed at Ctrl-C; the second Ctrl-C interrupts.
+      announce: prints where the server is; Ctrl-C meanwhile already ends it.
     """
     with interruptible(message) as stop_requested:
+        announce()
         while not stop_requested():
             time.sleep(_POLL_SECONDS)

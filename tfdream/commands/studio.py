@@ -69,8 +69,11 @@ def studio(
         tuple(map(str, recipes)),
         Limits(max_megabytes, max_minutes),
     ) as url:
-        click.echo(f"tfdream studio is at {url} (Ctrl-C ends it)", err=True)
-        if opens:
-            click.launch(url)
-        wait_for_stop("Ending the server.")
+        wait_for_stop("Ending the server.", lambda: _announce(url, opens))
     return {"url": url, "folder": str(folder)}
+
+
+def _announce(url: str, opens: bool) -> None:
+    click.echo(f"tfdream studio is at {url} (Ctrl-C ends it)", err=True)
+    if opens:
+        click.launch(url)
