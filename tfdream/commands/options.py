@@ -1,6 +1,5 @@
 """Types and options that several commands share."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -136,12 +135,9 @@ def as_overrides(**settings: Any) -> list[str]:
     >>> as_overrides(seed=7, mix=None, objective="class_logit(café)")
     ['seed=7', 'objective="class_logit(café)"']
     """
-    return [override(key, value) for key, value in settings.items() if value is not None]
+    from tfdream.config import as_override
 
-
-def override(key: str, value: Any) -> str:
-    """Return a setting in the form of --set; YAML reads no escapes of JSON beyond 16 bits."""
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+    return [as_override(key, value) for key, value in settings.items() if value is not None]
 
 
 def _band(

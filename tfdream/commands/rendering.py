@@ -131,7 +131,7 @@ class Rendering:
     @property
     def overrides(self) -> list[str]:
         """Overrides of the recipe, in the form of --set."""
-        return [options.override("curves", self.curves)] if self.curves else []
+        return options.as_overrides(curves=self.curves or None)
 
     def output(self, output: Path, into_folder: bool, has_fields: bool = False) -> Path:
         """Return the file or folder to write; see `standard_output.temporary`.

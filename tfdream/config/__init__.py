@@ -43,7 +43,7 @@ from tfdream.config.frontends import (
     StftSpec,
 )
 from tfdream.config.generation import GenerateConfig, GenerationExperiment, GenerationTrainingConfig
-from tfdream.config.loading import describe, load, names, overridden, validate
+from tfdream.config.loading import as_override, describe, load, names, overridden, validate
 from tfdream.config.musaic import MusaicConfig
 from tfdream.config.preparation import PrepareConfig, parse_labels
 from tfdream.config.recipes import (
@@ -143,6 +143,7 @@ __all__ = [
     "TranslationExperiment",
     "TranslationTrainingConfig",
     "WaveformAugmentationConfig",
+    "as_override",
     "describe",
     "load",
     "load_experiment",

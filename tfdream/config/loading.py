@@ -1,5 +1,6 @@
 """Reading configurations by packaged name or by path, with overrides."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -75,6 +76,16 @@ def read(
     for override in overrides:
         _override(content, override)
     return content
+
+
+def as_override(key: str, value: Any) -> str:
+    """Return a setting as an override: a dotted key, and a value that JSON can represent.
+
+    >>> as_override("objective", "class_logit(café)")
+    'objective="class_logit(café)"'
+    """
+    # YAML reads no escapes of JSON beyond 16 bits.
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def overridden(overrides: Iterable[str], section: str) -> frozenset[str]:

@@ -1,11 +1,10 @@
 """Curves of settings over time, from the values of the controls of the page."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfdream.config import Config, CurveConfig
+from tfdream.config import Config, CurveConfig, as_override
 from tfdream.config.curves import EASINGS, parse_points, with_values
 from tfdream.errors import ConfigError
 from tfdream.studio.settings_panel import describe, merged
@@ -104,7 +103,7 @@ def added(overrides: Iterable[str], config: Any, controls: CurveControls) -> tup
         for name, curve in config.curves.items()
     }
     curves[controls.setting] = controls.as_section()
-    return merged(overrides, [f"curves={json.dumps(curves, ensure_ascii=False)}"])
+    return merged(overrides, [as_override("curves", curves)])
 
 
 def removed(overrides: Iterable[str]) -> tuple[str, ...]:

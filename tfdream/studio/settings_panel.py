@@ -1,13 +1,12 @@
 """Controls for all settings of a recipe, generated from the JSON schema of its pydantic section."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
 
-from tfdream.config import Config
+from tfdream.config import Config, as_override
 from tfdream.errors import ConfigError
 from tfdream.io import documents
 
@@ -124,7 +123,7 @@ def overrides(settings: Sequence[Setting], shown: Iterable[Any]) -> tuple[str, .
             continue
         if setting.kind == "section" and value is not None:
             value = {"kind": value}
-        changed.append(f"{setting.key}={json.dumps(value, ensure_ascii=False)}")
+        changed.append(as_override(setting.key, value))
     return tuple(changed)
 
 
