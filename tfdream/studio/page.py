@@ -158,37 +158,32 @@ class _Page(Panel):
         return presentation.status_value(self.studio.queue.status, f"Error: {error}")
 
     def _choose_task(self, name: str, stems: Stems) -> dict[Any, Any]:
-        recipes, runs = self.studio.recipes_for(name), self.studio.runs_for(name)
-        recipe, run = next(iter(recipes), None), next(iter(runs), None)
         return {
-            **self._shown(name, recipe, run),
+            **self._shown(Job(name)),
             **self.section.updates(name),
             **self.section.stem_updates(name, stems),
         }
 
-    def _shown(
-        self,
-        name: str,
-        recipe: str | None,
-        run: str | None,
-        overrides: tuple[str, ...] = (),
-        to: str | None = None,
-    ) -> dict[Any, Any]:
-        """Return updates by component that show the controls of a task, except its output."""
-        task, recipes = TASKS[name], self.studio.recipes_for(name)
-        recordings = self.recordings
+    def _shown(self, job: Job) -> dict[Any, Any]:
+        """Return updates by component that show the choices of a job, except its output.
+
+        Without a recipe or a run, the first one of the task is chosen.
+        """
+        task, recordings = TASKS[job.task], self.recordings
+        recipes, runs = self.studio.recipes_for(task.name), self.studio.runs_for(task.name)
+        recipe, run = job.recipe or next(iter(recipes), None), job.run or next(iter(runs), None)
         has_recipe = gr.update(visible=task.has_recipe)
         return {
             recordings["first"]: gr.update(label=task.first),
             recordings["second"]: gr.update(label=task.second, visible=bool(task.second)),
-            recordings["style"]: gr.update(visible=name in TASKS_OF["style"]),
+            recordings["style"]: gr.update(visible=task.name in TASKS_OF["style"]),
             self.choices["recipe"]: gr.update(choices=recipes, value=recipe, visible=bool(recipes)),
-            self.choices["run"]: gr.update(choices=self.studio.runs_for(name), value=run),
-            self.choices["to"]: self._targets(name, run, to),
+            self.choices["run"]: gr.update(choices=runs, value=run),
+            self.choices["to"]: self._targets(task.name, run, job.to),
             self.every: has_recipe,
             self.seeds: has_recipe,
-            self.panel: panel_of(name, recipe, overrides),
-            self.choices["overrides"]: overrides,
+            self.panel: panel_of(task.name, recipe, job.overrides),
+            self.choices["overrides"]: job.overrides,
         }
 
     def _targets(self, task: str, run: str | None, chosen: str | None = None) -> Any:
@@ -297,7 +292,7 @@ class _Page(Panel):
             return {self.choices["task"]: gr.skip()}
         updates = {
             self.choices["task"]: job.task,
-            **self._shown(job.task, job.recipe or None, job.run or OWN_RUN, job.overrides, job.to),
+            **self._shown(job),
             **self.section.restored(job),
             **self.section.stem_updates(job.task, job.stems),
         }
