@@ -12,7 +12,7 @@ from tfdream.runs.named import locate
 from tfdream.studio.job import Job
 
 _RECORDINGS = ("first", "second", "style")
-_RUNS = ("run", "judge")
+_NAMES = ("recipe", "run", "judge")
 
 
 def shortest(path: str | Path) -> Path:
@@ -29,18 +29,16 @@ def as_used(name: str) -> str:
 
 def store_job(job: Job, folder: str | Path) -> dict[str, Any]:
     """Return a job as JSON content in the history of a folder."""
-    content = _with_recordings(job.as_json(), lambda path: _stored(path, folder))
-    chosen = {key: content[key] for key in ("recipe", *_RUNS) if content[key]}
-    names = {key: name for key, name in chosen.items() if _is_path(name)}
-    return content | {key: str(_absolute(name)) for key, name in names.items()}
+
+    def absolute(name: str) -> str:
+        return str(_absolute(name)) if _is_path(name) else name
+
+    return _converted(job.as_json(), lambda path: _stored(path, folder), absolute)
 
 
 def restore_job(content: Mapping[str, Any], folder: str | Path) -> Job:
     """Return the job that `store_job` stored."""
-    restored = _with_recordings(content, lambda path: _restored(path, folder))
-    names = {key: restored[key] for key in ("recipe", *_RUNS) if restored[key]}
-    restored |= {key: as_used(name) for key, name in names.items()}
-    return Job.from_json(restored)
+    return Job.from_json(_converted(content, lambda path: _restored(path, folder), as_used))
 
 
 def store_result(result: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:
@@ -53,9 +51,16 @@ def restore_result(content: Mapping[str, Any], folder: str | Path) -> dict[str, 
     return _with_outputs(content, lambda path: _restored(path, folder))
 
 
-def _with_recordings(job: Mapping[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
-    recordings = {key: convert(job[key]) for key in _RECORDINGS if job[key]}
-    return {**job, **recordings, "stems": [[name, convert(path)] for name, path in job["stems"]]}
+def _converted(
+    job: Mapping[str, Any],
+    convert_file: Callable[[str], str],
+    convert_name: Callable[[str], str],
+) -> dict[str, Any]:
+    """Convert the files of a job, and its recipe and runs, which are names or paths."""
+    recordings = {key: convert_file(job[key]) for key in _RECORDINGS if job[key]}
+    names = {key: convert_name(job[key]) for key in _NAMES if job[key]}
+    stems = [[name, convert_file(path)] for name, path in job["stems"]]
+    return {**job, **recordings, **names, "stems": stems}
 
 
 def _with_outputs(result: Mapping[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
