@@ -1,7 +1,7 @@
 """Carrying out a job by the functions that the commands call."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,17 +56,17 @@ def carry_out(
     if presentations and task.writes_audio:
         changed = Path(str(job.first)) if job.task != "generate" else None
         presentations.check(changed, job.start_seconds, job.seconds)
-    steps: list[float] = []
+    events = EventWriter()
 
     def record(done: int, total: int, value: float = math.nan, note: str = "") -> bool | None:
         value = task.value_sign * value if task.value_name else math.nan
         if not math.isnan(value):
-            steps.append(value)
+            events.add_step(value)
         return progress(done, total, value, note)
 
     result = _WORK[job.task](job, Path(output), record, preview)
     written(result)
-    present(job, result, output, job.made, steps)
+    present(job, result, output, job.made, events)
     return result
 
 
@@ -75,7 +75,7 @@ def present(
     result: Result,
     output: str | Path,
     presentations: Collection[str],
-    steps: Sequence[float] = (),
+    events: EventWriter | None = None,
 ) -> None:
     """Write presentations of a finished job, as the options of its command do.
 
@@ -84,14 +84,12 @@ def present(
       result: its result.
       output: its audio file, which is measured; a comparison only names its files after it.
       presentations: keys of `job.EXTENSIONS`.
-      steps: the objective or loss at each step, for the figure.
+      events: has the objective or loss at each step, for the figure; None has no steps.
     """
     requested = _presentations(job, output, presentations)
     if not requested:
         return
-    events = EventWriter()
-    for value in steps:
-        events.add_step(value)
+    events = events or EventWriter()
     line, first = command(job, Path(output).name), Path(job.first or "")
     if job.task == "compare":
         style = Path(job.style) if job.style else None
@@ -104,13 +102,13 @@ def present(
             outcome = Outcome.of_dream(first.name, original, [result])
             requested.measure_and_write(outcome, events, line)
         return
-    outcome = {
-        "transfer": lambda: Outcome.of_transfer(first, Path(str(job.second)), result),
-        "translate": lambda: Outcome.of_translation(first, result),
-        "generate": lambda: Outcome.of_generation(
-            str(job.run), first if job.first else None, result
-        ),
-    }[job.task]()
+    if job.task == "transfer":
+        outcome = Outcome.of_transfer(first, Path(str(job.second)), result)
+    elif job.task == "translate":
+        outcome = Outcome.of_translation(first, result)
+    else:
+        prompt = first if job.first else None
+        outcome = Outcome.of_generation(str(job.run), prompt, result)
     requested.measure_and_write(outcome, events, line)
 
 
