@@ -213,16 +213,18 @@ def test_an_error_of_one_job_does_not_stop_the_queue(tmp_path, job):
     for message in ("'job.json': Permission denied", "wrong", ""):
         queue.submit([job])
         assert finish(queue)[-1].message == message
+    assert names(queue.history.folder) == ["0001-0-dream"]
     assert len(queue.history.entries()) == 1
     queue.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_unexpected_error_does_not_stop_the_queue(tmp_path, job):
+def test_an_unexpected_error_does_not_stop_the_queue(tmp_path, job, capfd):
     queue = JobQueue(History(tmp_path / "studio"), Scripted(ZeroDivisionError("no"), [Failed("")]))
     for message in ("ZeroDivisionError: no", ""):
         queue.submit([job])
         assert finish(queue)[-1].message == message
+        assert names(queue.history.folder) == []
+    assert "Traceback" in capfd.readouterr().err
     queue.close()
 
 

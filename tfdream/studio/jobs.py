@@ -3,6 +3,7 @@
 import tempfile
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ class JobQueue:
         self._written: dict[str, Any] | None = None
         self._running = threading.Lock()
         self._previews = tempfile.TemporaryDirectory(prefix="tfdream-previews-")
-        self._start()
+        threading.Thread(target=self._work, daemon=True).start()
 
     @property
     def status(self) -> Status:
@@ -146,22 +147,14 @@ class JobQueue:
         self._status = replace(self._status, **changes)
         self._changed.notify_all()
 
-    def _start(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
-
     def _work(self) -> None:
-        try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._waiting or self._closed)
-                    if self._closed:
-                        return
-                with self._running:
-                    self._next()
-        except Exception as error:  # ends this thread; another one carries out the next jobs
-            self._fail(f"{type(error).__name__}: {one_line(error)}")
-            self._start()
-            raise
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+            with self._running:
+                self._next()
 
     def _next(self) -> None:
         with self._changed:
@@ -177,6 +170,7 @@ class JobQueue:
                 preview=None,
                 started=time.monotonic(),
             )
+        folder = None
         try:
             folder = self.history.reserve(job)
             output = folder / job.output_name
@@ -184,11 +178,16 @@ class JobQueue:
             for event in self.worker.run(request):
                 self._handle(event, folder, job)
         except TfdreamError as error:
-            self._fail(str(error))
+            self._fail(str(error), folder)
         except system_errors.system_errors() as error:
-            self._fail(system_errors.describe(error))
+            self._fail(system_errors.describe(error), folder)
+        except Exception as error:  # the thread carries out the next jobs
+            traceback.print_exc()
+            self._fail(f"{type(error).__name__}: {one_line(error)}", folder)
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, folder: Path | None) -> None:
+        if folder is not None:
+            self.history.discard(folder)
         with self._changed:
             self._update(running=None, step=None, preview=None, message=message)
 
