@@ -155,29 +155,31 @@ def recipes_by_task(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        problems = {name: _problem(name, path) for name, task in TASKS.items() if task.has_recipe}
-        for task in (name for name, problem in problems.items() if problem is None):
+        for task in _tasks_of(path):
             found[task] = (*found.get(task, ()), path)
-        errors = {name: problem for name, problem in problems.items() if problem is not None}
-        if len(errors) < len(problems):
-            continue
-        nearest = min(errors, key=lambda name: errors[name].problems)
-        if len(set(map(str, errors.values()))) == 1:  # it cannot be read
-            raise errors[nearest]
-        raise ConfigError(
-            f"'{path}' is not a recipe of any of: {', '.join(errors)}; of {nearest}, because of "
-            f"{errors[nearest]}"
-        )
     return found
 
 
-def _problem(task: str, path: str) -> ConfigError | None:
-    """Return the error of a file as a recipe of a task; None if it is one."""
-    try:
-        load(task, path)
-    except ConfigError as error:
-        return error
-    return None
+def _tasks_of(path: str) -> list[str]:
+    """Return the tasks whose schema accepts a file; see `recipes_by_task`."""
+    fitting: list[str] = []
+    errors: dict[str, ConfigError] = {}
+    for name in (name for name, task in TASKS.items() if task.has_recipe):
+        try:
+            load(name, path)
+        except ConfigError as error:
+            errors[name] = error
+        else:
+            fitting.append(name)
+    if fitting:
+        return fitting
+    nearest = min(errors, key=lambda name: errors[name].problems)
+    if len(set(map(str, errors.values()))) == 1:  # it cannot be read
+        raise errors[nearest]
+    raise ConfigError(
+        f"'{path}' is not a recipe of any of: {', '.join(errors)}; of {nearest}, because of "
+        f"{errors[nearest]}"
+    )
 
 
 def runs_for(task: Task, further: Iterable[str | Path] = ()) -> list[str]:
