@@ -26,7 +26,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Written:
-    """The audio file of a job is complete, and its presentations follow."""
+    """The result of a job, with its audio file if it has one, is complete; presentations follow."""
 
     result: dict[str, Any]
 

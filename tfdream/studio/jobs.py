@@ -220,6 +220,6 @@ class JobQueue:
 
 
 def _with_note(result: dict[str, Any], reason: str) -> dict[str, Any]:
-    """Return the result of a job whose audio file is complete, unlike its presentations."""
+    """Return the complete result of a job with a note that its presentations are not."""
     note = f"video, figure or report page could not be made: {reason}"
     return {**result, "notes": [*result.get("notes", []), note]}

@@ -39,16 +39,18 @@ def carry_out(
       job: the choices.
       output: the audio file to write, and the presentations beside it; `predict` writes none, and
         `compare` the presentations alone.
-      progress: receives finished and all steps, and the value of the task or NaN; if it returns
-        True, the finished part is written.
+      progress: receives finished and all steps, the value of the task or NaN, and a note; if it
+        returns True, the finished part is written. Not called by `predict` and `compare`.
       preview: receives intermediate results.
-      written: receives the result when the audio file is complete, before the presentations.
+      written: receives the result of every task before its presentations are made; an audio file
+        is complete by then.
 
     Returns:
       The JSON object of the command.
 
     Raises:
       TfdreamError: as the command of the task.
+      OSError: if a file cannot be read or written.
     """
     job.check()
     task = TASKS[job.task]
