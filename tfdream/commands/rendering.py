@@ -62,7 +62,7 @@ def parse_follower(text: str) -> tuple[str, dict[str, Any]]:
 
     Args:
       text: the setting, the audio file that it follows, and the values at its softest and loudest;
-        an ``@`` in a name is part of it.
+        an ``@`` without ``LOW:HIGH`` after it is part of the name.
 
     Raises:
       ValueError: if the text has another form.
