@@ -121,7 +121,7 @@ class _Page(Panel):
             return gr.skip(), None, gr.skip(), gr.skip()
         status = presentation.status_value(self.studio.queue.status)
         try:
-            (path,) = self._kept([upload])
+            path = self._copy(upload)
         except TfdreamError as error:
             return None, None, refusal(error), status
         return gr.skip(), path, gr.update(visible=False), status

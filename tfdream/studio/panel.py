@@ -104,16 +104,20 @@ class Panel(Layout):
         section.remove.click(remove, [overrides], changed, show_progress="hidden")
 
     def _kept(self, files: Sequence[str] | None) -> tuple[str, ...]:
-        """Return the copies of uploads; an upload is checked and copied once."""
-        for upload in files or ():
-            if upload not in self._copies or not self._copies[upload].is_file():
-                inputs, limits = self.studio.inputs, self.studio.limits
-                self._copies[upload] = uploads.keep(upload, inputs, limits)
-        return tuple(str(self._copies[upload]) for upload in files or ())
+        """Return the copies of uploads."""
+        return tuple(self._copy(upload) for upload in files or ())
+
+    def _copy(self, upload: str) -> str:
+        """Return the copy of an upload, which is checked and copied once."""
+        copy = self._copies.get(upload)
+        if copy is None or not copy.is_file():
+            copy = uploads.keep(upload, self.studio.inputs, self.studio.limits)
+            self._copies[upload] = copy
+        return str(copy)
 
     def _keep_followed(self, upload: str) -> tuple[Any, ...]:
         try:
-            (path,) = self._kept([upload])
+            path = self._copy(upload)
         except TfdreamError as error:
             return None, None, refusal(error)
         # The text of a setting is stored as it is, so it must not depend on the current folder.
