@@ -130,13 +130,10 @@ def _sentences(entry: Entry) -> Iterator[str]:
         yield f"Generated: {result['generated_seconds']:.1f} s with seed {result['seed']}."
     yield from (finding.text for finding in interpret(result))
     yield from (f"Note: {note}" for note in result.get("notes", []))
-    if result.get("interrupted"):
-        generated = result.get("generated_seconds")
-        yield (
-            f"Stopped: {result.get('changed_seconds', 0):.1f} s are changed."
-            if generated is None
-            else f"Stopped: {generated:.1f} s are generated."
-        )
+    if result.get("interrupted") and "generated_seconds" in result:
+        yield f"Stopped: {result['generated_seconds']:.1f} s are generated."
+    elif result.get("interrupted"):
+        yield f"Stopped: {result.get('changed_seconds', 0):.1f} s are changed."
 
 
 def _classes(file: Mapping[str, Any]) -> str:
