@@ -3,7 +3,6 @@
 import tempfile
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -154,9 +153,12 @@ class JobQueue:
                 if self._closed:
                     return
             with self._running:
-                self._next()
+                job = threading.Thread(target=self._next, daemon=True)
+                job.start()
+                job.join()
 
     def _next(self) -> None:
+        """Carry out the next job, in a thread of its own."""
         with self._changed:
             if not self._waiting:
                 return
@@ -181,9 +183,9 @@ class JobQueue:
             self._fail(str(error), folder)
         except system_errors.system_errors() as error:
             self._fail(system_errors.describe(error), folder)
-        except Exception as error:  # the thread carries out the next jobs
-            traceback.print_exc()
+        except Exception as error:  # ends the thread of this job only
             self._fail(f"{type(error).__name__}: {one_line(error)}", folder)
+            raise
 
     def _fail(self, message: str, folder: Path | None) -> None:
         if folder is not None:
