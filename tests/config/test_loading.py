@@ -368,6 +368,8 @@ def test_a_missing_config_names_the_available_ones(tmp_path):
 def test_similar_names_are_suggested():
     text = message(config.load, "lil-data", Experiment)
     assert "(did you mean 'lil_data'?); use one of: " in text
+    text = message(config.load, "subtle", DreamConfig)
+    assert "(did you mean 'dream/subtle'?); use one of: dream/" in text
     text = message(config.load, "lil_data", Experiment, ["training.epoch=3"])
     assert "unknown setting 'training.epoch' (did you mean 'epochs'?); " in text
     text = message(config.load, "lil_data", Experiment, ["training.zzzzzz=3"])

@@ -65,7 +65,7 @@ def read(
     packaged = names()
     fitting = [name for name in packaged if Path(name).parent.as_posix() == packaged_in]
     has_other_purpose = name_or_path in packaged and name_or_path not in fitting
-    content = _read(name_or_path)
+    content = _read(name_or_path, fitting)
     if packaged_in != Config.packaged_in and _ONLY_EXPERIMENTS & content.keys():
         has_other_purpose = True
     if has_other_purpose:
@@ -218,20 +218,14 @@ def _packaged() -> dict[str, Path]:
     }
 
 
-def _alike(name: str) -> list[str]:
-    """Return the packaged names in the folder of a name, or those outside of all folders."""
-    folder = name.rpartition("/")[0]
-    inside = [each for each in names() if each.rpartition("/")[0] == folder]
-    return inside or [each for each in names() if "/" not in each]
-
-
-def _read(name_or_path: str) -> dict[str, Any]:
+def _read(name_or_path: str, fitting: Sequence[str]) -> dict[str, Any]:
+    """Read a configuration; `fitting` are the packaged names for messages."""
     source = _packaged().get(name_or_path, Path(name_or_path))
     if not source.is_file():
-        alike = ", ".join(_alike(name_or_path))
         raise ConfigError(
             f"config '{name_or_path}' is neither a file nor a packaged configuration"
-            f"{did_you_mean(name_or_path, names())}; use one of: {alike}; tfdream configs lists all"
+            f"{did_you_mean(name_or_path, fitting)}; use one of: {', '.join(fitting)}; "
+            "tfdream configs lists all"
         )
     try:
         content = documents.read_yaml(source)
