@@ -9,6 +9,7 @@ from calling import names
 
 from tfdream import config
 from tfdream.errors import AudioError, ConfigError
+from tfdream.studio import server
 from tfdream.studio.history import History, locked
 from tfdream.studio.job import Job
 from tfdream.studio.tasks import TASKS, recipes_by_task, run_task, runs_for
@@ -171,5 +172,19 @@ def test_recipes_of_the_user_are_offered_for_their_task(tmp_path):
     path.write_text("{method: timbre, style_strength: 2}")  # dream has neither of them
     with pytest.raises(ConfigError, match=named):
         recipes_by_task([str(path)])
-    with pytest.raises(ConfigError, match="neither a file nor a packaged"):
+    path.write_text("{mix: [")
+    with pytest.raises(ConfigError, match=r"^config '.*mine\.yaml' cannot be read as YAML"):
+        recipes_by_task([str(path)])
+    with pytest.raises(ConfigError, match=r"missing\.yaml' is not a file; name a YAML file"):
         recipes_by_task([str(tmp_path / "missing.yaml")])
+
+
+def test_a_missing_recipe_is_refused_before_the_folder_is_created(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "check_installed", lambda: None)
+    folder = tmp_path / "studio"
+    with (
+        pytest.raises(ConfigError, match="'nothing' is not a file"),
+        server.serving(folder, recipes=("nothing",)),
+    ):
+        pass
+    assert not folder.exists()

@@ -16,6 +16,7 @@ from tfdream.errors import ConfigError
 from tfdream.io.system_errors import describe
 from tfdream.studio.history import History, locked
 from tfdream.studio.paths import as_used
+from tfdream.studio.tasks import recipes_by_task, run_task
 from tfdream.studio.uploads import Limits
 
 if TYPE_CHECKING:
@@ -83,15 +84,14 @@ def serving(
       ModelError: if one of `runs` is not a run folder.
     """
     check_installed()
+    for run in runs:
+        run_task(run)
+    runs, recipes_of = tuple(map(as_used, runs)), recipes_by_task(map(as_used, recipes))
     port = check_port(port)
     disable_telemetry()
     from tfdream.studio.jobs import JobQueue
-    from tfdream.studio.tasks import recipes_by_task, run_task
     from tfdream.studio.worker import ProcessWorker
 
-    for run in runs:
-        run_task(run)
-    runs, recipes = tuple(map(as_used, runs)), tuple(map(as_used, recipes))
     limits = limits or Limits()
     with locked(folder):
         history = History(folder)
@@ -103,7 +103,7 @@ def serving(
             from tfdream.studio.page import build
 
             inputs = Path(folder) / "inputs"
-            page = build(Studio(queue, history, inputs, limits, runs, recipes_by_task(recipes)))
+            page = build(Studio(queue, history, inputs, limits, runs, recipes_of))
             try:
                 yield _launch(page, Path(folder).absolute(), port, limits)
             finally:

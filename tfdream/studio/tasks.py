@@ -148,13 +148,18 @@ def load(task: str, recipe: str, overrides: Iterable[str] = ()) -> Config:
 
 
 def recipes_by_task(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the tasks of recipes that are files, by the schema that accepts them.
+    """Return files of recipes by task: each belongs to those whose schema accepts it.
 
     Raises:
-      ConfigError: if a file is not a recipe of any task.
+      ConfigError: if a file does not exist, or is not a recipe of any task.
     """
     found: dict[str, tuple[str, ...]] = {}
     for path in paths:
+        if not Path(path).is_file():
+            raise ConfigError(
+                f"recipe '{path}' is not a file; name a YAML file (packaged recipes are always "
+                "offered)"
+            )
         for task in _tasks_of(path):
             found[task] = (*found.get(task, ()), path)
     return found
