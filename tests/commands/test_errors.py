@@ -166,6 +166,7 @@ WRONG_CALLS = [
     ["train", "lil_data", "a", "b", "--second", "c"],
     ["train", "lil_data", "a", "b", "--judge", "c"],
     ["transfer", "a", "b", "c", "--keep", "rhythm"],
+    ["transfer", "a", "b", "c", "--seed", "1"],
     ["data-worker", "--dispatcher"],
     ["data-worker", "--join", "a", "--worker", "b"],
 ]

@@ -187,15 +187,16 @@ def transfer(
     from tfdream.synthesis import transfer as transfers
     from tfdream.synthesis.rendering.batch import process_folder
 
-    given = options.as_overrides(style_strength=style_strength, seed=seed, **band)
-    settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides))
-    if keep is not None:
-        if not isinstance(settings, config.TransferConfig):
+    given = options.as_overrides(style_strength=style_strength, **band)
+    given = [*overrides, *given, *rendering.overrides]
+    settings = config.load_transfer(name, given)
+    kept = None if keep is None else [part.strip() for part in keep.split(",")]
+    for option, value in {"seed": seed, "keep": kept}.items():
+        if value is not None and not isinstance(settings, config.TransferConfig):
             raise click.UsageError(
-                "--keep applies to transfers by gradients, such as --config transfer/texture"
+                f"--{option} applies to transfers by gradients, such as --config transfer/texture"
             )
-        kept = options.as_overrides(keep=[part.strip() for part in keep.split(",")])
-        settings = config.load_transfer(name, (*overrides, *given, *rendering.overrides, *kept))
+    settings = config.load_transfer(name, (*given, *options.as_overrides(seed=seed, keep=kept)))
     into_folder = jobs.is_folder([content], output, presentations, "CONTENT")
     output = rendering.output(output, into_folder)
     presentations.check(content, other_inputs=[style])
