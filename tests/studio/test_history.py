@@ -159,6 +159,7 @@ def test_networks_are_offered_for_their_task(trained, translation, generation):
     folders = [str(each[0]) for each in (trained, translation, generation)]
     assert runs_for(TASKS["dream"], folders)[0] == "genres"
     assert folders[0] in runs_for(TASKS["predict"], folders)
+    assert runs_for(TASKS["dream"], ["genres"]) == runs_for(TASKS["dream"])
     assert runs_for(TASKS["translate"], folders) == [folders[1]]
     assert runs_for(TASKS["generate"], folders) == [folders[2]]
     assert run_task("timbre") == "transfer"
@@ -167,7 +168,7 @@ def test_networks_are_offered_for_their_task(trained, translation, generation):
 def test_recipes_of_the_user_are_offered_for_their_task(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("{objective: layer_norm(conv3)}")
-    assert recipes_by_task([str(path)])["dream"] == (str(path),)
+    assert recipes_by_task([str(path)] * 2)["dream"] == (str(path),)
     named = "dream, transfer, translate, generate; of transfer, because of .*style_strength"
     path.write_text("{method: timbre, style_strength: 2}")  # dream has neither of them
     with pytest.raises(ConfigError, match=named):

@@ -154,7 +154,7 @@ def recipes_by_task(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
       ConfigError: if a file does not exist, or is not a recipe of any task.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for path in paths:
+    for path in dict.fromkeys(paths):
         if not Path(path).is_file():
             raise ConfigError(
                 f"recipe '{path}' is not a file; name a YAML file (packaged recipes are always "
@@ -197,7 +197,7 @@ def runs_for(task: Task, further: Iterable[str | Path] = ()) -> list[str]:
     Raises:
       ModelError: if one of `further` is not a run folder.
     """
-    names = [str(each) for each in further] + list(named_runs())
+    names = dict.fromkeys([*map(str, further), *named_runs()])
     fitting = [name for name in names if run_task(name) in task.run_tasks]
     return sorted(fitting, key=lambda name: name != task.default_run)
 
