@@ -119,6 +119,12 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
         pass
 
 
+def test_a_recording_is_no_folder_of_the_studio(source):
+    song = source / "tones" / "0.wav"
+    with pytest.raises(ConfigError, match=r"0\.wav' is not a folder; name one"), locked(song):
+        pass
+
+
 def test_damaged_entries_are_left_out(history):
     folder = history.reserve(JOB)
     (folder / "job.json").write_text("{}")

@@ -209,6 +209,11 @@ class History:
 def _create(folder: str | Path) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(
+            f"'{folder}' is not a folder; name one for recordings and results, and load recordings "
+            "on the page"
+        ) from None
     except OSError as error:
         raise ConfigError(f"folder '{folder}' cannot be created: {error.strerror}") from None
 
