@@ -167,6 +167,7 @@ WRONG_CALLS = [
     ["train", "lil_data", "a", "b", "--judge", "c"],
     ["transfer", "a", "b", "c", "--keep", "rhythm"],
     ["transfer", "a", "b", "c", "--seed", "1"],
+    ["transfer", "a", "b", "c", "--stems", "drums=d"],
     ["data-worker", "--dispatcher"],
     ["data-worker", "--join", "a", "--worker", "b"],
 ]

@@ -314,6 +314,8 @@ def rendering_options(
                     f"--curve and --follow of '{min(repeated)}' exclude each other; remove one"
                 )
             own = {key: arguments.pop(key) for key in _FIELDS if key in arguments}
+            if stems and own["part"] not in stems:
+                raise click.UsageError(f"--stems needs --part with one of: {', '.join(stems)}")
             rendering = Rendering(curves=curves | followers, stems=stems or {}, **own)
             return function(rendering=rendering, **arguments)
 
