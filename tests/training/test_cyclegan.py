@@ -6,7 +6,8 @@ import tensorflow as tf
 from tfdream.config import ModelConfig, TranslationTrainingConfig
 from tfdream.errors import ConfigError
 from tfdream.models import gan
-from tfdream.training.cyclegan import CycleGAN, Spread
+from tfdream.training.cyclegan import CycleGAN
+from tfdream.training.metrics import Spread
 
 SIZE = (16, 16, 1)
 NETWORKS = ModelConfig(

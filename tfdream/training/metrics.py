@@ -1,4 +1,4 @@
-"""The confusion matrix and the macro F1 as a Keras metric."""
+"""Keras metrics: the confusion matrix with the macro F1, and the spread of translations."""
 
 from typing import Any
 
@@ -50,3 +50,35 @@ class Confusion(keras.metrics.Metric):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes}
+
+
+class Spread(keras.metrics.Metric):
+    """Variation of translations over images, relative to the variation of real images.
+
+    It is the square root of the ratio of the variances over images, averaged over pixels. A
+    generator that returns the same image for every input has 0: it has collapsed.
+
+    Args:
+      shape: shape of an image.
+      name: name of the metric.
+    """
+
+    def __init__(self, shape: tuple[int, ...], name: str) -> None:
+        super().__init__(name=name)
+        self.count = self.add_variable((), "zeros", name="count")
+        self.sums = self.add_variable((2, *shape), "zeros", name="sums")
+        self.squares = self.add_variable((2,), "zeros", name="squares")
+
+    def update_state(self, translated: tf.Tensor, real: tf.Tensor) -> None:
+        """Add a batch of translations and of real images."""
+        images = tf.stack([translated, real])
+        self.count.assign_add(tf.cast(tf.shape(translated)[0], tf.float32))
+        self.sums.assign_add(tf.reduce_sum(images, axis=1))
+        self.squares.assign_add(tf.reduce_mean(tf.reduce_sum(images**2, axis=1), axis=[1, 2, 3]))
+
+    def result(self) -> tf.Tensor:
+        """Return the ratio; 0 for a single image."""
+        count = tf.maximum(self.count, 1.0)
+        means = tf.reduce_mean((self.sums / count) ** 2, axis=[1, 2, 3])
+        variances = tf.maximum(self.squares / count - means, 0.0)
+        return tf.sqrt(tf.math.divide_no_nan(variances[0], variances[1]))
