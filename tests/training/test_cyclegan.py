@@ -251,10 +251,10 @@ def test_discriminators_receive_images_that_are_changed_at_random(batch):
     assert step(same, batch) == pytest.approx(step(cyclegan(pool_images=0), batch), rel=1e-4)
     changed = cyclegan(pool_images=0, augmentation=[change | {"level": 0.5}])
     images = batch[0]
-    first, second = (changed._discriminate("forward", images, 0) for _ in range(2))
+    first, second = (changed._augment(images, 0) for _ in range(2))
     assert np.array_equal(first, second)  # of the same step
     changed.generator_optimizer.iterations.assign_add(1)
-    assert not np.array_equal(changed._discriminate("forward", images, 0), first)
+    assert not np.array_equal(changed._augment(images, 0), first)
 
 
 def test_stored_weights_are_the_moving_average_of_those_of_all_steps(batch):

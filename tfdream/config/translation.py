@@ -17,7 +17,8 @@ class TranslationTrainingConfig(BaseTrainingConfig):
 
     Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
     networks", sections 3 and 4, whose settings are the defaults; the contrastive loss is that of
-    Park et al., "Contrastive learning for unpaired image-to-image translation".
+    Park et al., "Contrastive learning for unpaired image-to-image translation", feature matching
+    that of Salimans et al., "Improved techniques for training GANs", section 3.1.
     """
 
     epochs: Count = 200
@@ -48,6 +49,10 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     """Weight of the onset loss: mean absolute difference of the onset strength, the mean rise of
     the levels in [−1, 1] from frame to frame, of an image and of its translation, summed over both
     directions."""
+    feature_matching_weight: NotNegative = 0.0
+    """Weight of feature matching: mean absolute difference of the mean activations of translations
+    and real images in all hidden layers of the discriminator, relative to their deviation, summed
+    over both directions."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Random changes of all images that the discriminators receive, real or translated."""
     pool_images: Annotated[int, Field(ge=0)] = 50

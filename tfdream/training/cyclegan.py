@@ -3,8 +3,8 @@
 Source: Zhu et al., "Unpaired image-to-image translation using cycle-consistent adversarial
 networks"; for spectrograms, "Dreaming in Music", section III-E, and "Music Generation Using Style
 Transfer", section 3.3. The settings also allow a contrastive loss instead of the cycle loss (see
-`training.contrastive`), and random changes of the discriminators' images (Zhao et al.,
-"Differentiable augmentation for data-efficient GAN training").
+`training.contrastive`), feature matching (`training.feature_matching`), and random changes of the
+discriminators' images (Zhao et al., "Differentiable augmentation for data-efficient GAN training").
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,8 @@ class CycleGAN(TimedModel, keras.Model):
       averaged: generators for the moving averages of the weights, if the configuration has them.
 
     Raises:
-      ConfigError: if the generators lack a layer of the contrastive loss.
+      ConfigError: if the generators lack a layer of the contrastive loss, or the discriminators
+        lack activations to match.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class CycleGAN(TimedModel, keras.Model):
         self.generators = BidirectionalModel(forward.generator, backward.generator)
         self.averaged = averaged
         self.contrastive = _contrastive_losses((forward, backward), config)
-        self._augment = augmentation.input_augmentation(config.augmentation)
+        self._augmentation = augmentation.input_augmentation(config.augmentation)
         self.discriminators = BidirectionalModel(forward.discriminator, backward.discriminator)
+        self._matching = _feature_matching((forward, backward), config)
         shape = forward.generator.output.shape[1:]
         self.forward_pool = ImagePool(config.pool_images, shape, 2 * config.seed)
         self.backward_pool = ImagePool(config.pool_images, shape, 2 * config.seed + 1)
@@ -85,7 +87,8 @@ class CycleGAN(TimedModel, keras.Model):
             self._own_losses.append("contrastive")
         if config.onset_weight:
             self._own_losses.append("onsets")
-        names = self._own_losses + [
+        names = [*self._own_losses, *(["features"] if self._matching else [])]
+        names += [
             f"{role}_{direction}"
             for role in ("generator", "discriminator")
             for direction in _DIRECTIONS
@@ -139,6 +142,7 @@ class CycleGAN(TimedModel, keras.Model):
           ``cycle`` and ``identity``, mean absolute differences of images in [−1, 1], summed over
           both domains; ``contrastive``, see `contrastive`, summed over both directions;
           ``onsets``, mean absolute differences of the onset strength, summed over both directions;
+          ``features``, see `feature_matching`, summed over both directions;
           ``generator_forward`` …, the adversarial losses of the generators;
           ``discriminator_forward`` …, the losses of the discriminators; ``spread_forward`` …, see
           `Spread`.
@@ -226,12 +230,23 @@ class CycleGAN(TimedModel, keras.Model):
     def _generator_losses(self, real: Images, outputs: Translations) -> dict[str, tf.Tensor]:
         """Compute the scalar losses of equations 1 to 3 and section 5.2 of Zhu et al."""
         losses = self._content_losses(real, outputs, training=True)
-        for number, (direction, images) in enumerate(
-            zip(_DIRECTIONS, outputs.translated, strict=True)
+        features = []
+        for number, (direction, images, target) in enumerate(
+            zip(_DIRECTIONS, outputs.translated, reversed(real), strict=True)
         ):
-            scores = self._discriminate(direction, images, number)
+            changed = self._augment(images, number)
+            if self._matching:
+                matching = self._matching[number]
+                hidden, scores = matching.activations(changed, training=True)
+                genuine, _ = matching.activations(self._augment(target, 4 + number), training=False)
+                features.append(matching.compare(hidden, genuine))
+            else:
+                scores = getattr(self.discriminators, direction)(changed, training=True)
             losses[f"generator_{direction}"] = self._adversarial_loss(scores, 1.0)
             losses["loss"] += losses[f"generator_{direction}"]
+        if features:
+            losses["features"] = tf.add_n(features)
+            losses["loss"] += self.config.feature_matching_weight * losses["features"]
         return losses
 
     def _content_losses(
@@ -268,8 +283,8 @@ class CycleGAN(TimedModel, keras.Model):
         for number, (direction, genuine, translated) in enumerate(
             zip(_DIRECTIONS, reversed(real), fake, strict=True)
         ):
-            both = tf.concat([genuine, translated], axis=0)
-            scores = self._discriminate(direction, both, 2 + number)
+            both = self._augment(tf.concat([genuine, translated], axis=0), 2 + number)
+            scores = getattr(self.discriminators, direction)(both, training=True)
             genuine_scores, translated_scores = tf.split(scores, 2)
             losses[f"discriminator_{direction}"] = 0.5 * (
                 self._adversarial_loss(genuine_scores, 1.0)
@@ -277,20 +292,18 @@ class CycleGAN(TimedModel, keras.Model):
             )
         return losses
 
-    def _discriminate(self, direction: str, images: tf.Tensor, use: int) -> tf.Tensor:
-        """Return the logits of a discriminator for images that are changed at random.
+    def _augment(self, images: tf.Tensor, use: int) -> tf.Tensor:
+        """Change images at random before a discriminator receives them.
 
         Args:
-          direction: that of the translations which the discriminator rates.
           images: float32 `[batch, height, width, channels]` in [−1, 1].
-          use: number of the call in this step, for the random numbers.
+          use: number of the change in this step, for the random numbers.
         """
-        if self.config.augmentation:
-            labels = tf.zeros([tf.shape(images)[0], 1])
-            changed, _ = self._augment((images + 1) / 2, labels, self._seed(_AUGMENTATION, use))
-            images = 2 * changed - 1
-        logits: tf.Tensor = getattr(self.discriminators, direction)(images, training=True)
-        return logits
+        if not self.config.augmentation:
+            return images
+        labels = tf.zeros([tf.shape(images)[0], 1])
+        changed, _ = self._augmentation((images + 1) / 2, labels, self._seed(_AUGMENTATION, use))
+        return 2 * changed - 1
 
     def _seed(self, purpose: int, use: int) -> tf.Tensor:
         """Return random seeds int64 `[2]` that follow from the configuration and the step."""
@@ -316,6 +329,15 @@ def _contrastive_losses(
     if not config.contrastive_weight:
         return []
     return [ContrastiveLoss(each.generator, config.contrastive_layers) for each in networks]
+
+
+def _feature_matching(
+    networks: Sequence[GanNetworks], config: TranslationTrainingConfig
+) -> list[FeatureMatching]:
+    """Build the feature matching of both directions; none if its weight is 0."""
+    if not config.feature_matching_weight:
+        return []
+    return [FeatureMatching(each.discriminator) for each in networks]
 
 
 def _signed(batch: Images) -> Images:
