@@ -24,13 +24,26 @@ def test_missing_judgement_leaves_a_gap(tmp_path, inspect_figure):
     (tmp_path / "history.csv").write_text("epoch,cycle\n1,0.7\n2,0.5\n")
     (tmp_path / "judged.csv").write_text("epoch,share_to_A$AP_K$\n1,\n2,0.5\n")
     shown = inspect_figure(plot_history(tmp_path))
-    assert shown.labels == {
-        *("generators", "discriminators", "mean difference", "judged as", "epoch")
-    }
+    assert shown.labels == {"mean difference", "judged as", "epoch"}
     axis = shown.axes[-1]
     np.testing.assert_array_equal(axis.lines[0].get_ydata(), [np.nan, 0.5])
     assert axis.get_ylim() == (0, 1)
     assert axis.get_legend().get_texts()[0].get_text() == r"A\$AP K\$"
+
+
+def test_losses_of_a_translation_without_a_weight_are_left_out(tmp_path, inspect_figure):
+    (tmp_path / "history.csv").write_text(
+        "epoch,cycle,identity,features,onsets,generator_forward,spread_forward,val_identity\n"
+        "1,0,0.5,0.3,0,0.2,0.9,0.6\n"
+    )
+    shown = inspect_figure(plot_history(tmp_path))
+    assert shown.labels == {
+        *("generators", "spread", "mean difference", "feature matching", "epoch")
+    }
+    assert shown.legend == [
+        *("forward", "forward", "identity, training", "identity, validation", "onsets, training"),
+        "features, training",
+    ]
 
 
 def test_run_without_history_is_a_model_error(tmp_path):

@@ -20,15 +20,26 @@ _CLASSIFICATION = {
 }
 _TRANSLATION = {
     **{
-        f"{role}s": {f"{role}_forward": "forward", f"{role}_backward": "backward"}
-        for role in ("generator", "discriminator")
+        label: {f"{name}_forward": "forward", f"{name}_backward": "backward"}
+        for label, name in (
+            ("generators", "generator"), ("discriminators", "discriminator"), ("spread", "spread"),
+        )
     },
-    "mean difference": {
-        f"{prefix}{name}": f"{name}, {kind}"
-        for name in ("cycle", "identity")
-        for prefix, kind in (("", "training"), ("val_", "validation"))
+    **{
+        label: {
+            f"{prefix}{name}": f"{name}, {kind}"
+            for name in names
+            for prefix, kind in (("", "training"), ("val_", "validation"))
+        }
+        for label, names in (
+            ("mean difference", ("cycle", "identity", "onsets")),
+            ("contrastive loss", ("contrastive",)),
+            ("feature matching", ("features",)),
+        )
     },
-}
+}  # fmt: skip
+_OPTIONAL = ("cycle", "identity", "val_cycle", "val_identity")
+"""Columns that are 0 in every epoch if the loss has no weight."""
 
 
 class Options(FigureOptions):
@@ -45,9 +56,9 @@ def draw(options: Options) -> Drawing:
 def plot_history(run_folder: str | Path) -> Figure:
     """Draw loss, accuracy and macro F1 per epoch, on the training and on the validation clips.
 
-    For a translation, the figure shows the losses of generators and discriminators, the cycle and
-    identity differences, and the share of clips that a judge assigned to each label, if there was
-    one.
+    For a translation, the figure shows the losses of generators and discriminators, the spread of
+    the translations, the losses that have a weight, and the share of clips that a judge assigned to
+    each label, if there was one.
 
     Raises:
       ModelError: if the run has no history yet, or a damaged one.
@@ -56,13 +67,11 @@ def plot_history(run_folder: str | Path) -> Figure:
     rows, judged = (read_table(folder / f"{table}.csv") for table in ("history", "judged"))
     if not rows:
         raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
-    panels = _TRANSLATION
-    if "cycle" not in rows[0]:
-        panels = {
-            label: columns
-            for label, columns in _CLASSIFICATION.items()
-            if not columns.keys().isdisjoint(rows[0])
-        }
+    table = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
+    rows = _without_unused(rows)
+    panels = {
+        label: columns for label, columns in table.items() if not columns.keys().isdisjoint(rows[0])
+    }
     figure, axes = new_subplots(len(panels) + bool(judged))
     for axis, (label, columns) in zip(axes, panels.items(), strict=False):
         draw_curves(axis, label, rows, columns)
@@ -76,6 +85,12 @@ def plot_history(run_folder: str | Path) -> Figure:
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def _without_unused(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Leave out optional losses without a weight."""
+    unused = {name for name in _OPTIONAL if not any(row.get(name) for row in rows)}
+    return [{name: row[name] for name in row if name not in unused} for row in rows]
 
 
 def read_table(path: Path) -> list[dict[str, float]]:
