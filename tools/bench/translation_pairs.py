@@ -32,10 +32,12 @@ from transfer_pairs.pairs import Pair, normalize
 from transfer_pairs.scores import SAMPLE_RATE, Kind, Score, corpus_scores, excerpt, generate
 from transfer_pairs.soundfont import render
 
-from tfdream import audio
+from tfdream import audio, config
 from tfdream.audio import Samples
 from tfdream.datasets.sources.layouts.csv import MANIFEST
 from tfdream.errors import TfdreamError
+from tfdream.runs import TranslationRun
+from tfdream.synthesis.translate import Translator
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 TRACKS, HELD_OUT = 300, 24
@@ -218,6 +220,8 @@ def measure(
         }
         compared["equalizer of the domains"] = domain_equalizer(pairs)
         compared |= {name: methods.recipe(name) for name in transfers}
+        if runs:
+            compared["generator of the target's image"] = ideal_translation(runs[0], recipe)
         compared |= {str(run): translation(run, recipe) for run in runs}
         rows = list(command.evaluate(compared, pairs, pairs.names[::every]))
     except TfdreamError as error:
@@ -247,6 +251,27 @@ def translation(folder: Path, recipe: str) -> Method:
     """Return a method that translates as `tfdream translate` does."""
     translate = methods.translations(folder, recipe)
     return lambda pair: translate[_target(pair.name)](pair.content)
+
+
+def ideal_translation(folder: Path, recipe: str) -> Method:
+    """Return the rendering of a generator whose output is the image of the target, for each clip.
+
+    It shows what the rendering by a recipe preserves of a perfect translation of images.
+    """
+    run = TranslationRun.open(folder)
+    settings = config.load(recipe, config.TranslateConfig)
+
+    def clips(wave: Samples) -> Samples:
+        padded = np.pad(wave, (0, -len(wave) % run.input_samples))
+        return padded.reshape(-1, run.input_samples)
+
+    def translate(pair: Pair) -> Samples:
+        target = 2 * run.frontend(clips(pair.target)) - 1
+        translator = Translator(lambda images, training: target, run, settings)
+        rendered = translator.translate(clips(pair.content)[:, :, np.newaxis])
+        return rendered.numpy().reshape(-1)[: len(pair.content)]
+
+    return translate
 
 
 def _target(name: str) -> str:
