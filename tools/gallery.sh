@@ -24,7 +24,7 @@ step "Train a classifier" train recommended "$gallery/dataset" "$gallery/classif
 step "Cut the songs into clips for the translation" prepare "$songs" "$gallery/levels" \
   --config recommended_translation
 step "Train a translation" train recommended_translation "$gallery/levels" "$gallery/translator" \
-  --set 'labels=[strings, chiptune]' --epochs 30
+  --set 'labels=[strings, chiptune]'
 
 outputs dream
 step "A dream" dream "$new/strings/strings-01.flac" "${written[@]}" --model "$gallery/classifier"
