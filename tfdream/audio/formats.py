@@ -148,8 +148,6 @@ def libsndfile_format(path: str | Path, bits: int | None) -> tuple[str, str]:
     selected = _DEFAULT_BITS[extension] if bits is None else bits
     if (extension, selected) not in _FORMATS:
         possible = [str(number) for suffix, number in _FORMATS if suffix == extension and number]
-        raise AudioError(
-            f"bits={bits} is not available for {extension} "
-            f"(available: {', '.join(possible) or 'none'})"
-        )
+        remedy = f"use {' or '.join(possible)}, or leave it out" if possible else "leave it out"
+        raise AudioError(f"bits={bits} is not available for {extension}; {remedy}")
     return _FORMATS[extension, selected]
