@@ -179,7 +179,7 @@ def _excerpts(folder: Path, folds: list[int], count: int) -> tuple[list[Samples]
         ]
         for index in range(count):
             path, turn = paths[index % len(paths)], index // len(paths)
-            seconds = genres.seconds(path)
+            seconds = audio.seconds(path)
             turns = -(-count // len(paths))
             start = max(0.0, (turn + 1) / (turns + 1) * seconds - _SECONDS / 2)
             read.append(excerpt(path, start, round(_SECONDS * SAMPLE_RATE), SAMPLE_RATE))
