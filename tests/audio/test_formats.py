@@ -42,10 +42,10 @@ def test_the_extension_may_be_upper_case(tmp_path):
     [
         ("a.mp3", RATE, 1, None, r"\.wav, \.flac, \.ogg"),
         ("a", RATE, 1, None, "extension"),
-        ("a.wav", RATE, 1, 8, "bits=8.*16, 24, 32"),
+        ("a.wav", RATE, 1, 8, "bits=8.*use 16 or 24 or 32, or leave it out"),
         ("a.wav", RATE, 1, 0, "bits=0"),
-        ("a.flac", RATE, 1, 32, "bits=32.*16, 24"),
-        ("a.ogg", RATE, 1, 16, "bits=16.*none"),
+        ("a.flac", RATE, 1, 32, "bits=32.*use 16 or 24, or leave it out"),
+        ("a.ogg", RATE, 1, 16, "bits=16.*ogg; leave it out"),
         ("a.flac", 655_360, 1, None, r"a\.flac.* above 655350 Hz.*use \.wav"),
         ("a.flac", 88_211, 1, None, r"a\.flac.* multiple of 10 Hz.*use \.wav"),
         ("a.flac", RATE, 9, None, r"a\.flac.* 9 channels .* the 8 of FLAC; use \.wav"),
