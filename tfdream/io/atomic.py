@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,18 @@ def check_output_file(path: str | Path, force: bool, error: type[TfdreamError]) 
     check_output(path, force, error)
     if Path(path).is_dir():
         raise error(f"output '{path}' is a folder; name a file in it")
+
+
+def check_keeps_inputs(
+    path: str | Path,
+    inputs: Iterable[str | Path | None],
+    error: type[TfdreamError],
+    noun: str = "output",
+) -> None:
+    """Raise `error` if writing `path` would replace one of its inputs; None is ignored."""
+    written = Path(path).resolve()
+    if any(each is not None and Path(each).resolve() == written for each in inputs):
+        raise error(f"{noun} '{path}' would replace its own input; name another {noun}")
 
 
 def check_format(

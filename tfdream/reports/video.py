@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.errors import AudioError, ConfigError
 from tfdream.figures.spectrograms import plot_spectrograms
-from tfdream.io.atomic import check_output_file, replacing
+from tfdream.io.atomic import check_keeps_inputs, check_output_file, replacing
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -69,9 +69,7 @@ def check_writable(output: str | Path, inputs: Iterable[str | Path | None] = ())
     if output.suffix.lower() != ".mp4":
         raise ConfigError(f"video '{output.name}' does not end in .mp4; change its name")
     check_output_file(output, force=True, error=ConfigError)
-    for path in inputs:
-        if path is not None and Path(path).resolve() == output.resolve():
-            raise ConfigError(f"video '{output}' would replace its own input; name another file")
+    check_keeps_inputs(output, inputs, ConfigError, "video")
 
 
 def write(output: str | Path, paths: Sequence[str | Path], titles: Sequence[str] = ()) -> None:

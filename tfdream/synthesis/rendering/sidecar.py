@@ -12,7 +12,13 @@ from typing import Any, Literal, TypeAlias
 from tfdream import audio
 from tfdream.errors import AudioError
 from tfdream.io import documents
-from tfdream.io.atomic import check_output_file, naming_errors, temporary_path, write_json
+from tfdream.io.atomic import (
+    check_keeps_inputs,
+    check_output_file,
+    naming_errors,
+    temporary_path,
+    write_json,
+)
 from tfdream.io.signals import uninterrupted
 from tfdream.runs import versions
 
@@ -39,9 +45,7 @@ def check_output(
     replaceable = "command" in read(output)
     check_output_file(path_of(output), force or replaceable, AudioError)
     audio.check_writable(output, bits)
-    for path in inputs:
-        if path is not None and Path(path).resolve() == output.resolve():
-            raise AudioError(f"output '{output}' would replace its own input; name another output")
+    check_keeps_inputs(output, inputs, AudioError)
 
 
 @contextmanager
