@@ -196,7 +196,8 @@ def transfer(
             raise click.UsageError(
                 f"--{option} applies to transfers by gradients, such as --config transfer/texture"
             )
-    settings = config.load_transfer(name, (*given, *options.as_overrides(seed=seed, keep=kept)))
+    if further := options.as_overrides(seed=seed, keep=kept):
+        settings = config.load_transfer(name, (*given, *further))
     into_folder = jobs.is_folder([content], output, presentations, "CONTENT")
     output = rendering.output(output, into_folder)
     presentations.check(content, other_inputs=[style])
