@@ -51,8 +51,8 @@ class TranslationTrainingConfig(BaseTrainingConfig):
     directions."""
     feature_matching_weight: NotNegative = 0.0
     """Weight of feature matching: mean absolute difference of the mean activations of translations
-    and real images in all hidden layers of the discriminator, relative to their deviation, summed
-    over both directions."""
+    and real images after each `LeakyReLU` or `ReLU` layer of the discriminator, relative to their
+    deviation, summed over both directions."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Random changes of all images that the discriminators receive, real or translated."""
     pool_images: Annotated[int, Field(ge=0)] = 50

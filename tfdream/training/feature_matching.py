@@ -1,12 +1,11 @@
 """Feature matching: translations have the mean activations of real images in the discriminator.
 
-An adversarial loss follows the sign of the discriminator's output for each image; the means of its
-activations also state how far the translations are from the real images on average, such as in the
-level and variation of each frequency band.
+An adversarial loss depends on the discriminator's output for each image alone; the means of its
+activations also state how far a batch of translations is from real images on average.
 
 Source: Salimans et al., "Improved techniques for training GANs", section 3.1. Here it adds to the
-adversarial loss, uses all hidden layers and absolute differences, and is relative to the deviation
-of each layer's activations, so that one weight fits all layers.
+adversarial loss, uses several layers and absolute differences, and is relative to the deviation of
+each layer's activations, so that one weight fits all layers.
 """
 
 from typing import NamedTuple
