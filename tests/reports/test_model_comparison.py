@@ -143,8 +143,7 @@ def test_losses_that_were_lost_are_computed_again(recipes, source, tmp_path, mon
     assert (folder / "narrow.csv").read_bytes() == table
 
 
-def test_a_stop_before_the_first_model_leaves_no_figure_of_losses(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
+def test_a_stop_before_the_first_model_writes_nothing(source, tmp_path):
     result = compare_models(
         source / "tones/0.wav",
         source / "noise/1.wav",
@@ -154,7 +153,17 @@ def test_a_stop_before_the_first_model_leaves_no_figure_of_losses(source, tmp_pa
     )
     assert result["interrupted"]
     assert (result["outputs"], result["losses"]) == ({}, None)
-    assert [row["sound"] for row in result["verdicts"]] == ["content", "style"]
+    assert (result["spectrograms"], result["verdicts"]) == (None, [])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["losses.png", "spectrograms.png", "verdicts.csv", "narrow.csv"])
+def test_files_of_another_origin_are_kept(name, recipes, source, tmp_path):
+    (tmp_path / name).write_text("mine")
+    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", tmp_path, *recipes)
+    assert f"{name}' exists already" in refusal(*call)
+    assert (tmp_path / name).read_text() == "mine"
+    assert not (tmp_path / "narrow.flac").exists()
 
 
 def test_a_style_without_loudness_is_rejected_before_the_models_are_applied(source, tmp_path):

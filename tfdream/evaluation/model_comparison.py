@@ -58,8 +58,8 @@ def apply_models(
     """
     outputs: list[ModelOutput] = []
     for name, model in models.items():
-        path = Path(folder) / f"{name}.flac"
-        recorder = _Recorder(path.with_suffix(".csv"), progress)
+        path = output_path(folder, name)
+        recorder = _Recorder(losses_table(folder, name), progress)
         result = process_each({Path(content): path}, model, options, recorder, stop_requested)
         if result["skipped_existing"] and not recorder.table.exists():
             # The process was killed between the output and its losses.
@@ -72,6 +72,16 @@ def apply_models(
         losses = [float(row["loss"]) for row in read_csv(recorder.table)]
         outputs.append(ModelOutput(name, path, losses, "interrupted" in result))
     return outputs
+
+
+def output_path(folder: str | Path, model: str) -> Path:
+    """Return the path of the output of a model."""
+    return Path(folder) / f"{model}.flac"
+
+
+def losses_table(folder: str | Path, model: str) -> Path:
+    """Return the path of the table with the losses of a model."""
+    return Path(folder) / f"{model}.csv"
 
 
 class _Recorder:

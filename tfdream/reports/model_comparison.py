@@ -1,17 +1,23 @@
 """Comparison of models on one pair: losses in one figure, spectrograms in another, and a table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfdream import audio
+from tfdream.errors import ConfigError
 from tfdream.evaluation.measures.style import loudness_of_style
-from tfdream.evaluation.model_comparison import apply_models, judge_outputs
+from tfdream.evaluation.model_comparison import (
+    apply_models,
+    judge_outputs,
+    losses_table,
+    output_path,
+)
 from tfdream.figures.losses import plot_losses
 from tfdream.figures.parts import sheet
 from tfdream.figures.spectrograms import plot_spectrograms
-from tfdream.io.atomic import write_csv
+from tfdream.io.atomic import check_output_file, write_csv
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
@@ -61,27 +67,34 @@ def compare_models(
     Returns:
       The JSON object of the command: outputs (path by model), losses and spectrograms (the
       figures; losses is None if no model has any), verdicts (see
-      `evaluation.model_comparison.judge_outputs`); interrupted, if stopped.
+      `evaluation.model_comparison.judge_outputs`); interrupted, if stopped. A call that is stopped
+      before the first output writes no figure and no table; spectrograms is None then, and verdicts
+      is empty.
 
     Raises:
-      AudioError, ConfigError, ModelError: if a file or the settings do not fit, or the style has no
-        loudness.
+      AudioError, ConfigError, ModelError: if a file or the settings do not fit, the style has no
+        loudness, or the folder contains files with these names that are not of an earlier call.
 
     Source: "Music Generation using Style Transfer", section 4.
     """
     folder = Path(folder)
     losses_path, spectrograms_path = folder / "losses.png", folder / "spectrograms.png"
+    verdicts_path = folder / "verdicts.csv"
     for figure in (losses_path, spectrograms_path):
         sheet.check_writable(figure)
+    by_name = {**models.transfers, **models.translations}
+    if not options.force:
+        _check_keeps_foreign(folder, by_name, (losses_path, spectrograms_path, verdicts_path))
     loudness_of_style(style)  # the verdicts need it
-    outputs = apply_models(
-        content,
-        folder,
-        {**models.transfers, **models.translations},
-        options,
-        progress,
-        stop_requested,
-    )
+    outputs = apply_models(content, folder, by_name, options, progress, stop_requested)
+    if not outputs:
+        nothing: dict[str, Any] = {
+            "outputs": {},
+            "losses": None,
+            "spectrograms": None,
+            "verdicts": [],
+        }
+        return nothing | {"interrupted": True}
     trained = {name: each.run.folder for name, each in models.translations.items()}
     curves = {each.name: each.losses for each in outputs if each.losses}
     has_losses = bool(curves or trained)
@@ -94,7 +107,7 @@ def compare_models(
         sounds |= {each.name: each.path for each in outputs}
         sheet.write(plot_spectrograms([*sounds.values()], [*sounds]), spectrograms_path)
         verdicts = judge_outputs(original, style, outputs, models.judge)
-    write_csv(folder / "verdicts.csv", verdicts)
+    write_csv(verdicts_path, verdicts)
     result: dict[str, Any] = {
         "outputs": {each.name: str(each.path) for each in outputs},
         "losses": str(losses_path) if has_losses else None,
@@ -104,3 +117,12 @@ def compare_models(
     if any(each.interrupted for each in outputs) or stop_requested():
         result["interrupted"] = True
     return result
+
+
+def _check_keeps_foreign(folder: Path, models: Collection[str], of_all: Iterable[Path]) -> None:
+    """Raise ConfigError if a table or a figure exists without the output it would belong to."""
+    without_output = [name for name in models if not output_path(folder, name).exists()]
+    tables = [losses_table(folder, name) for name in without_output]
+    foreign = [*tables, *of_all] if len(without_output) == len(models) else tables
+    for path in foreign:
+        check_output_file(path, force=False, error=ConfigError)
