@@ -1,6 +1,7 @@
 """The queue: order, progress, previews, two ways to stop, and nothing half-written."""
 
 import dataclasses
+import errno
 import random
 import threading
 from pathlib import Path
@@ -304,6 +305,21 @@ def test_audio_remains_if_the_process_of_a_presentation_ends(tmp_path, job):
     (entry,) = queue.history.entries()
     assert (entry.result["peak"], entry.result["notes"][-1][-8:]) == (0.5, "it ended")
     queue.close()
+
+
+def test_audio_remains_if_the_history_cannot_be_written(queue, job, monkeypatch):
+    def fail(path, content):
+        raise OSError(errno.ENOSPC, "", str(path))
+
+    monkeypatch.setattr("tfdream.studio.history.write_json", fail)
+    queue.submit([job])
+    message = finish(queue)[-1].message
+    assert "No space left" in message
+    (output,) = queue.history.folder.rglob(job.output_name)
+    assert f"'{output}' is complete" in message
+    History(queue.history.folder)  # a later start of the page
+    assert output.is_file()
+    assert not queue.history.entries()
 
 
 def test_long_names_are_refused_before_the_queue(queue, job):

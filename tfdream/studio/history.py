@@ -174,6 +174,10 @@ class History:
         (folder / _UNFINISHED).unlink(missing_ok=True)
         return entry
 
+    def release(self, folder: Path) -> None:
+        """Keep the folder of a job whose entry cannot be written, as files of the user."""
+        (folder / _UNFINISHED).unlink(missing_ok=True)
+
     def discard(self, folder: Path) -> None:
         """Remove the folder of a job with everything in it."""
         shutil.rmtree(folder, ignore_errors=True)

@@ -213,7 +213,12 @@ class JobQueue:
         else:
             result = self._written and _with_note(self._written, event.message)
         if result is not None:
-            entry = self.history.add(folder, job, result)
+            try:
+                entry = self.history.add(folder, job, result)
+            except OSError as error:
+                self.history.release(folder)
+                reason = system_errors.describe(error)
+                return {"message": f"{reason}; '{folder / job.output_name}' is complete"}
             return {"finished": (*self._status.finished, entry.name)}
         self.history.discard(folder)
         return {
