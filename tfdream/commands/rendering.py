@@ -71,8 +71,8 @@ def parse_follower(text: str) -> tuple[str, dict[str, Any]]:
     ('mix', {'follow': 'drums.wav', 'range': [0.2, 0.9]})
     """
     name, equals, rest = text.partition("=")
-    path, _, limits = rest.rpartition("@")
-    if not path or ":" not in limits or "/" in limits:
+    path, at, limits = rest.rpartition("@")
+    if not at or ":" not in limits or "/" in limits:
         path, limits = rest, "0:1"
     low, _, high = limits.partition(":")
     try:

@@ -338,6 +338,7 @@ def test_curves_of_the_command_line_have_a_form(trained, song, tmp_path):
         ("--curve", "mix=0:0,b", "'b' is not TIME:VALUE"),
         ("--curve", "mix=0:0@swing", "'@swing' is none of"),
         ("--follow", "mix=", "is not SETTING=AUDIO"),
+        ("--follow", "mix=@0:1", "is not SETTING=AUDIO"),
         ("--follow", "mix=a.wav@loud:soft", "is not @LOW:HIGH"),
     ):
         result = invoke(*dream(trained, song, tmp_path / "out.wav"), option, text)
