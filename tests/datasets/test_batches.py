@@ -385,7 +385,10 @@ def test_inputs_are_cached_if_they_fit_in_memory_and_do_not_change(loaded):
 
 
 def test_pipelines_are_built_without_reading_a_clip(copy, damage):
-    """So that training does not wait for clips that it needs later."""
+    """So that training does not wait for clips that it needs later.
+
+    Their iterators close at once: none waits for a thread that tunes it.
+    """
     loaded = manifest.load(copy)
     damage.erase(copy, loaded.shards)
     clips = ClipSet.from_folds(loaded, FOLDS)
@@ -395,8 +398,11 @@ def test_pipelines_are_built_without_reading_a_clip(copy, damage):
         for stream in (
             pipeline.training(clips, plan),
             pipeline.evaluation(clips, 4, repeated=True),
+            pipeline.ordered(clips, 4, 2),
+            pipeline.sample(clips, 4),
             pipeline.shuffled(clips, plan, cached=bool(memory)),
         ):
+            assert not stream.options().autotune.enabled
             with pytest.raises(tf.errors.DataLossError):
                 next(iter(stream))
 

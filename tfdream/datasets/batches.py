@@ -19,7 +19,7 @@ from tfdream.datasets.augmentation.base import split
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
-from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, without_autograph
+from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, pipeline
 from tfdream.datasets.service import Service
 from tfdream.datasets.shuffling import EpochPlan, OpenStream, shuffled_ids, shuffled_stream
 from tfdream.errors import ConfigError
@@ -54,7 +54,7 @@ class InputPipeline:
         self.replica_slice = replica_slice
         self._caches: list[tuple[ClipSet, Columns]] = []
 
-    @without_autograph
+    @pipeline
     def shuffled(self, clip_set: ClipSet, plan: EpochPlan, cached: bool) -> tf.data.Dataset:
         """Stream shuffled batches without end, `plan.steps` per epoch.
 
@@ -75,7 +75,7 @@ class InputPipeline:
         lookup = self._lookup(clip_set, cached)
         return self._slice(batches, plan.batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
-    @without_autograph
+    @pipeline
     def ordered(self, clip_set: ClipSet, batch_size: int, count: int) -> tf.data.Dataset:
         """Make `count` batches of the clips in order, starting over after the last clip.
 
@@ -87,7 +87,7 @@ class InputPipeline:
         lookup = self._lookup(clip_set, cached=False)
         return self._slice(batches, batch_size).map(lambda ids: lookup(ids)[0], **PARALLEL)
 
-    @without_autograph
+    @pipeline
     def triples(self, aligned: AlignedClips, plan: EpochPlan) -> tf.data.Dataset:
         """Stream shuffled batches of content, style and target without end.
 
@@ -236,7 +236,7 @@ class LabeledPipeline(InputPipeline):
             return True
         return not random and self.fits_in_memory(clips)
 
-    @without_autograph
+    @pipeline
     def training(
         self, clip_set: ClipSet, plan: EpochPlan, service: Service | None = None
     ) -> tf.data.Dataset:
@@ -281,7 +281,7 @@ class LabeledPipeline(InputPipeline):
             .prefetch(PREFETCHED_BATCHES)
         )
 
-    @without_autograph
+    @pipeline
     def evaluation(
         self, clip_set: ClipSet, batch_size: int, repeated: bool = False, fill: bool = False
     ) -> tf.data.Dataset:
@@ -311,7 +311,7 @@ class LabeledPipeline(InputPipeline):
             batches = items.batch(batch_size)
         return with_known_length(batches.map(compute, **PARALLEL), count)
 
-    @without_autograph
+    @pipeline
     def sample(self, clip_set: ClipSet, clips: int) -> tf.data.Dataset:
         """Make batches of the inputs float32 `[batch, …]` of some clips, spread over all."""
         ids = clip_set.clip_ids[evenly_spaced(clip_set.clips, clips)]

@@ -77,7 +77,8 @@ class ClipSet:
     def interleaved_ids(self) -> NDArray[np.int64]:
         """The clips with the shards in turns, int64 `[clips]`: neighbors are from other tracks."""
         total = count_clips(self.shards)
-        every = self._interleave_ids(tf.range(len(self.shards))).batch(max(1, total))
+        ids_in_turns = self._interleave_ids(tf.range(len(self.shards)))
+        every = records.untuned(ids_in_turns.batch(max(1, total)))
         ids: NDArray[np.int64] = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
         return ids[: self.first_clips]
 
@@ -122,7 +123,8 @@ class ClipSet:
         if count is not None:
             ids = ids[evenly_spaced(len(ids), count)]
         waveform = records.without_autograph(self.waveform)
-        yield from tf.data.Dataset.from_tensor_slices(ids).map(waveform).as_numpy_iterator()
+        waveforms = tf.data.Dataset.from_tensor_slices(ids).map(waveform)
+        yield from records.untuned(waveforms).as_numpy_iterator()
 
     @cached_property
     def _file_names(self) -> list[str]:

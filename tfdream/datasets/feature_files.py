@@ -85,7 +85,8 @@ def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExec
     labels, tracks = [], []
     parse = records.without_autograph(partial(records.parse_batch, config=config))
     with report_damaged_shards([clip_set.dataset]):
-        for batch in clip_set.records_in_order().batch(_BATCH_SIZE).map(parse).as_numpy_iterator():
+        batches = clip_set.records_in_order().batch(_BATCH_SIZE).map(parse)
+        for batch in records.untuned(batches).as_numpy_iterator():
             values += pool.map(compute_clip, batch["waveform"])
             labels.append(batch["label"])
             tracks.append(batch["track"])

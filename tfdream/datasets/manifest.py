@@ -263,7 +263,7 @@ def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
     """Yield the shards that no `prepare` wrote: with valid checksums, but other records."""
     for shard in dataset.shards:
         stored = tf.data.TFRecordDataset(str(dataset.folder / shard.name))
-        clips = stored.map(lambda record: records.parse(record, dataset.config))
+        clips = records.untuned(stored.map(lambda record: records.parse(record, dataset.config)))
         try:
             count = sum(1 for _ in clips)
         except _READ_ERRORS as error:

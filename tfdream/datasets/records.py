@@ -1,5 +1,6 @@
 """TFRecord files of clips: writing, reading and decoding of single records."""
 
+import functools
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ INTERLEAVED_SHARDS = 16
 PREFETCHED_BATCHES = 2
 """TensorFlow's own choice of this number may take gigabytes."""
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-"""Arguments of `tf.data.Dataset.map`: parallel, with results in order."""
+"""Arguments of `tf.data.Dataset.map`: parallel, with results in order; see `untuned`."""
 _FULL_SCALE = 32768.0
 _FEATURES = {
     "audio": tf.io.FixedLenFeature([], tf.string),
@@ -36,6 +37,28 @@ def without_autograph(function: Callable[_Arguments, _Result]) -> Callable[_Argu
     """
     plain: Callable[_Arguments, _Result] = tf.autograph.experimental.do_not_convert(function)
     return plain
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Use as many parallel calls as there are processors, up to 16, instead of tuning their number.
+
+    Closing an iterator waits for the thread that tunes it, which may sleep for a third of the time
+    that the iterator has been used, up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def pipeline(build: Callable[_Arguments, tf.data.Dataset]) -> Callable[_Arguments, tf.data.Dataset]:
+    """Make a function build a complete pipeline: `without_autograph` and `untuned`."""
+    plain = without_autograph(build)
+
+    @functools.wraps(build)
+    def untuned_pipeline(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> tf.data.Dataset:
+        return untuned(plain(*args, **kwargs))
+
+    return untuned_pipeline
 
 
 def decodes(codec: str) -> bool:

@@ -30,6 +30,8 @@ def measure(folder: Path) -> list[Cost]:
     if find_spec("torch") is not None:
         run = runs[_ON_MEL_BANDS]
         costs.append(_beside_pytorch(_ON_MEL_BANDS, run, dataset, audio_seconds))
+        large, large_seconds = prepared(folder / "large", seconds=300.0)
+        costs.append(_beside_pytorch(_ON_MEL_BANDS, run, large, large_seconds))
     return costs
 
 
