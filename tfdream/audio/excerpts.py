@@ -62,7 +62,7 @@ def part_of(path: str | Path, start_seconds: float, seconds: float | None) -> It
     """Yield a part of a file; a temporary wav file that contains it is removed afterwards.
 
     Args:
-      path: any audio file. It is decoded to its end, so that its damage is known.
+      path: any audio file. It is decoded to its end, so that any damage is found.
       start_seconds: start of the part.
       seconds: length of the part; None extends it to the end.
 

@@ -76,7 +76,7 @@ def check_supported(
       bits: bits per sample, or None for the default.
       sample_rate: in Hz.
       channels: number of channels.
-      samples: length that is known so far, in samples per channel.
+      samples: least length of the output, in samples per channel.
 
     Raises:
       AudioError: if the format does not support these values; the message names the limit.

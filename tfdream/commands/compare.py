@@ -109,7 +109,7 @@ def compare_models(
     spectrograms in spectrograms.png, and the style distances and the predictions of a classifier
     in verdicts.csv. Settings of --set apply to every transfer. Up to 16 tiles are optimized
     together, so that each model has one curve. Called again, finished outputs of the same settings
-    are kept.
+    remain.
     """
     from tfdream import config
     from tfdream.reports.model_comparison import RESERVED_NAMES, Models, compare_models

@@ -56,7 +56,7 @@ def studio(
 ) -> Result:
     """Serve a local web page for dreams, transfers, translations and generated music.
 
-    Recordings and results are kept in FOLDER, by default `tfdream-studio` in the current folder.
+    Recordings and results are stored in FOLDER, by default `tfdream-studio` in the current folder.
     Only this machine can reach the page. Ctrl-C ends the server and cancels a running job.
     """
     from tfdream.studio.server import serving

@@ -271,7 +271,7 @@ def write_corpus(
       sample_rate: in Hz.
       seed: random seed.
       force: replace all songs of an existing corpus, also those with higher numbers; files with
-        other names are kept.
+        other names are not changed.
 
     Returns:
       The paths, style by style.

@@ -139,7 +139,7 @@ class InputPipeline:
                 return featurize(tf.map_fn(clip_set.read, ids, fn_output_signature=tf.string))
 
             return compute_batch
-        columns = next((each for known, each in self._caches if known is clip_set), None)
+        columns = next((each for clips, each in self._caches if clips is clip_set), None)
         if columns is None:
             columns = self._cached_columns(clip_set)
             self._caches.append((clip_set, columns))

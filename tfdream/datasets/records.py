@@ -97,7 +97,7 @@ def write(path: Path, clips: Iterable[tuple[str, int, bytes]]) -> None:
         except tf.errors.OpError as error:
             raise DatasetError(
                 f"shard '{path}' cannot be written ({error.message}); free some space and call "
-                "again: finished shards are kept"
+                "again: finished shards are complete"
             ) from None
 
 

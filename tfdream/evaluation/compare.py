@@ -41,7 +41,7 @@ def compare(
         whole length of each file.
 
     Returns:
-      The JSON object of the command. A measure is None if it is undefined; brackets say when.
+      The JSON object of the command. A measure is None if it is undefined; brackets describe when.
 
       log_spectral_distance_db: mean over frames of the root mean square over bins of the difference
         of the levels, which count from 80 dB below the original's loudest cell.

@@ -41,7 +41,7 @@ def apply_models(
     progress: ProgressFn = no_progress,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> list[ModelOutput]:
-    """Apply several models to one file; finished outputs of the same settings are kept.
+    """Apply several models to one file; finished outputs of the same settings remain.
 
     Args:
       content: any audio file.

@@ -142,7 +142,7 @@ def _check_names(names: list[str]) -> None:
     """Check that names can be those of arrays in one HDF5 file."""
     if len(names) > MAX_OBJECTS:
         raise ValueError(f"it has {len(names)} tensors, more than {MAX_OBJECTS}")
-    known = set(names)
+    stored = set(names)
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(
@@ -150,5 +150,5 @@ def _check_names(names: list[str]) -> None:
             )
         parts = name.split("/")
         for end in range(1, len(parts)):
-            if "/".join(parts[:end]) in known:
+            if "/".join(parts[:end]) in stored:
                 raise ValueError(f"'{name}' is within another tensor")

@@ -58,7 +58,7 @@ def compare_models(
       content: any audio file.
       style: any audio file of 0.4 s or more; all of it is used.
       folder: receives the outputs (see `evaluation.model_comparison.apply_models`), ``losses.png``,
-        ``spectrograms.png`` and ``verdicts.csv``. Finished outputs of the same settings are kept.
+        ``spectrograms.png`` and ``verdicts.csv``. Finished outputs of the same settings remain.
       models: the compared models.
       options: part of the content, and whether to replace existing outputs.
       progress: receives finished and all steps of each model, and the negative loss.

@@ -177,7 +177,7 @@ def _add_video(container: "OutputContainer") -> "VideoStream":
 def _turns(paths: Sequence[str | Path], seconds: float) -> Iterator[NDArray[Any]]:
     """Yield blocks of the files in turn, cross-faded, with one or two channels.
 
-    Only the file whose turn it is is open: the end of its fade is kept for the next file.
+    Only the file whose turn it is is open: the end of its fade is stored for the next file.
     """
     rate = audio.info(paths[0]).sample_rate
     fade = max(1, round(_FADE_SECONDS * rate))

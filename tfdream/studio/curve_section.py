@@ -24,7 +24,7 @@ class CurveSection:
 
     Attributes:
       inputs: components in the order of the attributes of `CurveControls`.
-      follow: upload of a recording that the curve follows, and `path` its kept copy.
+      follow: upload of a recording that the curve follows, and `path` its stored copy.
       add, remove: buttons that add the curve to the settings, and that remove all curves.
     """
 

@@ -65,8 +65,8 @@ class Layout(abc.ABC):
         self.studio = studio
         self.page = page
         gr.Markdown("# tfdream studio")
-        # Choices by the attribute of a job, and the task. Recordings are the paths of kept copies;
-        # the components contain temporary files.
+        # Choices by the attribute of a job, and the task. Recordings are the paths of stored
+        # copies; the components contain temporary files.
         recordings = {name: gr.State(None) for name in ("first", "second", "style")}
         self.choices: dict[str, Any] = {**recordings, "overrides": gr.State(())}
         self.more_paths = gr.State(())

@@ -57,7 +57,7 @@ class Limits:
 def keep(upload: str | Path, folder: str | Path, limits: Limits) -> Path:
     """Check an upload and copy it to a folder where it remains, so that commands can name it.
 
-    Equal files are kept once.
+    Equal files are stored once.
 
     Args:
       upload: temporary file of the server.

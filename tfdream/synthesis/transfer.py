@@ -56,7 +56,7 @@ from tfdream.synthesis.tile_optimizer import (
     tile_grid,
 )
 
-# Compiled optimizers for tiles of different lengths that are kept, for folders of contents.
+# Compiled optimizers for tiles of different lengths that are cached, for folders of contents.
 _MAX_OPTIMIZERS = 4
 
 
@@ -123,7 +123,7 @@ class MusaicTransfer(StyleTransfer):
         rate = audio.info(source.path).sample_rate
         if rate not in self._musaics:
             dictionary = Dictionary.from_file(self.style_path, rate, self.config)
-            # Only the dictionary of the last sample rate is kept, because it is large.
+            # Only the dictionary of the last sample rate is cached, because it is large.
             self._musaics = {rate: Musaic.of_transfer(dictionary, self.config)}
         musaic, tiles = self._musaics[rate], self.config.tiles
         with audio.excerpt(source.path, source.start_seconds, source.seconds) as excerpt:

@@ -69,7 +69,7 @@ class ClusterConfig:
             return
         logger.info("worker %d of %d: connecting to the others", index + 1, count)
         with tempfile.TemporaryDirectory() as temporary:
-            # TensorFlow requires that every worker saves; only worker 0's folder is kept.
+            # TensorFlow requires that every worker saves; only worker 0's folder remains.
             folder = run_folder if index == 0 else Path(temporary) / "run"
             try:
                 with _interruptible_at_once():

@@ -37,7 +37,7 @@ def audio_errors(path: Path, kind: type[AudioError] = AudioError) -> Iterator[No
 
 
 def _is_expected(error: Exception) -> bool:
-    # The classes of libav are told by their module, so that this one does not import it.
+    # The classes of libav are recognized by their module, so that this one does not import it.
     expected = (soundfile.LibsndfileError, OSError, ValueError, TypeError, RuntimeError)
     return isinstance(error, expected) or type(error).__module__.startswith("av.")
 

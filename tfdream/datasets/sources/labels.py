@@ -29,8 +29,8 @@ def select_labels(
 
     >>> from pathlib import Path
     >>> tracks = [Track(name, Path(name), name, group=name) for name in ("pop", "rock", "jazz")]
-    >>> kept, left_out = select_labels(tracks, {"rock": ["rock", "pop"]})
-    >>> [(track.name, track.label) for track in kept], left_out
+    >>> selected, left_out = select_labels(tracks, {"rock": ["rock", "pop"]})
+    >>> [(track.name, track.label) for track in selected], left_out
     ([('pop', 'rock'), ('rock', 'rock')], {'jazz': 1})
     """
     if not labels:
@@ -50,7 +50,7 @@ def select_labels(
             sum(left_out.values()),
             ", ".join(f"{label} ({count})" for label, count in left_out.items()),
         )
-    kept = [
+    selected = [
         track._replace(label=renamed[track.label]) for track in tracks if track.label in renamed
     ]
-    return kept, left_out
+    return selected, left_out

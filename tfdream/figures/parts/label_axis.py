@@ -40,7 +40,7 @@ def ticks(names: Sequence[str]) -> tuple[range, list[str]]:
 
 
 def axis_label(text: str, labels: int) -> str:
-    """Return the label of an axis of labels; it says so if only some names are drawn.
+    """Return the label of an axis of labels; with a note if only some names are drawn.
 
     >>> axis_label("truth", 200)
     'truth (one name of 3 is shown)'

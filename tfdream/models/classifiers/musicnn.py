@@ -1,7 +1,7 @@
 """musicnn: filters for timbre and rhythm, then convolutions along time.
 
 Timbral filters cover a large part of the frequency axis in a few frames; temporal filters cover one
-band in up to two seconds. Of each, the maximum over frequency is kept, so that neither depends on
+band in up to two seconds. Of each, the maximum over frequency is used, so that neither depends on
 pitch. The layers after that have no frequency axis.
 
 Source: Pons et al., "End-to-end learning for music audio tagging at scale" (architecture); Pons and

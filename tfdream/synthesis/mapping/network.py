@@ -87,5 +87,5 @@ class NetworkTimbre(GainModel[Memory]):
 
 def _thin(memory: Memory) -> Memory:
     """Keep at most `_MOST_KEYS` frames, at even distances."""
-    kept = evenly_spaced(memory.keys.shape[1], _MOST_KEYS)
-    return Memory(*(tf.gather(values, kept, axis=1) for values in memory))
+    chosen = evenly_spaced(memory.keys.shape[1], _MOST_KEYS)
+    return Memory(*(tf.gather(values, chosen, axis=1) for values in memory))

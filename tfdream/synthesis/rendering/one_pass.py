@@ -18,7 +18,7 @@ class OnePassProcessor(abc.ABC):
 
     @property
     def goal(self) -> Goal:
-        """The distance to the style falls; single tiles are kept whatever their distance."""
+        """The distance to the style falls; single tiles are used whatever their distance."""
         return Goal("style_loss", rises=False, reverts=False, remedy=_REMEDY)
 
     @property

@@ -37,7 +37,7 @@ class Goal:
 
     @property
     def key(self) -> str:
-        """Name of the result that says whether it got worse.
+        """Name of the result that states whether it got worse.
 
         >>> Goal("style_loss", rises=False).key
         'style_loss_rose'
