@@ -111,8 +111,10 @@ def test_settings_import_no_tensorflow():
     assert not {"tensorflow", "keras"} & loaded
 
 
-def test_a_list_of_presets_needs_no_networks():
-    loaded = modules_loaded_by("from tfdream import presets; presets.list_presets()")
+def test_a_list_of_presets_and_a_check_of_a_dataset_need_no_networks():
+    loaded = modules_loaded_by(
+        "from tfdream import presets; from tfdream.datasets import manifest; presets.list_presets()"
+    )
     assert not {"tensorflow", "keras", "librosa"} & loaded
 
 

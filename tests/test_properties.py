@@ -12,7 +12,7 @@ from strategies import noise, seeds
 
 from tfdream import audio, config
 from tfdream.config import DreamConfig, Experiment, PrepareConfig, StftSpec
-from tfdream.datasets import records
+from tfdream.datasets import codecs, records
 from tfdream.datasets.preparation import cutting
 from tfdream.errors import ConfigError
 from tfdream.io import documents
@@ -28,7 +28,7 @@ plain = st.recursive(
 )
 
 
-CODECS = [codec for codec in ("pcm16", "flac") if records.decodes(codec)]
+CODECS = [codec for codec in ("pcm16", "flac") if codecs.decodes(codec)]
 
 
 @given(

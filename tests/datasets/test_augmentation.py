@@ -10,7 +10,7 @@ from extensions import extension
 from tfdream.config import AugmentationConfig, Experiment, validate
 from tfdream.config.registry import sections
 from tfdream.datasets import augmentation
-from tfdream.datasets.records import without_autograph
+from tfdream.datasets.pipelines import without_autograph
 from tfdream.errors import ConfigError
 
 PACKAGE = "tfdream.datasets.augmentation"

@@ -3,7 +3,7 @@ import json
 import pytest
 import tensorflow as tf
 
-from tfdream.datasets import manifest
+from tfdream.datasets import manifest, read_errors
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import DatasetError
 from tfdream.evaluation.classification import evaluate
@@ -153,7 +153,7 @@ def test_read_errors_name_the_damaged_shard(copy, loaded, damage):
     for read in (read_each, lambda: list(clips.records_in_order())):
         with (
             pytest.raises(DatasetError, match=rf"{shard.name}' has another checksum.*--force"),
-            manifest.report_damaged_shards([loaded, opened]),
+            read_errors.report_damaged_shards([loaded, opened]),
         ):
             read()
 
@@ -161,7 +161,7 @@ def test_read_errors_name_the_damaged_shard(copy, loaded, damage):
 def test_errors_without_damage_are_not_changed(loaded):
     with (
         pytest.raises(tf.errors.InvalidArgumentError),
-        manifest.report_damaged_shards([loaded]),
+        read_errors.report_damaged_shards([loaded]),
     ):
         tf.reshape(tf.zeros(3), [2])
 

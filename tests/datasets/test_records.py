@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import records
+from tfdream.datasets import codecs, records
 from tfdream.datasets.preparation import cutting
 from tfdream.errors import DatasetError
 
@@ -54,9 +54,9 @@ def test_a_record_contains_the_clip_its_label_and_its_track(samples, codec, tmp_
 
 def test_a_codec_that_cannot_be_decoded_is_refused(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    records.check_codec(settings("pcm16"))
+    codecs.check_codec(settings("pcm16"))
     with pytest.raises(DatasetError, match=r"codec=flac .* prepare.codec=pcm16"):
-        records.check_codec(settings("flac"))
+        codecs.check_codec(settings("flac"))
 
 
 def test_records_are_read_by_index(loaded):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdream.datasets import manifest, records, service
+from tfdream.datasets import codecs, manifest, service
 from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
@@ -109,7 +109,7 @@ def training_batches(config, dataset, data_service, replica_slice=WHOLE_BATCH):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codec", [codec for codec in ("pcm16", "flac") if records.decodes(codec)])
+@pytest.mark.parametrize("codec", [codec for codec in ("pcm16", "flac") if codecs.decodes(codec)])
 def test_the_batches_equal_those_of_one_process(configure, source, tmp_path, address, codec):
     """Including augmentation and order, from an odd step on."""
     config = configure(

@@ -8,7 +8,7 @@ import tensorflow as tf
 from fuzzing import edits, fuzz, mutate, replace_all, replacements
 from hypothesis import strategies as st
 
-from tfdream.datasets import manifest, records
+from tfdream.datasets import manifest, read_errors, records
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import DatasetError
 from tfdream.io.checksums import file_sha256
@@ -24,7 +24,7 @@ def read(folder):
     try:
         dataset = manifest.load(folder)
         dataset.counts_per_fold()
-        with manifest.report_damaged_shards([dataset]):
+        with read_errors.report_damaged_shards([dataset]):
             stored = ClipSet(dataset, tuple(dataset.shards)).records_in_order().batch(8)
             for _ in stored.map(lambda batch: records.parse_batch(batch, dataset.config)):
                 pass

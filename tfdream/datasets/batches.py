@@ -19,7 +19,7 @@ from tfdream.datasets.augmentation.base import split
 from tfdream.datasets.cache import LazyCache
 from tfdream.datasets.clip_set import ClipSet, evenly_spaced
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
-from tfdream.datasets.records import PARALLEL, PREFETCHED_BATCHES, pipeline
+from tfdream.datasets.pipelines import PARALLEL, PREFETCHED_BATCHES, pipeline
 from tfdream.datasets.service import Service
 from tfdream.datasets.shuffling import EpochPlan, OpenStream, shuffled_ids, shuffled_stream
 from tfdream.errors import ConfigError

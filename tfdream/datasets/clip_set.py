@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.manifest import Dataset, Shard, count_clips
+from tfdream.datasets.pipelines import INTERLEAVED_SHARDS, PARALLEL, untuned, without_autograph
 from tfdream.errors import DatasetError
 
 
@@ -73,16 +74,16 @@ class ClipSet:
         return np.sort(self.interleaved_ids)
 
     @cached_property
-    @records.without_autograph
+    @without_autograph
     def interleaved_ids(self) -> NDArray[np.int64]:
         """The clips with the shards in turns, int64 `[clips]`: neighbors are from other tracks."""
         total = count_clips(self.shards)
         ids_in_turns = self._interleave_ids(tf.range(len(self.shards)))
-        every = records.untuned(ids_in_turns.batch(max(1, total)))
+        every = untuned(ids_in_turns.batch(max(1, total)))
         ids: NDArray[np.int64] = next(every.as_numpy_iterator(), np.zeros(0, np.int64))
         return ids[: self.first_clips]
 
-    @records.without_autograph
+    @without_autograph
     def stream_ids(self, order: tf.Tensor) -> tf.data.Dataset:
         """Stream the clip ids int64 `[]`, with the shards read in turns.
 
@@ -93,12 +94,12 @@ class ClipSet:
             return tf.data.Dataset.from_tensor_slices(self.interleaved_ids)
         return self._interleave_ids(order)
 
-    @records.without_autograph
+    @without_autograph
     def stream_records(self, order: tf.Tensor) -> tf.data.Dataset:
         """Stream the serialized records of a complete set, in the same order as `stream_ids`."""
         names = tf.gather(tf.constant(self._file_names), order)
         return tf.data.Dataset.from_tensor_slices(names).interleave(
-            tf.data.TFRecordDataset, cycle_length=records.INTERLEAVED_SHARDS, **records.PARALLEL
+            tf.data.TFRecordDataset, cycle_length=INTERLEAVED_SHARDS, **PARALLEL
         )
 
     def records_in_order(self) -> tf.data.Dataset:
@@ -122,9 +123,9 @@ class ClipSet:
         ids = self.interleaved_ids
         if count is not None:
             ids = ids[evenly_spaced(len(ids), count)]
-        waveform = records.without_autograph(self.waveform)
+        waveform = without_autograph(self.waveform)
         waveforms = tf.data.Dataset.from_tensor_slices(ids).map(waveform)
-        yield from records.untuned(waveforms).as_numpy_iterator()
+        yield from untuned(waveforms).as_numpy_iterator()
 
     @cached_property
     def _file_names(self) -> list[str]:
@@ -152,7 +153,7 @@ class ClipSet:
             tf.data.Dataset.from_tensor_slices(tf.gather(bounds, order))
             .interleave(
                 lambda bound: tf.data.Dataset.range(bound[0], bound[1]),
-                cycle_length=records.INTERLEAVED_SHARDS,
+                cycle_length=INTERLEAVED_SHARDS,
             )
             .filter(lambda clip_id: tf.gather(is_selected, clip_id))
         )

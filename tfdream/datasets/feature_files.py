@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from tfdream.datasets import records
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.manifest import Shard, report_damaged_shards
+from tfdream.datasets.manifest import Shard
+from tfdream.datasets.pipelines import untuned, without_autograph
+from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import DatasetError
 from tfdream.io import archives, processes
 from tfdream.io.atomic import replacing
@@ -83,10 +85,10 @@ def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExec
     compute_clip = partial(features.compute, frontend.spec, config.sample_rate)
     values: list[NDArray[Any]] = []
     labels, tracks = [], []
-    parse = records.without_autograph(partial(records.parse_batch, config=config))
+    parse = without_autograph(partial(records.parse_batch, config=config))
     with report_damaged_shards([clip_set.dataset]):
         batches = clip_set.records_in_order().batch(_BATCH_SIZE).map(parse)
-        for batch in records.untuned(batches).as_numpy_iterator():
+        for batch in untuned(batches).as_numpy_iterator():
             values += pool.map(compute_clip, batch["waveform"])
             labels.append(batch["label"])
             tracks.append(batch["track"])

@@ -2,19 +2,16 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from tfdream.config import Config, PrepareConfig, validate
-from tfdream.datasets import records
-from tfdream.datasets.records import check_codec
-from tfdream.errors import ConfigError, DatasetError, one_line, without_node_name
+from tfdream.datasets.codecs import check_codec
+from tfdream.errors import ConfigError, DatasetError
 from tfdream.io import documents
 from tfdream.io.atomic import check_format
 from tfdream.io.checksums import file_sha256
@@ -25,16 +22,6 @@ _REMEDY = "run tfdream prepare --force again"
 _DIGEST_LETTERS = 12
 _RECORD_BYTES = 16
 """Bytes of a TFRecord without its content: length and two checksums."""
-
-
-# Messages of TensorFlow may contain bytes of the record, which Python cannot decode.
-_READ_ERRORS = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.OutOfRangeError,
-    UnicodeDecodeError,
-)
 
 
 class Shard(Config):
@@ -192,7 +179,7 @@ def load(folder: str | Path) -> Dataset:
         size = path.stat().st_size if path.is_file() else None
         if size != shard.bytes:
             state = "is missing" if size is None else f"has {size} bytes instead of {shard.bytes}"
-            raise DatasetError(_shard_message(dataset, shard, state))
+            raise DatasetError(shard_message(dataset, shard, state))
     return dataset
 
 
@@ -235,44 +222,6 @@ def damaged_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
             yield shard, "has another checksum than prepare wrote"
 
 
-@contextmanager
-def report_damaged_shards(datasets: Iterable[Dataset]) -> Iterator[None]:
-    """Turn TensorFlow's read errors inside the block into one that names the damaged shard.
-
-    Every record has a checksum, so TensorFlow detects damage where it reads, but its message does
-    not name the file. The shards' bytes are compared with the manifest only after such an error.
-
-    Args:
-      datasets: the datasets that are read inside the block.
-
-    Raises:
-      DatasetError: naming the damaged shard.
-    """
-    try:
-        yield
-    except _READ_ERRORS:
-        for dataset in datasets:
-            for shard, problem in damaged_shards(dataset):
-                raise DatasetError(_shard_message(dataset, shard, problem)) from None
-            for shard, problem in _undecodable_shards(dataset):
-                raise DatasetError(_shard_message(dataset, shard, problem)) from None
-        raise
-
-
-def _undecodable_shards(dataset: Dataset) -> Iterator[tuple[Shard, str]]:
-    """Yield the shards that no `prepare` wrote: with valid checksums, but other records."""
-    for shard in dataset.shards:
-        stored = tf.data.TFRecordDataset(str(dataset.folder / shard.name))
-        clips = records.untuned(stored.map(lambda record: records.parse(record, dataset.config)))
-        try:
-            count = sum(1 for _ in clips)
-        except _READ_ERRORS as error:
-            reason = without_node_name(one_line(error))
-            yield shard, f"has records that cannot be decoded ({reason})"
-        else:
-            if count != shard.clips:
-                yield shard, f"has {count} records instead of {shard.clips}"
-
-
-def _shard_message(dataset: Dataset, shard: Shard, problem: str) -> str:
+def shard_message(dataset: Dataset, shard: Shard, problem: str) -> str:
+    """Return the message of an error: the shard, its problem, and what to do."""
     return f"shard '{dataset.folder / shard.name}' {problem}; {_REMEDY}"

@@ -1,10 +1,7 @@
 """TFRecord files of clips: writing, reading and decoding of single records."""
 
-import functools
-import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -13,70 +10,12 @@ from tfdream.config import PrepareConfig
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import replacing
 
-INTERLEAVED_SHARDS = 16
-"""Number of shards read in turns in training; neighbors in a shard come from the same track."""
-PREFETCHED_BATCHES = 2
-"""TensorFlow's own choice of this number may take gigabytes."""
-PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
-"""Arguments of `tf.data.Dataset.map`: parallel, with results in order; see `untuned`."""
 _FULL_SCALE = 32768.0
 _FEATURES = {
     "audio": tf.io.FixedLenFeature([], tf.string),
     "label": tf.io.FixedLenFeature([], tf.int64),
     "track": tf.io.FixedLenFeature([], tf.string),
 }
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
-
-def without_autograph(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Make a function build its graphs without AutoGraph.
-
-    Converting its source and that of all functions it calls takes twice as long as building a
-    pipeline, whose Python control flow does not depend on tensors.
-    """
-    plain: Callable[_Arguments, _Result] = tf.autograph.experimental.do_not_convert(function)
-    return plain
-
-
-def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Use as many parallel calls as there are processors, up to 16, instead of tuning their number.
-
-    Closing an iterator waits for the thread that tunes it, which may sleep for a third of the time
-    that the iterator has been used, up to a minute.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
-def pipeline(build: Callable[_Arguments, tf.data.Dataset]) -> Callable[_Arguments, tf.data.Dataset]:
-    """Make a function build a complete pipeline: `without_autograph` and `untuned`."""
-    plain = without_autograph(build)
-
-    @functools.wraps(build)
-    def untuned_pipeline(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> tf.data.Dataset:
-        return untuned(plain(*args, **kwargs))
-
-    return untuned_pipeline
-
-
-def decodes(codec: str) -> bool:
-    """Return whether this installation decodes clips of a codec."""
-    return codec != "flac" or importlib.util.find_spec("tensorflow_io") is not None
-
-
-def check_codec(config: PrepareConfig) -> None:
-    """Check that this installation decodes the clips of a dataset.
-
-    Raises:
-      DatasetError: if the codec needs a library that is not installed.
-    """
-    if not decodes(config.codec):
-        raise DatasetError(
-            "codec=flac is decoded by tensorflow-io, which is not installed; install "
-            "'tfdream[flac]', or prepare with --set prepare.codec=pcm16"
-        )
 
 
 def write(path: Path, clips: Iterable[tuple[str, int, bytes]]) -> None:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow.data.experimental import service as tf_service
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import records
+from tfdream.datasets import codecs, records
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.errors import ClusterError, ConfigError, one_line
 
@@ -261,7 +261,7 @@ def _start(start: Callable[[], Server], port: int) -> Server:
 def _load_decoders() -> None:
     """Load tensorflow-io's operations, if installed: graphs of the trainers may contain them."""
     flac = PrepareConfig(codec="flac")
-    if not records.decodes(flac.codec):
+    if not codecs.decodes(flac.codec):
         return
     # The library is loaded when one of its operations is first added to a graph.
     tf.function(lambda encoded: records.decode(encoded, flac)).get_concrete_function(

@@ -15,8 +15,9 @@ from tfdream.audio.notes import Examination
 from tfdream.datasets import manifest
 from tfdream.datasets.batches import LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.datasets.manifest import Dataset, report_damaged_shards
+from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.preparation import cutting
+from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import AudioError, DatasetError
 from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.evaluation.scores import intervals, per_class

@@ -13,7 +13,7 @@ from tfdream.config import GenerationExperiment, GenerationTrainingConfig
 from tfdream.datasets.batches import InputPipeline, with_known_length
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
-from tfdream.datasets.records import PREFETCHED_BATCHES
+from tfdream.datasets.pipelines import PREFETCHED_BATCHES
 from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError
 from tfdream.models.sequence import SequenceModel

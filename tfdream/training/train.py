@@ -9,7 +9,8 @@ import keras
 
 from tfdream.config import BaseExperiment
 from tfdream.datasets import manifest
-from tfdream.datasets.manifest import Dataset, report_damaged_shards
+from tfdream.datasets.manifest import Dataset
+from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import RunInfo

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.config import PrepareConfig
-from tfdream.datasets import feature_files, manifest, records
+from tfdream.datasets import feature_files, manifest
+from tfdream.datasets.codecs import check_codec
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.preparation import cutting, segments, shards
 from tfdream.datasets.preparation.beam import Beam
@@ -93,7 +94,7 @@ def prepare(
     """
     started = time.perf_counter()
     folder = Path(dataset)
-    records.check_codec(config)
+    check_codec(config)
     if options.beam:
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
