@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from tfdream.config.augmentation import AnyAugmentation
-from tfdream.config.base import ClipSeconds, Count, Share
+from tfdream.config.base import ClipSeconds, Count, Fraction, Share
 from tfdream.config.training import BaseExperiment, ModelConfig, WarmupTrainingConfig
 
 
@@ -30,6 +30,12 @@ class TrainingConfig(WarmupTrainingConfig):
     for each clip if it is cached (see `memory_gigabytes`)."""
     features: str = "embedding"
     """Layer of the pretrained network that the head is trained on."""
+    teachers: tuple[str, ...] = ()
+    """Run folders or presets whose mean probabilities are a second target for each augmented
+    input, or folders of `crossvalidate`, whose run with the same held-out fold is used. Frontend,
+    length of the input and labels must be equal."""
+    teacher_weight: Fraction = 0.5
+    """Weight of the loss of that target; the loss of the labels has the rest."""
     augmentation: tuple[AnyAugmentation, ...] = ()
     """Applied in this order: augmentations of waveforms before those of model inputs."""
 
@@ -49,6 +55,10 @@ class TrainingConfig(WarmupTrainingConfig):
             raise ValueError(
                 "trainable='head' trains on features of another network; name it in "
                 "training.pretrained, or use trainable='all'"
+            )
+        if self.teachers:
+            raise ValueError(
+                "teachers need an image, but trainable='head' trains on features; leave them out"
             )
         for augmentation in self.augmentation:
             if augmentation.needs_images:

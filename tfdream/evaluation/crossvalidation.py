@@ -21,6 +21,7 @@ from tfdream.io.checksums import file_sha256
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
 from tfdream.runs.info import INFO_FILE
+from tfdream.runs.named import fold_folder
 from tfdream.training.train import TrainOptions, describe, train
 
 logger = logging.getLogger(__name__)
@@ -84,16 +85,16 @@ def crossvalidate(
     for fold in chosen:
         describe(config, [dataset], fold)
     result_path = out_folder / RESULT
-    started = [] if force else [fold for fold in chosen if _is_run(_run_folder(out_folder, fold))]
+    started = [] if force else [fold for fold in chosen if _is_run(fold_folder(out_folder, fold))]
     for fold in started:
-        _check_epochs(_run_folder(out_folder, fold), config)
+        _check_epochs(fold_folder(out_folder, fold), config)
     evaluated = {}
     # Started folds come first: a run with other settings is rejected before others are trained.
     order = sorted(chosen, key=lambda fold: fold not in started)
     overall = _OverallProgress(order, result_path, progress)
     for fold in order:
         note = overall.note(fold)
-        run_folder = _run_folder(out_folder, fold)
+        run_folder = fold_folder(out_folder, fold)
         options = TrainOptions(test_fold=fold, force=force)
         report = overall.of_fold(fold)
         work = config, dataset_folder, run_folder, options
@@ -162,10 +163,6 @@ class _OverallProgress:
             self.progress(before + done, before + remaining * total, note=self.note(fold))
 
         return report
-
-
-def _run_folder(out_folder: Path, fold: int) -> Path:
-    return out_folder / f"fold{fold}"
 
 
 def _is_run(folder: Path) -> bool:

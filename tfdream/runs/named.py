@@ -33,6 +33,11 @@ def named_runs() -> dict[str, Path]:
     return dict(sorted(folders.items()))
 
 
+def fold_folder(folder: str | Path, fold: int) -> Path:
+    """Return the folder, in that of a cross-validation, of the run that holds out a fold."""
+    return Path(folder) / f"fold{fold}"
+
+
 def locate(run: str | Path) -> Path:
     """Return the folder of a run.
 

@@ -12,10 +12,11 @@ from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.shuffling import EpochPlan
 from tfdream.errors import ConfigError, DatasetError
-from tfdream.models.parts.outputs import is_multi_label
+from tfdream.models.parts.outputs import logits_loss
 from tfdream.runs import Run, RunInfo
 from tfdream.training import optimizers, pretrained, splits
 from tfdream.training.callbacks import Row
+from tfdream.training.distillation import Distillation
 from tfdream.training.distributed import Workers
 from tfdream.training.metrics import Confusion
 from tfdream.training.population_statistics import PopulationStatistics
@@ -32,11 +33,26 @@ class Classifier(TimedModel, keras.Model):
     """The network of a classifier up to the logits, with a confusion matrix as a metric."""
 
     confusion: Confusion
+    distillation: Distillation | None = None
 
     @property
     def symbolic_batch(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Inputs, and labels with the shape of the outputs."""
         return self.input, self.output
+
+    def compute_loss(
+        self,
+        x: tf.Tensor = None,
+        y: tf.Tensor = None,
+        y_pred: tf.Tensor = None,
+        sample_weight: tf.Tensor = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """Compute the loss of the labels, and in training that of the teachers."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if training and self.distillation is not None:
+            return self.distillation.mix(loss, x, y_pred)
+        return loss
 
     def compute_metrics(
         self,
@@ -54,22 +70,15 @@ class Classifier(TimedModel, keras.Model):
 def build_classifier(
     network: keras.Model, training: TrainingConfig, steps_per_epoch: int
 ) -> Classifier:
-    """Compile the network of a classifier for `fit`.
-
-    The loss is computed from the logits: the logarithm of a softmax is less precise. If labels are
-    independent, it is the binary cross-entropy of each, although a clip of a dataset has one label.
-    """
+    """Compile the network of a classifier for `fit`."""
     inputs = network.inputs
     if training.trainable == "head":
         inputs = [network.get_layer(training.features).output]
     model = Classifier(inputs, network.get_layer("logits").output)
     model.confusion = Confusion(model.output.shape[-1])
-    losses = keras.losses
-    independent = is_multi_label(network)
-    loss_type = losses.BinaryCrossentropy if independent else losses.CategoricalCrossentropy
     model.compile(
         optimizer=optimizers.build(training, steps_per_epoch),
-        loss=loss_type(from_logits=True, label_smoothing=training.label_smoothing),
+        loss=logits_loss(network, training.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
     return model
@@ -124,7 +133,10 @@ class ClassificationTask(Task):
                 self.run.frontend, network, self.run.config.training.features
             )
             self.pipeline = LabeledPipeline(self.run.config, frontend, self.workers.replica_slice)
-        return build_classifier(network, self.run.config.training, self.steps), network
+        model = build_classifier(network, self.run.config.training, self.steps)
+        if self.run.config.training.teachers:
+            model.distillation = Distillation(self.run, network, self.dataset)
+        return model, network
 
     def adapt(self, network: keras.Model) -> None:
         """Compute the mean and deviation of layers that standardize the network's inputs.

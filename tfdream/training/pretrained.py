@@ -37,7 +37,7 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
     """
     assert config.training.pretrained is not None
     run = Run.open(config.training.pretrained)
-    _check_input(config, run)
+    check_frontend(config, run, f"training.pretrained={config.training.pretrained}")
     of_labels = [] if run.labels == labels else layers_after(network, _EMBEDDING)
     sources = {layer.name: layer.get_weights() for layer in run.model.layers}
     copied, fresh = [], []
@@ -110,9 +110,10 @@ class FeatureExtractor(Frontend):
         return self._shape
 
 
-def _check_input(config: Experiment, run: Run) -> None:
+def check_frontend(config: Experiment, run: Run, key: str) -> None:
+    """Raise ConfigError if the run that the setting `key` names has other inputs."""
     if (config.frontend, config.prepare.sample_rate) != (run.config.frontend, run.sample_rate):
         raise ConfigError(
-            f"training.pretrained={config.training.pretrained} was trained with another frontend "
-            f"or sample rate ({run.sample_rate} Hz); use those of its config.yaml"
+            f"{key} was trained with another frontend or sample rate ({run.sample_rate} Hz); use "
+            "those of its config.yaml"
         )

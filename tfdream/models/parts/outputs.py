@@ -26,6 +26,18 @@ def add_outputs(
     return layers.Softmax(name="probabilities", dtype="float32")(logits)
 
 
+def logits_loss(model: keras.Model, label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Return the cross-entropy between labels and the logits of a classifier.
+
+    It is computed from the logits, because the logarithm of a softmax is less precise. If labels
+    are independent, it is the mean of the binary cross-entropies of all labels.
+    """
+    losses = keras.losses
+    independent = is_multi_label(model)
+    loss_type = losses.BinaryCrossentropy if independent else losses.CategoricalCrossentropy
+    return loss_type(from_logits=True, label_smoothing=label_smoothing)
+
+
 def is_multi_label(model: keras.Model) -> bool:
     """Return whether the labels of a classifier are independent of each other.
 
