@@ -203,6 +203,7 @@ def test_an_override_does_not_affect_later_loads():
         ("training.augmentation=[{kind: gain, db: 0}]", "training.augmentation.*db=0"),
         ("training.augmentation=[{kind: time_mask, width: 1}]", "training.augmentation.*width=1"),
         ("model.name=null", "model.name=None"),
+        ("training.teachers=run", r"training.teachers=.run.: a list is needed, such as \[a, b\]"),
     ],
 )
 def test_an_invalid_override_is_named(override, named):

@@ -165,6 +165,8 @@ def _problem(problem: Any, content: Any, valid: type[BaseModel] | Iterable[str])
     if problem["type"] == "union_tag_not_found":
         return f"{place}: 'kind' is missing"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in ("tuple_type", "list_type"):
+        message = "a list is needed, such as [a, b], or [a] for one value"
     if isinstance(problem["input"], dict):
         return f"{place}: {message}" if place else message
     return f"{place}={problem['input']!r}: {message}"
