@@ -130,6 +130,10 @@ class Dataset(Config):
         ]
         return sorted(hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LETTERS] for name in names)
 
+    def tracks_among(self, digests: Iterable[str], fold: int) -> set[str]:
+        """Return the digests of the tracks of a fold that are among others."""
+        return set(digests).intersection(self.track_digests([fold]))
+
     def counts_per_fold(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the clips and the tracks of each label in each fold.
 

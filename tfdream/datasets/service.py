@@ -19,6 +19,7 @@ from tensorflow.data.experimental import service as tf_service
 from tfdream.config import PrepareConfig
 from tfdream.datasets import codecs, records
 from tfdream.datasets.partition import ReplicaSlice
+from tfdream.datasets.pipelines import PARALLEL
 from tfdream.errors import ClusterError, ConfigError, one_line
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Service:
             tf.data.Dataset.zip(steps, batches)
             .shard(_HINT, _HINT)
             .flat_map(slices)
-            .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .map(finish, **PARALLEL)
         )
         received = results.apply(
             tf_service.distribute(

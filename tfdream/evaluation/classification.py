@@ -335,8 +335,8 @@ def _held_out_folds(run: Run, dataset: Dataset) -> list[int]:
                 "train with --test-fold K, or evaluate on a fold of the training data with --fold K"
             )
         return [run.info.test_fold]
-    trained = set(run.info.trained_tracks)
-    seen = {fold: trained.intersection(dataset.track_digests([fold])) for fold in dataset.folds}
+    trained = run.info.trained_tracks
+    seen = {fold: dataset.tracks_among(trained, fold) for fold in dataset.folds}
     held_out = [fold for fold, tracks in seen.items() if not tracks]
     if not held_out:
         logger.warning(

@@ -20,8 +20,7 @@ from tfdream.io.atomic import write_json
 from tfdream.io.checksums import file_sha256
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run
-from tfdream.runs.info import INFO_FILE
-from tfdream.runs.named import fold_folder
+from tfdream.runs.named import fold_folder, is_run
 from tfdream.training.train import TrainOptions, describe, train
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ def crossvalidate(
     for fold in chosen:
         describe(config, [dataset], fold)
     result_path = out_folder / RESULT
-    started = [] if force else [fold for fold in chosen if _is_run(fold_folder(out_folder, fold))]
+    started = [] if force else [fold for fold in chosen if is_run(fold_folder(out_folder, fold))]
     for fold in started:
         _check_epochs(fold_folder(out_folder, fold), config)
     evaluated = {}
@@ -163,10 +162,6 @@ class _OverallProgress:
             self.progress(before + done, before + remaining * total, note=self.note(fold))
 
         return report
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / INFO_FILE).exists()
 
 
 def _check_epochs(run_folder: Path, config: Experiment) -> None:

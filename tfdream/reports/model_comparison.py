@@ -73,7 +73,7 @@ def compare_models(
 
     Raises:
       AudioError, ConfigError, ModelError: if a file or the settings do not fit, the style has no
-        loudness, or the folder contains files with these names that are not of an earlier call.
+        loudness, or the folder contains such files, but no output of these models.
 
     Source: "Music Generation using Style Transfer", section 4.
     """
@@ -88,13 +88,13 @@ def compare_models(
     loudness_of_style(style)  # the verdicts need it
     outputs = apply_models(content, folder, by_name, options, progress, stop_requested)
     if not outputs:
-        nothing: dict[str, Any] = {
+        return {
             "outputs": {},
             "losses": None,
             "spectrograms": None,
             "verdicts": [],
+            "interrupted": True,
         }
-        return nothing | {"interrupted": True}
     trained = {name: each.run.folder for name, each in models.translations.items()}
     curves = {each.name: each.losses for each in outputs if each.losses}
     has_losses = bool(curves or trained)

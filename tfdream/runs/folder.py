@@ -26,7 +26,7 @@ from tfdream.runs.info import (
     WEIGHTS_FILE,
     RunInfo,
 )
-from tfdream.runs.named import locate, named_runs
+from tfdream.runs.named import is_run, locate, named_runs
 from tfdream.signal import frontends
 from tfdream.signal.frontends import Frontend
 
@@ -91,7 +91,7 @@ class RunFolder:
         Raises:
           ConfigError: if it contains another run.
         """
-        if not (self.folder / INFO_FILE).exists():
+        if not is_run(self.folder):
             return
         config, info = read(self.folder)
         ignored = {"versions": {}, "dataset": "", "trained_tracks": []}

@@ -38,6 +38,11 @@ def fold_folder(folder: str | Path, fold: int) -> Path:
     return Path(folder) / f"fold{fold}"
 
 
+def is_run(folder: str | Path) -> bool:
+    """Return whether a folder contains a run."""
+    return (Path(folder) / INFO_FILE).exists()
+
+
 def locate(run: str | Path) -> Path:
     """Return the folder of a run.
 
@@ -48,6 +53,6 @@ def locate(run: str | Path) -> Path:
       The folder; it need not exist if `run` is not the name of a preset.
     """
     path = Path(run)
-    if (path / INFO_FILE).exists() or len(path.parts) != 1:
+    if is_run(path) or len(path.parts) != 1:
         return path
     return named_runs().get(path.name, path)

@@ -137,7 +137,7 @@ class History:
             if not (path / _UNFINISHED).is_file():
                 continue
             if (path / _ENTRY_FILE).is_file():
-                (path / _UNFINISHED).unlink()
+                self.release(path)
             else:  # of a process that was killed
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -171,11 +171,11 @@ class History:
                 "result": store_result(result, self.folder),
             },
         )
-        (folder / _UNFINISHED).unlink(missing_ok=True)
+        self.release(folder)
         return entry
 
     def release(self, folder: Path) -> None:
-        """Keep the folder of a job whose entry cannot be written, as files of the user."""
+        """Remove the mark of an unfinished job, with which a later start deletes the folder."""
         (folder / _UNFINISHED).unlink(missing_ok=True)
 
     def discard(self, folder: Path) -> None:

@@ -16,8 +16,7 @@ from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError
 from tfdream.models.parts.outputs import logits_loss
 from tfdream.runs import Run
-from tfdream.runs.info import INFO_FILE
-from tfdream.runs.named import fold_folder
+from tfdream.runs.named import fold_folder, is_run
 from tfdream.training import pretrained
 from tfdream.training.timed_model import precision
 
@@ -62,7 +61,7 @@ def _open(teacher: str, run: Run, dataset: Dataset) -> Run:
     """Open a teacher: a run, a preset, or the run of a cross-validation for the held-out fold."""
     held_out = run.info.test_fold
     path: str | Path = teacher
-    if held_out is not None and (fold_folder(teacher, held_out) / INFO_FILE).is_file():
+    if held_out is not None and is_run(fold_folder(teacher, held_out)):
         path = fold_folder(teacher, held_out)
     opened = Run.open(path)
     key = f"training.teachers: '{teacher}'"
@@ -77,7 +76,7 @@ def _open(teacher: str, run: Run, dataset: Dataset) -> Run:
             f"{key} has the labels {', '.join(opened.labels)} instead of {', '.join(run.labels)}"
         )
     if held_out is not None:
-        seen = set(opened.info.trained_tracks).intersection(dataset.track_digests([held_out]))
+        seen = dataset.tracks_among(opened.info.trained_tracks, held_out)
         if seen:
             raise ConfigError(
                 f"{key} was trained on {len(seen)} tracks of fold {held_out}, which this training "

@@ -16,7 +16,7 @@ from tfdream.io.atomic import write_json
 from tfdream.io.progress import ProgressFn
 from tfdream.presets.card import FILE as CARD_FILE
 from tfdream.runs import RunFolder
-from tfdream.runs.info import INFO_FILE
+from tfdream.runs.named import is_run
 from tfdream.training import callbacks, optimizers, timed_model
 from tfdream.training.distributed import Workers
 from tfdream.training.estimate import Estimate
@@ -61,7 +61,7 @@ class Session:
 
     def _check_card(self) -> None:
         card = self.run.folder / CARD_FILE
-        if card.exists() and (self.run.folder / INFO_FILE).exists():
+        if card.exists() and is_run(self.run.folder):
             raise ConfigError(
                 f"'{card}' describes the network that --force replaces; move it to another folder, "
                 "or delete it"
