@@ -112,6 +112,9 @@ def pytest_collection_finish():
     # layer that it saves or loads.
     if saving := sys.modules.get("keras.src.saving.saving_lib"):
         saving.get_attr_skipset = functools.cache(saving.get_attr_skipset)
+    # Drawing takes half the time with few pixels.
+    if sheet := sys.modules.get("tfdream.figures.parts.sheet"):
+        sheet._PIXELS_PER_INCH = 60
     # Imported modules stay: later garbage collections need not visit their objects. Graphs consist
     # of many objects that refer to each other, so collections after a few of them are in vain.
     gc.freeze()

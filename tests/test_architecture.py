@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfdream"
 
@@ -118,6 +120,7 @@ def test_a_list_of_presets_and_a_check_of_a_dataset_need_no_networks():
     assert not {"tensorflow", "keras", "librosa"} & loaded
 
 
+@pytest.mark.slow
 def test_commands_import_keras_without_its_optional_packages():
     loaded = modules_loaded_by(
         "from tfdream.io.imports import shorten_keras; shorten_keras(); import keras; "

@@ -95,6 +95,7 @@ def test_floor_in_both_excludes_cells_of_the_target(bench):
     assert rise_db(output, content, both & False) == 0
 
 
+@pytest.mark.slow
 def test_equalizers_undo_a_filter(bench):
     """The style is the content through a smooth filter, so the target is the style."""
     content = noise(0)

@@ -238,6 +238,7 @@ def check_folder(result, source, output, longer=0):
         assert isinstance(each["notes"], list)
 
 
+@pytest.mark.slow
 @EAGERLY
 def test_a_folder_may_mix_channels_and_rates(trained, mixed, tmp_path):
     result = answer(*dream(trained, mixed, tmp_path / "out"), exit_code=PARTIAL_FAILURE)
@@ -379,6 +380,7 @@ def test_messages_on_standard_output_contain_its_name(trained, song, tmp_path):
     assert any(line.startswith("'-': peaks beyond full scale are reduced") for line in lines)
 
 
+@pytest.mark.slow
 @EAGERLY
 def test_every_recipe_writes_wav_to_standard_output(song, translation, generation, tmp_path):
     calls = (

@@ -88,6 +88,7 @@ def test_only_techno_has_a_beat():
     assert min(techno) > 0.5 > max(ambient)
 
 
+@pytest.mark.slow
 def test_styles_differ_in_timbre():
     """The nearest of five training songs of each style has the same style as a test song."""
     songs = np.array(

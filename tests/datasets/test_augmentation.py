@@ -443,6 +443,7 @@ def test_the_number_of_masks_is_as_requested(kind, axis):
     assert masked.sum(axis=1).max() == 3 * 4
 
 
+@pytest.mark.slow
 @each_mask
 def test_masks_are_distributed_as_those_of_tensorflow_io(kind, axis):
     tfio = pytest.importorskip("tensorflow_io")

@@ -239,6 +239,7 @@ def test_clips_of_a_track_are_not_independent():
     assert width(spread["clip_accuracy_interval"]) == pytest.approx(0.268 / 5, rel=0.1)
 
 
+@pytest.mark.slow
 def test_coverage_of_the_interval_is_about_95_percent():
     rng = np.random.default_rng(1)
     covered = 0

@@ -360,6 +360,7 @@ def test_a_process_that_is_killed_is_one_clear_error(settings, grouped, tmp_path
         crossvalidate(settings, grouped, tmp_path / "out", [2], apart=True)
 
 
+@pytest.mark.slow
 def test_folds_in_processes_of_their_own_have_the_same_results(
     settings, grouped, finished, tmp_path
 ):

@@ -220,6 +220,7 @@ def resnet18():
     return with_random_statistics(classifier("resnet18", (64, 64, 1)))
 
 
+@pytest.mark.slow
 def test_all_normalizations_of_resnet18_are_folded(resnet18):
     frozen = freeze(inspect.tap(resnet18, ["conv13", "block8"]), "float32")
     assert normalizations(frozen) == {"norm13"}  # behind what is tapped

@@ -41,6 +41,7 @@ def white_columns(frame):
         np.arange(frame.shape[1]) < 1100))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_cursor_moves_over_the_spectrogram_of_the_sound(tmp_path):
     path = tone(tmp_path / "a.wav", 440, channels=2)
     video.write(tmp_path / "out.mp4", [path], ["a title"])
@@ -56,6 +57,7 @@ def test_a_cursor_moves_over_the_spectrogram_of_the_sound(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "out.mp4"}
 
 
+@pytest.mark.slow
 def test_several_files_take_turns(tmp_path):
     paths = [tone(tmp_path / f"{hertz}.wav", hertz) for hertz in (440, 880)]
     video.write(tmp_path / "out.mp4", paths)

@@ -61,6 +61,7 @@ def test_a_dream_is_bit_identical(song, trained, tmp_path):
     assert result["samples"] == 12000
 
 
+@pytest.mark.slow
 def test_a_guided_dream_is_bit_identical(song, style, trained, tmp_path):
     overrides = (*FEW, 'objective="guide_match()"')
     job = Job("dream", song, style, "dream/recommended", overrides, str(trained[0]))
@@ -242,12 +243,14 @@ def test_a_report_page_is_written_later(song, trained, tmp_path):
     assert "onset_correlation" in (tmp_path / "0-2.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_dream_of_a_stem_with_a_curve_is_bit_identical(song, style, trained, tmp_path):
     curves = json.dumps({"mix": {"follow": style, "range": [0.2, 0.9]}})
     job = Job("dream", song, None, "dream/subtle", (*FEW, f"curves={curves}"), str(trained[0]))
     same(dataclasses.replace(job, part="drums", stems=(("drums", style),)), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_comparison_measures_a_style(song, style, trained):
     job = Job("compare", song, style, run=str(trained[0]), style=style)
     assert carry_out(job, "") == answer(*arguments(job, ""))

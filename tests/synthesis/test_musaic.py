@@ -261,6 +261,7 @@ def _with_graphs(eagerly):
     tf.config.run_functions_eagerly(True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_with_graphs")
 def test_contents_may_differ_in_length_and_channels(folder):
     config = recipe()

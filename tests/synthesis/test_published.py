@@ -105,6 +105,7 @@ def tone_tiles():
     return Tiles(channels, np.ones(1), np.zeros(1, int), np.zeros(1, int))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3"])
 def test_a_layer_of_the_raw_network_is_inverted_from_noise(layer):

@@ -311,6 +311,7 @@ def test_style_tiles_are_full_and_end_with_the_recording(files):
     assert tf.is_tensor(network.frontend(tf.constant(tiles[0])))
 
 
+@pytest.mark.slow
 def test_what_is_kept_changes_less(files, tmp_path):
     kept = ["rhythm", "harmony"]
     without, with_weight = (

@@ -180,6 +180,7 @@ def test_all_gradients_are_those_of_the_state_before_the_step(batch):
     assert compared > 500
 
 
+@pytest.mark.slow
 def test_discriminators_are_trained_on_earlier_translations_too(batch, tmp_path):
     """With a full pool, their images are not only those that the generators just returned.
 
@@ -298,6 +299,7 @@ def test_a_contrastive_loss_has_its_own_variables_and_names_unknown_layers(batch
         cyclegan(contrastive_weight=1, contrastive_layers=["wings"])
 
 
+@pytest.mark.slow
 def test_fit_averages_the_variables_of_a_contrastive_loss_too(batch, eagerly):
     networks = ModelConfig(name="temporal_cnn", options={"filters": 4, "blocks": 1})
     config = TranslationTrainingConfig(

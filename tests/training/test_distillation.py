@@ -59,6 +59,7 @@ def test_a_network_learns_the_output_of_its_teacher(
     assert np.mean(predictions.probabilities.argmax(axis=1) == predictions.labels) < 0.3
 
 
+@pytest.mark.slow
 @EAGERLY
 def test_interrupted_training_continues_exactly(configure, run, dataset, tmp_path, assert_same_run):
     for name, epochs in (("whole", [2]), ("parts", [1, 2])):

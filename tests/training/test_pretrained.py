@@ -75,6 +75,7 @@ def test_the_head_alone_is_trained_and_the_run_needs_no_other_file(head, run, lo
     assert accuracy > 0.8
 
 
+@pytest.mark.slow
 @EAGERLY
 def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
     config = from_run(configure, run, "training.trainable=head", "training.features=conv2")
@@ -89,6 +90,7 @@ def test_the_head_may_begin_at_another_layer(configure, run, dataset, tmp_path):
         load_weights(network, config, run.labels)
 
 
+@pytest.mark.slow
 @EAGERLY
 def test_interrupted_training_of_a_head_continues_exactly(head, configure, run, dataset, tmp_path):
     for epochs in (1, 2):

@@ -216,6 +216,7 @@ def test_a_call_that_fails_does_not_remove_the_run_to_replace(
     assert read_files(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_force_removes_the_files_of_every_task(configure, dataset, translation, tmp_path):
     folder = shutil.copytree(translation[0], tmp_path / "run")

@@ -28,6 +28,7 @@ def test_a_continued_run_equals_one_trained_at_once(
     assert_same_run(transfer[0], folder)
 
 
+@pytest.mark.slow
 def test_training_reduces_the_loss(aligned_dataset, configure_transfer, history, folder):
     """The steps are compiled, as those of other runs are."""
     config = configure_transfer(
