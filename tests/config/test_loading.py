@@ -412,6 +412,16 @@ def test_settings_of_a_recipe_are_suggested(override, suggested):
     assert re.findall(r"did you mean '(\w+)'", text) == ([suggested] if suggested else [])
 
 
+def test_a_value_and_a_curve_of_a_setting_exclude_each_other(tmp_path):
+    curve = "curves={mix: {points: [[0, 1]]}}"
+    text = message(config.load, "dream/recommended", DreamConfig, ["mix=0", curve])
+    assert text.startswith("'mix' is given a value and a curve")
+    path = tmp_path / "curved.yaml"
+    path.write_text("curves: {mix: {points: [[0, 1]]}, mask.strength: {points: [[0, 1]]}}\n")
+    settings = config.load(path, DreamConfig, ["mix=0.3"])
+    assert (settings.mix, list(settings.curves)) == (0.3, ["mask.strength"])
+
+
 def test_keys_with_control_characters_are_escaped(tmp_path):
     path = tmp_path / "odd.yaml"
     path.write_text('"\\n": 1\n')

@@ -555,8 +555,8 @@ def test_a_frontend_without_a_gradient_is_an_error():
 def test_the_view_excludes_frequencies_that_resampling_removes(canvas_config, waveform):
     """Resampling to the rate of the file removes a change near half the network's rate."""
     views = {}
-    for resampled in (False, True):
-        canvas = build(canvas_config, resampled=resampled)
+    for passband in (None, 1.0):
+        canvas = build(canvas_config, passband=passband)
         context = canvas.analyze(waveform)
         values = canvas.start(context)
         change = np.zeros(values.shape, np.float32)
@@ -567,10 +567,34 @@ def test_the_view_excludes_frequencies_that_resampling_removes(canvas_config, wa
         else:
             change[:, :, -2:] = 6
         before, after = (canvas.view(each, context)[1] for each in (values, values + change))
-        views[resampled] = np.abs(after - before)[-2:].max()
-    assert views[False] > 0.03  # 2 of 80 dB
+        views[passband] = np.abs(after - before)[-2:].max()
+    assert views[None] > 0.03  # 2 of 80 dB
     # A window of 64 ms is not a sharp filter: a part of the change is in lower bands.
-    assert views[True] < 0.05 * views[False]
+    assert views[1.0] < 0.05 * views[None]
+
+
+def test_the_view_excludes_frequencies_above_those_of_a_file_of_a_lower_rate(waveform):
+    """A file at half the network's rate has no frequencies above 2 kHz."""
+    canvas = build(WAVEFORM, build_frontend("raw"), passband=0.5)
+    context = canvas.analyze(waveform)
+    seconds = np.arange(SAMPLES) / RATE
+    for hz, passes in ((1000, True), (2500, False)):
+        change = 0.1 * np.sin(2 * np.pi * hz * seconds, dtype=np.float32)
+        difference = (canvas.view(waveform + change, context) - canvas.frontend(waveform)).numpy()
+        expected = change if passes else 0 * change
+        np.testing.assert_allclose(difference[0].ravel(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["log_magnitude", "picture"])
+def test_random_phases_depend_on_the_seed(kind, waveform):
+    phase = {"init": "random", "iterations": 0}
+    rendered = []
+    for seed in (1, 1, 2):
+        canvas = build({"kind": kind, "phase": phase}, seed=seed)
+        context = canvas.analyze(waveform)
+        rendered.append(canvas.render(canvas.start(context), context).numpy())
+    assert np.array_equal(rendered[0], rendered[1])
+    assert np.abs(rendered[0] - rendered[2]).max() > 0.01
 
 
 # Given gains

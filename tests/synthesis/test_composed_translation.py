@@ -121,6 +121,11 @@ def test_the_mean_spectrum_is_that_of_the_excerpt(composing, song, tmp_path):
     assert not np.array_equal(of_part, translation.prepare(tmp_path / "long.wav").equalizer)
 
 
+def test_a_strength_of_0_leaves_the_recording_unchanged(composing, song, tmp_path):
+    translate(song, tmp_path / "out.wav", composing, recipe(strength=0), "tones", FLOAT)
+    np.testing.assert_allclose(audio.read(tmp_path / "out.wav")[0], audio.read(song)[0], atol=1e-5)
+
+
 def test_a_mask_limits_the_composition(composing, song, tmp_path):
     config = recipe(mask={"time_seconds": [0, 0.5]})
     translate(song, tmp_path / "out.wav", composing, config, "tones", FLOAT)

@@ -289,7 +289,7 @@ def test_dreams_in_bfloat16_are_close_to_those_in_float32(run, song, dreamt, tmp
 def test_only_dreams_from_the_original_are_compared_with_it(run, init, compared):
     """-content() of the original is 0, and always falls from there."""
     config = recipe(objective="-content()", init=init, **WAVEFORM)
-    goal = Dreamer(run, config).tile_optimizer(False).goal
+    goal = Dreamer(run, config).tile_optimizer(RATE).goal
     assert (goal is not None) == compared
 
 

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from tfdream import audio
 from tfdream.config import GenerateConfig, PhaseConfig
 from tfdream.errors import AudioError, ConfigError, ModelError
 from tfdream.runs import GenerationRun
@@ -142,6 +143,21 @@ def test_channels_that_differ_have_the_levels_of_the_prompt(generation_run, tmp_
     generate(output, generation_run, QUICK, 0.5, tmp_path / "prompt.wav")
     levels = samples(output)[len(sound) :].std(axis=0)
     assert levels / levels[0] == pytest.approx(sound.std(axis=0) / sound[:, 0].std(), rel=0.02)
+
+
+@EAGERLY
+def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt, monkeypatch):
+    stream = StreamingVocoder.stream
+    monkeypatch.setattr(
+        StreamingVocoder, "stream", lambda self, chunks: (500 * b for b in stream(self, chunks))
+    )
+    sound, rate = soundfile.read(prompt)
+    soundfile.write(tmp_path / "loud.wav", 6 * sound, rate, "FLOAT")
+    result = generate(tmp_path / "out.flac", generation_run, QUICK, 0.5, tmp_path / "loud.wav")
+    # The limiter attenuates by 6 dB more.
+    expected = 6 - 20 * np.log10(6 * np.abs(sound).max() / audio.CEILING)
+    assert result["gain_db"] == pytest.approx(expected, abs=0.01)
+    assert expected < -1
 
 
 @EAGERLY

@@ -91,7 +91,7 @@ def test_the_style_loss_of_magnitudes_falls(tmp_path):
         "tiles.overlap_seconds=0",
     )
     network = FeatureNetwork.build(config.network)
-    optimizer = style_tile_optimizer(tmp_path / "style.wav", network, config, False)
+    optimizer = style_tile_optimizer(tmp_path / "style.wav", network, config)
     _, measures = optimizer.process(tone_tiles())
     assert measures["style_loss_after"] < 0.8 * measures["style_loss_before"]
 
@@ -124,7 +124,7 @@ def test_a_layer_of_the_raw_network_is_inverted_from_noise(layer):
     objective = parse(config.objective, layer, [])
     objectives = Objectives(lambda size: (objective, {"objective": objective}), Goal("objective"))
     values = []
-    optimizer = build_tile_optimizer(raw, config, objectives, False, noise)
+    optimizer = build_tile_optimizer(raw, config, objectives, init=noise)
     _, measures = optimizer.process(tone_tiles(), lambda value, render: values.append(value))
     # The distance from the original, which noise has at the first step, falls to a fifth.
     assert measures["objective_after"] > 0.2 * values[0]

@@ -31,7 +31,7 @@ def build(run, objective=None, start=None, guide=None, **changes):
     config = validate({"tiles": {"overlap_seconds": 0.05}} | changes, DreamConfig, "test")
     objective = objective or layer_norm("conv2")
     objectives = Objectives(lambda size: (objective, {"objective": objective}), Goal("objective"))
-    return build_tile_optimizer(run, config, objectives, False, start, guide)
+    return build_tile_optimizer(run, config, objectives, None, start, guide)
 
 
 def few_steps(canvas, **changes):
@@ -274,11 +274,18 @@ def test_the_guide_is_read_at_the_starts_of_the_tiles(run, tiles):
 
 
 def test_noise_has_the_level_of_the_waveforms(tiles):
-    result = noise(tiles.waveforms, np.random.default_rng(0))
+    result = noise(tiles.waveforms, tiles.starts, 0)
     assert (result.dtype, result.shape) == (np.float32, tiles.waveforms.shape)
     # The level of 8000 random samples has a relative deviation of 1/√16000.
     np.testing.assert_allclose(result.std(axis=1), tiles.waveforms.std(axis=1), rtol=0.05)
-    assert not noise(0 * tiles.waveforms, np.random.default_rng(0)).any()
+    assert not noise(0 * tiles.waveforms, tiles.starts, 0).any()
+
+
+def test_tiles_have_the_same_noise_where_they_overlap(tiles):
+    starts = np.array([0, RATE // 4])
+    first, second = noise(np.ones_like(tiles.waveforms), starts, 1)
+    assert np.array_equal(first[RATE // 4 :], second[: -RATE // 4])
+    assert not np.array_equal(first, noise(np.ones_like(tiles.waveforms), starts, 2)[0])
 
 
 def test_a_start_from_noise_is_independent_of_the_original(run, tiles):

@@ -8,6 +8,7 @@ from tfdream import audio
 from tfdream.config.recipes import TimbreConfig
 from tfdream.errors import AudioError
 from tfdream.synthesis.mapping import ContentGains, GainProcessor, RegressionTimbre, base, content
+from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.rendering.process import process_file
 from tfdream.synthesis.rendering.tiles import Tiles
 from tfdream.synthesis.transfer import MappingTransfer
@@ -144,6 +145,18 @@ def test_an_excerpt_gets_the_gains_of_its_place_in_the_content(folder, tmp_path)
     hop = complete.stft.hop_samples
     expected = complete._frames(complete.content.gain_db, first, hop)
     assert np.array_equal(later._frames(later.content.gain_db, second, hop), expected)
+
+
+def test_an_excerpt_has_the_losses_of_the_same_excerpt_as_a_file(folder, tmp_path):
+    samples, _ = audio.read(folder / "content.wav")
+    soundfile.write(tmp_path / "long.wav", np.tile(samples, (4, 1)), RATE, "FLOAT")
+    transfer = MappingTransfer(folder / "style.wav", TimbreConfig(method="timbre"))
+    of_file = transfer(folder / "content.wav", tmp_path / "out.wav")
+    part = RenderOptions(seconds=len(samples) / RATE)
+    of_excerpt = transfer(tmp_path / "long.wav", tmp_path / "part.wav", part)
+    # The music that follows the excerpt changes its last frames.
+    for name in ("style_loss_before", "style_loss_after", "content_loss_after"):
+        assert of_excerpt[name] == pytest.approx(of_file[name], rel=0.5), name
 
 
 def test_a_style_is_analyzed_once_for_each_sample_rate(folder, tmp_path, monkeypatch):

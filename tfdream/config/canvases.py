@@ -30,6 +30,14 @@ class CanvasConfig(Config):
     adds_sound: ClassVar[bool] = True
     """Whether the canvas can start from sound that is unrelated to the original."""
 
+    @property
+    def reconstructs_phase(self) -> bool:
+        """Whether the phase of a tile is neither the original's nor that of the optimized values.
+
+        The phases of neighboring tiles then are unrelated where these overlap.
+        """
+        return False
+
 
 class LevelCanvasConfig(CanvasConfig):
     """Base of the sections of canvases that apply gains in dB, as translations need them."""

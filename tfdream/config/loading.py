@@ -59,7 +59,8 @@ def read(
         validate by accident.
 
     Raises:
-      ConfigError: if it does not exist, cannot be read, has another purpose, or is not YAML.
+      ConfigError: if it does not exist, cannot be read, has another purpose, or is not YAML; if
+        overrides are a value and a curve of the same setting.
     """
     name_or_path = str(name_or_path)
     packaged = names()
@@ -73,8 +74,18 @@ def read(
             f"config '{name_or_path}' has another purpose; name a file or one of: "
             f"{', '.join(fitting)}"
         )
+    overrides = list(overrides)
+    given = {override.partition("=")[0] for override in overrides}
+    curves = content.get("curves")
+    if isinstance(curves, dict):  # a given value replaces a curve of the configuration
+        content["curves"] = {name: curve for name, curve in curves.items() if name not in given}
     for override in overrides:
         _override(content, override)
+    curves = content.get("curves")
+    if isinstance(curves, dict) and (both := sorted(given & curves.keys())):
+        raise ConfigError(
+            f"'{both[0]}' is given a value and a curve, which exclude each other; remove one"
+        )
     return content
 
 

@@ -121,7 +121,7 @@ class TranslateConfig(RenderConfig):
     quarter of the window; or its log magnitude, with a reconstructed phase."""
     strength: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Factor of the change of the levels in dB: 0 leaves the recording unchanged, 1 applies the
-    generator's change, and more exaggerates it."""
+    generator's change, and more exaggerates it. Below 1, it is also the share of a composition."""
     composition: CompositionConfig | None = None
     """The result is composed of frames of the run's excerpts of the target label, which then are
     the style; null only changes the levels of the recording."""

@@ -20,6 +20,9 @@ from tfdream.errors import ConfigError
 # signal. These samples fade out: division by a smaller number would amplify rounding errors.
 _SMALLEST_OVERLAP = 1e-4
 _EMPTY_POWER = 1e-20
+# Ends of the transition of soxr's high quality, as shares of half the lower rate: measured on
+# signals that are resampled to that rate and back.
+_PASSBAND, _STOPBAND = 0.92, 0.98
 
 
 def waveform_to_stft(waveform: tf.Tensor, spec: StftSpec) -> tf.Tensor:
@@ -98,21 +101,19 @@ def _overlap_add_normalizer(spec: StftSpec, frames: int, samples: int) -> NDArra
     return normalizer
 
 
-def low_pass(waveform: tf.Tensor, start: float = 0.92, end: float = 0.98) -> tf.Tensor:
+def low_pass(waveform: tf.Tensor, passband: float = 1.0) -> tf.Tensor:
     """Remove the frequencies that resampling to another rate and back removes.
 
     Args:
       waveform: float32 `[batch, samples]`.
-      start: upper end of the passband, as a share of half the sample rate. The default is measured
-        on soxr's high quality, up and down again.
-      end: lower end of the stopband, likewise.
+      passband: the lower one of both rates, relative to that of the waveform.
 
     Returns:
       float32 `[batch, samples]`.
     """
     samples = tf.shape(waveform)[1]
-    share = tf.linspace(0.0, 1.0, samples // 2 + 1)
-    slope = tf.clip_by_value((end - share) / (end - start), 0.0, 1.0)
+    share = tf.linspace(0.0, 1.0 / passband, samples // 2 + 1)
+    slope = tf.clip_by_value((_STOPBAND - share) / (_STOPBAND - _PASSBAND), 0.0, 1.0)
     gain = tf.cast(0.5 - 0.5 * tf.cos(math.pi * slope), tf.complex64)
     return tf.signal.irfft(tf.signal.rfft(waveform) * gain, fft_length=[samples])
 

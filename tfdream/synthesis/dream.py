@@ -23,11 +23,13 @@ from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.tile_optimizer import (
+    MAX_OPTIMIZERS,
     UNCOMPILED,
     Objectives,
     TileOptimizer,
     build_tile_optimizer,
     noise,
+    passband,
     tile_grid,
 )
 
@@ -69,20 +71,19 @@ class Dreamer(TileRecipe):
             )
         grid = tile_grid(run, config)
         self._guide = read_guide(guide, run.sample_rate, grid.samples) if guide else None
-        self._optimizers: dict[bool, TileOptimizer] = {}
+        self._optimizers: dict[float | None, TileOptimizer] = {}
 
-    def tile_optimizer(self, resampled: bool) -> TileOptimizer:
-        """Return the tile optimizer for files.
-
-        Args:
-          resampled: whether the files have another sample rate than the network.
-        """
-        if resampled not in self._optimizers:
-            self._optimizers[resampled] = self._build(self.config, resampled)
-        return self._optimizers[resampled]
+    def tile_optimizer(self, file_rate: int) -> TileOptimizer:
+        """Return the tile optimizer for files of a sample rate in Hz."""
+        share = passband(file_rate, self.run.sample_rate)
+        if share not in self._optimizers:
+            if len(self._optimizers) == MAX_OPTIMIZERS:
+                self._optimizers.clear()
+            self._optimizers[share] = self._build(self.config, file_rate)
+        return self._optimizers[share]
 
     def _build(
-        self, config: DreamConfig, resampled: bool, timelines: Timelines = NO_TIMELINES
+        self, config: DreamConfig, file_rate: int, timelines: Timelines = NO_TIMELINES
     ) -> TileOptimizer:
         return build_tile_optimizer(
             self.run,
@@ -93,20 +94,20 @@ class Dreamer(TileRecipe):
                 # is 0, the maximum.
                 Goal("objective") if config.init == "original" else None,
             ),
-            resampled,
+            passband(file_rate, self.run.sample_rate),
             noise if config.init == "noise" else None,
             self._guide,
             timelines,
         )
 
     def processor(self, source: Source) -> TileProcessor:
-        resampled = audio.info(source.path).sample_rate != self.run.sample_rate
+        file_rate = audio.info(source.path).sample_rate
         if source.timelines == NO_TIMELINES:
-            return self.tile_optimizer(resampled)
+            return self.tile_optimizer(file_rate)
         return curved(
             self.config,
             source.timelines,
-            lambda config: self._build(config, resampled, source.timelines),
+            lambda config: self._build(config, file_rate, source.timelines),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 

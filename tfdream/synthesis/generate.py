@@ -151,7 +151,8 @@ class Generation:
             )
             audio.write_scaled(writer, blocks, factor=1.0, peak=ceiling)
             if meter.peak > ceiling:
-                writer.set_level(0.0, reduction_db(meter.peak, audio.CEILING))
+                reduction = reduction_db(meter.peak, audio.CEILING)
+                writer.set_level(writer.written.gain_db, reduction)
         return writer.written
 
     def provenance(

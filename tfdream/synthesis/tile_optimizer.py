@@ -17,6 +17,7 @@ from tfdream.models import inspect
 from tfdream.models.freeze import freeze
 from tfdream.signal import graphs
 from tfdream.signal.images import Size
+from tfdream.signal.noise import white_noise
 from tfdream.synthesis import canvases
 from tfdream.synthesis.ascent.ascend import AscentOptions, CompiledObjective, ascend
 from tfdream.synthesis.ascent.objectives import Objective
@@ -28,10 +29,13 @@ from tfdream.synthesis.rendering.processor import Goal, OnStep
 from tfdream.synthesis.rendering.tiles import TileGrid, Tiles
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
-InitFn = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
-"""Waveforms of the original's tiles → initial waveforms of the canvas, of the same shape."""
+InitFn = Callable[[NDArray[Any], NDArray[Any], int], NDArray[Any]]
+"""Waveforms of the original's tiles, their starts in samples, and a seed → initial waveforms of the
+canvas, of the same shape."""
 Guide = Callable[[NDArray[Any]], NDArray[Any]]
 """Starts of tiles in samples → waveforms of the guide there, float32 `[batch, samples]`."""
+MAX_OPTIMIZERS = 4
+"""Compiled optimizers for files of different rates and lengths that are cached, for folders."""
 UNCOMPILED = ("optimizer", "repeats")
 """Settings and sections that no compiled function contains."""
 
@@ -174,7 +178,7 @@ class TileOptimizer:
         values = canvas.start(context)
         rng = np.random.default_rng([self.recipe.seed, *tiles.starts])
         if self.init is not None:
-            initial = tf.constant(self.init(tiles.waveforms, rng))
+            initial = tf.constant(self.init(tiles.waveforms, tiles.starts, self.recipe.seed))
             values = canvas.start(self.functions.analyze(initial, seconds))
         tile_seconds = self.grid.samples / self.sample_rate
         options = AscentOptions(self.recipe.optimizer, tile_seconds, rng)
@@ -210,7 +214,7 @@ def build_tile_optimizer(
     audio_model: AudioModel,
     recipe: Recipe,
     objectives: Objectives,
-    resampled: bool,
+    passband: float | None = None,
     init: InitFn | None = None,
     guide: Guide | None = None,
     timelines: Timelines = NO_TIMELINES,
@@ -221,7 +225,7 @@ def build_tile_optimizer(
       audio_model: network and frontend.
       recipe: settings of canvas, octaves, tiles and optimization.
       objectives: the maximized and the measured objectives, and the goal.
-      resampled: whether the files have another sample rate than the model.
+      passband: see `passband`; None for files of the model's sample rate.
       init: initial waveforms; None starts from the original.
       guide: waveforms of the guide.
       timelines: curves of settings that vary within tiles.
@@ -233,7 +237,9 @@ def build_tile_optimizer(
     grid = tile_grid(audio_model, recipe)
     mask = Mask.build(recipe.mask, rate, timelines)
     bound_db = timelines.continuous.get("canvas.bound_db")
-    spec = CanvasSpec(audio_model.frontend, grid.samples, rate, mask, resampled, bound_db)
+    spec = CanvasSpec(
+        audio_model.frontend, grid.samples, rate, mask, passband, recipe.seed, bound_db
+    )
     canvas = canvases.build(recipe.canvas, spec)
     shape = audio_model.frontend.shape(grid.samples)
     if recipe.optimizer.jitter_pixels and len(shape) != 3:
@@ -255,6 +261,15 @@ def build_tile_optimizer(
         octaves.append(CompiledObjective(canvas, network, objective, measured, size, measuring))
     functions = TileFunctions(octaves[-1])
     return TileOptimizer(octaves, recipe, grid, rate, objectives.goal, functions, init, guide)
+
+
+def passband(file_rate: int, model_rate: int) -> float | None:
+    """Return the share of a model's band that a file has, or None for equal sample rates.
+
+    >>> passband(8000, 16000), passband(44100, 16000), passband(16000, 16000)
+    (0.5, 1.0, None)
+    """
+    return None if file_rate == model_rate else min(1.0, file_rate / model_rate)
 
 
 class _Networks:
@@ -360,8 +375,12 @@ def octave_views(
     return [audio_model.frontend(tile, size)[0].numpy() for size in sizes]
 
 
-def noise(waveforms: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Return white noise with the level of waveforms `[batch, samples]`: an `InitFn`."""
+def noise(waveforms: NDArray[Any], starts: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Return white noise with the level of waveforms `[batch, samples]`: an `InitFn`.
+
+    Where tiles overlap, they have the same noise, so that it is not attenuated there.
+    """
     level = np.sqrt(np.mean(waveforms**2, axis=1, keepdims=True))
-    white: NDArray[Any] = (rng.standard_normal(waveforms.shape) * level).astype(np.float32)
-    return white
+    white = white_noise(tf.constant(starts, tf.int64), waveforms.shape[1], seed).numpy()
+    scaled: NDArray[Any] = (level * white).astype(np.float32)
+    return scaled

@@ -47,17 +47,16 @@ from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 from tfdream.synthesis.style_transfer import StyleTransfer
 from tfdream.synthesis.tile_optimizer import (
+    MAX_OPTIMIZERS,
     UNCOMPILED,
     InitFn,
     Objectives,
     TileOptimizer,
     build_tile_optimizer,
     noise,
+    passband,
     tile_grid,
 )
-
-# Compiled optimizers for tiles of different lengths that are cached, for folders of contents.
-_MAX_OPTIMIZERS = 4
 
 
 class MappingTransfer(StyleTransfer):
@@ -93,7 +92,9 @@ class MappingTransfer(StyleTransfer):
 
     def processor(self, source: Source) -> TileProcessor:
         strength = source.timelines.continuous.get("style_strength", self.config.style_strength)
-        content = ContentGains.from_file(source.path, self.model, strength, source.start_seconds)
+        content = ContentGains.from_file(
+            source.path, self.model, strength, source.start_seconds, source.seconds
+        )
         return curved(
             self.config,
             source.timelines,
@@ -165,7 +166,7 @@ class GradientTransfer(StyleTransfer):
         self.run = run
         self.audio_model = build_audio_model(config, run)
         self.read_notes(self.audio_model.sample_rate)
-        self._optimizers: dict[tuple[bool, float | None], TileOptimizer] = {}
+        self._optimizers: dict[tuple[float | None, float | None], TileOptimizer] = {}
 
     def details(self, processor: TileProcessor) -> dict[str, Any]:
         if isinstance(processor, CurvedProcessor):
@@ -173,20 +174,20 @@ class GradientTransfer(StyleTransfer):
         assert isinstance(processor, TileOptimizer)
         return {"objective": processor.compiled.objective.name}
 
-    def tile_optimizer(self, resampled: bool, samples: int = 0) -> TileOptimizer:
+    def tile_optimizer(self, file_rate: int, samples: int = 0) -> TileOptimizer:
         """Return the tile optimizer for contents.
 
         Args:
-          resampled: whether the contents have another sample rate than the model.
+          file_rate: sample rate of the contents in Hz.
           samples: their length at the rate of the model; see `config.TilesConfig.tolerance`.
         """
         config = self._fitted(samples)
-        key = resampled, config.tiles.seconds
+        key = passband(file_rate, self.audio_model.sample_rate), config.tiles.seconds
         if key not in self._optimizers:
-            if len(self._optimizers) == _MAX_OPTIMIZERS:
+            if len(self._optimizers) == MAX_OPTIMIZERS:
                 self._optimizers.clear()
             self._optimizers[key] = style_tile_optimizer(
-                self.style_path, self.audio_model, config, resampled
+                self.style_path, self.audio_model, config, file_rate
             )
         return self._optimizers[key]
 
@@ -205,14 +206,14 @@ class GradientTransfer(StyleTransfer):
         seconds = info.estimated_samples / info.sample_rate - source.start_seconds
         if source.seconds is not None:
             seconds = min(seconds, source.seconds)
-        resampled, samples = info.sample_rate != rate, math.ceil(seconds * rate)
+        file_rate, samples = info.sample_rate, math.ceil(seconds * rate)
         if source.timelines == NO_TIMELINES:
-            return self.tile_optimizer(resampled, samples)
+            return self.tile_optimizer(file_rate, samples)
         return curved(
             self._fitted(samples),
             source.timelines,
             lambda config: style_tile_optimizer(
-                self.style_path, self.audio_model, config, resampled, source.timelines
+                self.style_path, self.audio_model, config, file_rate, source.timelines
             ),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
@@ -292,7 +293,7 @@ def style_tile_optimizer(
     style_path: str | Path,
     audio_model: AudioModel,
     config: TransferConfig,
-    resampled: bool,
+    file_rate: int | None = None,
     timelines: Timelines = NO_TIMELINES,
 ) -> TileOptimizer:
     """Build the tile optimizer for the style of a file.
@@ -301,13 +302,14 @@ def style_tile_optimizer(
       style_path: any audio file, of any length.
       audio_model: network and frontend.
       config: as for `transfer`.
-      resampled: whether the content has another sample rate than the model.
+      file_rate: sample rate of the content in Hz; by default that of the model.
       timelines: curves of settings that vary within tiles.
 
     Raises:
       AudioError, ConfigError, ModelError: if the style or the settings do not fit.
     """
-
+    rate = audio_model.sample_rate
+    share = passband(file_rate or rate, rate)
     audio_model, features = _reduced(audio_model, config)
 
     def build(size: Size | None) -> tuple[Objective, dict[str, Objective]]:
@@ -317,7 +319,7 @@ def style_tile_optimizer(
     goal = Goal("style_loss", rises=False, reverts=config.init == "content")
     init = _init(config, style_path, audio_model)
     return build_tile_optimizer(
-        audio_model, config, Objectives(build, goal), resampled, init, timelines=timelines
+        audio_model, config, Objectives(build, goal), share, init, timelines=timelines
     )
 
 
@@ -363,5 +365,5 @@ def _init(config: TransferConfig, style_path: str | Path, audio_model: AudioMode
         return None
     if config.init == "style":
         first = next(full_tiles(style_path, audio_model, config))
-        return lambda tiles, rng: np.repeat(first, len(tiles), axis=0)
+        return lambda tiles, starts, seed: np.repeat(first, len(tiles), axis=0)
     return noise

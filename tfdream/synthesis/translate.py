@@ -266,7 +266,8 @@ class Translation(TileRecipe):
         if config.composition is None:
             return None
         mask = Mask.build(config.mask, self.run.sample_rate, timelines)
-        return Musaic(self._dictionary, config.composition, mask=mask)
+        share = min(config.strength, 1.0)
+        return Musaic(self._dictionary, config.composition, share, mask)
 
     @cached_property
     def _dictionary(self) -> Dictionary:

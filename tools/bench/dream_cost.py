@@ -65,7 +65,7 @@ def compare(run: Run, source: Path, name: str, overrides: tuple[str, ...], round
     for precision in ("float32", "bfloat16"):
         recipe = config.load(name, config.DreamConfig, (*overrides, f"precision={precision}"))
         dreamer = Dreamer(run, recipe)
-        optimizer = dreamer.tile_optimizer(resampled=False)
+        optimizer = dreamer.tile_optimizer(dreamer.run.sample_rate)
         with audio.Reader(source) as reader:
             tiles = next(mid_tiles(reader, run.sample_rate, optimizer.grid))
         one = Tiles(*(part[:1] for part in tiles))

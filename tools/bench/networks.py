@@ -90,7 +90,7 @@ def transfer_ascent(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "style.wav"
         audio.write(path, style.T, audio_model.sample_rate, 32)
-        compiled = style_tile_optimizer(path, audio_model, recipe, resampled=False).compiled
+        compiled = style_tile_optimizer(path, audio_model, recipe).compiled
     context = compiled.canvas.analyze(tf.constant(content), tf.constant([0.0]))
     arguments = {"context": context, "targets": compiled.precompute(context)}
     return InitialState(compiled, compiled.canvas.start(context), arguments)

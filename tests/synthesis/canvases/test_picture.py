@@ -155,7 +155,7 @@ def optimizer(audio_model, *overrides):
     config = load("dream/dreaming_in_music", DreamConfig, overrides)
     objective = layer_norm("block6" if "resnet18" in audio_model.model.name else "conv2")
     objectives = Objectives(lambda size: (objective, {"objective": objective}), Goal("objective"))
-    return build_tile_optimizer(audio_model, config, objectives, False)
+    return build_tile_optimizer(audio_model, config, objectives)
 
 
 @pytest.fixture(scope="module")

@@ -127,6 +127,17 @@ def test_clicks_are_percussive_and_tones_harmonic(tmp_path):
         assert error < 0.15, part
 
 
+def test_separation_does_not_depend_on_the_level(tmp_path):
+    """The harmonic part of a loud file exceeds full scale."""
+    sound = noise(SAMPLES, 1, peak=0.1) + 0.3 * np.sin(np.arange(SAMPLES) / 5)[:, np.newaxis]
+    rests = []
+    for factor in (1, 8):
+        soundfile.write(tmp_path / "in.wav", factor * sound, RATE, "FLOAT")
+        with prepared(tmp_path / "in.wav", RenderOptions(part="harmonic"), CONFIG) as source:
+            rests.append(soundfile.read(source.mixdown.rest)[0] / factor)
+    np.testing.assert_allclose(rests[1], rests[0], atol=1e-6)
+
+
 def test_the_rest_of_a_stem_is_bit_identical(path, tmp_path):
     drums = noise(SAMPLES, 2, peak=0.2, seed=1)
     drums[RATE:] = 0

@@ -30,8 +30,11 @@ class CanvasSpec(NamedTuple):
     """Sample rate of the tile in Hz."""
     mask: Mask | None = None
     """Weights of the change; without a mask everything may change."""
-    resampled: bool = False
-    """Whether the change is added to a file of another sample rate."""
+    passband: float | None = None
+    """Sample rate of the file that the change is added to, relative to that of the tile, at most 1.
+    None if it is the same: the change is not resampled."""
+    seed: int = 0
+    """Seed of random phases."""
     bound_db: Timeline | None = None
     """For gains: their bound over time, instead of a constant one."""
 
@@ -50,7 +53,8 @@ class Canvas(abc.ABC):
         self.samples = spec.samples
         self.sample_rate = spec.sample_rate
         self.mask = spec.mask
-        self.resampled = spec.resampled
+        self.passband = spec.passband
+        self.seed = spec.seed
 
     @property
     def limits(self) -> tuple[float, float] | None:
@@ -138,9 +142,9 @@ class Canvas(abc.ABC):
           size: size of an octave, to which an image is resized; None for the view as it is.
         """
         changed = self.render(values, context)
-        if self.resampled:
+        if self.passband is not None:
             original = context["waveform"]
-            changed = original + low_pass(changed - original)
+            changed = original + low_pass(changed - original, self.passband)
         return self.frontend(changed, size)
 
     def magnitude(self, values: tf.Tensor, context: Context) -> tf.Tensor | None:

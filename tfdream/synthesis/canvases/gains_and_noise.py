@@ -5,13 +5,12 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.config import NotNegative, NotPositive
+from tfdream.signal.noise import white_noise
 from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_power, waveform_to_stft
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
 from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig
 
-_NOISE_BLOCK = 1 << 14
-"""Samples of noise that are drawn at a time, from a seed that is their position in the file."""
 _TINY = 1e-12
 
 
@@ -71,19 +70,3 @@ class GainsAndNoise(Gains):
 def build(config: GainsAndNoiseCanvasConfig, spec: CanvasSpec) -> GainsAndNoise:
     """Build the canvas of a section."""
     return GainsAndNoise(config, spec)
-
-
-def white_noise(starts: tf.Tensor, samples: int) -> tf.Tensor:
-    """Return white noise float32 `[batch, samples]` of positions int64 `[batch]` in a file."""
-    blocks = -(-samples // _NOISE_BLOCK) + 1
-
-    def draw(block: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_normal([_NOISE_BLOCK], [0, block])
-
-    def one(start: tf.Tensor) -> tf.Tensor:
-        numbers = start // _NOISE_BLOCK + tf.range(blocks, dtype=tf.int64)
-        noise = tf.map_fn(draw, numbers, fn_output_signature=tf.float32)
-        offset = tf.cast(start % _NOISE_BLOCK, tf.int32)
-        return tf.slice(tf.reshape(noise, [-1]), [offset], [samples])
-
-    return tf.map_fn(one, starts, fn_output_signature=tf.TensorSpec([samples], tf.float32))

@@ -17,6 +17,10 @@ class LogMagnitudeCanvasConfig(HeadroomConfig, LevelCanvasConfig):
     kind: Literal["log_magnitude"]
     phase: PhaseConfig = PhaseConfig()
 
+    @property
+    def reconstructs_phase(self) -> bool:
+        return self.phase.init != "original"
+
 
 class LogMagnitude(Spectrogram):
     """The level of every cell of the frontend's STFT; `render` reconstructs a phase."""
@@ -42,7 +46,9 @@ class LogMagnitude(Spectrogram):
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         level, phase = self.parts(values, context)
         magnitude = self.frontend.scale.level_to_magnitude(level)
-        return magnitude_to_waveform(magnitude, self.spec, self.samples, self.config.phase, phase)
+        return magnitude_to_waveform(
+            magnitude, self.spec, self.samples, self.config.phase, phase, self.seed
+        )
 
 
 def build(config: LogMagnitudeCanvasConfig, spec: CanvasSpec) -> LogMagnitude:

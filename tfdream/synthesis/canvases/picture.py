@@ -20,6 +20,10 @@ class PictureCanvasConfig(CanvasConfig):
     phase: PhaseConfig = PhaseConfig(init="original", iterations=0)
     """Phase of a picture of levels; a picture of phases has its own."""
 
+    @property
+    def reconstructs_phase(self) -> bool:
+        return self.phase.init != "original"
+
 
 class Picture(Canvas):
     """The network's input picture, `[batch, height, width, channels]` from 0 to 1.
@@ -91,7 +95,11 @@ class Picture(Canvas):
 
     def render(self, values: tf.Tensor, context: Context) -> tf.Tensor:
         rendered = self.frontend.invert(
-            self.view(values, context), _metadata(context), self.samples, self.config.phase
+            self.view(values, context),
+            _metadata(context),
+            self.samples,
+            self.config.phase,
+            self.seed,
         )
         if "mask" not in context:
             return rendered

@@ -24,6 +24,7 @@ class ContentGains:
       analysis: frames and bands, at the content's sample rate.
       start: start of the processed part in the content, in samples.
       samples: length of the content.
+      end: end of the processed part in the content, in samples.
       peak_db: level of its loudest band.
       gain_db: gains by the strength, float32 `[frames, bands]`.
       expected: levels expected of the style, float32 `[frames, bands]`.
@@ -34,6 +35,7 @@ class ContentGains:
     analysis: MelAnalysis
     start: int
     samples: int
+    end: int
     peak_db: float
     gain_db: NDArray[np.float32]
     expected: NDArray[np.float32]
@@ -47,6 +49,7 @@ class ContentGains:
         model: GainModel[Any],
         strength: float | Timeline,
         start_seconds: float = 0.0,
+        seconds: float | None = None,
     ) -> "ContentGains":
         """Analyze a file, all of it.
 
@@ -55,6 +58,7 @@ class ContentGains:
           model: gives the gains, for a style.
           strength: factor of the gains, or its curve over the processed part.
           start_seconds: start of the processed part in the file.
+          seconds: its length; None processes the rest of the file.
 
         Raises:
           AudioError: if a file cannot be read, or the style is silent.
@@ -75,6 +79,7 @@ class ContentGains:
             analysis=analysis,
             start=start,
             samples=samples,
+            end=samples if seconds is None else min(samples, start + round(seconds * rate)),
             peak_db=float(10 * np.log10(max(power.max(), SILENCE))),
             gain_db=(factor * gain_db).astype(np.float32),
             expected=mapping.expected.astype(np.float32),

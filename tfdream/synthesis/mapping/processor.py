@@ -175,7 +175,8 @@ class GainProcessor(OnePassProcessor):
         hop = self.analysis.spec.hop_samples
         expected = self._frames(self.content.expected, tiles, hop)
         all_weights, by_frame = self.content.weights, self.content.by_frame
-        is_inside = self._places(tiles, hop) <= len(all_weights) - 1  # not in the padding
+        last = min(len(all_weights) - 1, self.content.end / hop)
+        is_inside = self._places(tiles, hop) <= last  # not in the padding
         weights = self._frames(all_weights, tiles, hop) * is_inside + 1e-6
         power = [self._power(tf.constant(each)).numpy() for each in (original, changed)]
         style, content = [], []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio.notes import examine
-from tfdream.config import Normalization, RenderConfig
+from tfdream.config import CanvasConfig, Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering import sidecar
@@ -171,7 +171,11 @@ class _Job:
             **written._asdict(),
         }
         result |= self.goal_check.result(result)
-        notes = [*level_notes(written), *self.goal_check.notes(result)]
+        notes = [
+            *level_notes(written),
+            *_phase_notes(self.config, self.goal_check.tile_count),
+            *self.goal_check.notes(result),
+        ]
         log_notes(self.output, notes)
         result["notes"] = [*input_notes, *notes]
         if self.source.mixdown.loop_samples is not None:
@@ -263,6 +267,17 @@ def level_notes(written: audio.Written) -> Iterator[str]:
     reduction_db = written.peak_reduction_db
     if round(reduction_db, 1) > 0:
         yield f"peaks beyond full scale are reduced by up to {reduction_db:.1f} dB"
+
+
+def _phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
+    """Yield a sentence if several tiles have phases that were reconstructed separately."""
+    canvas: CanvasConfig | None = getattr(config, "canvas", None)
+    if canvas is not None and canvas.reconstructs_phase and tiles > 1:
+        yield (
+            f"the phases of the {tiles} tiles are reconstructed separately, so that the level may "
+            "drop where tiles overlap; use longer tiles (tiles.seconds), or "
+            "canvas.phase.init=original"
+        )
 
 
 def normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:

@@ -16,7 +16,7 @@ from tfdream.config import RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
 from tfdream.synthesis.rendering.options import RenderOptions
-from tfdream.synthesis.rendering.tiles import Finish, TileGrid, Tiles, change_file
+from tfdream.synthesis.rendering.tiles import TileGrid, Tiles, changed_blocks
 from tfdream.synthesis.rendering.timelines import NO_TIMELINES, Timelines
 
 COMPONENTS = ("harmonic", "percussive", "mid", "side")
@@ -127,7 +127,10 @@ def _separate(original: Path, component: str, folder: Path, source: Path) -> tup
         grid = TileGrid(
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
         )
-        change_file(original, path, info.sample_rate, grid, _hpss(component), Finish(bits=32))
+        with audio.Reader(original) as reader:
+            blocks = changed_blocks(reader, info.sample_rate, grid, _hpss(component))
+            # Unlimited: peaks may be above full scale, and their rest would be in the other part.
+            audio.write_floats(path, blocks, info.sample_rate, info.channels)
         return _split(original, path, path)
     if info.channels != 2:
         raise AudioError(

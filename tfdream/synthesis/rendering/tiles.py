@@ -301,12 +301,20 @@ def change_file(
     Returns:
       The properties of the written file.
     """
-    with audio.Reader(source) as original, audio.Reader(source) as again:
+    with audio.Reader(source) as original:
         info = original.info
+        blocks = changed_blocks(original, sample_rate, grid, change)
+        return finish.write(output, blocks, info.sample_rate, info.channels)
+
+
+def changed_blocks(
+    original: audio.Reader, sample_rate: int, grid: TileGrid, change: TileFn
+) -> Iterator[NDArray[Any]]:
+    """Yield the blocks of a file that is changed tile by tile; see `change_file`."""
+    with audio.Reader(original.path) as again:
         changes = overlap_add(channel_tiles(again, sample_rate, grid), grid, change)
-        at_file_rate = audio.resample(changes, sample_rate, info.sample_rate)
-        merged = merge(original.blocks(), at_file_rate)
-        return finish.write(output, merged, info.sample_rate, info.channels)
+        at_file_rate = audio.resample(changes, sample_rate, original.info.sample_rate)
+        yield from merge(original.blocks(), at_file_rate)
 
 
 def overlap_add(tiles: Iterable[Tiles], grid: TileGrid, change: TileFn) -> Iterator[NDArray[Any]]:
