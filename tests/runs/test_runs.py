@@ -5,6 +5,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from calling import answer
 
 from tfdream.config import ModelConfig
 from tfdream.errors import ModelError, TfdreamError
@@ -76,6 +77,20 @@ def test_generators_have_the_stored_weights(translation, translation_run):
         assert not equal(weights[:1], initial[:1])
     forward, backward = generators.forward.get_weights(), generators.backward.get_weights()
     assert not equal(forward[:1], backward[:1])
+
+
+def test_layers_are_listed_without_the_initial_weights(run, tmp_path, monkeypatch):
+    """A stored run loads no other file and downloads nothing."""
+    monkeypatch.setattr("tfdream.runs.tasks.classifiers.build", lambda config, *_: config.options)
+    model = run.config.model.model_copy(update={"options": {"weights": "imagenet"}})
+    stored = Run(tmp_path, run.config.model_copy(update={"model": model}), run.info)
+    assert stored.build_model(initial_weights=False) == {"weights": "random"}
+    assert stored.build_model() == {"weights": "imagenet"}
+    stored.create()
+    opened = []
+    monkeypatch.setattr("tfdream.models.inspect.layers", lambda model: opened.append(model) or [])
+    answer("layers", tmp_path)
+    assert opened == [{"weights": "random"}]
 
 
 def test_models_have_the_stored_weights(run, generation_run):

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -12,20 +13,28 @@ from tfdream.runs import Run
 from tfdream.training import callbacks
 
 
-def preview_epochs(every, last, first_epoch=0):
+def preview_epochs(every, last, first_epoch=0, stopped_in=None):
     """Run `PreviewCallback` over some epochs; return the epochs of its previews."""
     shown = []
     callback = callbacks.PreviewCallback(lambda model, epoch: shown.append(epoch), every, last)
-    callback.set_model("the model")
+    model = SimpleNamespace(stop_training=False)
+    callback.set_model(model)
     for epoch in range(first_epoch, last):
         callback.on_epoch_begin(epoch)
+        model.stop_training = epoch == stopped_in
         callback.on_epoch_end(epoch)
+        if model.stop_training:
+            break
     return shown
 
 
 def test_previews_are_shown_before_training_every_few_epochs_and_at_the_end():
     assert preview_epochs(every=3, last=7) == [0, 3, 6, 7]
     assert preview_epochs(every=3, last=6) == [0, 3, 6]
+
+
+def test_a_model_whose_training_ends_early_has_a_preview():
+    assert preview_epochs(every=3, last=7, stopped_in=4) == [0, 3, 5]
 
 
 def test_a_continued_run_has_no_preview_of_the_untrained_model():
@@ -38,6 +47,25 @@ def test_previews_receive_the_model_in_training():
     callback.set_model("the model")
     callback.on_epoch_begin(0)
     assert shown == [("the model", 0)]
+
+
+def test_masks_of_dropout_differ_between_epochs_layers_and_workers(run):
+    """Keras adds 1 to the second number of a state for every draw."""
+    network = keras.Sequential([keras.Input((2,)), *(keras.layers.Dropout(0.5) for _ in range(2))])
+    states = [each for each in network.variables if each.name == "seed_generator_state"]
+    config = SupervisedTrainingConfig(seed=3)
+    starts = []
+    for worker in (0, 1):
+        checkpoint = callbacks.RunCheckpoint(run, network, config, [], worker)
+        checkpoint.set_model(network)
+        for epoch in (0, 1, 1):
+            checkpoint.on_epoch_begin(epoch)
+            starts.append([tuple(state.numpy()) for state in states])
+            network(np.ones((1, 2)), training=True)
+    assert starts[1] == starts[2]  # a continued training repeats the masks of an epoch
+    first = {numbers[0] for epoch in (*starts[:2], *starts[3:5]) for numbers in epoch}
+    assert len(first) == 8
+    assert {numbers[1] for epoch in starts for numbers in epoch} == {0}
 
 
 def test_the_best_epoch_is_that_of_the_lowest_validation_loss():

@@ -216,7 +216,7 @@ def layers(run: Path) -> Result:
     from tfdream.models import inspect
     from tfdream.runs import Run
 
-    return {"layers": inspect.layers(Run.open(run).build_model())}
+    return {"layers": inspect.layers(Run.open(run).build_model(initial_weights=False))}
 
 
 @command()

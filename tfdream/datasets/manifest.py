@@ -1,6 +1,5 @@
 """The manifest of a dataset folder: ``dataset.json`` lists its labels, folds and shards."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from tfdream.config import Config, PrepareConfig, validate
+from tfdream.datasets import track_names
 from tfdream.datasets.codecs import check_codec
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.io import documents
@@ -19,7 +19,6 @@ from tfdream.io.checksums import file_sha256
 MANIFEST = "dataset.json"
 FORMAT = 3
 _REMEDY = "run tfdream prepare --force again"
-_DIGEST_LETTERS = 12
 _RECORD_BYTES = 16
 """Bytes of a TFRecord without its content: length and two checksums."""
 
@@ -119,20 +118,27 @@ class Dataset(Config):
         return [shard for shard in self.shards if shard.fold in requested]
 
     def track_digests(self, folds: Iterable[int]) -> list[str]:
-        """Return a digest of the label and the name of each track of some folds, sorted.
+        """Return the digests of the tracks of some folds, sorted; see `track_names`.
 
         They identify recordings in another dataset of the same source.
         """
-        names = [
-            f"{self.labels[label]}/{track}"
-            for shard in self.fold_shards(folds)
-            for track, label in zip(shard.tracks, shard.track_labels, strict=True)
-        ]
-        return sorted(hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LETTERS] for name in names)
+        tracks = self._labels_and_names(folds)
+        return sorted(set().union(*(track_names.digests(*track) for track in tracks)))
 
-    def tracks_among(self, digests: Iterable[str], fold: int) -> set[str]:
-        """Return the digests of the tracks of a fold that are among others."""
-        return set(digests).intersection(self.track_digests([fold]))
+    def tracks_among(self, digests: Iterable[str], fold: int) -> list[str]:
+        """Return the names of the tracks of a fold whose digests are among others."""
+        others = frozenset(digests)
+        return [
+            name
+            for label, name in self._labels_and_names([fold])
+            if track_names.is_among(label, name, others)
+        ]
+
+    def _labels_and_names(self, folds: Iterable[int]) -> Iterator[tuple[str, str]]:
+        """Yield the label and the name of each track of some folds."""
+        for shard in self.fold_shards(folds):
+            for track, label in zip(shard.tracks, shard.track_labels, strict=True):
+                yield self.labels[label], track
 
     def counts_per_fold(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the clips and the tracks of each label in each fold.

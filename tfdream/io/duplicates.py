@@ -25,7 +25,7 @@ def identical_files(paths: Iterable[str | Path]) -> list[list[Path]]:
     [['a', 'c']]
     """
     candidates = [[Path(path) for path in paths]]
-    for digest in (_size, _digest_of_ends, file_sha256):
+    for digest in (_size, digest_of_ends, file_sha256):
         candidates = [same for each in candidates for same in _split(each, digest)]
     return candidates
 
@@ -47,7 +47,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _digest_of_ends(path: Path) -> bytes:
+def digest_of_ends(path: Path) -> bytes:
+    """Return a digest of the first and the last 64 KiB of a file."""
     with path.open("rb") as file:
         start = file.read(_END_BYTES)
         file.seek(max(0, path.stat().st_size - _END_BYTES))

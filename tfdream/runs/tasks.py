@@ -29,25 +29,27 @@ class Run(RunFolder):
     schema = Experiment
     config: Experiment
 
-    def build_model(self) -> keras.Model:
-        """Build the network with initial weights."""
-        return self._build(self._model_config)
+    def build_model(self, initial_weights: bool = True) -> keras.Model:
+        """Build the network.
+
+        Args:
+          initial_weights: whether it starts with the weights that `model.options` may name.
+            Otherwise no other file is loaded and nothing is downloaded, as for a stored run.
+        """
+        config = self._model_config
+        if "weights" in config.options and not initial_weights:
+            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
+        shape = self.frontend.shape(self.input_samples)
+        return classifiers.build(config, shape, len(self.labels))
 
     def load_networks(self) -> keras.Model:
-        # A stored run loads no other file and downloads nothing.
-        config = self._model_config
-        if "weights" in config.options:
-            config = config.model_copy(update={"options": config.options | {"weights": "random"}})
-        return self.load_weights(self._build(config))
+        return self.load_weights(self.build_model(initial_weights=False))
 
     @property
     def _model_config(self) -> ModelConfig:
         if self.config.model is None:
             raise ModelError(f"the run '{self.folder}' has no section 'model'")
         return self.config.model
-
-    def _build(self, config: ModelConfig) -> keras.Model:
-        return classifiers.build(config, self.frontend.shape(self.input_samples), len(self.labels))
 
     @cached_property
     def model(self) -> keras.Model:

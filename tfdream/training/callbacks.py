@@ -92,14 +92,18 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.network = network
         self.config = config
         self.history = history
-        # Workers draw different dropout masks.
-        self.seed = (config.seed + worker) % 2**32
+        self.worker = worker
 
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
-        """Seed dropout from the seed and the epoch alone, so that training resumes exactly."""
-        for variable in self.model.variables:
-            if variable.name == "seed_generator_state":
-                variable.assign([self.seed, epoch])
+        """Seed the masks of dropout, so that they do not depend on earlier epochs.
+
+        Workers, epochs and layers draw different masks: Keras increments the second number of a
+        state with every draw, so they differ in the first one.
+        """
+        states = (each for each in self.model.variables if each.name == "seed_generator_state")
+        for number, state in enumerate(states):
+            sequence = np.random.SeedSequence([self.config.seed, self.worker, epoch, number])
+            state.assign([int(sequence.generate_state(1)[0]), 0])
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
         """Store the epoch and log it.
@@ -180,6 +184,8 @@ class PlateauSchedule(keras.callbacks.Callback):
 class PreviewCallback(keras.callbacks.Callback):
     """Shows the model before the first epoch, after every few epochs and after the last.
 
+    It runs after `EarlyStopping`, which may make any epoch the last one.
+
     Args:
       show: receives the model and the number of finished epochs.
       every: epochs between previews.
@@ -200,7 +206,7 @@ class PreviewCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
         """Show the model if the epoch is due."""
         done = epoch + 1
-        if done % self.every == 0 or done == self.last:
+        if done % self.every == 0 or done == self.last or self.model.stop_training:
             self.show(self.model, done)
 
 

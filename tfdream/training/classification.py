@@ -18,6 +18,7 @@ from tfdream.training import optimizers, pretrained, splits
 from tfdream.training.callbacks import Row
 from tfdream.training.distillation import Distillation
 from tfdream.training.distributed import Workers
+from tfdream.training.earlier_runs import trained_tracks
 from tfdream.training.metrics import Confusion
 from tfdream.training.population_statistics import PopulationStatistics
 from tfdream.training.task import Task
@@ -121,13 +122,14 @@ class ClassificationTask(Task):
             )
         info = splits.split(dataset, config.training.validate_on, test_fold)
         splits.check_labels(dataset, info)
-        trained = [fold for fold in dataset.folds if fold != test_fold]
-        return info.model_copy(update={"trained_tracks": dataset.track_digests(trained)})
+        trained = dataset.track_digests(fold for fold in dataset.folds if fold != test_fold)
+        earlier = trained_tracks(config.training, test_fold)
+        return info.model_copy(update={"trained_tracks": sorted({*trained, *earlier})})
 
     def build(self) -> tuple[Classifier, keras.Model]:
         network = self.run.build_model()
         if self.run.config.training.pretrained is not None:
-            pretrained.load_weights(network, self.run.config, self.run.labels)
+            pretrained.load_weights(network, self.run, self.dataset)
         if self.run.config.training.trainable == "head":
             frontend = pretrained.FeatureExtractor(
                 self.run.frontend, network, self.run.config.training.features

@@ -6,7 +6,6 @@ networks", section 3.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -16,8 +15,7 @@ from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError
 from tfdream.models.parts.outputs import logits_loss
 from tfdream.runs import Run
-from tfdream.runs.named import fold_folder, is_run
-from tfdream.training import pretrained
+from tfdream.training.earlier_runs import open_earlier
 from tfdream.training.timed_model import precision
 
 
@@ -58,14 +56,9 @@ class Distillation:
 
 
 def _open(teacher: str, run: Run, dataset: Dataset) -> Run:
-    """Open a teacher: a run, a preset, or the run of a cross-validation for the held-out fold."""
-    held_out = run.info.test_fold
-    path: str | Path = teacher
-    if held_out is not None and is_run(fold_folder(teacher, held_out)):
-        path = fold_folder(teacher, held_out)
-    opened = Run.open(path)
+    """Open a teacher, and check that it has the inputs and labels of the run to train."""
+    opened = open_earlier("training.teachers", teacher, run, dataset)
     key = f"training.teachers: '{teacher}'"
-    pretrained.check_frontend(run.config, opened, key)
     if opened.input_samples != run.input_samples:
         raise ConfigError(
             f"{key} has inputs of {opened.input_samples} samples instead of {run.input_samples}; "
@@ -75,12 +68,4 @@ def _open(teacher: str, run: Run, dataset: Dataset) -> Run:
         raise ConfigError(
             f"{key} has the labels {', '.join(opened.labels)} instead of {', '.join(run.labels)}"
         )
-    if held_out is not None:
-        seen = dataset.tracks_among(opened.info.trained_tracks, held_out)
-        if seen:
-            raise ConfigError(
-                f"{key} was trained on {len(seen)} tracks of fold {held_out}, which this training "
-                f"holds out; train it with --test-fold {held_out}, or name the folder of a "
-                "crossvalidate with the same folds"
-            )
     return opened

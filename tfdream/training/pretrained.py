@@ -5,13 +5,15 @@ import logging
 import keras
 import tensorflow as tf
 
-from tfdream.config import Experiment
+from tfdream.config import TrainingConfig
+from tfdream.datasets.manifest import Dataset
 from tfdream.errors import ConfigError
 from tfdream.models import inspect
 from tfdream.models.freeze import freeze
 from tfdream.runs import Run
 from tfdream.signal.frontends import Frontend
 from tfdream.signal.images import Size
+from tfdream.training.earlier_runs import open_earlier
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ _EMBEDDING = "embedding"
 """The layer that every classifier has before the layers that depend on the labels."""
 
 
-def load_weights(network: keras.Model, config: Experiment, labels: list[str]) -> None:
+def load_weights(network: keras.Model, run: Run, dataset: Dataset) -> None:
     """Set the weights of a network's layers to those of the run in `training.pretrained`.
 
     Layers with another name or other shapes keep their initial weights, as do the layers after
@@ -27,19 +29,19 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
 
     Args:
       network: a new network.
-      config: its experiment.
-      labels: its labels.
+      run: the run to train.
+      dataset: its dataset.
 
     Raises:
-      ConfigError: if the run has another frontend or sample rate, no layer in common, or lacks one
-        that is not trained.
-      ModelError: if the run cannot be opened.
+      ConfigError: if the earlier run has another frontend or sample rate, no layer in common, lacks
+        one that is not trained, or was trained on a track that this training holds out.
+      ModelError: if it cannot be opened.
     """
-    assert config.training.pretrained is not None
-    run = Run.open(config.training.pretrained)
-    check_frontend(config, run, f"training.pretrained={config.training.pretrained}")
-    of_labels = [] if run.labels == labels else layers_after(network, _EMBEDDING)
-    sources = {layer.name: layer.get_weights() for layer in run.model.layers}
+    training: TrainingConfig = run.config.training
+    assert training.pretrained is not None
+    earlier = open_earlier("training.pretrained", training.pretrained, run, dataset)
+    of_labels = [] if earlier.labels == run.labels else layers_after(network, _EMBEDDING)
+    sources = {layer.name: layer.get_weights() for layer in earlier.model.layers}
     copied, fresh = [], []
     for layer in network.layers:
         shapes = [weight.shape for weight in layer.get_weights()]
@@ -54,23 +56,23 @@ def load_weights(network: keras.Model, config: Experiment, labels: list[str]) ->
     if not copied:
         raise ConfigError(
             f"no layer of the model '{network.name}' has the name and shapes of one in "
-            f"training.pretrained={config.training.pretrained}; use the same model.name and "
+            f"training.pretrained={training.pretrained}; use the same model.name and "
             "model.options"
         )
     missing: list[str] = []
-    if config.training.trainable == "head":
-        trained = layers_after(network, config.training.features)
+    if training.trainable == "head":
+        trained = layers_after(network, training.features)
         missing = [name for name in fresh if name not in trained]
     if missing:
         raise ConfigError(
-            f"training.pretrained={config.training.pretrained} has no weights for the layers "
+            f"training.pretrained={training.pretrained} has no weights for the layers "
             f"{', '.join(missing)}, which training.trainable=head does not train; use the same "
             "model.options, or trainable=all"
         )
     logger.info(
         "%d layers start with the weights of %s; new: %s",
         len(copied),
-        run.folder.name,
+        earlier.folder.name,
         ", ".join(fresh) or "none",
     )
 
@@ -108,12 +110,3 @@ class FeatureExtractor(Frontend):
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return self._shape
-
-
-def check_frontend(config: Experiment, run: Run, key: str) -> None:
-    """Raise ConfigError if the run that the setting `key` names has other inputs."""
-    if (config.frontend, config.prepare.sample_rate) != (run.config.frontend, run.sample_rate):
-        raise ConfigError(
-            f"{key} was trained with another frontend or sample rate ({run.sample_rate} Hz); use "
-            "those of its config.yaml"
-        )

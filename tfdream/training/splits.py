@@ -59,8 +59,8 @@ def check_overridden(config: BaseExperiment, dataset: Dataset, names: Collection
     """
     for name in sorted(_STORAGE_SETTINGS.intersection(names)):
         required, actual = getattr(config.prepare, name), getattr(dataset.config, name)
-        if name == "folds" and required == len(dataset.folds):  # the source may specify them
-            continue
+        if name == "folds":  # the source may specify them
+            actual = len(dataset.folds)
         if required != actual:
             raise DatasetError(
                 f"'{dataset.folder}' was prepared with {name}={actual}, prepare.{name}={required} "

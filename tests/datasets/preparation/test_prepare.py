@@ -240,9 +240,29 @@ def test_other_settings_are_rejected_for_an_unfinished_dataset_too(source, folde
 
 def test_a_changed_source_is_rejected(editable_source, folder):
     prepare(editable_source, folder, CONFIG, ONE_WORKER)
-    shutil.copy(editable_source / "tones/0.wav", editable_source / "tones/9.wav")
+    path = editable_source / "tones/9.wav"
+    shutil.copy(editable_source / "tones/0.wav", path)
     with pytest.raises(DatasetError, match="another state of the source"):
         prepare(editable_source, folder, CONFIG, ONE_WORKER)
+
+
+def test_a_file_that_was_edited_in_place_is_another_state(editable_source, folder):
+    prepare(editable_source, folder, CONFIG, ONE_WORKER)
+    path = editable_source / "tones/0.wav"
+    samples, rate = soundfile.read(path)
+    size = path.stat().st_size
+    soundfile.write(path, 0.5 * samples, rate, "PCM_16")
+    assert path.stat().st_size == size
+    with pytest.raises(DatasetError, match="another state of the source"):
+        prepare(editable_source, folder, CONFIG, ONE_WORKER)
+
+
+def test_a_number_of_folds_that_the_source_overrides_is_noted(editable_source, folder, caplog):
+    rows = [f"{label}/{number}.wav,{label},{number % 2}" for label in ("noise", "tones")
+            for number in range(6)]  # fmt: skip
+    (editable_source / "manifest.csv").write_text("\n".join(["path,label,fold", *rows]))
+    prepare(editable_source, folder, CONFIG, ONE_WORKER)
+    assert "specifies 2 folds, so prepare.folds=3 is not used; --deal-folds" in caplog.text
 
 
 def test_force_removes_the_old_shards(source, folder):

@@ -79,6 +79,37 @@ def test_a_mix_that_is_too_short_is_skipped_with_the_reason(mixes, tmp_path):
     assert "use fewer folds" in text
 
 
+def test_a_truncated_file_is_divided_by_its_real_length(mixes, tmp_path):
+    path = mixes / "rock/rock.wav"
+    samples, rate = soundfile.read(path, dtype="int16")
+    noise = np.random.default_rng(0).integers(-3000, 3000, len(samples), np.int16)
+    soundfile.write(path.with_suffix(".flac"), noise, rate)
+    path.unlink()
+    content = path.with_suffix(".flac").read_bytes()
+    path.with_suffix(".flac").write_bytes(content[: len(content) * 9 // 10])
+    result = prepare(mixes, tmp_path / "dataset", CONFIG, ONE_WORKER)
+    assert result["tracks"] == 6  # three parts of each mix
+    assert result["skipped"] == []
+
+
+def test_a_recording_is_among_others_whatever_its_division(mixes, tmp_path):
+    whole, thirds, halves = (
+        manifest.load(tmp_path / name)
+        for name, settings in (
+            ("whole", {"split": "tracks", "folds": 2}),
+            ("thirds", {}),
+            ("halves", {"folds": 2}),
+        )
+        if prepare(mixes, tmp_path / name, CONFIG.model_copy(update=settings), ONE_WORKER)
+    )
+    first = thirds.track_digests([0, 1])
+    assert [len(thirds.tracks_among(first, fold)) for fold in range(3)] == [2, 2, 0]
+    for other in (whole, halves):
+        assert all(other.tracks_among(first, fold) for fold in range(2))
+    every = whole.track_digests([0, 1])
+    assert [len(thirds.tracks_among(every, fold)) for fold in range(3)] == [2, 2, 2]
+
+
 def test_segments_at_the_same_place_of_identical_files_share_a_fold(tmp_path):
     write(tmp_path / "a/a.wav", 10.0)
     path = tmp_path / "a/a.wav"

@@ -6,6 +6,7 @@ journal lists the finished shards, so that a call after an interruption writes t
 resulting bytes are the same in every case.
 """
 
+import functools
 import hashlib
 import json
 import logging
@@ -33,6 +34,7 @@ from tfdream.datasets.sources.layouts.base import Layout
 from tfdream.datasets.sources.tracks import Source, Track, first_reasons, group_scores
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
+from tfdream.io.duplicates import digest_of_ends
 from tfdream.io.progress import ProgressFn, no_progress
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,13 @@ def prepare(
         if not tracks:
             reasons = first_reasons(skipped)
             raise DatasetError(f"no file of '{source}' can be divided ({reasons})")
+    given = {track.fold for track in tracks} - {None}
+    if given and "folds" in config.model_fields_set and len(given) != config.folds:
+        logger.warning(
+            "the source specifies %d folds, so prepare.folds=%d is not used; --deal-folds ignores "
+            "those of the source",
+            *(len(given), config.folds),
+        )
     tracks = assign_folds(tracks, config.folds, config.seed)
     fingerprint = _fingerprint(tracks, config)
     if options.force:
@@ -198,14 +207,22 @@ def _describe(
 
 
 def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
-    """Return a digest of the settings and the tracks, with the size of each file."""
+    """Return a digest of the settings and the tracks, with the size and the ends of each file."""
     digest = hashlib.sha256(config.model_dump_json().encode())
+    content = functools.cache(_content)  # a track may have several parts
     for track in tracks:
-        size = track.path.stat().st_size if track.path.is_file() else -1
         clips = [track.first_clip, track.end_clip]
-        line = [track.name, track.label, track.group, track.fold, size, *clips]
+        line = [track.name, track.label, track.group, track.fold, content(track.path), *clips]
         digest.update(json.dumps(line).encode())
     return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """Return what changes if a file is edited: its size, and a digest of both ends."""
+    try:
+        return f"{path.stat().st_size} {digest_of_ends(path).hex()}" if path.is_file() else ""
+    except OSError:  # reported when it is decoded
+        return ""
 
 
 def _remove_dataset(folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from tfdream import audio
 from tfdream.config import PrepareConfig
 from tfdream.datasets.sources.tracks import Skipped, Source, Track
+from tfdream.datasets.track_names import part_suffix
 from tfdream.errors import AudioError, DatasetError
 
 
@@ -45,7 +46,9 @@ def divide(tracks: Iterable[Track], config: PrepareConfig) -> Source:
 
 
 def _divide(track: Track, config: PrepareConfig) -> list[Track]:
-    seconds = audio.seconds(track.path)
+    with audio.Reader(track.path) as reader:
+        # Decoded: the header of a truncated file states the length of the whole one.
+        seconds = sum(map(len, reader.blocks())) / reader.info.sample_rate
     usable = seconds - config.skip_start_seconds - config.skip_end_seconds
     clips = max(0, math.floor(round(usable / config.clip_seconds, 6)))
     gap = math.ceil(config.gap_seconds / config.clip_seconds)
@@ -61,7 +64,7 @@ def _divide(track: Track, config: PrepareConfig) -> list[Track]:
     segments = []
     for number, fold in enumerate(random.permutation(config.folds), start=1):
         end = first + length + (number <= rest)
-        part = f" (part {number} of {config.folds})"
+        part = part_suffix(number, config.folds)
         segments.append(
             track._replace(
                 name=track.name + part,
