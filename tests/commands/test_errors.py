@@ -144,6 +144,7 @@ WRONG_CALLS = [
     ["compare", "a"],
     ["compare-models", "a", "b", "c", "--config", "style.yaml"],
     ["compare-models", "a", "b", "c", "--translator", "verdicts"],
+    ["compare-models", "a", "b", "c", "--to", "jazz"],
     ["monitor", "a", "--port", "-1"],
     ["dream", "a", "b-{layer}.wav", "--model", "c"],
     ["dream", "a", "b-{layer}.wav", "--model", "c", "--objective", "y()"],

@@ -20,6 +20,15 @@ def test_history_without_validation_shows_training_alone(tmp_path, inspect_figur
     assert line.get_xydata().tolist() == [[1, 0.7]]
 
 
+def test_the_only_epoch_of_a_run_has_a_tick(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,loss,accuracy\n1,0.5,0.8\n")
+    figure = plot_history(tmp_path)
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    low, high = axis.get_xlim()
+    assert [tick for tick in axis.get_xticks() if low <= tick <= high] == [1]
+
+
 def test_missing_judgement_leaves_a_gap(tmp_path, inspect_figure):
     (tmp_path / "history.csv").write_text("epoch,cycle\n1,0.7\n2,0.5\n")
     (tmp_path / "judged.csv").write_text("epoch,share_to_A$AP_K$\n1,\n2,0.5\n")

@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import shutil
+import signal
 
 import pytest
 from calling import names
@@ -54,6 +56,25 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path
     with pytest.raises(FileNotFoundError), replacing(path):
         pass
     assert path.read_text() == "old"
+
+
+def test_a_folder_is_replaced_whatever_interrupts(tmp_path, monkeypatch):
+    """A signal between the removal of the old folder and its replacement is postponed."""
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old").touch()
+    remove = shutil.rmtree
+
+    def interrupted(folder):
+        remove(folder)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["model"]
 
 
 def test_what_a_killed_process_left_is_replaced(tmp_path):

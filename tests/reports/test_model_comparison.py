@@ -14,7 +14,7 @@ from tfdream.evaluation import model_comparison
 from tfdream.evaluation.model_comparison import apply_models
 from tfdream.reports.model_comparison import Models, compare_models
 from tfdream.synthesis.rendering.options import RenderOptions
-from tfdream.synthesis.transfer import build_transfer
+from tfdream.synthesis.transfer import build_transfer, takes_model
 
 TINY = """
 network:
@@ -110,6 +110,29 @@ def test_a_model_without_losses_has_an_empty_table_and_no_figure(
     assert result["losses"] is None
     assert not (folder / "losses.png").exists()
     assert (folder / "narrow.csv").read_text().split() == ["step,loss"]
+
+
+def test_a_network_that_no_recipe_uses_is_refused(source, run, transfer, recipes, tmp_path):
+    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", tmp_path / "out")
+    for model, used in (
+        (run.folder, recipes[:2]),
+        (transfer[0], ("--config", "transfer/lil_data")),
+    ):
+        assert "no recipe uses a network such as --model" in refusal(*call, "--model", model, *used)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_belongs_to_the_recipes_that_take_it(run, transfer):
+    timbre, lil_data, features = (
+        config.load_transfer(f"transfer/{name}") for name in ("timbre", "lil_data", "random_conv1d")
+    )
+    for recipe, classifier, network in (
+        (timbre, False, True),
+        (lil_data, True, False),
+        (features, False, False),
+    ):
+        assert takes_model(recipe, run.folder) == classifier
+        assert takes_model(recipe, transfer[0]) == network
 
 
 @EAGERLY

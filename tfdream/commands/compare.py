@@ -7,6 +7,7 @@ import click
 from tfdream.commands import jobs, options
 from tfdream.commands.console import Result, command, command_line, progress_bar
 from tfdream.commands.results import result_options
+from tfdream.errors import ConfigError
 from tfdream.reports.presentations import Presentations
 
 # Tiles of 10 s: one batch for two and a half minutes.
@@ -66,7 +67,10 @@ def compare(
     show_default=True,
     help="Recipe of a transfer, repeatable.",
 )
-@options.run_option("A run folder or a preset, for recipes that have network.kind=run.")
+@options.run_option(
+    "A run folder or a preset: of a classifier for the recipes that have network.kind=run, of a "
+    "transfer network for those with method=timbre."
+)
 @click.option(
     "--translator",
     "translators",
@@ -115,7 +119,7 @@ def compare_models(
     from tfdream.reports.model_comparison import RESERVED_NAMES, Models, compare_models
     from tfdream.runs import Run, TranslationRun
     from tfdream.synthesis.rendering.options import RenderOptions
-    from tfdream.synthesis.transfer import build_transfer
+    from tfdream.synthesis.transfer import build_transfer, takes_model, with_model
     from tfdream.synthesis.translate import Translation
 
     given = (_TILES_TOGETHER, *overrides, *options.as_overrides(seed=seed))
@@ -130,16 +134,17 @@ def compare_models(
             "rename it"
         )
     settings = {Path(each).stem: config.load_transfer(each, given) for each in recipes}
-    network = Run.open(run) if run else None
-
-    def network_of(recipe: config.AnyTransfer) -> Run | None:
-        """Return the run for a recipe that needs one; the others have their own networks."""
-        needs_run = isinstance(getattr(recipe, "network", None), config.RunNetworkConfig)
-        return network if needs_run else None
-
+    if to is not None and not translators:
+        raise click.UsageError("--to is the target of a --translator; remove it, or name one")
+    taking = {name for name, each in settings.items() if run and takes_model(each, run)}
+    if run and not taking:
+        raise ConfigError(f"no recipe uses a network such as --model '{run}'; remove it")
     published = config.load("translate/published", config.TranslateConfig)
     models = Models(
-        {name: build_transfer(style, each, network_of(each)) for name, each in settings.items()},
+        {
+            name: build_transfer(style, *with_model(each, run if name in taking else None))
+            for name, each in settings.items()
+        },
         {
             each.resolve().name: Translation(TranslationRun.open(each), published, to)
             for each in translators

@@ -19,7 +19,7 @@ from tfdream.reports.presentations import Outcome, Presentations
     "--rest",
     type=options.PATH,
     metavar="FILE",
-    help="Also write what is left of AUDIO without the part.",
+    help="Also write what is left of AUDIO without the part, at the same sample rate.",
 )
 @options.recipe("explain/recommended")
 @options.start
@@ -44,9 +44,10 @@ def explain(
 ) -> Result:
     """Write the part of AUDIO that supports a label of RUN to OUTPUT (wav, flac or ogg).
 
-    RUN is a classifier. A smooth mask of the spectrogram is optimized: the label is probable for
-    what it keeps and improbable for what it removes, while it keeps as little as possible. The
-    result contains these confidences, and those of random masks that keep as much.
+    RUN is a classifier, whose sample rate OUTPUT has. A smooth mask of the spectrogram is
+    optimized: the label is probable for what it keeps and improbable for what it removes, while it
+    keeps as little as possible. The result contains these confidences, and those of random masks
+    that keep as much.
     """
     from tfdream import audio, config
     from tfdream.runs import Run

@@ -35,8 +35,8 @@ _JUDGE = click.option(
     "--judge",
     type=options.PATH,
     metavar="RUN",
-    help="A run folder of a classifier, or a preset; its probabilities before and after join the "
-    "measures.",
+    help="A run folder of a classifier, or a preset; its probabilities for input and output "
+    "join the measures.",
 )
 
 

@@ -63,7 +63,7 @@ def temporary(output: Path, file_format: str | None) -> Path:
     if context.meta[_IS_TERMINAL]:
         raise click.UsageError("OUTPUT - is the terminal; redirect it to a file or a pipe")
     folder = context.with_resource(tempfile.TemporaryDirectory(prefix="tfdream-"))
-    context.meta[_FILE] = Path(folder) / f"standard_output.{file_format or _FORMATS[0]}"
+    context.meta[_FILE] = Path(folder) / f"standard output.{file_format or _FORMATS[0]}"
     return Path(context.meta[_FILE])
 
 

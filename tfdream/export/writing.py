@@ -1,6 +1,5 @@
 """`export`: the networks of a run in a format that the extension of the output selects."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +143,6 @@ def export(run: RunFolder, output: str | Path, force: bool = False) -> dict[str,
         check_output_file(path, force, ModelError)
     with replacing(path) as temporary:
         difference = target.write(run, temporary)
-        if path.is_dir():
-            shutil.rmtree(path)
     return {
         "path": str(path),
         "format": target.name,

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tfdream.errors import ModelError, one_line
 from tfdream.figures.base import Argument, Drawing, FigureOptions
-from tfdream.figures.parts.sheet import new_subplots, set_title
+from tfdream.figures.parts.sheet import new_subplots, number_from_one, set_title
 from tfdream.io.atomic import read_csv
 
 # Panels: label of the axis → columns of the table → legends.
@@ -68,7 +67,7 @@ def plot_history(run_folder: str | Path) -> Figure:
     if not rows:
         raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
     table = _TRANSLATION if "cycle" in rows[0] else _CLASSIFICATION
-    rows = _without_unused(rows)
+    rows = without_unused(rows)
     panels = {
         label: columns for label, columns in table.items() if not columns.keys().isdisjoint(rows[0])
     }
@@ -83,11 +82,11 @@ def plot_history(run_folder: str | Path) -> Figure:
     set_title(axes[0], folder.resolve().name)
     axes[-1].set_xlabel("epoch")
     for axis in axes:
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        number_from_one(axis, len(rows))
     return figure
 
 
-def _without_unused(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+def without_unused(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     """Leave out optional losses without a weight."""
     unused = {name for name in _OPTIONAL if not any(row.get(name) for row in rows)}
     return [{name: row[name] for name in row if name not in unused} for row in rows]

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tfdream.errors import ModelError
-from tfdream.figures.history import draw_curves, read_table
-from tfdream.figures.parts.sheet import new_subplots, set_title
+from tfdream.figures.history import draw_curves, read_table, without_unused
+from tfdream.figures.parts.sheet import new_subplots, number_from_one, set_title
 
 # Columns of a CycleGAN's history → legends.
 _TRAINING = {
@@ -50,10 +49,10 @@ def plot_losses(
         rows = read_table(Path(folder) / "history.csv")
         if not rows:
             raise ModelError(f"'{folder}' has no history.csv; train at least one epoch")
-        draw_curves(axis, "loss", rows, _TRAINING)
+        draw_curves(axis, "loss", without_unused(rows), _TRAINING)
         set_title(axis, f"{name}: training")
         axis.set_xlabel("epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        number_from_one(axis, len(rows))
     return figure
 
 
@@ -72,5 +71,6 @@ def _draw_relative(axis: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         ylabel="loss / first loss",
         yscale="log" if positive else "linear",
     )
+    number_from_one(axis, max(map(len, curves.values())))
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small")

@@ -22,6 +22,8 @@ _HIDDEN = ".partial-"
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` when the block ends without an error.
 
+    It may become a file or a folder; a folder at `path` is replaced by a folder.
+
     If an error or Ctrl-C interrupts the block, the temporary file is removed and `path` does not
     change. A killed process leaves at most the hidden temporary file, which the next call replaces.
 
@@ -39,7 +41,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary)
     try:
         yield temporary
-        temporary.replace(path)
+        with uninterrupted():  # between the removal of a folder and its replacement
+            if temporary.is_dir() and path.is_dir():
+                shutil.rmtree(path)
+            temporary.replace(path)
     except OSError as error:
         # If the disk is full, the system names no file; the temporary one means nothing to users.
         if error.errno is not None and error.filename in (None, str(temporary)):

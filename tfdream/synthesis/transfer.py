@@ -17,13 +17,14 @@ from tfdream.config import (
     FeatureNetworkConfig,
     MusaicConfig,
     RhythmConfig,
+    RunNetworkConfig,
     TimbreConfig,
     TransferConfig,
 )
 from tfdream.errors import ConfigError, ModelError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.reduce import reduce_features
-from tfdream.runs import Run, TransferRun
+from tfdream.runs import Run, TransferRun, open_run
 from tfdream.signal.images import Size
 from tfdream.signal.timbre import check_frontend
 from tfdream.synthesis.ascent.gram import full_tiles
@@ -269,6 +270,19 @@ def build_transfer(
     if isinstance(config, MusaicConfig):
         return MusaicTransfer(style_path, config)
     return MappingTransfer(style_path, config)
+
+
+def takes_model(config: AnyTransfer, model: str | Path) -> bool:
+    """Return whether a recipe uses a model: a classifier, or a transfer network.
+
+    Raises:
+      ModelError: if the model cannot be opened.
+    """
+    run = open_run(model)
+    if isinstance(config, TimbreConfig):
+        return isinstance(run, TransferRun)
+    network = config.network if isinstance(config, TransferConfig) else None
+    return isinstance(run, Run) and isinstance(network, RunNetworkConfig)
 
 
 def with_model(config: AnyTransfer, model: str | Path | None) -> tuple[AnyTransfer, Run | None]:

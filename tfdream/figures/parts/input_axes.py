@@ -57,7 +57,7 @@ class InputAxes:
     def _level(self) -> Channel:
         config = self._image
         if isinstance(config, StftImageConfig) and config.level_range == "min_max":
-            return Channel("level, from the clip's minimum to its maximum", 0, 1, LEVEL_MAP)
+            return Channel("level, minimum to maximum", 0, 1, LEVEL_MAP)
         return Channel("level / dB", -config.top_db, 0, LEVEL_MAP)
 
     @property

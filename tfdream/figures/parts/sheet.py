@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tfdream.errors import ConfigError
@@ -71,6 +72,13 @@ def encode(figure: Figure, kind: str = "png") -> bytes:
         warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
         figure.savefig(content, format=kind)
     return content.getvalue()
+
+
+def number_from_one(axis: Axes, last: int) -> None:
+    """Set limits and ticks of a horizontal axis of numbers, such as epochs, from 1 to `last`."""
+    margin = 0.5 if last == 1 else 0.05 * (last - 1)
+    axis.set_xlim(1 - margin, last + margin)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def new_figure(height: float, width: float = WIDTH_INCHES) -> Figure:
