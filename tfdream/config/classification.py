@@ -24,7 +24,9 @@ class TrainingConfig(WarmupTrainingConfig):
     those of all training clips, computed after every epoch."""
     pretrained: str | None = None
     """A run folder, or the name of a preset, whose weights the network starts with: those of all
-    layers with the same name and shapes. Frontend and sample rate must be equal."""
+    layers with the same name and shapes. Frontend and sample rate must be equal, and it must not be
+    trained on a held-out track. Of a folder of `crossvalidate`, the run with the same held-out fold
+    is used."""
     trainable: Literal["all", "head"] = "all"
     """Train the whole network, or only the layers after `features`, whose output is computed once
     for each clip if it is cached (see `memory_gigabytes`)."""
@@ -33,7 +35,7 @@ class TrainingConfig(WarmupTrainingConfig):
     teachers: tuple[str, ...] = ()
     """Run folders or presets whose mean probabilities are a second target for each augmented
     input, or folders of `crossvalidate`, whose run with the same held-out fold is used. Frontend,
-    length of the input and labels must be equal."""
+    length of the input and labels must be equal, and none must be trained on a held-out track."""
     teacher_weight: Fraction = 0.5
     """Weight of the loss of that target; the loss of the labels has the rest."""
     augmentation: tuple[AnyAugmentation, ...] = ()
