@@ -70,9 +70,14 @@ def test_a_folder_is_replaced_whatever_interrupts(tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(shutil, "rmtree", interrupted)
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.mkdir()
-        (temporary / "new").touch()
+    # A shell may start this process with signals ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+            temporary.mkdir()
+            (temporary / "new").touch()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert names(path) == ["new"]
     assert names(tmp_path) == ["model"]
 

@@ -146,6 +146,16 @@ def test_channels_that_differ_have_the_levels_of_the_prompt(generation_run, tmp_
 
 
 @EAGERLY
+def test_chunks_start_with_different_random_phases(generation_run):
+    phase = PhaseConfig(init="random", iterations=0)
+    vocoder = StreamingVocoder(generation_run.frontend, 0.0, phase, 64, seed=1)
+    seeds = [vocoder._chunk_seed() for _ in range(3)]
+    again = StreamingVocoder(generation_run.frontend, 0.0, phase, 64, seed=1)
+    assert len(set(seeds)) == 3
+    assert [again._chunk_seed() for _ in range(3)] == seeds
+
+
+@EAGERLY
 def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt, monkeypatch):
     stream = StreamingVocoder.stream
     monkeypatch.setattr(

@@ -24,7 +24,7 @@ GAINS = {"kind": "gains", "stft": {"n_fft": 512, "hop_samples": 128}}
 WAVEFORM = {"kind": "waveform"}
 ORIGINAL_PHASE = {"kind": "log_magnitude", "phase": {"iterations": 0}}
 CANVASES = [GAINS, WAVEFORM, ORIGINAL_PHASE]
-SMALL_STEPS = {"gains": 0.5, "waveform": 1e-3, "log_magnitude": 0.5}
+SMALL_STEPS = {"gains": 0.5, "waveform": 5e-4, "log_magnitude": 0.5}
 
 
 def build(run, objective=None, start=None, guide=None, **changes):

@@ -35,6 +35,23 @@ def make_batches(count=4):
     return tf.data.Dataset.from_tensor_slices((x, x[:, :2])).batch(2)
 
 
+def test_the_norm_of_the_gradient_is_limited():
+    """SGD with a rate of 1 subtracts the gradient."""
+    weights = [keras.Variable([3.0]), keras.Variable([4.0, 0.0])]
+    for limit, factor in ((None, 1.0), (10.0, 1.0), (0.5, 0.1)):
+        model = build_model((TimedModel, keras.Model))
+        model.optimizer = keras.optimizers.SGD(1.0)
+        model.gradient_norm = limit
+        for weight, value in zip(weights, ([3.0], [4.0, 0.0]), strict=True):
+            weight.assign(value)
+        model.minimize(
+            lambda: (tf.add_n([tf.reduce_sum(each.value**2) / 2 for each in weights]), None),
+            weights,
+        )
+        for weight, value in zip(weights, ([3.0], [4.0, 0.0]), strict=True):
+            np.testing.assert_allclose(weight, (1 - factor) * np.array(value), atol=1e-6)
+
+
 # The private members of Keras
 
 

@@ -40,6 +40,16 @@ def test_training_reduces_the_loss(aligned_dataset, configure_transfer, history,
     assert rows[-1]["level_db"] < 0.95 * rows[0]["level_db"]
 
 
+@pytest.mark.slow
+def test_two_devices_train(aligned_dataset, configure_transfer, start_training, wait_for_result,
+                           history, folder):  # fmt: skip
+    """Each has random equalizers and parts of its own."""
+    config = configure_transfer("training.epochs=1", "training.batch_size=2")
+    wait_for_result(start_training(config, aligned_dataset, folder, devices=2))
+    (row,) = history(folder)
+    assert np.isfinite(list(row.values())).all()
+
+
 def test_the_recordings_of_a_score_are_in_one_fold(
     source, transfer_path, configure_transfer, tmp_path, folder
 ):

@@ -92,7 +92,8 @@ class InputPipeline:
         """Stream shuffled batches of content, style and target without end.
 
         Returns:
-          Three inputs float32 `[batch, …]`, and the seed int64 `[2]` of the step.
+          Three inputs float32 `[batch, …]`, and the seed of the step, equal for all examples: int64
+          `[batch, 2]`, so that each device receives it.
         """
         clip_set = aligned.clip_set
         contents = shuffled_ids(aligned.content_ids, plan)
@@ -102,7 +103,8 @@ class InputPipeline:
             target_seed, style_seed, step_seed = self._step_seeds(step, self.replica_slice)
             target, style = aligned.draw(content, [target_seed, style_seed])
             inputs, _ = lookup(tf.concat([content, style, target], axis=0))
-            return *tf.split(inputs, 3), step_seed
+            count = tf.shape(content)[0]
+            return *tf.split(inputs, 3), tf.repeat(step_seed[tf.newaxis], count, axis=0)
 
         steps = tf.data.Dataset.counter(plan.first_step)
         batches = tf.data.Dataset.zip(self._slice(contents, plan.batch_size), steps)

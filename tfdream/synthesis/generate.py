@@ -73,7 +73,8 @@ class Generation:
     ) -> dict[str, Any]:
         """Generate audio, and write it; see `generate`."""
         output = Path(output)
-        sidecar.check_output(output, options.bits, options.force, (prompt,))
+        followed = (curve.follow for curve in self.config.curves.values())
+        sidecar.check_output(output, options.bits, options.force, (prompt, *followed))
         started = time.perf_counter()
         run, config = self.run, self.config
         start = None if prompt is None else Prompt.read(prompt, run, config.crossfade_seconds)

@@ -46,6 +46,7 @@ class StreamingVocoder:
             _CONTEXT_WINDOWS * self.spec.n_fft, crossfade_samples + self.spec.n_fft
         )
         self.seed = seed
+        self._chunks = 0
         self._frames = np.zeros((0, frontend.shape(0)[0]), np.float32)
         self._waveform = np.zeros(0, np.float32)
         self._error_energy = self._target_energy = 0.0
@@ -87,7 +88,7 @@ class StreamingVocoder:
             self.spec,
             samples,
             self.phase,
-            seed=self.seed,
+            seed=self._chunk_seed(),
             constraint=self._constraint(samples),
         )
         error, target = spectral_error(waveform, magnitude, self.spec)
@@ -112,6 +113,12 @@ class StreamingVocoder:
     def convergence_db(self) -> float:
         """Return the spectral convergence in dB of all chunks so far."""
         return energy_db(self._error_energy, self._target_energy)
+
+    def _chunk_seed(self) -> int:
+        """Return the seed of the next chunk, whose phases are independent of the last one's."""
+        sequence = np.random.SeedSequence([self.seed, self._chunks])
+        self._chunks += 1
+        return int(sequence.generate_state(1)[0] >> 1)  # 31 bits
 
     def _constraint(self, samples: int) -> PhaseConstraint | None:
         """Return the constraint of a chunk of `samples` samples to the context."""

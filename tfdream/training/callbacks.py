@@ -98,7 +98,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Seed the masks of dropout, so that they do not depend on earlier epochs.
 
         Workers, epochs and layers draw different masks: Keras increments the second number of a
-        state with every draw, so they differ in the first one.
+        state with every draw, so they differ in the first one. The devices of a worker share the
+        state, so that each has the same masks for its own examples.
         """
         states = (each for each in self.model.variables if each.name == "seed_generator_state")
         for number, state in enumerate(states):

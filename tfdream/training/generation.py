@@ -48,6 +48,7 @@ class SequenceModelTraining(TimedModel, keras.Model):
         self.sequence_model = sequence_model
         self.teacher_forcing = config.teacher_forcing
         self.mean = keras.metrics.Mean(name="loss")
+        self.gradient_norm = config.gradient_norm
         self.built = True
         self.compile(optimizer=optimizers.build_for_generation(config, steps_per_epoch))
 

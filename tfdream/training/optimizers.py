@@ -71,7 +71,7 @@ def build_for_generation(
 ) -> keras.optimizers.Optimizer:
     """Build the optimizer of a sequence model, with its schedule."""
     rate = _schedule(training, training.epochs * steps_per_epoch)
-    return _for_precision(keras.optimizers.Adam(rate, global_clipnorm=training.gradient_norm))
+    return _for_precision(keras.optimizers.Adam(rate))
 
 
 def build_for_transfer(
@@ -83,7 +83,6 @@ def build_for_transfer(
     optimizer = keras.optimizers.Adam(
         rate,
         weight_decay=training.weight_decay or None,
-        global_clipnorm=training.gradient_norm,
         beta_2=_TRANSFER_BETA_2,
     )
     optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))

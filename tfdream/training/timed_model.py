@@ -90,6 +90,18 @@ def differentiate(
     return tape.gradient(scaled, weights), loss, extra
 
 
+def _clipped(gradients: list[tf.Tensor], norm: float | tf.Tensor) -> list[tf.Tensor]:
+    """Scale the gradients of a replica so that the norm of those of all together is at most `norm`.
+
+    Keras' optimizers would clip the gradients of each replica before they add them.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1:
+        return list(tf.clip_by_global_norm(gradients, norm)[0])
+    total = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+    return [each / replicas for each in tf.clip_by_global_norm(total, norm)[0]]
+
+
 class TimedModel:
     """A base beside `keras.Model`: fetches each batch outside the compiled step and times the wait.
 
@@ -102,6 +114,8 @@ class TimedModel:
     """
 
     data_wait_seconds = 0.0
+    gradient_norm: float | None = None
+    """Largest norm of the gradient of a batch in `minimize`; None does not limit it."""
     train_function: Callable[[Any], dict[str, tf.Tensor]] | None
     test_function: Callable[[Any], dict[str, tf.Tensor]] | None
     train_step: Callable[[Any], dict[str, tf.Tensor]]
@@ -136,6 +150,10 @@ class TimedModel:
           The result of `compute`.
         """
         gradients, loss, extra = differentiate(self.optimizer, compute, weights)
+        if self.gradient_norm is not None:
+            gradients = _clipped(
+                gradients, self.optimizer.scale_loss(tf.constant(self.gradient_norm))
+            )
         self.optimizer.apply(gradients, weights)
         return loss, extra
 

@@ -56,6 +56,7 @@ class TransferTraining(TimedModel, keras.Model):
             name: keras.metrics.Mean(name=name)
             for name in ("loss", *Losses._fields, "equalizer_db")
         }
+        self.gradient_norm = config.training.gradient_norm
         self.built = True
         self.compile(optimizer=optimizers.build_for_transfer(config.training, steps_per_epoch))
 
@@ -70,8 +71,9 @@ class TransferTraining(TimedModel, keras.Model):
         Returns:
           ``loss`` and the losses of `Losses`, the means over the epoch so far.
         """
-        *images, seed = batch
-        seeds = split(seed, 6)
+        *images, of_examples = batch
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seeds = split(of_examples[0] + tf.cast([0, replica], of_examples.dtype), 6)
         levels = [self._levels(image) for image in images]
         triple = self._vary(self._crop(levels, seeds[0]), seeds[1:])
 

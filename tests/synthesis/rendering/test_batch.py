@@ -13,6 +13,7 @@ from tfdream.synthesis.rendering.batch import (
     process_each,
     recordings,
 )
+from tfdream.synthesis.rendering.names import Names
 from tfdream.synthesis.rendering.options import OutputOptions
 
 
@@ -46,6 +47,18 @@ def test_earlier_outputs_are_no_sources(tmp_path, monkeypatch, folder, output):
     monkeypatch.chdir(tmp_path)
     folder = Path(folder.format(tmp_path))
     assert recordings([folder], output.format(tmp_path)) == [folder / "a.wav"]
+
+
+def test_sources_below_the_folder_of_the_outputs_are_processed(tmp_path):
+    touch(tmp_path, "rock/b.wav")
+    assert recordings([tmp_path / "rock"], tmp_path) == [tmp_path / "rock/b.wav"]
+
+
+def test_earlier_outputs_are_recognized_through_links(tmp_path):
+    touch(tmp_path, "real/music/a.wav", "real/music/out/a.wav")
+    (tmp_path / "music").symlink_to(tmp_path / "real/music")
+    found = recordings([tmp_path / "music"], tmp_path / "real/music/out")
+    assert found == [tmp_path / "music/a.wav"]
 
 
 def test_a_folder_without_audio_files_is_an_error(tmp_path):
@@ -107,6 +120,12 @@ def test_a_recording_is_never_its_own_output(tmp_path):
     touch(tmp_path, "x.wav")
     with pytest.raises(AudioError, match=r"x\.wav' would overwrite itself"):
         destinations([tmp_path / "x.wav"], tmp_path / "sub" / "..")
+
+
+def test_no_output_replaces_another_recording(tmp_path):
+    sources = [tmp_path / "a.wav", tmp_path / "a-1.wav"]
+    with pytest.raises(AudioError, match=r"a\.wav' would overwrite the input '.*a-1\.wav'"):
+        destinations(sources, tmp_path, names=Names("{stem}-1"))
 
 
 # Processing

@@ -127,6 +127,15 @@ def test_clicks_are_percussive_and_tones_harmonic(tmp_path):
         assert error < 0.15, part
 
 
+@pytest.mark.parametrize("name", ["rest", "component", "あ" * 83])
+def test_the_name_of_a_recording_does_not_change_its_parts(path, name):
+    renamed = path.rename(path.with_name(f"{name}.wav"))
+    original, _ = soundfile.read(renamed, dtype="float32")
+    for part in ("harmonic", "mid"):
+        output, _, _ = process(renamed, lambda channels, _: channels, part=part, loop=True)
+        np.testing.assert_allclose(output[: RATE // 2], original[: RATE // 2], atol=1e-6)
+
+
 def test_separation_does_not_depend_on_the_level(tmp_path):
     """The harmonic part of a loud file exceeds full scale."""
     sound = noise(SAMPLES, 1, peak=0.1) + 0.3 * np.sin(np.arange(SAMPLES) / 5)[:, np.newaxis]

@@ -34,7 +34,7 @@ from tfdream.datasets.sources.layouts.base import Layout
 from tfdream.datasets.sources.tracks import Source, Track, first_reasons, group_scores
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
-from tfdream.io.duplicates import digest_of_ends
+from tfdream.io.duplicates import digest_of_blocks
 from tfdream.io.progress import ProgressFn, no_progress
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ def _describe(
 
 
 def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
-    """Return a digest of the settings and the tracks, with the size and the ends of each file."""
+    """Return a digest of the settings and the tracks, with the content of each file."""
     digest = hashlib.sha256(config.model_dump_json().encode())
     content = functools.cache(_content)  # a track may have several parts
     for track in tracks:
@@ -218,9 +218,9 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return what changes if a file is edited: its size, and a digest of both ends."""
+    """Return what changes if a file is edited: its size, and a digest of some blocks."""
     try:
-        return f"{path.stat().st_size} {digest_of_ends(path).hex()}" if path.is_file() else ""
+        return f"{path.stat().st_size} {digest_of_blocks(path).hex()}" if path.is_file() else ""
     except OSError:  # reported when it is decoded
         return ""
 

@@ -56,11 +56,12 @@ def recordings(paths: Iterable[str | Path], output: str | Path | None = None) ->
       AudioError: if there are none.
     """
     files, named = [], [Path(path) for path in paths]
-    excluded = output and _absolute(output)
+    excluded = Path(output).resolve() if output else None
     for path in named:
         if path.is_dir():
-            files_below = audio.files_below(path)
-            inside = [file for file in files_below if excluded not in _absolute(file).parents]
+            inside = audio.files_below(path)
+            if excluded and path.resolve() in excluded.parents:
+                inside = [file for file in inside if excluded not in file.resolve().parents]
             files += [file for file in inside if file.suffix.lower() in audio.EXTENSIONS]
         else:
             files.append(path)
@@ -113,6 +114,7 @@ def destinations(
     named = _output_names(paths, names)
     counts = Counter(named.values())
     outputs: dict[Path, Path] = {}
+    inputs = {path.resolve() for path in paths}
     for source in paths:
         output = Path(folder) / named[source]
         if counts[named[source]] > 1:
@@ -125,6 +127,11 @@ def destinations(
             )
         if output.resolve() == source.resolve():
             raise AudioError(f"'{source}' would overwrite itself; name another folder")
+        if output.resolve() in inputs:
+            raise AudioError(
+                f"the output of '{source}' would overwrite the input '{output}'; name another "
+                "folder"
+            )
         outputs[source] = output
     return outputs
 
@@ -243,6 +250,7 @@ class _Batch(Generic[Options]):
             status = sidecar.status(output, self.recipe.provenance(source, self.options))
             if status == "complete" and not self.options.force:
                 self.result["skipped_existing"].append(str(output))
+                self._note_missing_snapshots(output)
                 return False
             if not self._is_prepared:
                 audio.info(source)
@@ -260,6 +268,14 @@ class _Batch(Generic[Options]):
             return False
         self.result["files"].append(each)
         return "interrupted" in each
+
+    def _note_missing_snapshots(self, output: Path) -> None:
+        """Log if an existing output has no intermediate results, although they are requested."""
+        requested = getattr(self.options, "save_every", None)
+        if requested and not sidecar.read(output).get("result", {}).get("snapshots"):
+            _logger.warning(
+                "'%s' exists without intermediate results; --force computes it again", output
+            )
 
     def _skip(self, source: Path, error: Exception) -> None:
         """Skip a file because of an error; raise the error if it concerns all files."""

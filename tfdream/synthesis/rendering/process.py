@@ -53,6 +53,10 @@ def check_outputs(
     """
     inputs = list(inputs)
     sidecar.check_output(output, options.bits, options.force, inputs)
+    if options.save_every is not None and options.save_every >= max_steps:
+        _logger.warning(
+            "'%s' has no intermediate results: its number of steps is %d", output, max_steps
+        )
     for step in snapshot_steps(options.save_every, max_steps):
         path = snapshot_path(output, step, max_steps)
         if path in options.other_outputs or "command" in sidecar.read(path):

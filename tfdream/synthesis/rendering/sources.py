@@ -120,9 +120,9 @@ def _copied(path: Path, folder: Path) -> Path:
 
 
 def _separate(original: Path, component: str, folder: Path, source: Path) -> tuple[Path, Mixdown]:
-    """Write a component of a file, and the rest of it."""
+    """Write a component of a file, and the rest of it; messages name `source`."""
     info = audio.info(original)
-    path = folder / f"{source.stem[:200]}.wav"
+    path = folder / "component.wav"
     if component not in _CHANNEL_GAINS:
         grid = TileGrid(
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
@@ -224,7 +224,7 @@ def _looped(
     fade_seconds = max(config.tiles.overlap_seconds, _LEAST_FADE_SECONDS)
     fade = min(samples, round(fade_seconds * rate))
     appended = min(samples, fade + round(_CONTEXT_SECONDS * rate))
-    longer = _appended(path, folder / f"{path.stem[:200]}-loop.wav", appended)
+    longer = _appended(path, folder / "component-loop.wav", appended)
     rest = mixdown.rest and _appended(mixdown.rest, folder / "rest-loop.wav", appended)
     return longer, replace(mixdown, rest=rest, loop_samples=samples, fade_samples=fade)
 

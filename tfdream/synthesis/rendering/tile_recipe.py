@@ -76,7 +76,8 @@ class TileRecipe(abc.ABC):
           AudioError, ConfigError: if the file or the settings do not fit.
         """
         source, output = Path(source), Path(output)
-        inputs = (source, *self.other_inputs)
+        followed = (curve.follow for curve in self.config.curves.values())
+        inputs = (source, *self.other_inputs, *options.stems.values(), *followed)
         sidecar.check_output(output, options.bits, options.force, inputs)
         with prepared(source, options, self.config) as processed:
             processor = self.processor(processed)

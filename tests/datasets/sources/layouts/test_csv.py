@@ -46,6 +46,12 @@ def test_a_manifest_from_a_spreadsheet_is_read(tmp_path):
     assert [track.group for track in tracks] == ["Björk", "c.wav"]
 
 
+def test_a_row_with_more_cells_than_columns_is_an_error(tmp_path):
+    path = manifest(tmp_path, "path,label", "a.wav,rock,", "c.wav,R&B, Soul")
+    text = dataset_error(read_source, path)
+    assert "line 3 has more cells than the first line has columns; quote cells" in text
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_other_delimiters_and_encodings_are_read(tmp_path, delimiter, encoding):

@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tfdream import audio
 from tfdream.datasets.sources.layouts.base import Layout, Match, whole_number
@@ -126,7 +126,12 @@ def _open_table(manifest: Path, text: str) -> "csv.DictReader[str]":
     )
 
 
-def _parse_row(row: dict[str, str], folder: Path, location: str) -> Track:
+def _parse_row(row: dict[Any, Any], folder: Path, location: str) -> Track:
+    if any(cell.strip() for cell in row.get(None, ())):
+        raise DatasetError(
+            f"{location} has more cells than the first line has columns; quote cells that contain "
+            "the separator"
+        )
     name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
     if not name or not label:
         raise DatasetError(f"{location} lacks a path or a label")
