@@ -44,7 +44,7 @@ class Attention(TransferNetwork):
         decoder_blocks: int,
         kernel: int,
     ) -> None:
-        super().__init__(bands)
+        super().__init__(bands, context_frames=decoder_blocks * (kernel // 2))
         self.heads = heads
         self.units = units
         self.encoder = frame_blocks(2 * bands, units, encoder_blocks, kernel, "encoder")

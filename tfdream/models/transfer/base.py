@@ -29,11 +29,14 @@ class TransferNetwork(keras.Model, abc.ABC):
 
     Args:
       bands: number of mel bands.
+      context_frames: number of frames before and after a frame that its gains depend on, apart from
+        the memories.
     """
 
-    def __init__(self, bands: int) -> None:
+    def __init__(self, bands: int, context_frames: int) -> None:
         super().__init__(name="transfer_network")
         self.bands = bands
+        self.context_frames = context_frames
 
     @abc.abstractmethod
     def encode(self, levels: tf.Tensor) -> tuple[tf.Tensor, Memory]:

@@ -24,8 +24,6 @@ _MOST_KEYS = 2048
 """Number of frames, spread over a recording, that the network attends to."""
 _FRAMES = 1024
 """Number of frames of which gains are computed together."""
-_CONTEXT = 32
-"""Frames before and after them that the network's convolutions use."""
 
 
 class NetworkTimbre(GainModel[Memory]):
@@ -51,7 +49,8 @@ class NetworkTimbre(GainModel[Memory]):
         memory = _thin(memory)
         parts = []
         for start in range(0, len(levels), _FRAMES):
-            first, end = max(0, start - _CONTEXT), start + _FRAMES + _CONTEXT
+            context = self.network.context_frames
+            first, end = max(0, start - context), start + _FRAMES + context
             part = self._gains(content[:, first:end], features[:, first:end], memory, style)
             parts.append(part[0, start - first :][:_FRAMES].numpy())
         gain_db = self._extend(np.concatenate(parts), levels.shape[1])
