@@ -1,5 +1,7 @@
 """Callbacks of every task."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import keras
@@ -66,6 +68,31 @@ def test_masks_of_dropout_differ_between_epochs_layers_and_workers(run):
     first = {numbers[0] for epoch in (*starts[:2], *starts[3:5]) for numbers in epoch}
     assert len(first) == 8
     assert {numbers[1] for epoch in starts for numbers in epoch} == {0}
+
+
+TWO_DEVICES = """
+import keras
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfdream.config import SupervisedTrainingConfig
+from tfdream.training.callbacks import RunCheckpoint
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = keras.Sequential([keras.Input((1000,)), keras.layers.Dropout(0.5)])
+checkpoint = RunCheckpoint(None, model, SupervisedTrainingConfig(), [])
+checkpoint.set_model(model)
+checkpoint.on_epoch_begin(0)
+masks = strategy.run(tf.function(lambda: model(tf.ones((1, 1000)), training=True)))
+one, two = strategy.experimental_local_results(masks)
+equal = float(tf.reduce_mean(tf.cast(one == two, tf.float32)))
+assert 0.4 < equal < 0.6, equal
+"""
+
+
+@pytest.mark.slow
+def test_masks_of_dropout_differ_between_devices():
+    subprocess.run([sys.executable, "-c", TWO_DEVICES], check=True)
 
 
 def test_the_best_epoch_is_that_of_the_lowest_validation_loss():

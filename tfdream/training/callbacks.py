@@ -97,14 +97,17 @@ class RunCheckpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
         """Seed the masks of dropout, so that they do not depend on earlier epochs.
 
-        Workers, epochs and layers draw different masks: Keras increments the second number of a
-        state with every draw, so they differ in the first one. The devices of a worker share the
-        state, so that each has the same masks for its own examples.
+        Workers, epochs, layers and devices draw different masks: Keras increments the second number
+        of a state with every draw, so they differ in the first one.
         """
         states = (each for each in self.model.variables if each.name == "seed_generator_state")
+        of_devices = self.model.distribute_strategy.experimental_local_results
         for number, state in enumerate(states):
-            sequence = np.random.SeedSequence([self.config.seed, self.worker, epoch, number])
-            state.assign([int(sequence.generate_state(1)[0]), 0])
+            for device, variable in enumerate(of_devices(state.value)):
+                key = [self.config.seed, self.worker, epoch, number]
+                sequence = np.random.SeedSequence(key, spawn_key=(device,) if device else ())
+                seed = sequence.generate_state(1)[0]
+                variable.assign(tf.constant([seed, 0], variable.dtype))
 
     def on_epoch_end(self, epoch: int, logs: Row) -> None:
         """Store the epoch and log it.
