@@ -262,7 +262,6 @@ def test_a_closed_worker_starts_no_process(job, tmp_path):
     assert worker.pid is None
 
 
-@pytest.mark.slow
 def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd):
     worker = ProcessWorker()
     unknown = Request(Job("unknown"), tmp_path / "a.flac", tmp_path)
