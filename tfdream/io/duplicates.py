@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfdream.io.checksums import file_sha256
 
-_BLOCKS, _BLOCK_BYTES = 32, 1 << 12
+_BLOCKS, _BLOCK_BYTES = 8, 1 << 13
 
 
 def identical_files(paths: Iterable[str | Path]) -> list[list[Path]]:
@@ -48,7 +48,7 @@ def _size(path: Path) -> int:
 
 
 def digest_of_blocks(path: Path) -> bytes:
-    """Return a digest of 32 blocks of 4 KiB, which are spread evenly over a file."""
+    """Return a digest of 8 blocks of 8 KiB, which are spread evenly over a file."""
     digest = hashlib.sha256()
     last = max(0, path.stat().st_size - _BLOCK_BYTES)
     with path.open("rb") as file:
