@@ -431,6 +431,31 @@ def test_a_part_of_a_truncated_file_is_noted(trained, song, tmp_path):
 
 
 @EAGERLY
+def test_force_replaces_no_stem_and_no_followed_recording(trained, song, tmp_path):
+    other = shutil.copy(song, tmp_path / "other.wav")
+    content = other.read_bytes()
+    for options in (
+        ("--part", "drums", "--stems", f"drums={other}"),
+        ("--follow", f"mix={other}"),
+    ):
+        text = refusal(*dream(trained, song, other, *options, "--force"))
+        assert "would replace its own input" in text
+    assert other.read_bytes() == content
+
+
+@EAGERLY
+def test_missing_intermediate_results_are_noted(trained, song, tmp_path, caplog):
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    shutil.copy(song, folder / "a.wav")
+    answer(*dream(trained, folder, tmp_path / "out"))
+    answer(*dream(trained, folder, tmp_path / "out", "--save-every", 1))
+    assert "exists without intermediate results; --force computes it again" in caplog.text
+    answer(*dream(trained, song, tmp_path / "b.wav", "--save-every", 500))
+    assert "has no intermediate results: its number of steps is" in caplog.text
+
+
+@EAGERLY
 def test_what_is_kept_leaves_the_curves_of_a_transfer(song, tmp_path):
     output = tmp_path / "out.wav"
     call = ("transfer", song, song, output, "--config", "transfer/texture", *FEW_STEPS)

@@ -13,6 +13,7 @@ from tfdream.errors import AudioError
 from tfdream.evaluation import model_comparison
 from tfdream.evaluation.model_comparison import apply_models
 from tfdream.reports.model_comparison import Models, compare_models
+from tfdream.runs import open_run
 from tfdream.synthesis.rendering.options import RenderOptions
 from tfdream.synthesis.transfer import build_transfer, takes_model
 
@@ -131,8 +132,8 @@ def test_a_network_belongs_to_the_recipes_that_take_it(run, transfer):
         (lil_data, True, False),
         (features, False, False),
     ):
-        assert takes_model(recipe, run.folder) == classifier
-        assert takes_model(recipe, transfer[0]) == network
+        assert takes_model(recipe, run) == classifier
+        assert takes_model(recipe, open_run(transfer[0])) == network
 
 
 @EAGERLY

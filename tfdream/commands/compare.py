@@ -117,7 +117,7 @@ def compare_models(
     """
     from tfdream import config
     from tfdream.reports.model_comparison import RESERVED_NAMES, Models, compare_models
-    from tfdream.runs import Run, TranslationRun
+    from tfdream.runs import Run, TranslationRun, open_run
     from tfdream.synthesis.rendering.options import RenderOptions
     from tfdream.synthesis.transfer import build_transfer, takes_model, with_model
     from tfdream.synthesis.translate import Translation
@@ -136,13 +136,15 @@ def compare_models(
     settings = {Path(each).stem: config.load_transfer(each, given) for each in recipes}
     if to is not None and not translators:
         raise click.UsageError("--to is the target of a --translator; remove it, or name one")
-    taking = {name for name, each in settings.items() if run and takes_model(each, run)}
-    if run and not taking:
+    network = open_run(run) if run else None
+    model = network if isinstance(network, Run) else run
+    taking = {name for name, each in settings.items() if network and takes_model(each, network)}
+    if network and not taking:
         raise ConfigError(f"no recipe uses a network such as --model '{run}'; remove it")
     published = config.load("translate/published", config.TranslateConfig)
     models = Models(
         {
-            name: build_transfer(style, *with_model(each, run if name in taking else None))
+            name: build_transfer(style, *with_model(each, model if name in taking else None))
             for name, each in settings.items()
         },
         {

@@ -166,6 +166,11 @@ def with_values(config: Schema, values: Mapping[str, float]) -> Schema:
         raise ValueError(describe(error, content, type(config))) from None
 
 
+def followed(curves: Curves) -> list[str]:
+    """Return the recordings that curves follow."""
+    return [curve.follow for curve in curves.values() if curve.follow is not None]
+
+
 def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None = None) -> None:
     """Check that settings can vary as curves do.
 

@@ -79,11 +79,11 @@ class Dreamer(TileRecipe):
         if share not in self._optimizers:
             if len(self._optimizers) == MAX_OPTIMIZERS:
                 self._optimizers.clear()
-            self._optimizers[share] = self._build(self.config, file_rate)
+            self._optimizers[share] = self._build(self.config, share)
         return self._optimizers[share]
 
     def _build(
-        self, config: DreamConfig, file_rate: int, timelines: Timelines = NO_TIMELINES
+        self, config: DreamConfig, share: float | None, timelines: Timelines = NO_TIMELINES
     ) -> TileOptimizer:
         return build_tile_optimizer(
             self.run,
@@ -94,7 +94,7 @@ class Dreamer(TileRecipe):
                 # is 0, the maximum.
                 Goal("objective") if config.init == "original" else None,
             ),
-            passband(file_rate, self.run.sample_rate),
+            share,
             noise if config.init == "noise" else None,
             self._guide,
             timelines,
@@ -107,7 +107,9 @@ class Dreamer(TileRecipe):
         return curved(
             self.config,
             source.timelines,
-            lambda config: self._build(config, file_rate, source.timelines),
+            lambda config: self._build(
+                config, passband(file_rate, self.run.sample_rate), source.timelines
+            ),
             Adjustment(UNCOMPILED, TileOptimizer.with_recipe),
         )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.audio.render import PeakMeter, reduction_db
 from tfdream.config import GenerateConfig
+from tfdream.config.curves import followed
 from tfdream.errors import ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.sequence import DecoderState, SequenceModel
@@ -73,8 +74,8 @@ class Generation:
     ) -> dict[str, Any]:
         """Generate audio, and write it; see `generate`."""
         output = Path(output)
-        followed = (curve.follow for curve in self.config.curves.values())
-        sidecar.check_output(output, options.bits, options.force, (prompt, *followed))
+        inputs = (prompt, *followed(self.config.curves))
+        sidecar.check_output(output, options.bits, options.force, inputs)
         started = time.perf_counter()
         run, config = self.run, self.config
         start = None if prompt is None else Prompt.read(prompt, run, config.crossfade_seconds)

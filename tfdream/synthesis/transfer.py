@@ -24,7 +24,7 @@ from tfdream.config import (
 from tfdream.errors import ConfigError, ModelError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models.reduce import reduce_features
-from tfdream.runs import Run, TransferRun, open_run
+from tfdream.runs import Run, RunFolder, TransferRun
 from tfdream.signal.images import Size
 from tfdream.signal.timbre import check_frontend
 from tfdream.synthesis.ascent.gram import full_tiles
@@ -272,26 +272,23 @@ def build_transfer(
     return MappingTransfer(style_path, config)
 
 
-def takes_model(config: AnyTransfer, model: str | Path) -> bool:
-    """Return whether a recipe uses a model: a classifier, or a transfer network.
-
-    Raises:
-      ModelError: if the model cannot be opened.
-    """
-    run = open_run(model)
+def takes_model(config: AnyTransfer, run: RunFolder) -> bool:
+    """Return whether a recipe uses a run: of a classifier, or of a transfer network."""
     if isinstance(config, TimbreConfig):
         return isinstance(run, TransferRun)
     network = config.network if isinstance(config, TransferConfig) else None
     return isinstance(run, Run) and isinstance(network, RunNetworkConfig)
 
 
-def with_model(config: AnyTransfer, model: str | Path | None) -> tuple[AnyTransfer, Run | None]:
+def with_model(
+    config: AnyTransfer, model: Run | str | Path | None
+) -> tuple[AnyTransfer, Run | None]:
     """Return a recipe and its classifier, with a model that replaces the recipe's own.
 
     Args:
       config: the recipe. With method=timbre, the model is a transfer network, which becomes a
         setting; otherwise it is a classifier, which `build_transfer` takes.
-      model: a run folder, or the name of a preset; None changes nothing.
+      model: a run folder, or the name of a preset, or an open classifier; None changes nothing.
 
     Raises:
       ModelError: if the classifier cannot be opened.
@@ -300,7 +297,7 @@ def with_model(config: AnyTransfer, model: str | Path | None) -> tuple[AnyTransf
         return config, None
     if isinstance(config, TimbreConfig):
         return config.model_copy(update={"model": str(model)}), None
-    return config, Run.open(model)
+    return config, model if isinstance(model, Run) else Run.open(model)
 
 
 def style_tile_optimizer(

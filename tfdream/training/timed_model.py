@@ -90,7 +90,7 @@ def differentiate(
     return tape.gradient(scaled, weights), loss, extra
 
 
-def _clipped(gradients: list[tf.Tensor], norm: float | tf.Tensor) -> list[tf.Tensor]:
+def _clipped(gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
     """Scale the gradients of a replica so that the norm of those of all together is at most `norm`.
 
     Keras' optimizers would clip the gradients of each replica before they add them.

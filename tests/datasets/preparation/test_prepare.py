@@ -240,8 +240,7 @@ def test_other_settings_are_rejected_for_an_unfinished_dataset_too(source, folde
 
 def test_a_changed_source_is_rejected(editable_source, folder):
     prepare(editable_source, folder, CONFIG, ONE_WORKER)
-    path = editable_source / "tones/9.wav"
-    shutil.copy(editable_source / "tones/0.wav", path)
+    shutil.copy(editable_source / "tones/0.wav", editable_source / "tones/9.wav")
     with pytest.raises(DatasetError, match="another state of the source"):
         prepare(editable_source, folder, CONFIG, ONE_WORKER)
 

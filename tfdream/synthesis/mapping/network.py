@@ -47,9 +47,9 @@ class NetworkTimbre(GainModel[Memory]):
         content = self._fit(levels)
         features, memory = self._encode(content)
         memory = _thin(memory)
+        context = self.network.context_frames
         parts = []
         for start in range(0, len(levels), _FRAMES):
-            context = self.network.context_frames
             first, end = max(0, start - context), start + _FRAMES + context
             part = self._gains(content[:, first:end], features[:, first:end], memory, style)
             parts.append(part[0, start - first :][:_FRAMES].numpy())

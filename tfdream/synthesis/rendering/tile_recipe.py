@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdream.config import RenderConfig
+from tfdream.config.curves import followed
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
@@ -76,8 +77,8 @@ class TileRecipe(abc.ABC):
           AudioError, ConfigError: if the file or the settings do not fit.
         """
         source, output = Path(source), Path(output)
-        followed = (curve.follow for curve in self.config.curves.values())
-        inputs = (source, *self.other_inputs, *options.stems.values(), *followed)
+        recordings = (*options.stems.values(), *followed(self.config.curves))
+        inputs = (source, *self.other_inputs, *recordings)
         sidecar.check_output(output, options.bits, options.force, inputs)
         with prepared(source, options, self.config) as processed:
             processor = self.processor(processed)
