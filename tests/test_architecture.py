@@ -89,7 +89,7 @@ def test_no_import_cycles():
 
 def test_the_import_reader_works():
     assert "tfdream.errors" in imports("tfdream.config.loading")
-    assert "tfdream.audio" in imports("tfdream.evaluation.classification")  # from tfdream import x
+    assert "tfdream.audio" in imports("tfdream.evaluation.prediction")  # from tfdream import x
     assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 

@@ -54,6 +54,7 @@ REFUSED = [
     (["evaluate", "{gone}", "{dataset}"], "is not a run folder"),
     (["evaluate", "{run}", "{gone}"], "run tfdream prepare first"),
     (["evaluate", "{run}", "{dataset}", "--fold", "9"], "fold 9 is not"),
+    (["evaluate", "{run}", "{dataset}", "--adapt"], "no batch normalization to adapt"),
     (["evaluate", "{run}", "{dataset}", "--figure", "{new}"], "does not end in one of"),
     (["train", "{config}", "{dataset}", "{new}", "--set", "prepare.folds=2"],
      "prepared with folds=3, prepare.folds=2 is required; prepare it again"),

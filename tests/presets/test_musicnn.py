@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfdream import presets
 from tfdream.errors import ModelError
-from tfdream.evaluation.classification import predict
+from tfdream.evaluation.prediction import predict
 from tfdream.io.checksums import file_sha256
 from tfdream.models import inspect
 from tfdream.presets import ModelCard, musicnn

@@ -8,9 +8,8 @@ import tensorflow as tf
 from tfdream import config
 from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
-from tfdream.models import classifiers, inspect
+from tfdream.models import classifiers, inspect, normalization_statistics
 from tfdream.runs import Run
-from tfdream.training import population_statistics
 from tfdream.training.classification import ClassificationTask
 from tfdream.training.distributed import ClusterConfig
 from tfdream.training.population_statistics import PopulationStatistics
@@ -56,7 +55,7 @@ def test_all_examples_together_are_normalized_whatever_the_batches():
 def test_graphs_and_batches_are_built_once_for_all_epochs(configure, loaded, run, monkeypatch):
     built, evaluated = [], []
     monkeypatch.setattr(
-        population_statistics, "compiled", lambda graph: built.append(graph) or graph
+        normalization_statistics, "compiled", lambda graph: built.append(graph) or graph
     )
     evaluation = LabeledPipeline.evaluation
 

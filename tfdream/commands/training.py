@@ -11,6 +11,13 @@ from tfdream.commands.console import Result, command, progress_bar
 if TYPE_CHECKING:
     from tfdream.config import BaseExperiment
 
+_adapt = click.option(
+    "--adapt",
+    is_flag=True,
+    help="Replace the statistics of batch normalization by those of these recordings: for many "
+    "recordings of several labels, made in another way than the training data.",
+)
+
 
 @command()
 @click.argument("config_name", metavar="CONFIG")
@@ -110,8 +117,11 @@ def train(
     multiple=True,
     help="Fold to evaluate, repeatable; by default the fold that RUN held out.",
 )
+@_adapt
 @options.figure
-def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | None) -> Result:
+def evaluate(
+    run: Path, dataset: Path, folds: tuple[int, ...], adapt: bool, figure: Path | None
+) -> Result:
     """Evaluate the network of RUN on held-out clips of DATASET.
 
     Of another dataset than the one that RUN was trained on, the folds are evaluated that have no
@@ -124,7 +134,7 @@ def evaluate(run: Path, dataset: Path, folds: tuple[int, ...], figure: Path | No
 
     if figure is not None:
         sheet.check_writable(figure)
-    result = evaluate(Run.open(run), dataset, folds or None)
+    result = evaluate(Run.open(run), dataset, folds or None, adapt)
     if figure is not None:
         _draw_scores(result, figure)
     return result
@@ -196,17 +206,18 @@ def crossvalidate(
     metavar="P",
     help="Label files 'unknown' whose largest probability is below P, or that are silent.",
 )
-def predict(run: Path, audio: tuple[Path, ...], unknown_below: float | None) -> Result:
+@_adapt
+def predict(run: Path, audio: tuple[Path, ...], unknown_below: float | None, adapt: bool) -> Result:
     """Classify AUDIO files of any length with the network of RUN.
 
     The notes on a file are reasons to doubt the label: silent, padded, truncated, clipped, a DC
     offset, no energy in a part of the network's band, or a duplicate of another file. If some files
     cannot be read, the others are classified, and the exit status is 3.
     """
-    from tfdream.evaluation.classification import predict
+    from tfdream.evaluation.prediction import predict
     from tfdream.runs import Run
 
-    return predict(Run.open(run), list(audio), unknown_below)
+    return predict(Run.open(run), list(audio), unknown_below, adapt)
 
 
 @command()

@@ -1,35 +1,27 @@
-"""Evaluation of a classifier on a dataset, and classification of audio files."""
+"""Evaluation of a classifier on a dataset."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from tfdream import audio
-from tfdream.audio.notes import Examination
 from tfdream.datasets import manifest
 from tfdream.datasets.batches import LabeledPipeline, window_starts
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
-from tfdream.datasets.preparation import cutting
 from tfdream.datasets.read_errors import report_damaged_shards
-from tfdream.errors import AudioError, DatasetError
+from tfdream.errors import DatasetError
+from tfdream.evaluation import adaptation
 from tfdream.evaluation.measures.levels import FloatArray
 from tfdream.evaluation.scores import intervals, per_class
-from tfdream.io.duplicates import identical_files
-from tfdream.models.parts.outputs import is_multi_label
 from tfdream.runs import Run
-from tfdream.signal.graphs import compiled
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN = "unknown"
-"""The label of a file whose classification is rejected; see `predict`."""
 _BATCH_SIZE = 16
 
 
@@ -48,7 +40,10 @@ class Predictions(NamedTuple):
 
 
 def evaluate(
-    run: Run, dataset_folder: str | Path, folds: Iterable[int] | None = None
+    run: Run,
+    dataset_folder: str | Path,
+    folds: Iterable[int] | None = None,
+    adapt: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a classifier on a dataset.
 
@@ -58,6 +53,8 @@ def evaluate(
       folds: folds to evaluate on; by default the one that the run held out. Of another dataset,
         they are the folds without tracks that the run was trained on, by name and label; if there
         are none, all folds are evaluated, and a warning is logged.
+      adapt: whether the network is adapted to the clips of these folds first, without their labels;
+        see `adaptation.adapted`.
 
     Returns:
       The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is the
@@ -69,6 +66,7 @@ def evaluate(
 
     Raises:
       DatasetError: if the dataset does not fit the run, or is damaged.
+      ModelError: if `adapt` is set and the network has no batch normalization.
     """
     dataset = manifest.load(dataset_folder)
     _check_fits(run, dataset)
@@ -76,6 +74,8 @@ def evaluate(
         folds = _held_out_folds(run, dataset)
     chosen = sorted(set(folds))
     with report_damaged_shards([dataset]):
+        if adapt:
+            run = adaptation.adapted(run, _sample(run, dataset, chosen))
         predictions = predict_dataset(run, dataset, chosen)
     return {**score(predictions, run.labels), "folds": chosen}
 
@@ -118,169 +118,11 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
     )
 
 
-def predict(
-    run: Run, paths: Sequence[str | Path], unknown_below: float | None = None
-) -> dict[str, Any]:
-    """Classify audio files of any length, sample rate and number of channels.
-
-    The probabilities of a file are the mean over its clips, weighted by their length before
-    padding.
-
-    Args:
-      run: run of the classifier.
-      paths: audio files.
-      unknown_below: the label of a file is `UNKNOWN` if it is silent, or if its largest probability
-        is below this one.
-
-    Returns:
-      The JSON object of the command: `files`, each with path, label, probabilities, seconds and
-      notes (properties of the file that make the prediction unreliable, see `audio.notes`, and the
-      first of the earlier paths with identical content), or with path and error where the file
-      cannot be read.
-
-    Raises:
-      AudioError: if no file can be read.
-    """
-    judge = Judge(run)
-    files: list[dict[str, Any]] = []
-    original_of = _originals(paths)
-    for path in paths:
-        try:
-            prediction = judge.classify_file(path)
-        except AudioError as error:
-            files.append({"path": str(path), "error": str(error)})
-            continue
-        if unknown_below is not None:
-            prediction = prediction.reject(unknown_below)
-        if Path(path) in original_of:
-            prediction.notes.append(f"duplicate of '{original_of[Path(path)]}'")
-        files.append({"path": str(path), **prediction.as_json()})
-    if not any("label" in file for file in files):
-        raise AudioError(files[0]["error"])
-    return {"files": files}
-
-
-class FilePrediction(NamedTuple):
-    """The output of a classifier for an audio file.
-
-    Attributes:
-      label: the most probable label, or `UNKNOWN`.
-      probabilities: the probability of each label.
-      seconds: length of the file.
-      notes: properties of the file that make the prediction unreliable.
-      is_silent: whether the file is silent.
-    """
-
-    label: str
-    probabilities: dict[str, float]
-    seconds: float
-    notes: list[str]
-    is_silent: bool = False
-
-    def reject(self, threshold: float) -> "FilePrediction":
-        """Return the prediction with the label `UNKNOWN` if it is too uncertain.
-
-        >>> prediction = FilePrediction("rock", {"jazz": 0.4, "rock": 0.6}, 1.0, [])
-        >>> prediction.reject(0.5).label, prediction.reject(0.7).label
-        ('rock', 'unknown')
-        """
-        if self.is_silent or max(self.probabilities.values()) < threshold:
-            return self._replace(label=UNKNOWN)
-        return self
-
-    def as_json(self) -> dict[str, Any]:
-        """Return label, probabilities, seconds and notes."""
-        return {key: value for key, value in self._asdict().items() if key != "is_silent"}
-
-
-class Judge:
-    """Classifies audio of any length; the graph is compiled once.
-
-    Args:
-      run: run of the classifier.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        model, frontend = run.model, run.frontend
-
-        def classify(waveform: tf.Tensor) -> tf.Tensor:
-            return model(frontend(waveform), training=False)
-
-        self._classify = compiled(classify)
-
-    def __call__(self, mono: Iterable[FloatArray]) -> tuple[FloatArray, int]:
-        """Classify mono audio.
-
-        Args:
-          mono: blocks float32 `[samples, 1]`, at the run's sample rate.
-
-        Returns:
-          The mean of the clips' probabilities `[classes]`, weighted by their length before padding
-          (zeros if there are no samples), and the number of samples.
-        """
-        total = np.zeros(len(self.run.labels))
-        samples = 0
-        for batch, weights in clip_batches(mono, self.run):
-            probabilities = self._classify(tf.constant(batch)).numpy()
-            total += (probabilities * weights[:, None]).sum(axis=0)
-            samples += int(weights.sum())
-        # Rounding aside, the sum of the probabilities is that of the weights, unless independent.
-        divisor = samples if is_multi_label(self.run.model) else total.sum()
-        return total / max(divisor, np.finfo(float).tiny), samples
-
-    def classify_file(self, path: str | Path) -> FilePrediction:
-        """Classify an audio file of any length, sample rate and number of channels.
-
-        Raises:
-          AudioError: if it cannot be read, or is shorter than a sample at the run's rate.
-        """
-        rate, labels = self.run.sample_rate, self.run.labels
-        with audio.Reader(path) as reader:
-            examination = Examination(reader.info.sample_rate)
-            mid = audio.mid(examination.observe(reader.blocks()))
-            share, samples = self(audio.resample(mid, reader.info.sample_rate, rate))
-            notes = examination.notes(rate, self.run.input_samples / rate, reader.damage)
-        if not samples:  # a click at a high rate may be resampled to nothing
-            raise AudioError(f"'{path}' is shorter than a sample at {rate} Hz; remove it")
-        probabilities = dict(zip(labels, share.tolist(), strict=True))
-        return FilePrediction(
-            labels[int(share.argmax())],
-            probabilities,
-            samples / rate,
-            notes,
-            examination.is_silent,
-        )
-
-
-def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Cut mono audio into batches of clips.
-
-    Args:
-      mono: blocks float32 `[samples, 1]`, at the run's sample rate.
-      run: the run whose clip length, gain and padding are used.
-
-    Yields:
-      Clips float32 `[batch, samples]`, the last one padded as in training, and the number of
-      samples of each clip before padding.
-    """
-    pieces: list[FloatArray] = []
-    for piece in audio.rechunk(mono, run.input_samples):
-        pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
-        if len(pieces) == _BATCH_SIZE:
-            yield _batch(pieces, run)
-            pieces = []
-    if pieces:
-        yield _batch(pieces, run)
-
-
-def _originals(paths: Sequence[str | Path]) -> dict[Path, Path]:
-    """Map each file that is identical to an earlier one to that one."""
-    return {
-        copy: same[0]
-        for same in identical_files(dict.fromkeys(map(Path, paths)))
-        for copy in same[1:]
-    }
+def _sample(run: Run, dataset: Dataset, folds: list[int]) -> FloatArray:
+    """Return the network's inputs `[clips, …]` for clips that are spread over some folds."""
+    pipeline = LabeledPipeline(run.config, run.frontend)
+    batches = pipeline.sample(ClipSet.from_folds(dataset, folds), adaptation.MOST_CLIPS)
+    return np.concatenate([inputs.numpy() for inputs in batches])
 
 
 def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, Any]]:
@@ -304,12 +146,6 @@ def _per_track(predictions: Predictions, labels: list[str]) -> list[dict[str, An
         }
         for row, name in enumerate(names)
     ]
-
-
-def _batch(pieces: list[FloatArray], run: Run) -> tuple[FloatArray, FloatArray]:
-    tail = run.config.prepare.tail
-    filled = [cutting.fill(piece, run.input_samples, tail) for piece in pieces]
-    return np.stack(filled), np.array([len(piece) for piece in pieces], float)
 
 
 def _check_fits(run: Run, dataset: Dataset) -> None:

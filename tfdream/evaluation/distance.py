@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.errors import AudioError, ModelError
-from tfdream.evaluation.classification import clip_batches
 from tfdream.evaluation.interpretation import interpret
 from tfdream.evaluation.measures import frechet, kernel
 from tfdream.evaluation.measures.levels import FloatArray
+from tfdream.evaluation.prediction import clip_batches
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import inspect
 from tfdream.runs import Run

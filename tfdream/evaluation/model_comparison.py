@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfdream.evaluation.classification import Judge
 from tfdream.evaluation.measures.style import StyleDistance
+from tfdream.evaluation.prediction import Judge
 from tfdream.io.atomic import read_csv, write_csv
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.runs import Run

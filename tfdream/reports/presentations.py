@@ -230,7 +230,7 @@ class Presentations:
 
             return lambda output: compare(original, output, extra())
         if self.has_measures and self.judge is not None:
-            from tfdream.evaluation.classification import predict
+            from tfdream.evaluation.prediction import predict
             from tfdream.runs import Run
 
             judge = Run.open(self.judge)

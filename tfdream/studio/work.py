@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from tfdream import audio, config
-from tfdream.evaluation.classification import predict
 from tfdream.evaluation.compare import compare
 from tfdream.evaluation.measures.optional import optional_measures
+from tfdream.evaluation.prediction import predict
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.reports.presentations import Outcome, Presentations
 from tfdream.reports.tensorboard import EventWriter

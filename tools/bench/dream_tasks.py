@@ -71,7 +71,7 @@ def collections(tracks: Path) -> None:
 @click.option("--least", type=int, default=5, show_default=True, help="Tracks of each tag.")
 def tags(tracks: Path, teacher: str, least: int) -> None:
     """Label the tracks of genres.py by their most probable tag: TRACKS/tags.csv."""
-    from tfdream.evaluation.classification import predict
+    from tfdream.evaluation.prediction import predict
     from tfdream.runs import Run
 
     result = predict(Run.open(teacher), recordings(tracks))

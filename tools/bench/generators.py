@@ -88,7 +88,7 @@ def row(name: str, files: list[list[Clip]], reference_db: np.ndarray) -> list[st
 
 def predictions(run: Path, label: str, paths: list[Path]) -> list[str]:
     """Return the share of files classified as the label, and its mean probability."""
-    from tfdream.evaluation.classification import predict
+    from tfdream.evaluation.prediction import predict
     from tfdream.runs import Run
 
     files = [file for file in predict(Run.open(run), paths)["files"] if "label" in file]

@@ -26,7 +26,7 @@ import tensorflow as tf
 from tables import PATH, print_table
 
 from tfdream import audio
-from tfdream.evaluation.classification import Judge
+from tfdream.evaluation.prediction import Judge
 from tfdream.presets import musicnn
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.batch import recordings

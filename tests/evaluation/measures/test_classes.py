@@ -3,8 +3,8 @@ import pytest
 import soundfile
 from calling import answer
 
-from tfdream.evaluation.classification import predict
 from tfdream.evaluation.measures.classes import ClassMeasure
+from tfdream.evaluation.prediction import predict
 
 # Tracing graphs takes longer than classifying three clips.
 pytestmark = pytest.mark.usefixtures("eagerly")

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.config import TranslateConfig
 from tfdream.errors import ConfigError
-from tfdream.evaluation.classification import Judge, predict
+from tfdream.evaluation.prediction import Judge, predict
 from tfdream.reports.previews.translation import TranslationPreview, read_judged
 from tfdream.runs import TranslationRun
 from tfdream.synthesis.translate import Translator

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tfdream.evaluation.classification import Judge
 from tfdream.evaluation.measures.bands import uncovered_band
+from tfdream.evaluation.prediction import Judge
 from tfdream.runs import Run
 
 
@@ -25,7 +25,7 @@ class ClassMeasure:
 
         Returns:
           probabilities_before, probabilities_after and, with a style, probabilities_style: label →
-          probability, as in `classification.predict`; label_before, label_after, label_style: the
+          probability, as in `prediction.predict`; label_before, label_after, label_style: the
           most probable label; probabilities_highest_hz, probabilities_uncovered_db and notes, if a
           file has a band above that of the classifier, see `bands.uncovered_band`.
         """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tfdream import audio
 from tfdream.config import TranslateConfig
 from tfdream.errors import ConfigError
-from tfdream.evaluation.classification import Judge
+from tfdream.evaluation.prediction import Judge
 from tfdream.io.atomic import read_csv, write_csv
 from tfdream.runs import Run, TranslationRun
 from tfdream.synthesis.translate import Translator

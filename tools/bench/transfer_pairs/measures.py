@@ -12,7 +12,7 @@ import soxr
 from numpy.typing import NDArray
 
 from tfdream.audio import Samples
-from tfdream.evaluation.classification import clip_batches
+from tfdream.evaluation.prediction import clip_batches
 from tfdream.evaluation.distance import Embedder
 from tfdream.evaluation.measures import loudness
 from tfdream.runs import Run
