@@ -162,6 +162,7 @@ WRONG_CALLS = [
     ["dream", "a", "b", "c.wav", "--model", "d"],
     ["dream", "a", "b", "--model", "c", "--seconds", "inf"],
     ["corpus", "a", "--seconds", "nan"],
+    ["corpus", "a", "--seconds", "0.09"],
     ["dream", "a", "caf\udce9.wav", "--model", "c"],
     ["train", "a", "b", "c", "--strategy", "none"],
     ["data-worker"],

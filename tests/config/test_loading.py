@@ -195,7 +195,7 @@ def test_an_override_does_not_affect_later_loads():
         ("frontend.top_db=.nan", "frontend.top_db=nan"),
         ("prepare.clip_seconds=.inf", "prepare.clip_seconds=inf"),
         ("prepare.skip_start_seconds=.inf", "prepare.skip_start_seconds=inf"),
-        ("prepare.gain=-1", "prepare.gain=-1"),
+        ("prepare.skip_end_seconds=-1", "prepare.skip_end_seconds=-1"),
         ("prepare.codec=mp3", "prepare.codec='mp3'.*'flac'"),
         ("prepare.seed=-1", "prepare.seed=-1"),
         ("training.seed=4294967296", "training.seed=4294967296"),  # NumPy and Keras take 32 bits
@@ -266,9 +266,9 @@ def test_a_file_that_cannot_be_read_is_not_called_invalid(tmp_path, monkeypatch)
 
 
 def test_all_invalid_settings_are_reported_together():
-    overrides = ["training.epochs=0", "prepare.gain=0", "prepare.speed=2"]
+    overrides = ["training.epochs=0", "prepare.folds=0", "prepare.speed=2"]
     text = message(config.load, "lil_data", Experiment, overrides)
-    for setting in ("training.epochs", "prepare.gain", "prepare.speed", "lil_data"):
+    for setting in ("training.epochs", "prepare.folds", "prepare.speed", "lil_data"):
         assert setting in text
 
 

@@ -125,6 +125,11 @@ def test_notes_are_reasons_to_doubt_an_answer(run, song, tmp_path):
     assert second == [*first, f"duplicate of '{song}'"]
 
 
+def test_a_file_that_is_given_twice_is_a_duplicate_of_itself(run, song):
+    first, second = (entry["notes"] for entry in predict(run, [song, song])["files"])
+    assert second == [*first, f"duplicate of '{song}'"]
+
+
 def test_narrow_files_are_noted(run, tmp_path):
     """The network's sample rate is 8 kHz, the file's 4 kHz."""
     rng = np.random.default_rng(0)

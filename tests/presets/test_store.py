@@ -116,6 +116,14 @@ def test_names_that_are_no_names_of_folders_are_refused(carded, name):
         install(name, Source(carded))
 
 
+def test_of_a_linked_preset_the_link_is_removed(carded, models):
+    models.mkdir(parents=True, exist_ok=True)
+    (models / "linked").symlink_to(carded, target_is_directory=True)
+    remove("linked")
+    assert not (models / "linked").exists()
+    assert (carded / "run.json").is_file()
+
+
 def test_presets_of_the_package_are_neither_replaced_nor_removed(carded, tmp_path, monkeypatch):
     packaged = tmp_path / "packaged"
     shutil.copytree(carded, packaged / "noise")

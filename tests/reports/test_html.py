@@ -94,7 +94,7 @@ def decoded(uri):
     return kind, base64.b64decode(data)
 
 
-def test_sounds_are_embedded_losslessly(page, sounds):
+def test_sounds_are_embedded_with_16_bits(page, sounds):
     players = page.of("audio")
     assert len(players) == 2
     for player, path in zip(players, sounds.values(), strict=True):
@@ -108,7 +108,7 @@ def test_sounds_are_embedded_losslessly(page, sounds):
 
 
 def test_long_sounds_are_shortened_and_described_as_such(sounds, tmp_path, monkeypatch):
-    monkeypatch.setattr(html, "_MAX_LOSSLESS_SECONDS", 0.9)
+    monkeypatch.setattr(html, "_MAX_FLAC_SECONDS", 0.9)
     monkeypatch.setattr(html, "_MAX_SOUND_SECONDS", 0.25)
     html.write(result_set(sounds), tmp_path / "page.html")
     page = Page(tmp_path / "page.html")
@@ -116,6 +116,12 @@ def test_long_sounds_are_shortened_and_described_as_such(sounds, tmp_path, monke
     samples, rate = soundfile.read(io.BytesIO(data))
     assert (kind, rate, len(samples)) == ("audio/ogg", RATE, RATE // 4)
     assert page.text("span").count("encoded as Ogg Vorbis, limited to the first") == 2
+
+
+def test_reduced_peaks_are_described(tmp_path):
+    soundfile.write(tmp_path / "loud.wav", tone() / np.abs(tone()).max() * 2, RATE, "FLOAT")
+    html.write(result_set({"after": tmp_path / "loud.wav"}), tmp_path / "page.html")
+    assert "peaks reduced by 6.0 dB" in Page(tmp_path / "page.html").text("span")
 
 
 def test_more_than_two_channels_are_reduced_to_one(tmp_path):
@@ -127,7 +133,7 @@ def test_more_than_two_channels_are_reduced_to_one(tmp_path):
 
 @pytest.mark.parametrize("limit", [180.0, 0.1], ids=["flac", "ogg"])
 def test_high_sample_rates_are_reduced(tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(html, "_MAX_LOSSLESS_SECONDS", limit)
+    monkeypatch.setattr(html, "_MAX_FLAC_SECONDS", limit)
     rate = 220_501  # neither FLAC nor Vorbis supports it
     soundfile.write(tmp_path / "high.wav", tone(rate=rate), rate, "PCM_16")
     html.write(result_set({"high": tmp_path / "high.wav"}), tmp_path / "page.html")

@@ -198,6 +198,8 @@ def test_a_placed_module_is_a_frontend(tmp_path):
 def test_raw_samples_are_passed_on():
     frontend = build(RawFrontendConfig(kind="raw"), RATE)
     np.testing.assert_array_equal(frontend(music())[..., 0], music())
+    louder = build(RawFrontendConfig(kind="raw", gain=2.0), RATE)
+    np.testing.assert_array_equal(louder(music())[..., 0], 2 * music())
 
 
 def test_two_channels_are_the_images_of_level_and_phase():
@@ -426,8 +428,9 @@ def test_a_resized_level_is_inverted_with_a_blur():
     assert (np.abs(magnitude(result).mean(axis=1).argmax(axis=1) - 32) <= 1).all()
 
 
-def test_a_black_image_is_silence():
-    frontend = spectrogram("amplitude")
+@pytest.mark.parametrize("level_range", ["top_db", "min_max"])
+def test_a_black_image_is_silence(level_range):
+    frontend = spectrogram("amplitude", level_range=level_range)
     image, metadata = frontend.analyze(tf.zeros([1, SAMPLES]))
     for iterations in (0, 3):
         result = frontend.invert(image, metadata, SAMPLES, PhaseConfig(iterations=iterations))

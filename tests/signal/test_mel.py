@@ -96,6 +96,15 @@ def test_bins_computed_from_bands_have_these_bands():
     np.testing.assert_allclose(bands.from_bins(bins), expected, rtol=0.05)
 
 
+def test_bins_computed_from_bands_are_proportional_to_them():
+    power = tf.constant(np.random.default_rng(0).uniform(1e-6, 1, (2, 3, 32)), tf.float32)
+    power *= tf.constant([1.0, 1e-4])[:, tf.newaxis, tf.newaxis]  # the second clip is soft
+    bands = MelBands(config(bands=32), RATE)
+    bins = bands.to_bins(power).numpy()
+    np.testing.assert_allclose(bands.to_bins(1e-12 * power), 1e-12 * bins, rtol=1e-3, atol=1e-17)
+    np.testing.assert_allclose(bands.to_bins(power[1:])[0], bins[1], rtol=1e-5)
+
+
 def test_silent_bands_give_silent_bins():
     bands = MelBands(config(bands=32), RATE)
     assert not bands.to_bins(tf.zeros([1, 2, 32])).numpy().any()

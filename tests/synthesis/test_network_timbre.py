@@ -1,6 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
+import yaml
 from calling import EAGERLY
 
 from tfdream import audio, config
@@ -21,6 +24,24 @@ def test_units_that_heads_cannot_share_are_an_error():
     options = {"units": 100, "heads": 3}
     with pytest.raises(ConfigError, match="units=100 is not a multiple of heads=3; use units=102"):
         transfer.build(ModelConfig(name="attention", options=options), (16, 20, 1))
+
+
+def test_levels_and_gains_have_single_precision_in_mixed_bfloat16():
+    levels = tf.constant(np.random.default_rng(0).normal(0, 20, (2, 1, 12, 16)), tf.float32)
+    settings = ModelConfig(name="attention", options=yaml.safe_load(OPTIONS))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        keras.utils.set_random_seed(0)
+        mixed = transfer.build(settings, (16, 20, 1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    content, style = levels[0], levels[1]
+    features, memory = mixed.encode(content)
+    _, style_memory = mixed.encode(style)
+    gains = mixed.gains(content, features, memory, style_memory)
+    assert (gains.dtype, features.dtype) == (tf.float32, tf.bfloat16)
+    np.testing.assert_array_equal(memory.levels, content)
+    np.testing.assert_array_equal(mixed((content, style)), gains)
 
 
 @pytest.fixture(scope="module")

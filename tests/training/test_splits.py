@@ -47,7 +47,7 @@ def test_clips_of_another_sample_rate_or_length_are_refused(loaded, configure):
 def test_every_other_difference_of_the_clips_is_named(loaded, configure, caplog):
     splits.check_clips(configure("prepare.folds=5", "prepare.seed=3"), loaded)
     assert not caplog.records  # neither changes a clip
-    settings = {"skip_start_seconds": 0.5, "gain": 0.25, "tail": "repeat", "min_fill": 0.25}
+    settings = {"skip_start_seconds": 0.5, "tail": "repeat", "min_fill": 0.25}
     overrides = [f"prepare.{name}={value}" for name, value in settings.items()]
     splits.check_clips(configure(*overrides), loaded)
     (record,) = caplog.records
@@ -57,10 +57,10 @@ def test_every_other_difference_of_the_clips_is_named(loaded, configure, caplog)
 
 
 def test_overridden_settings_that_the_dataset_does_not_have_are_refused(loaded, configure):
-    names = {"folds", "split", "seed", "gain"}
+    names = {"folds", "split", "seed", "min_fill"}
     actual = loaded.config
     fitting = f"prepare.folds={len(loaded.folds)}", f"prepare.seed={actual.seed}"
-    splits.check_overridden(configure(*fitting, "prepare.gain=0.5"), loaded, names)
+    splits.check_overridden(configure(*fitting, "prepare.min_fill=0.25"), loaded, names)
     for setting, value in (("folds", 10), ("split", "segments"), ("seed", actual.seed + 1)):
         other = configure(f"prepare.{setting}={value}")
         splits.check_overridden(other, loaded, names - {setting})

@@ -24,7 +24,7 @@ def configs() -> Result:
 )
 @click.option(
     "--seconds",
-    type=options.Number(0, min_open=True),
+    type=options.Number(0.1),
     default=30.0,
     show_default=True,
     help="Duration of each track, in seconds.",

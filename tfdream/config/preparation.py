@@ -10,7 +10,6 @@ from tfdream.config.base import (
     Config,
     Count,
     NotNegative,
-    Positive,
     SampleRate,
     Seed,
     Share,
@@ -32,8 +31,6 @@ class PrepareConfig(Config):
     """Duration that is dropped from the start of each track."""
     skip_end_seconds: NotNegative = 0.0
     """Duration that is dropped from the end of each track."""
-    gain: Positive = 1.0
-    """Factor that all samples are multiplied by."""
     tail: Literal["drop", "zeros", "repeat"] = "drop"
     """The last, incomplete clip of a track: drop it, or fill it with zeros or by repeating it."""
     min_fill: Share = 0.5

@@ -77,7 +77,7 @@ class Embedder:
     def embed(self, clips: FloatArray) -> FloatArray:
         """Return the embeddings float32 `[clips, dimensions]` of clips float32 `[clips, samples]`.
 
-        The clips are at the sample rate of the run, and have its gain.
+        The clips are at the sample rate of the run.
         """
         batches = np.split(clips, range(_BATCH_SIZE, len(clips), _BATCH_SIZE))
         return np.concatenate([self._embed(tf.constant(batch)).numpy() for batch in batches])

@@ -67,6 +67,7 @@ def predict(
             prediction = prediction.reject(unknown_below)
         if Path(path) in original_of:
             prediction.notes.append(f"duplicate of '{original_of[Path(path)]}'")
+        original_of.setdefault(Path(path), Path(path))  # if it is given again
         files.append({"path": str(path), **prediction.as_json()})
     if not any("label" in file for file in files):
         raise AudioError(files[0]["error"])
@@ -171,7 +172,7 @@ def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatAr
 
     Args:
       mono: blocks float32 `[samples, 1]`, at the run's sample rate.
-      run: the run whose clip length, gain and padding are used.
+      run: the run whose clip length and padding are used.
 
     Yields:
       Clips float32 `[batch, samples]`, the last one padded as in training, and the number of
@@ -179,7 +180,7 @@ def clip_batches(mono: Iterable[FloatArray], run: Run) -> Iterator[tuple[FloatAr
     """
     pieces: list[FloatArray] = []
     for piece in audio.rechunk(mono, run.input_samples):
-        pieces.append(piece[:, 0] * np.float32(run.config.prepare.gain))
+        pieces.append(piece[:, 0])
         if len(pieces) == _BATCH_SIZE:
             yield _batch(pieces, run)
             pieces = []

@@ -127,7 +127,7 @@ def install(
 
 
 def remove(name: str) -> Path:
-    """Remove an installed preset and return its folder.
+    """Remove an installed preset and return its folder; of a link, only the link is removed.
 
     Raises:
       ModelError: if it is not installed, or part of the package.
@@ -136,7 +136,10 @@ def remove(name: str) -> Path:
     if preset.state != "installed" or preset.folder is None:
         reason = "part of the package" if preset.state == "packaged" else "not installed"
         raise ModelError(f"the preset '{name}' is {reason} and cannot be removed")
-    shutil.rmtree(preset.folder)
+    if preset.folder.is_symlink():
+        preset.folder.unlink()
+    else:
+        shutil.rmtree(preset.folder)
     return preset.folder
 
 

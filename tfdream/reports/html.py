@@ -22,12 +22,14 @@ from tfdream.evaluation.interpretation import interpret
 from tfdream.io.atomic import check_output_file, write_text
 from tfdream.reports.result import ResultSet, flatten, format_minutes
 
-# Up to this total length, sounds are embedded losslessly; 20 MB of stereo.
-_MAX_LOSSLESS_SECONDS = 180.0
+# Up to this total length, sounds are embedded as FLAC of 16 bits; 20 MB of stereo.
+_MAX_FLAC_SECONDS = 180.0
 # Longer sounds would make the page too large for a phone.
 _MAX_SOUND_SECONDS = 600.0
 # Browsers play higher rates resampled, and some not at all.
 _MAX_SOUND_RATE = 48_000
+# Smaller reductions, as of decoded mp3, are not audible.
+_AUDIBLE_REDUCTION_DB = 0.5
 _MEDIA_TYPES = {"flac": "audio/flac", "ogg": "audio/ogg"}
 
 
@@ -106,19 +108,16 @@ class _Player(NamedTuple):
 def _players(results: ResultSet) -> list[_Player]:
     lengths = {name: audio.seconds(path) for name, path in results.sounds.items()}
     total = sum(lengths.values())
-    extension = "flac" if total <= _MAX_LOSSLESS_SECONDS else "ogg"
-    return [
-        _Player(
-            name,
-            path.name,
-            _describe(audio.info(path), lengths[name], extension),
-            _encode_sound(path, extension),
-        )
-        for name, path in results.sounds.items()
-    ]
+    extension = "flac" if total <= _MAX_FLAC_SECONDS else "ogg"
+    players = []
+    for name, path in results.sounds.items():
+        source, reduction_db = _encode_sound(path, extension)
+        description = _describe(audio.info(path), lengths[name], extension, reduction_db)
+        players.append(_Player(name, path.name, description, source))
+    return players
 
 
-def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:
+def _describe(info: audio.AudioInfo, seconds: float, extension: str, reduction_db: float) -> str:
     parts = [
         format_minutes(seconds),
         {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels, reduced to one"),
@@ -130,11 +129,13 @@ def _describe(info: audio.AudioInfo, seconds: float, extension: str) -> str:
         parts.append("encoded as Ogg Vorbis")
     if seconds > _MAX_SOUND_SECONDS:
         parts.append(f"limited to the first {_MAX_SOUND_SECONDS / 60:.0f} minutes")
+    if reduction_db >= _AUDIBLE_REDUCTION_DB:
+        parts.append(f"peaks reduced by {reduction_db:.1f} dB")
     return ", ".join(parts)
 
 
-def _encode_sound(path: Path, extension: str) -> str:
-    """Encode a file as a data URI."""
+def _encode_sound(path: Path, extension: str) -> tuple[str, float]:
+    """Encode a file as a data URI; also return by how many dB its peaks are reduced."""
     with tempfile.TemporaryDirectory() as folder, audio.Reader(path) as reader:
         encoded = Path(folder) / f"sound.{extension}"
         rate, channels = reader.info.sample_rate, reader.info.channels
@@ -145,8 +146,9 @@ def _encode_sound(path: Path, extension: str) -> str:
         if rate > _MAX_SOUND_RATE:
             blocks, rate = audio.resample(blocks, rate, _MAX_SOUND_RATE), _MAX_SOUND_RATE
         bits = 16 if extension == "flac" else None
-        audio.write_blocks(encoded, blocks, rate, channels, bits)
-        return _data_uri(encoded.read_bytes(), _MEDIA_TYPES[extension])
+        written = audio.write_blocks(encoded, blocks, rate, channels, bits)
+        uri = _data_uri(encoded.read_bytes(), _MEDIA_TYPES[extension])
+    return uri, written.peak_reduction_db
 
 
 def _figure_text(results: ResultSet) -> str:

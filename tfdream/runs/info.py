@@ -5,7 +5,7 @@ import platform
 from contextlib import suppress
 from importlib import metadata
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tfdream import __version__
 from tfdream.config import Config
@@ -35,6 +35,13 @@ class RunInfo(Config):
     """For a classifier: digests of the tracks of all folds but the test fold, with which other
     datasets are searched for them; see `Dataset.track_digests`."""
     versions: dict[str, str]
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, labels: list[str]) -> list[str]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("a label is repeated")
+        return labels
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,9 @@ def blur(
 ) -> tf.Tensor:
     """Blur images along height and width, with zeros outside of the image.
 
+    The kernel has a sum of 1 within the image's size in both directions: an image that is smaller
+    than three deviations loses less than half of its sum.
+
     Args:
       image: float32 `[batch, height, width, channels]`.
       sigmas: standard deviations along height and width, in pixels; 0 disables the axis.
@@ -28,7 +31,7 @@ def blur(
         size = image.shape[1 + axis]
         if size == 1 or (isinstance(sigma, float | int) and not sigma):
             continue
-        # A radius beyond the image's size adds only zeros.
+        # Weights beyond the image's size are only multiplied by zeros.
         kernel = _kernel(sigma, radius if size is None else min(radius, size), axis)
         channels = [tf.nn.conv2d(channel, kernel, 1, "SAME") for channel in channels]
     return tf.concat(channels, axis=3)

@@ -158,7 +158,9 @@ class MinMax(Decibels):
     ) -> tf.Tensor:
         if range_db is None:
             raise ConfigError(_UNKNOWN_RANGE)
-        return self.level_to_magnitude((channel - 1) * range_db + reference)
+        magnitude = self.level_to_magnitude((channel - 1) * range_db + reference)
+        is_silent = (channel <= 0) & (reference - range_db <= SILENT_CLIP_DB)
+        return tf.where(is_silent, 0.0, magnitude)
 
     def channel_to_power(self, channel: tf.Tensor) -> tf.Tensor:
         raise ConfigError(_UNKNOWN_RANGE)

@@ -17,10 +17,10 @@ from tables import PATH, print_table
 
 from tfdream import audio
 from tfdream.audio import Samples
-from tfdream.evaluation.prediction import clip_batches
 from tfdream.evaluation.distance import Embedder
 from tfdream.evaluation.measures import frechet, kernel
 from tfdream.evaluation.measures.levels import FloatArray
+from tfdream.evaluation.prediction import clip_batches
 from tfdream.runs import Run
 from tfdream.synthesis.rendering.batch import recordings
 

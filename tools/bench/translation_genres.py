@@ -42,8 +42,8 @@ from tfdream.audio import Samples
 from tfdream.audio.excerpts import clip as excerpt
 from tfdream.datasets import manifest
 from tfdream.errors import TfdreamError
-from tfdream.evaluation.prediction import Judge
 from tfdream.evaluation.compare import compare
+from tfdream.evaluation.prediction import Judge
 from tfdream.reports import html
 from tfdream.reports.result import ResultSet
 from tfdream.runs import Run

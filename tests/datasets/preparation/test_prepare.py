@@ -220,7 +220,7 @@ def test_a_killed_process_leaves_no_worker_and_a_dataset_that_can_be_completed(
     assert files(folder) == files(complete[0])
 
 
-@pytest.mark.parametrize("change", [{"clip_seconds": 0.5}, {"seed": 1}, {"gain": 0.5}])
+@pytest.mark.parametrize("change", [{"clip_seconds": 0.5}, {"seed": 1}, {"tail": "zeros"}])
 def test_other_settings_are_rejected(complete, source, change):
     folder, _ = complete
     before = files(folder)
@@ -234,7 +234,7 @@ def test_other_settings_are_rejected_for_an_unfinished_dataset_too(source, folde
         prepare(source, folder, CONFIG, ONE_WORKER, progress=stop_after(1))
     before = files(folder)
     with pytest.raises(DatasetError, match=r"other settings.*--force"):
-        prepare(source, folder, CONFIG.model_copy(update={"gain": 0.5}), ONE_WORKER)
+        prepare(source, folder, CONFIG.model_copy(update={"tail": "zeros"}), ONE_WORKER)
     assert files(folder) == before
 
 
@@ -293,7 +293,7 @@ def test_force_discards_an_unfinished_dataset(complete, source, folder):
         prepare(
             source,
             folder,
-            CONFIG.model_copy(update={"gain": 0.5}),
+            CONFIG.model_copy(update={"tail": "zeros"}),
             ONE_WORKER,
             progress=stop_after(2),
         )

@@ -64,6 +64,13 @@ def test_the_bandwidth_is_the_median_distance(monkeypatch):
     assert kernel.bandwidth(rows) == pytest.approx(np.median(pdist(rows)), rel=0.1)
 
 
+def test_the_bandwidth_does_not_depend_on_repeated_vectors():
+    rows = normal(0, 4)
+    repeated = np.concatenate([rows, *[rows[:1]] * 20])
+    distances = pdist(repeated)
+    assert kernel.bandwidth(repeated) == pytest.approx(np.median(distances[distances > 0]))
+
+
 def test_equal_vectors_are_at_finite_distance():
     equal = np.ones((5, 3))
     assert kernel.between(equal, equal, kernel.bandwidth(equal)) == 0

@@ -32,11 +32,12 @@ def test_outputs_and_gradients_are_those_of_conv2d(height, frames, channels):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)  # float32 of sums
 
 
-def test_it_accepts_any_duration_in_a_graph():
+@pytest.mark.parametrize("height", [9, None])
+def test_it_accepts_any_duration_and_height_in_a_graph(height):
     layer = TallConvolution(4, (5, 3))
-    model = keras.Sequential([keras.Input((9, None, 1)), layer])
+    model = keras.Sequential([keras.Input((height, None, 1)), layer])
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 9, None, 1])])
+    @tf.function(input_signature=[tf.TensorSpec([None, height, None, 1])])
     def gradient(images):
         with tf.GradientTape() as tape:
             tape.watch(images)

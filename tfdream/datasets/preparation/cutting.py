@@ -96,8 +96,8 @@ def _keeps_tail(samples: int, has_clips: bool, config: PrepareConfig) -> bool:
 
 
 def encode(samples: Samples, config: PrepareConfig) -> bytes:
-    """Encode float `[samples]` in [−1, 1] as 16-bit FLAC or PCM, scaled by `config.gain`."""
-    scaled = np.round(samples * config.gain * _FULL_SCALE)
+    """Encode float `[samples]` in [−1, 1] as 16-bit FLAC or PCM."""
+    scaled = np.round(samples * _FULL_SCALE)
     pcm: NDArray[np.int16] = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
     if config.codec == "pcm16":
         return pcm.tobytes()

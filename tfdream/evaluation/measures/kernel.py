@@ -20,9 +20,9 @@ _ROUNDING_ERROR = 1e-13
 
 
 def bandwidth(rows: FloatArray) -> float:
-    """Return the median distance of two vectors of a set `[rows, dimensions]`.
+    """Return the median distance of two different vectors of a set `[rows, dimensions]`.
 
-    Of a larger set, 4096 vectors evenly spaced in it are used.
+    Of a larger set, 4096 vectors evenly spaced in it are used. It is 0 if all vectors are equal.
 
     >>> bandwidth(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]))
     5.0
@@ -31,7 +31,8 @@ def bandwidth(rows: FloatArray) -> float:
     selected = rows[spread].astype(float)
     selected -= selected.mean(axis=0)
     squares = _squared_distances(selected, selected)
-    return float(np.median(np.sqrt(squares[~np.tri(len(selected), dtype=bool)])))
+    squares = squares[~np.tri(len(selected), dtype=bool)]
+    return float(np.median(np.sqrt(squares[squares > 0]))) if squares.any() else 0.0
 
 
 def between(
@@ -112,6 +113,5 @@ def _squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def _kernel(squares: FloatArray, width: float) -> FloatArray:
-    # The width is 0 if all vectors of the reference are equal.
     kernel: FloatArray = np.exp(-squares / (2 * width**2)) if width else 1.0 * (squares == 0)
     return kernel

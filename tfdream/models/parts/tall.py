@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -47,12 +46,12 @@ def _image_gradient(upstream: tf.Tensor, kernel: tf.Tensor, images: tf.Tensor) -
     """Return the gradient `[batch, frequency, time, channels]` of the images."""
     height, frames, channels, filters = kernel.shape
     batch, _, time, _ = tf.unstack(tf.shape(images))
-    positions = upstream.shape[1]
+    positions = upstream.shape[1] or tf.shape(upstream)[1]
     rows = positions + height - 1
     # Row of the kernel that connects each row of an image to each row of the output; the row of
     # number `height` is zero.
-    offsets = np.arange(rows)[:, np.newaxis] - np.arange(positions)
-    offsets = np.where((offsets >= 0) & (offsets < height), offsets, height)
+    offsets = tf.range(rows)[:, tf.newaxis] - tf.range(positions)
+    offsets = tf.where((offsets >= 0) & (offsets < height), offsets, height)
     by_frame = tf.pad(tf.transpose(kernel, [1, 0, 2, 3]), [[0, 0], [0, 1], [0, 0], [0, 0]])
     connected = tf.transpose(tf.gather(by_frame, offsets, axis=1), [0, 1, 3, 2, 4])
     gradient = tf.nn.conv1d_transpose(

@@ -69,7 +69,7 @@ class Attention(TransferNetwork):
         own_levels, _ = self._attend(query, content)
         style_levels, style_features = self._attend(query, style)
         difference = style_levels - own_levels  # [batch, frames, heads, bands]
-        weights = tf.nn.softmax(self.mix(features))[..., tf.newaxis]
+        weights = tf.cast(tf.nn.softmax(self.mix(features)), tf.float32)[..., tf.newaxis]
         expected = tf.reduce_sum(weights * difference, axis=2)
         means = [
             tf.broadcast_to(tf.reduce_mean(memory.levels, axis=1, keepdims=True), tf.shape(levels))
@@ -77,16 +77,17 @@ class Attention(TransferNetwork):
         ]
         heads = [self._flat(each) for each in (difference, style_levels, own_levels)]
         all_levels = tf.concat([*heads, levels, *means], axis=-1) / _LEVEL_SCALE_DB
+        all_levels = tf.cast(all_levels, features.dtype)
         decoder_input = tf.concat([features, style_features, all_levels], axis=-1)
-        correction: tf.Tensor = self.correction(self.decoder(decoder_input))
-        return expected + _LEVEL_SCALE_DB * correction
+        correction = self.correction(self.decoder(decoder_input))
+        return expected + _LEVEL_SCALE_DB * tf.cast(correction, tf.float32)
 
     def _attend(self, query: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor]:
         """Return mean levels `[batch, frames, heads, bands]` and features of attended frames."""
         split = [self._split(each) for each in (query, memory.keys, memory.features)]
         scores = tf.einsum("bqhc,bkhc->bhqk", split[0], split[1])
         weights = tf.nn.softmax(scores * (1 / math.sqrt(self.units / self.heads)))
-        levels = tf.einsum("bhqk,bkl->bqhl", weights, memory.levels)
+        levels = tf.einsum("bhqk,bkl->bqhl", tf.cast(weights, tf.float32), memory.levels)
         return levels, self._flat(tf.einsum("bhqk,bkhc->bqhc", weights, split[2]))
 
     def _split(self, values: tf.Tensor) -> tf.Tensor:

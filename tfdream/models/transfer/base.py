@@ -34,7 +34,8 @@ class TransferNetwork(keras.Model, abc.ABC):
     """
 
     def __init__(self, bands: int, context_frames: int) -> None:
-        super().__init__(name="transfer_network")
+        # In bfloat16, levels would be rounded to steps of up to 0.5 dB.
+        super().__init__(name="transfer_network", autocast=False)
         self.bands = bands
         self.context_frames = context_frames
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfdream.config import FrontendConfig
+from tfdream.config import FrontendConfig, Positive
 from tfdream.signal.frontends.base import Frontend
 from tfdream.signal.images import Size
 
@@ -13,13 +13,22 @@ class RawFrontendConfig(FrontendConfig):
     """The samples themselves."""
 
     kind: Literal["raw"]
+    gain: Positive = 1.0
+    """Factor that all samples are multiplied by."""
 
 
 class RawFrontend(Frontend):
-    """Passes the samples on as `[batch, samples, 1]`."""
+    """Passes the samples on as `[batch, samples, 1]`.
+
+    Args:
+      gain: factor of the samples.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
 
     def __call__(self, waveform: tf.Tensor, size: Size | None = None) -> tf.Tensor:
-        return waveform[..., tf.newaxis]
+        return self.gain * waveform[..., tf.newaxis]
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return samples, 1
@@ -27,4 +36,4 @@ class RawFrontend(Frontend):
 
 def build(config: RawFrontendConfig, sample_rate: int) -> RawFrontend:
     """Build the frontend."""
-    return RawFrontend()
+    return RawFrontend(config.gain)

@@ -12,9 +12,9 @@ import soxr
 from numpy.typing import NDArray
 
 from tfdream.audio import Samples
-from tfdream.evaluation.prediction import clip_batches
 from tfdream.evaluation.distance import Embedder
 from tfdream.evaluation.measures import loudness
+from tfdream.evaluation.prediction import clip_batches
 from tfdream.runs import Run
 from transfer_pairs.pairs import Pair, normalize
 from transfer_pairs.scores import SAMPLE_RATE
