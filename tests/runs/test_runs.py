@@ -33,6 +33,13 @@ def test_an_opened_run_has_configuration_labels_frontend_and_versions(run, exper
     assert run.info.versions["tensorflow"].startswith("2.")
 
 
+def test_a_repeated_label_is_an_error(copy):
+    path = copy / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": ["noise", "noise"]}))
+    with pytest.raises(ModelError, match=r"labels.*a label is repeated"):
+        Run.open(copy)
+
+
 def test_a_created_run_can_be_opened(run, tmp_path):
     Run(tmp_path / "new", run.config, run.info).create()
     opened = Run.open(str(tmp_path / "new"))
