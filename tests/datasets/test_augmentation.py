@@ -542,6 +542,14 @@ def test_between_class_has_the_range_of_the_images():
         validate(content, Experiment, "it")
     content["training"]["augmentation"][0]["range_db"] = 60
     validate(content, Experiment, "it")
+    for other, message in (
+        ({"kind": "magnitude"}, "kind=magnitude does not give levels .* 'between_class' needs"),
+        ({"kind": "amplitude_phase"}, "kind=amplitude_phase does not give levels"),
+        ({"kind": "mel", "level_range": "min_max"}, "level_range=min_max depends on each clip"),
+    ):
+        content["frontend"] = {"top_db": 60, **other}
+        with pytest.raises(ConfigError, match=message):
+            validate(content, Experiment, "it")
 
 
 def test_band_limits_are_between_the_limits_in_their_share_of_the_examples():

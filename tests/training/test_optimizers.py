@@ -28,6 +28,14 @@ def test_a_warmup_rises_linearly_and_then_stays():
     assert values[STEPS:] == pytest.approx([0.1] * (len(values) - STEPS))
 
 
+def test_before_a_cosine_a_warmup_takes_at_most_half_of_the_training():
+    values = rates(warmup_epochs=9, schedule="cosine")
+    half = len(values) // 2
+    np.testing.assert_allclose(values[: half + 1], np.linspace(0.1 / half, 0.1, half + 1))
+    assert values[half] == pytest.approx(0.1)
+    assert values[-1] == pytest.approx(0, abs=1e-9)
+
+
 def test_without_schedule_the_rate_can_be_assigned():
     built = optimizers.build(TrainingConfig(), STEPS)
     built.learning_rate = 0.5

@@ -102,6 +102,21 @@ class ImageFrontendConfig(FrontendConfig):
         """Quantity that each channel shows."""
         return ("level",)
 
+    def check_levels(self, user: str) -> None:
+        """Check that the images show levels in dB alone, of which 0 and 1 are `top_db` apart.
+
+        Args:
+          user: name of what needs such images.
+
+        Raises:
+          ValueError: if they do not.
+        """
+        if self.channels != ("level",):
+            raise ValueError(
+                f"frontend.kind={self.kind} does not give levels in [0, 1] alone, which {user} "
+                "needs; use amplitude or mel"
+            )
+
     @abc.abstractmethod
     def cells(self, samples: int) -> int:
         """Return the number of time-frequency cells of a clip at full resolution."""
@@ -140,6 +155,14 @@ class StftImageConfig(ImageFrontendConfig):
                 "kind=amplitude, amplitude_phase or mel, or remove it"
             )
         return self
+
+    def check_levels(self, user: str) -> None:
+        super().check_levels(user)
+        if self.level_range != "top_db":
+            raise ValueError(
+                f"frontend.level_range={self.level_range} depends on each clip, but {user} needs "
+                "levels in dB on one scale; use top_db"
+            )
 
     def cells(self, samples: int) -> int:
         return self.stft.bins * self.stft.frames(samples)

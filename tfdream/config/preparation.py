@@ -36,6 +36,7 @@ class PrepareConfig(Config):
     min_fill: Share = 0.5
     """Drop an incomplete clip below this share of a clip, unless it is the track's only one."""
     max_clips_per_track: Count | None = None
+    """Largest number of clips of a track; with split=segments, of each segment."""
     codec: Literal["pcm16", "flac"] = "pcm16"
     """16-bit samples, or the same as FLAC: smaller, but about 10 ms per 5 s to decode."""
     labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)

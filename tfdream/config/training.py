@@ -92,7 +92,8 @@ class WarmupTrainingConfig(SupervisedTrainingConfig):
     """Training settings of tasks whose optimizer has a warm-up and weight decay."""
 
     warmup_epochs: NotNegative = 0.0
-    """Epochs over which the learning rate rises linearly to its full value."""
+    """Epochs over which the learning rate rises linearly to its full value; for schedule=cosine, at
+    most half of all epochs."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay (AdamW); biases and normalization layers are excluded."""
 
@@ -141,14 +142,5 @@ class LevelExperiment(BaseExperiment):
 
     @model_validator(mode="after")
     def _images_are_levels(self) -> "LevelExperiment":
-        if self.frontend.channels != ("level",):
-            raise ValueError(
-                f"frontend.kind={self.frontend.kind} does not give levels in [0, 1] alone, which "
-                f"task={self.task} needs; use amplitude or mel"
-            )
-        if self.frontend.level_range != "top_db":
-            raise ValueError(
-                f"frontend.level_range={self.frontend.level_range} depends on each clip, but "
-                f"task={self.task} needs levels in dB on one scale; use top_db"
-            )
+        self.frontend.check_levels(f"task={self.task}")
         return self

@@ -137,6 +137,8 @@ def _schedule(
     """
     rate = training.learning_rate
     is_cosine = training.schedule == "cosine"
+    if is_cosine:
+        warmup_steps = min(warmup_steps, steps // 2)
     if not (is_cosine or warmup_steps):
         return rate
     return keras.optimizers.schedules.CosineDecay(

@@ -386,5 +386,16 @@ def test_identical_files_never_split_over_folds_and_are_named(editable_source, f
     assert prepare(editable_source, folder, CONFIG, ONE_WORKER)["warnings"] == result["warnings"]
 
 
+def test_repeated_names_of_a_label_are_noted_for_transfer_networks(
+    editable_source, tmp_path, caplog
+):
+    (editable_source / "tones/cd2").mkdir()
+    (editable_source / "tones/5.wav").rename(editable_source / "tones/cd2/0.wav")
+    options = PrepareOptions(workers=1, group_scores=True)
+    (warning,) = prepare(editable_source, tmp_path / "scores", CONFIG, options)["warnings"]
+    assert "of tones, 'tones/0.wav' and 'tones/cd2/0.wav' count as the same music" in warning
+    assert warning in caplog.text
+
+
 def test_sources_without_duplicates_have_no_warnings(complete):
     assert complete[1]["warnings"] == []

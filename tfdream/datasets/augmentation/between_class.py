@@ -21,7 +21,10 @@ class BetweenClassConfig(ImageAugmentationConfig):
 
     def check_frontend(self, frontend: FrontendConfig) -> None:
         super().check_frontend(frontend)
-        if isinstance(frontend, ImageFrontendConfig) and frontend.top_db != self.range_db:
+        if not isinstance(frontend, ImageFrontendConfig):
+            return
+        frontend.check_levels("augmentation 'between_class'")
+        if frontend.top_db != self.range_db:
             raise ValueError(
                 f"augmentation 'between_class' has range_db={self.range_db:g}, but frontend.top_db="
                 f"{frontend.top_db:g}; use the same range for both"

@@ -31,7 +31,13 @@ from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
 from tfdream.datasets.sources.labels import select_labels
 from tfdream.datasets.sources.layouts.base import Layout
-from tfdream.datasets.sources.tracks import Source, Track, first_reasons, group_scores
+from tfdream.datasets.sources.tracks import (
+    Source,
+    Track,
+    first_reasons,
+    group_scores,
+    repeated_scores,
+)
 from tfdream.errors import DatasetError
 from tfdream.io.atomic import write_json
 from tfdream.io.duplicates import digest_of_blocks
@@ -86,8 +92,8 @@ def prepare(
 
     Returns:
       The JSON object of the command: tracks, clips, audio_seconds, skipped, left_out (tracks of
-      each label that `config.labels` leaves out), warnings (about identical files and similar
-      labels), wall_seconds, …
+      each label that `config.labels` leaves out), warnings (about identical files, similar
+      labels, and for transfer networks, repeated scores), wall_seconds, …
 
     Raises:
       ConfigError: if Beam is not available.
@@ -100,10 +106,12 @@ def prepare(
     if options.beam:
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
+    tracks, left_out = select_labels(tracks, config.labels)
+    of_scores = repeated_scores(tracks) if options.group_scores else []
     if options.group_scores:
         tracks = group_scores(tracks)
-    tracks, left_out = select_labels(tracks, config.labels)
     tracks, warnings = group_duplicates(tracks)
+    warnings += of_scores
     warnings += similar_labels(track.label for track in tracks)
     _log_warnings(warnings)
     if config.split == "segments":
@@ -156,7 +164,7 @@ def _log_warnings(warnings: list[str]) -> None:
         logger.warning("%s", warning)
     if len(warnings) > _MAX_LOGGED_WARNINGS:
         rest = len(warnings) - _MAX_LOGGED_WARNINGS
-        logger.warning("%d more identical files or similar labels; see --json", rest)
+        logger.warning("%d more warnings; see --json", rest)
 
 
 def _write_missing(

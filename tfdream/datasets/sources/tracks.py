@@ -75,6 +75,25 @@ def score_of(name: str) -> str:
     return PurePosixPath(name).stem
 
 
+def repeated_scores(tracks: Iterable[Track]) -> list[str]:
+    """Return a warning for each score that several tracks of one label play.
+
+    >>> tracks = [Track(name, Path(name), "oboe", name) for name in ("1/a.wav", "2/a.wav")]
+    >>> repeated_scores(tracks)
+    ["of oboe, '1/a.wav' and '2/a.wav' count as the same music: their names are equal"]
+    """
+    first: dict[tuple[str, str], str] = {}
+    warnings = []
+    for track in tracks:
+        other = first.setdefault((track.label, score_of(track.name)), track.name)
+        if other != track.name:
+            warnings.append(
+                f"of {track.label}, '{other}' and '{track.name}' count as the same music: their "
+                "names are equal"
+            )
+    return warnings
+
+
 def group_scores(tracks: list[Track]) -> list[Track]:
     """Give tracks of the same score the same group, unless the source specifies their groups.
 
