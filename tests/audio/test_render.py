@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.signal import sosfilt
 from strategies import noise, stream
 
@@ -102,6 +103,17 @@ def test_a_gain_is_reduced_where_a_limiter_would_attenuate_by_more_than_6_db(
     assert np.abs(loaded).max() <= audio.CEILING + 2.0**-15
     assert written.gain_db == pytest.approx(20 * np.log10(factor), abs=1e-4)
     assert written.peak_reduction_db == pytest.approx(20 * np.log10(4 / audio.CEILING))
+
+
+@pytest.mark.parametrize("gain", [None, lambda level: 2.0])
+def test_without_a_limiter_the_gain_of_the_whole_file_is_reduced(tmp_path, gain):
+    samples = 1.5 * np.sin(np.arange(4000)[:, np.newaxis] * np.linspace(0.1, 0.2, 4000)[:, None])
+    path = tmp_path / "loud.wav"
+    written = audio.write_blocks(path, [samples], 8000, 1, 24, gain, limits=False)
+    found, _ = soundfile.read(path, always_2d=True)
+    factor = audio.CEILING / np.abs(samples).max()
+    np.testing.assert_allclose(found, factor * samples, atol=1e-6)
+    assert written.gain_db == pytest.approx(20 * np.log10(factor))
 
 
 def test_samples_at_full_scale_are_not_scaled(tmp_path):

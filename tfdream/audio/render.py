@@ -49,6 +49,7 @@ def write_blocks(
     bits: int | None = None,
     gain: Gain | None = None,
     comment: str | None = None,
+    limits: bool = True,
 ) -> Written:
     """Write a stream of blocks, float `[samples, channels]` each, without clipping.
 
@@ -62,8 +63,10 @@ def write_blocks(
         6 dB, and the gain is reduced if that is not enough. Without it, a limiter attenuates
         whatever exceeds `CEILING`.
       comment: see `Writer`.
+      limits: whether there is a limiter; otherwise the gain of the whole file is reduced as far as
+        necessary. A limiter does not continue from the end of a loop to its start.
     """
-    if gain is None:
+    if gain is None and limits:
         meter = PeakMeter()
         with Writer(path, sample_rate, channels, bits, comment) as writer:
             for block in limit(meter.measure(blocks), sample_rate):
@@ -87,11 +90,14 @@ def write_blocks(
             Reader(floats) as reader,
             Writer(path, sample_rate, channels, bits, comment) as writer,
         ):
-            write_scaled(writer, reader.blocks(), gain(level), level.peak)
+            factor = 1.0 if gain is None else gain(level)
+            write_scaled(writer, reader.blocks(), factor, level.peak, limits)
     return writer.written
 
 
-def write_scaled(writer: Writer, blocks: Iterable[Samples], factor: float, peak: float) -> None:
+def write_scaled(
+    writer: Writer, blocks: Iterable[Samples], factor: float, peak: float, limits: bool = True
+) -> None:
     """Write a stream with a gain; where samples would exceed full scale, see `fit`.
 
     Args:
@@ -99,22 +105,26 @@ def write_scaled(writer: Writer, blocks: Iterable[Samples], factor: float, peak:
       blocks: the samples.
       factor: the gain.
       peak: largest absolute sample of the stream.
+      limits: see `write_blocks`.
     """
-    applied, reduction = fit(factor, peak, writer.has_full_scale)
+    applied, reduction = fit(factor, peak, writer.has_full_scale, limits)
     scaled = (block if applied == 1 else block * np.float32(applied) for block in blocks)
-    for block in limit(scaled, writer.written.sample_rate) if reduction else scaled:
+    for block in limit(scaled, writer.written.sample_rate) if reduction and limits else scaled:
         writer.write(block)
     gain_db = max(20 * math.log10(applied), _LOWEST_DB) if applied else _LOWEST_DB
     writer.set_level(gain_db, reduction)
 
 
-def fit(factor: float, peak: float, has_full_scale: bool) -> tuple[float, float]:
+def fit(
+    factor: float, peak: float, has_full_scale: bool, limits: bool = True
+) -> tuple[float, float]:
     """Reduce a gain so that a limiter attenuates no peak of the output by more than 6 dB.
 
     Args:
       factor: the gain.
       peak: largest absolute sample before the gain.
       has_full_scale: whether the output has integer samples, see `formats.has_full_scale`.
+      limits: whether there is a limiter; otherwise the gain alone reduces the peaks.
 
     Returns:
       The gain to apply, and by how many dB gain and limiter together reduce the largest sample.
@@ -127,7 +137,8 @@ def fit(factor: float, peak: float, has_full_scale: bool) -> tuple[float, float]
     """
     if not has_full_scale or not exceeds_full_scale(factor * peak):
         return factor, 0.0
-    applied = min(factor, 10 ** (_LARGEST_LIMITING_DB / 20) * CEILING / peak)
+    largest_db = _LARGEST_LIMITING_DB if limits else 0.0
+    applied = min(factor, 10 ** (largest_db / 20) * CEILING / peak)
     return applied, reduction_db(factor * peak, CEILING)
 
 

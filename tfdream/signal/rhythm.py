@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from tfdream.signal.onsets import onset_strength
 from tfdream.signal.timbre import Levels
@@ -16,7 +16,12 @@ _LEAST_BEATS = 4
 _LEAST_REGULARITY = 0.1
 """Autocorrelation of the onset strength at the beat, below which there is no rhythm."""
 _LEAST_ONSET_DB = 1.5
-"""Mean rise of the bands at onsets, below which there is no rhythm."""
+"""Mean rise of the bands at beats, below which there is no rhythm; the median over the beats."""
+_BEAT_FRAMES = 2
+"""Largest distance of an onset from its beat."""
+_SMOOTHING = (0.25, 0.5, 0.25)
+"""Weights of neighboring frames in the onset strength: the distance of two beats is seldom a whole
+number of frames, so that onsets of one frame would hardly coincide."""
 _DEEPEST_DB = 40.0
 
 
@@ -58,12 +63,14 @@ def find_beats(levels: Levels, frames_per_second: float, beats_per_bar: int) -> 
     from librosa.beat import beat_track
 
     onsets = onset_strength(np.maximum(levels, levels.max() - 60))
+    smooth = np.convolve(onsets, _SMOOTHING, mode="same")
     _, beats = beat_track(
-        onset_envelope=onsets, sr=frames_per_second, hop_length=1, trim=False, units="frames"
+        onset_envelope=smooth, sr=frames_per_second, hop_length=1, trim=False, units="frames"
     )
-    if len(beats) < _LEAST_BEATS or np.percentile(onsets, 95) < _LEAST_ONSET_DB:
+    if len(beats) < _LEAST_BEATS:
         return None
-    if _regularity(onsets, beats) < _LEAST_REGULARITY:
+    at_beats = maximum_filter1d(onsets, 2 * _BEAT_FRAMES + 1)[beats]
+    if np.median(at_beats) < _LEAST_ONSET_DB or _regularity(smooth, beats) < _LEAST_REGULARITY:
         return None
     beat_frames = float((beats[-1] - beats[0]) / (len(beats) - 1))
     places = _positions(np.arange(len(levels)), beats, beat_frames)

@@ -19,6 +19,8 @@ from tfdream.config import (
     validate,
 )
 from tfdream.errors import AudioError, ConfigError
+from tfdream.signal.rhythm import find_beats
+from tfdream.signal.timbre import MelAnalysis, normalize_power
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import FrameGenerator
 from tfdream.synthesis.mapping.content import ContentGains
@@ -90,6 +92,27 @@ def test_beats_are_detected(drums):
     assert (mix(0.38 + 0.5 * np.arange(2, 13)) == values).all()
 
 
+@pytest.mark.parametrize("tempo", [50, 60, 120])
+def test_the_tempo_of_a_pattern_of_drums_is_found(tempo):
+    """A kick or a snare on every beat, and a hi-hat between two beats."""
+    rate, seconds = 22050, 24
+    time = np.arange(rate * seconds) / rate
+    place = time * tempo / 60
+    since = (place % 1) * 60 / tempo
+    noise = np.random.default_rng(0).uniform(-1, 1, len(time))
+    kick = np.sin(2 * np.pi * 60 * time) * np.exp(-15 * since) * (place % 2 < 1)
+    snare = noise * np.exp(-30 * since) * (place % 2 >= 1)
+    hat = np.diff(noise, prepend=0) * np.exp(-60 * (((place + 0.5) % 1) * 60 / tempo))
+    drums = (0.4 * kick + 0.2 * snare + 0.05 * hat).astype(np.float32)
+    analysis = MelAnalysis(rate)
+    levels = normalize_power(analysis.stream_to_power([drums[:, np.newaxis]]))
+    frames_per_second = rate / analysis.spec.hop_samples
+    grid = find_beats(levels, frames_per_second, 4)
+    found = 60 * frames_per_second / grid.beat_frames
+    # Half and double tempo have beats at the same or at every second place.
+    assert min(abs(found / tempo - ratio) / ratio for ratio in (0.5, 1, 2)) < 0.02
+
+
 def test_a_recording_without_beats_needs_a_tempo(song):
     config = DreamConfig(curves={"mix": {"unit": "beats", "points": [[0, 0]]}})
     with pytest.raises(AudioError, match="has no regular beats for a curve in beats; give a tempo"):
@@ -105,6 +128,14 @@ def test_a_setting_follows_the_loudness_of_a_recording(drums, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(100), RATE)
     with pytest.raises(AudioError, match="is silent, so no curve can follow it"):
         value(0, follow=str(tmp_path / "silent.wav"))
+
+
+def test_the_value_of_a_followed_recording_holds_to_its_end(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 400 * np.arange(2 * RATE) / RATE)
+    soundfile.write(tmp_path / "tone.wav", tone, RATE)
+    line = value(SECONDS, follow=str(tmp_path / "tone.wav"))
+    np.testing.assert_allclose(line[SECONDS <= 2], 1, atol=0.02)
+    assert not line[SECONDS > 2.01].any()
 
 
 def test_a_curve_that_follows_a_long_recording_stays_in_time(tmp_path):
@@ -284,6 +315,25 @@ def test_other_settings_have_one_value_in_each_tile(tmp_path):
     assert sorted(built) == [1, 5]
     np.testing.assert_allclose(change[: RATE + 1], 0.1, atol=1e-5)
     np.testing.assert_allclose(change[2 * RATE :], 0.5, atol=1e-5)
+
+
+def test_settings_that_depend_on_each_other_are_not_rounded_apart(tmp_path):
+    soundfile.write(tmp_path / "in.wav", np.zeros(20 * RATE), RATE)
+    curves = {
+        "mask.frequency_hz.0": {"points": [[0, 100], [10, 2000], [20, 4000]]},
+        "mask.frequency_hz.1": {"points": [[0, 130], [10, 2100], [20, 20000]]},
+    }
+    config = DreamConfig(mask={"frequency_hz": [100, 200]}, curves=curves)
+    limits = []
+    processor = CurvedProcessor(
+        config,
+        Timelines.of(config, tmp_path / "in.wav"),
+        lambda each: limits.append(each.mask.frequency_hz) or Louder(0.1),
+    )
+    for middle in (2.5, 7.5, 17.5):
+        low, high = (float(line(middle)) for line in processor.lines.values())
+        processor._processor(dict(zip(curves, (low, high), strict=True)))
+        np.testing.assert_allclose(limits[-1], (low, high), atol=200)
 
 
 @EAGERLY

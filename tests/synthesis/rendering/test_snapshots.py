@@ -68,6 +68,14 @@ def test_tiles_that_ended_early_stay_as_they_were_then():
     assert values == {2: [2, 7], 4: [3, 7], 6: [3, 7]}
 
 
+def test_a_stopped_job_has_no_snapshots_of_steps_that_no_tile_reached():
+    with Snapshots(2, 6) as snapshots:
+        snapshots.add(sound(2))
+        snapshots.finish(sound(3))
+        snapshots.finish(sound(7))
+        assert [step for step, _ in snapshots.replays(stopped=True)] == [2]
+
+
 @pytest.mark.parametrize("channels", [1, 5])
 def test_batches_may_differ_in_size(channels):
     with Snapshots(1, 1) as snapshots:

@@ -106,8 +106,12 @@ class CurvedProcessor:
             low, high = self.lines[name].low, self.lines[name].high
             step = (high - low) / (_LEVELS - 1) or 1.0
             rounded[name] = float(np.clip(low + step * round((value - low) / step), low, high))
+        try:
+            config = with_values(self.config, rounded)
+        except ValueError:  # values that depend on each other, such as the limits of a range
+            rounded = dict(values)
+            config = with_values(self.config, rounded)
         key = tuple(value for name, value in rounded.items() if not self._adjustment.includes(name))
-        config = with_values(self.config, rounded)
         if key not in self._processors:
             self._processors[key] = self._build(config)
         return self._adjustment.apply(self._processors[key], config)

@@ -160,7 +160,7 @@ class _Job:
                 return self._change(tiles, snapshots)
 
             written = change_file(excerpt, self.output, rate, grid, change, tagged)
-            for step, replay in snapshots.replays():
+            for step, replay in snapshots.replays(self.stopped_at_seconds is not None):
                 paths.append(snapshot_path(self.output, step, self.processor.steps))
                 change_file(excerpt, paths[-1], rate, grid, replay, finish)
         audio_seconds = written.samples / written.sample_rate
@@ -178,6 +178,7 @@ class _Job:
         notes = [
             *level_notes(written),
             *_phase_notes(self.config, self.goal_check.tile_count),
+            *_start_notes(self.config, written, rate),
             *self.goal_check.notes(result),
         ]
         log_notes(self.output, notes)
@@ -281,6 +282,25 @@ def _phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
             f"the phases of the {tiles} tiles are reconstructed separately, so that the level may "
             "drop where tiles overlap; use longer tiles (tiles.seconds), or "
             "canvas.phase.init=original"
+        )
+
+
+def _start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Iterator[str]:
+    """Yield a sentence if a sound starts from noise or a style, about what it does not replace.
+
+    Args:
+      config: the recipe.
+      written: the output.
+      rate: sample rate of the network, in Hz.
+    """
+    init = getattr(config, "init", "original")
+    parts = ["differences between the channels"] if written.channels > 1 else []
+    if written.sample_rate > rate:
+        parts.append(f"what is above {rate / 2000:g} kHz")
+    if init in ("noise", "style") and parts:
+        yield (
+            f"the sound starts from the {init}, but {' and '.join(parts)} remain as in the "
+            f"recording; make it mono at {rate} Hz first if nothing of it may remain"
         )
 
 

@@ -25,6 +25,7 @@ class Snapshots:
     def __init__(self, every: int | None, max_steps: int) -> None:
         self.steps = snapshot_steps(every, max_steps)
         self._folder = tempfile.TemporaryDirectory()
+        self._reached = 0
         self._current: list[NDArray[Any]] = []
 
     def __enter__(self) -> "Snapshots":
@@ -43,6 +44,7 @@ class Snapshots:
 
     def finish(self, channels: NDArray[Any]) -> None:
         """Finish the current tiles; their final result stands for the steps not reached."""
+        self._reached = max(self._reached, len(self._current))
         results = [*self._current, *[channels] * len(self.steps)]
         for step, result in zip(self.steps, results, strict=False):
             path = self._path(step)
@@ -50,9 +52,13 @@ class Snapshots:
                 file.write(np.ascontiguousarray(result, np.float32).tobytes())
         self._current = []
 
-    def replays(self) -> Iterator[tuple[int, TileFn]]:
-        """Yield each stored step and a function that returns its results, tile by tile."""
-        for step in self.steps:
+    def replays(self, stopped: bool = False) -> Iterator[tuple[int, TileFn]]:
+        """Yield each stored step and a function that returns its results, tile by tile.
+
+        Args:
+          stopped: whether the job was stopped: then steps that no tile has reached are left out.
+        """
+        for step in self.steps[: self._reached] if stopped else self.steps:
             yield step, self._replay(step)
 
     def _replay(self, step: int) -> TileFn:

@@ -68,8 +68,9 @@ class Finish:
         """Filter and write a stream of blocks; see `audio.write_blocks`."""
         channels = self.mixdown.channels(channels)
         finished = self._finish(self.mixdown.mix(iter(blocks)), sample_rate, channels)
+        limits = self.mixdown.loop_samples is None
         return audio.write_blocks(
-            output, finished, sample_rate, channels, self.bits, self.gain, self.tag
+            output, finished, sample_rate, channels, self.bits, self.gain, self.tag, limits
         )
 
     def extract(

@@ -158,14 +158,14 @@ def _follow(curve: CurveConfig, path: str, times: NDArray[np.float64]) -> NDArra
     with audio.Reader(path) as reader:
         sample_rate = reader.info.sample_rate
         hop = max(1, round(_LOUDNESS_SECONDS * sample_rate))
-        power = np.array(
-            [np.mean(block**2) for block in audio.rechunk(reader.blocks(), hop)], np.float64
-        )
+        counted = audio.Counted(reader.blocks())
+        power = np.array([np.mean(block**2) for block in audio.rechunk(counted, hop)], np.float64)
     if not power.any():
         raise AudioError(f"'{path}' is silent, so no curve can follow it; use another recording")
     level_db = 10 * np.log10(power / power.max() + 1e-12)
     share = np.clip(1 + level_db / curve.range_db, 0, 1)
     low, high = curve.range
     centers = (np.arange(len(share)) + 0.5) * hop / sample_rate
-    values: NDArray[np.float64] = low + (high - low) * np.interp(times, centers, share, right=0)
+    shares = np.where(times * sample_rate <= counted.samples, np.interp(times, centers, share), 0)
+    values: NDArray[np.float64] = low + (high - low) * shares
     return values
