@@ -1,5 +1,6 @@
 """The page and its server, without a browser; skipped where Gradio is not installed."""
 
+import html
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -131,6 +132,15 @@ def test_uploads_are_checked_once(page, source, monkeypatch):
     first = page._kept(uploads)
     monkeypatch.setattr(Limits, "check", None)
     assert page._kept(uploads) == first
+
+
+def test_refusals_show_names_of_files_as_they_are():
+    from tfdream.studio.controls import refusal, text
+
+    update = refusal(ConfigError("'a ~~b~~ $$c$$.wav' is *short*"))
+    assert html.unescape(update["value"]) == "Error: 'a ~~b~~ $$c$$.wav' is *short*"
+    assert not set(update["value"]) & set("~$*'.")
+    assert text(elem_id="a").latex_delimiters == []
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.has_recipe])

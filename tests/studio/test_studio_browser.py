@@ -159,6 +159,31 @@ def test_large_uploads_are_rejected_with_one_line(page, songs):
     assert "AUDIO" in find(page, "#command textarea").get_attribute("value")
 
 
+def test_texts_are_neither_code_nor_markup(page, songs, trained):
+    """Names and errors are shown as they are, whatever they mean in JavaScript or HTML."""
+    load(page, songs / "first.wav")
+    choose(page, "#network", str(trained[0]))
+    label = "${document.title='changed'} {{a}} `b` <i>"
+    enter(page, "#setting-objective", f'class_logit("{label}")')
+    command_contains(page, "{{a}}")
+    run(page, ending="Error")
+    assert f'class_logit("{label}")' in status(page)
+    open_section(page, "#section-filter")
+    enter(page, "#setting-filter-low_hz", "[__a__ ~~b~~ $$c$$")
+    wait(page, "return document.querySelector('#invalid')?.innerText.includes('__a__ ~~b~~ $$c$$')")
+    enter(page, "#setting-filter-low_hz", "null")
+    enter(page, "#setting-objective", "layer_norm()")
+    enter(page, "#setting-optimizer-steps", 2)
+    open_section(page, "#section-output")
+    enter(page, "#name", "a`${{document.title='changed'}}")
+    command_contains(page, "optimizer.steps=2")
+    command_contains(page, "${document")
+    run(page)
+    wait(page, "return document.querySelectorAll('#players audio')[1]?.readyState")
+    assert "a`${document.title='changed'}" in find(page, "#players .player:nth-of-type(2)").text
+    assert page.title == "tfdream studio"
+
+
 def test_every_setting_can_be_operated(page):
     """Each control of the recommended dream changes the command or reports why it cannot."""
     for section in find_all(page, "[id^=section-]"):

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from tfdream.studio import presentation
-from tfdream.studio.controls import upload, upload_several
+from tfdream.studio.controls import text, upload, upload_several
 from tfdream.studio.history import History
 from tfdream.studio.jobs import JobQueue, Status
 from tfdream.studio.output_section import OutputSection
@@ -102,7 +102,7 @@ class Layout(abc.ABC):
             "second": upload(dream.second, "second"),
             "style": upload("target style of the result, optional", "style", visible=False),
         }
-        self.refused = gr.Markdown(visible=False, elem_id="refused")
+        self.refused = text(visible=False, elem_id="refused")
         with gr.Accordion("more recordings", open=False, elem_id="section-more"):
             self.more = upload_several("the same job for each of these recordings", "more")
         self.choices["recipe"] = gr.Dropdown(
@@ -117,7 +117,7 @@ class Layout(abc.ABC):
 
     def _place_panel(self) -> None:
         with gr.Group():
-            self.invalid = gr.Markdown(visible=False, elem_id="invalid")
+            self.invalid = text(visible=False, elem_id="invalid")
             self.show_settings()
         self.section = OutputSection(self.studio.runs_for("predict"))
         self.choices |= self.section.controls
@@ -198,7 +198,7 @@ class Layout(abc.ABC):
             "Press a name to switch at the same position; while a player has the focus, the keys 1 "
             "to 9 switch too."
         )
-        self.findings = gr.Markdown(elem_id="findings")
+        self.findings = text(elem_id="findings")
         with gr.Row():
             self.again = gr.Button("Repeat", min_width=90, elem_id="again")
             self.use = gr.Button("Use its settings", min_width=90, elem_id="use")

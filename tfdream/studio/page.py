@@ -16,6 +16,7 @@ from tfdream.studio.history import Entry
 from tfdream.studio.job import TASKS_OF, Job
 from tfdream.studio.jobs import Status
 from tfdream.studio.layout import OWN_RUN, Studio, panel_of
+from tfdream.studio.literal import literal
 from tfdream.studio.output_section import EVERYTHING, part_choices
 from tfdream.studio.panel import Panel
 from tfdream.studio.stems import Stems, named, names_of
@@ -288,7 +289,7 @@ class _Page(Panel):
         try:
             job = self._chosen(names).job
         except TfdreamError as error:
-            gr.Warning(str(error))
+            gr.Warning(literal(str(error)))
             return {self.choices["task"]: gr.skip()}
         updates = {
             self.choices["task"]: job.task,
