@@ -18,7 +18,7 @@ from tfdream.studio.events import Failed, Finished, Preview, Step, Written
 from tfdream.studio.history import History
 from tfdream.studio.job import Job
 from tfdream.studio.jobs import JobQueue
-from tfdream.studio.worker import ProcessWorker, Request, serve
+from tfdream.studio.worker import ProcessWorker, Request, _serve_all, serve
 
 pytestmark = EAGERLY
 
@@ -260,6 +260,19 @@ def test_a_closed_worker_starts_no_process(job, tmp_path):
     worker.close()
     assert list(worker.run(Request(job, tmp_path / "a.flac", tmp_path))) == [Failed("")]
     assert worker.pid is None
+
+
+def test_the_process_of_jobs_suppresses_messages_of_libraries(monkeypatch):
+    class Closed:
+        send = None
+
+        def recv(self):
+            raise EOFError
+
+    calls = []
+    monkeypatch.setattr("tfdream.studio.worker.silence_libraries", lambda: calls.append("silence"))
+    _serve_all(Closed(), threading.Event())
+    assert calls == ["silence"]
 
 
 def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd):
