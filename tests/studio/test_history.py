@@ -87,6 +87,13 @@ def test_numbers_ascend_and_nothing_is_overwritten(history):
     assert (first.name, second.name) == ("0001-song-dream", "0002-song-dream")
 
 
+def test_folders_of_the_user_have_no_number(history):
+    for other in ("20261130-live", "0001-song-dream"):
+        (history.folder / other).mkdir()
+    first, second = history.reserve(JOB), history.reserve(JOB)
+    assert (first.name, second.name) == ("0002-song-dream", "0003-song-dream")
+
+
 def test_folders_of_killed_jobs_are_removed_at_the_start(history):
     (history.reserve(JOB) / ".partial-song-dream.flac").touch()
     for other in ("inputs", "01-Intro"):  # the second one is a folder of the user

@@ -35,7 +35,7 @@ def arguments(job: Job, output: str | Path) -> list[str]:
     >>> arguments(Job("dream", "song.wav", recipe="dream/subtle", run="genres"), "out.flac")
     ['dream', 'song.wav', 'out.flac', '--model', 'genres', '--config', 'dream/subtle']
     """
-    return [job.task, *_positional(job, str(output)), *_options(job, str(output))]
+    return [job.task, *map(_as_file, _positional(job, str(output))), *_options(job, str(output))]
 
 
 def command(job: Job, output: str | Path | None = None) -> str:
@@ -47,6 +47,8 @@ def command(job: Job, output: str | Path | None = None) -> str:
 
     >>> command(Job("predict", "my song.wav", run="genres"))
     "tfdream predict genres 'my song.wav'"
+    >>> command(Job("predict", "-x.wav", run="genres"))
+    'tfdream predict genres ./-x.wav'
     """
     return shlex.join(["tfdream", *arguments(job, output or job.output_name)])
 
@@ -62,6 +64,11 @@ def _positional(job: Job, output: str) -> list[str]:
     if job.task == "transfer":
         return [first, second or "STYLE", output]
     return [first, output]
+
+
+def _as_file(argument: str) -> str:
+    """Return an argument that is no option, whatever the name of the file."""
+    return f"./{argument}" if argument.startswith("-") else argument
 
 
 def _options(job: Job, output: str) -> Iterator[str]:

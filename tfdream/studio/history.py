@@ -24,6 +24,7 @@ _ENTRY_FILE = "job.json"
 SETTINGS_FILE = "settings.yaml"
 _UNFINISHED = ".unfinished"
 """Mark of the folder of a job that has not ended; only folders with it are ever removed."""
+_FILES_OF_JOBS = (_ENTRY_FILE, _UNFINISHED)
 _LOCK = ".lock"
 _NUMBERED = re.compile(r"(\d+)-")
 
@@ -207,7 +208,10 @@ class History:
         raise ConfigError(f"there is no result '{name}' anymore; choose another one")
 
     def _folders(self) -> Iterator[Path]:
-        return (path for path in self.folder.iterdir() if _number(path) and path.is_dir())
+        """Yield the folders of jobs; other folders, of any name, are those of the user."""
+        for path in self.folder.iterdir():
+            if _number(path) and any((path / file).is_file() for file in _FILES_OF_JOBS):
+                yield path
 
 
 def _create(folder: str | Path) -> None:
