@@ -32,8 +32,11 @@ def address(tmp_path_factory):
     page.close(verbose=False)
 
 
-def request(address, path="", **headers):
-    return urllib.request.urlopen(urllib.request.Request(address + path, headers=headers))
+def request(address, path="", method="GET", **headers):
+    content = None if method in ("GET", "HEAD") else b"{}"
+    return urllib.request.urlopen(
+        urllib.request.Request(address + path, content, headers, method=method)
+    )
 
 
 def test_the_policy_forbids_other_hosts(address):
@@ -46,6 +49,31 @@ def test_the_policy_forbids_other_hosts(address):
 def test_other_host_names_are_rejected(address):
     with pytest.raises(urllib.error.HTTPError, match="400"):
         request(address, Host="example.org")
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://example.org"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_requests_of_other_pages_are_rejected(address, method, headers):
+    with pytest.raises(urllib.error.HTTPError, match="403") as refusal:
+        request(address, "gradio_api/upload", method, **headers)
+    assert refusal.value.headers["Content-Security-Policy"]
+    assert request(address, **headers).status == 200  # a link to the page
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_requests_of_the_page_are_accepted(address, host):
+    address = address.replace("127.0.0.1", host)
+    headers = {"Origin": address.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    with pytest.raises(urllib.error.HTTPError, match="422"):  # Gradio reads the empty request
+        request(address, "gradio_api/run/predict", "POST", **headers)
 
 
 def test_files_outside_of_the_folder_are_not_served(address):
