@@ -100,6 +100,40 @@ def test_progress_and_previews_are_reported(queue, job):
     assert any(state.step and state.step.done for state in states)
 
 
+def test_jobs_have_previews_of_their_own(queue, job, monkeypatch):
+    previews, removals = [], []
+    handle = queue._handle
+
+    def record(event, folder, job):
+        if isinstance(event, Preview):
+            previews.append(event)
+            assert event.picture.is_file()
+        handle(event, folder, job)
+
+    class Timer:
+        def __init__(self, seconds, function, arguments, options):
+            removals.append(lambda: function(*arguments, **options))
+
+        def start(self):
+            pass
+
+    monkeypatch.setattr("tfdream.studio.jobs.threading.Timer", Timer)
+    monkeypatch.setattr(queue, "_handle", record)
+    queue.submit([job, job], preview_every=3)
+    finish(queue)
+    steps = [preview.step for preview in previews]
+    assert steps[: len(steps) // 2] == steps[len(steps) // 2 :] != []
+    assert len(set(previews)) == len(previews)
+    with queue._running:  # the second job has ended
+        assert previews[-1].picture.is_file()
+        first, last = removals
+    first()
+    assert not previews[0].sound.parent.exists()
+    assert previews[-1].picture.is_file()
+    last()
+    assert not list(previews[-1].sound.parent.parent.iterdir())
+
+
 def test_previews_contain_the_tile(job, tmp_path):
     events = []
     output = tmp_path / job.output_name
