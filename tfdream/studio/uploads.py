@@ -55,7 +55,7 @@ class Limits:
 
 
 def keep(upload: str | Path, folder: str | Path, limits: Limits) -> Path:
-    """Check an upload and return its copy in a folder where it remains, so that commands can name it.
+    """Check an upload and copy it to a folder where it remains, so that commands can name it.
 
     Equal files of the same name are stored once.
 
