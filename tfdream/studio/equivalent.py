@@ -1,7 +1,7 @@
 """Command line equivalent to a job."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfdream.studio.job import TASKS_OF, Job, beside
@@ -51,6 +51,22 @@ def command(job: Job, output: str | Path | None = None) -> str:
     'tfdream predict genres ./-x.wav'
     """
     return shlex.join(["tfdream", *arguments(job, output or job.output_name)])
+
+
+def commands(jobs: Iterable[Job]) -> str:
+    """Return one command in a line for each job; outputs of the same name are numbered.
+
+    >>> print(commands([Job("generate", run="a"), Job("generate", run="a", seconds=4.0)]))
+    tfdream generate a-generate.flac --model a
+    tfdream generate a-generate-1.flac --model a --seconds 4.0
+    """
+    lines: dict[Path, str] = {}
+    for number, job in enumerate(jobs):
+        output = Path(job.output_name)
+        numbered = (output.with_stem(f"{output.stem}-{count}") for count in range(1, number + 1))
+        free = next(path for path in (output, *numbered) if path not in lines)
+        lines[free] = command(job, free)
+    return "\n".join(lines.values())
 
 
 def _positional(job: Job, output: str) -> list[str]:
