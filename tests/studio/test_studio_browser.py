@@ -64,6 +64,46 @@ def test_preview_stop_and_keep(page, songs, trained):
     wait(page, "return document.querySelector('#players').innerText.includes('(stopped)')")
 
 
+def test_a_second_run_joins_the_queue(page, songs, server):
+    load(page, songs / "first.wav")
+    enter(page, "#setting-optimizer-steps", 4000)
+    command_contains(page, "optimizer.steps=4000")
+    click(page, "#run")
+    wait(page, "return /^Step/.test(document.querySelector('#status p').innerText)", 120)
+    enter(page, "#setting-optimizer-steps", 2)
+    wait(page, "return /steps=2$/.test(document.querySelector('#command textarea').value)")
+    for waiting in (1, 2, 3, 4):
+        click(page, "#run")
+        wait(
+            page, f"return /; {waiting} waiting/.test(document.querySelector('#status').innerText)"
+        )
+    click(page, "#cancel")
+    wait(page, "return /^Ready/.test(document.querySelector('#status p').innerText)", 60)
+    page.get(server[0].replace("127.0.0.1", "localhost"))
+    wait(page, "return document.querySelector('#setting-optimizer-steps input')")
+    load(page, songs / "first.wav")
+    enter(page, "#setting-optimizer-steps", 2)
+    command_contains(page, "optimizer.steps=2")
+    run(page)
+    assert not [each for each in page.get_log("browser") if "403" in each["message"]]
+
+
+def test_settings_of_a_prediction_are_used_without_a_warning(page, songs, trained):
+    load(page, songs / "first.wav")
+    choose_task(page, "predict")
+    choose(page, "#network", str(trained[0]))
+    command_contains(page, str(trained[0]))
+    run(page)
+    page.refresh()
+    wait(page, "return document.querySelector('#findings')?.innerText.length > 20")
+    click(page, "#use")
+    command_contains(page, "tfdream predict")
+    time.sleep(1)  # a message would appear
+    assert not find_all(page, ".toast-body")
+    choose_task(page, "dream")
+    command_contains(page, "--config dream/recommended")
+
+
 def test_cancel_leaves_nothing(page, songs, server):
     before = names(server[1])
     load(page, songs / "first.wav")

@@ -1,6 +1,7 @@
 """The components of the page and their places."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,6 @@ from tfdream.studio.tasks import TASKS, runs_for
 from tfdream.studio.uploads import Limits
 
 _FOLDER = Path(__file__).parent
-OWN_RUN = "the recipe's own"
-"""Choice of a transfer that uses no other network than that of its recipe."""
 _MOST_SEEDS = 8
 _PREVIEW_EVERY = 10
 
@@ -47,10 +46,8 @@ class Studio:
         return [*TASKS[task].recipes(), *self.recipes.get(task, ())]
 
     def runs_for(self, task: str) -> list[str]:
-        """Return the choices of a network for a task, the default one first."""
-        chosen = TASKS[task]
-        runs = runs_for(chosen, self.runs)
-        return runs if chosen.needs_run else [OWN_RUN, *runs]
+        """Return the networks of a task, the default one first."""
+        return runs_for(TASKS[task], self.runs)
 
 
 class Layout(abc.ABC):
@@ -109,7 +106,10 @@ class Layout(abc.ABC):
             self.studio.recipes_for("dream"), label="recipe", elem_id="recipe", interactive=True
         )
         self.choices["run"] = gr.Dropdown(
-            self.studio.runs_for("dream"), label="network", elem_id="network", interactive=True
+            run_choices("dream", self.studio.runs_for("dream")),
+            label="network",
+            elem_id="network",
+            interactive=True,
         )
         self.choices["to"] = gr.Dropdown(
             [], label="target genre", visible=False, elem_id="to", interactive=True
@@ -217,6 +217,17 @@ class Layout(abc.ABC):
             self.settings = gr.Code(
                 language="yaml", interactive=False, lines=3, max_lines=30, elem_id="settings"
             )
+
+
+def run_choices(task: str, runs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names and values of the choices of a network; the value without one is empty.
+
+    >>> run_choices("compare", ["genres"])
+    [('none', ''), ('genres', 'genres')]
+    """
+    without = "the recipe's own" if TASKS[task].has_recipe else "none"
+    choices = [(run, run) for run in runs]
+    return choices if TASKS[task].needs_run else [(without, ""), *choices]
 
 
 def panel_of(
