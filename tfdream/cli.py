@@ -5,9 +5,7 @@ output. Progress and messages go to standard error. Messages of other libraries 
 unless the environment variable `TFDREAM_LIBRARY_LOGS` is set.
 """
 
-import logging
 import os
-import warnings
 
 import click
 
@@ -26,8 +24,9 @@ from tfdream.commands import (
     synthesis,
     training,
 )
-from tfdream.commands.console import OrderedGroup, shows_library_logs
+from tfdream.commands.console import OrderedGroup
 from tfdream.io.imports import shorten_keras
+from tfdream.io.library_logs import silence_libraries
 
 
 @click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,20 +47,7 @@ def main() -> None:
     # Settings of other projects in the shell's environment must not change these.
     os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
     shorten_keras()
-    if not shows_library_logs():
-        _silence_libraries()
-
-
-def _silence_libraries() -> None:
-    """Suppress messages of other libraries; errors are exceptions, which are reported."""
-    # TensorFlow reads this variable on import; 3 shows fatal errors only.
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    # TensorFlow warns of repeated tracing, which is intended: every octave has its own shape.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # Python prints warnings of loggers without a handler, such as absl's.
-    if logging.lastResort is not None:
-        logging.lastResort.setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module=r"(?!tfdream\b)")
+    silence_libraries()
 
 
 for _command in (

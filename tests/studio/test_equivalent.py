@@ -91,6 +91,30 @@ def test_missing_choices_appear_as_names():
     assert command(Job("compare")) == "tfdream compare AUDIO RESULT"
 
 
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        (Job("dream", "-x.wav", recipe="dream/subtle", name="-{stem}"), "./-x.wav ./--x.flac"),
+        (Job("transfer", "a.wav", "-y.wav", "transfer/timbre"), "a.wav ./-y.wav a-transfer.flac"),
+        (Job("generate", recipe="generate/recommended", run="a", name="-b"), "./-b.flac"),
+        (Job("predict", "-x.wav", "-y.wav", run="-run"), "./-run ./-x.wav ./-y.wav"),
+        (Job("compare", "-x.wav", "-y.wav"), "./-x.wav ./-y.wav"),
+    ],
+)
+def test_arguments_are_no_options(job, shown):
+    assert command(job).startswith(f"tfdream {job.task} {shown}")
+
+
+def test_a_command_reads_and_writes_names_that_look_like_options(
+    song, trained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("-x.wav").write_bytes(Path(song).read_bytes())
+    Path("-run").symlink_to(trained[0])
+    job = Job("predict", "-x.wav", run="-run")
+    assert answer(*arguments(job, "")) == carry_out(job, "")
+
+
 # Options without a control, and the reason; docs/studio.md lists them.
 EXCLUDED = {
     "--json": "The page shows the result.",

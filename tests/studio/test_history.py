@@ -10,9 +10,10 @@ from calling import names
 from tfdream import config
 from tfdream.errors import AudioError, ConfigError
 from tfdream.studio import server
+from tfdream.studio.equivalent import command
 from tfdream.studio.history import History, locked
 from tfdream.studio.job import Job
-from tfdream.studio.tasks import TASKS, recipes_by_task, run_task, runs_for
+from tfdream.studio.tasks import TASKS, load, recipes_by_task, run_task, runs_for
 from tfdream.studio.uploads import Limits, keep
 
 JOB = Job("dream", "music/song.mp3", None, "dream/subtle", ("seed=4",), "genres")
@@ -76,6 +77,42 @@ def test_settings_are_a_recipe(history):
     assert entry.settings_path.read_text().startswith("# tfdream dream music/song.mp3")
 
 
+@pytest.mark.parametrize(
+    ("task", "recipe"),
+    [(task.name, recipe) for task in TASKS.values() for recipe in task.recipes()],
+)
+def test_settings_of_every_recipe_are_that_recipe(task, recipe, history):
+    job = Job(task, "a.wav", "b.wav", recipe, run="genres")
+    entry = history.add(history.reserve(job), job, {})
+    assert entry.same_job == job
+    assert load(task, str(entry.settings_path)) == job.settings
+
+
+@pytest.mark.parametrize("change", ["edited", "invalid", "removed"])
+def test_the_same_job_has_its_settings_whatever_happened_to_its_recipe(change, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("{mix: 0.5}")
+    curves = 'curves={"mix": {"follow": "/music/drums.wav", "range": [0.2, 0.9]}}'
+    job = Job("dream", "a.wav", None, str(recipe), ("seed=4", curves), "genres")
+    history = History(tmp_path / "studio")
+    history.add(history.reserve(job), job, {})
+    (entry,) = history.entries()
+    assert entry.same_job == job
+    if change == "removed":
+        recipe.unlink()
+    else:
+        recipe.write_text("{mix: 0.1}" if change == "edited" else "{mix: 5}")
+    (entry,) = history.entries()
+    again = entry.same_job
+    assert (again.recipe, again.overrides) == (str(entry.settings_path), ())
+    assert again.settings == job.settings
+    assert again.with_seed(5).seed == 5
+    assert f"--config {entry.settings_path}" in command(again)
+    entry.settings_path.unlink()
+    (entry,) = history.entries()
+    assert entry.same_job.recipe == str(recipe)
+
+
 def test_settings_without_a_recipe_are_the_choices(history):
     job = Job("predict", "song.mp3", run="genres")
     entry = history.add(history.reserve(job), job, {})
@@ -85,6 +122,13 @@ def test_settings_without_a_recipe_are_the_choices(history):
 def test_numbers_ascend_and_nothing_is_overwritten(history):
     first, second = history.reserve(JOB), history.reserve(JOB)
     assert (first.name, second.name) == ("0001-song-dream", "0002-song-dream")
+
+
+def test_folders_of_the_user_have_no_number(history):
+    for other in ("20261130-live", "0001-song-dream"):
+        (history.folder / other).mkdir()
+    first, second = history.reserve(JOB), history.reserve(JOB)
+    assert (first.name, second.name) == ("0002-song-dream", "0003-song-dream")
 
 
 def test_folders_of_killed_jobs_are_removed_at_the_start(history):

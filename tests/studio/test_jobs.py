@@ -18,7 +18,7 @@ from tfdream.studio.events import Failed, Finished, Preview, Step, Written
 from tfdream.studio.history import History
 from tfdream.studio.job import Job
 from tfdream.studio.jobs import JobQueue
-from tfdream.studio.worker import ProcessWorker, Request, serve
+from tfdream.studio.worker import ProcessWorker, Request, _serve_all, serve
 
 pytestmark = EAGERLY
 
@@ -98,6 +98,40 @@ def test_progress_and_previews_are_reported(queue, job):
     previews = {state.preview.step: state.preview for state in states if state.preview}
     assert set(previews) <= {4, 8, 12}
     assert any(state.step and state.step.done for state in states)
+
+
+def test_jobs_have_previews_of_their_own(queue, job, monkeypatch):
+    previews, removals = [], []
+    handle = queue._handle
+
+    def record(event, folder, job):
+        if isinstance(event, Preview):
+            previews.append(event)
+            assert event.picture.is_file()
+        handle(event, folder, job)
+
+    class Timer:
+        def __init__(self, seconds, function, arguments, options):
+            removals.append(lambda: function(*arguments, **options))
+
+        def start(self):
+            pass
+
+    monkeypatch.setattr("tfdream.studio.jobs.threading.Timer", Timer)
+    monkeypatch.setattr(queue, "_handle", record)
+    queue.submit([job, job], preview_every=3)
+    finish(queue)
+    steps = [preview.step for preview in previews]
+    assert steps[: len(steps) // 2] == steps[len(steps) // 2 :] != []
+    assert len(set(previews)) == len(previews)
+    with queue._running:  # the second job has ended
+        assert previews[-1].picture.is_file()
+        first, last = removals
+    first()
+    assert not previews[0].sound.parent.exists()
+    assert previews[-1].picture.is_file()
+    last()
+    assert not list(previews[-1].sound.parent.parent.iterdir())
 
 
 def test_previews_contain_the_tile(job, tmp_path):
@@ -260,6 +294,19 @@ def test_a_closed_worker_starts_no_process(job, tmp_path):
     worker.close()
     assert list(worker.run(Request(job, tmp_path / "a.flac", tmp_path))) == [Failed("")]
     assert worker.pid is None
+
+
+def test_the_process_of_jobs_suppresses_messages_of_libraries(monkeypatch):
+    class Closed:
+        send = None
+
+        def recv(self):
+            raise EOFError
+
+    calls = []
+    monkeypatch.setattr("tfdream.studio.worker.silence_libraries", lambda: calls.append("silence"))
+    _serve_all(Closed(), threading.Event())
+    assert calls == ["silence"]
 
 
 def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd):

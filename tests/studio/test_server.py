@@ -1,5 +1,6 @@
 """The page and its server, without a browser; skipped where Gradio is not installed."""
 
+import html
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -7,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip("gradio")
+
+import gradio as gr
 
 from tfdream.errors import ConfigError
 from tfdream.studio import server
@@ -31,8 +34,11 @@ def address(tmp_path_factory):
     page.close(verbose=False)
 
 
-def request(address, path="", **headers):
-    return urllib.request.urlopen(urllib.request.Request(address + path, headers=headers))
+def request(address, path="", method="GET", **headers):
+    content = None if method in ("GET", "HEAD") else b"{}"
+    return urllib.request.urlopen(
+        urllib.request.Request(address + path, content, headers, method=method)
+    )
 
 
 def test_the_policy_forbids_other_hosts(address):
@@ -45,6 +51,31 @@ def test_the_policy_forbids_other_hosts(address):
 def test_other_host_names_are_rejected(address):
     with pytest.raises(urllib.error.HTTPError, match="400"):
         request(address, Host="example.org")
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://example.org"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_requests_of_other_pages_are_rejected(address, method, headers):
+    with pytest.raises(urllib.error.HTTPError, match="403") as refusal:
+        request(address, "gradio_api/upload", method, **headers)
+    assert refusal.value.headers["Content-Security-Policy"]
+    assert request(address, **headers).status == 200  # a link to the page
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_requests_of_the_page_are_accepted(address, host):
+    address = address.replace("127.0.0.1", host)
+    headers = {"Origin": address.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    with pytest.raises(urllib.error.HTTPError, match="422"):  # Gradio reads the empty request
+        request(address, "gradio_api/run/predict", "POST", **headers)
 
 
 def test_files_outside_of_the_folder_are_not_served(address):
@@ -83,8 +114,6 @@ def test_a_used_port_is_refused(address):
 @pytest.fixture
 def page(translation, tmp_path):
     """The page as a component, with a finished translation to the first genre in its history."""
-    import gradio as gr
-
     from tfdream.studio.layout import Studio
     from tfdream.studio.page import _Page
 
@@ -117,6 +146,81 @@ def test_a_task_shows_its_target_genres(page):
     assert not page._choose_task("dream", ())[page.choices["to"]]["visible"]
 
 
+def test_further_jobs_join_the_queue_while_others_run(page):
+    for button in (page.run, page.again):
+        (event,) = events_of(page, button, "click")
+        assert event.trigger_mode == "multiple"
+
+
+def test_a_page_has_one_watcher(page):
+    """A browser that shows the same updates several times becomes slow."""
+    queue = page.studio.queue
+    queue.submit, queue.watch = lambda jobs, every: None, lambda: iter([Status()] * 3)
+    one, other = SimpleNamespace(session_hash="a"), SimpleNamespace(session_hash="b")
+    first, another = page._watch(one), page._watch(other)
+    next(first), next(another)
+    second = page._repeat(one, 0, 1, ["0001-a-translate"])
+    next(second)
+    assert list(first) == []
+    assert len(list(second)) == len(list(another)) == 2
+    assert page._watchers == {}
+
+
+def test_the_command_has_a_line_for_each_job(page):
+    values = {**dict.fromkeys(page.choices), "task": "dream", "recipe": "dream/subtle"}
+    values |= {"overrides": (), "stems": (), "first": "a.wav", "run": "genres", "name": ""}
+    shown = page._show_command(2, ["b.wav"], *values.values()).splitlines()
+    outputs = [line.split()[3] for line in shown]
+    assert outputs == ["a-dream.flac", "a-dream-1.flac", "b-dream.flac", "b-dream-1.flac"]
+    assert [line.endswith("--set seed=1") for line in shown] == [False, True] * 2
+
+
+def test_choices_of_a_job_that_are_not_offered_are_added(page, trained, tmp_path):
+    run, recipe = str(trained[0]), tmp_path / "mine.yaml"
+    recipe.write_text("{mix: 0.5}")
+    job = Job("dream", "a.wav", None, str(recipe), run=run, judge=run)
+    history = page.studio.history
+    history.add(history.reserve(job), job, {})
+    updates = page._use(["0002-a-dream"])
+    for name in ("recipe", "run", "judge"):
+        update = updates[page.choices[name]]
+        assert update["value"] == getattr(job, name)
+        assert update["value"] in [each[-1] if isinstance(each, tuple) else each
+                                   for each in update["choices"]]  # fmt: skip
+
+
+def test_choices_of_a_job_that_do_not_exist_are_reported_once(page, monkeypatch):
+    job = Job("dream", "a.wav", None, "dream/subtle", ("seed=3",), "gone", judge="lost")
+    history = page.studio.history
+    entry = history.add(history.reserve(job), job, {})
+    entry.settings_path.write_text("")
+    warnings = []
+    monkeypatch.setattr(gr, "Warning", lambda text: warnings.append(html.unescape(text)))
+    updates = page._use([entry.name])
+    assert updates[page.choices["run"]]["value"] == "genres"
+    assert updates[page.choices["judge"]]["value"] == ""
+    (warning,) = warnings
+    assert warning.startswith("network 'gone' and judge 'lost' of this result cannot be read")
+    assert "--model RUN" in warning
+
+
+def test_hidden_choices_do_not_change(page):
+    history = page.studio.history
+    job = Job("predict", "a.wav", run="genres")
+    history.add(history.reserve(job), job, {})
+    for updates in (page._use(["0002-a-predict"]), page._choose_task("predict", ())):
+        update = updates[page.choices["recipe"]]
+        assert update["visible"] is False
+        assert update.keys().isdisjoint({"choices", "value"})
+
+
+def test_a_network_is_optional_for_a_comparison(page):
+    update = page._choose_task("compare", ())[page.choices["run"]]
+    assert (update["choices"][0], update["value"]) == (("none", ""), "")
+    update = page._choose_task("transfer", ())[page.choices["run"]]
+    assert (update["choices"][0], update["value"]) == (("the recipe's own", ""), "")
+
+
 @pytest.mark.parametrize("names", [["0001-a-translate"], []])
 def test_updates_are_those_of_the_outputs(page, names):
     """Gradio accepts updates by component of the declared outputs only."""
@@ -133,10 +237,17 @@ def test_uploads_are_checked_once(page, source, monkeypatch):
     assert page._kept(uploads) == first
 
 
+def test_refusals_show_names_of_files_as_they_are():
+    from tfdream.studio.controls import refusal, text
+
+    update = refusal(ConfigError("'a ~~b~~ $$c$$.wav' is *short*"))
+    assert html.unescape(update["value"]) == "Error: 'a ~~b~~ $$c$$.wav' is *short*"
+    assert not set(update["value"]) & set("~$*'.")
+    assert text(elem_id="a").latex_delimiters == []
+
+
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.has_recipe])
 def test_every_setting_becomes_a_component(task):
-    import gradio as gr
-
     from tfdream.studio.controls import element_id, place
 
     settings = describe(load(task.name, task.recipe))

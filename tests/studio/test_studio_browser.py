@@ -64,6 +64,46 @@ def test_preview_stop_and_keep(page, songs, trained):
     wait(page, "return document.querySelector('#players').innerText.includes('(stopped)')")
 
 
+def test_a_second_run_joins_the_queue(page, songs, server):
+    load(page, songs / "first.wav")
+    enter(page, "#setting-optimizer-steps", 4000)
+    command_contains(page, "optimizer.steps=4000")
+    click(page, "#run")
+    wait(page, "return /^Step/.test(document.querySelector('#status p').innerText)", 120)
+    enter(page, "#setting-optimizer-steps", 2)
+    wait(page, "return /steps=2$/.test(document.querySelector('#command textarea').value)")
+    for waiting in (1, 2, 3, 4):
+        click(page, "#run")
+        wait(
+            page, f"return /; {waiting} waiting/.test(document.querySelector('#status').innerText)"
+        )
+    click(page, "#cancel")
+    wait(page, "return /^Ready/.test(document.querySelector('#status p').innerText)", 60)
+    page.get(server[0].replace("127.0.0.1", "localhost"))
+    wait(page, "return document.querySelector('#setting-optimizer-steps input')")
+    load(page, songs / "first.wav")
+    enter(page, "#setting-optimizer-steps", 2)
+    command_contains(page, "optimizer.steps=2")
+    run(page)
+    assert not [each for each in page.get_log("browser") if "403" in each["message"]]
+
+
+def test_settings_of_a_prediction_are_used_without_a_warning(page, songs, trained):
+    load(page, songs / "first.wav")
+    choose_task(page, "predict")
+    choose(page, "#network", str(trained[0]))
+    command_contains(page, str(trained[0]))
+    run(page)
+    page.refresh()
+    wait(page, "return document.querySelector('#findings')?.innerText.length > 20")
+    click(page, "#use")
+    command_contains(page, "tfdream predict")
+    time.sleep(1)  # a message would appear
+    assert not find_all(page, ".toast-body")
+    choose_task(page, "dream")
+    command_contains(page, "--config dream/recommended")
+
+
 def test_cancel_leaves_nothing(page, songs, server):
     before = names(server[1])
     load(page, songs / "first.wav")
@@ -157,6 +197,31 @@ def test_large_uploads_are_rejected_with_one_line(page, songs):
     )
     assert "exceeds" in text or "maximum" in text
     assert "AUDIO" in find(page, "#command textarea").get_attribute("value")
+
+
+def test_texts_are_neither_code_nor_markup(page, songs, trained):
+    """Names and errors are shown as they are, whatever they mean in JavaScript or HTML."""
+    load(page, songs / "first.wav")
+    choose(page, "#network", str(trained[0]))
+    label = "${document.title='changed'} {{a}} `b` <i>"
+    enter(page, "#setting-objective", f'class_logit("{label}")')
+    command_contains(page, "{{a}}")
+    run(page, ending="Error")
+    assert f'class_logit("{label}")' in status(page)
+    open_section(page, "#section-filter")
+    enter(page, "#setting-filter-low_hz", "[__a__ ~~b~~ $$c$$")
+    wait(page, "return document.querySelector('#invalid')?.innerText.includes('__a__ ~~b~~ $$c$$')")
+    enter(page, "#setting-filter-low_hz", "null")
+    enter(page, "#setting-objective", "layer_norm()")
+    enter(page, "#setting-optimizer-steps", 2)
+    open_section(page, "#section-output")
+    enter(page, "#name", "a`${{document.title='changed'}}")
+    command_contains(page, "optimizer.steps=2")
+    command_contains(page, "${document")
+    run(page)
+    wait(page, "return document.querySelectorAll('#players audio')[1]?.readyState")
+    assert "a`${document.title='changed'}" in find(page, "#players .player:nth-of-type(2)").text
+    assert page.title == "tfdream studio"
 
 
 def test_every_setting_can_be_operated(page):

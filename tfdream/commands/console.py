@@ -27,6 +27,7 @@ from tfdream.commands import standard_output, stops
 from tfdream.errors import TfdreamError, printable
 from tfdream.io import system_errors
 from tfdream.io.descriptors import redirected
+from tfdream.io.library_logs import shows_library_logs
 from tfdream.io.progress import ProgressFn
 
 Result = dict[str, Any]
@@ -150,11 +151,6 @@ def log_to_stderr() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-def shows_library_logs() -> bool:
-    """Return whether messages of other libraries are shown, for the search of errors."""
-    return bool(os.environ.get("TFDREAM_LIBRARY_LOGS"))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,9 +204,9 @@ class Rendering:
 def _stems(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Convert stems; a comma that no NAME= follows is part of a path."""
+    """Convert stems; see `_split_stems`."""
     stems: dict[str, str] = {}
-    for text in itertools.chain.from_iterable(map(_NEXT_STEM.split, values)):
+    for text in itertools.chain.from_iterable(map(_split_stems, values)):
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(
@@ -216,6 +216,23 @@ def _stems(
             raise click.BadParameter(f"'{name}' is given twice", context, parameter)
         stems[name] = path
     return stems
+
+
+def _split_stems(text: str) -> Iterator[str]:
+    """Yield each NAME=AUDIO of a list.
+
+    A comma is part of a path if no NAME= follows it, or if the path with it is that of a file.
+    """
+    pieces = _NEXT_STEM.split(text)
+    while pieces:
+        counts = range(len(pieces), 1, -1)
+        count = next((each for each in counts if _names_file(",".join(pieces[:each]))), 1)
+        yield ",".join(pieces[:count])
+        pieces = pieces[count:]
+
+
+def _names_file(stem: str) -> bool:
+    return Path(stem.partition("=")[2]).is_file()
 
 
 _PART_OPTIONS = (

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from tfdream.errors import TfdreamError
+from tfdream.studio.literal import literal
 from tfdream.studio.settings_panel import MAIN, Setting
 
 _GENERAL = "general"
@@ -106,9 +107,14 @@ def upload_several(label: str, elem_id: str) -> Any:
     )
 
 
+def text(value: str | None = None, *, elem_id: str, visible: bool = True) -> Any:
+    """Return the component that shows Markdown with texts that are `literal`."""
+    return gr.Markdown(value, elem_id=elem_id, visible=visible, latex_delimiters=[])
+
+
 def refusal(error: TfdreamError) -> Any:
     """Return the update of a hidden text that shows an error."""
-    return gr.update(value=f"Error: {error}", visible=True)
+    return gr.update(value=literal(f"Error: {error}"), visible=True)
 
 
 def _sections(settings: Sequence[Setting]) -> Iterator[tuple[str, list[Setting]]]:

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from tfdream.config.curves import EASINGS
-from tfdream.studio.controls import upload
+from tfdream.studio.controls import text, upload
 from tfdream.studio.curve_panel import UNITS, CurveControls
+from tfdream.studio.literal import literal
 
 _DEFAULT_POINTS = "0:0, 4:1"
 _DEFAULT_TEMPO = 120
@@ -32,8 +33,8 @@ class CurveSection:
         self, settings: Sequence[str], chosen: str | None, present: str, opened: bool
     ) -> None:
         with gr.Accordion("curve: vary a setting over time", open=opened, elem_id="section-curve"):
-            gr.Markdown(
-                f"Curves: {present}" if present else "No setting is a curve.",
+            text(
+                literal(f"Curves: {present}") if present else "No setting is a curve.",
                 elem_id="curves-present",
             )
             self.path = gr.State(None)

@@ -1,7 +1,7 @@
 """Command line equivalent to a job."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfdream.studio.job import TASKS_OF, Job, beside
@@ -35,7 +35,7 @@ def arguments(job: Job, output: str | Path) -> list[str]:
     >>> arguments(Job("dream", "song.wav", recipe="dream/subtle", run="genres"), "out.flac")
     ['dream', 'song.wav', 'out.flac', '--model', 'genres', '--config', 'dream/subtle']
     """
-    return [job.task, *_positional(job, str(output)), *_options(job, str(output))]
+    return [job.task, *map(_as_file, _positional(job, str(output))), *_options(job, str(output))]
 
 
 def command(job: Job, output: str | Path | None = None) -> str:
@@ -47,8 +47,26 @@ def command(job: Job, output: str | Path | None = None) -> str:
 
     >>> command(Job("predict", "my song.wav", run="genres"))
     "tfdream predict genres 'my song.wav'"
+    >>> command(Job("predict", "-x.wav", run="genres"))
+    'tfdream predict genres ./-x.wav'
     """
     return shlex.join(["tfdream", *arguments(job, output or job.output_name)])
+
+
+def commands(jobs: Iterable[Job]) -> str:
+    """Return one command in a line for each job; outputs of the same name are numbered.
+
+    >>> print(commands([Job("generate", run="a"), Job("generate", run="a", seconds=4.0)]))
+    tfdream generate a-generate.flac --model a
+    tfdream generate a-generate-1.flac --model a --seconds 4.0
+    """
+    lines: dict[Path, str] = {}
+    for number, job in enumerate(jobs):
+        output = Path(job.output_name)
+        numbered = (output.with_stem(f"{output.stem}-{count}") for count in range(1, number + 1))
+        free = next(path for path in (output, *numbered) if path not in lines)
+        lines[free] = command(job, free)
+    return "\n".join(lines.values())
 
 
 def _positional(job: Job, output: str) -> list[str]:
@@ -62,6 +80,11 @@ def _positional(job: Job, output: str) -> list[str]:
     if job.task == "transfer":
         return [first, second or "STYLE", output]
     return [first, output]
+
+
+def _as_file(argument: str) -> str:
+    """Return an argument that is no option, whatever the name of the file."""
+    return f"./{argument}" if argument.startswith("-") else argument
 
 
 def _options(job: Job, output: str) -> Iterator[str]:

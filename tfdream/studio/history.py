@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from tfdream.io import documents
 from tfdream.io.atomic import write_json, write_text
 from tfdream.studio.equivalent import command
 from tfdream.studio.job import Job, beside
-from tfdream.studio.paths import restore_job, restore_result, store_job, store_result
-from tfdream.studio.tasks import TASKS
+from tfdream.studio.paths import as_used, restore_job, restore_result, store_job, store_result
+from tfdream.studio.tasks import TASKS, load
 
 _ENTRY_FILE = "job.json"
 SETTINGS_FILE = "settings.yaml"
 _UNFINISHED = ".unfinished"
 """Mark of the folder of a job that has not ended; only folders with it are ever removed."""
+_FILES_OF_JOBS = (_ENTRY_FILE, _UNFINISHED)
 _LOCK = ".lock"
 _NUMBERED = re.compile(r"(\d+)-")
 
@@ -98,6 +99,27 @@ class Entry:
     def report_path(self) -> Path:
         """The report page, which exists if it was requested."""
         return self.presentation("report")
+
+    @property
+    def same_job(self) -> Job:
+        """The job with the settings of this entry.
+
+        If its recipe was changed or removed since, the recipe is the file of the settings.
+        """
+        job = self.job
+        if not job.recipe:
+            return job
+        try:
+            settings = load(job.task, str(self.settings_path))
+        except ConfigError:  # the user removed or changed it
+            return job
+        try:
+            is_same = job.settings == settings
+        except ConfigError:
+            is_same = False
+        return (
+            job if is_same else replace(job, recipe=as_used(str(self.settings_path)), overrides=())
+        )
 
     def presentation(self, name: str) -> Path:
         """Return the file of a presentation, which exists if it was requested."""
@@ -207,7 +229,10 @@ class History:
         raise ConfigError(f"there is no result '{name}' anymore; choose another one")
 
     def _folders(self) -> Iterator[Path]:
-        return (path for path in self.folder.iterdir() if _number(path) and path.is_dir())
+        """Yield the folders of jobs; other folders, of any name, are those of the user."""
+        for path in self.folder.iterdir():
+            if _number(path) and any((path / file).is_file() for file in _FILES_OF_JOBS):
+                yield path
 
 
 def _create(folder: str | Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tfdream.config import Config
 from tfdream.errors import ConfigError, ModelError
-from tfdream.studio.tasks import TASKS, load
+from tfdream.studio.tasks import TASKS, accepts, load
 from tfdream.synthesis.rendering.names import Names
 
 AudioFormat = Literal["flac", "wav", "ogg"]
@@ -174,6 +174,23 @@ class Job:
                 f"the name '{self.output_name}' has {size} bytes, more than {_MAX_NAME_BYTES}; "
                 "shorten the name of the file or of the recording"
             )
+
+    def available(self) -> tuple["Job", tuple[str, ...]]:
+        """Return the job without runs and a recipe that cannot be read anymore, and their names."""
+        chosen: dict[str, Any] = {}
+        if self.run and not accepts(TASKS[self.task], self.run):
+            chosen["run"] = None
+        if self.judge and not accepts(TASKS["predict"], self.judge):
+            chosen["judge"] = None
+        try:
+            self.settings  # noqa: B018
+        except ConfigError:
+            chosen |= {"recipe": "", "overrides": ()}
+        kinds = {"run": "network", "judge": "judge", "recipe": "recipe"}
+        names = tuple(
+            f"{kind} '{getattr(self, name)}'" for name, kind in kinds.items() if name in chosen
+        )
+        return replace(self, **chosen), names
 
     def with_seed(self, seed: int) -> "Job":
         """Return the same job with another random seed."""

@@ -1,5 +1,6 @@
 """The queue of jobs: one at a time, with previews and two ways to stop."""
 
+import shutil
 import tempfile
 import threading
 import time
@@ -15,6 +16,9 @@ from tfdream.studio.events import Event, Failed, Finished, Preview, Step, Writte
 from tfdream.studio.history import Entry, History
 from tfdream.studio.job import Job
 from tfdream.studio.worker import Request, Worker
+
+_PREVIEW_SECONDS = 60.0
+"""Time for pages to copy the last preview of a job that ended."""
 
 
 @dataclass(frozen=True)
@@ -172,11 +176,12 @@ class JobQueue:
                 preview=None,
                 started=time.monotonic(),
             )
-        folder = None
+        folder = previews = None
         try:
             folder = self.history.reserve(job)
+            previews = Path(tempfile.mkdtemp(dir=self._previews.name))
             output = folder / job.output_name
-            request = Request(job, output, Path(self._previews.name), preview_every)
+            request = Request(job, output, previews, preview_every)
             for event in self.worker.run(request):
                 self._handle(event, folder, job)
         except TfdreamError as error:
@@ -186,6 +191,9 @@ class JobQueue:
         except Exception as error:  # ends the thread of this job only
             self._fail(f"{type(error).__name__}: {one_line(error)}", folder)
             raise
+        finally:
+            if previews is not None:
+                _remove_later(previews)
 
     def _fail(self, message: str, folder: Path | None) -> None:
         if folder is not None:
@@ -224,6 +232,13 @@ class JobQueue:
         return {
             "message": event.message if isinstance(event, Failed) and not self._cancelled else ""
         }
+
+
+def _remove_later(previews: Path) -> None:
+    """Remove the previews of a job that ended; pages may still copy the last one."""
+    timer = threading.Timer(_PREVIEW_SECONDS, shutil.rmtree, [previews], {"ignore_errors": True})
+    timer.daemon = True
+    timer.start()
 
 
 def _with_note(result: dict[str, Any], reason: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The components of the page and their places."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from tfdream.studio import presentation
-from tfdream.studio.controls import upload, upload_several
+from tfdream.studio.controls import text, upload, upload_several
 from tfdream.studio.history import History
 from tfdream.studio.jobs import JobQueue, Status
 from tfdream.studio.output_section import OutputSection
@@ -16,8 +17,6 @@ from tfdream.studio.tasks import TASKS, runs_for
 from tfdream.studio.uploads import Limits
 
 _FOLDER = Path(__file__).parent
-OWN_RUN = "the recipe's own"
-"""Choice of a transfer that uses no other network than that of its recipe."""
 _MOST_SEEDS = 8
 _PREVIEW_EVERY = 10
 
@@ -47,10 +46,8 @@ class Studio:
         return [*TASKS[task].recipes(), *self.recipes.get(task, ())]
 
     def runs_for(self, task: str) -> list[str]:
-        """Return the choices of a network for a task, the default one first."""
-        chosen = TASKS[task]
-        runs = runs_for(chosen, self.runs)
-        return runs if chosen.needs_run else [OWN_RUN, *runs]
+        """Return the networks of a task, the default one first."""
+        return runs_for(TASKS[task], self.runs)
 
 
 class Layout(abc.ABC):
@@ -102,14 +99,17 @@ class Layout(abc.ABC):
             "second": upload(dream.second, "second"),
             "style": upload("target style of the result, optional", "style", visible=False),
         }
-        self.refused = gr.Markdown(visible=False, elem_id="refused")
+        self.refused = text(visible=False, elem_id="refused")
         with gr.Accordion("more recordings", open=False, elem_id="section-more"):
             self.more = upload_several("the same job for each of these recordings", "more")
         self.choices["recipe"] = gr.Dropdown(
             self.studio.recipes_for("dream"), label="recipe", elem_id="recipe", interactive=True
         )
         self.choices["run"] = gr.Dropdown(
-            self.studio.runs_for("dream"), label="network", elem_id="network", interactive=True
+            run_choices("dream", self.studio.runs_for("dream")),
+            label="network",
+            elem_id="network",
+            interactive=True,
         )
         self.choices["to"] = gr.Dropdown(
             [], label="target genre", visible=False, elem_id="to", interactive=True
@@ -117,7 +117,7 @@ class Layout(abc.ABC):
 
     def _place_panel(self) -> None:
         with gr.Group():
-            self.invalid = gr.Markdown(visible=False, elem_id="invalid")
+            self.invalid = text(visible=False, elem_id="invalid")
             self.show_settings()
         self.section = OutputSection(self.studio.runs_for("predict"))
         self.choices |= self.section.controls
@@ -198,7 +198,7 @@ class Layout(abc.ABC):
             "Press a name to switch at the same position; while a player has the focus, the keys 1 "
             "to 9 switch too."
         )
-        self.findings = gr.Markdown(elem_id="findings")
+        self.findings = text(elem_id="findings")
         with gr.Row():
             self.again = gr.Button("Repeat", min_width=90, elem_id="again")
             self.use = gr.Button("Use its settings", min_width=90, elem_id="use")
@@ -217,6 +217,17 @@ class Layout(abc.ABC):
             self.settings = gr.Code(
                 language="yaml", interactive=False, lines=3, max_lines=30, elem_id="settings"
             )
+
+
+def run_choices(task: str, runs: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names and values of the choices of a network; the value without one is empty.
+
+    >>> run_choices("compare", ["genres"])
+    [('none', ''), ('genres', 'genres')]
+    """
+    without = "the recipe's own" if TASKS[task].has_recipe else "none"
+    choices = [(run, run) for run in runs]
+    return choices if TASKS[task].needs_run else [(without, ""), *choices]
 
 
 def panel_of(

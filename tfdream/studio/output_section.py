@@ -30,12 +30,13 @@ class OutputSection:
     """
 
     def __init__(self, judges: Sequence[str]) -> None:
+        self.judges = judges
         self.controls: dict[str, Any] = {"stems": gr.State(())}
         with gr.Accordion("part and output", open=False, elem_id="section-output"):
             self._place_part()
             self._place_stems()
             self._place_output()
-            self._place_measures(judges)
+            self._place_measures()
 
     def updates(self, task: str) -> dict[Any, Any]:
         """Return updates of `controls`, by component, that show those of a task."""
@@ -67,7 +68,13 @@ class OutputSection:
             shown = list(value) if isinstance(value, tuple) else value or _EMPTY.get(name, 0)
             updates[control] |= {"value": shown}
         updates[self.controls["part"]] |= {"choices": part_choices(job.stems)}
+        updates[self.controls["judge"]] |= {"choices": self._judge_choices(job.judge)}
         return updates
+
+    def _judge_choices(self, chosen: str | None = None) -> list[tuple[str, str]]:
+        """Return the names and values of the choices of a judge."""
+        judges = with_chosen(self.judges, chosen)
+        return [("none", ""), *((judge, judge) for judge in judges)]
 
     def _place_part(self) -> None:
         self.controls["start_seconds"] = gr.Number(
@@ -152,9 +159,9 @@ class OutputSection:
             interactive=True,
         )
 
-    def _place_measures(self, judges: Sequence[str]) -> None:
+    def _place_measures(self) -> None:
         self.controls["judge"] = gr.Dropdown(
-            [("none", ""), *((each, each) for each in judges)],
+            self._judge_choices(),
             value="",
             label="judge",
             info="Its probabilities before and after are on the report page, which is also made.",
@@ -171,6 +178,15 @@ class OutputSection:
             elem_id="unknown-below",
             interactive=True,
         )
+
+
+def with_chosen(offered: Sequence[str], chosen: str | None) -> list[str]:
+    """Return choices with that of a job, which need not be among the offered ones.
+
+    >>> with_chosen(["genres"], "mine"), with_chosen(["genres"], None)
+    (['genres', 'mine'], ['genres'])
+    """
+    return list(dict.fromkeys([*offered, *([chosen] if chosen else [])]))
 
 
 def part_choices(stems: Stems = ()) -> list[tuple[str, str]]:

@@ -11,12 +11,13 @@ from tfdream.errors import TfdreamError
 from tfdream.runs import open_run
 from tfdream.studio import presentation
 from tfdream.studio.controls import refusal
-from tfdream.studio.equivalent import command
+from tfdream.studio.equivalent import commands
 from tfdream.studio.history import Entry
 from tfdream.studio.job import TASKS_OF, Job
 from tfdream.studio.jobs import Status
-from tfdream.studio.layout import OWN_RUN, Studio, panel_of
-from tfdream.studio.output_section import EVERYTHING, part_choices
+from tfdream.studio.layout import Studio, panel_of, run_choices
+from tfdream.studio.literal import literal
+from tfdream.studio.output_section import EVERYTHING, part_choices, with_chosen
 from tfdream.studio.panel import Panel
 from tfdream.studio.stems import Stems, named, names_of
 from tfdream.studio.tasks import TASKS
@@ -37,6 +38,7 @@ class _Page(Panel):
 
     def __init__(self, studio: Studio, page: gr.Blocks) -> None:
         super().__init__(studio, page)
+        self._watchers: dict[str | None, object] = {}
         self._connect_uploads()
         self._connect_choices()
         self._connect_jobs()
@@ -64,7 +66,8 @@ class _Page(Panel):
         gr.on([names.submit, names.blur], self._name_stems, [names, stems, part], [stems, part])
 
     def _connect_choices(self) -> None:
-        choices, command_of = list(self.choices.values()), [self._show_command]
+        choices = [self.seeds, self.more_paths, *self.choices.values()]
+        command_of = [self._show_command, choices, [self.command]]
         task, recipe, run = (self.choices[name] for name in ("task", "recipe", "run"))
         shown = {"show_progress": "hidden"}
         # The command follows these events: its own ones would see values of the former task.
@@ -73,7 +76,7 @@ class _Page(Panel):
         by_task += [self.section.stem_names, self.every, self.seeds, self.panel]
         by_task += [self.choices["overrides"]]
         task.input(self._choose_task, [task, self.choices["stems"]], by_task).then(
-            *command_of, choices, [self.command], **shown
+            *command_of, **shown
         )
         recipe.input(
             lambda task, recipe: (panel_of(task, recipe), ()),
@@ -85,21 +88,19 @@ class _Page(Panel):
         gr.on(
             [self.page.load, *(choice.change for choice in choices if choice is not task)],
             *command_of,
-            choices,
-            [self.command],
             trigger_mode="always_last",
             **shown,
         )
         restored = [task, *(self.choices[name] for name in self.recordings), *by_task]
-        self.use.click(self._use, [self.results], restored).then(
-            *command_of, choices, [self.command], **shown
-        )
+        self.use.click(self._use, [self.results], restored).then(*command_of, **shown)
 
     def _connect_jobs(self) -> None:
         watched = [self.status, self.preview_sound, self.preview_picture, self.results]
         always: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None}
         self.page.load(self._watch, None, watched, **always)
         inputs = [self.every, self.seeds, self.more_paths, *self.choices.values()]
+        # Further jobs join the queue while an earlier event of the same button is pending.
+        always["trigger_mode"] = "multiple"
         self.run.click(self._run, inputs, watched, **always)
         again = [self.every, self.seeds, self.results]
         self.again.click(self._repeat, again, watched, **always)
@@ -170,14 +171,18 @@ class _Page(Panel):
         Without a recipe or a run, the first one of the task is chosen.
         """
         task, recordings = TASKS[job.task], self.recordings
-        recipes, runs = self.studio.recipes_for(task.name), self.studio.runs_for(task.name)
-        recipe, run = job.recipe or next(iter(recipes), None), job.run or next(iter(runs), None)
+        recipes = with_chosen(self.studio.recipes_for(task.name), job.recipe)
+        runs = run_choices(task.name, with_chosen(self.studio.runs_for(task.name), job.run))
+        recipe = job.recipe or next(iter(recipes), None)
+        run = job.run or next((value for _, value in runs), None)
+        chosen = {"choices": recipes, "value": recipe} if recipes else {}
         has_recipe = gr.update(visible=task.has_recipe)
         return {
             recordings["first"]: gr.update(label=task.first),
             recordings["second"]: gr.update(label=task.second, visible=bool(task.second)),
             recordings["style"]: gr.update(visible=task.name in TASKS_OF["style"]),
-            self.choices["recipe"]: gr.update(choices=recipes, value=recipe, visible=bool(recipes)),
+            # A hidden choice does not change: it must be one of its choices, too.
+            self.choices["recipe"]: gr.update(visible=task.has_recipe, **chosen),
             self.choices["run"]: gr.update(choices=runs, value=run),
             self.choices["to"]: self._targets(task.name, run, job.to),
             self.every: has_recipe,
@@ -199,44 +204,61 @@ class _Page(Panel):
 
     def _job(self, *values: Any) -> Job:
         choices = dict(zip(self.choices, values, strict=True))
-        task = choices.pop("task")
-        if choices["run"] == OWN_RUN:
-            choices["run"] = None
-        return Job.of(task, choices)
+        return Job.of(choices.pop("task"), choices)
+
+    def _jobs(self, seeds: int, more: Sequence[str], *values: Any) -> list[Job]:
+        """Return the jobs of all recordings and seeds."""
+        job = self._job(*values)
+        firsts: list[str | None] = [path for path in (job.first, *more) if path]
+        jobs = [replace(job, first=first) for first in dict.fromkeys(firsts or [None])]
+        return [each for job in jobs for each in _with_seeds(job, int(seeds))]
 
     def _show_command(self, *values: Any) -> str:
         try:
-            return command(self._job(*values))
+            return commands(self._jobs(*values))
         except TfdreamError as error:
             return f"Error: {error}"
 
-    def _run(
-        self, every: int, seeds: int, more: Sequence[str], *values: Any
+    def _run(self, request: gr.Request, every: int, *values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from self._submit(request, lambda: self._jobs(*values), every)
+
+    def _repeat(
+        self, request: gr.Request, every: int, seeds: int, names: list[str]
     ) -> Iterator[tuple[Any, ...]]:
         def choose() -> list[Job]:
-            job = self._job(*values)
-            firsts: list[str | None] = [path for path in (job.first, *more) if path]
-            firsts = firsts or [None]
-            return [replace(job, first=first) for first in dict.fromkeys(firsts)]
+            return _with_seeds(self._chosen(names).same_job, int(seeds))
 
-        yield from self._submit(choose, every, seeds)
-
-    def _repeat(self, every: int, seeds: int, names: list[str]) -> Iterator[tuple[Any, ...]]:
-        yield from self._submit(lambda: [self._chosen(names).job], every, seeds)
+        yield from self._submit(request, choose, every)
 
     def _submit(
-        self, choose: Callable[[], list[Job]], every: int, seeds: int
+        self, request: gr.Request, choose: Callable[[], list[Job]], every: int
     ) -> Iterator[tuple[Any, ...]]:
         try:
-            jobs = [each for job in choose() for each in _with_seeds(job, int(seeds))]
-            self.studio.queue.submit(jobs, int(every or 0))
+            self.studio.queue.submit(choose(), int(every or 0))
         except TfdreamError as error:
             yield self._problem(error), gr.skip(), gr.skip(), gr.skip()
             return
-        yield from self._watch()
+        yield from self._watch(request)
 
-    def _watch(self) -> Iterator[tuple[Any, ...]]:
-        """Yield status, preview and results until the queue is empty."""
+    def _watch(self, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """Yield status, preview and results until the queue is empty.
+
+        A later call for the same page ends this one: a browser that shows the same updates several
+        times becomes slow.
+        """
+        session, watcher = request.session_hash, object()
+        self._watchers[session] = watcher
+        try:
+            for update in self._updates():
+                if self._watchers.get(session) is not watcher:
+                    return
+                yield update
+        finally:
+            if self._watchers.get(session) is watcher:
+                del self._watchers[session]
+
+    def _updates(self) -> Iterator[tuple[Any, ...]]:
+        """Yield status, preview and results of each state of the queue."""
         preview = finished = None
         for status in self.studio.queue.watch():
             sound = picture = results = gr.skip()
@@ -286,10 +308,16 @@ class _Page(Panel):
 
     def _use(self, names: list[str]) -> dict[Any, Any]:
         try:
-            job = self._chosen(names).job
+            job, missing = self._chosen(names).same_job.available()
         except TfdreamError as error:
-            gr.Warning(str(error))
+            gr.Warning(literal(str(error)))
             return {self.choices["task"]: gr.skip()}
+        if missing:
+            text = (
+                f"{' and '.join(missing)} of this result cannot be read, so the default is chosen; "
+                "to use another one, start again with tfdream studio --model RUN --config FILE"
+            )
+            gr.Warning(literal(text))
         updates = {
             self.choices["task"]: job.task,
             **self._shown(job),

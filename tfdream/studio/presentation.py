@@ -1,4 +1,7 @@
-"""The state of the queue and the finished jobs, in the form that the page shows."""
+"""The state of the queue and the finished jobs, in the form that the page shows.
+
+All texts are `literal`: the templates and the Markdown of the page contain them as HTML.
+"""
 
 import math
 import time
@@ -13,6 +16,7 @@ from tfdream.evaluation.interpretation import interpret
 from tfdream.reports.result import flatten, format_minutes
 from tfdream.studio.history import Entry
 from tfdream.studio.jobs import Status
+from tfdream.studio.literal import literal
 from tfdream.studio.tasks import TASKS
 
 _FILE_ADDRESS = "/gradio_api/file="
@@ -23,9 +27,9 @@ def status_value(status: Status, message: str = "") -> dict[str, Any]:
     """Return text, finished and all steps for the progress bar.
 
     >>> status_value(Status())
-    {'text': 'Ready.', 'done': 0, 'total': 1}
+    {'text': 'Ready&#46;', 'done': 0, 'total': 1}
     """
-    text = message or _text(status)
+    text = literal(message or _text(status))
     step = status.step if status.running is not None else None
     if step is None:
         return {"text": text, "done": int(bool(status.finished) and status.is_idle), "total": 1}
@@ -83,9 +87,9 @@ def players(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "number": number,
-            "name": name,
-            "description": _describe(path),
-            "url": file_address(path),
+            "name": literal(name),
+            "description": literal(_describe(path)),
+            "url": literal(file_address(path)),
             **shown.get(path, {}),
         }
         for number, (path, name) in enumerate(existing.items(), 1)
@@ -97,7 +101,7 @@ def _shown(entry: Entry) -> Iterator[tuple[str, str]]:
     for name in ("video", "figure"):
         path = entry.presentation(name)
         if path.is_file():
-            yield name, file_address(path)
+            yield name, literal(file_address(path))
 
 
 def _describe(path: Path) -> str:
@@ -115,8 +119,8 @@ def findings(entries: Sequence[Entry]) -> str:
     lines = []
     for entry in entries:
         if len(entries) > 1:
-            lines.append(f"**{_escape(entry.title)}**\n")
-        lines += [f"- {_escape(text)}" for text in _sentences(entry)]
+            lines.append(f"**{literal(entry.title)}**\n")
+        lines += [f"- {literal(text)}" for text in _sentences(entry)]
         lines.append("")
     return "\n".join(lines)
 
@@ -148,13 +152,3 @@ def measures(entries: Sequence[Entry]) -> list[list[str]]:
     columns = [dict(flatten(entry.result)) for entry in entries]
     names = dict.fromkeys(name for column in columns for name in column)
     return [[name, *(column.get(name, "—") for column in columns)] for name in names]
-
-
-def _escape(text: str) -> str:
-    """Escape what Markdown or HTML would interpret, such as in the name of a file.
-
-    >>> _escape("a_b <i>")
-    'a\\\\_b &lt;i&gt;'
-    """
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{letter}" if letter in r"\`*_[]#" else letter for letter in text)

@@ -1,7 +1,8 @@
 """The server of the page: it binds to the loopback interface alone and loads nothing from outside.
 
-A content security policy forbids the page every access to other hosts, and requests with another
-host name are rejected, so that a web page elsewhere cannot reach the server through its own name.
+A content security policy forbids the page every access to other hosts. Requests with another host
+name are rejected, so that a web page elsewhere cannot reach the server through its own name, and so
+are requests of other web pages that would change something.
 """
 
 import os
@@ -22,6 +23,8 @@ from tfdream.studio.uploads import Limits
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+    _Next = Callable[[Request], Awaitable[Response]]
 
 HOST = "127.0.0.1"
 _POLICY = (
@@ -121,6 +124,7 @@ def _launch(page: Any, folder: Path, port: int, limits: Limits) -> str:
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
         Middleware(BaseHTTPMiddleware, dispatch=_add_policy),
+        Middleware(BaseHTTPMiddleware, dispatch=_reject_other_pages),
     ]
     local_fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     page.launch(
@@ -142,11 +146,21 @@ def _launch(page: Any, folder: Path, port: int, limits: Limits) -> str:
     return f"http://{HOST}:{port}/"
 
 
-async def _add_policy(
-    request: "Request", call_next: "Callable[[Request], Awaitable[Response]]"
-) -> "Response":
+async def _add_policy(request: "Request", call_next: "_Next") -> "Response":
     response = await call_next(request)
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+async def _reject_other_pages(request: "Request", call_next: "_Next") -> "Response":
+    """Reject requests of other web pages, unless they only read; browsers name the origin."""
+    from starlette.responses import PlainTextResponse
+
+    headers = request.headers
+    own = f"http://{headers.get('host')}"
+    is_own = headers.get("origin", own) == own and headers.get("sec-fetch-site") != "cross-site"
+    if request.method in ("GET", "HEAD") or is_own:
+        return await call_next(request)
+    return PlainTextResponse("The request is that of another web page.", 403)

@@ -1,6 +1,7 @@
 """Stems: parts of a recording that another program separated, with names."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 Stems = tuple[tuple[str, str], ...]
 """Pairs of name and file."""
@@ -11,6 +12,8 @@ def named(paths: Sequence[str], names: str) -> Stems:
 
     >>> named(["a/drums.wav", "a/bass.wav"], "beat")
     (('beat', 'a/drums.wav'), ('bass', 'a/bass.wav'))
+    >>> named(["a/drums"], "")
+    (('drums', 'a/drums'),)
     """
     given = [name.strip() for name in names.split(",")] if names.strip() else []
     stems: dict[str, str] = {}
@@ -29,4 +32,4 @@ def names_of(stems: Stems) -> str:
 
 
 def _file_name(path: str) -> str:
-    return path.rpartition("/")[2].rpartition(".")[0].replace(",", "_")
+    return Path(path).stem.replace(",", "_").strip() or "stem"

@@ -218,3 +218,11 @@ def run_task(run: str | Path) -> str:
         ) from None
     task = content.get("task", _DEFAULT_RUN_TASK) if isinstance(content, dict) else None
     return str(task)
+
+
+def accepts(task: Task, run: str) -> bool:
+    """Return whether a run exists and a task accepts it."""
+    try:
+        return run_task(run) in task.run_tasks
+    except ModelError:
+        return False

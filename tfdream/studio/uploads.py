@@ -57,7 +57,7 @@ class Limits:
 def keep(upload: str | Path, folder: str | Path, limits: Limits) -> Path:
     """Check an upload and copy it to a folder where it remains, so that commands can name it.
 
-    Equal files are stored once.
+    Equal files of the same name are stored once.
 
     Args:
       upload: temporary file of the server.
@@ -65,7 +65,8 @@ def keep(upload: str | Path, folder: str | Path, limits: Limits) -> Path:
       limits: largest size and duration.
 
     Returns:
-      The copy: ``FOLDER/<hash>/<name>``, relative to the current folder if it is in it.
+      The copy, ``FOLDER/<hash of the content>/<name>``; its path is relative to the current folder
+      if it is in it.
 
     Raises:
       AudioError: if it is too large, too long, or cannot be read.

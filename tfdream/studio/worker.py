@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from tfdream.errors import TfdreamError, one_line
 from tfdream.io import processes, system_errors
+from tfdream.io.library_logs import silence_libraries
 from tfdream.studio.events import Event, Failed, Finished, Step, Written
 from tfdream.studio.job import Job
 
@@ -189,6 +190,7 @@ class ProcessWorker:
 
 def _serve_all(connection: Connection, stop: Any) -> None:
     """Serve requests until the connection is closed."""
+    silence_libraries()
     # Slow imports, such as TensorFlow, are finished while the user chooses.
     import tfdream.studio.previews
     import tfdream.studio.work  # noqa: F401

@@ -195,6 +195,21 @@ def test_paths_of_stems_may_have_commas():
     assert stems == {"drums": "a,b.wav", "bass": "c.wav", "rest": "d.wav"}
 
 
+@pytest.mark.parametrize(
+    ("text", "stems"),
+    [
+        ("drums=a,c=d.wav", {"drums": "a,c=d.wav"}),
+        ("drums=a,c=d.wav,bass=c.wav", {"drums": "a,c=d.wav", "bass": "c.wav"}),
+        ("bass=c.wav,drums=a,c=d.wav", {"bass": "c.wav", "drums": "a,c=d.wav"}),
+    ],
+)
+def test_paths_of_existing_stems_are_not_split(text, stems, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("a,c=d.wav", "c.wav"):
+        (tmp_path / path).touch()
+    assert _stems(None, None, (text,)) == stems
+
+
 # Loops
 
 
