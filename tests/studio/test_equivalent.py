@@ -121,6 +121,7 @@ EXCLUDED = {
     "--force": "The page overwrites nothing.",
     "--format": "For standard output.",
     "--number": "Each result has a folder of its own, which is numbered.",
+    "--adapt": "Statistics need many recordings; the page classifies one or two.",
     "--tensorboard": "Events are for TensorBoard; the report page contains the same measures.",
 }
 # Options that are short for settings.
