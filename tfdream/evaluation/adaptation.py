@@ -12,7 +12,7 @@ from tfdream.models.normalization_statistics import NormalizationStatistics
 from tfdream.runs import Run
 
 MOST_CLIPS = 256
-"""Statistics are computed over so many clips at most; over 50, the accuracies are the same."""
+"""Statistics are computed over so many clips at most; more hardly change them."""
 _PRIOR_CLIPS = 16
 """Weight of the statistics of training, in clips."""
 _BATCH_SIZE = 16
