@@ -170,6 +170,8 @@ def test_networks_are_adapted_to_clips_with_sound(run, song, tmp_path, monkeypat
     assert inputs.shape == (2, *run.frontend.shape(run.input_samples))  # the song has 1.9 s
     with pytest.raises(AudioError, match="no sound to adapt the network to; omit --adapt"):
         predict(run, paths[1:], adapt=True)
+    with pytest.raises(AudioError, match=r"text\.wav' cannot be decoded"):
+        predict(run, paths[1:2], adapt=True)
 
 
 def test_networks_without_batch_normalization_cannot_be_adapted(run, song):

@@ -1,6 +1,5 @@
 """Classification of audio files of any length."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,13 +196,20 @@ def _sample(run: Run, paths: Sequence[str | Path]) -> FloatArray:
       AudioError: if no clip remains.
     """
 
+    errors: list[AudioError] = []
+
     def clips() -> Iterator[FloatArray]:
         for path in paths:
-            with contextlib.suppress(AudioError), audio.Reader(path) as reader:
-                for batch, _ in clip_batches(reader.mid(run.sample_rate), run):
-                    yield from (clip for clip in batch if clip.any())
+            try:
+                with audio.Reader(path) as reader:
+                    for batch, _ in clip_batches(reader.mid(run.sample_rate), run):
+                        yield from (clip for clip in batch if clip.any())
+            except AudioError as error:
+                errors.append(error)
 
     chosen = list(adaptation.random_choice(clips()))
+    if not chosen and len(errors) == len(paths):
+        raise errors[0]
     if not chosen:
         raise AudioError("the files contain no sound to adapt the network to; omit --adapt")
     frontend = compiled(run.frontend)

@@ -293,13 +293,13 @@ def _start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Ite
       written: the output.
       rate: sample rate of the network, in Hz.
     """
-    init = getattr(config, "init", "original")
+    start = {"noise": "noise", "style": "the style"}.get(getattr(config, "init", "original"))
     parts = ["differences between the channels"] if written.channels > 1 else []
     if written.sample_rate > rate:
         parts.append(f"what is above {rate / 2000:g} kHz")
-    if init in ("noise", "style") and parts:
+    if start is not None and parts:
         yield (
-            f"the sound starts from the {init}, but {' and '.join(parts)} remain as in the "
+            f"the sound starts from {start}, but {' and '.join(parts)} remain as in the "
             f"recording; make it mono at {rate} Hz first if nothing of it may remain"
         )
 
