@@ -93,7 +93,7 @@ def info(path: str | Path) -> AudioInfo:
 def count_samples(path: str | Path) -> int:
     """Return the number of samples per channel of a file.
 
-    Files whose header does not have a reliable length, such as mp3, are decoded to count them.
+    The file is decoded: the length in its header may be wrong, or its end may be missing.
     """
     with Reader(path) as reader:
         return _count(reader)
@@ -112,8 +112,7 @@ def read(path: str | Path) -> tuple[Samples, int]:
 
 
 def _count(reader: Reader) -> int:
-    samples = reader.info.samples
-    return sum(map(len, reader.blocks())) if samples is None else samples
+    return sum(map(len, reader.blocks()))
 
 
 def _first_bad(block: Samples) -> int:

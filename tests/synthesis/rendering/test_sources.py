@@ -6,6 +6,7 @@ import soundfile
 from calling import invoke
 from strategies import noise
 
+from tfdream import audio
 from tfdream.commands.rendering import _stems
 from tfdream.config import FilterConfig, RenderConfig
 from tfdream.errors import AudioError, ConfigError
@@ -245,6 +246,18 @@ def test_a_random_change_of_a_loop_is_continuous_at_its_seam(loop):
 
     _, _, looped = process(loop, vary, loop=True)
     assert looped["seam_step"] <= looped["largest_step"]
+
+
+@pytest.mark.parametrize("stated", [SAMPLES // 2, 2 * SAMPLES])
+def test_a_loop_has_the_decoded_length_whatever_the_header_states(tmp_path, stated):
+    path = tmp_path / "in.flac"
+    soundfile.write(path, noise(SAMPLES, 1, peak=0.3), RATE)
+    content = bytearray(path.read_bytes())
+    content[22:26] = stated.to_bytes(4, "big")  # the low bits of the number of samples
+    path.write_bytes(content)
+    assert audio.count_samples(path) == SAMPLES
+    output, _, result = process(path, lambda channels, _: channels, loop=True)
+    assert len(output) == result["samples"] == SAMPLES
 
 
 def test_an_unchanged_loop_is_the_recording(path):

@@ -20,7 +20,7 @@ class AudioInfo(NamedTuple):
       channels: number of channels.
       samples: length that the header declares, or None if only decoding shows it: lossy formats
         such as mp3 and AAC, and streams that were written without a length. A damaged file may be
-        shorter. `audio.count_samples` decodes the file where this is None.
+        shorter; `audio.count_samples` decodes the file.
       estimated_samples: `samples`, or else an estimate from the size of the file, for progress and
         the like; 0 if there is none.
     """

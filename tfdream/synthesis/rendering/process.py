@@ -296,7 +296,7 @@ def _start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Ite
     start = {"noise": "noise", "style": "the style"}.get(getattr(config, "init", "original"))
     parts = ["differences between the channels"] if written.channels > 1 else []
     if written.sample_rate > rate:
-        parts.append(f"what is above {rate / 2000:g} kHz")
+        parts.append(f"frequencies above {rate / 2000:g} kHz")
     if start is not None and parts:
         yield (
             f"the sound starts from {start}, but {' and '.join(parts)} remain as in the "
