@@ -1,7 +1,7 @@
 """Adaptation of a classifier to unlabeled recordings of another kind."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -48,10 +48,10 @@ def adapted(run: Run, inputs: FloatArray) -> Run:
     return copy
 
 
-def random_choice(clips: Iterable[FloatArray], count: int = MOST_CLIPS) -> Iterator[FloatArray]:
+def random_choice(clips: Iterable[FloatArray], count: int = MOST_CLIPS) -> list[FloatArray]:
     """Choose so many elements at random, each with the same probability (reservoir sampling).
 
-    >>> chosen = list(random_choice(map(np.float32, range(100)), 3))
+    >>> chosen = random_choice(map(np.float32, range(100)), 3)
     >>> len(chosen), all(0 <= clip < 100 for clip in chosen)
     (3, True)
     """
@@ -62,4 +62,4 @@ def random_choice(clips: Iterable[FloatArray], count: int = MOST_CLIPS) -> Itera
         place = int(generator.integers(number))
         if place < count:
             chosen[place] = clip
-    return iter(chosen)
+    return chosen

@@ -195,7 +195,6 @@ def _sample(run: Run, paths: Sequence[str | Path]) -> FloatArray:
     Raises:
       AudioError: if no clip remains.
     """
-
     errors: list[AudioError] = []
 
     def clips() -> Iterator[FloatArray]:
@@ -207,10 +206,10 @@ def _sample(run: Run, paths: Sequence[str | Path]) -> FloatArray:
             except AudioError as error:
                 errors.append(error)
 
-    chosen = list(adaptation.random_choice(clips()))
-    if not chosen and len(errors) == len(paths):
-        raise errors[0]
+    chosen = adaptation.random_choice(clips())
     if not chosen:
+        if len(errors) == len(paths):
+            raise errors[0]
         raise AudioError("the files contain no sound to adapt the network to; omit --adapt")
     frontend = compiled(run.frontend)
     batches = tf.data.Dataset.from_tensor_slices(chosen).batch(_BATCH_SIZE)

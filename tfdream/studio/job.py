@@ -167,7 +167,7 @@ class Job:
                 f"stems are loaded, but the part is not one of them; choose {' or '.join(names)} "
                 "under 'part', or remove the stems"
             )
-        self.settings  # noqa: B018
+        _ = self.settings
         size = len(os.fsencode(self.output_name))
         if size > _MAX_NAME_BYTES:
             raise ConfigError(
@@ -183,7 +183,7 @@ class Job:
         if self.judge and not accepts(TASKS["predict"], self.judge):
             chosen["judge"] = None
         try:
-            self.settings  # noqa: B018
+            _ = self.settings
         except ConfigError:
             chosen |= {"recipe": "", "overrides": ()}
         kinds = {"run": "network", "judge": "judge", "recipe": "recipe"}

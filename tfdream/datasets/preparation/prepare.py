@@ -107,9 +107,9 @@ def prepare(
         options.beam.check()
     tracks, skipped = read_source(source, options.layout, options.ignore_folds)
     tracks, left_out = select_labels(tracks, config.labels)
-    of_scores = repeated_scores(tracks) if options.group_scores else []
+    of_scores: list[str] = []
     if options.group_scores:
-        tracks = group_scores(tracks)
+        of_scores, tracks = repeated_scores(tracks), group_scores(tracks)
     tracks, warnings = group_duplicates(tracks)
     warnings += of_scores
     warnings += similar_labels(track.label for track in tracks)
