@@ -105,11 +105,11 @@ def test_a_gain_is_reduced_where_a_limiter_would_attenuate_by_more_than_6_db(
     assert written.peak_reduction_db == pytest.approx(20 * np.log10(4 / audio.CEILING))
 
 
-@pytest.mark.parametrize("gain", [None, lambda level: 2.0])
-def test_without_a_limiter_the_gain_of_the_whole_file_is_reduced(tmp_path, gain):
+@pytest.mark.parametrize(("bits", "gain"), [(24, None), (24, lambda level: 2.0), (32, None)])
+def test_without_a_limiter_the_gain_of_the_whole_file_is_reduced(tmp_path, bits, gain):
     samples = 1.5 * np.sin(np.arange(4000)[:, np.newaxis] * np.linspace(0.1, 0.2, 4000)[:, None])
     path = tmp_path / "loud.wav"
-    written = audio.write_blocks(path, [samples], 8000, 1, 24, gain, limits=False)
+    written = audio.write_blocks(path, [samples], 8000, 1, bits, gain, limits=False)
     found, _ = soundfile.read(path, always_2d=True)
     factor = audio.CEILING / np.abs(samples).max()
     np.testing.assert_allclose(found, factor * samples, atol=1e-6)

@@ -64,7 +64,7 @@ def write_blocks(
         whatever exceeds `CEILING`.
       comment: see `Writer`.
       limits: whether there is a limiter; otherwise the gain of the whole file is reduced as far as
-        necessary. A limiter does not continue from the end of a loop to its start.
+        it would attenuate peaks. A limiter does not continue from the end of a loop to its start.
     """
     if gain is None and limits:
         meter = PeakMeter()
@@ -90,24 +90,29 @@ def write_blocks(
             Reader(floats) as reader,
             Writer(path, sample_rate, channels, bits, comment) as writer,
         ):
-            factor = 1.0 if gain is None else gain(level)
+            factor = None if gain is None else gain(level)
             write_scaled(writer, reader.blocks(), factor, level.peak, limits)
     return writer.written
 
 
 def write_scaled(
-    writer: Writer, blocks: Iterable[Samples], factor: float, peak: float, limits: bool = True
+    writer: Writer,
+    blocks: Iterable[Samples],
+    factor: float | None,
+    peak: float,
+    limits: bool = True,
 ) -> None:
     """Write a stream with a gain; where samples would exceed full scale, see `fit`.
 
     Args:
       writer: the open file.
       blocks: the samples.
-      factor: the gain.
+      factor: the gain; None for 1, and peaks within full scale in formats that need not have them.
       peak: largest absolute sample of the stream.
       limits: see `write_blocks`.
     """
-    applied, reduction = fit(factor, peak, writer.has_full_scale, limits)
+    bounded = factor is None or writer.has_full_scale
+    applied, reduction = fit(1.0 if factor is None else factor, peak, bounded, limits)
     scaled = (block if applied == 1 else block * np.float32(applied) for block in blocks)
     for block in limit(scaled, writer.written.sample_rate) if reduction and limits else scaled:
         writer.write(block)
@@ -115,27 +120,25 @@ def write_scaled(
     writer.set_level(gain_db, reduction)
 
 
-def fit(
-    factor: float, peak: float, has_full_scale: bool, limits: bool = True
-) -> tuple[float, float]:
+def fit(factor: float, peak: float, bounded: bool, limits: bool = True) -> tuple[float, float]:
     """Reduce a gain so that a limiter attenuates no peak of the output by more than 6 dB.
 
     Args:
       factor: the gain.
       peak: largest absolute sample before the gain.
-      has_full_scale: whether the output has integer samples, see `formats.has_full_scale`.
+      bounded: whether the output must not exceed full scale.
       limits: whether there is a limiter; otherwise the gain alone reduces the peaks.
 
     Returns:
       The gain to apply, and by how many dB gain and limiter together reduce the largest sample.
 
-    >>> fit(1.0, peak=0.9, has_full_scale=True)
+    >>> fit(1.0, peak=0.9, bounded=True)
     (1.0, 0.0)
-    >>> gain, reduction_db = fit(1.0, peak=4.0, has_full_scale=True)
+    >>> gain, reduction_db = fit(1.0, peak=4.0, bounded=True)
     >>> round(gain, 2), round(reduction_db, 2)
     (0.5, 12.05)
     """
-    if not has_full_scale or not exceeds_full_scale(factor * peak):
+    if not bounded or not exceeds_full_scale(factor * peak):
         return factor, 0.0
     largest_db = _LARGEST_LIMITING_DB if limits else 0.0
     applied = min(factor, 10 ** (largest_db / 20) * CEILING / peak)
