@@ -68,22 +68,33 @@ def test_a_part_and_its_rest_are_the_recording(path):
         assert (result["channels"], result["samples"]) == original.shape[::-1]
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"seconds": 2.0}, "in.wav"),
-        ({"loop": True}, "in.wav"),
-        ({"part": "mid"}, "in.wav"),
-        ({"part": "drums"}, "drums.wav"),
-    ],
-)
-def test_messages_name_the_file_of_the_caller(tmp_path, caplog, options, name):
-    offset = noise(SAMPLES, 2, peak=0.3) + 0.2
-    for each in ("in.wav", "drums.wav"):
-        soundfile.write(tmp_path / each, offset, RATE, "FLOAT")
-    stems = {"drums": str(tmp_path / "drums.wav")} if options.get("part") == "drums" else {}
-    process(tmp_path / "in.wav", lambda channels, _: channels, stems=stems, **options)
-    assert f"'{tmp_path / name}': DC offset of 0.2" in caplog.text
+@pytest.mark.parametrize("options", [{"seconds": 2.0}, {"loop": True}, {"part": "mid"}])
+def test_messages_name_the_file_of_the_caller(tmp_path, caplog, options):
+    soundfile.write(tmp_path / "in.wav", noise(SAMPLES, 2, peak=0.3) + 0.2, RATE, "FLOAT")
+    process(tmp_path / "in.wav", lambda channels, _: channels, **options)
+    assert f"'{tmp_path / 'in.wav'}': DC offset of 0.2" in caplog.text
+
+
+def test_notes_are_those_of_the_recording_and_of_the_part(tmp_path):
+    """The recording is truncated and has two equal channels, so that their difference is silent."""
+    path, stem = tmp_path / "in.wav", tmp_path / "drums.wav"
+    sound = noise(SAMPLES, 1, peak=0.3) * [1, 1]
+    soundfile.write(path, sound, RATE, "FLOAT")
+    path.write_bytes(path.read_bytes()[: -8 * RATE])
+    soundfile.write(stem, 0.2 + 0 * sound[:-RATE], RATE, "FLOAT")
+    truncated = "truncated: header states 3.00 s, decoded 2.00 s"
+    for options, expected in (
+        ({}, []),
+        ({"part": "side"}, ["the part 'side': silent"]),
+        ({"part": "side", "seconds": 1.5}, ["the part 'side': silent"]),
+        ({"part": "side", "loop": True}, ["the part 'side': silent"]),
+        (
+            {"part": "drums", "stems": {"drums": str(stem)}},
+            ["the part 'drums': silent", "the part 'drums': DC offset of 0.20"],
+        ),
+    ):
+        _, _, result = process(path, lambda channels, _: channels, **options)
+        assert result["notes"] == [truncated, *expected], options
 
 
 def test_only_the_part_changes(path):
@@ -258,6 +269,25 @@ def test_a_loop_has_the_decoded_length_whatever_the_header_states(tmp_path, stat
     assert audio.count_samples(path) == SAMPLES
     output, _, result = process(path, lambda channels, _: channels, loop=True)
     assert len(output) == result["samples"] == SAMPLES
+
+
+def test_a_loop_shorter_than_a_tile_is_repeated_to_its_end(loop):
+    """The tone has whole periods in 0.1 s, so a repetition continues it."""
+    sound, _ = soundfile.read(loop, dtype="float32")
+    soundfile.write(loop, sound[: RATE // 10], RATE, "FLOAT")
+    seen = []
+
+    def change(channels, _):
+        seen.append(channels[0, :, 0])
+        return channels
+
+    _, processor, result = process(loop, change, loop=True)
+    np.testing.assert_allclose(seen[0], sound[:RATE], atol=1e-6)
+    for compared in processor.compared[0]:
+        np.testing.assert_allclose(compared[0], sound[:RATE], atol=1e-6)
+    assert result["notes"] == []
+    _, _, result = process(loop, change)
+    assert result["notes"] == ["padded from 0.10 s"]
 
 
 def test_an_unchanged_loop_is_the_recording(path):

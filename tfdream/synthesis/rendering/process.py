@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path, snap
 from tfdream.synthesis.rendering.sources import Source
 from tfdream.synthesis.rendering.tiles import (
     Finish,
+    TileGrid,
     Tiles,
     batches_in,
     change_file,
@@ -130,7 +132,7 @@ class _Job:
 
     @property
     def named(self) -> Path:
-        """The recording or stem that the caller gave, for messages."""
+        """The recording that the caller gave, for messages."""
         return self.source.named or self.source.path
 
     @property
@@ -143,11 +145,20 @@ class _Job:
         """The file that the changed component is compared with."""
         return self.source.reference or self.excerpt.path
 
+    @cached_property
+    def grid(self) -> TileGrid:
+        """The positions of the tiles; those of a short loop contain its repetition."""
+        loop_samples = self.source.mixdown.loop_samples
+        if loop_samples is None:
+            return self.processor.grid
+        ratio = self.processor.sample_rate / audio.info(self.excerpt.path).sample_rate
+        return replace(self.processor.grid, period=max(1, round(loop_samples * ratio)))
+
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
-        rate, grid = self.processor.sample_rate, self.processor.grid
+        rate, grid = self.processor.sample_rate, self.grid
         excerpt = self.excerpt.path
-        input_notes = examine(excerpt, rate, grid.samples / rate, self.excerpt.damage)
+        input_notes = self._input_notes()
         log_notes(self.named, input_notes)
         self.total = batches_in(excerpt, rate, grid) * self.processor.steps
         gain = normalizing_gain(self.config.normalize, self.original)
@@ -191,6 +202,18 @@ class _Job:
             changed_seconds = min(self.stopped_at_seconds, audio_seconds)
             result |= {"interrupted": True, "changed_seconds": changed_seconds}
         return result
+
+    def _input_notes(self) -> list[str]:
+        """Return the notes on the recording, and those on its component that differ from them."""
+        rate, seconds = self.processor.sample_rate, self.grid.samples / self.processor.sample_rate
+        is_loop = self.source.mixdown.loop_samples is not None
+        damage = self.source.damage or self.excerpt.damage
+        notes = examine(self.original, rate, None if is_loop else seconds, damage)
+        if self.options.part is None:
+            return notes
+        component_notes = examine(self.reference, rate, None, self.source.stem_damage)
+        prefix = f"the part '{self.options.part}': "
+        return notes + [prefix + each for each in component_notes if each not in notes]
 
     def _change(self, tiles: Tiles, snapshots: Snapshots) -> NDArray[Any]:
         """Process a batch of tiles, unless the job was stopped before."""
@@ -247,7 +270,7 @@ class _Job:
             self.reference,
             self.output,
             self.processor.sample_rate,
-            self.processor.grid,
+            self.grid,
             finish,
             10 ** (written.gain_db / 20),
         )

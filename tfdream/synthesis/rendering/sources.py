@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
+from tfdream.audio.decoders.base import Damage
 from tfdream.config import RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
@@ -43,7 +44,9 @@ class Source:
       original: the recording, or an excerpt of it, that the output replaces; None for the range of
         `path`.
       reference: the component without the repeated start of a loop; None for the range of `path`.
-      named: the recording or stem that the caller gave, for messages; None for `path`.
+      named: the recording that the caller gave, for messages; None for `path`.
+      damage: of that recording, if `original` was cut from it.
+      stem_damage: of the given file of a component.
     """
 
     path: Path
@@ -54,6 +57,8 @@ class Source:
     original: Path | None = None
     reference: Path | None = None
     named: Path | None = None
+    damage: Damage | None = None
+    stem_damage: Damage | None = None
 
 
 @contextmanager
@@ -80,11 +85,12 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
         tempfile.TemporaryDirectory(prefix="tfdream-") as folder,
         audio.part_of(source, start, seconds) as original,
     ):
-        path, mixdown, named = original.path, NO_MIXDOWN, source
+        path, mixdown, stem_damage = original.path, NO_MIXDOWN, None
         if options.part is not None and options.part in options.stems:
-            named = Path(options.stems[options.part])
-            with audio.part_of(named, start, seconds) as stem:
-                path, mixdown = _split(original.path, _copied(stem.path, Path(folder)), named)
+            given = options.stems[options.part]
+            with audio.part_of(given, start, seconds) as stem:
+                copy, stem_damage = _copied(stem, Path(folder))
+                path, mixdown = _split(original.path, copy, given)
         elif options.part is not None:
             path, mixdown = _separate(original.path, options.part, Path(folder), source)
         reference = path
@@ -96,7 +102,9 @@ def prepared(source: str | Path, options: RenderOptions, config: RenderConfig) -
             mixdown=mixdown,
             original=original.path,
             reference=reference,
-            named=named,
+            named=source,
+            damage=original.damage,
+            stem_damage=stem_damage,
         )
 
 
@@ -111,12 +119,12 @@ def _check_component(options: RenderOptions) -> None:
         )
 
 
-def _copied(path: Path, folder: Path) -> Path:
-    """Copy a file as floats, so that it outlives its source."""
+def _copied(part: audio.Part, folder: Path) -> tuple[Path, Damage | None]:
+    """Copy a part of a file as floats, so that it outlives its source; also return the damage."""
     copy = folder / "stem.wav"
-    with audio.Reader(path) as reader:
+    with audio.Reader(part.path) as reader:
         audio.write_floats(copy, reader.blocks(), reader.info.sample_rate, reader.info.channels)
-    return copy
+        return copy, part.damage or reader.damage
 
 
 def _separate(original: Path, component: str, folder: Path, source: Path) -> tuple[Path, Mixdown]:

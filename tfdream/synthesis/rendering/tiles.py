@@ -25,7 +25,7 @@ class Tiles(NamedTuple):
     """A batch of tiles of a file."""
 
     channels: NDArray[Any]
-    """float32 `[batch, samples, channels]`; a file shorter than a tile is padded with zeros."""
+    """float32 `[batch, samples, channels]`; padded if a file is shorter, see `TileGrid`."""
     weights: NDArray[Any]
     """float `[batch]`: share of each tile that is new signal, neither padding nor skipped."""
     starts: NDArray[Any]
@@ -112,7 +112,8 @@ class TileGrid:
     """Positions of tiles: one every `hop` samples, neighbors share `overlap` samples.
 
     The last tile ends with the file, so it can overlap its neighbor further. It begins at a
-    multiple of `step`; up to `step` samples after the end of the file are zero.
+    multiple of `step`; up to `step` samples after the end of the file are zero. What a file lacks
+    to the end of its only tile is zero, or for a loop its repetition after `period` samples.
 
     >>> grid = TileGrid(samples=1000, overlap=200)
     >>> grid.hop, grid.count(2500)
@@ -123,6 +124,7 @@ class TileGrid:
     overlap: int
     batch: int = 1
     step: int = 1
+    period: int | None = None
 
     @property
     def hop(self) -> int:
@@ -169,7 +171,7 @@ class TileGrid:
         Without an overlap as long as a step, it is longer by less than a step.
 
         >>> TileGrid(samples=1000, overlap=200).aligned(128)
-        TileGrid(samples=1000, overlap=104, batch=1, step=128)
+        TileGrid(samples=1000, overlap=104, batch=1, step=128, period=None)
         """
         steps = self.hop // step if self.overlap < step else -(-self.hop // step)
         return replace(self, overlap=self.samples - steps * step, step=step)
@@ -178,7 +180,7 @@ class TileGrid:
         """Shorten the tiles to a length, with an overlap of at most half of that.
 
         >>> TileGrid(samples=1000, overlap=200).limited(300)
-        TileGrid(samples=300, overlap=150, batch=1, step=1)
+        TileGrid(samples=300, overlap=150, batch=1, step=1, period=None)
         """
         samples = min(samples, self.samples)
         return replace(self, samples=samples, overlap=min(self.overlap, samples // 2))
@@ -222,12 +224,19 @@ class TileGrid:
         missing = self.samples - len(buffer)
         earlier = missing // self.step * self.step if len(previous) else 0
         parts = np.concatenate([previous[self.hop - earlier : self.hop], buffer])
-        tiles.append(np.pad(parts, ((0, missing - earlier), (0, 0))))
+        tiles.append(self._padded(parts, is_only=not len(previous)))
         last = self._stack(tiles, done)
         last.weights[-1] = len(buffer) / self.samples
         last.starts[-1] -= earlier
         last.skips[-1] = earlier
         yield last
+
+    def _padded(self, tile: NDArray[Any], is_only: bool) -> NDArray[Any]:
+        missing = self.samples - len(tile)
+        if self.period is None or not is_only or not len(tile):
+            return np.pad(tile, ((0, missing), (0, 0)))
+        repetition = np.resize(tile[-self.period :], (missing, tile.shape[1]))
+        return np.concatenate([tile, repetition])
 
     def _stack(self, tiles: list[NDArray[Any]], before: int) -> Tiles:
         numbers = np.arange(before, before + len(tiles))
