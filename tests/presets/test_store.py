@@ -110,6 +110,15 @@ def test_a_damaged_card_is_listed_and_named_when_it_is_shown(carded, models):
     assert "card.yaml' cannot be read" in refusal("models", "show", "noise")
 
 
+def test_a_preset_of_another_version_must_be_installed_again(carded, models):
+    install("noise", Source(carded))
+    config = models / "noise" / "config.yaml"
+    config.write_text(config.read_text().replace("prepare:", "prepare:\n  gain: 0.9"))
+    message = refusal("models", "show", "noise")
+    assert "unknown setting 'prepare.gain'" in message
+    assert message.strip().endswith("install it again with tfdream models install noise --force")
+
+
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 65])
 def test_names_that_are_no_names_of_folders_are_refused(carded, name):
     with pytest.raises(ConfigError, match="may have letters"):

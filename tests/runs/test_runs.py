@@ -8,7 +8,7 @@ import pytest
 from calling import answer
 
 from tfdream.config import ModelConfig
-from tfdream.errors import ModelError, TfdreamError
+from tfdream.errors import ConfigError, ModelError, TfdreamError
 from tfdream.models import classifiers
 from tfdream.runs import FORMAT, GenerationRun, Run, TranslationRun, open_run
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
@@ -44,6 +44,16 @@ def test_a_created_run_can_be_opened(run, tmp_path):
     Run(tmp_path / "new", run.config, run.info).create()
     opened = Run.open(str(tmp_path / "new"))
     assert (opened.config, opened.info) == (run.config, run.info)
+
+
+def test_more_epochs_continue_a_run_without_a_cosine(run, configure, tmp_path):
+    Run(tmp_path / "constant", configure(), run.info).create()
+    Run(tmp_path / "constant", configure("training.epochs=9"), run.info).check_continues()
+    cosine = "training.schedule=cosine"
+    Run(tmp_path / "cosine", configure(cosine), run.info).create()
+    longer = Run(tmp_path / "cosine", configure(cosine, "training.epochs=9"), run.info)
+    with pytest.raises(ConfigError, match="training.epochs, on which the learning rate"):
+        longer.check_continues()
 
 
 def test_a_folder_is_opened_by_its_task(trained, translation, generation):

@@ -88,7 +88,7 @@ def test_a_layer_in_the_configuration_is_rejected(layer, attacked, canary):
         content = attacked.config.model_dump(mode="json")
         content[setting] = layer(canary)
         attacked.config_path.write_text(json.dumps(content))
-        with pytest.raises(ModelError, match="damaged or of another program"):
+        with pytest.raises(ModelError, match="damaged, or of another program"):
             Run.open(attacked.folder)
 
 

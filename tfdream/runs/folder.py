@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from tfdream.config import BaseExperiment, validate, validate_experiment
+from tfdream.config.differences import differences
 from tfdream.errors import ConfigError, ModelError, did_you_mean, one_line
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
@@ -26,12 +27,13 @@ from tfdream.runs.info import (
     WEIGHTS_FILE,
     RunInfo,
 )
-from tfdream.runs.named import is_run, locate, named_runs
+from tfdream.runs.named import is_run, locate, named_runs, user_folder
 from tfdream.signal import frontends
 from tfdream.signal.frontends import Frontend
 
 # Size of the resume state in multiples of the weights: weights, two moments, temporary copy.
 _RESUME_COPIES = 4
+_NAMED_DIFFERENCES = 3
 _HISTORY = TypeAdapter(list[dict[str, int | float]])
 
 Kind = TypeVar("Kind", bound="RunFolder")
@@ -94,12 +96,18 @@ class RunFolder:
         if not is_run(self.folder):
             return
         config, info = read(self.folder)
+        names = differences(_resumable(config), _resumable(self.config))
+        if names == ["training.epochs"]:
+            names = ["training.epochs, on which the learning rate depends"]
         ignored = {"versions": {}, "dataset": "", "trained_tracks": []}
-        same_data = self.info.model_copy(update=ignored) == info.model_copy(update=ignored)
-        if not same_data or _resumable(self.config) != _resumable(config):
+        if self.info.model_copy(update=ignored) != info.model_copy(update=ignored):
+            names.append("the data")
+        if names:
+            named = ", ".join(names[:_NAMED_DIFFERENCES])
+            further = ", …" if len(names) > _NAMED_DIFFERENCES else ""
             raise ConfigError(
-                f"'{self.folder}' contains a run with other settings or another dataset; "
-                "give another folder, or use --force to replace it"
+                f"'{self.folder}' contains a run with other settings or another dataset ({named}"
+                f"{further}); give another folder, or use --force to replace it"
             )
 
     def clear(self) -> None:
@@ -267,5 +275,10 @@ def read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
         info = validate(content, RunInfo, f"'{folder / INFO_FILE}'")
         experiment = validate_experiment(config, f"'{folder / CONFIG_FILE}'")
     except ConfigError as error:
-        raise ModelError(f"the run '{folder}' is damaged or of another program: {error}") from None
+        again = "train it again"
+        if folder.parent == user_folder():
+            again = f"install it again with tfdream models install {folder.name} --force"
+        raise ModelError(
+            f"the run '{folder}' is damaged, or of another program or version ({error}); {again}"
+        ) from None
     return experiment, info
