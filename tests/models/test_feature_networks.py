@@ -108,6 +108,15 @@ def test_a_network_whose_features_are_frames_requires_their_number():
             inspect.check_input(tapped, (33, 7, 1))
 
 
+def test_octaves_of_a_network_with_a_fixed_height_reduce_time_only():
+    image = keras.Input((33, None, 1))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D(name="mean")(image))
+    tapped = inspect.tap(model, ["mean"])
+    inspect.check_input(tapped, (33, 20, 1), (33, 10))
+    with pytest.raises(ConfigError, match=r"octaves.count=1, or reduce time .* octaves.axes=time$"):
+        inspect.check_input(tapped, (33, 20, 1), (16, 10))
+
+
 def test_the_published_convolution_has_its_size():
     model = build("random_conv1d", shape=(1025, 10, 1), filters=4096)
     assert model.count_params() == 1025 * 3 * 4096 + 4096

@@ -14,27 +14,6 @@ Strides = tuple[float, ...]
 """Cells of the model's input from one cell of an activation to the next, along each axis."""
 
 
-class InputRemedies(NamedTuple):
-    """Advice in the messages of `check_input`.
-
-    Attributes:
-      fixed: for an input of another shape than the only one that the layers accept.
-      small: for an input that is too small.
-    """
-
-    fixed: str
-    small: str
-
-
-WITH_OCTAVES = InputRemedies(
-    fixed=(
-        "use octaves.count=1, octaves.axes=time or the layer of a convolution, and do not set "
-        "tiles.seconds"
-    ),
-    small="use fewer octaves or longer tiles",
-)
-
-
 class LayerSummary(TypedDict):
     """Description of a layer, as `layers --json` prints it."""
 
@@ -195,19 +174,14 @@ def tap(model: keras.Model, names: Iterable[str]) -> keras.Model:
     return tapped if lacks_features else unbound
 
 
-def check_input(
-    tapped: keras.Model,
-    shape: tuple[int, ...],
-    size: Size | None = None,
-    remedies: InputRemedies = WITH_OCTAVES,
-) -> None:
-    """Check that a model accepts inputs of a shape.
+def check_input(tapped: keras.Model, shape: tuple[int, ...], size: Size | None = None) -> None:
+    """Check that a model accepts inputs of a shape, those of tiles or of one of their octaves.
 
     Args:
       tapped: model from `tap`.
       shape: shape of one input, without the batch.
-      size: size that images of this shape are resized to; None for the input as it is.
-      remedies: advice in the messages.
+      size: size of the octave that images of this shape are resized to; None for the input as it
+        is.
 
     Raises:
       ConfigError: if it does not accept them.
@@ -216,14 +190,23 @@ def check_input(
         shape = *size, shape[-1]
     accepted = tapped.input.shape[1:]
     names = ", ".join(tapped.output)
-    if any(limit not in (None, given) for limit, given in zip(accepted, shape, strict=True)):
+    fits = [limit in (None, given) for limit, given in zip(accepted, shape, strict=True)]
+    if not all(fits):
+        remedy = "do not set tiles.seconds, or use the layer of a convolution"
+        if size is not None:
+            only_height = fits == [False, True, True]
+            remedy = "use octaves.count=1, or " + (
+                "reduce time only, with octaves.axes=time"
+                if only_height
+                else "the layer of a convolution"
+            )
         raise ConfigError(
-            f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; "
-            f"{remedies.fixed}"
+            f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; {remedy}"
         )
     if not _has_output(tapped, shape):
+        remedy = "use longer tiles" if size is None else "use fewer octaves or longer tiles"
         raise ConfigError(
-            f"an input of shape {shape} is too small for the layers {names}; {remedies.small}"
+            f"an input of shape {shape} is too small for the layers {names}; {remedy}"
         )
 
 

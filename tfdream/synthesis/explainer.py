@@ -75,9 +75,6 @@ class Masked:
     share: NDArray[Any]
 
 
-_REMEDIES = inspect.InputRemedies("do not set tiles.seconds", "use longer tiles")
-
-
 class Explainer:
     """A classifier and settings, compiled once for any number of files.
 
@@ -101,7 +98,7 @@ class Explainer:
         window = max(config.stft.n_fft, run.frontend.window_samples)
         self.grid = TileGrid.build(config.tiles, run.input_samples, run.sample_rate, window)
         tapped = inspect.tap(run.model, [PROBABILITIES])
-        inspect.check_input(tapped, run.frontend.shape(self.grid.samples), remedies=_REMEDIES)
+        inspect.check_input(tapped, run.frontend.shape(self.grid.samples))
         self._network = freeze(tapped)
         self._blur = CellBlur(config.blur_seconds, config.blur_hz, config.stft, run.sample_rate)
         self.classify = compiled(self._classify)
