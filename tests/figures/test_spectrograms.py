@@ -10,7 +10,8 @@ from tfdream.figures.spectrograms import Steps, View, plot_spectrograms
 def test_files_share_axes_and_colors(song, tmp_path, inspect_figure):
     soundfile.write(tmp_path / "short.wav", np.zeros((10, 2)), 44100)
     paths = [str(song), tmp_path / "short.wav"]
-    shown = inspect_figure(plot_spectrograms(paths, ["A$AP _^ K$"], Steps([3, 2, 1], "loss")))
+    steps = Steps({"output": [3, 2, 1]}, "loss")
+    shown = inspect_figure(plot_spectrograms(paths, ["A$AP _^ K$"], steps))
     assert shown.titles == ["A$AP _^ K$", "short.wav"]
     assert shown.labels == {
         *("frequency / Hz", "time / s", "level / dB", "loss", "step, over all tiles and octaves")
@@ -21,6 +22,15 @@ def test_files_share_axes_and_colors(song, tmp_path, inspect_figure):
     assert first.collections[0].get_clim() == (-80, 0)
     assert curve.lines[0].get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
     assert curve.get_yscale() == "log"
+
+
+def test_each_result_has_a_curve_of_its_steps(song, inspect_figure):
+    steps = Steps({"after: $a$": [3, 2, 1], "after: b": [-1, 2]})
+    curves = inspect_figure(plot_spectrograms([song], steps=steps)).axes[1]
+    found = [line.get_xydata().tolist() for line in curves.lines]
+    assert found == [[[1, 3], [2, 2], [3, 1]], [[1, -1], [2, 2]]]
+    assert [text.get_text() for text in curves.get_legend().texts] == [r"after: \$a\$", "after: b"]
+    assert curves.get_yscale() == "linear"
 
 
 def test_silence_can_be_drawn(tmp_path, inspect_figure):

@@ -42,7 +42,7 @@ def result_set(sounds, **changes):
         "results": {"after": result},
         "settings": {"config": {"name": "</code><b>"}},
         "command": f"tfdream dream '{NASTY}'",
-        "steps": [1.0, 2.0],
+        "steps": {"after": [1.0, 2.0]},
         **changes,
     }
     return ResultSet(**given)
@@ -165,6 +165,11 @@ def test_each_of_several_results_has_a_heading(sounds, tmp_path):
     results = {"after: conv1": {"steps": 1}, "after: conv2": {"steps": 2}}
     html.write(result_set(sounds, results=results), tmp_path / "page.html")
     assert Page(tmp_path / "page.html").texts["h3"] == list(results)
+
+
+def test_a_part_has_the_name_of_its_file(sounds, tmp_path):
+    html.write(result_set(sounds, files={next(iter(sounds)): "song.m4a"}), tmp_path / "page.html")
+    assert "song.m4a" in (tmp_path / "page.html").read_text()
 
 
 def test_names_are_escaped(page):

@@ -49,7 +49,7 @@ def explain(
     keeps as little as possible. The result contains these confidences, and those of random masks
     that keep as much.
     """
-    from tfdream import audio, config
+    from tfdream import config
     from tfdream.runs import Run
     from tfdream.synthesis.explain import explain
     from tfdream.synthesis.rendering.options import RenderOptions
@@ -61,12 +61,12 @@ def explain(
         with jobs.job("explaining", "steps", events, "objective") as job:
             network = Run.open(run)
             result = explain(source, output, network, settings, label, rest, render, job.progress)
-        if presentations:
-            with audio.excerpt(source, start_seconds, seconds) as original:
-                outcome = Outcome(
-                    f"The part of {source.name} that supports {result['label']}",
-                    {"recording": original},
-                    {f"part: {result['label']}": result},
-                )
-                presentations.measure_and_write(outcome, events, command_line())
+        outcome = Outcome(
+            f"The part of {source.name} that supports {result['label']}",
+            {"recording": source},
+            {f"part: {result['label']}": result},
+            start_seconds=start_seconds,
+            seconds=seconds,
+        )
+        presentations.measure_and_write(outcome, events, command_line())
     return result

@@ -82,7 +82,7 @@ def dream(
 
     Ctrl-C stops the dream and writes the current result; the rest stays unchanged.
     """
-    from tfdream import audio, config
+    from tfdream import config
     from tfdream.runs import Run
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.ascent.expressions import layer_norms
@@ -130,9 +130,9 @@ def dream(
                     sources[0], output, network, settings, guide, render, job.progress
                 )
         if presentations:
-            with audio.excerpt(sources[0], start_seconds, seconds) as original:
-                outcome = Outcome.of_dream(sources[0].name, original, result.get("files", [result]))
-                presentations.measure_and_write(outcome, events, command_line())
+            results = result.get("files", [result])
+            outcome = Outcome.of_dream(sources[0], results, start_seconds, seconds)
+            presentations.measure_and_write(outcome, events, command_line())
     return result
 
 

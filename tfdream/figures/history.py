@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tfdream.errors import ModelError, one_line
 from tfdream.figures.base import Argument, Drawing, FigureOptions
-from tfdream.figures.parts.sheet import new_subplots, number_from_one, set_title
+from tfdream.figures.parts.sheet import legend_name, new_subplots, number_from_one, set_title
 from tfdream.io.atomic import read_csv
 
 # Panels: label of the axis → columns of the table → legends.
@@ -117,7 +117,7 @@ def draw_curves(
     for column, legend in legends.items():
         if column in rows[0]:
             values = [row[column] for row in rows]
-            axis.plot(epochs, values, marker=".", label=legend.replace("$", r"\$"))
+            axis.plot(epochs, values, marker=".", label=legend_name(legend))
     axis.set_ylabel(label)
     axis.grid(alpha=0.3)
     if axis.lines:

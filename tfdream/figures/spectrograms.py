@@ -1,7 +1,7 @@
 """Waveforms and spectrograms of audio files."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
     RANGE_DB,
     add_color_bar,
+    legend_name,
     new_subplots,
     power_to_level_db,
     round_hz,
@@ -76,14 +77,14 @@ class View:
 
 @dataclass(frozen=True)
 class Steps:
-    """A curve of one value per optimization step.
+    """Curves of one value per optimization step.
 
     Attributes:
-      values: the value of each step.
+      curves: the value of each step, by the name of the result.
       label: name of the quantity.
     """
 
-    values: Sequence[float] = ()
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     label: str = "objective"
 
 
@@ -118,7 +119,7 @@ def plot_spectrograms(
     files = [Path(path) for path in paths]
     overviews = [read_overview(path, view.spec, view.scale) for path in files]
     rows = [_WAVEFORM_INCHES] * view.waveforms + [_SPECTROGRAM_INCHES]
-    heights = rows * len(files) + [_SPECTROGRAM_INCHES] * bool(steps.values)
+    heights = rows * len(files) + [_SPECTROGRAM_INCHES] * bool(steps.curves)
     figure, axes = new_subplots(len(heights), heights=heights)
     of_files = axes[: len(rows) * len(files)]
     if view.waveforms:
@@ -130,7 +131,7 @@ def plot_spectrograms(
     for axis in of_files:
         axis.set_xlim(0, max(overview.seconds for overview in overviews))
     of_files[-1].set_xlabel("time / s")
-    if steps.values:
+    if steps.curves:
         _draw_steps(axes[-1], steps)
     return figure
 
@@ -182,7 +183,10 @@ def _draw_spectrograms(
 
 
 def _draw_steps(axis: Axes, steps: Steps) -> None:
-    axis.plot(range(1, len(steps.values) + 1), steps.values, linewidth=1)
+    for name, values in steps.curves.items():
+        axis.plot(range(1, len(values) + 1), values, label=legend_name(name), linewidth=1)
     axis.set(xlabel="step, over all tiles and octaves", ylabel=steps.label)
-    axis.set_yscale("log" if min(steps.values) > 0 else "linear")
+    axis.set_yscale("log" if min(map(min, steps.curves.values())) > 0 else "linear")
+    if len(steps.curves) > 1:
+        axis.legend()
     axis.grid(alpha=0.3)

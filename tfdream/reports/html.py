@@ -113,7 +113,7 @@ def _players(results: ResultSet) -> list[_Player]:
     for name, path in results.sounds.items():
         source, reduction_db = _encode_sound(path, extension)
         description = _describe(audio.info(path), lengths[name], extension, reduction_db)
-        players.append(_Player(name, path.name, description, source))
+        players.append(_Player(name, results.files.get(name, path.name), description, source))
     return players
 
 

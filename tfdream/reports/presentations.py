@@ -5,7 +5,9 @@ imported only when it is needed.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,24 +34,25 @@ class Outcome:
       originals: audio files by name: the changed file first, if there is one, and the `STYLE`.
       results: the JSON objects of the command by name, each with its ``output``.
       value_name: name of the quantity at each step.
+      start_seconds: start of the range of the changed file that was processed.
+      seconds: length of that range; None extends it to the end.
     """
 
     title: str
     originals: Mapping[str, Path]
     results: Mapping[str, Result]
     value_name: str = "objective"
+    start_seconds: float = 0.0
+    seconds: float | None = None
 
     @classmethod
-    def of_dream(cls, name: str, original: Path, results: Sequence[Result]) -> "Outcome":
-        """Return the outcome of a dream, or of a dream of each of several layers.
-
-        Args:
-          name: name of the recording.
-          original: the part of it that was processed.
-          results: the results.
-        """
+    def of_dream(
+        cls, source: Path, results: Sequence[Result], start_seconds: float, seconds: float | None
+    ) -> "Outcome":
+        """Return the outcome of a dream, or of a dream of each of several layers."""
         named = {f"after: {result['objective']}": result for result in results}
-        return cls(f"A dream of {name}", {"before": original}, named)
+        title, sounds = f"A dream of {source.name}", {"before": source}
+        return cls(title, sounds, named, start_seconds=start_seconds, seconds=seconds)
 
     @classmethod
     def of_transfer(cls, content: Path, style: Path, result: Result) -> "Outcome":
@@ -198,17 +201,21 @@ class Presentations:
         from tfdream.synthesis.rendering import sidecar
 
         outputs = {name: Path(result["output"]) for name, result in outcome.results.items()}
-        measure = self._measure(outcome.originals)
-        measured = {
-            name: _add_measures(result, measure) for name, result in outcome.results.items()
-        }
         settings = sidecar.read(next(iter(outputs.values())))
         settings.pop("result", None)
-        sounds = {**outcome.originals, **outputs}
-        results = ResultSet(
-            outcome.title, sounds, measured, settings, command, events.steps, outcome.value_name
-        )
-        self.write(results, events)
+        with _processed(outcome) as originals:
+            measure = self._measure(originals)
+            results = ResultSet(
+                outcome.title,
+                {**originals, **outputs},
+                {name: _add_measures(result, measure) for name, result in outcome.results.items()},
+                settings,
+                command,
+                _steps_of_each(outcome.results, events.steps),
+                outcome.value_name,
+                {name: path.name for name, path in outcome.originals.items()},
+            )
+            self.write(results, events)
         if self.video is not None:
             from tfdream.reports import video
 
@@ -241,6 +248,38 @@ class Presentations:
 
             return classify
         return lambda output: {}
+
+
+@contextmanager
+def _processed(outcome: Outcome) -> Iterator[dict[str, Path]]:
+    """Yield the originals of an outcome; the first one is cut to the range that was processed."""
+    from tfdream import audio
+
+    with ExitStack() as stack:
+        originals = dict(outcome.originals)
+        for name, path in itertools.islice(outcome.originals.items(), 1):
+            part = audio.excerpt(path, outcome.start_seconds, outcome.seconds)
+            originals[name] = stack.enter_context(part)
+        yield originals
+
+
+def _steps_of_each(
+    results: Mapping[str, Result], values: Sequence[float]
+) -> dict[str, Sequence[float]]:
+    """Divide the values of all steps among the results, which are in the order of the steps.
+
+    >>> _steps_of_each({"one": {"steps": 1}, "two": {"steps": 2}}, [3.0, 4.0, 5.0])
+    {'one': [3.0], 'two': [4.0, 5.0]}
+    """
+    if len(results) == 1:
+        divided = dict.fromkeys(results, values)
+    else:
+        remaining = iter(values)
+        divided = {
+            name: list(itertools.islice(remaining, result["steps"]))
+            for name, result in results.items()
+        }
+    return {name: each for name, each in divided.items() if each}
 
 
 def _add_measures(result: Result, measure: Callable[[Path], Result]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ class ResultSet:
     Attributes:
       title: description of what was done.
       sounds: audio files by name, in the order of presentation.
+      files: names of the files that sounds are parts of, by the name of the sound.
       results: the JSON objects of the command, measures included, by the name of the sound.
       settings: the resolved settings, as in the sidecar.
       command: the command as a line for a shell.
-      steps: the objective or loss at each step; empty if there were no steps.
+      steps: the objective or loss at each step, by the name of the result that had steps.
       steps_label: name of the quantity in `steps`.
     """
 
@@ -31,12 +32,13 @@ class ResultSet:
     results: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
-    steps: Sequence[float] = ()
+    steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
     steps_label: str = "objective"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def figure(self) -> Figure:
-        """The spectrograms of the sounds and the curve of the steps."""
+        """The spectrograms of the sounds and the curves of the steps."""
         paths, titles = list(self.sounds.values()), list(self.sounds)
         return plot_spectrograms(paths, titles, Steps(self.steps, self.steps_label))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
-from tfdream import audio, config
+from tfdream import config
 from tfdream.evaluation.compare import compare
 from tfdream.evaluation.measures.optional import optional_measures
 from tfdream.evaluation.prediction import predict
@@ -100,11 +100,8 @@ def present(
         return
     result = {**result, "output": str(output)}  # the folder may have another name by now
     if job.task == "dream":
-        with audio.excerpt(first, job.start_seconds, job.seconds) as original:
-            outcome = Outcome.of_dream(first.name, original, [result])
-            requested.measure_and_write(outcome, events, line)
-        return
-    if job.task == "transfer":
+        outcome = Outcome.of_dream(first, [result], job.start_seconds, job.seconds)
+    elif job.task == "transfer":
         outcome = Outcome.of_transfer(first, Path(str(job.second)), result)
     elif job.task == "translate":
         outcome = Outcome.of_translation(first, result)

@@ -116,6 +116,15 @@ def set_title(axis: Axes, text: str, max_length: int = _MAX_TITLE_LENGTH) -> Non
     axis.set_title(shorten(text, max_length), parse_math=False)
 
 
+def legend_name(text: str) -> str:
+    r"""Return the name of a curve without interpreting $ as a formula.
+
+    >>> legend_name("A$AP")
+    'A\\$AP'
+    """
+    return text.replace("$", r"\$")
+
+
 def shorten(text: str, max_length: int = _MAX_TITLE_LENGTH) -> str:
     """Return a text without its middle if it is longer than `max_length`.
 
