@@ -52,7 +52,7 @@ def test_more_epochs_continue_a_run_without_a_cosine(run, configure, tmp_path):
     cosine = "training.schedule=cosine"
     Run(tmp_path / "cosine", configure(cosine), run.info).create()
     longer = Run(tmp_path / "cosine", configure(cosine, "training.epochs=9"), run.info)
-    with pytest.raises(ConfigError, match="training.epochs, on which the learning rate"):
+    with pytest.raises(ConfigError, match=r"training.epochs, on which the learning rate"):
         longer.check_continues()
 
 
