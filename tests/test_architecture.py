@@ -123,7 +123,8 @@ def test_a_list_of_presets_and_a_check_of_a_dataset_need_no_networks():
 @pytest.mark.slow
 def test_commands_import_keras_without_its_optional_packages():
     loaded = modules_loaded_by(
-        "from tfdream.io.imports import shorten_keras; shorten_keras(); import keras; "
+        "from tfdream.io.imports import shorten_keras; shorten_keras(); "
+        "import tensorflow, keras; "  # TensorFlow searches for Keras before it imports it
         "assert not {'sklearn', 'matplotlib'} & set(sys.modules); "
         "import matplotlib.pyplot, sklearn; keras.Input((1,))"
     )

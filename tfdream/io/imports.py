@@ -6,7 +6,6 @@ No command uses those, and both packages are imported later where they are neede
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,10 @@ def shorten_keras() -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds Keras once, with a loader that hides the optional packages while it runs."""
+    """Finds Keras with a loader that hides the optional packages while it runs.
+
+    It serves any number of searches, because TensorFlow looks for Keras before it imports it.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -30,8 +32,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         """Return the specification of Keras, and None for every other module."""
         if fullname != "keras":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
         return spec
