@@ -47,9 +47,9 @@ def test_adaptation_compensates_for_another_level(normalized, dataset):
     folds = [0, 1, 2]
     inputs = classification._sample(normalized, manifest.load(dataset), folds)
     assert len(inputs) == 37  # every clip of the dataset
-    many = np.tile(inputs, (50, 1, 1))
+    many = np.tile(inputs, (10, 1, 1))
     loud, quiet = (adapted(normalized, gain * many).classify(gain * inputs) for gain in (100, 30))
-    np.testing.assert_allclose(quiet, loud, atol=0.01)
+    np.testing.assert_allclose(quiet, loud, atol=0.02)
     assert np.abs(normalized.classify(30 * inputs) - normalized.classify(100 * inputs)).max() > 0.1
 
 
