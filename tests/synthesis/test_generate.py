@@ -15,7 +15,7 @@ from tfdream.synthesis import generate as generating
 from tfdream.synthesis.generate import Generation, generate
 from tfdream.synthesis.prompt import Prompt
 from tfdream.synthesis.rendering.batch import process_folder
-from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT
+from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions
 from tfdream.synthesis.vocoder import StreamingVocoder
 
 # Eager execution gives the same results; tracing the graphs takes longer than a few frames.
@@ -185,6 +185,42 @@ def test_peaks_of_a_continuation_that_are_reduced_are_reported(
 
 
 @EAGERLY
+def test_the_continuation_of_a_prompt_above_full_scale_is_limited_to_its_peak(
+    generation_run, tmp_path, prompt, monkeypatch
+):
+    stream = StreamingVocoder.stream
+    monkeypatch.setattr(
+        StreamingVocoder, "stream", lambda self, chunks: (500 * b for b in stream(self, chunks))
+    )
+    sound, rate = soundfile.read(prompt)
+    soundfile.write(tmp_path / "loud.wav", 6 * sound[:, :1], rate, "FLOAT")
+    output, options = tmp_path / "out.wav", OutputOptions(bits=32)
+    result = generate(output, generation_run, QUICK, 0.5, tmp_path / "loud.wav", options)
+    peak = 6 * np.abs(sound).max()
+    assert result["peak"] == pytest.approx(peak, abs=1e-3)
+    integers = generate(tmp_path / "out.flac", generation_run, QUICK, 0.5, tmp_path / "loud.wav")
+    assert integers["peak_reduction_db"] - result["peak_reduction_db"] == pytest.approx(
+        20 * np.log10(peak / audio.CEILING), abs=1e-3
+    )
+
+
+@EAGERLY
+@pytest.mark.parametrize("dither", [0, 2.0**-23])
+def test_a_prompt_whose_channels_cancel_is_continued_at_its_level(
+    generation_run, tmp_path, prompt, dither
+):
+    sound, rate = soundfile.read(prompt)
+    noise = dither * np.random.default_rng(0).standard_normal((len(sound), 2))
+    soundfile.write(tmp_path / "in.wav", sound[:, :1] * [1, -1] + noise, rate, "FLOAT")
+    soundfile.write(tmp_path / "one.wav", sound[:, 0], rate, "FLOAT")
+    for name in ("in", "one"):
+        generate(tmp_path / f"{name}_out.wav", generation_run, QUICK, 0.5, tmp_path / f"{name}.wav")
+    found = samples(tmp_path / "in_out.wav")[len(sound) :]
+    expected = samples(tmp_path / "one_out.wav")[len(sound) :]
+    np.testing.assert_allclose(found, expected * [1, -1], atol=0.01)
+
+
+@EAGERLY
 def test_a_prompt_at_the_rate_of_the_model_is_continued(generation_run, song, output):
     generate(output, generation_run, QUICK, seconds=0.2, prompt=song)
     before, after = samples(song), samples(output)
@@ -212,8 +248,11 @@ def test_a_prompt_that_is_too_short_is_refused(generation_run, tmp_path, output)
 def test_a_silent_prompt_is_continued(generation_run, tmp_path, output):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros(RATE), RATE)
-    generate(output, generation_run, QUICK, 0.2, path)
+    result = generate(output, generation_run, QUICK, 0.2, path)
     assert np.isfinite(samples(output)).all()
+    assert any("has the level of the training data" in note for note in result["notes"])
+    start = Prompt.read(path, generation_run, 0.02)
+    assert start.reference_db == float(generation_run.sequence_model.reference_db)
 
 
 @EAGERLY

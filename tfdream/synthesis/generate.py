@@ -153,7 +153,8 @@ class Generation:
             )
             audio.write_scaled(writer, blocks, factor=1.0, peak=ceiling)
             if meter.peak > ceiling:
-                reduction = reduction_db(meter.peak, audio.CEILING)
+                limit = audio.CEILING if writer.has_full_scale else ceiling
+                reduction = reduction_db(meter.peak, limit)
                 writer.set_level(writer.written.gain_db, reduction)
         return writer.written
 
@@ -246,12 +247,8 @@ class FrameGenerator:
             number = np.random.default_rng(config.seed).integers(len(initial_frames))
             frames = initial_frames[[number]]
         else:
-            waveform = prompt.ending
-            image, metadata = frontend.analyze(tf.constant(waveform[np.newaxis]))
-            reference_db = float(metadata.reference_db[0, 0, 0])
-            # The frames whose windows do not extend beyond the end of the prompt.
-            whole = (len(waveform) - frontend.spec.n_fft // 2) // frontend.spec.hop_samples + 1
-            frames = image[0, :, :whole, 0].numpy().T
+            waveform, frames = prompt.ending, prompt.frames
+            reference_db = prompt.reference_db
         crossfade_samples = max(1, round(config.crossfade_seconds * run.sample_rate))
         self.vocoder = StreamingVocoder(
             frontend, reference_db, config.phase, crossfade_samples, config.seed

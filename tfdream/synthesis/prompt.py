@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream import audio
@@ -16,6 +17,9 @@ from tfdream.audio.render import PeakMeter
 from tfdream.errors import AudioError, ConfigError
 from tfdream.runs import GenerationRun
 from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
+
+_CANCELLED = 1e-4
+"""Energy of the mid signal relative to the loudest channel's, below which the channels cancel."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,12 @@ class Prompt:
       samples: its length, counted and not read from the header.
       peak: its largest absolute sample.
       model_samples: number of samples of the whole file at the model's rate.
-      ending: the last samples at the model's rate, at most a clip, float32 `[samples]`.
+      ending: the last samples of one signal at the model's rate, at most a clip, float32
+        `[samples]`: the mid signal, or the loudest channel if the channels cancel each other.
+      frames: the frames of `ending` as the model's input, float32 `[frames, bands]`.
+      reference_db: level in dB of the value 1 in the frames; after silence, that of the training.
       notes: reasons to doubt the continuation, see `audio.notes`.
-      gains: gain of each channel relative to the mid signal, float32 `[channels]`, so that the
+      gains: gain of each channel relative to `ending`, float32 `[channels]`, so that the
         continuation has the levels and polarities of the prompt's channels.
     """
 
@@ -41,6 +48,8 @@ class Prompt:
     notes: list[str]
     model_samples: int
     ending: NDArray[Any]
+    frames: NDArray[Any]
+    reference_db: float
     gains: NDArray[Any]
 
     @classmethod
@@ -60,14 +69,34 @@ class Prompt:
             blocks = examination.observe(meter.measure(reader.blocks()))
             tail, samples = _last_samples(blocks, longest * info.sample_rate // rate + 1)
             notes = examination.notes(rate, damage=reader.damage)
-            ending, model_samples = _last_samples(reader.mid(rate), longest)
+            weights = _weights(tail)
+            signal = (block @ weights[:, np.newaxis] for block in reader.blocks())
+            resampled = audio.resample(signal, info.sample_rate, rate)
+            ending, model_samples = _last_samples(resampled, longest)
         if model_samples <= minimum:
             raise AudioError(
                 f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
                 f"than {minimum / rate:.3f} s"
             )
-        gains = _gains(tail)
-        return cls(path, info, samples, meter.peak, notes, model_samples, ending[:, 0], gains)
+        frames, reference_db = _analyze(ending[:, 0], run)
+        if not frames.any():
+            reference_db = float(run.sequence_model.reference_db)
+            notes.append(
+                f"its last {len(ending) / rate:.2f} s are silent, so the continuation has the "
+                "level of the training data"
+            )
+        return cls(
+            path,
+            info,
+            samples,
+            meter.peak,
+            notes,
+            model_samples,
+            ending[:, 0],
+            frames,
+            reference_db,
+            _gains(tail, tail @ weights),
+        )
 
     def continuation(
         self,
@@ -134,17 +163,34 @@ def check_crossfade(run: GenerationRun, crossfade_seconds: float) -> int:
     return minimum
 
 
-def _gains(tail: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the level of each channel `[samples, channels]` relative to that of the mid signal.
+def _weights(tail: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the shares of channels `[samples, channels]` in the signal that is continued."""
+    channels = tail.shape[1]
+    energies = np.sum(tail**2, axis=0)
+    if np.sum(tail.mean(axis=1) ** 2) < _CANCELLED * energies.max():
+        return np.eye(channels, dtype=np.float32)[energies.argmax()]
+    return np.full(channels, 1 / channels, np.float32)
 
-    It is negative where a channel has the opposite polarity. Without a mid signal, all are 1.
+
+def _gains(tail: NDArray[Any], signal: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the level of each channel `[samples, channels]` relative to that of a signal.
+
+    It is negative where a channel has the opposite polarity. All are 1 for a signal without energy.
     """
-    mid = tail.mean(axis=1)
-    energy = float(mid @ mid)
+    energy = float(signal @ signal)
     if not energy:
         return np.ones(tail.shape[1], np.float32)
     levels = np.sqrt(np.sum(tail**2, axis=0) / energy)
-    return np.where(mid @ tail < 0, -levels, levels).astype(np.float32)
+    return np.where(signal @ tail < 0, -levels, levels).astype(np.float32)
+
+
+def _analyze(waveform: NDArray[Any], run: GenerationRun) -> tuple[NDArray[Any], float]:
+    """Return the frames `[frames, bands]` whose windows end in a waveform, and their reference."""
+    frontend = run.frontend
+    assert isinstance(frontend, SpectrogramFrontend)  # validated by the experiment
+    image, metadata = frontend.analyze(tf.constant(waveform[np.newaxis]))
+    whole = (len(waveform) - frontend.spec.n_fft // 2) // frontend.spec.hop_samples + 1
+    return image[0, :, :whole, 0].numpy().T, float(metadata.reference_db[0, 0, 0])
 
 
 def _last_samples(blocks: Iterator[NDArray[Any]], longest: int) -> tuple[NDArray[Any], int]:
