@@ -130,6 +130,11 @@ def test_the_value_that_is_not_finite_is_named(logs, weight, message):
         checkpoint.on_epoch_end(0, logs)
 
 
+def test_the_curves_of_tensorboard_begin_with_epoch_1(trained):
+    events = EventAccumulator(str(trained[0] / "tensorboard" / "train")).Reload()
+    assert [each.step for each in events.Tensors("epoch_loss")] == [1, 2]
+
+
 def test_tensorboard_shows_the_configuration(trained, tmp_path):
     shared = Run.open(trained[0])
     run = Run(tmp_path / "run", shared.config, shared.info)

@@ -214,6 +214,17 @@ class PreviewCallback(keras.callbacks.Callback):
             self.show(self.model, done)
 
 
+class EpochCurves(keras.callbacks.TensorBoard):
+    """Writes the logs of each epoch to TensorBoard; the first one is 1, as in the history."""
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__(run.events_path, write_graph=False)
+
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        """Write the logs of an epoch."""
+        super().on_epoch_end(epoch + 1, logs)
+
+
 class LogConfig(keras.callbacks.Callback):
     """Writes a run's configuration to TensorBoard."""
 

@@ -153,7 +153,7 @@ class Session:
                     callbacks.LogConfig(self.run),
                     callbacks.StepProgress(self.progress, self.first_epoch),
                     Estimate(self.first_epoch),
-                    keras.callbacks.TensorBoard(self.run.events_path, write_graph=False),
+                    callbacks.EpochCurves(self.run),
                 ],
             )
 
