@@ -313,6 +313,15 @@ def test_force_replaces_runs(copy, configure, grouped, calls):
     assert Run.open(copy / "fold2").config == other
 
 
+def test_the_result_of_all_folds_is_not_replaced_by_that_of_one(copy, finished, settings, grouped):
+    result = crossvalidate(settings, grouped, copy, [1], name="tiny")
+    assert [row["fold"] for row in result["folds"]] == [1]
+    assert json.loads((copy / "crossvalidation.json").read_text()) == finished[1]
+    (copy / "crossvalidation.json").write_text("{")
+    crossvalidate(settings, grouped, copy, [1], name="tiny")
+    assert json.loads((copy / "crossvalidation.json").read_text()) == result
+
+
 def test_old_result_is_removed_when_its_networks_change(copy, configure, grouped):
     def interrupt(done, total, note):
         raise KeyboardInterrupt

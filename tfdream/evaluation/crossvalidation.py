@@ -51,7 +51,8 @@ def crossvalidate(
       config: model, frontend and training.
       dataset_folder: dataset with at least two folds.
       out_folder: folder of the runs and of the result, ``crossvalidation.json``.
-      folds: folds to hold out in turn; by default all folds of the dataset.
+      folds: folds to hold out in turn; by default all folds of the dataset. A result of further
+        folds in `out_folder` is not replaced, unless a network is trained.
       force: replace the runs in `out_folder`.
       progress: receives the finished steps, an estimate of the steps of all unfinished folds, and
         the number of the fold.
@@ -121,8 +122,14 @@ def crossvalidate(
         "dataset": dataset.name,
         **_summary([evaluated[fold] for fold in chosen], chosen, dataset.labels),
     }
-    write_json(result_path, result)
+    if not _folds_of(result_path) > set(chosen):  # the result of more folds includes this one
+        write_json(result_path, result)
     return result
+
+
+def _folds_of(result_path: Path) -> set[int]:
+    """Return the folds of a result, which may not exist."""
+    return {row["fold"] for row in _read(result_path).get("folds", [])}
 
 
 def _hold_out(
