@@ -87,17 +87,18 @@ def test_weights_are_saved_once_without_the_optimizer(run, exported):
 
 def test_clips_with_nan_have_no_probabilities(run, exported):
     """A maximum in the network would hide NaN and give confident numbers."""
-    waveform = np.full((4, run.input_samples), 0.1, np.float32)
+    waveform = np.full((5, run.input_samples), 0.1, np.float32)
     waveform[1, 17] = np.nan
     waveform[2, 17] = -np.inf
     waveform[3] = 0.0
+    waveform[4] = 1e30  # its power is infinite
     outputs = tf.saved_model.load(str(exported[0])).signatures["serving_default"](
         waveform=tf.constant(waveform)
     )
     for name in ("probabilities", "embedding"):
         output = outputs[name].numpy()
         assert np.isfinite(output[[0, 3]]).all()
-        assert np.isnan(output[[1, 2]]).all()
+        assert np.isnan(output[[1, 2, 4]]).all()
 
 
 def test_no_temporary_files_are_left(exported):

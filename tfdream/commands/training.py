@@ -170,7 +170,8 @@ def crossvalidate(
     Each fold is held out in turn: a network is trained on the other folds into OUT/fold0,
     OUT/fold1, … (ordinary runs) and evaluated on the held-out clips. Accuracies are reported as
     mean and deviation over the folds, with 95 % confidence intervals, and written to
-    OUT/crossvalidation.json.
+    OUT/crossvalidation.json. With --fold, a result of further folds there is not replaced, unless a
+    network is trained.
 
     After an interruption, the same call continues: finished folds are not repeated, and the
     unfinished one continues after its last finished epoch. More --epochs continue every fold,
@@ -238,9 +239,10 @@ def export(run: Path, output: Path, force: bool) -> Result:
     """Write the network of RUN in the format that the extension of OUTPUT selects.
 
     Without extension: a SavedModel whose input is a waveform; that of a translation contains both
-    directions, that of a sequence model generates frames. Classifiers: .tflite for TensorFlow Lite,
-    .onnx for ONNX (needs the extra 'onnx'). Any run: .safetensors contains weights and settings in
-    one file, which tfdream models install NAME --from FILE imports.
+    directions (without the loudness normalization of translate), that of a sequence model generates
+    frames. Classifiers: .tflite for TensorFlow Lite, .onnx for ONNX (needs the extra 'onnx'). Any
+    run: .safetensors contains weights and settings in one file, which tfdream models install NAME
+    --from FILE imports.
     """
     from tfdream.export import export
     from tfdream.runs import open_run

@@ -13,6 +13,7 @@ from tfdream.runs import Run, TranslationRun
 from tfdream.synthesis.translate import Translator
 
 _EXAMPLES = 4
+_LARGEST_SAMPLE = 1e15  # the power of a spectrum of larger ones may exceed float32
 # A band between two values of float16 is rounded to either by the last digit of its Fourier
 # transform. Measured on musicnn: 5e-5 of the largest embedding.
 _FLOAT16_ROUNDING = 1e-4
@@ -103,13 +104,13 @@ def _of_waveforms(function: WaveformFunction, samples: int) -> Signature:
 
 
 def _reject_nan(function: WaveformFunction) -> WaveformFunction:
-    """Return NaN for clips with NaN or infinite samples, which maxima in a network would hide."""
+    """Return NaN for clips with NaN, infinite or huge samples, which maxima in a network hide."""
 
     def checked(waveform: tf.Tensor) -> Outputs:
         # A comparison, because TensorFlow Lite has no `is_finite`; NaN compares as False.
-        is_finite = tf.reduce_all(tf.abs(waveform) <= tf.float32.max, axis=1, keepdims=True)
+        is_usable = tf.reduce_all(tf.abs(waveform) <= _LARGEST_SAMPLE, axis=1, keepdims=True)
         return {
-            name: tf.where(is_finite, output, tf.constant(np.nan, output.dtype))
+            name: tf.where(is_usable, output, tf.constant(np.nan, output.dtype))
             for name, output in function(waveform).items()
         }
 

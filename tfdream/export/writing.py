@@ -109,16 +109,16 @@ def export(run: RunFolder, output: str | Path, force: bool = False) -> dict[str,
     - none: SavedModel, a folder. The signature ``serving_default`` takes ``waveform`` float32
       `[batch, clip_samples]` at the run's sample rate. For a classifier, it returns
       ``probabilities`` `[batch, classes]` and ``embedding`` `[batch, units]`; for a translation,
-      ``waveform`` in the second label, and the signature ``backward`` one in the first. For a
-      sequence model, it takes ``seed``, ``count`` and ``temperature`` and returns ``frames``
-      `[1, count, bands]`; ``continue_frames`` also takes the ``frames`` of a prompt. ``describe``
-      returns labels, sample_rate and clip_samples, and for a sequence model what is needed to
-      render frames.
+      ``waveform`` in the second label, and the signature ``backward`` one in the first, both
+      without the loudness normalization of `translate`. For a sequence model, it takes ``seed``,
+      ``count`` and ``temperature`` and returns ``frames`` `[1, count, bands]`; ``continue_frames``
+      also takes the ``frames`` of a prompt. ``describe`` returns labels, sample_rate and
+      clip_samples, and for a sequence model what is needed to render frames.
     - ``.tflite``: a classifier for TensorFlow Lite, with the same signatures.
     - ``.onnx``: a classifier for ONNX, with the same inputs and outputs; needs the extra `onnx`.
     - ``.safetensors``: the weights and settings of any run, for `presets.install`.
 
-    The outputs of a clip with NaN or infinite samples are NaN.
+    The outputs of a clip with NaN, infinite or huge samples (beyond 1e15) are NaN.
 
     Args:
       run: the run.
