@@ -9,7 +9,7 @@ from tfdream.audio.comments import read_comment
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, MAX_COMMENT_BYTES, AudioInfo, Damage
 from tfdream.audio.excerpts import Part, clip, excerpt, part_of
 from tfdream.audio.files import Reader, count_samples, info, read, seconds
-from tfdream.audio.filters import apply_filters
+from tfdream.audio.filters import apply_filters, filter_reach
 from tfdream.audio.find import files_below
 from tfdream.audio.formats import EXTENSIONS, check_supported, check_writable, is_writable
 from tfdream.audio.level import Level, k_weighting, measure_level
@@ -51,6 +51,7 @@ __all__ = [
     "count_samples",
     "excerpt",
     "files_below",
+    "filter_reach",
     "frames",
     "head",
     "info",

@@ -63,15 +63,38 @@ def apply_filters(
     return filtered
 
 
+def filter_reach(sample_rate: int, config: "FilterConfig") -> int:
+    """Return within how many samples a sample influences those before and after it.
+
+    >>> from tfdream.config import FilterConfig
+    >>> filter_reach(8000, FilterConfig()), filter_reach(8000, FilterConfig(low_hz=20))
+    (0, 726)
+    """
+    samples = 0
+    if config.low_hz is not None:
+        samples += _taps(_LOW_TRANSITION * config.low_hz, sample_rate)[0] // 2
+    if config.high_hz is not None:
+        samples += _taps(_HIGH_TRANSITION * config.high_hz, sample_rate)[0] // 2
+    return samples + (_GATE_N_FFT if config.gate_db is not None else 0)
+
+
 def _kernel(cutoff_hz: float, transition_hz: float, sample_rate: int, high: bool) -> Samples:
     """Design a high-pass or low-pass filter with linear phase, by a Kaiser window."""
-    from scipy.signal import firwin, kaiserord
+    from scipy.signal import firwin
 
-    taps, beta = kaiserord(_STOP_DB, 2 * transition_hz / sample_rate)
+    taps, beta = _taps(transition_hz, sample_rate)
     kernel: Samples = firwin(
-        taps | 1, cutoff_hz, window=("kaiser", beta), pass_zero=not high, fs=sample_rate
+        taps, cutoff_hz, window=("kaiser", beta), pass_zero=not high, fs=sample_rate
     ).astype(np.float32)
     return kernel
+
+
+def _taps(transition_hz: float, sample_rate: int) -> tuple[int, float]:
+    """Return the odd length of a kernel, and the parameter of its Kaiser window."""
+    from scipy.signal import kaiserord
+
+    taps, beta = kaiserord(_STOP_DB, 2 * transition_hz / sample_rate)
+    return taps | 1, beta
 
 
 def convolve(blocks: Iterable[Samples], kernel: Samples) -> Iterator[Samples]:

@@ -6,12 +6,16 @@ filters, whose parameters are those of libebur128.
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfdream.audio.files import Reader
+from tfdream.audio.filters import apply_filters
+
+if TYPE_CHECKING:  # the processes that decode import this package without settings
+    from tfdream.config import FilterConfig
 
 # A shelf that models the head, and a high-pass: frequency in Hz, quality, gain in dB.
 _SHELF_HZ, _SHELF_QUALITY, _SHELF_DB = 1681.974450955533, 0.7071752369554196, 3.999843853973347
@@ -28,18 +32,24 @@ class Level(NamedTuple):
     """The mean square of the K-weighted samples; its root is proportional to the loudness."""
 
 
-def measure_level(path: str | Path) -> Level:
-    """Measure the level of a file."""
+def measure_level(path: str | Path, filters: "FilterConfig | None" = None) -> Level:
+    """Measure the level of a file.
+
+    Args:
+      path: any audio file.
+      filters: applied before; see `filters.apply_filters`.
+    """
     # Decoder processes import this module; SciPy would take most of their start.
     from scipy.signal import sosfilt
 
     peak = energy = 0.0
     count = 0
     with Reader(path) as reader:
-        weighting = k_weighting(reader.info.sample_rate)
+        rate, blocks = reader.info.sample_rate, reader.blocks()
+        weighting = k_weighting(rate)
         state = np.zeros((len(weighting), 2, reader.info.channels))
-        for block in reader.blocks():
-            peak = max(peak, float(np.abs(block).max()))
+        for block in blocks if filters is None else apply_filters(blocks, rate, filters):
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))
             weighted, state = sosfilt(weighting, block, axis=0, zi=state)
             energy += float(np.sum(weighted**2))
             count += block.size

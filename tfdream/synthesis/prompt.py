@@ -168,7 +168,8 @@ def _weights(tail: NDArray[Any]) -> NDArray[np.float32]:
     channels = tail.shape[1]
     energies = np.sum(tail**2, axis=0)
     if np.sum(tail.mean(axis=1) ** 2) < _CANCELLED * energies.max():
-        return np.eye(channels, dtype=np.float32)[energies.argmax()]
+        loudest: NDArray[np.float32] = np.eye(channels, dtype=np.float32)[energies.argmax()]
+        return loudest
     return np.full(channels, 1 / channels, np.float32)
 
 

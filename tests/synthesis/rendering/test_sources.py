@@ -222,6 +222,16 @@ def test_paths_of_existing_stems_are_not_split(text, stems, tmp_path, monkeypatc
     assert _stems(None, None, (text,)) == stems
 
 
+def test_the_loudness_is_that_of_the_filtered_recording(tmp_path):
+    """What a filter removes is not replaced by a gain of what is left."""
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(SAMPLES) / RATE)
+    soundfile.write(tmp_path / "in.wav", tone, RATE, "FLOAT")
+    config = RenderConfig(normalize="loudness", filter={"low_hz": 2000})
+    output, _, result = process(tmp_path / "in.wav", lambda channels, _: channels / 2, config)
+    assert result["gain_db"] == pytest.approx(6.02, abs=0.01)
+    assert np.abs(output[RATE:-RATE]).max() < 0.001
+
+
 # Loops
 
 
@@ -269,6 +279,22 @@ def test_a_loop_has_the_decoded_length_whatever_the_header_states(tmp_path, stat
     assert audio.count_samples(path) == SAMPLES
     output, _, result = process(path, lambda channels, _: channels, loop=True)
     assert len(output) == result["samples"] == SAMPLES
+
+
+@pytest.mark.parametrize("seconds", [3.0, 0.25])
+def test_the_start_of_a_filtered_loop_follows_its_end(tmp_path, seconds):
+    """Filtered without the end before it, it would have a transient of 0.03 after the seam."""
+    path, count = tmp_path / "in.wav", round(seconds * RATE)
+    times = np.arange(count) / RATE
+    tones = (0.3 * np.sin(2 * np.pi * hertz * times) for hertz in (16, 56, 1000))
+    soundfile.write(path, sum(tones), RATE, "FLOAT")
+    config = RenderConfig(tiles={"overlap_seconds": 0}, filter={"low_hz": 40}, normalize="limit")
+    output, _, _ = process(path, lambda channels, _: channels, config, loop=True)
+    original, _ = soundfile.read(path, dtype="float32")
+    repeated = np.tile(original, 9 if seconds < 1 else 3)[:, np.newaxis]
+    expected = np.concatenate(list(audio.apply_filters([repeated], RATE, config.filter)))
+    middle = len(repeated) // count // 2 * count
+    np.testing.assert_allclose(output, expected[middle : middle + count, 0], atol=1e-3)
 
 
 def test_a_loop_shorter_than_a_tile_is_repeated_to_its_end(loop):

@@ -69,7 +69,7 @@ class TransferPreview:
             timbre = NetworkTimbre(paths["style"], model.network)
             content = ContentGains.from_file(paths["content"], timbre, self.config.style_strength)
             processor = GainProcessor(content, self.config)
-            gain = normalizing_gain(self.config.normalize, paths["content"])
+            gain = normalizing_gain(self.config.normalize, paths["content"], self.config.filter)
             change_file(
                 paths["content"],
                 paths["transfer"],

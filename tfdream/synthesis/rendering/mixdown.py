@@ -24,12 +24,15 @@ class Mixdown:
         output; None if their channels are the same.
       loop_samples: length of a loop, whose first samples follow it in the component and in the rest
         again; None for an output that is no loop.
-      fade_samples: length of the crossfade at the start of a loop.
+      replaced_samples: how many first samples of a loop are replaced by those that follow it,
+        because filters took what is before them for silence.
+      fade_samples: length of the crossfade after them.
     """
 
     rest: Path | None = None
     channel_gains: tuple[float, ...] | None = None
     loop_samples: int | None = None
+    replaced_samples: int = 0
     fade_samples: int = 0
 
     def channels(self, component_channels: int) -> int:
@@ -77,9 +80,10 @@ class Mixdown:
             audio.write_floats(path, blocks, sample_rate, channels)
             with audio.Reader(path) as reader:
                 following = audio.trim(reader.blocks(), self.loop_samples, 0)
-                after = np.concatenate(list(audio.head(following, self.fade_samples)))
-                rising = 0.5 - 0.5 * np.cos(np.pi * (np.arange(len(after)) + 0.5) / len(after))
-                ramp = rising[:, np.newaxis].astype(np.float32)
+                replaced, fade = self.replaced_samples, self.fade_samples
+                after = np.concatenate(list(audio.head(following, replaced + fade)))
+                rising = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)
+                ramp = np.pad(rising, (replaced, 0))[:, np.newaxis].astype(np.float32)
                 position = 0
                 for block in audio.head(reader.blocks(), self.loop_samples):
                     count = max(0, min(len(block), len(after) - position))

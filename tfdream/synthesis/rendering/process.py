@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio.notes import examine
-from tfdream.config import CanvasConfig, Normalization, RenderConfig
+from tfdream.config import CanvasConfig, FilterConfig, Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering import sidecar
@@ -161,7 +161,7 @@ class _Job:
         input_notes = self._input_notes()
         log_notes(self.named, input_notes)
         self.total = batches_in(excerpt, rate, grid) * self.processor.steps
-        gain = normalizing_gain(self.config.normalize, self.original)
+        gain = normalizing_gain(self.config.normalize, self.original, self.config.filter)
         finish = Finish(self.options.bits, gain, self.config.filter, self.source.mixdown)
         tagged = replace(finish, tag=self.options.tag)
         paths = []
@@ -327,12 +327,20 @@ def _start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Ite
         )
 
 
-def normalizing_gain(normalize: Normalization, source: Path) -> audio.Gain | None:
-    """Return the gain that a recipe's `normalize` requires."""
+def normalizing_gain(
+    normalize: Normalization, source: Path, filters: FilterConfig
+) -> audio.Gain | None:
+    """Return the gain that a recipe's `normalize` requires.
+
+    Args:
+      normalize: of the recipe.
+      source: the original.
+      filters: of the output; an output that is filtered gets the loudness of the filtered original.
+    """
     if normalize == "limit":
         return None
     if normalize == "loudness":
-        original = audio.measure_level(source)
+        original = audio.measure_level(source, filters)
 
         def match(written: audio.Level) -> float:
             if not written.mean_square:

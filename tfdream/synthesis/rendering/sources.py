@@ -229,16 +229,32 @@ def _looped(
 ) -> tuple[Path, Mixdown]:
     """Append the start of a component, and of its rest, to their ends."""
     rate, samples = audio.info(path).sample_rate, audio.count_samples(path)
+    reach = audio.filter_reach(rate, config.filter)
+    replaced = min(samples // 2, reach)
     fade_seconds = max(config.tiles.overlap_seconds, _LEAST_FADE_SECONDS)
-    fade = min(samples, round(fade_seconds * rate))
-    appended = min(samples, fade + round(_CONTEXT_SECONDS * rate))
-    longer = _appended(path, folder / "component-loop.wav", appended)
-    rest = mixdown.rest and _appended(mixdown.rest, folder / "rest-loop.wav", appended)
-    return longer, replace(mixdown, rest=rest, loop_samples=samples, fade_samples=fade)
+    fade = min(samples - replaced, round(fade_seconds * rate))
+    context = reach + round(_CONTEXT_SECONDS * rate)
+    length = samples + replaced + fade + context
+    longer = _repeated(path, folder / "component-loop.wav", length)
+    rest = mixdown.rest and _repeated(mixdown.rest, folder / "rest-loop.wav", length)
+    looped = replace(
+        mixdown,
+        rest=rest,
+        loop_samples=samples,
+        replaced_samples=replaced,
+        fade_samples=fade,
+    )
+    return longer, looped
 
 
-def _appended(path: Path, output: Path, samples: int) -> Path:
-    with audio.Reader(path) as reader, audio.Reader(path) as again:
-        blocks = itertools.chain(reader.blocks(), audio.head(again.blocks(), samples))
-        audio.write_floats(output, blocks, reader.info.sample_rate, reader.info.channels)
+def _repeated(path: Path, output: Path, samples: int) -> Path:
+    """Write a file again and again, up to a length."""
+
+    def blocks() -> Iterator[NDArray[Any]]:
+        while True:
+            with audio.Reader(path) as reader:
+                yield from reader.blocks()
+
+    info = audio.info(path)
+    audio.write_floats(output, audio.head(blocks(), samples), info.sample_rate, info.channels)
     return output
