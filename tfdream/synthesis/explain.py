@@ -28,8 +28,8 @@ from tfdream.runs import Run
 from tfdream.synthesis.explainer import Explainer, Sound
 from tfdream.synthesis.rendering import sidecar, tags
 from tfdream.synthesis.rendering.measures import WeightedMeans
+from tfdream.synthesis.rendering.notes import level_notes, log_notes
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
-from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.tiles import (
     Tiles,
     batches_in,

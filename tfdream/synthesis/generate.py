@@ -24,8 +24,8 @@ from tfdream.signal.frontends.spectrogram import SpectrogramFrontend
 from tfdream.synthesis.defaults import GENERATED_SECONDS
 from tfdream.synthesis.prompt import Prompt, check_crossfade
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.notes import level_notes, log_notes
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions, PreviewFn
-from tfdream.synthesis.rendering.process import level_notes, log_notes
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.timelines import Timeline
 from tfdream.synthesis.vocoder import StreamingVocoder

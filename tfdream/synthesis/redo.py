@@ -28,8 +28,8 @@ from tfdream.runs import GenerationRun, Run, TranslationRun, versions
 from tfdream.synthesis.dream import Dreamer
 from tfdream.synthesis.generate import Generation
 from tfdream.synthesis.rendering import sidecar, tags
+from tfdream.synthesis.rendering.notes import log_notes
 from tfdream.synthesis.rendering.options import OutputOptions, RenderOptions
-from tfdream.synthesis.rendering.process import log_notes
 from tfdream.synthesis.transfer import build_transfer
 from tfdream.synthesis.translate import Translation
 

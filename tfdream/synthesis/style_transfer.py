@@ -7,7 +7,7 @@ from tfdream.audio.notes import Examination
 from tfdream.config import AnyTransfer
 from tfdream.errors import AudioError
 from tfdream.runs import RunFolder
-from tfdream.synthesis.rendering.process import log_notes
+from tfdream.synthesis.rendering.notes import log_notes
 from tfdream.synthesis.rendering.sidecar import Provenance
 from tfdream.synthesis.rendering.tile_recipe import TileRecipe
 

@@ -7,7 +7,7 @@ from tfdream import audio
 from tfdream.config import DreamConfig
 from tfdream.errors import AudioError
 from tfdream.io.atomic import temporary_path, write_bytes
-from tfdream.synthesis.rendering import process, sidecar
+from tfdream.synthesis.rendering import notes, sidecar
 from tfdream.synthesis.rendering.sidecar import check_output
 
 PROVENANCE = {"command": "dream"}
@@ -141,7 +141,7 @@ def test_a_stop_while_an_output_is_claimed_leaves_no_claim(tmp_path, monkeypatch
 
 def test_what_a_start_from_noise_does_not_replace_is_noted():
     config = DreamConfig(init="noise", canvas={"kind": "waveform"})
-    (note,) = process._start_notes(config, audio.Written(44100, 2, 1, 0.5), 22050)
+    (note,) = notes.start_notes(config, audio.Written(44100, 2, 1, 0.5), 22050)
     assert "differences between the channels and frequencies above 11.025 kHz remain" in note
-    assert not list(process._start_notes(config, audio.Written(22050, 1, 1, 0.5), 22050))
-    assert not list(process._start_notes(DreamConfig(), audio.Written(44100, 2, 1, 0.5), 22050))
+    assert not list(notes.start_notes(config, audio.Written(22050, 1, 1, 0.5), 22050))
+    assert not list(notes.start_notes(DreamConfig(), audio.Written(44100, 2, 1, 0.5), 22050))

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio.notes import examine
-from tfdream.config import CanvasConfig, FilterConfig, Normalization, RenderConfig
+from tfdream.config import FilterConfig, Normalization, RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.mixdown import seam
+from tfdream.synthesis.rendering.notes import level_notes, log_notes, phase_notes, start_notes
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path, snapshot_steps
@@ -188,8 +189,8 @@ class _Job:
         result |= self.goal_check.result(result)
         notes = [
             *level_notes(written),
-            *_phase_notes(self.config, self.goal_check.tile_count),
-            *_start_notes(self.config, written, rate),
+            *phase_notes(self.config, self.goal_check.tile_count),
+            *start_notes(self.config, written, rate),
             *self.goal_check.notes(result),
         ]
         log_notes(self.output, notes)
@@ -277,54 +278,6 @@ class _Job:
         for original, tiles in pairs:
             measures.add(self.processor.compare(original, tiles), original.weights)
         return {f"{name}_rendered": value for name, value in measures.means().items()}
-
-
-def log_notes(path: str | Path, notes: Iterable[str]) -> None:
-    """Log the notes on a file as one warning."""
-    text = "; ".join(notes)
-    if text:
-        _logger.warning("'%s': %s", path, text)
-
-
-def level_notes(written: audio.Written) -> Iterator[str]:
-    """Yield a sentence if peaks were attenuated to stay within full scale.
-
-    >>> list(level_notes(audio.Written(8000, 1, 100, 0.999, 0.0, 6.0)))
-    ['peaks beyond full scale are reduced by up to 6.0 dB']
-    """
-    reduction_db = written.peak_reduction_db
-    if round(reduction_db, 1) > 0:
-        yield f"peaks beyond full scale are reduced by up to {reduction_db:.1f} dB"
-
-
-def _phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
-    """Yield a sentence if several tiles have phases that were reconstructed separately."""
-    canvas: CanvasConfig | None = getattr(config, "canvas", None)
-    if canvas is not None and canvas.reconstructs_phase and tiles > 1:
-        yield (
-            f"the phases of the {tiles} tiles are reconstructed separately, so that the level may "
-            "drop where tiles overlap; use longer tiles (tiles.seconds), or "
-            "canvas.phase.init=original"
-        )
-
-
-def _start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Iterator[str]:
-    """Yield a sentence if a sound starts from noise or a style, about what it does not replace.
-
-    Args:
-      config: the recipe.
-      written: the output.
-      rate: sample rate of the network, in Hz.
-    """
-    start = {"noise": "noise", "style": "the style"}.get(getattr(config, "init", "original"))
-    parts = ["differences between the channels"] if written.channels > 1 else []
-    if written.sample_rate > rate:
-        parts.append(f"frequencies above {rate / 2000:g} kHz")
-    if start is not None and parts:
-        yield (
-            f"the sound starts from {start}, but {' and '.join(parts)} remain as in the "
-            f"recording; make it mono at {rate} Hz first if nothing of it may remain"
-        )
 
 
 def normalizing_gain(

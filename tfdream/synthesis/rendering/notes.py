@@ -1,0 +1,58 @@
+"""Sentences on what may explain a result: its level, and what a recipe does not change."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tfdream import audio
+from tfdream.config import CanvasConfig, RenderConfig
+
+_logger = logging.getLogger(__name__)
+
+
+def log_notes(path: str | Path, notes: Iterable[str]) -> None:
+    """Log the notes on a file as one warning."""
+    text = "; ".join(notes)
+    if text:
+        _logger.warning("'%s': %s", path, text)
+
+
+def level_notes(written: audio.Written) -> Iterator[str]:
+    """Yield a sentence if peaks were attenuated to stay within full scale.
+
+    >>> list(level_notes(audio.Written(8000, 1, 100, 0.999, 0.0, 6.0)))
+    ['peaks beyond full scale are reduced by up to 6.0 dB']
+    """
+    reduction_db = written.peak_reduction_db
+    if round(reduction_db, 1) > 0:
+        yield f"peaks beyond full scale are reduced by up to {reduction_db:.1f} dB"
+
+
+def phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
+    """Yield a sentence if several tiles have phases that were reconstructed separately."""
+    canvas: CanvasConfig | None = getattr(config, "canvas", None)
+    if canvas is not None and canvas.reconstructs_phase and tiles > 1:
+        yield (
+            f"the phases of the {tiles} tiles are reconstructed separately, so that the level may "
+            "drop where tiles overlap; use longer tiles (tiles.seconds), or "
+            "canvas.phase.init=original"
+        )
+
+
+def start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Iterator[str]:
+    """Yield a sentence if a sound starts from noise or a style, about what it does not replace.
+
+    Args:
+      config: the recipe.
+      written: the output.
+      rate: sample rate of the network, in Hz.
+    """
+    start = {"noise": "noise", "style": "the style"}.get(getattr(config, "init", "original"))
+    parts = ["differences between the channels"] if written.channels > 1 else []
+    if written.sample_rate > rate:
+        parts.append(f"frequencies above {rate / 2000:g} kHz")
+    if start is not None and parts:
+        yield (
+            f"the sound starts from {start}, but {' and '.join(parts)} remain as in the "
+            f"recording; make it mono at {rate} Hz first if nothing of it may remain"
+        )
