@@ -18,6 +18,7 @@ from tfdream.audio.formats import (
     has_full_scale,
     libsndfile_format,
 )
+from tfdream.audio.speakers import wav_to_vorbis
 from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError, OutputError
 from tfdream.io.atomic import replacing
@@ -143,11 +144,13 @@ class Writer:
         # libvorbis puts all samples of a call onto its stack, and crashes on some millions.
         for start in range(0, len(block), BLOCK_SAMPLES):
             with audio_errors(self.path, OutputError):
-                self._file.write(self._rounded(block[start : start + BLOCK_SAMPLES]))
+                self._file.write(self._encoded(block[start : start + BLOCK_SAMPLES]))
         self.written = self.written._replace(samples=samples, peak=max(self.written.peak, peak))
 
-    def _rounded(self, block: Samples) -> Samples:
-        """Round samples to the nearest values of a format with integer samples."""
+    def _encoded(self, block: Samples) -> Samples:
+        """Order the channels for Vorbis, or round samples to the values of an integer format."""
+        if self._is_lossy:
+            return wav_to_vorbis(block)
         if self._steps is None:
             return block
         rounded: Samples = np.rint(block * self._steps)

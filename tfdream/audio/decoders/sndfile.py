@@ -9,6 +9,7 @@ import soundfile
 from tfdream.audio.decoders import ogg
 from tfdream.audio.decoders.base import BLOCK_SAMPLES, AudioInfo, Damage
 from tfdream.audio.decoders.errors import audio_errors
+from tfdream.audio.speakers import vorbis_to_wav
 from tfdream.audio.streams import Samples
 
 _SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"OggS")
@@ -69,7 +70,7 @@ class SndfileDecoder:
             if not len(block):
                 break
             decoded += len(block)
-            yield block
+            yield vorbis_to_wav(block) if self._file.subtype == "VORBIS" else block
         expected = max(_declared_frames(self._file), self._file.frames)
         truncated = decoded < expected
         if self._file.format == "OGG":
