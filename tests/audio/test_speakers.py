@@ -3,6 +3,7 @@
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from tfdream import audio
 
@@ -15,6 +16,9 @@ SPEAKERS = {
     7: ["FL", "FR", "FC", "LFE", "BC", "SL", "SR"],
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
 }
+
+# From "Multiple Channel Audio Data and WAVE Files" of Microsoft; ffmpeg writes the same.
+MASKS = {3: 0x007, 4: 0x033, 5: 0x037, 6: 0x03F, 7: 0x70F, 8: 0x63F}
 
 
 def levels(channels):
@@ -53,3 +57,32 @@ def test_vorbis_has_the_speakers_of_wav(tmp_path, channels):
     names, samples = planes(tmp_path / "a.ogg")
     assert names == SPEAKERS[channels]
     assert_levels(samples)
+
+
+@pytest.mark.parametrize("bits", [16, 24, 32])
+@pytest.mark.parametrize("channels", [1, 2, *SPEAKERS, 12])
+def test_a_wav_has_the_mask_of_its_speakers(tmp_path, channels, bits):
+    path = tmp_path / "a.wav"
+    audio.write_blocks(path, [levels(channels)], RATE, channels, bits, comment="a comment")
+    content = path.read_bytes()
+    start = content.index(b"fmt ") + 8
+    is_extensible = content[start : start + 2] == b"\xfe\xff"
+    assert is_extensible == (channels > 2)
+    if channels in SPEAKERS:
+        assert int.from_bytes(content[start + 20 : start + 24], "little") == MASKS[channels]
+        with av.open(str(path)) as file:
+            layout = file.streams.audio[0].layout
+            assert [channel.name for channel in layout.channels] == SPEAKERS[channels]
+    with audio.Reader(path) as reader:
+        np.testing.assert_allclose(
+            np.concatenate(list(reader.blocks())), levels(channels), atol=2.0 ** (1 - bits)
+        )
+        assert not reader.damage
+    assert audio.read_comment(path) == "a comment"
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_temporary_floats_of_several_channels_are_read_back(tmp_path, channels):
+    audio.write_floats(tmp_path / "a.wav", [levels(channels)], RATE, channels)
+    assert soundfile.info(tmp_path / "a.wav").format == "RF64"
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav")[0], levels(channels))

@@ -1,4 +1,4 @@
-"""Order of the channels of surround sound in wav files and in Ogg Vorbis.
+"""Order of the channels of surround sound in wav files and in Ogg Vorbis, and their masks.
 
 Samples have the order of wav files. Files of more than eight channels have no defined speakers.
 """
@@ -8,7 +8,7 @@ import numpy as np
 from tfdream.audio.streams import Samples
 
 _SPEAKERS = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
-"""Speakers in the order of wav files."""
+"""Speakers in the order of wav files and of the bits of their channel mask."""
 _VORBIS = {
     3: ("FL", "FC", "FR"),
     4: ("FL", "FR", "BL", "BR"),
@@ -36,6 +36,15 @@ def wav_to_vorbis(samples: Samples) -> Samples:
     array([[1, 2, 3, 4, 5, 6]])
     """
     return np.take(samples, np.argsort(_positions(samples.shape[1])), axis=1)
+
+
+def wav_mask(channels: int) -> int:
+    """Return the channel mask of a wav file of more than two channels; 0 defines no speakers.
+
+    >>> hex(wav_mask(6))
+    '0x3f'
+    """
+    return sum(1 << _SPEAKERS.index(speaker) for speaker in _VORBIS.get(channels, ()))
 
 
 def _positions(channels: int) -> list[int]:

@@ -1,10 +1,11 @@
 """Audio files that are written in blocks."""
 
 import struct
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -18,13 +19,15 @@ from tfdream.audio.formats import (
     has_full_scale,
     libsndfile_format,
 )
-from tfdream.audio.speakers import wav_to_vorbis
+from tfdream.audio.speakers import wav_mask, wav_to_vorbis
 from tfdream.audio.streams import Samples
 from tfdream.errors import AudioError, OutputError
 from tfdream.io.atomic import replacing
 
 _STEPS = {"PCM_16": np.float32(2**15), "PCM_24": np.float32(2**23)}
 """Steps from 0 to full scale of the formats that `Writer` rounds to; libsndfile truncates."""
+_STEREO = 2
+"""Most channels of a wav file without a mask."""
 _FULL_SCALE = 1.0 + 1e-6
 """The largest absolute sample of integer formats, with the error of a product of floats."""
 
@@ -100,7 +103,7 @@ class Writer:
                     sample_rate,
                     channels,
                     subtype,
-                    format="RF64" if rf64 else file_format,
+                    format="RF64" if rf64 else _with_mask(file_format, channels),
                 )
             )
             if comment:
@@ -164,6 +167,7 @@ class Writer:
         """Check that the last sample is readable: libsndfile ignores a full disk on closing."""
         if kind is not None:
             return
+        _set_mask(self._temporary, self.written.channels)
         _remove_variation(self._temporary)
         if not self.written.samples:
             raise AudioError(f"'{self.path}' is not written: it would be empty (0 samples)")
@@ -181,20 +185,42 @@ class Writer:
             )
 
 
+def _with_mask(file_format: str, channels: int) -> str:
+    """Return the format of libsndfile whose header has a mask of more than two channels."""
+    return "WAVEX" if file_format == "WAV" and channels > _STEREO else file_format
+
+
+def _set_mask(path: Path, channels: int) -> None:
+    """Set the mask of a wav file: libsndfile has none for 3, 5 and 7 channels, a rare one for 8."""
+    if path.suffix.lower() == ".wav" and channels > _STEREO:
+        with path.open("r+b") as file:
+            if b"fmt " in _wav_chunks(file):
+                file.seek(20, 1)
+                file.write(struct.pack("<I", wav_mask(channels)))
+
+
 def _remove_variation(path: Path) -> None:
     """Replace the time in a wav file, and the random number of an Ogg stream, by 0."""
     if path.suffix.lower() == ".ogg":
         ogg.set_serial(path)
     elif path.suffix.lower() == ".wav":
         with path.open("r+b") as file:
-            file.seek(12)
-            while len(header := file.read(8)) == 8:
-                name, size = struct.unpack("<4sI", header)
-                if name == b"PEAK":  # its version, then the time of the measurement
-                    file.seek(4, 1)
-                    file.write(bytes(4))
-                    return
-                file.seek(size + size % 2, 1)
+            if b"PEAK" in _wav_chunks(file):  # its version, then the time of the measurement
+                file.seek(4, 1)
+                file.write(bytes(4))
+
+
+def _wav_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the names of the chunks of a wav file before its samples, with the file at each."""
+    position = 12
+    file.seek(position)
+    while len(header := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", header)
+        if name == b"data":
+            return
+        position = file.tell() + size + size % 2
+        yield name
+        file.seek(position)
 
 
 def exceeds_full_scale(peak: float) -> bool:
