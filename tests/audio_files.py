@@ -9,15 +9,14 @@ import numpy as np
 def encode(path, samples, rate, codec, container=None, sample_format=None, **options):
     """Write float `[samples, channels]` with a codec of libav; the extension selects the format."""
     channels = samples.shape[1]
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[channels]
     with av.open(str(path), "w", format=container, options=options) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout)
         stream.bit_rate = 128_000
         if sample_format:
             stream.codec_context.format = sample_format
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples.T, np.float32), "fltp", layout
-        )
+        interleaved = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
         frame.sample_rate, frame.pts = rate, 0
         frame.time_base = Fraction(1, rate)
         fifo = av.AudioFifo()

@@ -82,6 +82,17 @@ def test_lossless_formats_are_exact(tmp_path, name, codec, sample_format, bits):
     assert not damage
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "sample_format"),
+    [("a.wv", "wavpack", "s16p"), ("a.mka", "pcm_s16le", "s16"), ("a.tta", "tta", "s16")],
+)
+@pytest.mark.parametrize("channels", [6, 8])
+def test_each_of_many_channels_is_read(tmp_path, name, codec, sample_format, channels):
+    original = np.round(noise(SAMPLES, channels) * 2**15) / 2**15
+    path = encode(tmp_path / name, original, RATE, codec, sample_format=sample_format)
+    np.testing.assert_array_equal(read(path)[0], original.astype(np.float32))
+
+
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
 def test_flac_decodes_to_the_bits_of_libsndfile(tmp_path, subtype):
     soundfile.write(tmp_path / "a.flac", noise(SAMPLES, 2), RATE, subtype)

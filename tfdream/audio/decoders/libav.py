@@ -221,7 +221,8 @@ def _to_float(frame: "AudioFrame") -> Samples:
     count, channels = frame.samples, frame.layout.nb_channels
     result = np.empty((count, channels), np.float32)
     if frame.format.is_planar:
-        for channel, plane in enumerate(frame.planes):
+        # Of eight channels, PyAV returns a ninth plane.
+        for channel, plane in enumerate(frame.planes[:channels]):
             result[:, channel] = np.frombuffer(memoryview(plane), kind, count)
     else:
         samples = np.frombuffer(memoryview(frame.planes[0]), kind, count * channels)
