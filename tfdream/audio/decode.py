@@ -1,7 +1,7 @@
 """Selects the decoder that an audio file is opened with.
 
-libsndfile decodes files of PCM samples and Ogg Vorbis, libav everything else. FLAC is among the
-rest: libsndfile stops where its header is wrong, and both decode it to the same bits.
+libsndfile decodes files of PCM samples, Ogg Vorbis, and ALAC in CAF, libav everything else. FLAC is
+among the rest: libsndfile stops where its header is wrong, and both decode it to the same bits.
 """
 
 from collections.abc import Callable, Iterator

@@ -93,6 +93,25 @@ def test_each_of_many_channels_is_read(tmp_path, name, codec, sample_format, cha
     np.testing.assert_array_equal(read(path)[0], original.astype(np.float32))
 
 
+@pytest.mark.parametrize("bits", [16, 24])
+def test_alac_of_whole_packets_in_caf_is_complete(tmp_path, bits):
+    """libav loses the last packet, and so all of the shorter file."""
+    for length in (4096, 3 * 4096):
+        original = sines(length)
+        soundfile.write(tmp_path / "a.caf", original, RATE, f"ALAC_{bits}", format="CAF")
+        samples, info, damage = read(tmp_path / "a.caf")
+        np.testing.assert_allclose(samples, original, atol=2.0 ** (1 - bits))
+        assert info.samples == length
+        assert not damage
+
+
+def test_alac_of_32_bits_in_caf_is_exact(tmp_path):
+    """libsndfile decodes packets that are not compressed, such as those of noise, wrongly."""
+    original = noise(SAMPLES, 1)
+    soundfile.write(tmp_path / "a.caf", original, RATE, "ALAC_32", format="CAF")
+    np.testing.assert_allclose(read(tmp_path / "a.caf")[0], original, atol=2.0**-24)
+
+
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
 def test_flac_decodes_to_the_bits_of_libsndfile(tmp_path, subtype):
     soundfile.write(tmp_path / "a.flac", noise(SAMPLES, 2), RATE, subtype)

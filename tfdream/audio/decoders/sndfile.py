@@ -1,4 +1,4 @@
-"""libsndfile: files of PCM samples, and Ogg Vorbis. Its lengths of these formats are exact."""
+"""libsndfile: files of PCM samples, Ogg Vorbis and ALAC. Its lengths of these formats are exact."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from tfdream.audio.speakers import vorbis_to_wav
 from tfdream.audio.streams import Samples
 
 _SIGNATURES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"OggS")
-_CODECS_OF_LIBAV = ("MPEG", "FLAC", "OPUS", "ALAC")
+_CODECS_OF_LIBAV = ("MPEG", "FLAC", "OPUS", "ALAC_20", "ALAC_32")
+"""Of ALAC, libsndfile decodes 20 and 32 bits to other samples if a packet is not compressed."""
 _UNSUPPORTED = 1
 """libsndfile's code of the error that a format is not recognized."""
 
