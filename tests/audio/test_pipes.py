@@ -33,10 +33,20 @@ def test_a_named_pipe_is_read_several_times(tmp_path, path):
     writer.join()
 
 
+READ_TWICE = """
+import sys
+from tfdream import audio
+
+for _ in range(2):
+    with audio.Reader(sys.argv[1], isolated=True) as reader:
+        print(sum(map(len, reader.blocks())))
+"""
+
+
 @pytest.mark.parametrize("kind", ["pipe", "file"])
-def test_standard_input_is_read_several_times(path, kind):
-    script = "from tfdream import audio; print(audio.info('-').samples, len(audio.read('-')[0]))"
-    command = [sys.executable, "-c", script]
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
+def test_standard_input_is_read_several_times(path, name, kind):
+    command = [sys.executable, "-c", READ_TWICE, name]
     if kind == "pipe":
         result = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True)
     else:

@@ -5,6 +5,7 @@ Commands read their input several times, which a pipe does not support.
 
 import atexit
 import os
+import re
 import select
 import shutil
 import stat
@@ -22,11 +23,17 @@ MAX_BYTES = 4 << 30
 WAIT_SECONDS = 60.0
 """Longest time without data from a pipe, as nobody may ever write to it."""
 _CHUNK_BYTES = 1 << 20
+_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/\d+")
 
 
 def is_pipe(path: Path) -> bool:
-    """Return whether a path is `-` or a named pipe, such as `<(command)` of a shell."""
-    return str(path) == STANDARD_INPUT or path.is_fifo()
+    """Return whether a path is `-`, a named pipe, such as `<(command)` of a shell, or `/dev/stdin`.
+
+    A file that is open as `/dev/stdin` or `/dev/fd/3` is another one in the process that decodes.
+    """
+    if str(path) == STANDARD_INPUT or path.is_fifo():
+        return True
+    return _DESCRIPTOR.fullmatch(str(path)) is not None and path.is_file()
 
 
 class _Copies:
