@@ -71,6 +71,11 @@ def test_errors_contain_the_name_of_the_pipe(
     assert text.endswith(words.format(path=path))
 
 
+def test_closed_standard_input_is_an_error(monkeypatch, message):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "'-' is closed; redirect standard input" in message(audio.read, "-")
+
+
 def test_a_pipe_that_nobody_writes_to_is_an_error(tmp_path, monkeypatch, message):
     monkeypatch.setattr(pipes, "WAIT_SECONDS", 0.1)
     os.mkfifo(tmp_path / "fifo")

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -130,10 +131,44 @@ def test_output_of_libraries_is_shown_on_request():
         assert line in done.stderr
 
 
-def test_closed_standard_output_is_not_an_error_of_the_command():
-    script = f"{sys.executable} -m tfdream configs >&-"
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+def run_in_shell(arguments, redirection):
+    """Run Python in a shell, which can close streams."""
+    command = f"{shlex.join([sys.executable, *arguments])} {redirection}"
+    return subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["configs"], ["configs", "--json"], ["--help"]])
+def test_closed_standard_output_is_reported_in_one_line(arguments):
+    done = run_in_shell(["-m", "tfdream", *arguments], ">&-")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: the result cannot be written to standard output: Bad file")
+
+
+def test_closed_standard_output_is_not_a_terminal():
+    done = run_in_shell(["-m", "tfdream", "dream", "missing.wav", "out.wav"], ">&-")
+    assert done.returncode == 1
+    assert done.stderr == "Error: 'missing.wav' does not exist or is not a file\n"
+
+
+def test_a_command_does_not_need_standard_error():
+    done = run_in_shell(["-m", "tfdream", "configs", "--json"], "2>&-")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+
+
+OPEN = """
+import os, sys
+from tfdream.io.descriptors import reserve_standard_streams
+
+reserve_standard_streams()
+sys.exit(os.open(os.devnull, os.O_RDONLY))
+"""
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_other_files_do_not_get_the_descriptors_of_closed_streams(redirection):
+    assert run_in_shell(["-c", OPEN], redirection).returncode > 2
 
 
 def test_printable_text_is_unchanged():

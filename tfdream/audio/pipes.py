@@ -48,7 +48,7 @@ class _Copies:
         """Return the copy of a pipe; the first call makes it.
 
         Raises:
-          AudioError: if the pipe is a terminal, sends nothing, or more than `MAX_BYTES`.
+          AudioError: if the pipe is a terminal or closed, sends nothing, or more than `MAX_BYTES`.
           OutputError: if the folder of temporary files is full.
         """
         with self._lock:
@@ -71,8 +71,8 @@ def copied(path: Path) -> Path:
     """Return the temporary file that has the content of a pipe, or a path that is none itself.
 
     Raises:
-      AudioError: if the pipe is a terminal, sends nothing for `WAIT_SECONDS`, or sends more than
-        `MAX_BYTES`.
+      AudioError: if the pipe is a terminal or closed, sends nothing for `WAIT_SECONDS`, or sends
+        more than `MAX_BYTES`.
       OutputError: if the folder of temporary files is full.
     """
     return _COPIES.copy(path) if is_pipe(path) else path
@@ -100,6 +100,8 @@ def _write(path: Path, target: Path) -> None:
 def _chunks(path: Path) -> Iterator[bytes]:
     """Yield the content of a pipe."""
     is_standard = str(path) == STANDARD_INPUT
+    if is_standard and sys.stdin is None:
+        raise AudioError("'-' is closed; redirect standard input from a file or a pipe")
     descriptor = sys.stdin.fileno() if is_standard else os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         if os.isatty(descriptor):

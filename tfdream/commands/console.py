@@ -26,7 +26,7 @@ import click
 from tfdream.commands import standard_output, stops
 from tfdream.errors import TfdreamError, printable
 from tfdream.io import system_errors
-from tfdream.io.descriptors import redirected
+from tfdream.io.descriptors import redirected, reserve_standard_streams
 from tfdream.io.library_logs import shows_library_logs
 from tfdream.io.progress import ProgressFn
 
@@ -54,6 +54,7 @@ class OrderedGroup(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command; report if its result cannot be written to standard output."""
+        reserve_standard_streams()
         try:
             return super().main(*args, **extra)
         except OSError as error:  # commands handle theirs, and click ignores closed pipes

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,3 +23,17 @@ def redirected(descriptor: int, target: int) -> Iterator[None]:
             ctypes.CDLL(None).fflush(None)  # what C libraries have not written yet
         os.dup2(original, descriptor)
         os.close(original)
+
+
+def reserve_standard_streams() -> None:
+    """Open the standard streams that are closed, so that no other file gets their descriptors.
+
+    To write to standard output remains an error. Standard error discards what is written.
+    """
+    # The lowest free descriptor is that of the first closed stream.
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
