@@ -223,6 +223,11 @@ def test_wrong_calls_are_usage_errors():
         (["invert", "a", "b", "--seed", "-1"], "'--seed': -1 is not in the range"),
         (["dream", "a", "b", "--repeats", LARGE], f"'--repeats': {LARGE} is too long; the limit"),
         (["train", "a", "b", "c", "--epochs", LARGE], f"'--epochs': {LARGE} is too long; the"),
+        (["dream", "a", "b", "--start", "1e305"], "'--start': 1e305 is not a finite number of at"),
+        (["dream", "a", "b", "--seconds", "1e305"], "'--seconds': 1e305 is not a finite"),
+        (["corpus", "a", "--seconds", "1e305"], "'--seconds': 1e305 is not a finite number"),
+        (["plot", "octaves", "a", "b", "--model", "c", "--start", "1e305"], "'--start': 1e+305 is"),
+        (["plot", "autocorrelograms", "a", "b", "--seconds", "1e305"], "1e+305 is too large; the"),
     ],
 )
 def test_an_option_that_is_too_large_is_named_with_its_limit(arguments, words):

@@ -196,6 +196,10 @@ def test_an_override_does_not_affect_later_loads():
         ("prepare.clip_seconds=.inf", "prepare.clip_seconds=inf"),
         ("prepare.skip_start_seconds=.inf", "prepare.skip_start_seconds=inf"),
         ("prepare.skip_end_seconds=-1", "prepare.skip_end_seconds=-1"),
+        (
+            "prepare.gap_seconds=1e308",
+            "gap_seconds='1e308': .* is too large; the limit is 10+$",
+        ),
         ("prepare.codec=mp3", "prepare.codec='mp3'.*'flac'"),
         ("prepare.seed=-1", "prepare.seed=-1"),
         ("training.seed=4294967296", "training.seed=4294967296"),  # NumPy and Keras take 32 bits
@@ -244,6 +248,10 @@ def test_an_invalid_override_is_named(override, named):
         (DreamConfig, "init: {from: noise}", "init"),
         (DreamConfig, "octaves: {scale: 1}", "octaves.scale=1"),
         (DreamConfig, "tiles: {overlap_seconds: -1}", "tiles.overlap_seconds=-1"),
+        (DreamConfig, "tiles: {overlap_seconds: 1e308}", "tiles.overlap_seconds.*too large"),
+        (DreamConfig, "tiles: {seconds: 1e308}", "tiles.seconds.*too large; the limit is 10+$"),
+        (ExplainConfig, "blur_hz: 1e308", "blur_hz.*too large"),
+        (GenerateConfig, "crossfade_seconds: 1e308", "crossfade_seconds.*too large"),
     ],
 )
 def test_an_invalid_setting_is_named_as_written(tmp_path, schema, text, named):

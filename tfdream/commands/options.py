@@ -1,6 +1,5 @@
 """Types and options that several commands share."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,19 @@ class _Path(click.Path):
 
 
 class Number(click.FloatRange):
-    """A finite number within a range; Python's `float` accepts NaN and infinity, too."""
+    """A number within a range, and not above `LARGEST`, the limit of settings.
+
+    Python's `float` accepts NaN and infinity, too.
+    """
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        from tfdream.config.base import LARGEST
+
         number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number", param, ctx)
+        if not abs(number) <= LARGEST:  # also true for NaN
+            self.fail(f"{value} is not a finite number of at most {LARGEST:.0f}", param, ctx)
         return number
 
 

@@ -2,11 +2,24 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-NotPositive = Annotated[float, Field(le=0, allow_inf_nan=False)]
+LARGEST = 1e9
+"""Largest magnitude of numbers that have no other limit: as seconds at any sample rate, they are an
+exact number of samples."""
+
+
+def _check_magnitude(value: float) -> float:
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value:g} is too large; the limit is {LARGEST:.0f}")
+    return value
+
+
+# A validator, because limits in the schema are those of sliders in `tfdream studio`.
+_LIMITED = AfterValidator(_check_magnitude)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), _LIMITED]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _LIMITED]
+NotPositive = Annotated[float, Field(le=0, allow_inf_nan=False), _LIMITED]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ClipSeconds = Annotated[float, Field(ge=0.01, le=600)]

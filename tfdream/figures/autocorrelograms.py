@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from tfdream import config
+from tfdream.config.base import Positive
 from tfdream.errors import ConfigError
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import (
@@ -23,8 +24,8 @@ class Options(AudioFigureOptions):
     """Draw the autocorrelation of the onsets of AUDIO files over time, one below the other."""
 
     recipe: Recipe = "autocorrelogram_cnn"
-    seconds: Annotated[float, Option(metavar="S")] = Field(
-        5.0, gt=0, allow_inf_nan=False, description="Length of the audio around each column."
+    seconds: Annotated[Positive, Option(metavar="S")] = Field(
+        5.0, description="Length of the audio around each column."
     )
     overrides: Overrides = overridden("prepare.sample_rate=16000")
 

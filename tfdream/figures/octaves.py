@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from tfdream import config
+from tfdream.config.base import NotNegative
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import (
     BLUE,
@@ -38,9 +39,7 @@ class Options(AudioFigureOptions):
         description="A run folder, or the name of a preset."
     )
     recipe: Recipe = "dream/dreaming_in_music"
-    start: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="Start of the tile, in seconds."
-    )
+    start: NotNegative = Field(0.0, description="Start of the tile, in seconds.")
     overrides: Overrides = overridden("octaves.count=3")
 
 
