@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from tfdream.config.base import LARGEST
 from tfdream.studio.controls import upload_several
 from tfdream.studio.job import FORMATS, TASKS_OF, Job, presentations_of
 from tfdream.studio.stems import Stems, names_of
@@ -78,13 +79,19 @@ class OutputSection:
 
     def _place_part(self) -> None:
         self.controls["start_seconds"] = gr.Number(
-            0, label="start in seconds", minimum=0, elem_id="start", interactive=True
+            0,
+            label="start in seconds",
+            minimum=0,
+            maximum=LARGEST,
+            elem_id="start",
+            interactive=True,
         )
         self.controls["seconds"] = gr.Number(
             0,
             label="duration in seconds",
             info="0: everything",
             minimum=0,
+            maximum=LARGEST,
             elem_id="seconds",
             interactive=True,
         )
