@@ -39,6 +39,13 @@ def test_an_address_without_a_dispatcher_is_rejected():
         service.check_address(address)
 
 
+def test_a_worker_that_the_dispatcher_does_not_list_is_refused():
+    dispatcher = service.start_dispatcher(0, ["host1", "host2"])
+    message = r"list .* 'host3:\d+'.* host1, host2\); use --host .* --worker host3, once"
+    with pytest.raises(ClusterError, match=message):
+        service.start_worker(dispatcher.target, "host3", 0)
+
+
 def sorted_by_step(steps, workers):
     """Return the results of received steps, which are equal to the steps."""
     received = tf.data.Dataset.from_tensor_slices((np.array(steps), np.array(steps)))
