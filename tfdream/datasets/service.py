@@ -22,6 +22,7 @@ from tfdream.datasets import codecs, records
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.pipelines import PARALLEL
 from tfdream.errors import ClusterError, ConfigError, one_line
+from tfdream.io.signals import call_interruptibly
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ class Service:
         Returns:
           The results of `compute`, in the order of the batches.
         """
-        workers = self._wait_for_workers()
+        logger.info("waiting for all workers of the data service at %s", self.address)
+        workers = call_interruptibly(self._wait_for_workers)
         count = replica_slice.count
 
         def slices(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
@@ -114,7 +116,6 @@ class Service:
         Returns:
           The number of workers.
         """
-        logger.info("waiting for the workers of the data service")
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
         indices: set[int] = set()
         workers = 0
