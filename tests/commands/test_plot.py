@@ -76,6 +76,9 @@ def test_gram_matrices(trained, song, source, tmp_path):
     where = ("gram", song, tmp_path / "b.png", "--config", "transfer/lil_data")
     assert "give one with --model" in refusal("plot", *where)
     assert "not in the model" in refusal("plot", *where, "--model", trained[0], "--layer", "conv9")
+    line = refusal("plot", "gram", song, tmp_path / "b.png", "--config", "transfer/timbre")
+    assert "method=timbre has no Gram matrices; use" in line
+    assert "transfer/texture" in line
 
 
 def test_autocorrelograms(song, tmp_path):

@@ -1,6 +1,7 @@
 """The data service: batches computed by workers."""
 
 import itertools
+import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +38,55 @@ def test_an_address_without_a_dispatcher_is_rejected():
         assert service.check_address(address) == address
     with pytest.raises(ClusterError, match=r"no dispatcher answers at .* --dispatcher"):
         service.check_address(address)
+
+
+def test_a_worker_that_the_dispatcher_does_not_list_is_refused():
+    dispatcher = service.start_dispatcher(0, ["host1", "host2"])
+    message = r"list .* 'host3:\d+'.* host1, host2\); use --host .* --worker host3, once"
+    with pytest.raises(ClusterError, match=message):
+        service.start_worker(dispatcher.target, "host3", 0)
+
+
+def test_the_wait_for_workers_does_not_block_the_main_thread(monkeypatch, caplog):
+    """Which alone handles signals."""
+
+    def wait(self):
+        assert threading.current_thread() is not threading.main_thread()
+        raise TimeoutError
+
+    monkeypatch.setattr(Service, "_wait_for_workers", wait)
+    caplog.set_level("INFO", "tfdream")
+    with pytest.raises(TimeoutError):
+        distributed(Service("grpc://host:5050", "job"), WHOLE_BATCH)
+    assert "grpc://host:5050" in caplog.text
+
+
+WAIT = """
+import os, sys, threading
+import tensorflow as tf
+from tfdream.commands.stops import exit_on_stop
+from tfdream.datasets import service
+from tfdream.datasets.partition import WHOLE_BATCH
+dispatcher = service.start_dispatcher(0, ["localhost"])
+job = service.Service(dispatcher.target, "job")
+with exit_on_stop():
+    threading.Timer(2, os.kill, (os.getpid(), int(sys.argv[1]))).start()
+    job.distribute(tf.data.Dataset.counter(), 0, 1, lambda values, *_: values, WHOLE_BATCH)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, -2), (signal.SIGTERM, 143)])
+def test_the_wait_for_workers_can_be_stopped(number, status):
+    command = [sys.executable, "-c", WAIT, str(int(number))]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    assert done.returncode == status, done.stderr
+
+
+def distributed(job, replica_slice):
+    """Return the batches [0, 1], [1, 2], … that a service computes."""
+    batches = tf.data.Dataset.counter().map(lambda step: tf.range(step, step + 2))
+    return job.distribute(batches, 0, 2, lambda values, *_: values, replica_slice)
 
 
 def sorted_by_step(steps, workers):
@@ -147,11 +197,8 @@ def test_each_replica_reads_its_slice(configure, loaded, address):
 def test_a_replica_that_waits_for_another_one_can_be_closed(address):
     """The second replica still requests batches when the first one has stopped."""
     job = Service(address, service.new_job())
-    batches = tf.data.Dataset.counter().map(lambda step: tf.range(step, step + 2))
     replicas = [
-        job.distribute(batches, 0, 2, lambda values, *_: values, ReplicaSlice(index, 2))
-        .prefetch(prefetched)
-        .as_numpy_iterator()
+        distributed(job, ReplicaSlice(index, 2)).prefetch(prefetched).as_numpy_iterator()
         for index, prefetched in enumerate((1, 1000))
     ]
     with ThreadPoolExecutor(2) as pool:

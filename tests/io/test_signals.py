@@ -1,14 +1,15 @@
-"""Signals during work that must not be interrupted."""
+"""Signals during work that must not be interrupted, and during calls that block."""
 
 import os
 import shutil
 import signal
+import threading
 
 import pytest
 from calling import handler
 
 from tfdream.io.atomic import replacing
-from tfdream.io.signals import uninterrupted
+from tfdream.io.signals import call_interruptibly, uninterrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -57,3 +58,26 @@ def test_a_second_signal_leaves_no_part_of_a_folder(stopping, tmp_path, monkeypa
         (temporary / "graph").touch()
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_handler_of_a_signal_ends_a_call_but_not_its_function(stopping, number):
+    """A function of a library would not return before the end of its wait."""
+    released, interrupted = threading.Event(), []
+
+    def block():
+        try:
+            os.kill(os.getpid(), number)
+            released.wait()
+        except Stop:
+            interrupted.append(number)
+
+    with pytest.raises(Stop):
+        call_interruptibly(block)
+    released.set()
+    assert not interrupted
+
+
+def test_an_error_of_a_call_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        call_interruptibly(lambda: 1 / 0)

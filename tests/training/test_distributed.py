@@ -1,11 +1,13 @@
 import json
+import signal
+import threading
 
 import h5py
 import pytest
 
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.errors import ClusterError, ConfigError
-from tfdream.training.distributed import ClusterConfig
+from tfdream.training.distributed import ClusterConfig, _interruptible_at_once
 from tfdream.training.train import train
 
 SMALL = ("training.batch_size=6", "model.options.dropout=0", "training.memory_gigabytes=0")
@@ -50,6 +52,19 @@ def test_a_single_process_is_worker_0_and_computes_complete_batches(tmp_path):
         assert workers.broadcast(b"content") == b"content"
         assert workers.service() is None
         workers.check_same("settings")
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(),
+    reason="only the main thread receives signals",
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_handlers_of_signals_are_restored_after_the_connection(number):
+    before = signal.getsignal(number)
+    with _interruptible_at_once():
+        assert signal.getsignal(number) == signal.SIG_DFL
+        signal.signal(number, lambda *_: None)  # as TensorFlow does
+    assert signal.getsignal(number) == before
 
 
 def test_a_worker_with_other_settings_is_refused(tmp_path, monkeypatch):

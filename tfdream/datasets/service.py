@@ -6,6 +6,7 @@ in turn. The batches and their order are therefore the same as in a single proce
 """
 
 import logging
+import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from tfdream.datasets import codecs, records
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.pipelines import PARALLEL
 from tfdream.errors import ClusterError, ConfigError, one_line
+from tfdream.io.signals import call_interruptibly
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,10 @@ _UNREACHABLE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.Ca
 # Batches that arrived early, per worker; if there are more, an expected one must be lost.
 _MAX_EARLY_BATCHES_PER_WORKER = 32
 _PREFIX = "grpc://"
+_PORT = ":%port%"
+_NOT_LISTED = re.compile(
+    r"Failed to assign an index for worker (\S+)\. Configured workers list: \[(.*)\]\."
+)
 _HINT = tf.data.experimental.SHARD_HINT
 _SHARD_BY_HINT = tf_service.ShardingPolicy.HINT
 # Elements to determine the number of workers: the difference of a worker's first two elements.
@@ -73,7 +79,8 @@ class Service:
         Returns:
           The results of `compute`, in the order of the batches.
         """
-        workers = self._wait_for_workers()
+        logger.info("waiting for all workers of the data service at %s", self.address)
+        workers = call_interruptibly(self._wait_for_workers)
         count = replica_slice.count
 
         def slices(step: tf.Tensor, batch: Any) -> tf.data.Dataset:
@@ -109,7 +116,6 @@ class Service:
         Returns:
           The number of workers.
         """
-        logger.info("waiting for the workers of the data service")
         probe = tf.data.Dataset.range(_PROBE).shard(_HINT, _HINT).batch(2).take(1)
         indices: set[int] = set()
         workers = 0
@@ -206,7 +212,7 @@ def start_dispatcher(port: int, workers: list[str]) -> Server:
     Raises:
       ConfigError: if the port is in use.
     """
-    addresses = [worker if ":" in worker else f"{worker}:%port%" for worker in workers]
+    addresses = [worker if ":" in worker else worker + _PORT for worker in workers]
     config = tf_service.DispatcherConfig(port=port, worker_addresses=addresses)
     return _start(lambda: tf_service.DispatchServer(config), port)
 
@@ -221,10 +227,11 @@ def start_worker(dispatcher: str, host: str, port: int) -> Server:
 
     Raises:
       ConfigError: if the port is in use.
+      ClusterError: if the dispatcher's list of workers has no unused entry for it.
     """
     address = check_address(dispatcher).removeprefix(_PREFIX)
     _load_decoders()
-    config = tf_service.WorkerConfig(address, f"{host}:%port%", port)
+    config = tf_service.WorkerConfig(address, host + _PORT, port)
     return _start(lambda: tf_service.WorkerServer(config), port)
 
 
@@ -256,6 +263,14 @@ def _start(start: Callable[[], Server], port: int) -> Server:
         return start()
     except (tf.errors.OpError, RuntimeError) as error:
         reason = one_line(error)
+        if refused := _NOT_LISTED.search(reason):
+            worker, listed = refused[1], refused[2].replace(_PORT, "")
+            raise ClusterError(
+                f"the dispatcher's list of workers has no unused entry for '{worker}' "
+                f"(the list: {listed}); use --host with a name of the list, or start the "
+                f"dispatcher with --worker {worker.rpartition(':')[0]}, once for each worker of "
+                "this host"
+            ) from None
         raise ConfigError(f"port {port} is not available ({reason}); use another --port") from None
 
 

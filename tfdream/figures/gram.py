@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from tfdream import config
+from tfdream.errors import ConfigError
 from tfdream.figures.base import AudioFigureOptions, Drawing, Option, Overrides, Recipe, overridden
 from tfdream.figures.parts.sheet import (
     LEVEL_MAP,
@@ -44,12 +45,21 @@ class Options(AudioFigureOptions):
 
 
 def draw(options: Options) -> Drawing:
-    """Draw the figure of `tfdream plot gram`."""
+    """Draw the figure of `tfdream plot gram`.
+
+    Raises:
+      ConfigError: if the method of the recipe has no Gram matrices.
+    """
     from tfdream.runs import Run
     from tfdream.synthesis.ascent.gram import extract_grams
     from tfdream.synthesis.transfer import build_audio_model
 
-    settings = config.load(options.recipe, config.TransferConfig, options.overrides)
+    settings = config.load_transfer(options.recipe, options.overrides)
+    if not isinstance(settings, config.TransferConfig):
+        raise ConfigError(
+            f"config '{options.recipe}' with method={settings.method} has no Gram matrices; use a "
+            "transfer by gradients, such as --config transfer/texture"
+        )
     if options.layers:
         settings = settings.model_copy(update={"style_layers": dict.fromkeys(options.layers, 1.0)})
     model = build_audio_model(settings, Run.open(options.run) if options.run else None)

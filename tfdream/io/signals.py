@@ -1,9 +1,13 @@
-"""Work that signals must not interrupt."""
+"""Work that signals must not interrupt, and calls that they could not interrupt otherwise."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.pool import ThreadPool
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
 
 
 @contextmanager
@@ -34,3 +38,21 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         if received:
             signal.raise_signal(received[-1])
+
+
+def call_interruptibly(function: Callable[[], _Result]) -> _Result:
+    """Call a function of a library that blocks for an unlimited time, such as a read of TensorFlow.
+
+    Python runs signal handlers between its instructions, so not while such a function blocks the
+    main thread. It therefore runs in another thread. If a handler raises an exception, this call
+    ends, and the other thread ends with the process. The function has to release Python's lock
+    while it blocks.
+
+    Args:
+      function: called once; its exceptions are raised here.
+
+    >>> call_interruptibly(lambda: 2)
+    2
+    """
+    with ThreadPool(1) as pool:  # whose threads do not delay the exit, as those of executors do
+        return pool.apply(function)

@@ -212,15 +212,21 @@ class Workers:
 
 @contextmanager
 def _interruptible_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process at once while TensorFlow blocks Python's signal handlers."""
+    """Let Ctrl-C end the process at once while TensorFlow holds Python's lock.
+
+    TensorFlow replaces the handler of SIGTERM when it connects; both handlers are restored.
+    """
     if threading.current_thread() is not threading.main_thread():  # only it receives signals
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    handlers = {
+        number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _read_cluster() -> tuple[int, int]:

@@ -97,6 +97,14 @@ def test_a_subset_whose_folder_is_missing_is_an_error(source):
     assert "'small', 'medium', 'large' or 'full'" in text
 
 
+def test_a_table_of_larger_subsets_only_is_an_error(source):
+    path = table(source, [row(1048, subset="large"), row(10, subset="medium")])
+    text = dataset_error(read_source, source, FmaLayout(subset="small"))
+    assert f"'{path}' has no tracks of the subset small, only of medium and large" in text
+    assert "--subset" in text
+    assert len(read_source(source, FmaLayout(subset="medium")).tracks) == 1
+
+
 def test_unusable_tracks_are_reported(source):
     odd = [row(3, genre=" "), row(4, subset="huge"), row(9), row(11, subset="large")]
     table(source, [*ROWS, *odd])

@@ -53,7 +53,8 @@ class FmaLayout(Layout):
         """List the tracks of a subset.
 
         Raises:
-          DatasetError: if table or audio are missing, or the table is damaged.
+          DatasetError: if table or audio are missing, or the table is damaged, or has tracks of
+            larger subsets only.
         """
         table = tracks_table(source)
         if table is None:
@@ -65,10 +66,12 @@ class FmaLayout(Layout):
         larger = SUBSETS[SUBSETS.index(subset) + 1 :]
         tracks, skipped = [], []
         numbers: set[int] = set()
+        present: set[str] = set()
         for row in _rows(table):
             if row.number in numbers:
                 raise DatasetError(f"'{table}' has track {row.number} twice; a track has one row")
             numbers.add(row.number)
+            present.add(row.subset)
             if row.subset in larger:
                 continue
             path = folder / f"{row.number // 1000:03d}" / f"{row.number:06d}.mp3"
@@ -82,6 +85,12 @@ class FmaLayout(Layout):
             else:
                 group = f"artist {row.artist}" if row.artist else name
                 tracks.append(Track(name, path, row.genre, group, row.fold))
+        if present and present <= set(larger):
+            names = " and ".join(name for name in larger if name in present)
+            raise DatasetError(
+                f"'{table}' has no tracks of the subset {subset}, only of {names}; use another "
+                "--subset"
+            )
         return Source(sorted(tracks), sorted(skipped))
 
 
