@@ -73,8 +73,8 @@ def test_an_existing_file_is_replaced_with_force_only(run, tmp_path, monkeypatch
     path.write_text("old")
     with pytest.raises(ModelError, match="--force"):
         export(run, path)
-    monkeypatch.setattr(lite, "measure", lambda *_: 2e-5)
-    with pytest.raises(ModelError, match=r"by 2e-05, more than 1e-05; nothing was written"):
+    monkeypatch.setattr(lite, "measure", lambda *_: 2e-4)
+    with pytest.raises(ModelError, match=r"by 0.0002, more than 1e-04; nothing was written"):
         export(run, path, force=True)
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["model.tflite"]

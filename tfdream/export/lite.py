@@ -19,7 +19,6 @@ from tfdream.export import saved_model
 from tfdream.export.base import Exported, Inputs, compare
 from tfdream.io.descriptors import redirected
 
-TOLERANCE = 1e-5
 _STDERR = 2
 _OPERATION = re.compile(r"Flex(\w+)|'tf\.(\w+)' op")
 _REMEDY = "export a SavedModel (a folder without extension)"

@@ -14,9 +14,6 @@ from tfdream.synthesis.translate import Translator
 
 _EXAMPLES = 4
 _LARGEST_SAMPLE = 1e15  # the power of a spectrum of larger ones may exceed float32
-# A band between two values of float16 is rounded to either by the last digit of its Fourier
-# transform. Measured on musicnn: 5e-5 of the largest embedding.
-_FLOAT16_ROUNDING = 1e-4
 
 WaveformFunction = Callable[[tf.Tensor], Outputs]
 
@@ -28,8 +25,6 @@ class ExportedClassifier(Exported):
         super().__init__(run)
         model = run.model
         self.frontend = run.frontend
-        if getattr(run.config.frontend, "float16", False):
-            self.rounding = _FLOAT16_ROUNDING
         self._network = with_constant_weights(
             keras.Model(
                 model.input,

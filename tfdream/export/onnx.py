@@ -14,7 +14,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tfdream.errors import ModelError, one_line
 from tfdream.export.base import Exported, Inputs, compare
 
-TOLERANCE = 1e-5
 OPSET = 17  # the first one with the discrete Fourier transform
 _SIGNATURE = "serving_default"
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tfdream.errors import ModelError, without_node_name
 from tfdream.export.base import Exported, Inputs, Outputs, compare
 
-TOLERANCE = 1e-4  # graph rewriting may round differently, by parts in 10⁶
 _PARTS = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfdream.errors import ModelError
 from tfdream.export import lite, onnx, saved_model, weights
-from tfdream.export.base import Exported
+from tfdream.export.base import TOLERANCE, Exported
 from tfdream.export.networks import ExportedClassifier, ExportedTranslation
 from tfdream.export.sequences import ExportedSequenceModel
 from tfdream.io.atomic import check_output, check_output_file, replacing
@@ -54,19 +54,19 @@ def build(run: RunFolder) -> Exported:
 def _write_saved_model(run: RunFolder, path: Path) -> float:
     exported = build(run)
     saved_model.write(exported, path)
-    return _checked(saved_model.measure(exported, path), saved_model.TOLERANCE)
+    return _checked(saved_model.measure(exported, path))
 
 
 def _write_lite(run: RunFolder, path: Path) -> float:
     exported = _build_classifier(run, "TensorFlow Lite")
     lite.write(exported, path)
-    return _checked(lite.measure(exported, path), max(lite.TOLERANCE, exported.rounding))
+    return _checked(lite.measure(exported, path))
 
 
 def _write_onnx(run: RunFolder, path: Path) -> float:
     exported = _build_classifier(run, "ONNX")
     onnx.write(exported, path)
-    return _checked(onnx.measure(exported, path), max(onnx.TOLERANCE, exported.rounding))
+    return _checked(onnx.measure(exported, path))
 
 
 def _write_weights(run: RunFolder, path: Path) -> float:
@@ -74,11 +74,11 @@ def _write_weights(run: RunFolder, path: Path) -> float:
     return _checked(weights.measure(run, path), 0.0)
 
 
-def _checked(difference: float, tolerance: float) -> float:
+def _checked(difference: float, tolerance: float = TOLERANCE) -> float:
     if not difference <= tolerance:
         raise ModelError(
             f"the reloaded model differs from the run by {difference:.2g}, more than "
-            f"{tolerance:.0e}; nothing was written"
+            f"{tolerance:.0e}; nothing was written; use another format, such as .safetensors"
         )
     return difference
 
