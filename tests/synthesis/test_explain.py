@@ -90,6 +90,21 @@ def test_part_and_rest_have_a_sidecar_each(explained):
     assert (written["confidence"], rest) == (result["confidence"], part)
 
 
+def test_part_and_rest_have_the_notes_on_their_own_level(run, mixture, tmp_path):
+    sound, rate = soundfile.read(mixture)
+    soundfile.write(tmp_path / "loud.wav", 20 * sound, rate, "FLOAT")
+    optimizer = CONFIG.optimizer.model_copy(update={"steps": 1})
+    config = CONFIG.model_copy(update={"optimizer": optimizer})
+    explain(tmp_path / "loud.wav", tmp_path / "part.wav", run, config, rest=tmp_path / "rest.wav")
+    reductions = set()
+    for name in ("part", "rest"):
+        result = json.loads((tmp_path / f"{name}.wav.json").read_text())["result"]
+        reduction = f"reduced by up to {result['peak_reduction_db']:.1f} dB"
+        assert [note for note in result["notes"] if note.endswith(reduction)]
+        reductions.add(reduction)
+    assert len(reductions) == 2
+
+
 def test_a_part_and_a_rest_that_fail_in_a_measure_are_interrupted(
     mixture, run, tmp_path, monkeypatch
 ):

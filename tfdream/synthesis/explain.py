@@ -107,8 +107,9 @@ def explain(
                 claims.enter_context(sidecar.claim(path, provenance))
             job = _Explanation(explainer, source, part.path, index, progress)
             written = job.write(outputs, options.bits)
-            notes = list(level_notes(written[0]))
-            log_notes(output, notes)
+            notes = [list(level_notes(file)) for file in written]
+            for path, each in zip(outputs, notes, strict=True):
+                log_notes(path, each)
             result = {
                 "output": str(output),
                 "label": run.labels[index],
@@ -117,14 +118,15 @@ def explain(
                 "audio_seconds": written[0].samples / written[0].sample_rate,
                 "compute_seconds": round(time.perf_counter() - started, 3),
                 **written[0]._asdict(),
-                "notes": [*input_notes, *notes],
+                "notes": [*input_notes, *notes[0]],
             }
             if rest is not None:
                 result["rest"] = str(rest)
             if job.stopped:
                 result["interrupted"] = True
-            for path, file in zip(outputs, written, strict=True):
-                sidecar.write(path, provenance, {**result, "output": str(path), **file._asdict()})
+            for path, file, each in zip(outputs, written, notes, strict=True):
+                own = {"output": str(path), **file._asdict(), "notes": [*input_notes, *each]}
+                sidecar.write(path, provenance, {**result, **own})
     return result
 
 
