@@ -115,6 +115,18 @@ def test_added_noise_raises_the_floor_by_the_theoretical_value(measure):
     assert result["content_chroma_similarity"] > 0.999
 
 
+def test_channels_that_cancel_are_silent_in_the_mid_signal(measure):
+    mono = noise()
+    opposite = mono * [1, -1]
+    result = measure(opposite, mono)
+    assert (result["silent_before"], result["silent_after"]) == (True, False)
+    assert result["notes"][0].startswith("the channels of the original cancel each other")
+    assert any("Silence: the original is silent" in text for text in result["assessment"])
+    result = measure(mono * [1, 1], opposite)
+    assert (result["silent_before"], result["silent_after"]) == (False, False)
+    assert result["notes"][0].startswith("the channels of the result cancel each other")
+
+
 def test_digital_silence_counts_as_120_db_below_full_scale(measure):
     deviation = 1e-3
     result = measure(np.zeros((3 * RATE, 1)), noise(deviation=deviation))

@@ -68,7 +68,8 @@ def compare(
       difference_db: energy of the difference of the samples over the original's, at least −200
         (None: rate, channels or length differ, or the original is silent).
       peak: largest absolute sample of the result.
-      silent_before, silent_after: whether no sample of the file reaches −80 dB of full scale.
+      silent_before, silent_after: whether no sample reaches −80 dB of full scale, in the file or,
+        if the numbers of channels differ, in the mid signal.
       clipped_samples_before, clipped_samples: number of clipped samples of the original and the
         result, see `notes.count_clipped`.
       samples, sample_rate, channels: length and format of the result.
@@ -100,8 +101,8 @@ def compare(
         **chroma_onsets.measure(pair.blocks(chroma_onsets.SAMPLE_RATE, mid=True), thresholds),
         **_loudness(pair),
         "difference_db": difference.db() if before.shape == after.shape else None,
-        "silent_before": before.is_silent,
-        "silent_after": after.is_silent,
+        "silent_before": before.is_silent or (pair.mid and before.cancels),
+        "silent_after": after.is_silent or (pair.mid and after.cancels),
         "peak": after.peak,
         "clipped_samples_before": before.clipped_samples,
         "clipped_samples": after.clipped_samples,

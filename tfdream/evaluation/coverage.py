@@ -20,7 +20,7 @@ def not_covered(before: FileStats, after: FileStats, has_style: bool) -> Iterato
       after: the result.
       has_style: whether the files are also compared with a style.
 
-    >>> song = FileStats(22050, 1, 22050, 0.5, 0)
+    >>> song = FileStats(22050, 1, 22050, 0.5, 0.5, 0)
     >>> len(list(not_covered(song, song, has_style=True)))
     3
     """

@@ -182,10 +182,12 @@ def distance(
     both = [embedder.read_set(path, progress) for path in (set_a, set_b)]
     for path, embedded in zip((set_a, set_b), both, strict=True):
         if len(embedded.clips) < _MIN_CLIPS:
-            raise AudioError(
-                f"'{path}' has {len(embedded.clips)} clips of "
-                f"{run.input_samples / run.sample_rate:g} s; a set needs {_MIN_CLIPS} or more"
+            skipped = [f"skipped: {each['reason']}" for each in embedded.skipped]
+            few = (
+                f"'{path}' has too few clips of {run.input_samples / run.sample_rate:g} s: "
+                f"{len(embedded.clips)}, and a set needs {_MIN_CLIPS} or more"
             )
+            raise AudioError("; ".join([few, *skipped]))
     first, second = both
     rng = np.random.default_rng(seed)
     width = kernel.bandwidth(first.clips)
@@ -252,8 +254,8 @@ def _notes(first: Embedded, second: Embedded) -> Iterator[str]:
         if clips <= dimensions:
             yield (
                 f"set {name} has {clips} clips, not more than the {dimensions} dimensions: "
-                "frechet_distance is too large; frechet_distance_unbiased is too large as well, "
-                "but by less"
+                "frechet_distance is too large, and frechet_distance_unbiased may be too large or "
+                "negative; kernel_distance has no such bias"
             )
         if len(embedded.paths) == 1:
             yield f"set {name} is one file: its halves are from the same piece"

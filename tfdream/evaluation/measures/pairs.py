@@ -9,6 +9,7 @@ import numpy as np
 
 from tfdream import audio
 from tfdream.audio.notes import SILENCE, count_clipped
+from tfdream.audio.streams import mean_of_channels
 from tfdream.evaluation.measures.levels import FloatArray, energy, ratio_db
 
 # Resamplers and codecs may be off by some samples.
@@ -22,18 +23,21 @@ class FileStats(NamedTuple):
     channels: int
     samples: int
     peak: float
+    mid_peak: float
     clipped_samples: int
 
     @classmethod
     def read(cls, path: Path) -> "FileStats":
         """Read a whole file."""
-        samples, peak, clipped = 0, 0.0, 0
+        samples, peak, mid_peak, clipped = 0, 0.0, 0.0, 0
         with audio.Reader(path) as reader:
             for block in reader.blocks():
                 samples += len(block)
                 peak = max(peak, float(np.abs(block).max()))
+                mid_peak = max(mid_peak, float(np.abs(mean_of_channels(block)).max()))
                 clipped += count_clipped(block)
-            return cls(reader.info.sample_rate, reader.info.channels, samples, peak, clipped)
+            info = reader.info
+            return cls(info.sample_rate, info.channels, samples, peak, mid_peak, clipped)
 
     @property
     def seconds(self) -> float:
@@ -44,6 +48,11 @@ class FileStats(NamedTuple):
     def is_silent(self) -> bool:
         """Whether no channel reaches −80 dB of full scale."""
         return self.peak < SILENCE
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the mid signal alone is silent: the channels cancel each other."""
+        return self.mid_peak < SILENCE <= self.peak
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,6 +112,9 @@ def notes(before: FileStats, after: FileStats) -> Iterator[str]:
     """Describe how files of different format or length were compared."""
     if before.sample_rate != after.sample_rate:
         yield f"resampled from {after.sample_rate} to {before.sample_rate} Hz for the spectra"
+    for name, stats in (("original", before), ("result", after)):
+        if stats.cancels:
+            yield f"the channels of the {name} cancel each other: its mid signal is silent"
     if before.channels != after.channels:
         yield f"compared in the mid signal: channels are {before.channels} and {after.channels}"
     if abs(before.seconds - after.seconds) > _LENGTH_TOLERANCE_SECONDS:
