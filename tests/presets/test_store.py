@@ -116,7 +116,7 @@ def test_a_preset_of_another_version_must_be_installed_again(carded, models):
     config.write_text(config.read_text().replace("prepare:", "prepare:\n  gain: 0.9"))
     message = refusal("models", "show", "noise")
     assert "unknown setting 'prepare.gain'" in message
-    assert message.strip().endswith("install it again with tfdream models install noise --force")
+    assert "install it again: tfdream models install noise --force, with --from FILE" in message
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 65])

@@ -213,8 +213,14 @@ def test_a_prompt_whose_channels_cancel_is_continued_at_its_level(
     noise = dither * np.random.default_rng(0).standard_normal((len(sound), 2))
     soundfile.write(tmp_path / "in.wav", sound[:, :1] * [1, -1] + noise, rate, "FLOAT")
     soundfile.write(tmp_path / "one.wav", sound[:, 0], rate, "FLOAT")
-    for name in ("in", "one"):
-        generate(tmp_path / f"{name}_out.wav", generation_run, QUICK, 0.5, tmp_path / f"{name}.wav")
+    results = {
+        name: generate(
+            tmp_path / f"{name}_out.wav", generation_run, QUICK, 0.5, tmp_path / f"{name}.wav"
+        )
+        for name in ("in", "one")
+    }
+    assert any("the loudest one is continued" in note for note in results["in"]["notes"])
+    assert not any("silent" in note for note in results["in"]["notes"])
     found = samples(tmp_path / "in_out.wav")[len(sound) :]
     expected = samples(tmp_path / "one_out.wav")[len(sound) :]
     np.testing.assert_allclose(found, expected * [1, -1], atol=0.01)
@@ -245,14 +251,17 @@ def test_a_prompt_that_is_too_short_is_refused(generation_run, tmp_path, output)
 
 
 @EAGERLY
-def test_a_silent_prompt_is_continued(generation_run, tmp_path, output):
+@pytest.mark.parametrize("dither", [0, 1e-6])
+def test_a_silent_prompt_is_continued(generation_run, tmp_path, output, dither):
     path = tmp_path / "silence.wav"
-    soundfile.write(path, np.zeros(RATE), RATE)
+    noise = dither * np.random.default_rng(0).standard_normal((RATE, 1))
+    soundfile.write(path, noise * [1, -0.9], RATE, "FLOAT")
     result = generate(output, generation_run, QUICK, 0.2, path)
     assert np.isfinite(samples(output)).all()
     assert any("has the level of the training data" in note for note in result["notes"])
     start = Prompt.read(path, generation_run, 0.02)
     assert start.reference_db == float(generation_run.sequence_model.reference_db)
+    assert start.gains.tolist() == [1, 1]
 
 
 @EAGERLY

@@ -14,6 +14,7 @@ from tfdream.config.base import (
     Positive,
     SampleRate,
     Seed,
+    TileSeconds,
 )
 from tfdream.config.canvases import AnyCanvas, CanvasConfig, MaskConfig
 from tfdream.config.curves import Curves, check_curves
@@ -107,7 +108,7 @@ class TilesConfig(Config):
     3000
     """
 
-    seconds: Positive | None = None
+    seconds: TileSeconds | None = None
     """Length of a tile; null is the length of the model's input."""
     overlap_seconds: NotNegative = 0.5
     batch: Count = 1

@@ -20,6 +20,7 @@ from tfdream.figures.parts.sheet import (
     add_color_bar,
     legend_name,
     new_subplots,
+    number_from_one,
     power_to_level_db,
     round_hz,
     set_title,
@@ -183,6 +184,7 @@ def _draw_spectrograms(
 
 
 def _draw_steps(axis: Axes, steps: Steps) -> None:
+    number_from_one(axis, max(map(len, steps.curves.values())))
     for name, values in steps.curves.items():
         axis.plot(range(1, len(values) + 1), values, label=legend_name(name), linewidth=1)
     axis.set(xlabel="step, over all tiles and octaves", ylabel=steps.label)

@@ -28,12 +28,19 @@ def redirected(descriptor: int, target: int) -> Iterator[None]:
 def reserve_standard_streams() -> None:
     """Open the standard streams that are closed, so that no other file gets their descriptors.
 
-    To write to standard output remains an error. Standard error discards what is written.
+    This also holds in processes that are started later. To write to standard output remains an
+    error. Standard error discards what is written.
     """
-    # The lowest free descriptor is that of the first closed stream.
     if sys.stdin is None:
-        os.open(os.devnull, os.O_RDONLY)
+        _open_nowhere(os.O_RDONLY)
     if sys.stdout is None:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+        sys.stdout = os.fdopen(_open_nowhere(os.O_RDONLY), "w")
     if sys.stderr is None:
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        sys.stderr = os.fdopen(_open_nowhere(os.O_WRONLY), "w")
+
+
+def _open_nowhere(mode: int) -> int:
+    """Open the null device at the lowest free descriptor, that of the first closed stream."""
+    descriptor = os.open(os.devnull, mode)
+    os.set_inheritable(descriptor, True)
+    return descriptor

@@ -277,7 +277,10 @@ def read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
     except ConfigError as error:
         again = "train it again"
         if folder.parent == user_folder():
-            again = f"install it again with tfdream models install {folder.name} --force"
+            again = (
+                f"install it again: tfdream models install {folder.name} --force, with --from FILE "
+                "unless it is a download"
+            )
         raise ModelError(
             f"the run '{folder}' is damaged, or of another program or version ({error}); {again}"
         ) from None

@@ -78,9 +78,14 @@ class Prompt:
                 f"--prompt '{path}' has a length of {samples / info.sample_rate:.3f} s; give more "
                 f"than {minimum / rate:.3f} s"
             )
+        if weights.max() == 1 < len(weights):
+            notes = [note for note in notes if not note.startswith("silent")]
+            notes.append("its channels cancel each other, so the loudest one is continued")
+        gains = _gains(tail, tail @ weights)
         frames, reference_db = _analyze(ending[:, 0], run)
         if not frames.any():
             reference_db = float(run.sequence_model.reference_db)
+            gains = np.ones_like(gains)
             notes.append(
                 f"its last {len(ending) / rate:.2f} s are silent, so the continuation has the "
                 "level of the training data"
@@ -95,7 +100,7 @@ class Prompt:
             ending[:, 0],
             frames,
             reference_db,
-            _gains(tail, tail @ weights),
+            gains,
         )
 
     def continuation(

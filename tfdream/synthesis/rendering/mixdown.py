@@ -24,8 +24,8 @@ class Mixdown:
         output; None if their channels are the same.
       loop_samples: length of a loop, whose first samples follow it in the component and in the rest
         again; None for an output that is no loop.
-      replaced_samples: how many first samples of a loop are replaced by those that follow it,
-        because filters took what is before them for silence.
+      replaced_samples: how many first samples of a loop, at most half of it, are replaced by those
+        that follow it, because filters took what is before them for silence.
       fade_samples: length of the crossfade after them.
     """
 
