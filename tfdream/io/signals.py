@@ -8,6 +8,8 @@ from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
+# A wait without an end may miss a signal that arrives just before it begins.
+_POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -55,4 +57,7 @@ def call_interruptibly(function: Callable[[], _Result]) -> _Result:
     2
     """
     with ThreadPool(1) as pool:  # whose threads do not delay the exit, as those of executors do
-        return pool.apply(function)
+        result = pool.apply_async(function)
+        while not result.ready():
+            result.wait(_POLL_SECONDS)
+        return result.get()
