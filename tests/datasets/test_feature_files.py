@@ -1,4 +1,5 @@
 import shutil
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -85,6 +86,32 @@ def test_files_that_do_not_fit_are_computed_again(computed, folder, config):
     for number, change in enumerate((truncate, remove_values, change_shard)):
         change(list_files(folder)[number])
     assert np.array_equal(load_or_compute(folder, config).values, computed.values)
+
+
+def test_processes_may_write_a_file_at_the_same_time(computed, loaded, tmp_path, monkeypatch):
+    path, shard = tmp_path / f"{loaded.shards[0].name}.h5", loaded.shards[0]
+    replacing = feature_files.replacing
+
+    @contextmanager
+    def replacing_late(*arguments):
+        """Let another process write the file between the end of the block and the replacement."""
+        with replacing(*arguments) as temporary:
+            yield temporary
+            monkeypatch.setattr(feature_files, "replacing", replacing)
+            feature_files._save(path, shard, computed)
+
+    monkeypatch.setattr(feature_files, "replacing", replacing_late)
+    feature_files._save(path, shard, computed)
+    assert list(tmp_path.iterdir()) == [path]
+    stored = feature_files._load(path, shard)
+    assert np.array_equal(stored.values, computed.values)
+
+
+def test_the_file_of_a_killed_process_is_removed(computed, loaded, tmp_path):
+    path, shard = tmp_path / f"{loaded.shards[0].name}.h5", loaded.shards[0]
+    feature_files._temporary_path(path, "killed").touch()
+    feature_files._save(path, shard, computed)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.slow

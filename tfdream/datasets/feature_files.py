@@ -7,6 +7,7 @@ dataset's folder and read from there by later runs.
 import hashlib
 import logging
 import os
+import uuid
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from tfdream.datasets.pipelines import untuned, without_autograph
 from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import DatasetError
 from tfdream.io import archives, processes
-from tfdream.io.atomic import replacing
+from tfdream.io.atomic import replacing, temporary_path
 from tfdream.signal import features
 from tfdream.signal.frontends.features import FeatureFrontend
 
@@ -72,7 +73,9 @@ def load_or_compute(clip_set: ClipSet, frontend: FeatureFrontend) -> Features:
 
 def remove(folder: Path) -> None:
     """Remove the stored features of a dataset; other files are left as they are."""
-    files = list(folder.glob(f"{FOLDER}/*-*/fold*-*.tfrecord.h5"))
+    shards = "fold*-*.tfrecord"
+    names = (f"{shards}.h5", _temporary_path(Path(f"{shards}.h5"), "*").name)
+    files = [path for name in names for path in folder.glob(f"{FOLDER}/*-*/{name}")]
     for path in files:
         path.unlink()
     for emptied in (*{path.parent for path in files}, folder / FOLDER):
@@ -98,15 +101,27 @@ def _compute(clip_set: ClipSet, frontend: FeatureFrontend, pool: ProcessPoolExec
 
 
 def _save(path: Path, shard: Shard, computed: Features) -> None:
+    """Write a file, which other processes may write at the same time.
+
+    The first process that finishes removes the temporary files of the others, and of killed ones.
+    """
     try:
-        with replacing(path) as temporary:
+        with replacing(path, _temporary_path(path, uuid.uuid4().hex)) as temporary:
             archives.reserve_hdf5(temporary, [column.nbytes for column in computed])
             with h5py.File(temporary, "w") as file:
                 file.attrs["shard"] = shard.sha256
                 for name, column in computed._asdict().items():
                     file[name] = column
+        for other in path.parent.glob(_temporary_path(path, "*").name):
+            other.unlink(missing_ok=True)
     except OSError as error:
-        raise DatasetError(f"features cannot be written to '{path}': {error}") from None
+        if _load(path, shard) is None:  # otherwise another process finished first
+            raise DatasetError(f"features cannot be written to '{path}': {error}") from None
+
+
+def _temporary_path(path: Path, writer: str) -> Path:
+    """Return the temporary path of one of the processes that write a file."""
+    return temporary_path(path.with_name(f"{writer}.{path.name}"))
 
 
 def _load(path: Path, shard: Shard) -> Features | None:

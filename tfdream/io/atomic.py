@@ -19,13 +19,19 @@ _HIDDEN = ".partial-"
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, temporary: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` when the block ends without an error.
 
     It may become a file or a folder; a folder at `path` is replaced by a folder.
 
     If an error or Ctrl-C interrupts the block, the temporary file is removed and `path` does not
-    change. A killed process leaves at most the hidden temporary file, which the next call replaces.
+    change. A killed process leaves at most the hidden temporary file, which the next call with the
+    same temporary path replaces.
+
+    Args:
+      path: the output.
+      temporary: the temporary path, in the same folder; by default `temporary_path(path)`.
+        Processes that write one output at the same time must not share it.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -36,7 +42,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
+    temporary = temporary or temporary_path(path)
     if temporary.is_dir():  # of a killed process; its files must not become a part of the output
         shutil.rmtree(temporary)
     try:

@@ -276,8 +276,9 @@ def test_force_removes_the_old_shards(source, folder):
 def test_force_removes_stored_features_and_no_other_files(source, folder):
     stored = folder / feature_files.FOLDER / "features-0123456789ab" / "fold0-00000.tfrecord.h5"
     other = folder / feature_files.FOLDER / "other" / "fold0-00000.tfrecord.h5"
-    for path in (stored, other):
-        path.parent.mkdir(parents=True)
+    unfinished = feature_files._temporary_path(stored, "killed")
+    for path in (stored, unfinished, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     prepare(source, folder, CONFIG, FORCED)
     assert not stored.parent.exists()
