@@ -125,9 +125,9 @@ def test_the_throughput_is_the_median_without_the_first_epoch():
 )
 def test_the_value_that_is_not_finite_is_named(logs, weight, message):
     network = SimpleNamespace(get_weights=lambda: [np.array(weight)])
-    checkpoint = callbacks.RunCheckpoint(None, network, SupervisedTrainingConfig(), [])
+    history = callbacks.EpochHistory(network, SupervisedTrainingConfig(), [])
     with pytest.raises(ModelError, match=message):
-        checkpoint.on_epoch_end(0, logs)
+        history.on_epoch_end(0, logs)
 
 
 def test_the_curves_of_tensorboard_begin_with_epoch_1(trained):

@@ -6,6 +6,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfdream.config import SupervisedTrainingConfig
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
@@ -163,6 +164,25 @@ def test_previews_are_shown_at_the_first_every_few_and_the_last_epoch(
         "transfer": "TransferTraining",
     }
     assert shown == [(models[task], epoch) for epoch in epochs]
+
+
+def test_an_epoch_whose_preview_was_interrupted_is_repeated(
+    configure, dataset, folder, trained, assert_same_run
+):
+    shown = []
+
+    def show(model, epoch):
+        shown.append(epoch)
+        if shown == [0, 1, 2]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(configure(), dataset, folder, preview=lambda *_: show)
+    train(configure(), dataset, folder, preview=lambda *_: show)
+    assert shown == [0, 1, 2, 2]
+    assert_same_run(folder, trained[0])
+    events = EventAccumulator(str(folder / "tensorboard" / "train")).Reload()
+    assert [each.step for each in events.Tensors("epoch_loss")] == [1, 2]
 
 
 # Existing runs

@@ -65,17 +65,64 @@ class Throughput(keras.callbacks.Callback):
         return self.seconds
 
 
+class EpochHistory(keras.callbacks.Callback):
+    """Appends a row to the history after every epoch, and logs it.
+
+    It runs before the callbacks that read the history.
+
+    Args:
+      network: the network whose weights the run stores.
+      config: training settings.
+      history: a row per finished epoch.
+    """
+
+    def __init__(
+        self, network: keras.Model, config: BaseTrainingConfig, history: list[Row]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.history = history
+
+    def on_epoch_end(self, epoch: int, logs: Row) -> None:
+        """Append the row.
+
+        Raises:
+          ModelError: if a loss, another measure or a weight is not finite.
+        """
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        if problem := self._find_not_finite(row):
+            raise ModelError(
+                f"{problem} after epoch {epoch + 1}; lower "
+                f"training.learning_rate={self.config.learning_rate:g} (the "
+                "state of earlier epochs is stored)"
+            )
+        self.history.append(row)
+        logger.info(_format_row(row, self.config.epochs))
+
+    def _find_not_finite(self, row: Row) -> str:
+        """Return which value of an epoch is not finite; empty if all are."""
+        for name, value in row.items():
+            if not math.isfinite(value):
+                return f"the {name.replace('_', ' ')} is {value}"
+        # The last step may produce invalid weights that no loss was computed from.
+        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
+            return "a weight is not finite"
+        return ""
+
+
 class RunCheckpoint(keras.callbacks.Callback):
     """Updates the run folder after every epoch.
 
     Every file is replaced atomically. The resume state is written last, so that a process killed
-    in between repeats the epoch and writes the same files again.
+    in between repeats the epoch and writes the same files again. This callback runs after those
+    that write curves, previews and scores, so that these are complete for every stored epoch.
 
     Args:
       run: the run folder.
       network: the network whose weights the run stores.
       config: training settings.
-      history: a row per finished epoch; this callback appends to it.
+      history: a row per finished epoch; `EpochHistory` appends to it first.
       worker: index of this process among those that train together.
     """
 
@@ -109,42 +156,19 @@ class RunCheckpoint(keras.callbacks.Callback):
                 seed = sequence.generate_state(1)[0]
                 variable.assign(tf.constant([seed, 0], variable.dtype))
 
-    def on_epoch_end(self, epoch: int, logs: Row) -> None:
-        """Store the epoch and log it.
-
-        Raises:
-          ModelError: if a loss, another measure or a weight is not finite.
-        """
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        if problem := self._find_not_finite(row):
-            raise ModelError(
-                f"{problem} after epoch {epoch + 1}; lower "
-                f"training.learning_rate={self.config.learning_rate:g} (the "
-                "state of earlier epochs is stored)"
-            )
-        self.history.append(row)
-        if kept_epoch(self.history, self.config) == row["epoch"]:
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        """Store the epoch."""
+        if kept_epoch(self.history, self.config) == self.history[-1]["epoch"]:
             self.run.save_weights(self.network)
         write_csv(self.run.history_path, self.history)
         self.run.save_resume_state(self.model, self.history)
-        logger.info(_format_row(row, self.config.epochs))
-
-    def _find_not_finite(self, row: Row) -> str:
-        """Return which value of an epoch is not finite; empty if all are."""
-        for name, value in row.items():
-            if not math.isfinite(value):
-                return f"the {name.replace('_', ' ')} is {value}"
-        # The last step may produce invalid weights that no loss was computed from.
-        if not all(np.isfinite(weight).all() for weight in self.network.get_weights()):
-            return "a weight is not finite"
-        return ""
 
 
 class EarlyStopping(keras.callbacks.Callback):
     """Stops training when the validation loss has not decreased for some epochs.
 
     Args:
-      history: a row per finished epoch; `RunCheckpoint` appends to it first.
+      history: a row per finished epoch; `EpochHistory` appends to it first.
       patience: number of epochs; None never stops.
     """
 
@@ -167,7 +191,7 @@ class PlateauSchedule(keras.callbacks.Callback):
     runs before those that store the logs.
 
     Args:
-      history: a row per finished epoch; `RunCheckpoint` appends to it.
+      history: a row per finished epoch; `EpochHistory` appends to it.
       rate: returns the learning rate after epochs with some validation losses.
     """
 

@@ -114,7 +114,7 @@ class Session:
         network: keras.Model,
         task: Task,
         batches: Batches,
-        after: Sequence[keras.callbacks.Callback] = (),
+        previews: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Train up to the last epoch, and update the run folder after each.
 
@@ -123,7 +123,7 @@ class Session:
           network: the network whose weights the run stores.
           task: steps of an epoch, and callbacks.
           batches: the task's batches from the first epoch on.
-          after: callbacks that run after an epoch is stored.
+          previews: callbacks that run before an epoch is stored, and read whether it is the last.
         """
         training = self.run.config.training
         distribute = self.workers.distribute
@@ -141,19 +141,16 @@ class Session:
                     callbacks.Throughput(task.batch_size),
                     *task.callbacks(self.history),
                     *self._schedules(),
-                    callbacks.RunCheckpoint(
-                        self.run,
-                        network,
-                        training,
-                        self.history,
-                        self.workers.index,
-                    ),
+                    callbacks.EpochHistory(network, training, self.history),
                     callbacks.EarlyStopping(self.history, _patience(training)),
-                    *after,
+                    *previews,
                     callbacks.LogConfig(self.run),
                     callbacks.StepProgress(self.progress, self.first_epoch),
                     Estimate(self.first_epoch),
                     callbacks.EpochCurves(self.run),
+                    callbacks.RunCheckpoint(
+                        self.run, network, training, self.history, self.workers.index
+                    ),
                 ],
             )
 

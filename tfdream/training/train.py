@@ -130,10 +130,10 @@ def _fit(task: Task, session: Session, preview: PreviewFactory | None) -> dict[s
             session.begin()
             if not session.history:
                 task.adapt(network)
-        after = []
+        previews = []
         if preview is not None and task.preview_sets:
             show = preview(session.run, task.preview_sets)
             epochs = session.run.config.training.epochs
-            after.append(PreviewCallback(show, task.preview_every, epochs))
-        session.fit(model, network, task, batches, after)
+            previews.append(PreviewCallback(show, task.preview_every, epochs))
+        session.fit(model, network, task, batches, previews)
     return task.summary(network, session.history)
