@@ -1,5 +1,6 @@
 """Translations through their commands."""
 
+import json
 import shutil
 
 import pytest
@@ -15,6 +16,19 @@ def test_training_a_finished_translation_prints_its_result_and_scores(
     assert judged["epoch"] == 2
     assert 0 <= judged["share_to_noise_after"] <= 1
     assert answered == translation[1]
+
+
+@pytest.mark.slow
+def test_scores_of_earlier_epochs_are_not_those_of_the_result(
+    translation, trained, dataset, translation_path, tmp_path
+):
+    folder = shutil.copytree(translation[0], tmp_path / "run")
+    header, before, _ = (folder / "judged.csv").read_text().splitlines()
+    (folder / "judged.csv").write_text(f"{header}\n{before}\n")
+    call = ("train", translation_path, dataset, folder, "--judge", trained[0], "--json")
+    result = invoke(*call)
+    assert json.loads(result.stdout)["judged"] == []
+    assert "no scores of epoch 2: " in result.stderr
 
 
 @pytest.mark.slow

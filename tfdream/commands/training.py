@@ -102,9 +102,9 @@ def train(
         result = train(settings, dataset, run, train_options, progress, preview)
     if judge is None or not run.is_dir():  # only worker 0 has the folder
         return result
-    from tfdream.reports.previews.translation import read_judged
+    from tfdream.reports.previews.translation import read_judged_epoch
 
-    return result | {"judged": read_judged(TranslationRun.open(run))[-1:]}
+    return result | {"judged": read_judged_epoch(TranslationRun.open(run), result["kept_epoch"])}
 
 
 @command(only_json={"per_track"})

@@ -12,7 +12,11 @@ from tfdream import audio
 from tfdream.config import TranslateConfig
 from tfdream.errors import ConfigError
 from tfdream.evaluation.prediction import Judge, predict
-from tfdream.reports.previews.translation import TranslationPreview, read_judged
+from tfdream.reports.previews.translation import (
+    TranslationPreview,
+    read_judged,
+    read_judged_epoch,
+)
 from tfdream.runs import TranslationRun
 from tfdream.synthesis.translate import Translator
 
@@ -113,6 +117,17 @@ def test_without_a_judge_there_are_no_scores(copy, held_out):
     show(TranslationPreview(copy, held_out, SETTINGS), copy, 2)
     assert read_judged(copy) == []
     assert not copy.judged_path.exists()
+
+
+def test_the_scores_are_those_of_one_epoch(copy, caplog):
+    assert read_judged_epoch(copy, 2) == read_judged(copy)[-1:]
+    assert not caplog.messages
+    assert read_judged_epoch(copy, 1) == []
+    copy.judged_path.unlink()
+    assert read_judged_epoch(copy, 2) == []
+    for epoch, message in zip((1, 2), caplog.messages, strict=True):
+        assert message.startswith(f"no scores of epoch {epoch}: --judge scores translations during")
+        assert f"'{copy.folder}' was trained up to this epoch without it" in message
 
 
 def test_a_judge_without_one_of_the_labels_is_refused(translation_run, run, held_out):

@@ -142,6 +142,19 @@ def read_judged(run: TranslationRun) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items() if value} for row in rows]
 
 
+def read_judged_epoch(run: TranslationRun, epoch: int) -> list[dict[str, float]]:
+    """Read the scores of one epoch: one row; empty, with a warning, if there are none."""
+    rows = [row for row in read_judged(run) if row["epoch"] == epoch]
+    if not rows:
+        logger.warning(
+            "no scores of epoch %d: --judge scores translations during the training, and '%s' was "
+            "trained up to this epoch without it; use --force to train again",
+            epoch,
+            run.folder,
+        )
+    return rows
+
+
 def _build_judge(run: Run, labels: list[str]) -> Judge:
     missing = [label for label in labels if label not in run.labels]
     if missing:
