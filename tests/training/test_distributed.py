@@ -1,9 +1,11 @@
 import json
+import os
 import signal
 import threading
 
 import h5py
 import pytest
+import tensorflow as tf
 
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.errors import ClusterError, ConfigError
@@ -43,6 +45,27 @@ def test_an_invalid_tf_config_is_refused(monkeypatch, tmp_path):
             ClusterConfig("multiworker").joined(tmp_path),
         ):
             raise AssertionError
+
+
+@pytest.mark.parametrize(("shown", "logs"), [("", ""), ("1", "a message\n")])
+def test_a_port_in_use_is_one_error_without_messages_of_libraries(
+    monkeypatch, tmp_path, capfd, shown, logs
+):
+    def fail():
+        os.write(2, b"a message\n")
+        raise tf.errors.UnknownError(None, None, "Could not start gRPC server")
+
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fail)
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    monkeypatch.setenv("TFDREAM_LIBRARY_LOGS", shown)
+    message = r"use a free port \(TensorFlow: Could not start gRPC server\)"
+    with (
+        pytest.raises(ClusterError, match=message),
+        ClusterConfig("multiworker").joined(tmp_path),
+    ):
+        raise AssertionError
+    assert capfd.readouterr().err == logs
 
 
 def test_a_single_process_is_worker_0_and_computes_complete_batches(tmp_path):

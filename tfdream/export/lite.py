@@ -1,12 +1,8 @@
 """Classifiers as TensorFlow Lite files of built-in operations."""
 
-import os
 import re
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +13,8 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from tfdream.errors import ModelError, one_line
 from tfdream.export import saved_model
 from tfdream.export.base import Exported, Inputs, compare
-from tfdream.io.descriptors import redirected
+from tfdream.io.library_logs import without_native_logs
 
-_STDERR = 2
 _OPERATION = re.compile(r"Flex(\w+)|'tf\.(\w+)' op")
 _REMEDY = "export a SavedModel (a folder without extension)"
 
@@ -30,7 +25,7 @@ def write(exported: Exported, path: Path) -> None:
     Raises:
       ModelError: if TensorFlow Lite has no built-in operation for a part of it.
     """
-    with tempfile.TemporaryDirectory() as folder, _without_log():
+    with tempfile.TemporaryDirectory() as folder, without_native_logs():
         saved_model.write(exported, Path(folder))
         try:
             content: bytes = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
@@ -86,11 +81,3 @@ def _reason(message: str) -> str:
     if names := sorted({first or second for first, second in _OPERATION.findall(message)}):
         return f"has no built-in operation for {', '.join(names)}"
     return f"cannot convert the network: {message.strip().splitlines()[0]}"
-
-
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """Discard what the converter's C++ code prints on standard error, such as whole graphs."""
-    sys.stderr.flush()
-    with Path(os.devnull).open("w") as nowhere, redirected(_STDERR, nowhere.fileno()):
-        yield

@@ -2,7 +2,15 @@
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfdream.io.descriptors import redirected
+
+_STDERR = 2
 
 
 def shows_library_logs() -> bool:
@@ -25,3 +33,18 @@ def silence_libraries() -> None:
     if logging.lastResort is not None:
         logging.lastResort.setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"(?!tfdream\b)")
+
+
+@contextmanager
+def without_native_logs() -> Iterator[None]:
+    """Discard what native code prints on standard error, unless messages are shown.
+
+    Some of it ignores the variable that `silence_libraries` sets. Errors are exceptions, which are
+    reported after this block.
+    """
+    if shows_library_logs():
+        yield
+        return
+    sys.stderr.flush()
+    with Path(os.devnull).open("w") as nowhere, redirected(_STDERR, nowhere.fileno()):
+        yield

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from tfdream.datasets.partition import ReplicaSlice
 from tfdream.datasets.service import Service, check_address, new_job
-from tfdream.errors import ClusterError, ConfigError, TfdreamError, without_node_name
+from tfdream.errors import (
+    ClusterError,
+    ConfigError,
+    TfdreamError,
+    one_line,
+    without_node_name,
+)
+from tfdream.io.library_logs import without_native_logs
 from tfdream.training import timed_model
 
 logger = logging.getLogger(__name__)
@@ -72,9 +79,7 @@ class ClusterConfig:
             # TensorFlow requires that every worker saves; only worker 0's folder remains.
             folder = run_folder if index == 0 else Path(temporary) / "run"
             try:
-                with _interruptible_at_once():
-                    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-                workers = Workers(strategy, index, count, folder, self.data_service)
+                workers = Workers(_connect(), index, count, folder, self.data_service)
                 yield workers
                 workers.broadcast(b"")  # a worker that exits first would count as lost
             except _LOST as error:
@@ -208,6 +213,18 @@ class Workers:
         """Sum an array over all workers."""
         total: NDArray[Any] = self.strategy.reduce("SUM", tf.constant(values), axis=None).numpy()
         return total
+
+
+def _connect() -> tf.distribute.Strategy:
+    """Return the strategy of this process and the others when all are connected."""
+    try:
+        with _interruptible_at_once(), without_native_logs():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        raise ClusterError(
+            "this worker cannot listen at its own address in TF_CONFIG; use a free port "
+            f"(TensorFlow: {one_line(error)})"
+        ) from None
 
 
 @contextmanager
