@@ -1,4 +1,5 @@
 import shutil
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from tfdream.datasets import manifest
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.evaluation.classification import predict_dataset
 from tfdream.runs import Run
+from tfdream.training import optimizers
 from tfdream.training.classification import ClassificationTask
 from tfdream.training.distributed import ClusterConfig
 from tfdream.training.train import TrainOptions, train
@@ -232,21 +234,34 @@ def test_mixed_precision_trains_on_every_fold_and_is_reloaded_in_float32(
     assert np.ptp(probabilities[:, 0]) > 0
 
 
-DIVERGING = (
-    SMALL,
-    "training.validate_on=none",
-    "training.batch_size=12",
-    "training.optimizer=sgd",
-    "training.learning_rate=1e39",  # infinite in float32
-)
+PLAIN = (SMALL, "training.validate_on=none", "training.batch_size=12")
+
+
+@pytest.fixture
+def diverging():
+    """Return a context whose steps make the weights infinite."""
+
+    def build(training, steps_per_epoch):
+        return keras.optimizers.SGD(1e39)  # infinite in float32
+
+    @contextmanager
+    def patched():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(optimizers, "build", build)
+            yield
+
+    return patched
 
 
 @EAGERLY
 def test_a_loss_that_is_not_finite_is_an_error_and_force_replaces_the_run(
-    configure, dataset, folder, history
+    configure, dataset, folder, history, diverging
 ):
-    with pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"):
-        train(configure(*DIVERGING), dataset, folder)
+    with (
+        diverging(),
+        pytest.raises(ModelError, match=r"the loss is nan after epoch 1; lower training"),
+    ):
+        train(configure(*PLAIN, "training.seed=1"), dataset, folder)
     with pytest.raises(ModelError, match="has no weights"):
         _ = Run.open(folder).model
     config = configure(
@@ -260,10 +275,15 @@ def test_a_loss_that_is_not_finite_is_an_error_and_force_replaces_the_run(
 
 
 @EAGERLY
-def test_weights_that_the_last_step_made_invalid_are_not_stored(configure, dataset, folder):
+def test_weights_that_the_last_step_made_invalid_are_not_stored(
+    configure, dataset, folder, diverging
+):
     # With one step per epoch, the loss is computed before the step, and finite.
-    config = configure(*DIVERGING, "training.batch_size=1000")
-    with pytest.raises(ModelError, match=r"a weight is not finite after epoch 1; lower training"):
+    config = configure(*PLAIN, "training.batch_size=1000")
+    with (
+        diverging(),
+        pytest.raises(ModelError, match=r"a weight is not finite after epoch 1; lower training"),
+    ):
         train(config, dataset, folder)
     assert not Run.open(folder).weights_path.exists()
 

@@ -13,6 +13,7 @@ from tfdream.datasets import manifest
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.runs import TranslationRun
+from tfdream.training import optimizers
 from tfdream.training.distributed import ClusterConfig
 from tfdream.training.image_pool import ImagePool
 from tfdream.training.train import TrainOptions, train
@@ -267,10 +268,14 @@ def test_force_replaces_a_run_in_half_precision_that_is_reloaded_in_float32(
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_not_finite_is_an_error(configure_translation, dataset, folder, eagerly):
-    config = configure_translation(
-        *WITHOUT_VALIDATION, "training.epochs=2", "training.learning_rate=1e39"
-    )
+def test_a_loss_that_is_not_finite_is_an_error(
+    configure_translation, dataset, folder, eagerly, monkeypatch
+):
+    def build(training, steps_per_epoch):
+        return keras.optimizers.SGD(1e39)  # infinite in float32
+
+    monkeypatch.setattr(optimizers, "build_for_translation", build)
+    config = configure_translation(*WITHOUT_VALIDATION, "training.epochs=2")
     with pytest.raises(ModelError, match=r"(nan|finite) after epoch 1; lower training.learning"):
         train(config, dataset, folder)
     with pytest.raises(ModelError, match="has no weights"):
