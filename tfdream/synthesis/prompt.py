@@ -79,7 +79,7 @@ class Prompt:
                 f"than {minimum / rate:.3f} s"
             )
         if weights.max() == 1 < len(weights):
-            notes = [note for note in notes if not note.startswith("silent")]
+            notes = [note for note in notes if "cancel" not in note]
             notes.append("its channels cancel each other, so the loudest one is continued")
         gains = _gains(tail, tail @ weights)
         frames, reference_db = _analyze(ending[:, 0], run)
