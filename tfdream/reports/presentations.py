@@ -7,7 +7,7 @@ imported only when it is needed.
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,12 +255,13 @@ def _processed(outcome: Outcome) -> Iterator[dict[str, Path]]:
     """Yield the originals of an outcome; the first one is cut to the range that was processed."""
     from tfdream import audio
 
-    with ExitStack() as stack:
-        originals = dict(outcome.originals)
-        for name, path in itertools.islice(outcome.originals.items(), 1):
-            part = audio.excerpt(path, outcome.start_seconds, outcome.seconds)
-            originals[name] = stack.enter_context(part)
+    originals = dict(outcome.originals)
+    if not originals:
         yield originals
+        return
+    first = next(iter(originals))
+    with audio.excerpt(originals[first], outcome.start_seconds, outcome.seconds) as part:
+        yield {**originals, first: part}
 
 
 def _steps_of_each(
