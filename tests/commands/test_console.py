@@ -145,6 +145,7 @@ def test_closed_standard_output_is_reported_in_one_line(arguments):
     assert line.startswith("Error: the result cannot be written to standard output: Bad file")
 
 
+@pytest.mark.slow
 def test_closed_standard_output_is_not_a_terminal():
     done = run_in_shell(["-m", "tfdream", "dream", "missing.wav", "out.wav"], ">&-")
     assert done.returncode == 1
