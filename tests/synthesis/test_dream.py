@@ -511,7 +511,7 @@ def test_a_complete_dream_has_no_keys_of_a_stop_or_snapshots(dreamt):
 
 
 @pytest.mark.slow
-def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
+def test_a_stopped_dream_has_the_snapshots_of_the_steps_before(run, song, tmp_path):
     result = dream(
         song,
         tmp_path / "out.wav",
@@ -520,9 +520,7 @@ def test_a_stopped_dream_has_all_its_snapshots(run, song, tmp_path):
         options=RenderOptions(save_every=5),
         progress=stop_at(7),
     )
-    assert result["snapshots"] == [str(tmp_path / "out-05.wav"), str(tmp_path / "out-10.wav")]
-    # The second snapshot has the state at the stop.
-    assert np.array_equal(read(tmp_path / "out-10.wav"), read(tmp_path / "out.wav"))
+    assert result["snapshots"] == [str(tmp_path / "out-05.wav")]
     assert not np.array_equal(read(tmp_path / "out-05.wav"), read(tmp_path / "out.wav"))
     assert np.array_equal(read(tmp_path / "out-05.wav")[RATE:], read(song)[RATE:])
 
