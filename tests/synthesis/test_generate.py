@@ -155,12 +155,23 @@ def test_chunks_start_with_different_random_phases(generation_run):
     assert [again._chunk_seed() for _ in range(3)] == seeds
 
 
-@EAGERLY
-def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt, monkeypatch):
+@pytest.fixture
+def amplify(monkeypatch):
+    """Return a function that makes the generated sound louder by a factor."""
     stream = StreamingVocoder.stream
-    monkeypatch.setattr(
-        StreamingVocoder, "stream", lambda self, chunks: (500 * b for b in stream(self, chunks))
-    )
+
+    def patch(factor):
+        def louder(self, chunks):
+            return (factor * block for block in stream(self, chunks))
+
+        monkeypatch.setattr(StreamingVocoder, "stream", louder)
+
+    return patch
+
+
+@EAGERLY
+def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt, amplify):
+    amplify(500)
     sound, rate = soundfile.read(prompt)
     soundfile.write(tmp_path / "loud.wav", 6 * sound, rate, "FLOAT")
     result = generate(tmp_path / "out.flac", generation_run, QUICK, 0.5, tmp_path / "loud.wav")
@@ -172,12 +183,9 @@ def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt,
 
 @EAGERLY
 def test_peaks_of_a_continuation_that_are_reduced_are_reported(
-    generation_run, tmp_path, prompt, monkeypatch
+    generation_run, tmp_path, prompt, amplify
 ):
-    stream = StreamingVocoder.stream
-    monkeypatch.setattr(
-        StreamingVocoder, "stream", lambda self, chunks: (50 * b for b in stream(self, chunks))
-    )
+    amplify(50)
     result = generate(tmp_path / "out.wav", generation_run, QUICK, 0.5, prompt)
     assert result["peak"] == pytest.approx(0.999, abs=1e-3)
     assert result["peak_reduction_db"] > 1
@@ -186,12 +194,9 @@ def test_peaks_of_a_continuation_that_are_reduced_are_reported(
 
 @EAGERLY
 def test_the_continuation_of_a_prompt_above_full_scale_is_limited_to_its_peak(
-    generation_run, tmp_path, prompt, monkeypatch
+    generation_run, tmp_path, prompt, amplify
 ):
-    stream = StreamingVocoder.stream
-    monkeypatch.setattr(
-        StreamingVocoder, "stream", lambda self, chunks: (500 * b for b in stream(self, chunks))
-    )
+    amplify(500)
     sound, rate = soundfile.read(prompt)
     soundfile.write(tmp_path / "loud.wav", 6 * sound[:, :1], rate, "FLOAT")
     output, options = tmp_path / "out.wav", OutputOptions(bits=32)

@@ -192,14 +192,12 @@ def check_input(tapped: keras.Model, shape: tuple[int, ...], size: Size | None =
     names = ", ".join(tapped.output)
     fits = [limit in (None, given) for limit, given in zip(accepted, shape, strict=True)]
     if not all(fits):
-        remedy = "do not set tiles.seconds, or use the layer of a convolution"
-        if size is not None:
-            only_height = fits == [False, True, True]
-            remedy = "use octaves.count=1, or " + (
-                "reduce time only, with octaves.axes=time"
-                if only_height
-                else "the layer of a convolution"
-            )
+        if size is None:
+            remedy = "do not set tiles.seconds, or use the layer of a convolution"
+        elif fits == [False, True, True]:
+            remedy = "use octaves.count=1, or reduce time only, with octaves.axes=time"
+        else:
+            remedy = "use octaves.count=1, or the layer of a convolution"
         raise ConfigError(
             f"the layers {names} require an input of shape {tuple(accepted)}, not {shape}; {remedy}"
         )

@@ -222,7 +222,7 @@ def _connect() -> tf.distribute.Strategy:
             return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
         raise ClusterError(
-            "this worker cannot listen at its own address in TF_CONFIG; use a free port "
+            "this worker cannot open its own address in TF_CONFIG; use a free port "
             f"(TensorFlow: {one_line(error)})"
         ) from None
 

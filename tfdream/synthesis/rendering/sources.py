@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream import audio
-from tfdream.audio.decoders.base import Damage
 from tfdream.config import RenderConfig
 from tfdream.errors import AudioError, ConfigError
 from tfdream.synthesis.rendering.mixdown import NO_MIXDOWN, Mixdown
@@ -57,8 +56,8 @@ class Source:
     original: Path | None = None
     reference: Path | None = None
     named: Path | None = None
-    damage: Damage | None = None
-    stem_damage: Damage | None = None
+    damage: audio.Damage | None = None
+    stem_damage: audio.Damage | None = None
 
 
 @contextmanager
@@ -119,7 +118,7 @@ def _check_component(options: RenderOptions) -> None:
         )
 
 
-def _copied(part: audio.Part, folder: Path) -> tuple[Path, Damage | None]:
+def _copied(part: audio.Part, folder: Path) -> tuple[Path, audio.Damage | None]:
     """Copy a part of a file as floats, so that it outlives its source; also return the damage."""
     copy = folder / "stem.wav"
     with audio.Reader(part.path) as reader:
