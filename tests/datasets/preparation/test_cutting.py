@@ -13,8 +13,10 @@ import soundfile
 
 from tfdream.config import PrepareConfig
 from tfdream.datasets.preparation import cutting
+from tfdream.datasets.preparation.workers import Workers
 from tfdream.datasets.sources.tracks import Skipped, Track
 from tfdream.errors import AudioError
+from tfdream.io import processes
 
 RATE = 8000
 
@@ -153,7 +155,7 @@ def test_unusable_files_are_skipped_with_a_reason(counted):
                 track(write(folder / "short.wav", counting(0.5))),
             ],
             settings(),
-            workers=1,
+            Workers(1),
         )
     )
     assert [track.name for track, _ in results] == [
@@ -203,14 +205,17 @@ class FakePool:
 def test_after_a_crash_only_unfinished_tracks_are_cut_alone(counted, monkeypatch):
     opened, finished = [], []
     pool = partial(FakePool, opened=opened, finished=finished)
-    monkeypatch.setattr(cutting.processes, "pool", pool)
+    monkeypatch.setattr(processes, "pool", pool)
     names = ["slow", "a", "deadly", *"bcdef"]
     tracks = [track(counted)._replace(name=name) for name in names]
-    results = dict(cutting.cut_all(tracks, settings(), workers=2))
+    with Workers(2) as workers:
+        results = dict(cutting.cut_all(tracks, settings(), workers))
+        counts = list(cutting.count_all(tracks[:2], settings(), workers))
     assert [one.name for one in results] == names
     assert [one.name for one, result in results.items() if isinstance(result, Skipped)] == [
         "deadly"
     ]
+    assert counts == [2, 2]
     assert opened == [2, 1, 1, 2]
     # Checks that processes start have no name.
     assert sorted(name for name in finished if name) == sorted({*names} - {"deadly"})
@@ -227,7 +232,8 @@ class Deadly(PosixPath):
 def test_a_crash_skips_only_its_file(counted):
     other = write(counted.parent / "other.wav", counting(1.5))
     tracks = [track(counted), track(Deadly("deadly.wav")), track(other), track(counted)]
-    results = list(cutting.cut_all(tracks, settings(), workers=2))
+    with Workers(2) as workers:
+        results = list(cutting.cut_all(tracks, settings(), workers))
     assert [one.name for one, _ in results] == [one.name for one in tracks]
     assert results[1][1] == Skipped("deadly.wav", "the decoder crashed on it or did not respond")
     assert results[0][1] == results[3][1] == cutting.cut(counted, settings())
@@ -241,9 +247,10 @@ def test_workers_that_cannot_start_are_an_error_and_no_file_is_skipped(counted, 
         "from pathlib import Path\n"
         "from tfdream.config import PrepareConfig\n"
         "from tfdream.datasets.preparation.cutting import cut_all\n"
+        "from tfdream.datasets.preparation.workers import Workers\n"
         "from tfdream.datasets.sources.tracks import Track\n"
         f"track = Track('a', Path({str(counted)!r}), 'a', 'a')\n"
-        "print(list(cut_all([track] * 4, PrepareConfig(), workers=2)))\n"
+        "print(list(cut_all([track] * 4, PrepareConfig(), Workers(2))))\n"
     )
     done = subprocess.run(
         [sys.executable, script], check=False, capture_output=True, text=True, timeout=60

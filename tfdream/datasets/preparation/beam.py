@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from tfdream.datasets.preparation import cutting, shards
 from tfdream.datasets.preparation.journal import Journal
 from tfdream.datasets.preparation.shards import PlannedShard, ShardContext
+from tfdream.datasets.preparation.workers import Workers
 from tfdream.errors import ConfigError, one_line
 
 
@@ -69,5 +70,6 @@ class Beam:
 
 def _write(context: ShardContext, journal: Journal, planned: PlannedShard) -> None:
     # Beam runs parallel processes itself; a shard's tracks are cut one after the other.
-    results = cutting.cut_all(planned.tracks, context.config, workers=1)
-    journal.add(shards.write(planned, results, context))
+    with Workers(1) as workers:
+        results = cutting.cut_all(planned.tracks, context.config, workers)
+        journal.add(shards.write(planned, results, context))

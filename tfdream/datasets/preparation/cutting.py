@@ -5,14 +5,9 @@ TensorFlow.
 """
 
 import io
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -20,11 +15,10 @@ from numpy.typing import NDArray
 
 from tfdream import audio
 from tfdream.audio import Samples
-from tfdream.audio.decoders import isolation
 from tfdream.config import PrepareConfig
+from tfdream.datasets.preparation.workers import Workers
 from tfdream.datasets.sources.tracks import Skipped, Track
-from tfdream.errors import AudioError, DatasetError
-from tfdream.io import processes
+from tfdream.errors import AudioError
 
 _FULL_SCALE = 32768  # libsndfile's, so that 16-bit sources are preserved exactly
 
@@ -107,96 +101,24 @@ def encode(samples: Samples, config: PrepareConfig) -> bytes:
 
 
 def cut_all(
-    tracks: Sequence[Track], config: PrepareConfig, workers: int
+    tracks: Sequence[Track], config: PrepareConfig, workers: Workers
 ) -> Iterator[tuple[Track, list[bytes] | Skipped]]:
-    """Cut tracks in parallel processes; results are in the order of `tracks`.
-
-    A file that crashes or blocks the decoder and its process is skipped like any other damaged
-    file: each unfinished track is then cut in its own process, and the remaining ones in new
-    parallel processes. With one worker, tracks are cut in this process, and decoded in another one.
+    """Cut tracks in worker processes; results are in the order of `tracks`.
 
     Raises:
       DatasetError: if worker processes cannot be started.
     """
-    return zip(tracks, _map_tracks(_cut_or_skip, tracks, config, workers), strict=True)
+    return zip(tracks, workers.map(_cut_or_skip, tracks, config), strict=True)
 
 
-def count_all(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> Iterator[int]:
+def count_all(tracks: Sequence[Track], config: PrepareConfig, workers: Workers) -> Iterator[int]:
     """Estimate the clips of each track from its header; 0 if the header is damaged.
 
     Raises:
       DatasetError: if worker processes cannot be started.
     """
-    for count in _map_tracks(_count, tracks, config, workers):
+    for count in workers.map(_count, tracks, config):
         yield 0 if isinstance(count, Skipped) else count
-
-
-Result = TypeVar("Result")
-Work = Callable[[Track, PrepareConfig], Result]
-Submitted = deque[tuple[Track, Future[Result]]]
-"""Tracks with their results, in order."""
-
-
-def _map_tracks(
-    work: Work[Result], tracks: Sequence[Track], config: PrepareConfig, workers: int
-) -> Iterator[Result | Skipped]:
-    """Apply `work` to each track, in order; see `cut_all`."""
-    # More processes would take longer to start than they save.
-    workers = min(workers, len(tracks) // 2)
-    if workers <= 1:
-        for track in tracks:
-            yield work(track, config)
-        return
-    waiting = deque(tracks)
-    while waiting:
-        submitted: Submitted[Result] = deque()
-        try:
-            yield from _map_in_pool(work, waiting, submitted, config, workers)
-        except BrokenProcessPool:
-            for track, future in submitted:
-                is_finished = not future.cancelled() and future.exception() is None
-                yield future.result() if is_finished else _run_isolated(work, track, config)
-
-
-def _run_isolated(work: Work[Result], track: Track, config: PrepareConfig) -> Result | Skipped:
-    """Process a track in its own process, which the file may crash."""
-    with processes.pool(1, isolation.decode_here) as pool:
-        try:
-            pool.submit(os.getpid).result()
-        except BrokenProcessPool:
-            raise DatasetError(
-                "worker processes end as soon as they start; use workers=1, or, in a script, put "
-                "the call under: if __name__ == '__main__'"
-            ) from None
-        try:
-            return pool.submit(work, track, config).result()
-        except BrokenProcessPool:
-            return Skipped(track.name, "the decoder crashed on it or did not respond")
-
-
-def _map_in_pool(
-    work: Work[Result],
-    waiting: deque[Track],
-    submitted: Submitted[Result],
-    config: PrepareConfig,
-    workers: int,
-) -> Iterator[Result]:
-    """Move tracks from `waiting` to `submitted`, and from there yield their results in order.
-
-    Raises:
-      BrokenProcessPool: if a process ends; `submitted` then has the tracks without a result so far.
-    """
-    pool = processes.pool(workers, isolation.decode_here)
-    try:
-        while waiting or submitted:
-            while waiting and len(submitted) <= 2 * workers:
-                submitted.append((waiting[0], pool.submit(work, waiting[0], config)))
-                waiting.popleft()
-            result = submitted[0][1].result()
-            submitted.popleft()
-            yield result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _cut_or_skip(track: Track, config: PrepareConfig) -> list[bytes] | Skipped:

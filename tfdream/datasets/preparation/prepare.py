@@ -26,6 +26,7 @@ from tfdream.datasets.preparation import cutting, segments, shards
 from tfdream.datasets.preparation.beam import Beam
 from tfdream.datasets.preparation.journal import Journal, remove_journal, settings_differ
 from tfdream.datasets.preparation.shards import ShardContext, WrittenShard
+from tfdream.datasets.preparation.workers import Workers
 from tfdream.datasets.sources.duplicates import group_duplicates, similar_labels
 from tfdream.datasets.sources.find import AUTO, read_source
 from tfdream.datasets.sources.folds import assign_folds
@@ -175,21 +176,21 @@ def _write_missing(
     progress: ProgressFn,
 ) -> list[WrittenShard]:
     """Write the shards that the journal does not list; return all shards."""
-    workers = options.workers or os.cpu_count() or 1
     finished = {written.number for written in journal.read()}
-    plan = shards.plan(tracks, context.config, workers)
-    missing = [planned for planned in plan if planned.number not in finished]
-    if options.beam:
-        options.beam.write(missing, context, journal)
-        progress(len(tracks), len(tracks))
-        return journal.read()
-    members = [track for planned in missing for track in planned.tracks]
-    results = cutting.cut_all(members, context.config, workers)
-    remaining = len(members)
-    for planned in missing:
-        journal.add(shards.write(planned, islice(results, len(planned.tracks)), context))
-        remaining -= len(planned.tracks)
-        progress(len(tracks) - remaining, len(tracks))
+    with Workers(options.workers or os.cpu_count() or 1) as workers:
+        plan = shards.plan(tracks, context.config, workers)
+        missing = [planned for planned in plan if planned.number not in finished]
+        if options.beam:
+            options.beam.write(missing, context, journal)
+            progress(len(tracks), len(tracks))
+            return journal.read()
+        members = [track for planned in missing for track in planned.tracks]
+        results = cutting.cut_all(members, context.config, workers)
+        remaining = len(members)
+        for planned in missing:
+            journal.add(shards.write(planned, islice(results, len(planned.tracks)), context))
+            remaining -= len(planned.tracks)
+            progress(len(tracks) - remaining, len(tracks))
     return journal.read()
 
 

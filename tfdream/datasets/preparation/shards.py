@@ -15,6 +15,7 @@ from tfdream.config import Config, PrepareConfig
 from tfdream.datasets import records
 from tfdream.datasets.manifest import Shard
 from tfdream.datasets.preparation import cutting
+from tfdream.datasets.preparation.workers import Workers
 from tfdream.datasets.sources.tracks import Skipped, Track
 from tfdream.io.checksums import file_sha256
 
@@ -50,7 +51,7 @@ class ShardContext(NamedTuple):
     config: PrepareConfig
 
 
-def plan(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> list[PlannedShard]:
+def plan(tracks: Sequence[Track], config: PrepareConfig, workers: Workers) -> list[PlannedShard]:
     """Distribute tracks over shards of one fold each, with about `config.shard_clips` clips.
 
     Tracks are shuffled, so that every shard has a mixture of labels, and are not split. The number
@@ -59,7 +60,7 @@ def plan(tracks: Sequence[Track], config: PrepareConfig, workers: int) -> list[P
     Args:
       tracks: tracks with folds.
       config: clip length and shard size.
-      workers: processes that read headers.
+      workers: the processes that read the headers.
 
     Returns:
       The shards, sorted by fold.
