@@ -114,8 +114,8 @@ REFUSED = [
     (["plot", "history", "{gone}", "{new}.png"], "history.csv"),
     (["plot", "spectrograms", "{song}", "{new}.jpg"], "does not end in one of"),
     (["plot", "spectrograms", "{gone}", "{new}.png"], "does not exist"),
-    (["train", "small_cyclegan", "a", "b", "--judge", "c", "--set", "training.validate_on=none"],
-     "validate_on=none"),
+    (["train", "small_cyclegan", "{dataset}", "b", "--judge", "{run}", "--set",
+      "training.validate_on=none"], "validate_on=none"),
 ]  # fmt: skip
 
 
@@ -208,7 +208,12 @@ def test_errors_that_the_user_can_fix_are_one_line(places, tmp_path):
     assert not wrong, "\n".join(f"{call}\n  {message}" for call, message in wrong.items())
 
 
-def test_wrong_calls_are_usage_errors():
+def test_wrong_calls_are_usage_errors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (*"abcd", "verdicts"):  # inputs that exist, as far as the calls get
+        (tmp_path / name).mkdir()
+        for file in ("run.json", "dataset.json"):
+            (tmp_path / name / file).touch()
     for arguments in WRONG_CALLS:
         result = invoke(*arguments)
         assert result.exit_code == 2, arguments

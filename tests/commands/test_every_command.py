@@ -74,7 +74,7 @@ def test_backends_of_the_environment_are_replaced(monkeypatch):
     assert (os.environ["KERAS_BACKEND"], os.environ["MPLBACKEND"]) == ("tensorflow", "agg")
 
 
-def test_help_does_not_import_tensorflow():
+def test_help_and_missing_inputs_do_not_import_tensorflow():
     script = (
         "import sys\n"
         "from click.testing import CliRunner\n"
@@ -87,6 +87,14 @@ def test_help_does_not_import_tensorflow():
         "assert CliRunner().invoke(main, 'plot octaves --help').exit_code == 0\n"
         "slow = {'tensorflow', 'keras', 'librosa', 'sklearn'} & set(sys.modules)\n"
         "assert not slow, slow\n"
+        "for arguments in ['dream gone.wav a.wav', 'predict genres gone.wav', 'layers gone',\n"
+        "                  'dream --model gone a.wav b.wav', 'transfer gone.wav a.wav b.wav',\n"
+        "                  'evaluate genres gone', 'generate a.wav --prompt gone --model genres',\n"
+        "                  ]:\n"
+        "    result = CliRunner().invoke(main, arguments)\n"
+        "    assert result.exit_code == 1, arguments\n"
+        "    assert result.stderr.startswith('Error: ') and 'gone' in result.stderr, arguments\n"
+        "assert 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -72,6 +72,17 @@ class _PipeDecoder:
             raise AudioError(text.replace(f"'{self._copy.name}'", f"'{self._pipe}'")) from None
 
 
+def check_exists(path: Path) -> None:
+    """Check that a path is a file, a folder or a pipe, without reading it.
+
+    Raises:
+      AudioError: if it is not.
+    """
+    with audio_errors(path):
+        if not (pipes.is_pipe(path) or path.exists()):
+            raise _missing(path)
+
+
 def check_file(path: Path) -> None:
     """Check that a path is a file with content.
 
@@ -88,9 +99,13 @@ def check_file(path: Path) -> None:
             f"'{path}' is a folder, but a file is required; name files in it, such as {path}/*.wav"
         )
     if not is_file:
-        raise AudioError(f"'{path}' does not exist or is not a file")
+        raise _missing(path)
     if is_empty:
         raise AudioError(f"'{path}' is empty")
+
+
+def _missing(path: Path) -> AudioError:
+    return AudioError(f"'{path}' does not exist or is not a file")
 
 
 def open_here(path: Path) -> Decoder:

@@ -15,11 +15,11 @@ _TILES_TOGETHER = "tiles.batch=16"
 
 
 @command(decodes=2)
-@click.argument("original", type=options.PATH)
-@click.argument("result", type=options.PATH)
+@click.argument("original", type=options.AUDIO)
+@click.argument("result", type=options.AUDIO)
 @click.option(
     "--style",
-    type=options.PATH,
+    type=options.AUDIO,
     help="Audio file with the target style: also measure the style distance of both files to it, "
     "independent of the volume, and the similarity of the beat spectra. The measuring network has "
     "random weights of another seed than that of `transfer/texture`.",
@@ -56,8 +56,8 @@ def compare(
 
 
 @command("compare-models", decodes=2)
-@click.argument("content", type=options.PATH)
-@click.argument("style", type=options.PATH)
+@click.argument("content", type=options.AUDIO)
+@click.argument("style", type=options.AUDIO)
 @click.argument("folder", type=options.PATH)
 @click.option(
     "--config",
@@ -74,7 +74,7 @@ def compare(
 @click.option(
     "--translator",
     "translators",
-    type=options.PATH,
+    type=options.RUN,
     multiple=True,
     metavar="RUN",
     help="Run folder or preset of a CycleGAN that translates CONTENT as published, repeatable.",
@@ -82,7 +82,7 @@ def compare(
 @options.target("each --translator")
 @click.option(
     "--judge",
-    type=options.PATH,
+    type=options.RUN,
     metavar="RUN",
     help="Run folder or preset of a classifier: the table also has its predictions, and whether "
     "the output and STYLE are classified as the same label.",
@@ -161,8 +161,8 @@ def compare_models(
 
 
 @command(decodes=1)
-@click.argument("set_a", type=options.PATH)
-@click.argument("set_b", type=options.PATH)
+@click.argument("set_a", type=options.AUDIO)
+@click.argument("set_b", type=options.AUDIO)
 @options.default_model
 @click.option(
     "--seed",

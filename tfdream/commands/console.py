@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tfdream.commands import standard_output, stops
+from tfdream.commands import options, standard_output, stops
 from tfdream.errors import TfdreamError, printable
 from tfdream.io import system_errors
 from tfdream.io.descriptors import redirected, reserve_standard_streams
@@ -94,6 +94,7 @@ def command(
         def run(as_json: bool, **arguments: Any) -> None:
             try:
                 with log_to_stderr(), stops.exit_on_stop(), _library_output_hidden():
+                    options.check_inputs(click.get_current_context())
                     if decodes:
                         from tfdream.audio.decoders.isolation import start_early
 

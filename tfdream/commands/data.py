@@ -130,7 +130,7 @@ def prepare(
 
 
 @command()
-@click.argument("dataset", type=options.PATH)
+@click.argument("dataset", type=options.DATASET)
 def check(dataset: Path) -> Result:
     """Verify the checksums of all files of DATASET.
 

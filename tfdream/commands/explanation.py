@@ -11,8 +11,8 @@ from tfdream.reports.presentations import Outcome, Presentations
 
 
 @command(decodes=2)
-@click.argument("source", metavar="AUDIO", type=options.PATH)
-@click.argument("run", type=options.PATH)
+@click.argument("source", metavar="AUDIO", type=options.AUDIO)
+@click.argument("run", type=options.RUN)
 @click.argument("output", type=options.PATH)
 @click.option("--label", help="The label to explain; by default the most probable one of AUDIO.")
 @click.option(

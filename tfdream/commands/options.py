@@ -23,6 +23,53 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Input(_Path):
+    """A path that is checked before its command imports TensorFlow, which takes seconds.
+
+    Args:
+      check: raises an error of the package if nothing can be read there.
+    """
+
+    def __init__(self, check: Callable[[Path], None]) -> None:
+        super().__init__(path_type=Path)
+        self.check = check
+
+
+def check_inputs(context: click.Context) -> None:
+    """Check the inputs of a command; of several files in one argument, some may be missing.
+
+    Raises:
+      TfdreamError: if an input does not exist.
+    """
+    for parameter in context.command.params:
+        if isinstance(parameter.type, Input):
+            value = context.params[str(parameter.name)]
+            paths = value if isinstance(value, tuple) else (value,)
+            if parameter.nargs == -1 and len(paths) > 1:
+                continue
+            for path in paths:
+                if path is not None:
+                    parameter.type.check(path)
+
+
+def _check_audio(path: Path) -> None:
+    from tfdream.audio.decode import check_exists
+
+    check_exists(path)
+
+
+def _check_run(run: Path) -> None:
+    from tfdream.runs.named import check_is_run
+
+    check_is_run(run)
+
+
+def _check_dataset(folder: Path) -> None:
+    from tfdream.datasets.manifest import check_is_dataset
+
+    check_is_dataset(folder)
+
+
 class Number(click.FloatRange):
     """A number within a range, and not above `LARGEST`, the limit of settings.
 
@@ -53,6 +100,9 @@ class Integer(click.IntRange):
 Decorator = Callable[[Any], Any]
 
 PATH = _Path(path_type=Path)
+AUDIO = Input(_check_audio)
+RUN = Input(_check_run)
+DATASET = Input(_check_dataset)
 SEED = click.IntRange(0, 2**32 - 1)
 
 force = click.option("--force", is_flag=True, help="Replace existing output.")
@@ -63,7 +113,7 @@ epochs = click.option(
 
 def run_option(help_text: str = "A run folder, or the name of a preset.", **more: Any) -> Decorator:
     """Return the option --model; further arguments are those of `click.option`."""
-    return click.option("--model", "run", type=PATH, metavar="RUN", help=help_text, **more)
+    return click.option("--model", "run", type=RUN, metavar="RUN", help=help_text, **more)
 
 
 def port(default: int) -> Decorator:

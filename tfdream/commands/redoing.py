@@ -24,7 +24,7 @@ def _inputs(
 
 
 @command(decodes=2)
-@click.argument("path", metavar="FILE", type=options.PATH)
+@click.argument("path", metavar="FILE", type=options.AUDIO)
 @click.argument("output", required=False, type=options.PATH)
 @click.option(
     "--input",

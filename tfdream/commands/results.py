@@ -33,7 +33,7 @@ _VIDEO = click.option(
 )
 _JUDGE = click.option(
     "--judge",
-    type=options.PATH,
+    type=options.RUN,
     metavar="RUN",
     help="A run folder of a classifier, or a preset; its probabilities for input and output "
     "join the measures.",

@@ -9,7 +9,7 @@ from tfdream.commands.console import Result, command
 
 
 @command("analyse", decodes=1)
-@click.argument("audio", type=options.PATH)
+@click.argument("audio", type=options.AUDIO)
 @click.argument("output", type=options.PATH)
 @click.option(
     "--config",

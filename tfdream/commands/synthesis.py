@@ -27,7 +27,7 @@ from tfdream.synthesis.defaults import GENERATED_SECONDS
     help="Short for --objective 'layer_norm(LAYER)'. Repeatable: the norms are added; if the name "
     "of OUTPUT contains {layer}, one file is written for each layer.",
 )
-@click.option("--guide", type=options.PATH, help="Audio file for guided objectives.")
+@click.option("--guide", type=options.AUDIO, help="Audio file for guided objectives.")
 @click.option(
     "--from",
     "init",
@@ -82,14 +82,16 @@ def dream(
 
     Ctrl-C stops the dream and writes the current result; the rest stays unchanged.
     """
+    if len(paths) < 2:
+        raise click.UsageError("name AUDIO and OUTPUT")
+    if len(paths) == 2:
+        options.AUDIO.check(paths[0])
     from tfdream import config
     from tfdream.runs import Run
     from tfdream.synthesis import dream as dreams
     from tfdream.synthesis.ascent.expressions import layer_norms
     from tfdream.synthesis.rendering.batch import process_folder
 
-    if len(paths) < 2:
-        raise click.UsageError("name AUDIO and OUTPUT")
     if objective is not None and layers:
         raise click.UsageError("--layer and --objective exclude each other")
     *sources, output = paths
@@ -137,8 +139,8 @@ def dream(
 
 
 @command(failed_partly=jobs.has_skipped, decodes=2)
-@click.argument("content", type=options.PATH)
-@click.argument("style", type=options.PATH)
+@click.argument("content", type=options.AUDIO)
+@click.argument("style", type=options.AUDIO)
 @click.argument("output", type=options.PATH)
 @options.run_option(
     "A run folder or a preset: of a classifier if CONFIG has network.kind=run, of a transfer "
@@ -226,7 +228,7 @@ def transfer(
 
 
 @command(failed_partly=jobs.has_skipped, decodes=1)
-@click.argument("source", metavar="AUDIO", type=options.PATH)
+@click.argument("source", metavar="AUDIO", type=options.AUDIO)
 @click.argument("output", type=options.PATH)
 @options.model
 @options.recipe("translate/recommended")
@@ -313,7 +315,7 @@ def translate(
 )
 @click.option(
     "--prompt",
-    type=options.PATH,
+    type=options.AUDIO,
     metavar="AUDIO",
     help="Audio file to continue; a folder is continued file by file, into the folder OUTPUT.",
 )

@@ -21,7 +21,7 @@ _adapt = click.option(
 
 @command()
 @click.argument("config_name", metavar="CONFIG")
-@click.argument("dataset", type=options.PATH)
+@click.argument("dataset", type=options.DATASET)
 @click.argument("run", type=options.PATH)
 @options.epochs
 @click.option(
@@ -33,13 +33,13 @@ _adapt = click.option(
 )
 @click.option(
     "--second",
-    type=options.PATH,
+    type=options.DATASET,
     metavar="DATASET",
     help="Translations: dataset of the second label, if DATASET contains the first label only.",
 )
 @click.option(
     "--judge",
-    type=options.PATH,
+    type=options.RUN,
     metavar="RUN",
     help="Translations: classifier that scores translated held-out clips during training.",
 )
@@ -108,8 +108,8 @@ def train(
 
 
 @command(only_json={"per_track"})
-@click.argument("run", type=options.PATH)
-@click.argument("dataset", type=options.PATH)
+@click.argument("run", type=options.RUN)
+@click.argument("dataset", type=options.DATASET)
 @click.option(
     "--fold",
     "folds",
@@ -142,7 +142,7 @@ def evaluate(
 
 @command()
 @click.argument("config_name", metavar="CONFIG")
-@click.argument("dataset", type=options.PATH)
+@click.argument("dataset", type=options.DATASET)
 @click.argument("out", type=options.PATH)
 @options.epochs
 @click.option(
@@ -199,8 +199,8 @@ def crossvalidate(
 
 
 @command(failed_partly=lambda result: any("error" in file for file in result["files"]), decodes=1)
-@click.argument("run", type=options.PATH)
-@click.argument("audio", type=options.PATH, nargs=-1, required=True)
+@click.argument("run", type=options.RUN)
+@click.argument("audio", type=options.AUDIO, nargs=-1, required=True)
 @click.option(
     "--unknown-below",
     type=options.Number(0, 1),
@@ -222,7 +222,7 @@ def predict(run: Path, audio: tuple[Path, ...], unknown_below: float | None, ada
 
 
 @command()
-@click.argument("run", type=options.PATH)
+@click.argument("run", type=options.RUN)
 def layers(run: Path) -> Result:
     """List the layers of the network of RUN, which objectives can name."""
     from tfdream.models import inspect
@@ -232,7 +232,7 @@ def layers(run: Path) -> Result:
 
 
 @command()
-@click.argument("run", type=options.PATH)
+@click.argument("run", type=options.RUN)
 @click.argument("output", type=options.PATH)
 @options.force
 def export(run: Path, output: Path, force: bool) -> Result:

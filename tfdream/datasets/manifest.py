@@ -160,6 +160,22 @@ def count_clips(shards: Iterable[Shard]) -> int:
     return sum(shard.clips for shard in shards)
 
 
+def check_is_dataset(folder: str | Path) -> None:
+    """Check that a folder contains a manifest, without reading it.
+
+    Raises:
+      DatasetError: if it does not.
+    """
+    if not (Path(folder) / MANIFEST).exists():
+        raise _no_dataset(folder)
+
+
+def _no_dataset(folder: str | Path) -> DatasetError:
+    return DatasetError(
+        f"'{folder}' is not a finished dataset (no {MANIFEST}); run tfdream prepare first"
+    )
+
+
 def load(folder: str | Path) -> Dataset:
     """Open a dataset: read its manifest and check that its shards exist and have the right size.
 
@@ -171,9 +187,7 @@ def load(folder: str | Path) -> Dataset:
     try:
         content = documents.read_json(folder / MANIFEST)
     except FileNotFoundError:
-        raise DatasetError(
-            f"'{folder}' is not a finished dataset (no {MANIFEST}); run tfdream prepare first"
-        ) from None
+        raise _no_dataset(folder) from None
     except (OSError, ValueError) as error:
         raise DatasetError(f"'{folder / MANIFEST}' cannot be read: {error}") from None
     check_format(content, FORMAT, folder, DatasetError)

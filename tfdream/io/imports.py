@@ -1,7 +1,8 @@
 """A shorter import of Keras, which shortens the start of a command by a quarter.
 
-Keras imports scikit-learn and Matplotlib where they are installed, for its wrappers and galleries.
-No command uses those, and both packages are imported later where they are needed.
+Keras imports scikit-learn, Matplotlib and pandas where they are installed, for its wrappers,
+galleries and tables. No command uses those, and the packages are imported later where they are
+needed.
 """
 
 import importlib.abc
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 
-_OPTIONAL = ("sklearn", "matplotlib")
+_OPTIONAL = ("sklearn", "matplotlib", "pandas")
 
 
 def shorten_keras() -> None:

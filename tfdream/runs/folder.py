@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tfdream.config import BaseExperiment, validate, validate_experiment
 from tfdream.config.differences import differences
-from tfdream.errors import ConfigError, ModelError, did_you_mean, one_line
+from tfdream.errors import ConfigError, ModelError, one_line
 from tfdream.io import documents
 from tfdream.io.atomic import check_format, replacing, write_json, write_text
 from tfdream.io.checksums import file_sha256
@@ -27,7 +27,7 @@ from tfdream.runs.info import (
     WEIGHTS_FILE,
     RunInfo,
 )
-from tfdream.runs.named import is_run, locate, named_runs, user_folder
+from tfdream.runs.named import is_run, locate, no_run, user_folder
 from tfdream.signal import frontends
 from tfdream.signal.frontends import Frontend
 
@@ -263,11 +263,7 @@ def read(folder: Path) -> tuple[BaseExperiment, RunInfo]:
         content = documents.read_json(folder / INFO_FILE)
         config = documents.read_yaml(folder / CONFIG_FILE)
     except FileNotFoundError as error:
-        missing, similar = Path(error.filename).name, did_you_mean(str(folder), named_runs())
-        raise ModelError(
-            f"'{folder}' is not a run folder (no {missing}){similar}; give a folder that tfdream "
-            "train wrote, or the name of a preset (see tfdream models list)"
-        ) from None
+        raise no_run(folder, Path(error.filename).name) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"the run '{folder}' cannot be read: {error}") from None
     check_format(content, FORMAT, folder, ModelError)

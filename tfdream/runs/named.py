@@ -5,6 +5,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from tfdream.errors import ModelError, did_you_mean
 from tfdream.runs.info import INFO_FILE
 
 FOLDER_VARIABLE = "TFDREAM_MODELS"
@@ -41,6 +42,26 @@ def fold_folder(folder: str | Path, fold: int) -> Path:
 def is_run(folder: str | Path) -> bool:
     """Return whether a folder contains a run."""
     return (Path(folder) / INFO_FILE).exists()
+
+
+def check_is_run(run: str | Path) -> None:
+    """Check that `locate` finds a run, without reading it.
+
+    Raises:
+      ModelError: if it does not.
+    """
+    folder = locate(run)
+    if not is_run(folder):
+        raise no_run(folder, INFO_FILE)
+
+
+def no_run(folder: Path, missing: str) -> ModelError:
+    """Return the error about a folder that lacks a file of a run."""
+    similar = did_you_mean(str(folder), named_runs())
+    return ModelError(
+        f"'{folder}' is not a run folder (no {missing}){similar}; give a folder that tfdream "
+        "train wrote, or the name of a preset (see tfdream models list)"
+    )
 
 
 def locate(run: str | Path) -> Path:

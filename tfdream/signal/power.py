@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.signal.windows import hann
 
 from tfdream import audio
+from tfdream.signal.windows import hann
 
 # Size of a batch of frames, which bounds the memory at short hops.
 _BATCH_SAMPLES = 1 << 21
@@ -29,7 +29,7 @@ def power_spectra(
     >>> power.shape, int(power[2].argmax()), round(float(power[2].max()), 3)
     ((5, 33), 8, 1.0)
     """
-    window = hann(n_fft, sym=False).astype(np.float32)
+    window = hann(n_fft).astype(np.float32)
     window = 2 / window.sum() * window
     batch = max(1, _BATCH_SAMPLES // n_fft)
     filled = audio.padded(blocks, n_fft // 2, n_fft // 2)

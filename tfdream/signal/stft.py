@@ -9,12 +9,12 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.signal
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
+from tfdream.signal.windows import hann
 
 # Sums of squared windows below this occur at hops near half a window, for the last few samples of a
 # signal. These samples fade out: division by a smaller number would amplify rounding errors.
@@ -91,7 +91,7 @@ def stft_to_waveform(stft: tf.Tensor, spec: StftSpec, samples: int) -> tf.Tensor
 @functools.cache  # equal for all clips and steps
 def _overlap_add_normalizer(spec: StftSpec, frames: int, samples: int) -> NDArray[np.float32]:
     """Return the inverse of the sum of squared windows: float32 `[samples]`, or fewer."""
-    squares = scipy.signal.get_window("hann", spec.n_fft).astype(np.float64) ** 2
+    squares = hann(spec.n_fft) ** 2
     overlap = np.zeros((frames - 1) * spec.hop_samples + spec.n_fft)
     for frame in range(frames):
         start = frame * spec.hop_samples
