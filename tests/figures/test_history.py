@@ -31,7 +31,7 @@ def test_the_only_epoch_of_a_run_has_a_tick(tmp_path):
 
 def test_missing_judgement_leaves_a_gap(tmp_path, inspect_figure):
     (tmp_path / "history.csv").write_text("epoch,cycle\n1,0.7\n2,0.5\n")
-    (tmp_path / "judged.csv").write_text("epoch,share_to_A$AP_K$\n1,\n2,0.5\n")
+    (tmp_path / "judged.csv").write_text("epoch,judge,share_to_A$AP_K$\n1,f00d,\n2,f00d,0.5\n")
     shown = inspect_figure(plot_history(tmp_path))
     assert shown.labels == {"mean difference", "judged as", "epoch"}
     axis = shown.axes[-1]

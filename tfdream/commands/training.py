@@ -86,7 +86,7 @@ def train(
     """
     from tfdream import config
     from tfdream.reports import previews
-    from tfdream.runs import TranslationRun
+    from tfdream.runs import Run, TranslationRun
     from tfdream.training.distributed import ClusterConfig
     from tfdream.training.train import TrainOptions, train
 
@@ -104,7 +104,8 @@ def train(
         return result
     from tfdream.reports.previews.translation import read_judged_epoch
 
-    return result | {"judged": read_judged_epoch(TranslationRun.open(run), result["kept_epoch"])}
+    scores = read_judged_epoch(TranslationRun.open(run), result["kept_epoch"], Run.open(judge))
+    return result | {"judged": scores}
 
 
 @command(only_json={"per_track"})

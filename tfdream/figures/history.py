@@ -11,6 +11,7 @@ from tfdream.errors import ModelError, one_line
 from tfdream.figures.base import Argument, Drawing, FigureOptions
 from tfdream.figures.parts.sheet import legend_name, new_subplots, number_from_one, set_title
 from tfdream.io.atomic import read_csv
+from tfdream.runs.info import JUDGE_COLUMN
 
 # Panels: label of the axis → columns of the table → legends.
 _CLASSIFICATION = {
@@ -100,7 +101,8 @@ def read_table(path: Path) -> list[dict[str, float]]:
     """
     try:
         rows = [
-            {column: float(cell or "nan") for column, cell in row.items()} for row in read_csv(path)
+            {column: float(cell or "nan") for column, cell in row.items() if column != JUDGE_COLUMN}
+            for row in read_csv(path)
         ]
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"'{path}' is damaged: {one_line(error)}") from None

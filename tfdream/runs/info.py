@@ -19,6 +19,8 @@ EXCERPT_FILES = "excerpts_first.flac", "excerpts_second.flac"
 """Recordings of the two labels of a translation."""
 JUDGED_FILE = "judged.csv"
 """Measures of a judge over the epochs of a translation."""
+JUDGE_COLUMN = "judge"
+"""Column of `JUDGED_FILE` with the fingerprint of the judge; the others contain numbers."""
 
 
 class RunInfo(Config):

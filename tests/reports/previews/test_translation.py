@@ -119,15 +119,26 @@ def test_without_a_judge_there_are_no_scores(copy, held_out):
     assert not copy.judged_path.exists()
 
 
-def test_the_scores_are_those_of_one_epoch(copy, caplog):
-    assert read_judged_epoch(copy, 2) == read_judged(copy)[-1:]
+def test_the_scores_are_those_of_one_epoch(copy, run, caplog):
+    assert read_judged_epoch(copy, 2, run) == read_judged(copy)[-1:]
     assert not caplog.messages
-    assert read_judged_epoch(copy, 1) == []
+    assert read_judged_epoch(copy, 1, run) == []
     copy.judged_path.unlink()
-    assert read_judged_epoch(copy, 2) == []
+    assert read_judged_epoch(copy, 2, run) == []
     for epoch, message in zip((1, 2), caplog.messages, strict=True):
         assert message.startswith(f"no scores of epoch {epoch}: --judge scores translations during")
         assert f"'{copy.folder}' was trained up to this epoch without it" in message
+
+
+def test_the_scores_of_another_judge_are_not_those_of_this_one(copy, run, held_out, caplog):
+    fingerprint = run.fingerprint()
+    text = copy.judged_path.read_text()
+    copy.judged_path.write_text(text.replace(fingerprint, "another"))
+    assert read_judged_epoch(copy, 2, run) == []
+    assert f"with another judge than '{run.folder}'; use --force" in caplog.text
+    show(TranslationPreview(copy, held_out, SETTINGS, judge=run), copy, 3)
+    assert [row["epoch"] for row in read_judged(copy)] == [3]
+    assert "another" not in copy.judged_path.read_text()
 
 
 def test_a_judge_without_one_of_the_labels_is_refused(translation_run, run, held_out):
@@ -140,7 +151,7 @@ def test_a_judge_without_one_of_the_labels_is_refused(translation_run, run, held
 def test_the_table_is_a_csv_file(translation_run):
     with translation_run.judged_path.open(newline="") as file:
         header, *rows = csv.reader(file)
-    assert header[0] == "epoch"
+    assert header[:2] == ["epoch", "judge"]
     assert {len(row) for row in rows} == {len(header)}
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ from tfdream.errors import ConfigError
 from tfdream.evaluation.prediction import Judge
 from tfdream.io.atomic import read_csv, write_csv
 from tfdream.runs import Run, TranslationRun
+from tfdream.runs.info import JUDGE_COLUMN
 from tfdream.synthesis.translate import Translator
 from tfdream.training.cyclegan import CycleGAN
 from tfdream.training.translation import DomainPair
@@ -53,6 +55,7 @@ class TranslationPreview:
         self.domains = domains
         self.config = config
         self.judge = _build_judge(judge, run.labels) if judge else None
+        self._fingerprint = judge.fingerprint() if judge else ""
         self._writer = tf.summary.create_file_writer(str(run.events_path / "translations"))
         self._probabilities_before: dict[int, list[NDArray[np.float32]]] = {}
 
@@ -121,14 +124,21 @@ class TranslationPreview:
         return probabilities
 
     def _write_scores(self, epoch: int, scores: dict[str, float]) -> None:
-        """Write the scores of an epoch; rows of this and later epochs of an earlier run go."""
+        """Write the scores of an epoch.
+
+        Rows of this and later epochs, and those of another judge, are removed.
+        """
         with self._writer.as_default(epoch):
             for name, value in scores.items():
                 tf.summary.scalar(f"judge/{name}", value)
         self._writer.flush()
-        rows = [row for row in read_judged(self.run) if row["epoch"] < epoch]
-        rows.append({"epoch": epoch, **scores})
-        write_csv(self.run.judged_path, rows)
+        rows = [
+            row
+            for row in read_csv(self.run.judged_path)
+            if float(row["epoch"]) < epoch and row.get(JUDGE_COLUMN) == self._fingerprint
+        ]
+        row = {"epoch": epoch, JUDGE_COLUMN: self._fingerprint, **scores}
+        write_csv(self.run.judged_path, [*rows, row])
         shares = [
             f"{scores[f'share_to_{label}_after']:.0%} of translated clips classified as {label}"
             for label in reversed(self.run.labels)
@@ -138,21 +148,27 @@ class TranslationPreview:
 
 def read_judged(run: TranslationRun) -> list[dict[str, float]]:
     """Read the scores of a run, a row per preview; empty if it had no judge."""
-    rows = read_csv(run.judged_path)
-    return [{name: float(value) for name, value in row.items() if value} for row in rows]
+    return [_scores(row) for row in read_csv(run.judged_path)]
 
 
-def read_judged_epoch(run: TranslationRun, epoch: int) -> list[dict[str, float]]:
-    """Read the scores of one epoch: one row; empty, with a warning, if there are none."""
-    rows = [row for row in read_judged(run) if row["epoch"] == epoch]
-    if not rows:
+def read_judged_epoch(run: TranslationRun, epoch: int, judge: Run) -> list[dict[str, float]]:
+    """Read a judge's scores of one epoch: one row; empty, with a warning, if there are none."""
+    rows = [row for row in read_csv(run.judged_path) if float(row["epoch"]) == epoch]
+    own = [row for row in rows if row.get(JUDGE_COLUMN) == judge.fingerprint()]
+    if not own:
+        other = f"with another judge than '{judge.folder}'" if rows else "without it"
         logger.warning(
             "no scores of epoch %d: --judge scores translations during the training, and '%s' was "
-            "trained up to this epoch without it; use --force to train again",
+            "trained up to this epoch %s; use --force to train again",
             epoch,
             run.folder,
+            other,
         )
-    return rows
+    return [_scores(row) for row in own]
+
+
+def _scores(row: Mapping[str, str]) -> dict[str, float]:
+    return {name: float(value) for name, value in row.items() if value and name != JUDGE_COLUMN}
 
 
 def _build_judge(run: Run, labels: list[str]) -> Judge:
