@@ -1,6 +1,7 @@
 """Standard input and named pipes."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -74,6 +75,15 @@ def test_errors_contain_the_name_of_the_pipe(
 def test_closed_standard_input_is_an_error(monkeypatch, message):
     monkeypatch.setattr(sys, "stdin", None)
     assert "'-' is closed; redirect standard input" in message(audio.read, "-")
+
+
+def test_a_read_error_is_one_of_the_pipe(tmp_path, monkeypatch, message, path):
+    def read(descriptor, size):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pipes, "is_pipe", lambda each: each == path)
+    monkeypatch.setattr(pipes.os, "read", read)
+    assert message(audio.read, path) == f"'{path}' cannot be read (Input/output error)"
 
 
 def test_a_pipe_that_nobody_writes_to_is_an_error(tmp_path, monkeypatch, message):

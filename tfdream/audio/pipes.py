@@ -48,7 +48,8 @@ class _Copies:
         """Return the copy of a pipe; the first call makes it.
 
         Raises:
-          AudioError: if the pipe is a terminal or closed, sends nothing, or more than `MAX_BYTES`.
+          AudioError: if the pipe is a terminal or closed, cannot be read, sends nothing, or more
+            than `MAX_BYTES`.
           OutputError: if the folder of temporary files is full.
         """
         with self._lock:
@@ -71,8 +72,8 @@ def copied(path: Path) -> Path:
     """Return the temporary file that has the content of a pipe, or a path that is none itself.
 
     Raises:
-      AudioError: if the pipe is a terminal or closed, sends nothing for `WAIT_SECONDS`, or sends
-        more than `MAX_BYTES`.
+      AudioError: if the pipe is a terminal or closed, cannot be read, sends nothing for
+        `WAIT_SECONDS`, or sends more than `MAX_BYTES`.
       OutputError: if the folder of temporary files is full.
     """
     return _COPIES.copy(path) if is_pipe(path) else path
@@ -110,7 +111,10 @@ def _chunks(path: Path) -> Iterator[bytes]:
         while True:
             if not is_regular and not select.select([descriptor], [], [], WAIT_SECONDS)[0]:
                 raise AudioError(f"'{path}' sends nothing for {WAIT_SECONDS:g} s")
-            chunk = os.read(descriptor, _CHUNK_BYTES)
+            try:
+                chunk = os.read(descriptor, _CHUNK_BYTES)
+            except OSError as error:
+                raise AudioError(f"'{path}' cannot be read ({error.strerror})") from None
             if not chunk:
                 return
             yield chunk
