@@ -13,6 +13,7 @@ import keras
 from keras import layers, ops
 
 from tfdream.config import Count
+from tfdream.models.parts.recurrent import LSTM
 
 
 def build(
@@ -55,8 +56,8 @@ def build(
     return keras.Model(image, linear(hidden), name=f"random_{cell}")
 
 
-def _lstm(units: int, seed: int, go_backwards: bool = False) -> layers.LSTM:
-    return layers.LSTM(
+def _lstm(units: int, seed: int, go_backwards: bool = False) -> LSTM:
+    return LSTM(
         units,
         return_sequences=True,
         unit_forget_bias=False,

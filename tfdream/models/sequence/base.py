@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
+from tfdream.models.parts.recurrent import LSTM
 from tfdream.signal.graphs import compiled
 
 INITIAL_FRAMES = 64
@@ -85,7 +86,7 @@ class SequenceModel(keras.Model, abc.ABC):
         self.skips = spec.skips
         self.output_features = spec.output_features(features)
         self.recurrent = [
-            layers.LSTM(spec.units, return_sequences=True, return_state=True, name=f"lstm{number}")
+            LSTM(spec.units, return_sequences=True, return_state=True, name=f"lstm{number}")
             for number in range(1, spec.depth + 1)
         ]
         for number, layer in enumerate(self.recurrent):
