@@ -14,6 +14,7 @@ from tfdream.config import (
     TransferTrainingConfig,
     TranslationTrainingConfig,
 )
+from tfdream.training.adam import Adam
 
 _UNDECAYED = ("bias", "beta", "gamma")
 _TRANSFER_BETA_2 = 0.98
@@ -57,7 +58,7 @@ def build_for_translation(
         rate = LinearDecay(
             training.learning_rate, training.epochs * steps_per_epoch - decay_steps, decay_steps
         )
-    adam = keras.optimizers.Adam(
+    adam = Adam(
         rate,
         beta_1=training.beta_1,
         use_ema=training.average_decay > 0,
@@ -71,7 +72,7 @@ def build_for_generation(
 ) -> keras.optimizers.Optimizer:
     """Build the optimizer of a sequence model, with its schedule."""
     rate = _schedule(training, training.epochs * steps_per_epoch)
-    return _for_precision(keras.optimizers.Adam(rate))
+    return _for_precision(Adam(rate))
 
 
 def build_for_transfer(
@@ -80,7 +81,7 @@ def build_for_transfer(
     """Build the optimizer of a transfer network, with its schedule."""
     warmup_steps = round(training.warmup_epochs * steps_per_epoch)
     rate = _schedule(training, training.epochs * steps_per_epoch, warmup_steps)
-    optimizer = keras.optimizers.Adam(
+    optimizer = Adam(
         rate,
         weight_decay=training.weight_decay or None,
         beta_2=_TRANSFER_BETA_2,
@@ -99,7 +100,7 @@ def build(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Op
             rate, momentum=training.momentum, nesterov=training.nesterov, weight_decay=decay
         )
     else:
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+        optimizer = Adam(rate, weight_decay=decay)
     optimizer.exclude_from_weight_decay(var_names=list(_UNDECAYED))
     return optimizer
 
