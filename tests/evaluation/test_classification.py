@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
@@ -171,16 +171,17 @@ INTERVALS = ("clip_accuracy_interval", "track_accuracy_interval")
 
 def test_scores_of_classes_equal_those_of_scikit_learn():
     rng = np.random.default_rng(0)
-    labels = ["a", "b", "c", "never predicted", "never true"]
+    labels = ["a", "b", "c", "never predicted", "never true", "neither"]
     truth = rng.integers(0, 4, 200)
     predicted = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 5, 200))
     predicted[predicted == 3] = 0
-    result = score(Predictions(np.eye(5)[predicted], truth, truth.astype(str)), labels)
-    expected = precision_recall_fscore_support(truth, predicted, labels=range(5), zero_division=0.0)
+    result = score(Predictions(np.eye(6)[predicted], truth, truth.astype(str)), labels)
+    expected = precision_recall_fscore_support(truth, predicted, labels=range(6), zero_division=0.0)
     for row, *numbers in zip(result["per_class"], labels, *expected, strict=True):
         assert list(row) == ["label", "precision", "recall", "f1", "clips"]
         assert list(row.values()) == [numbers[0], *(pytest.approx(n) for n in numbers[1:])]
-    assert result["macro_f1"] == pytest.approx(expected[2].mean())
+    macro_f1 = f1_score(truth, predicted, average="macro", zero_division=0.0)
+    assert result["macro_f1"] == pytest.approx(macro_f1)
 
 
 def test_each_track_has_a_row(held_out, dataset):

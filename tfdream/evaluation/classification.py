@@ -17,7 +17,7 @@ from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import DatasetError
 from tfdream.evaluation import adaptation
 from tfdream.evaluation.measures.levels import FloatArray
-from tfdream.evaluation.scores import intervals, per_class
+from tfdream.evaluation.scores import intervals, macro_f1, per_class
 from tfdream.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -59,10 +59,10 @@ def evaluate(
     Returns:
       The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is the
       maximum of the mean of its clips' probabilities) and their 95 % intervals (see
-      `scores.intervals`), macro_f1 over clips, majority_share (the accuracy of always predicting
-      the most frequent label), confusion over clips (rows are the truth), per_class (label,
-      precision, recall, f1, clips), per_track (path, label, predicted, its probability, clips,
-      clips_right), clips, tracks, folds.
+      `scores.intervals`), macro_f1 over clips (see `scores.macro_f1`), majority_share (the accuracy
+      of always predicting the most frequent label), confusion over clips (rows are the truth),
+      per_class (label, precision, recall, f1, clips), per_track (path, label, predicted, its
+      probability, clips, clips_right), clips, tracks, folds.
 
     Raises:
       DatasetError: if the dataset does not fit the run, or is damaged.
@@ -85,19 +85,18 @@ def score(predictions: Predictions, labels: list[str]) -> dict[str, Any]:
     truth = predictions.labels
     predicted = predictions.probabilities.argmax(axis=1)
     confusion = confusion_matrix(truth, predicted, labels=list(range(len(labels))))
-    classes = per_class(labels, confusion)
     tracks = _per_track(predictions, labels)
     return {
         "labels": labels,
         "clip_accuracy": float(np.mean(predicted == truth)),
         "track_accuracy": float(np.mean([row["predicted"] == row["label"] for row in tracks])),
         **intervals(tracks),
-        "macro_f1": float(np.mean([row["f1"] for row in classes])),
+        "macro_f1": macro_f1(confusion),
         "majority_share": float(np.bincount(truth).max() / len(truth)),
         "confusion": confusion.tolist(),
         "clips": len(truth),
         "tracks": len(tracks),
-        "per_class": classes,
+        "per_class": per_class(labels, confusion),
         "per_track": tracks,
     }
 
