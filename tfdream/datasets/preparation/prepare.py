@@ -94,7 +94,7 @@ def prepare(
     Returns:
       The JSON object of the command: tracks, clips, audio_seconds, skipped, left_out (tracks of
       each label that `config.labels` leaves out), warnings (about identical files, similar
-      labels, and for transfer networks, repeated scores), wall_seconds, …
+      labels, labels without clips, and for transfer networks, repeated scores), wall_seconds, …
 
     Raises:
       ConfigError: if Beam is not available.
@@ -115,6 +115,7 @@ def prepare(
     warnings += of_scores
     warnings += similar_labels(track.label for track in tracks)
     _log_warnings(warnings)
+    labels = {track.label for track in tracks}
     if config.split == "segments":
         tracks, undivided = segments.divide(tracks, config)
         skipped = [*skipped, *undivided]
@@ -146,6 +147,12 @@ def prepare(
             raise DatasetError(f"no file of '{source}' has a clip ({reasons})")
         write_json(folder / manifest.MANIFEST, result.model_dump(mode="json"))
         remove_journal(folder)
+    without_clips = [
+        f"label '{label}' has no clip, because all of its files are skipped"
+        for label in sorted(labels)
+        if not result.clips_per_label.get(label)
+    ]
+    _log_warnings(without_clips)
     return {
         "dataset": str(folder),
         "tracks": result.tracks,
@@ -155,7 +162,7 @@ def prepare(
         "shards": len(result.shards),
         "left_out": left_out,
         "skipped": [{"path": path, "reason": reason} for path, reason in result.skipped],
-        "warnings": warnings,
+        "warnings": [*warnings, *without_clips],
         "wall_seconds": round(time.perf_counter() - started, 3),
     }
 
