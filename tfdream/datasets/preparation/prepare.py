@@ -234,7 +234,11 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return what changes if a file is edited: its size, and a digest of some blocks."""
+    """Return what identifies a file's content: its size, and a digest of some blocks.
+
+    A complete digest would read the whole source in every call. An edit between the blocks that
+    keeps the size is therefore not detected.
+    """
     try:
         return f"{path.stat().st_size} {digest_of_blocks(path).hex()}" if path.is_file() else ""
     except OSError:  # reported when it is decoded
