@@ -99,8 +99,27 @@ def test_datasets_of_other_labels_are_rejected(run, source, experiment, tmp_path
     prepare(
         tmp_path / "source", tmp_path / "dataset", experiment.prepare, PrepareOptions(workers=1)
     )
-    with pytest.raises(DatasetError, match=r"drones, noise, the run has noise, tones"):
+    with pytest.raises(DatasetError, match=r"labels drones, which the run lacks; it has noise"):
         evaluate(run, tmp_path / "dataset")
+
+
+def test_a_dataset_may_have_some_labels_of_the_run(run, dataset, source, configure, tmp_path):
+    config = configure("prepare.labels={tones: [tones]}").prepare
+    prepare(source, tmp_path, config, PrepareOptions(workers=1))
+    result = evaluate(run, tmp_path, range(3))
+    assert result["labels"] == ["noise", "tones"]
+    assert result["confusion"] == [[0, 0], evaluate(run, dataset, range(3))["confusion"][1]]
+
+
+def test_labels_of_the_run_may_have_another_order(run, dataset, held_out):
+    labels = run.labels[::-1]
+    other = Run(run.folder, run.config, run.info.model_copy(update={"labels": labels}))
+    result = evaluate(other, dataset)  # the outputs are those of the other label
+    assert result["labels"] == labels
+    assert result["clip_accuracy"] == pytest.approx(1 - held_out["clip_accuracy"])
+    assert [row["clips"] for row in result["per_class"]] == [
+        row["clips"] for row in held_out["per_class"][::-1]
+    ]
 
 
 def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_path, caplog):
