@@ -4,6 +4,7 @@ import logging
 import os
 
 from tfdream.errors import ConfigError
+from tfdream.io import processes
 
 
 def double(progress, value, fails=False):
@@ -17,3 +18,8 @@ def double(progress, value, fails=False):
 
 def end(progress):
     os._exit(7)
+
+
+def absolute_in_pool(progress, value):
+    with processes.pool(1) as pool:
+        return pool.submit(abs, value).result()

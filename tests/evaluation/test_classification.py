@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from tfdream.datasets import manifest
 from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
@@ -99,8 +99,27 @@ def test_datasets_of_other_labels_are_rejected(run, source, experiment, tmp_path
     prepare(
         tmp_path / "source", tmp_path / "dataset", experiment.prepare, PrepareOptions(workers=1)
     )
-    with pytest.raises(DatasetError, match=r"drones, noise, the run has noise, tones"):
+    with pytest.raises(DatasetError, match=r"labels drones, which the run lacks; it has noise"):
         evaluate(run, tmp_path / "dataset")
+
+
+def test_a_dataset_may_have_some_labels_of_the_run(run, dataset, source, configure, tmp_path):
+    config = configure("prepare.labels={tones: [tones]}").prepare
+    prepare(source, tmp_path, config, PrepareOptions(workers=1))
+    result = evaluate(run, tmp_path, range(3))
+    assert result["labels"] == ["noise", "tones"]
+    assert result["confusion"] == [[0, 0], evaluate(run, dataset, range(3))["confusion"][1]]
+
+
+def test_labels_of_the_run_may_have_another_order(run, dataset, held_out):
+    labels = run.labels[::-1]
+    other = Run(run.folder, run.config, run.info.model_copy(update={"labels": labels}))
+    result = evaluate(other, dataset)  # the outputs are those of the other label
+    assert result["labels"] == labels
+    assert result["clip_accuracy"] == pytest.approx(1 - held_out["clip_accuracy"])
+    assert [row["clips"] for row in result["per_class"]] == [
+        row["clips"] for row in held_out["per_class"][::-1]
+    ]
 
 
 def test_all_folds_of_other_datasets_are_evaluated(run, source, configure, tmp_path, caplog):
@@ -171,16 +190,17 @@ INTERVALS = ("clip_accuracy_interval", "track_accuracy_interval")
 
 def test_scores_of_classes_equal_those_of_scikit_learn():
     rng = np.random.default_rng(0)
-    labels = ["a", "b", "c", "never predicted", "never true"]
+    labels = ["a", "b", "c", "never predicted", "never true", "neither"]
     truth = rng.integers(0, 4, 200)
     predicted = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 5, 200))
     predicted[predicted == 3] = 0
-    result = score(Predictions(np.eye(5)[predicted], truth, truth.astype(str)), labels)
-    expected = precision_recall_fscore_support(truth, predicted, labels=range(5), zero_division=0.0)
+    result = score(Predictions(np.eye(6)[predicted], truth, truth.astype(str)), labels)
+    expected = precision_recall_fscore_support(truth, predicted, labels=range(6), zero_division=0.0)
     for row, *numbers in zip(result["per_class"], labels, *expected, strict=True):
         assert list(row) == ["label", "precision", "recall", "f1", "clips"]
         assert list(row.values()) == [numbers[0], *(pytest.approx(n) for n in numbers[1:])]
-    assert result["macro_f1"] == pytest.approx(expected[2].mean())
+    macro_f1 = f1_score(truth, predicted, average="macro", zero_division=0.0)
+    assert result["macro_f1"] == pytest.approx(macro_f1)
 
 
 def test_each_track_has_a_row(held_out, dataset):

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from work import double, end
+from work import absolute_in_pool, double, end
 
 from tfdream.errors import ConfigError
 from tfdream.io.processes import call_apart
@@ -28,3 +28,7 @@ def test_errors_are_raised():
 def test_a_process_that_ends_is_an_error():
     with pytest.raises(RuntimeError, match="ended with status 7"):
         call_apart(end)
+
+
+def test_the_function_may_start_processes():
+    assert call_apart(absolute_in_pool, lambda *_, **__: None, -3) == 3

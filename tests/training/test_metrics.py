@@ -19,5 +19,13 @@ def test_the_macro_f1_over_batches_is_that_of_scikit_learn():
     assert metric.matrix().sum() == 60
 
 
+def test_the_macro_f1_omits_labels_that_do_not_occur():
+    truth, predicted = [0, 0, 1, 1, 3], [0, 1, 1, 1, 0]
+    metric = Confusion(6)
+    metric.update_state(tf.one_hot(truth, 6), tf.one_hot(predicted, 6))
+    expected = f1_score(truth, predicted, average="macro", zero_division=0)
+    assert float(metric.result()["macro_f1"]) == pytest.approx(expected)
+
+
 def test_the_macro_f1_without_clips_is_zero():
     assert float(Confusion(3).result()["macro_f1"]) == 0

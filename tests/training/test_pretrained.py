@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from calling import EAGERLY
 
+from tfdream.config import ModelConfig
 from tfdream.datasets.batches import LabeledPipeline
 from tfdream.errors import ConfigError, ModelError
 from tfdream.evaluation.classification import predict_dataset
-from tfdream.models import inspect
+from tfdream.models import classifiers, inspect
 from tfdream.runs import Run
 from tfdream.training.classification import ClassificationTask
 from tfdream.training.pretrained import FeatureExtractor, layers_after, load_weights
@@ -41,6 +42,17 @@ def test_a_network_starts_with_the_weights_of_another(configure, run, loaded):
     network = run.build_model()
     start(network, config, run, loaded)
     assert_equal_layers(weights(network), weights(run.model), weights(run.model))
+
+
+def test_a_network_starts_with_the_standardization_of_another(configure, run, loaded, monkeypatch):
+    model, shape = ModelConfig(name="mel_cnn"), (32, 32, 1)
+    earlier = classifiers.build(model, shape, len(run.labels))
+    images = np.random.default_rng(0).normal(3, 2, (8, *shape)).astype(np.float32)
+    earlier.get_layer("standardize").adapt(images)
+    monkeypatch.setattr(Run, "model", earlier)
+    network = classifiers.build(model, shape, len(run.labels))
+    start(network, from_run(configure, run), run, loaded)
+    np.testing.assert_array_equal(network(images), earlier(images))
 
 
 def test_the_head_of_other_labels_is_new(configure, run, loaded):

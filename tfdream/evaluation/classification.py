@@ -17,7 +17,7 @@ from tfdream.datasets.read_errors import report_damaged_shards
 from tfdream.errors import DatasetError
 from tfdream.evaluation import adaptation
 from tfdream.evaluation.measures.levels import FloatArray
-from tfdream.evaluation.scores import intervals, per_class
+from tfdream.evaluation.scores import intervals, macro_f1, per_class
 from tfdream.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Predictions(NamedTuple):
 
     Attributes:
       probabilities: float32 `[clips, classes]`.
-      labels: the truth, int `[clips]`.
+      labels: the truth, int `[clips]`: indices of the run's labels.
       tracks: the track that each clip is from, str `[clips]`.
     """
 
@@ -49,7 +49,8 @@ def evaluate(
 
     Args:
       run: run of the classifier.
-      dataset_folder: a dataset with the run's labels, sample rate and clip length.
+      dataset_folder: a dataset with the run's sample rate and clip length, and labels of the run,
+        all or some of them.
       folds: folds to evaluate on; by default the one that the run held out. Of another dataset,
         they are the folds without tracks that the run was trained on, by name and label; if there
         are none, all folds are evaluated, and a warning is logged.
@@ -59,10 +60,10 @@ def evaluate(
     Returns:
       The JSON object of the command: clip_accuracy and track_accuracy (the label of a track is the
       maximum of the mean of its clips' probabilities) and their 95 % intervals (see
-      `scores.intervals`), macro_f1 over clips, majority_share (the accuracy of always predicting
-      the most frequent label), confusion over clips (rows are the truth), per_class (label,
-      precision, recall, f1, clips), per_track (path, label, predicted, its probability, clips,
-      clips_right), clips, tracks, folds.
+      `scores.intervals`), macro_f1 over clips (see `scores.macro_f1`), majority_share (the accuracy
+      of always predicting the most frequent label), confusion over clips (rows are the truth),
+      per_class (label, precision, recall, f1, clips), per_track (path, label, predicted, its
+      probability, clips, clips_right), clips, tracks, folds.
 
     Raises:
       DatasetError: if the dataset does not fit the run, or is damaged.
@@ -85,19 +86,18 @@ def score(predictions: Predictions, labels: list[str]) -> dict[str, Any]:
     truth = predictions.labels
     predicted = predictions.probabilities.argmax(axis=1)
     confusion = confusion_matrix(truth, predicted, labels=list(range(len(labels))))
-    classes = per_class(labels, confusion)
     tracks = _per_track(predictions, labels)
     return {
         "labels": labels,
         "clip_accuracy": float(np.mean(predicted == truth)),
         "track_accuracy": float(np.mean([row["predicted"] == row["label"] for row in tracks])),
         **intervals(tracks),
-        "macro_f1": float(np.mean([row["f1"] for row in classes])),
+        "macro_f1": macro_f1(confusion),
         "majority_share": float(np.bincount(truth).max() / len(truth)),
         "confusion": confusion.tolist(),
         "clips": len(truth),
         "tracks": len(tracks),
-        "per_class": classes,
+        "per_class": per_class(labels, confusion),
         "per_track": tracks,
     }
 
@@ -107,11 +107,13 @@ def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions
     pipeline = LabeledPipeline(run.config, run.frontend)
     batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE)
     windows = len(window_starts(run.config))
+    # Labels of a dataset are sorted, those of a preset need not be.
+    index_in_run = np.array([run.labels.index(label) for label in dataset.labels])
     probabilities, labels, tracks = [], [], []
     for inputs, clip in batches:
         per_window = run.classify(inputs).numpy()
         probabilities.append(per_window.reshape(-1, windows, len(run.labels)).mean(axis=1))
-        labels.append(clip["label"].numpy())
+        labels.append(index_in_run[clip["label"].numpy()])
         tracks.append(np.char.decode(clip["track"].numpy().astype(bytes), "utf-8"))
     return Predictions(
         np.concatenate(probabilities), np.concatenate(labels), np.concatenate(tracks)
@@ -156,10 +158,11 @@ def _check_fits(run: Run, dataset: Dataset) -> None:
             f"the run needs {needed.clip_seconds:g} s at {needed.sample_rate} Hz; prepare another "
             "dataset with the run's settings"
         )
-    if dataset.labels != run.labels:
+    unknown = [label for label in dataset.labels if label not in run.labels]
+    if unknown:
         raise DatasetError(
-            f"'{dataset.folder}' has the labels {', '.join(dataset.labels)}, the run has "
-            f"{', '.join(run.labels)}; evaluate on a dataset of the same labels"
+            f"'{dataset.folder}' has the labels {', '.join(unknown)}, which the run lacks; it has "
+            f"{', '.join(run.labels)}: select labels with tfdream prepare --labels"
         )
 
 

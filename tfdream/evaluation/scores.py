@@ -35,6 +35,23 @@ def per_class(labels: Sequence[str], confusion: NDArray[np.integer[Any]]) -> lis
     ]
 
 
+def macro_f1(confusion: NDArray[np.integer[Any]]) -> float:
+    """Compute the mean F1 of the labels that occur in the truth or the predictions.
+
+    The F1 of other labels, such as one that a fold lacks, is undefined.
+
+    Args:
+      confusion: clips `[truth, predicted]`.
+
+    >>> macro_f1(np.array([[3, 0, 0], [0, 2, 0], [0, 0, 0]]))
+    1.0
+    """
+    right = np.diagonal(confusion)
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    occurs = total > 0
+    return float(np.mean(2 * right[occurs] / total[occurs]))
+
+
 def intervals(per_track: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, list[float]]:
     """Estimate 95 % confidence intervals of the accuracy of clips and of tracks.
 

@@ -37,15 +37,17 @@ def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessP
     return ProcessPoolExecutor(workers, context, _initialize_worker, (initialize,))
 
 
-def spawn(target: Callable[..., None], *arguments: object) -> BaseProcess:
+def spawn(target: Callable[..., None], *arguments: object, daemon: bool = True) -> BaseProcess:
     """Start a function in a spawned process.
 
     Args:
       target: a function of a module.
-      arguments: its arguments, which must be picklable.
+      *arguments: its arguments, which must be picklable.
+      daemon: whether Python terminates the process when this one exits; it then cannot start
+        processes. Otherwise the caller terminates it.
     """
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_run, args=(target, arguments), daemon=True)
+    process = context.Process(target=_run, args=(target, arguments), daemon=daemon)
     process.start()
     return process
 
@@ -95,7 +97,8 @@ def call_apart(
       ProcessEndedError: if the process ends without a result: it was killed, or memory ran out.
     """
     receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    process = spawn(_call, sender, function, args, kwargs)
+    # Not a daemon, because the function may use a pool: librosa's features are computed in one.
+    process = spawn(_call, sender, function, args, kwargs, daemon=False)
     sender.close()
     try:
         while True:

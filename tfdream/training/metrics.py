@@ -38,10 +38,11 @@ class Confusion(keras.metrics.Metric):
         self.counts.assign_add(counts)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Return ``macro_f1``, the mean F1 of the labels; an undefined F1 is 0."""
+        """Return ``macro_f1``, the mean F1 of the labels that occur in the truth or predictions."""
         right = tf.linalg.diag_part(self.counts)
         total = tf.reduce_sum(self.counts, axis=0) + tf.reduce_sum(self.counts, axis=1)
-        return {"macro_f1": tf.reduce_mean(2 * right / tf.maximum(total, 1))}
+        sum_f1 = tf.reduce_sum(2 * right / tf.maximum(total, 1))
+        return {"macro_f1": sum_f1 / tf.maximum(tf.math.count_nonzero(total, dtype=self.dtype), 1)}
 
     def matrix(self) -> NDArray[np.float32]:
         """Return the number of clips `[truth, predicted]` since the last reset."""

@@ -50,6 +50,8 @@ def load_weights(network: keras.Model, run: Run, dataset: Dataset) -> None:
         source = sources.get(layer.name, [])
         if layer.name not in of_labels and [weight.shape for weight in source] == shapes:
             layer.set_weights(source)
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # it computes with copies of its weights
             copied.append(layer.name)
         else:
             fresh.append(layer.name)

@@ -367,6 +367,19 @@ def test_a_name_that_is_not_unicode_is_skipped(editable_source, folder):
     assert "Unicode" in skipped["reason"]
 
 
+@pytest.mark.parametrize("split", ["tracks", "segments"])
+def test_a_label_without_clips_is_named(editable_source, folder, caplog, split):
+    (editable_source / "voices").mkdir()
+    for number in range(3):
+        (editable_source / f"voices/{number}.wav").write_bytes(b"no audio" * (number + 1))
+    config = CONFIG.model_copy(update={"split": split, "gap_seconds": 0.0})
+    result = prepare(editable_source, folder, config, ONE_WORKER)
+    (warning,) = result["warnings"]
+    assert warning == "label 'voices' has no clip, because all of its files are skipped"
+    assert warning in caplog.text
+    assert prepare(editable_source, folder, config, ONE_WORKER)["warnings"] == [warning]
+
+
 # Duplicates
 
 

@@ -94,7 +94,7 @@ def prepare(
     Returns:
       The JSON object of the command: tracks, clips, audio_seconds, skipped, left_out (tracks of
       each label that `config.labels` leaves out), warnings (about identical files, similar
-      labels, and for transfer networks, repeated scores), wall_seconds, …
+      labels, labels without clips, and for transfer networks, repeated scores), wall_seconds, …
 
     Raises:
       ConfigError: if Beam is not available.
@@ -115,6 +115,7 @@ def prepare(
     warnings += of_scores
     warnings += similar_labels(track.label for track in tracks)
     _log_warnings(warnings)
+    labels = {track.label for track in tracks}
     if config.split == "segments":
         tracks, undivided = segments.divide(tracks, config)
         skipped = [*skipped, *undivided]
@@ -146,6 +147,12 @@ def prepare(
             raise DatasetError(f"no file of '{source}' has a clip ({reasons})")
         write_json(folder / manifest.MANIFEST, result.model_dump(mode="json"))
         remove_journal(folder)
+    without_clips = [
+        f"label '{label}' has no clip, because all of its files are skipped"
+        for label in sorted(labels)
+        if not result.clips_per_label.get(label)
+    ]
+    _log_warnings(without_clips)
     return {
         "dataset": str(folder),
         "tracks": result.tracks,
@@ -155,7 +162,7 @@ def prepare(
         "shards": len(result.shards),
         "left_out": left_out,
         "skipped": [{"path": path, "reason": reason} for path, reason in result.skipped],
-        "warnings": warnings,
+        "warnings": [*warnings, *without_clips],
         "wall_seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -227,7 +234,11 @@ def _fingerprint(tracks: list[Track], config: PrepareConfig) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return what changes if a file is edited: its size, and a digest of some blocks."""
+    """Return what identifies a file's content: its size, and a digest of some blocks.
+
+    A complete digest would read the whole source in every call. An edit between the blocks that
+    keeps the size is therefore not detected.
+    """
     try:
         return f"{path.stat().st_size} {digest_of_blocks(path).hex()}" if path.is_file() else ""
     except OSError:  # reported when it is decoded
