@@ -39,6 +39,21 @@ def phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
         )
 
 
+def mask_notes(config: RenderConfig, written: audio.Written) -> Iterator[str]:
+    """Yield a sentence if the times that may change are after the end of the output.
+
+    Args:
+      config: the recipe.
+      written: the output.
+    """
+    times, end_seconds = config.mask.time_seconds, written.samples / written.sample_rate
+    if times is not None and times[0] >= end_seconds:
+        yield (
+            f"nothing is changed: mask.time_seconds begins at {times[0]:g} s, counted from the "
+            f"start of the output, which ends at {end_seconds:.4g} s"
+        )
+
+
 def start_notes(config: RenderConfig, written: audio.Written, rate: int) -> Iterator[str]:
     """Yield a sentence if a sound starts from noise or a style, about what it does not replace.
 
