@@ -27,6 +27,7 @@ from tfdream.synthesis.rendering.notes import (
     mask_notes,
     phase_notes,
     start_notes,
+    step_notes,
 )
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
@@ -196,6 +197,7 @@ class _Job:
         notes = [
             *level_notes(written),
             *mask_notes(self.config, written),
+            *step_notes(self.config),
             *phase_notes(self.config, self.goal_check.tile_count),
             *start_notes(self.config, written, rate),
             *self.goal_check.notes(result),
