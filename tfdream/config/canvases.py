@@ -69,7 +69,7 @@ class MaskConfig(Config):
     frequency_hz: Range | None = None
     """Change only this range of frequencies."""
     time_seconds: Range | None = None
-    """Change only this range of times."""
+    """Change only this range of times, counted from the start of the output."""
     protect_above_db: NotPositive | None = None
     """Cells above this level, relative to the tile's loudest, are not changed."""
     protect_below_db: NotPositive | None = None

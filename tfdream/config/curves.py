@@ -256,7 +256,11 @@ def _place(content: dict[str, Any], name: str) -> tuple[Any, Any]:
     section: Any = None
     value: Any = content
     key: Any = None
-    for part in name.split("."):
+    parts = name.split(".")
+    for number, part in enumerate(parts):
+        if value is None:
+            null = ".".join(parts[:number])
+            raise ValueError(f"'{name}' cannot be a curve, because '{null}' is null; set it, too")
         section, key = value, part
         if isinstance(section, list) and part.isdecimal():
             key = int(part)

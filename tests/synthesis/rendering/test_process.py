@@ -4,7 +4,7 @@ import pytest
 from calling import names
 
 from tfdream import audio
-from tfdream.config import DreamConfig
+from tfdream.config import DreamConfig, TranslateConfig
 from tfdream.errors import AudioError
 from tfdream.io.atomic import temporary_path, write_bytes
 from tfdream.synthesis.rendering import notes, sidecar
@@ -145,3 +145,28 @@ def test_what_a_start_from_noise_does_not_replace_is_noted():
     assert "differences between the channels and frequencies above 11.025 kHz remain" in note
     assert not list(notes.start_notes(config, audio.Written(22050, 1, 1, 0.5), 22050))
     assert not list(notes.start_notes(DreamConfig(), audio.Written(44100, 2, 1, 0.5), 22050))
+
+
+@pytest.mark.parametrize(("start", "is_noted"), [(1.9, False), (2.0, True), (30.0, True)])
+def test_times_after_the_end_of_an_output_are_noted(start, is_noted):
+    config = DreamConfig(mask={"time_seconds": [start, 40]})
+    written = audio.Written(8000, 1, 16000, 0.5)
+    found = list(notes.mask_notes(config, written))
+    assert ["time_seconds begins" in each for each in found] == [True] * is_noted
+    assert not list(notes.mask_notes(DreamConfig(), written))
+
+
+@pytest.mark.parametrize(
+    ("kind", "optimizer", "is_noted"),
+    [
+        ("waveform", {"step_size": 2.5}, True),
+        ("waveform", {"step_size": 0.01}, False),
+        ("waveform", {"step_size": 2.5, "kind": "sgd"}, False),
+        ("gains", {"step_size": 2.5}, False),
+    ],
+)
+def test_steps_of_samples_beyond_full_scale_are_noted(kind, optimizer, is_noted):
+    config = DreamConfig(canvas={"kind": kind}, optimizer=optimizer)
+    found = list(notes.step_notes(config))
+    assert ["times full scale" in each for each in found] == [True] * is_noted
+    assert not list(notes.step_notes(TranslateConfig()))

@@ -126,6 +126,18 @@ def test_measures_are_those_of_the_filtered_part(path, filters, loop):
         np.testing.assert_allclose(after, 0, atol=1e-6)
 
 
+def test_a_short_recording_is_separated_without_padding(path, monkeypatch):
+    lengths = []
+
+    def separate(channels):
+        lengths.append(channels.shape[-1])
+        return channels, channels
+
+    monkeypatch.setattr("librosa.effects.hpss", separate)
+    with prepared(path, RenderOptions(part="harmonic"), CONFIG):
+        assert lengths == [SAMPLES]
+
+
 def test_clicks_are_percussive_and_tones_harmonic(tmp_path):
     seconds = np.arange(SAMPLES) / RATE
     tone = 0.2 * np.sin(2 * np.pi * 440 * seconds)

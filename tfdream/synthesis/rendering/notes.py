@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfdream import audio
-from tfdream.config import CanvasConfig, RenderConfig
+from tfdream.config import CanvasConfig, OptimizerConfig, RenderConfig
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +36,39 @@ def phase_notes(config: RenderConfig, tiles: int) -> Iterator[str]:
             f"the phases of the {tiles} tiles are reconstructed separately, so that the level may "
             "drop where tiles overlap; use longer tiles (tiles.seconds), or "
             "canvas.phase.init=original"
+        )
+
+
+def mask_notes(config: RenderConfig, written: audio.Written) -> Iterator[str]:
+    """Yield a sentence if the times that may change are after the end of the output.
+
+    Args:
+      config: the recipe.
+      written: the output.
+    """
+    times, end_seconds = config.mask.time_seconds, written.samples / written.sample_rate
+    if times is not None and times[0] >= end_seconds:
+        yield (
+            f"nothing is changed: mask.time_seconds begins at {times[0]:g} s, counted from the "
+            f"start of the output, which ends at {end_seconds:.4g} s"
+        )
+
+
+def step_notes(config: RenderConfig) -> Iterator[str]:
+    """Yield a sentence if each step may change the samples by full scale or more.
+
+    Args:
+      config: the recipe.
+    """
+    canvas: CanvasConfig | None = getattr(config, "canvas", None)
+    optimizer: OptimizerConfig | None = getattr(config, "optimizer", None)
+    if canvas is None or optimizer is None or canvas.kind != "waveform" or optimizer.kind == "sgd":
+        return
+    if optimizer.step_size >= 1:
+        yield (
+            f"optimizer.step_size={optimizer.step_size:g} is {optimizer.step_size:g} times full "
+            "scale for canvas.kind=waveform, so little of the recording remains beside the added "
+            "sound; use less, such as 0.001"
         )
 
 

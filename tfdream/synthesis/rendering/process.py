@@ -21,7 +21,14 @@ from tfdream.synthesis.rendering import sidecar
 from tfdream.synthesis.rendering.goals import GoalCheck
 from tfdream.synthesis.rendering.measures import REMEDY, WeightedMeans
 from tfdream.synthesis.rendering.mixdown import seam
-from tfdream.synthesis.rendering.notes import level_notes, log_notes, phase_notes, start_notes
+from tfdream.synthesis.rendering.notes import (
+    level_notes,
+    log_notes,
+    mask_notes,
+    phase_notes,
+    start_notes,
+    step_notes,
+)
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 from tfdream.synthesis.rendering.processor import RenderFn, TileProcessor
 from tfdream.synthesis.rendering.snapshots import Snapshots, snapshot_path, snapshot_steps
@@ -189,6 +196,8 @@ class _Job:
         result |= self.goal_check.result(result)
         notes = [
             *level_notes(written),
+            *mask_notes(self.config, written),
+            *step_notes(self.config),
             *phase_notes(self.config, self.goal_check.tile_count),
             *start_notes(self.config, written, rate),
             *self.goal_check.notes(result),

@@ -24,6 +24,8 @@ COMPONENTS = ("harmonic", "percussive", "mid", "side")
 _CHANNEL_GAINS = {"mid": (1.0, 1.0), "side": (1.0, -1.0)}
 _TILE_SECONDS, _OVERLAP_SECONDS = 20.0, 1.0
 """Tiles of the separation; the median filters extend over 0.2 s."""
+_LEAST_TILE_SAMPLES = 2048
+"""Length of the window of the separation."""
 _LEAST_FADE_SECONDS = 0.02
 _CONTEXT_SECONDS = 0.1
 """Context of filters and of resampling after the crossfade of a loop."""
@@ -134,6 +136,8 @@ def _separate(original: Path, component: str, folder: Path, source: Path) -> tup
         grid = TileGrid(
             round(_TILE_SECONDS * info.sample_rate), round(_OVERLAP_SECONDS * info.sample_rate)
         )
+        # The separation of padding takes as long as that of sound.
+        grid = grid.limited(max(audio.count_samples(original), _LEAST_TILE_SAMPLES))
         with audio.Reader(original) as reader:
             blocks = changed_blocks(reader, info.sample_rate, grid, _hpss(component))
             # Unlimited: peaks may be above full scale, and their rest would be in the other part.

@@ -19,17 +19,20 @@ from tfdream.signal.timbre import MelAnalysis, is_silent, normalize_power
 from tfdream.synthesis.rendering.options import DEFAULT_RENDER, RenderOptions
 
 VALUES_PER_SECOND = 200
-"""Curves are sampled at this rate and interpolated linearly: a step takes 5 ms, without a click."""
+"""Curves are sampled at this rate, or for a loop at the next higher one with a whole number of
+values, and interpolated linearly: a step takes at most 5 ms, without a click."""
 _ANALYSIS_RATE = 22050
 _LOUDNESS_SECONDS = 0.05
 
 
 class Timeline:
-    """A value over time, sampled at `VALUES_PER_SECOND`.
+    """A value over time, interpolated between samples.
 
     Args:
-      values: float `[samples]`, from time 0 on; the last one holds beyond their end.
-      period_seconds: length of a loop, after which they repeat; None does not repeat them.
+      values: float `[samples]`, from time 0 on at `VALUES_PER_SECOND`; the last one holds beyond
+        their end. For a loop, its equal parts have a value each.
+      period_seconds: length of a loop, after which they repeat: the last one continues into the
+        first one. None does not repeat them.
 
     Attributes:
       low: the lowest value.
@@ -60,7 +63,12 @@ class Timeline:
         Raises:
           AudioError: if the recording that it follows cannot be read or is silent.
         """
-        seconds = np.arange(math.ceil(duration_seconds * VALUES_PER_SECOND) + 1) / VALUES_PER_SECOND
+        if period_seconds is None:
+            count = math.ceil(duration_seconds * VALUES_PER_SECOND) + 1
+            seconds = np.arange(count) / VALUES_PER_SECOND
+        else:
+            count = math.ceil(period_seconds * VALUES_PER_SECOND)
+            seconds = np.arange(count) * (period_seconds / count)
         if curve.follow is not None:
             return cls(_follow(curve, curve.follow, seconds), period_seconds)
         times = seconds
@@ -76,11 +84,13 @@ class Timeline:
 
     def at(self, seconds: tf.Tensor) -> tf.Tensor:
         """Return the values at some times in seconds in a graph: float32, of the same shape."""
-        if self.period_seconds is not None:
-            seconds = tf.math.floormod(seconds, tf.cast(self.period_seconds, seconds.dtype))
-        place = tf.clip_by_value(seconds * VALUES_PER_SECOND, 0, len(self.values) - 1)
+        count = len(self.values)
+        if self.period_seconds is None:
+            place = tf.clip_by_value(seconds * VALUES_PER_SECOND, 0, count - 1)
+        else:
+            place = tf.math.floormod(seconds * (count / self.period_seconds), count)
         low = tf.cast(tf.floor(place), tf.int32)
-        high = tf.minimum(low + 1, len(self.values) - 1)
+        high = tf.minimum(low + 1, count - 1) if self.period_seconds is None else (low + 1) % count
         share = tf.cast(place - tf.floor(place), tf.float32)
         before, after = (tf.gather(self.values, each) for each in (low, high))
         return before + share * (after - before)
