@@ -5,6 +5,7 @@ sum in another order, so tests of several devices and machines start processes: 
 tests/training/conftest.py.
 """
 
+import copy
 import fcntl
 import functools
 import gc
@@ -117,6 +118,10 @@ def pytest_collection_finish():
     if stacks := sys.modules.get("tensorflow.python.util.tf_stack"):
         stack = stacks.extract_stack()
         stacks.extract_stack = lambda stacklevel=1: stack
+    # The settings of the few runs and recipes are read again and again.
+    if documents := sys.modules.get("tfdream.io.documents"):
+        parse = functools.cache(documents.parse_yaml)
+        documents.parse_yaml = lambda text: copy.deepcopy(parse(text))
     # Python 3.11 and earlier collect the members of a protocol for each `isinstance`.
     typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
     # Drawing takes half the time with few pixels.
