@@ -97,7 +97,7 @@ def test_training_and_statistics_have_one_cache(configure, loaded, run, monkeypa
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("validate_on", ["test", "none"])
+@pytest.mark.parametrize("validate_on", ["test", pytest.param("none", marks=pytest.mark.slow)])
 def test_a_run_stores_the_statistics_of_its_training_clips(
     validate_on, configure, dataset, loaded, folder
 ):
