@@ -5,6 +5,7 @@ sum in another order, so tests of several devices and machines start processes: 
 tests/training/conftest.py.
 """
 
+import copy
 import fcntl
 import functools
 import gc
@@ -12,6 +13,7 @@ import itertools
 import json
 import os
 import sys
+import typing
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +114,16 @@ def pytest_collection_finish():
     # layer that it saves or loads.
     if saving := sys.modules.get("keras.src.saving.saving_lib"):
         saving.get_attr_skipset = functools.cache(saving.get_attr_skipset)
+    # Each operation of a graph stores where it was created, which only messages of errors show.
+    if stacks := sys.modules.get("tensorflow.python.util.tf_stack"):
+        stack = stacks.extract_stack()
+        stacks.extract_stack = lambda stacklevel=1: stack
+    # The settings of the few runs and recipes are read again and again.
+    if documents := sys.modules.get("tfdream.io.documents"):
+        parse = functools.cache(documents.parse_yaml)
+        documents.parse_yaml = lambda text: copy.deepcopy(parse(text))
+    # Python 3.11 and earlier collect the members of a protocol for each `isinstance`.
+    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
     # Drawing takes half the time with few pixels.
     if sheet := sys.modules.get("tfdream.figures.parts.sheet"):
         sheet._PIXELS_PER_INCH = 60
@@ -126,6 +138,15 @@ def _one_processor():
     """By default, pools start one process: pytest-xdist uses the other processors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "cpu_count", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_layout():
+    """Draw figures without arranging their axes, which takes a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if engines := sys.modules.get("matplotlib.layout_engine"):
+            patch.setattr(engines.ConstrainedLayoutEngine, "execute", lambda self, figure: None)
         yield
 
 

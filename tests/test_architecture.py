@@ -2,13 +2,16 @@
 
 import ast
 import configparser
+import functools
 import graphlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfdream"
@@ -47,17 +50,15 @@ def unit(module):
     return module.split(".")[1] if "." in module else "__init__"
 
 
-def parse(module):
+@functools.cache  # parsed by the process that runs these tests, not by every one that collects them
+def tree_of(module):
     return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
-
-
-TREES = {module: parse(module) for module in SOURCES}
 
 
 def imports(module):
     """Return the modules of this package that a module imports, also inside functions."""
     names = set()
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -93,36 +94,44 @@ def test_the_import_reader_works():
     assert "tfdream.config" in imports("tfdream.commands.data")  # inside a function
 
 
-def modules_loaded_by(statements):
-    """Return the names of all modules after statements in a new process."""
-    script = f"import sys; {statements}; print(*sys.modules)"
+def modules_loaded_by(*stages):
+    """Return the names of all modules after each of some statements in a new process."""
+    script = "import sys" + "".join(f"; {stage}; print(*sys.modules)" for stage in stages)
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    return set(done.stdout.split())
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_the_command_line_imports_no_heavy_libraries():
-    loaded = modules_loaded_by("import tfdream.cli")
-    heavy = {"tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "pydantic"}
-    assert not heavy & loaded
-
-
-def test_settings_import_no_tensorflow():
-    """Worker processes of `prepare` unpickle settings; they must start fast."""
-    loaded = modules_loaded_by("import tfdream.config, tfdream.datasets.preparation.cutting")
-    assert not {"tensorflow", "keras"} & loaded
-
-
-def test_a_list_of_presets_and_a_check_of_a_dataset_need_no_networks():
-    loaded = modules_loaded_by(
-        "from tfdream import presets; from tfdream.datasets import manifest; presets.list_presets()"
+def test_heavy_libraries_are_imported_where_they_are_needed(tmp_path):
+    """One process for all stages: modules that an early one may not import are not there later."""
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", np.sin(np.arange(8000)), 8000)
+    files = [str(tmp_path / f"{name}.wav") for name in "ab"]
+    command_line, settings, presets, features, compare = modules_loaded_by(
+        "import tfdream.cli",
+        # Worker processes of `prepare` unpickle settings; they must start fast.
+        "import pickle, tfdream.config, tfdream.datasets.preparation.cutting; "
+        "pickle.loads(pickle.dumps(tfdream.config.PrepareConfig()))",
+        "from tfdream import presets; from tfdream.datasets import manifest; "
+        "presets.list_presets()",
+        "import numpy; from tfdream.signal.features import clip_features; "
+        "assert 'librosa' not in sys.modules; clip_features(numpy.ones(9), 8000)",
+        "from click.testing import CliRunner; "
+        f"result = CliRunner().invoke(tfdream.cli.main, ['compare', *{files}]); "
+        "assert result.exit_code == 0",
     )
-    assert not {"tensorflow", "keras", "librosa"} & loaded
+    networks = {"tensorflow", "keras"}
+    assert not command_line & {*networks, "numpy", "scipy", "sklearn", "matplotlib", "pydantic"}
+    assert not settings & {*networks, "tfdream.signal"}
+    assert not presets & {*networks, "librosa"}
+    assert not features & networks
+    assert "librosa" in features
+    assert not compare & {*networks, "sklearn", "matplotlib"}
 
 
 @pytest.mark.slow
 def test_commands_import_keras_without_its_optional_packages():
-    loaded = modules_loaded_by(
+    (loaded,) = modules_loaded_by(
         "from tfdream.io.imports import shorten_keras; shorten_keras(); "
         "import tensorflow, keras; "  # TensorFlow searches for Keras before it imports it
         "assert not {'sklearn', 'matplotlib'} & set(sys.modules); "
@@ -155,7 +164,7 @@ def test_modules_are_short():
 def test_broad_handlers_raise_again():
     broad = [
         f"{module}: line {node.lineno}"
-        for module, tree in TREES.items()
+        for module, tree in zip(SOURCES, map(tree_of, SOURCES), strict=True)
         for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
@@ -171,7 +180,7 @@ UNSAFE_MODULES = {"pickle", "dill", "marshal", "shelve", "joblib"}
 
 
 def test_no_module_runs_code_from_files():
-    for module, tree in TREES.items():
+    for module, tree in zip(SOURCES, map(tree_of, SOURCES), strict=True):
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imported = {alias.name for alias in node.names} | {getattr(node, "module", None)}

@@ -2,7 +2,6 @@
 
 import importlib
 import pickle
-import subprocess
 import sys
 from typing import Annotated
 
@@ -147,17 +146,3 @@ def test_two_sections_of_one_kind_are_an_error(shapes, tmp_path):
         pytest.raises(ValueError, match=r"double and shapes.circle both define kind=circle"),
     ):
         sections("shapes", shapes.Shape)
-
-
-def test_config_and_preparation_load_no_tensorflow():
-    """Worker processes of `prepare` unpickle `PrepareConfig` and must start quickly."""
-    script = (
-        "import pickle, sys\n"
-        "from tfdream.config import PrepareConfig\n"
-        "pickle.loads(pickle.dumps(PrepareConfig()))\n"
-        "print('tensorflow' in sys.modules or 'tfdream.signal' in sys.modules)"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    )
-    assert answer.stdout.strip() == "False"

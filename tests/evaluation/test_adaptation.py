@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfdream.datasets import manifest
-from tfdream.evaluation import classification
+from tfdream.evaluation import adaptation, classification
 from tfdream.evaluation.adaptation import adapted, random_choice
 from tfdream.evaluation.classification import evaluate, predict_dataset
 from tfdream.runs import Run
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 def normalized(run, configure, tmp_path_factory):
     """A run whose network has batch normalization, with initial weights."""
     settings = configure(
-        "frontend={kind: raw}", "model={name: raw_conv1d, options: {dense_units: 4}}"
+        *("frontend={kind: raw}", "model={name: raw_conv1d, options: {dense_units: 4}}"),
+        "input_seconds=0.25",
     )
     normalized = Run(tmp_path_factory.mktemp("normalized"), settings, run.info)
     keras.utils.set_random_seed(0)
@@ -42,12 +43,13 @@ def test_the_statistics_of_training_have_the_weight_of_16_clips(normalized):
     assert [np.ptp(values) for values in statistics(normalized)] == [0, 0]
 
 
-def test_adaptation_compensates_for_another_level(normalized, dataset):
+def test_adaptation_compensates_for_another_level(normalized, dataset, monkeypatch):
     """For many clips, the weight of the statistics of training vanishes."""
+    monkeypatch.setattr(adaptation, "_BATCH_SIZE", 4 * 37)  # without graphs, batches take time
     folds = [0, 1, 2]
     inputs = classification._sample(normalized, manifest.load(dataset), folds)
-    assert len(inputs) == 37  # every clip of the dataset
-    many = np.tile(inputs, (10, 1, 1))
+    assert len(inputs) == 4 * 37  # every quarter of every clip of the dataset
+    many = np.tile(inputs, (3, 1, 1))
     loud, quiet = (adapted(normalized, gain * many).classify(gain * inputs) for gain in (100, 30))
     np.testing.assert_allclose(quiet, loud, atol=0.02)
     assert np.abs(normalized.classify(30 * inputs) - normalized.classify(100 * inputs)).max() > 0.1

@@ -27,6 +27,11 @@ class Inspected:
         return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _without_layout():
+    """Draw figures with their layout here, unlike in the tests of other packages."""
+
+
 @pytest.fixture(scope="session")
 def inspect_figure():
     """A function that returns the texts of a figure, after its drawing, which must not raise.

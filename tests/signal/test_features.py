@@ -2,8 +2,6 @@
 
 import multiprocessing
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -181,19 +179,6 @@ def test_features_are_equal_in_other_processes():
         elsewhere = pool.starmap(compute, work)
     for arguments, result in zip(work, elsewhere, strict=True):
         np.testing.assert_array_equal(result, compute(*arguments))
-
-
-def test_features_do_not_import_tensorflow_and_import_librosa_on_first_use():
-    script = (
-        "import sys, numpy; from tfdream.signal.features import clip_features\n"
-        "assert 'librosa' not in sys.modules\n"
-        "clip_features(numpy.ones(9), 8000); print(*sys.modules)"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert "librosa" in loaded
-    assert not {"tensorflow", "keras"} & set(loaded)
 
 
 def test_lags_are_an_error_with_features():

@@ -9,6 +9,7 @@ from queue import Queue
 
 import numpy as np
 import pytest
+import serving
 import soundfile
 from calling import EAGERLY, names
 
@@ -309,7 +310,11 @@ def test_the_process_of_jobs_suppresses_messages_of_libraries(monkeypatch):
     assert calls == ["silence"]
 
 
-def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd):
+@pytest.mark.parametrize(
+    "serve_all", [serving.fail, pytest.param(_serve_all, marks=pytest.mark.slow)]
+)
+def test_the_traceback_of_an_unexpected_error_is_printed(tmp_path, capfd, monkeypatch, serve_all):
+    monkeypatch.setattr("tfdream.studio.worker._serve_all", serve_all)
     worker = ProcessWorker()
     unknown = Request(Job("unknown"), tmp_path / "a.flac", tmp_path)
     assert list(worker.run(unknown)) == [Failed("KeyError: 'unknown'", ends_process=True)]

@@ -1,5 +1,6 @@
 """Reading configurations by packaged name or by path, with overrides."""
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -224,7 +225,9 @@ def _keys(location: tuple[int | str, ...], content: Any) -> Iterator[str]:
         yield str(part)
 
 
+@functools.cache
 def _packaged() -> dict[str, Path]:
+    """Return the paths of the packaged configurations by name."""
     folder = Path(str(resources.files("tfdream"))) / "configs"
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")

@@ -1,5 +1,6 @@
 """The interface between figures and `tfdream plot`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -83,6 +84,6 @@ class Drawing(NamedTuple):
     details: dict[str, Any] = {}  # noqa: RUF012  (never changed)
 
 
-def titles_of(paths: "tuple[Path, ...] | list[Path]", titles: "tuple[str, ...]") -> list[str]:
+def titles_of(paths: Sequence[Path], titles: Sequence[str]) -> list[str]:
     """Return a title for each file: the given ones, then file names."""
     return [*titles, *(path.name for path in paths[len(titles) :])]

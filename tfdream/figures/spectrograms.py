@@ -126,7 +126,7 @@ def plot_spectrograms(
     if view.waveforms:
         _draw_waveforms(of_files[::2], overviews)
     _draw_spectrograms(of_files[len(rows) - 1 :: len(rows)], overviews, view.scale)
-    names = titles_of(files, tuple(titles))
+    names = titles_of(files, titles)
     for axis, title in zip(of_files[:: len(rows)], names, strict=False):
         set_title(axis, title)
     for axis in of_files:

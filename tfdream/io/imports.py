@@ -17,7 +17,7 @@ _OPTIONAL = ("sklearn", "matplotlib", "pandas")
 
 def shorten_keras() -> None:
     """Let the next import of Keras in this process skip its optional packages."""
-    if "keras" not in sys.modules and not any(isinstance(f, _Finder) for f in sys.meta_path):
+    if "keras" not in sys.modules and not any(isinstance(each, _Finder) for each in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 

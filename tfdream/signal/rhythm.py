@@ -84,12 +84,12 @@ def regular_beats(frames: int, beat_frames: float) -> Grid:
 
 
 def relative_levels(groups: NDArray[np.float64], grid: Grid, beats: int) -> NDArray[np.float64]:
-    """Return levels relative to their moving average in dB, `[frames, GROUPS]`.
+    """Return levels relative to their moving average in dB, at least −40: `[frames, GROUPS]`.
 
     Args:
-      groups: levels of broad bands.
+      groups: levels of broad bands in dB, `[frames, GROUPS]`.
       grid: the beats.
-      beats: length of the average.
+      beats: length of the average, in beats.
     """
     width = max(1, round(beats * grid.beat_frames))
     mean = uniform_filter1d(10 ** (groups / 10), width, axis=0, mode="nearest")
@@ -101,7 +101,7 @@ def bar_pattern(relative: NDArray[np.float64], grid: Grid, beats_per_bar: int) -
     """Return the median of each step of a bar over all bars in dB, `[steps, GROUPS]`.
 
     Args:
-      relative: levels relative to their moving average.
+      relative: levels relative to their moving average in dB, `[frames, GROUPS]`.
       grid: the beats.
       beats_per_bar: number of beats in a bar.
     """
@@ -115,7 +115,7 @@ def bar_pattern(relative: NDArray[np.float64], grid: Grid, beats_per_bar: int) -
 
 
 def at_places(pattern: NDArray[Any], grid: Grid) -> NDArray[np.float64]:
-    """Return the values of a pattern at every frame, `[frames, GROUPS]`."""
+    """Return the values of a pattern `[steps, GROUPS]` at every frame, `[frames, GROUPS]`."""
     steps = np.arange(len(pattern)) + 0.5  # the middle of a step
     places = grid.places * STEPS_PER_BEAT
     columns = [np.interp(places, steps, each, period=len(pattern)) for each in pattern.T]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
+from tfdream.signal.decibels import db_to_power
 from tfdream.signal.stft import dbfs_to_magnitude, power_to_dbfs
 
 # A clip whose loudest bin is below this counts as silence: its image is black, not amplified noise.
@@ -262,26 +263,3 @@ def round_to_float16(values: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.cast(limited, tf.float16), values.dtype), lambda upstream: upstream
 
     return straight_through(values)
-
-
-def power_to_db(power: tf.Tensor) -> tf.Tensor:
-    """Convert power above 0 to dB.
-
-    >>> power_to_db(tf.constant([1.0, 100.0])).numpy().round(3)
-    array([ 0., 20.], dtype=float32)
-    """
-    return 10 / math.log(10) * tf.math.log(power)
-
-
-def db_to_power(db: tf.Tensor) -> tf.Tensor:
-    """Convert dB to power; the inverse of `power_to_db`.
-
-    >>> db_to_power(tf.constant([0.0, 20.0])).numpy().round(3)
-    array([  1., 100.], dtype=float32)
-    """
-    return tf.exp(math.log(10) / 10 * db)
-
-
-def db_to_amplitude(db: tf.Tensor) -> tf.Tensor:
-    """Convert a gain in dB to a factor."""
-    return tf.exp(math.log(10) / 20 * db)

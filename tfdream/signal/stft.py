@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tfdream.config import StftSpec
 from tfdream.errors import ConfigError
+from tfdream.signal.decibels import db_to_amplitude, power_to_db
 from tfdream.signal.windows import hann
 
 # Sums of squared windows below this occur at hops near half a window, for the last few samples of a
@@ -139,7 +140,7 @@ def power_to_dbfs(power: tf.Tensor, spec: StftSpec) -> tf.Tensor:
     array([   0.,  -20., -200.], dtype=float32)
     """
     full_scale = (spec.n_fft / 4) ** 2  # peak of a sine: half its amplitude × the window's sum
-    return 10 / math.log(10) * tf.math.log(tf.maximum(power / full_scale, 1e-20))
+    return power_to_db(tf.maximum(power / full_scale, 1e-20))
 
 
 def dbfs_to_magnitude(level_db: tf.Tensor, spec: StftSpec) -> tf.Tensor:
@@ -149,7 +150,7 @@ def dbfs_to_magnitude(level_db: tf.Tensor, spec: StftSpec) -> tf.Tensor:
     >>> round(float(magnitude), 3)
     6.4
     """
-    return tf.exp(math.log(10) / 20 * level_db) * (spec.n_fft / 4)
+    return db_to_amplitude(level_db) * (spec.n_fft / 4)
 
 
 def to_complex(magnitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:

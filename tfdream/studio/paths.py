@@ -3,11 +3,11 @@
 Files in the folder of the history are stored relative to that folder, others with absolute paths.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tfdream.io.paths import absolute
 from tfdream.runs.named import locate
 from tfdream.studio.job import Job
 
@@ -17,9 +17,9 @@ _NAMES = ("recipe", "run", "judge")
 
 def shortest(path: str | Path) -> Path:
     """Return a path relative to the current folder if the file is in it, otherwise absolute."""
-    absolute = _absolute(path)
+    complete = absolute(path)
     here = Path.cwd()
-    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+    return complete.relative_to(here) if complete.is_relative_to(here) else complete
 
 
 def as_used(name: str) -> str:
@@ -30,10 +30,10 @@ def as_used(name: str) -> str:
 def store_job(job: Job, folder: str | Path) -> dict[str, Any]:
     """Return a job as JSON content in the history of a folder."""
 
-    def absolute(name: str) -> str:
-        return str(_absolute(name)) if _is_path(name) else name
+    def as_stored(name: str) -> str:
+        return str(absolute(name)) if _is_path(name) else name
 
-    return _converted(job.as_json(), lambda path: _stored(path, folder), absolute)
+    return _converted(job.as_json(), lambda path: _stored(path, folder), as_stored)
 
 
 def restore_job(content: Mapping[str, Any], folder: str | Path) -> Job:
@@ -73,8 +73,8 @@ def _with_outputs(result: Mapping[str, Any], convert: Callable[[str], str]) -> d
 
 
 def _stored(path: str, folder: str | Path) -> str:
-    absolute, root = _absolute(path), _absolute(folder)
-    return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(absolute)
+    complete, root = absolute(path), absolute(folder)
+    return complete.relative_to(root).as_posix() if complete.is_relative_to(root) else str(complete)
 
 
 def _restored(path: str, folder: str | Path) -> str:
@@ -85,7 +85,3 @@ def _is_path(name: str) -> bool:
     """Return whether a run or a recipe is given by its path."""
     path = Path(name)
     return path.is_file() or (path.is_dir() and locate(name) == path) or path.is_absolute()
-
-
-def _absolute(path: str | Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  (keeps links)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfdream.signal.scales import db_to_power, power_to_db
+from tfdream.signal.decibels import db_to_power, power_to_db
 from tfdream.signal.timbre import REFERENCE_DB
 
 RANGE_DB = 80.0

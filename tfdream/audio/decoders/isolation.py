@@ -274,9 +274,14 @@ def read_comment(path: Path) -> str | None:
         raise
     _POOL.give_back(worker)
     if "error" in reply:
-        raise AudioError(reply["error"].replace(str(path.absolute()), str(path)))
+        raise _error(reply, path)
     comment: str | None = reply["comment"]
     return comment
+
+
+def _error(reply: dict[str, Any], path: Path) -> AudioError:
+    """Return the error of a reply, with the path as the caller gave it."""
+    return AudioError(reply["error"].replace(str(path.absolute()), str(path)))
 
 
 class IsolatedDecoder:
@@ -346,7 +351,7 @@ class IsolatedDecoder:
             self._expects_reply = False
         if "error" in reply:
             self.close()
-            raise AudioError(reply["error"].replace(str(self._path.absolute()), str(self._path)))
+            raise _error(reply, self._path)
         return reply
 
     def _receive_block(self, shape: Sequence[int]) -> Samples:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdream.config import Positive, WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import draw, per_example
-from tfdream.signal.scales import db_to_amplitude
+from tfdream.signal.decibels import db_to_amplitude
 
 
 class GainConfig(WaveformAugmentationConfig):

@@ -13,7 +13,7 @@ from tfdream.datasets.augmentation.base import (
     per_example,
     split,
 )
-from tfdream.signal.scales import db_to_amplitude
+from tfdream.signal.decibels import db_to_amplitude
 
 
 class NoiseConfig(WaveformAugmentationConfig):

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from tfdream.config import NotPositive, WaveformAugmentationConfig
 from tfdream.datasets.augmentation.base import between, check_range, draw, split
-from tfdream.signal.scales import db_to_amplitude
+from tfdream.signal.decibels import db_to_amplitude
 
 _FRAME_SECONDS = 0.01
 

@@ -169,7 +169,9 @@ def extract_grams(
 def full_tiles(
     path: str | Path, audio_model: AudioModel, config: TransferConfig
 ) -> Iterator[NDArray[Any]]:
-    """Yield full tiles `[1, samples]` that cover a file; a file shorter than a tile is repeated.
+    """Yield tiles float32 `[1, samples]` of the mid signal that cover a file.
+
+    A file shorter than a tile is repeated.
 
     The last tile ends with the file: what it shares with the one before counts twice in a mean.
     """

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tfdream.config import TransferConfig
 from tfdream.config.recipes import Statistic
+from tfdream.signal.decibels import power_to_db
 from tfdream.signal.graphs import compiled
 from tfdream.signal.images import Size
-from tfdream.signal.scales import power_to_db
 from tfdream.synthesis.ascent.gram import full_tiles
 from tfdream.synthesis.ascent.objectives.base import (
     INPUT,

@@ -14,7 +14,7 @@ from tfdream.config import (
 )
 from tfdream.errors import ConfigError
 from tfdream.signal.blur import CellBlur
-from tfdream.signal.scales import db_to_amplitude
+from tfdream.signal.decibels import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_waveform, waveform_to_stft
 from tfdream.synthesis.canvases.base import Canvas, CanvasSpec, Context, masked
 from tfdream.synthesis.canvases.masks import frame_seconds, louder

@@ -5,8 +5,8 @@ from typing import Literal
 import tensorflow as tf
 
 from tfdream.config import NotNegative, NotPositive
+from tfdream.signal.decibels import db_to_amplitude
 from tfdream.signal.noise import white_noise
-from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import scale_cells, stft_to_power, waveform_to_stft
 from tfdream.synthesis.canvases.base import CanvasSpec, Context
 from tfdream.synthesis.canvases.gains import Gains, LevelGainsConfig

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tfdream.config import StftSpec
 from tfdream.config.recipes import MappingConfig
+from tfdream.signal.decibels import db_to_amplitude
 from tfdream.signal.graphs import compiled
-from tfdream.signal.scales import db_to_amplitude
 from tfdream.signal.stft import stft_to_power, stft_to_waveform, waveform_to_stft
 from tfdream.signal.timbre import (
     SILENCE,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from tfdream.config.musaic import CompositionConfig, MusaicConfig
+from tfdream.signal.decibels import power_to_db
 from tfdream.signal.graphs import compiled
-from tfdream.signal.scales import power_to_db
 from tfdream.signal.stft import scale_cells, stft_to_power, stft_to_waveform
 from tfdream.synthesis.canvases.masks import Mask, frame_seconds
 from tfdream.synthesis.musaic.activations import activate

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tfdream import audio
 from tfdream.errors import AudioError, OutputError, TfdreamError
+from tfdream.io.paths import absolute
 from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.io.system_errors import describe, memory_errors
 from tfdream.synthesis.rendering import sidecar
@@ -72,13 +73,8 @@ def recordings(paths: Iterable[str | Path], output: str | Path | None = None) ->
 
 def common_folder(paths: Iterable[str | Path]) -> Path:
     """Return the deepest folder that contains all files and folders among some paths."""
-    folders = [path if path.is_dir() else path.parent for path in map(_absolute, paths)]
+    folders = [path if path.is_dir() else path.parent for path in map(absolute, paths)]
     return Path(os.path.commonpath(folders))
-
-
-def _absolute(path: str | Path) -> Path:
-    # Unlike `resolve`, it keeps links: a linked folder is in the folder that has the link.
-    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def destinations(
@@ -118,7 +114,7 @@ def destinations(
     for source in paths:
         output = Path(folder) / named[source]
         if counts[named[source]] > 1:
-            output = Path(folder) / _absolute(source).parent.relative_to(root) / named[source]
+            output = Path(folder) / absolute(source).parent.relative_to(root) / named[source]
         output = names.free(output, outputs.values())
         if output in outputs.values():
             raise AudioError(
