@@ -87,7 +87,7 @@ def gradient(network, inputs):
 
 
 def normalizations(network):
-    return {layer.name for layer in network.layers if type(layer) is layers.BatchNormalization}
+    return {layer.name for layer in network.layers if isinstance(layer, layers.BatchNormalization)}
 
 
 # Deep networks are slow. Smaller networks have the same types of layers, and the folding of

@@ -16,6 +16,7 @@ from keras import layers, ops, tree
 from numpy.typing import NDArray
 
 from tfdream.config import Precision
+from tfdream.models.parts.normalization import NORMALIZATIONS
 from tfdream.models.parts.processor import warn_of_slow_bfloat16
 from tfdream.models.parts.tall import TallConvolution
 
@@ -109,7 +110,7 @@ class _Folding:
         self._consumers: dict[str, list[keras.Layer | None]] = defaultdict(list)
         self._trace(model)
         for norm in model.layers:
-            if type(norm) is layers.BatchNormalization:
+            if type(norm) in NORMALIZATIONS:
                 self._place(norm)
 
     def _trace(self, model: keras.Model) -> None:
@@ -202,7 +203,7 @@ def _copy(layer: keras.Layer, folding: _Folding, precision: Precision) -> keras.
     if kind in _SAME_PRECISION:
         return kind.from_config({**layer.get_config(), "dtype": precision})
     fixed: dict[str, Any] = {"trainable": False}
-    if kind is layers.BatchNormalization:
+    if kind in NORMALIZATIONS:
         fixed["dtype"] = "float32"
         weights = layer.get_weights()
     elif kind in _PRODUCTS:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 _SIDE = 2048
+_LEAST_SECONDS = 0.1
+"""Shorter operations are repeated: threads of the other library may still wait for work."""
 
 
 class Cost(NamedTuple):
@@ -29,16 +31,27 @@ def interleaved(
 ) -> dict[str, list[float]]:
     """Return the seconds of each function in each round, after warm-up rounds that are not counted.
 
-    The functions alternate in changing order, so that other load affects all of them.
+    The functions alternate in changing order, so that other load affects all of them. In each
+    round, a function is repeated for at least a tenth of a second.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-warm_up, rounds):
         for name in ways if number % 2 else reversed(ways):
-            started = time.perf_counter()
-            ways[name]()
+            elapsed = _measure(ways[name])
             if number >= 0:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(elapsed)
     return seconds
+
+
+def _measure(function: Callable[[], object]) -> float:
+    """Return the mean seconds of a call."""
+    started, calls = time.perf_counter(), 0
+    while True:
+        function()
+        calls += 1
+        elapsed = time.perf_counter() - started
+        if elapsed >= _LEAST_SECONDS:
+            return elapsed / calls
 
 
 def beside(own: Sequence[float], other: Sequence[float]) -> float:
