@@ -47,10 +47,11 @@ def main(only: tuple[str, ...], alone: str | None) -> None:
 
 
 def measure(part: str) -> dict[str, object]:
-    """Return the costs of a part, measured in this process, and its peak memory."""
+    """Return the costs of a part, measured in this process or its own ones, and the peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         costs: list[Cost] = import_module(f"parts.{part}").measure(Path(folder))
-    peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak_bytes = 1024 * max(usage.ru_maxrss for usage in usages)
     return {
         "costs": [cost._asdict() for cost in costs],
         "gigabytes": peak_bytes / 1e9,

@@ -12,6 +12,8 @@ from networks import classifier, operations
 from timing import Cost, compare
 
 from tfdream import config
+from tfdream.io import processes
+from tfdream.io.progress import ProgressFn, no_progress
 from tfdream.models import sequence
 from tfdream.signal import frontends
 from tfdream.training.classification import build_classifier
@@ -25,17 +27,22 @@ _TOLERANCE = 1e-3
 
 
 def measure(folder: Path) -> list[Cost]:
-    """Compare with PyTorch, or if it is not installed, with the forward pass."""
-    costs = []
-    for name in config.names():
-        if "/" in name:  # a recipe
-            continue
-        settings = config.load_experiment(name)
-        if isinstance(settings, config.GenerationExperiment):
-            costs.append(_sequence_model(name, settings))
-        elif isinstance(settings, config.Experiment) and settings.model is not None:
-            costs.append(_classifier(name, settings))
-    return costs
+    """Compare with PyTorch, or if it is not installed, with the forward pass.
+
+    Each network has its own process: the memory of a large one would slow down the next ones.
+    """
+    names = (name for name in config.names() if "/" not in name)  # the others are recipes
+    costs = (processes.call_apart(_measure, no_progress, name) for name in names)
+    return [cost for cost in costs if cost is not None]
+
+
+def _measure(_: ProgressFn, name: str) -> Cost | None:
+    settings = config.load_experiment(name)
+    if isinstance(settings, config.GenerationExperiment):
+        return _sequence_model(name, settings)
+    if isinstance(settings, config.Experiment) and settings.model is not None:
+        return _classifier(name, settings)
+    return None
 
 
 def _classifier(name: str, settings: config.Experiment) -> Cost:
