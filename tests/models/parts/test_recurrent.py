@@ -46,6 +46,16 @@ def test_outputs_and_gradients_are_those_of_keras(go_backwards):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_graph_has_the_static_shape_of_the_outputs():
+    for layer in pair():
+        graph = tf.function(layer).get_concrete_function(tf.TensorSpec([None, 6, 3]))
+        assert [shape.as_list() for shape in graph.output_shapes] == [
+            [None, 6, 5],
+            [None, 5],
+            [None, 5],
+        ]
+
+
 def test_the_number_of_steps_and_the_batch_may_be_unknown():
     _, layer = pair()
     compute = tf.function(layer, input_signature=[tf.TensorSpec([None, None, 3])])

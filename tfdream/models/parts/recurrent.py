@@ -94,7 +94,10 @@ def lstm(
     _, last_hidden, last_cell, *arrays = tf.while_loop(
         lambda number, *_: number < steps, step, (*state, *arrays), maximum_iterations=steps
     )
-    all_hidden, all_cells, all_gates = (array.stack() for array in arrays)
+    all_hidden, all_cells, all_gates = (
+        tf.ensure_shape(array.stack(), [*gates.shape[:2], width])
+        for array, width in zip(arrays, widths, strict=True)
+    )
 
     def gradients(
         of_hidden: tf.Tensor, of_last_hidden: tf.Tensor, of_last_cell: tf.Tensor
