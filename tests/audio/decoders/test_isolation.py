@@ -222,7 +222,7 @@ def test_no_process_remains_and_none_imports_tensorflow_or_scipy(path):
         "import os, sys; from tfdream import audio; reader = audio.Reader(sys.argv[1]);"
         "pid = reader._decoder._worker._process.pid; next(reader.blocks());"
         "modules = open(f'/proc/{pid}/maps').read() if os.path.exists('/proc/self/maps') else '';"
-        "print(pid, *(name in modules for name in ('tensorflow', 'scipy')))"
+        "print(pid, *(name in modules for name in ('/tensorflow/', '/scipy/')))"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, path],

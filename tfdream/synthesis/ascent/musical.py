@@ -69,7 +69,7 @@ def harmony(frontend: Frontend, sample_rate: int) -> Objective:
 def pitch_classes(frequencies_hz: NDArray[Any]) -> NDArray[np.float32]:
     """Return the weights of frequencies in each pitch class, `[frequencies, 12]`; C is the first.
 
-    >>> pitch_classes(np.array([440.0])).argmax()
+    >>> int(pitch_classes(np.array([440.0])).argmax())
     9
     """
     semitones = 12 * np.log2(np.maximum(frequencies_hz, 1.0) / _TUNING_HZ) + 9
