@@ -15,6 +15,11 @@ from tfdream.reports import video
 RATE = 8000
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _without_layout():
+    """Draw figures with their layout here: the cursor is placed on the axes."""
+
+
 def tone(path, hertz, channels=1):
     samples = 0.5 * np.sin(2 * np.pi * hertz * np.arange(2 * RATE) / RATE)
     soundfile.write(path, np.repeat(samples[:, np.newaxis], channels, axis=1), RATE)
