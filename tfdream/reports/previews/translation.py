@@ -154,7 +154,8 @@ def read_judged(run: TranslationRun) -> list[dict[str, float]]:
 def read_judged_epoch(run: TranslationRun, epoch: int, judge: Run) -> list[dict[str, float]]:
     """Read a judge's scores of one epoch: one row; empty, with a warning, if there are none."""
     rows = [row for row in read_csv(run.judged_path) if float(row["epoch"]) == epoch]
-    own = [row for row in rows if row.get(JUDGE_COLUMN) == judge.fingerprint()]
+    fingerprint = judge.fingerprint()
+    own = [row for row in rows if row.get(JUDGE_COLUMN) == fingerprint]
     if not own:
         other = f"with another judge than '{judge.folder}'" if rows else "without it"
         logger.warning(
