@@ -182,6 +182,16 @@ def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt,
 
 
 @EAGERLY
+@pytest.mark.parametrize("bits", [16, 32])
+def test_peaks_without_a_prompt_are_limited_by_6_db_at_most(generation_run, output, amplify, bits):
+    amplify(500)
+    result = generate(output, generation_run, QUICK, 0.5, options=OutputOptions(bits=bits))
+    assert result["peak"] == pytest.approx(audio.CEILING, abs=1e-3)
+    assert result["peak_reduction_db"] + result["gain_db"] == pytest.approx(6)
+    assert result["gain_db"] < -1
+
+
+@EAGERLY
 def test_peaks_of_a_continuation_that_are_reduced_are_reported(
     generation_run, tmp_path, prompt, amplify
 ):

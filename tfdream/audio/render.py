@@ -22,8 +22,8 @@ _LARGEST_LIMITING_DB = 6.0
 """Largest attenuation of peaks that is not audible as a change of level."""
 
 
-Gain = Callable[[Level], float]
-"""Maps the level of a file before scaling to the factor that scales it."""
+Gain = Callable[[Level], float | None]
+"""Maps the level of a file before scaling to the factor that scales it, see `write_scaled`."""
 
 
 def write(path: str | Path, samples: Samples, sample_rate: int, bits: int | None = None) -> None:
@@ -59,9 +59,9 @@ def write_blocks(
       sample_rate: see `Writer`.
       channels: see `Writer`.
       bits: see `Writer`.
-      gain: scales the whole file; where samples are integers, a limiter attenuates peaks by up to
-        6 dB, and the gain is reduced if that is not enough. Without it, a limiter attenuates
-        whatever exceeds `CEILING`.
+      gain: scales the whole file; where samples are integers, or it returns None, a limiter
+        attenuates peaks by up to 6 dB, and the gain is reduced if that is not enough. Without it, a
+        limiter attenuates whatever exceeds `CEILING`.
       comment: see `Writer`.
       limits: whether there is a limiter; otherwise the gain of the whole file is reduced as far as
         it would attenuate peaks. A limiter does not continue from the end of a loop to its start.

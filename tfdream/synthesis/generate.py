@@ -134,7 +134,7 @@ class Generation:
         if start is None:
             blocks = audio.head(sound, samples)
             return audio.write_blocks(
-                output, blocks, self.run.sample_rate, 1, options.bits, comment=options.tag
+                output, blocks, self.run.sample_rate, 1, options.bits, _unscaled, options.tag
             )
         rate, channels = start.info.sample_rate, start.info.channels
         crossfade = max(1, round(self.config.crossfade_seconds * rate))
@@ -320,6 +320,13 @@ def _previewed(
         preview(number, samples / sample_rate, sample_rate, functools.partial(np.asarray, block))
         samples += len(block)
         yield block
+
+
+def _unscaled(level: audio.Level) -> None:
+    """Return no gain: it is reduced if a limiter would have to attenuate peaks by more than 6 dB.
+
+    In contrast to a gain of 1, no peak exceeds full scale, whatever the format.
+    """
 
 
 def _temperature(model: SequenceModel, config: GenerateConfig) -> float:
