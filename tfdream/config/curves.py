@@ -194,7 +194,10 @@ def check_curves(config: Config, curves: Curves, allowed: Iterable[str] | None =
                 raise ValueError(f"'{name}' cannot be a curve, because {reason}; remove it")
         _place(content, name)
     for values in _simultaneous_values(curves):
-        with_values(config, values)
+        try:
+            with_values(config, values)
+        except ValueError as error:
+            raise ValueError(f"a value of the curves does not fit: {error}") from None
 
 
 def _simultaneous_values(curves: Curves) -> Iterator[dict[str, float]]:

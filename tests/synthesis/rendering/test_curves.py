@@ -182,6 +182,7 @@ def test_a_curve_that_follows_a_long_recording_stays_in_time(tmp_path):
         ("mix", {"follow": "", "repeat": True}, "at least 1 character"),
         ("mask.frequency_hz.junk.0", {"points": [[0, 512]]}, "junk.0' is not a setting"),
         ("mask.frequency_hz.2", {"points": [[0, 512]]}, "'mask.frequency_hz.2' is not a setting"),
+        ("canvas.bound_db", {"points": [[0, 0]]}, "value of the curves does not fit: canvas.bound"),
         ("mask.time_seconds.0", {"points": [[0, 1]]}, "'mask.time_seconds' is null; set it, too"),
     ],
 )
