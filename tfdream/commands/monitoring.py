@@ -7,10 +7,16 @@ import click
 from tfdream.commands import options
 from tfdream.commands.console import Result, command
 from tfdream.commands.stops import wait_for_stop
+from tfdream.errors import ConfigError
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"'{folder}' is not a folder; name a run or a folder of runs")
 
 
 @command()
-@click.argument("folder", type=options.PATH)
+@click.argument("folder", type=options.Input(_check_folder))
 @options.port(6006)
 @click.option(
     "--host",

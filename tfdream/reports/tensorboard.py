@@ -96,10 +96,8 @@ def serve(folder: str | Path, host: str, port: int) -> str:
       The URL of the server.
 
     Raises:
-      ConfigError: if the folder does not exist, or the port is in use.
+      ConfigError: if the port is in use.
     """
-    if not Path(folder).is_dir():
-        raise ConfigError(f"'{folder}' is not a folder; name a run or a folder of runs")
     server = program.TensorBoard()
     arguments = ["--logdir", str(folder), "--host", host, "--port", str(port)]
     # The fast data loader prints a notice about being experimental.
