@@ -11,6 +11,7 @@ from calling import EAGERLY, answer, refusal
 from tfdream import audio
 from tfdream.config import DreamConfig, GenerateConfig, TimbreConfig, TranslateConfig
 from tfdream.errors import AudioError, ConfigError
+from tfdream.io import documents
 from tfdream.runs import Run
 from tfdream.runs.info import WEIGHTS_FILE
 from tfdream.synthesis.dream import Dreamer, dream
@@ -101,6 +102,12 @@ def test_checksums_of_translations_include_the_excerpts(translation_run, tmp_pat
     for excerpt in (tmp_path / "run").glob("excerpts_*"):
         excerpt.write_bytes(b"")
     assert tags.fingerprint("run/folder", tmp_path / "run") != before
+
+
+def test_the_state_of_a_run_is_that_of_its_files_without_their_content(run, monkeypatch):
+    monkeypatch.setattr(documents, "_read", None)  # a folder of recordings needs many states
+    state = tags.with_inputs({"run": {"folder": str(run.folder)}})["inputs"]["run/folder"]
+    assert state["bytes"] > run.weights_path.stat().st_size
 
 
 def test_sidecars_show_whether_an_input_was_replaced(

@@ -26,6 +26,7 @@ from tfdream.runs.info import (
     JUDGED_FILE,
     WEIGHTS_FILE,
     RunInfo,
+    essential_paths,
 )
 from tfdream.runs.named import is_run, locate, no_run, user_folder
 from tfdream.signal import frontends
@@ -139,19 +140,14 @@ class RunFolder:
         info = self.info.model_dump(mode="json", exclude={"trained_tracks"})
         return {"folder": str(self.folder), **info}
 
-    @property
-    def essential_paths(self) -> tuple[Path, ...]:
-        """The files that determine the outputs: settings, labels and weights."""
-        return self.config_path, self.folder / INFO_FILE, self.weights_path
-
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the files that determine the outputs.
+        """Return the SHA-256 of the files that determine the outputs, see `essential_paths`.
 
         Raises:
           ModelError: if a file is missing.
         """
         try:
-            return file_sha256(*self.essential_paths)
+            return file_sha256(*essential_paths(self.folder))
         except OSError as error:
             raise ModelError(f"the run '{self.folder}' cannot be read: {error}") from None
 

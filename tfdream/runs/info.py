@@ -4,6 +4,7 @@ import functools
 import platform
 from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -21,6 +22,16 @@ JUDGED_FILE = "judged.csv"
 """Measures of a judge over the epochs of a translation."""
 JUDGE_COLUMN = "judge"
 """Column of `JUDGED_FILE` with the fingerprint of the judge; the others contain numbers."""
+
+
+def essential_paths(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a run that determine its outputs: settings, labels, weights, excerpts.
+
+    Of the excerpts, which translations alone have, those that exist.
+    """
+    excerpts = (folder / name for name in EXCERPT_FILES)
+    required = (folder / name for name in (CONFIG_FILE, INFO_FILE, WEIGHTS_FILE))
+    return *required, *(path for path in excerpts if path.exists())
 
 
 class RunInfo(Config):

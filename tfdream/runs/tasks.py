@@ -86,18 +86,9 @@ class TranslationRun(RunFolder):
         """Measures of a judge over the epochs, if training had one."""
         return self.folder / JUDGED_FILE
 
-    @property
-    def essential_paths(self) -> tuple[Path, ...]:
-        excerpts = (path for path in self._excerpt_paths if path.exists())
-        return *super().essential_paths, *excerpts
-
-    @property
-    def _excerpt_paths(self) -> tuple[Path, ...]:
-        return tuple(self.folder / name for name in EXCERPT_FILES)
-
     def excerpt_path(self, label: str) -> Path:
         """The recording with excerpts of the training clips of a label, one after the other."""
-        return self._excerpt_paths[self.labels.index(label)]
+        return self.folder / EXCERPT_FILES[self.labels.index(label)]
 
     def existing_excerpts(self, label: str) -> Path:
         """Return the recording with excerpts of a label.

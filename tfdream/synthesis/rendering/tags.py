@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tfdream import audio
-from tfdream.errors import ConfigError, ModelError
+from tfdream.errors import ConfigError
 from tfdream.io import documents
 from tfdream.io.checksums import file_sha256
-from tfdream.runs import open_run, versions
-from tfdream.runs.named import named_runs
+from tfdream.runs import versions
+from tfdream.runs.info import essential_paths
+from tfdream.runs.named import locate, named_runs
 from tfdream.synthesis.rendering.options import OutputOptions
 from tfdream.synthesis.rendering.sidecar import Provenance
 
@@ -114,27 +115,26 @@ def fingerprint(name: str, path: str) -> str | None:
       name: place of the path in the provenance.
       path: the file, or the run.
     """
-    if name in RUNS:
-        try:
-            return open_run(path).fingerprint()
-        except ModelError:
-            return None
-    return file_sha256(path) if Path(path).is_file() else None
+    files = _files(name, path)
+    return file_sha256(*files) if files else None
 
 
 def _state(name: str, path: str) -> dict[str, int] | None:
     """Return the size and the last change of an input: of a file, or of a run's files together."""
-    try:
-        files = open_run(path).essential_paths if name in RUNS else (Path(path),)
-    except ModelError:
-        return None
-    if not all(file.is_file() for file in files):
+    files = _files(name, path)
+    if not files:
         return None
     stats = [file.stat() for file in files]
     return {
         "bytes": sum(stat.st_size for stat in stats),
         "modified_ns": max(stat.st_mtime_ns for stat in stats),
     }
+
+
+def _files(name: str, path: str) -> tuple[Path, ...]:
+    """Return the files of an input: one, or several of a run; none if one is missing."""
+    files = essential_paths(locate(path)) if name in RUNS else (Path(path),)
+    return files if all(file.is_file() for file in files) else ()
 
 
 def _places(
