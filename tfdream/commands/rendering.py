@@ -273,7 +273,8 @@ def _curve_options(example: str, follower: str, beats: str) -> tuple[Callable[..
             multiple=True,
             callback=_curves(parse_follower),
             help=f"Let a setting follow the loudness of another recording, such as {follower}, "
-            "from the first value to the second one. Repeatable.",
+            "from the first value to the second one. Its start is the start of the output. "
+            "Repeatable.",
         ),
     )
 
