@@ -139,6 +139,13 @@ def test_an_output_name_with_layer_gives_a_file_for_each_layer(trained, album, t
     assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "of-conv2.wav").read_bytes()
 
 
+def test_a_video_of_the_outputs_of_several_layers_is_refused(trained, album, tmp_path):
+    layers = ("--layer", "conv1", "--layer", "conv2", "--video", tmp_path / "out.mp4")
+    result = invoke(*dream(trained, album / "b.wav", tmp_path / "of-{layer}.wav", *layers))
+    assert result.exit_code == 2
+    assert "--video shows one output" in result.stderr
+
+
 @EAGERLY
 def test_outputs_of_layers_are_numbered(trained, album, tmp_path):
     (tmp_path / "of-conv1.wav").touch()

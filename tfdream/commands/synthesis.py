@@ -102,6 +102,8 @@ def dream(
     output = rendering.output(output, into_folder, has_fields=by_layer)
     if by_layer and (into_folder or not layers):
         raise click.UsageError(f"{dreams.LAYER} in OUTPUT needs one AUDIO file and --layer")
+    if by_layer and presentations.video is not None and len(set(layers)) > 1:
+        raise click.UsageError(f"--video shows one output; {dreams.LAYER} in OUTPUT writes several")
     presentations.check(sources[0], start_seconds, seconds, [guide])
     given = options.as_overrides(
         objective=layer_norms(layers) or objective,
