@@ -159,7 +159,7 @@ def test_inputs_that_are_missing_or_changed_are_errors(outputs):
     changed = tag | {"inputs": tag["inputs"] | {"run/folder": 64 * "0"}}
     with pytest.raises(AudioError, match=r"the run/folder of .* has changed"):
         redo(with_tag(output, outputs / "other.flac", changed))
-    piped = tag | {"inputs": tag["inputs"] | {"source": None}}
+    piped = tag | {"source": "-", "inputs": tag["inputs"] | {"source": None}}
     with pytest.raises(AudioError, match="but a pipe"):
         redo(with_tag(output, outputs / "piped.flac", piped))
     assert not list(outputs.glob("*-redo*"))

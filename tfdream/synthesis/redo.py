@@ -229,12 +229,12 @@ def _validated(path: Path, content: dict[str, Any], inputs: Mapping[str, str | P
 
 def _check_input(path: Path, place: str, current: str, expected: str | None) -> None:
     remedy = f"give the unchanged one with --input {place}=PATH"
-    if place not in tags.RUNS and not Path(current).is_file():
-        raise AudioError(f"the {place} of '{path}', '{current}', does not exist; {remedy}")
     if expected is None:
         raise AudioError(
             f"the {place} of '{path}' was not a file, but a pipe, and its content is not known"
         )
+    if place not in tags.RUNS and not Path(current).is_file():
+        raise AudioError(f"the {place} of '{path}', '{current}', does not exist; {remedy}")
     if tags.fingerprint(place, current) != expected:
         raise AudioError(
             f"the {place} of '{path}', '{current}', has changed or cannot be read; {remedy}"
