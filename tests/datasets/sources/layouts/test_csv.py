@@ -1,5 +1,7 @@
 """A CSV manifest."""
 
+import unicodedata
+
 import pytest
 from trees import dataset_error, manifest, touch
 
@@ -44,6 +46,15 @@ def test_a_manifest_from_a_spreadsheet_is_read(tmp_path):
         ("c.wav", "jazz", None),
     ]
     assert [track.group for track in tracks] == ["Björk", "c.wav"]
+
+
+@pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_files_are_found_however_their_letters_are_composed(tmp_path, listed, stored):
+    """Some systems store an accent as a character of its own."""
+    stored_name = unicodedata.normalize(stored, "Björk é.wav")
+    touch(tmp_path, stored_name)
+    path = manifest(tmp_path, "path,label", f"{unicodedata.normalize(listed, stored_name)},rock")
+    assert [track.path for track in read_source(path).tracks] == [tmp_path / stored_name]
 
 
 def test_a_row_with_more_cells_than_columns_is_an_error(tmp_path):

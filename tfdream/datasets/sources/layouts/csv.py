@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import unicodedata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -142,4 +143,16 @@ def _parse_row(row: dict[Any, Any], folder: Path, location: str) -> Track:
     if cell and fold is None:
         raise DatasetError(f"{location}: fold '{cell[:20]}' is not a whole number from 0")
     group = (row.get("group") or "").strip() or name
-    return Track(name, folder / name, label, group, fold)
+    return Track(name, _locate(folder, name), label, group, fold)
+
+
+def _locate(folder: Path, name: str) -> Path:
+    """Return the path of a file whose accented letters may be composed in another way.
+
+    Spreadsheets compose a letter and its accent; some systems store them as two characters.
+    """
+    path = folder / name
+    if name.isascii() or path.exists():
+        return path
+    forms = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((form for form in forms if form.exists()), path)
