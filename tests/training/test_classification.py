@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 from tfdream.datasets import manifest
 from tfdream.errors import ConfigError, DatasetError, ModelError
 from tfdream.evaluation.classification import predict_dataset
+from tfdream.models import inspect
 from tfdream.runs import Run
 from tfdream.training import optimizers
 from tfdream.training.classification import ClassificationTask
@@ -307,3 +308,20 @@ def test_two_devices_train_like_one(
         train(config, dataset, one, TrainOptions(fold))
         # Gradients are summed in another order: errors of 10⁻⁷ per step, for four steps.
         assert history(two) == [pytest.approx(row, rel=1e-4) for row in history(one)]
+
+
+def test_features_within_a_network_are_standardized(configure, loaded, tmp_path):
+    frontend = "frontend={kind: mel, stft: {n_fft: 256, hop_samples: 64}, bands: 20}"
+    config = configure(frontend, "model={name: texture_mlp, options: {units: 4}}")
+    info = ClassificationTask.describe(config, [loaded], 0)
+    with ClusterConfig().joined(tmp_path) as workers:
+        task = ClassificationTask(Run(tmp_path, config, info), [loaded], workers)
+        _, network = task.build()
+        task.adapt(network)
+        (inputs,) = task.pipeline.sample(task.clips, 1000).unbatch().batch(1000)
+    standardized = inspect.tap(network, ["standardize"])(inputs)["standardize"].numpy()
+    np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-3)
+    deviations = standardized.std(axis=0)
+    varying = deviations > 0.5
+    np.testing.assert_allclose(deviations[varying], 1, atol=0.01)
+    assert varying.mean() > 0.9

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfdream.errors import ConfigError, ModelError, did_you_mean
+from tfdream.models.parts.texture import TextureStatistics
 from tfdream.signal.images import Size
 
 Strides = tuple[float, ...]
@@ -220,7 +221,7 @@ def _convolutions(model: keras.Model) -> list[keras.Layer]:
     kinds = keras.layers.Conv1D | keras.layers.Conv2D
     matching = [layer for layer in model.layers if isinstance(layer, kinds)]
     if not matching:
-        raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
+        raise ModelError(f"the model has no convolution; name one of its layers: {_listed(model)}")
     return matching
 
 
@@ -256,7 +257,7 @@ def _layer_strides(
 
 
 def _requires_size(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.Flatten | keras.layers.Reshape)
+    return isinstance(layer, keras.layers.Flatten | keras.layers.Reshape | TextureStatistics)
 
 
 def _bound_axes(layer: keras.Layer) -> tuple[int, ...]:

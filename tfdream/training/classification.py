@@ -141,7 +141,7 @@ class ClassificationTask(Task):
         return model, network
 
     def adapt(self, network: keras.Model) -> None:
-        """Compute the mean and deviation of layers that standardize the network's inputs.
+        """Compute the mean and deviation of layers that standardize inputs or features of them.
 
         Pretrained networks have those of the inputs that they were trained on.
         """
@@ -149,7 +149,9 @@ class ClassificationTask(Task):
             return
         for layer in network.layers:
             if isinstance(layer, keras.layers.Normalization):
-                layer.adapt(self.pipeline.sample(self.clips, _STANDARDIZATION_CLIPS))
+                before = keras.Model(network.input, layer.input)
+                sample = self.pipeline.sample(self.clips, _STANDARDIZATION_CLIPS)
+                layer.adapt(sample.map(before))
 
     def training_batches(self, first_epoch: int) -> tf.data.Dataset:
         plan = EpochPlan(self.batch_size, self.steps, self.run.config.training.seed, first_epoch)
