@@ -73,18 +73,19 @@ class TextureStatistics(keras.layers.Layer):
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
         """Compute the statistics of each example."""
+        return tf.concat([*self.groups(image).values()], axis=1)
+
+    def groups(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the groups of statistics `[batch, count]`, in the order of the output."""
         levels = _RANGE_DB * image[..., 0]
         cepstra = tf.einsum("bft,fc->bct", levels, self._to_cepstra)
-        return tf.concat(
-            [
-                *_moments(levels),
-                *_of_cepstra(cepstra),
-                self._modulation_spectra(levels),
-                self._periodicity(levels),
-                *_ripples(cepstra),
-            ],
-            axis=1,
-        )
+        return {
+            "bands": _moments(levels),
+            "cepstra": _of_cepstra(cepstra),
+            "modulation": self._modulation_spectra(levels),
+            "periodicity": self._periodicity(levels),
+            "ripples": _ripples(cepstra),
+        }
 
     def _modulation_spectra(self, levels: tf.Tensor) -> tf.Tensor:
         groups = tf.einsum("bft,fg->bgt", _centered(levels), self._to_groups)
@@ -105,7 +106,7 @@ class TextureStatistics(keras.layers.Layer):
         return tf.stack(highest, axis=1)
 
 
-def _moments(levels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _moments(levels: tf.Tensor) -> tf.Tensor:
     """Return mean, deviation and level of the mean power of each band, in dB.
 
     Means and levels are relative to the mean of the image.
@@ -114,35 +115,31 @@ def _moments(levels: tf.Tensor) -> tuple[tf.Tensor, ...]:
     overall = tf.reduce_mean(mean, axis=1, keepdims=True)
     nepers = levels * (math.log(10) / 10)
     power = tf.reduce_logsumexp(nepers, axis=2) - math.log(levels.shape[2])
-    return mean - overall, _deviation(levels, axis=2), power * (10 / math.log(10)) - overall
+    power *= 10 / math.log(10)
+    return tf.concat([mean - overall, _deviation(levels, axis=2), power - overall], axis=1)
 
 
-def _of_cepstra(cepstra: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _of_cepstra(cepstra: tf.Tensor) -> tf.Tensor:
     """Return means, deviations of the differences, and covariances of cepstra."""
     centered = _centered(cepstra)
     covariance = tf.matmul(centered, centered, transpose_b=True) / (cepstra.shape[2] - 1)
     upper = np.ravel_multi_index(np.triu_indices(CEPSTRA), (CEPSTRA, CEPSTRA))
     products = tf.gather(_flat(covariance), upper, axis=1)
-    return (
-        tf.reduce_mean(cepstra, axis=2)[:, 1:],
-        _deviation(cepstra[:, :, 1:] - cepstra[:, :, :-1], axis=2),
-        tf.sign(products) * tf.math.log1p(tf.abs(products)),
-    )
+    mean = tf.reduce_mean(cepstra, axis=2)[:, 1:]
+    differences = _deviation(cepstra[:, :, 1:] - cepstra[:, :, :-1], axis=2)
+    compressed = tf.sign(products) * tf.math.log1p(tf.abs(products))
+    return tf.concat([mean, differences, compressed], axis=1)
 
 
-def _ripples(cepstra: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _ripples(cepstra: tf.Tensor) -> tf.Tensor:
     """Return the logarithms of mean and deviation, over the blocks, of each modulation."""
     along_frequency, along_time = RIPPLES
     frames = cepstra.shape[2]
     channels = tf.reshape(cepstra[:, :along_frequency], [-1, frames, 1])
     kernel = _cosines(BLOCK_FRAMES, along_time)[:, np.newaxis]
     by_block = tf.abs(tf.nn.conv1d(channels, kernel, BLOCK_FRAMES // 2, "VALID"))
-    statistics = tf.reduce_mean(by_block, axis=1), _deviation(by_block, axis=1)
-    mean, deviation = (
-        tf.reshape(tf.math.log(statistic + _SMALL_DB), [-1, along_frequency * along_time])
-        for statistic in statistics
-    )
-    return mean, deviation
+    statistics = tf.stack([tf.reduce_mean(by_block, axis=1), _deviation(by_block, axis=1)], axis=1)
+    return tf.reshape(tf.math.log(statistics + _SMALL_DB), [-1, along_frequency * 2 * along_time])
 
 
 def _centered(values: tf.Tensor) -> tf.Tensor:
