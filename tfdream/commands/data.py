@@ -1,5 +1,6 @@
 """Commands that list configurations and create datasets."""
 
+import os
 from pathlib import Path
 
 import click
@@ -107,26 +108,32 @@ def prepare(
     official split, test is fold 0, validation fold 1 and training fold 2; use it with train
     --test-fold 0 --set training.validate_on=next.
     """
-    from tfdream import config
-    from tfdream.datasets.preparation.beam import Beam
-    from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
-    from tfdream.datasets.sources.find import select_layout
+    from tfdream.datasets.preparation.workers import Workers
 
-    chosen = None if labels is None else config.parse_labels(labels)
-    given = options.as_overrides(**{"prepare.labels": chosen})
-    experiment = config.load_experiment(name, (*overrides, *given))
     if runner == "local" and beam_options:
         raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
-    run_options = PrepareOptions(
-        layout=select_layout(source, layout, layout_options),
-        ignore_folds=deal_folds,
-        group_scores=experiment.task == "transfer",
-        workers=workers,
-        beam=None if runner == "local" else Beam(runner, beam_options or ""),
-        force=force,
-    )
-    with progress_bar("preparing", "tracks") as progress:
-        return prepare(source, dataset, experiment.prepare, run_options, progress)
+    # The processes start while this one imports TensorFlow.
+    with Workers(workers or os.cpu_count() or 1) as processes:
+        if runner == "local":
+            processes.start()
+        from tfdream import config
+        from tfdream.datasets.preparation.beam import Beam
+        from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+        from tfdream.datasets.sources.find import select_layout
+
+        chosen = None if labels is None else config.parse_labels(labels)
+        given = options.as_overrides(**{"prepare.labels": chosen})
+        experiment = config.load_experiment(name, (*overrides, *given))
+        run_options = PrepareOptions(
+            layout=select_layout(source, layout, layout_options),
+            ignore_folds=deal_folds,
+            group_scores=experiment.task == "transfer",
+            workers=processes,
+            beam=None if runner == "local" else Beam(runner, beam_options or ""),
+            force=force,
+        )
+        with progress_bar("preparing", "tracks") as progress:
+            return prepare(source, dataset, experiment.prepare, run_options, progress)
 
 
 @command()

@@ -57,7 +57,7 @@ class PrepareOptions:
       ignore_folds: ignore the folds that the source specifies, and assign folds by group.
       group_scores: assign recordings of the same score to the same fold, as transfer networks need
         it; see `tracks.group_scores`.
-      workers: number of processes; by default one per processor.
+      workers: the processes, or their number; by default one per processor.
       beam: writes the shards instead of local processes.
       force: replace an existing dataset.
     """
@@ -65,7 +65,7 @@ class PrepareOptions:
     layout: Layout | str = AUTO
     ignore_folds: bool = False
     group_scores: bool = False
-    workers: int | None = None
+    workers: Workers | int | None = None
     beam: Beam | None = None
     force: bool = False
 
@@ -184,7 +184,7 @@ def _write_missing(
 ) -> list[WrittenShard]:
     """Write the shards that the journal does not list; return all shards."""
     finished = {written.number for written in journal.read()}
-    with Workers(options.workers or os.cpu_count() or 1) as workers:
+    with _workers(options) as workers:
         plan = shards.plan(tracks, context.config, workers)
         missing = [planned for planned in plan if planned.number not in finished]
         if options.beam:
@@ -199,6 +199,11 @@ def _write_missing(
             remaining -= len(planned.tracks)
             progress(len(tracks) - remaining, len(tracks))
     return journal.read()
+
+
+def _workers(options: PrepareOptions) -> Workers:
+    given = options.workers
+    return given if isinstance(given, Workers) else Workers(given or os.cpu_count() or 1)
 
 
 def _describe(

@@ -23,6 +23,8 @@ Submitted = deque[tuple[Track, Future[Result]]]
 class Workers:
     """Processes that apply functions to tracks, from the first call of `map` to the end of a block.
 
+    They take a second to start: `start` lets them do so while the caller imports TensorFlow.
+
     A file that crashes or blocks the decoder and its process is skipped like any other damaged
     file: each unfinished track is then processed alone, and the remaining ones in new processes.
     With one worker, the functions run in this process, which decodes in another one.
@@ -45,6 +47,11 @@ class Workers:
         traceback: TracebackType | None,
     ) -> None:
         self._end()
+
+    def start(self) -> None:
+        """Start the processes, if there are several, without waiting for them."""
+        if self.count > 1:
+            self._started()
 
     def map(
         self, work: Work[Result], tracks: Sequence[Track], config: PrepareConfig
@@ -83,15 +90,21 @@ class Workers:
           BrokenProcessPool: if a process ends; `submitted` then has the tracks without a result so
             far.
         """
-        if self._pool is None:
-            self._pool = processes.pool(self.count, isolation.decode_here)
+        pool = self._started()
         while waiting or submitted:
             while waiting and len(submitted) <= 2 * self.count:
-                submitted.append((waiting[0], self._pool.submit(work, waiting[0], config)))
+                submitted.append((waiting[0], pool.submit(work, waiting[0], config)))
                 waiting.popleft()
             result = submitted[0][1].result()
             submitted.popleft()
             yield result
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = processes.pool(self.count, isolation.decode_here)
+            for _ in range(self.count):
+                self._pool.submit(os.getpid)
+        return self._pool
 
     def _end(self) -> None:
         """End the processes; tracks that they have not begun are not processed."""
