@@ -286,7 +286,7 @@ def test_an_unknown_layer_is_an_error_that_lists_the_layers(small):
 
 def test_a_model_without_a_convolution_is_an_error():
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
-    with pytest.raises(ModelError, match=r"no convolution; name one of its layers: .*only"):
+    with pytest.raises(ModelError, match=r"no convolution; its layers: .*only"):
         inspect.deepest_convolution(dense)
 
 

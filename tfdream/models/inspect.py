@@ -221,7 +221,7 @@ def _convolutions(model: keras.Model) -> list[keras.Layer]:
     kinds = keras.layers.Conv1D | keras.layers.Conv2D
     matching = [layer for layer in model.layers if isinstance(layer, kinds)]
     if not matching:
-        raise ModelError(f"the model has no convolution; name one of its layers: {_listed(model)}")
+        raise ModelError(f"the model has no convolution; its layers: {_listed(model)}")
     return matching
 
 
