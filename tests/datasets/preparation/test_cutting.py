@@ -221,6 +221,18 @@ def test_after_a_crash_only_unfinished_tracks_are_cut_alone(counted, monkeypatch
     assert sorted(name for name in finished if name) == sorted({*names} - {"deadly"})
 
 
+def test_processes_are_started_before_they_are_needed(counted, monkeypatch):
+    opened = []
+    monkeypatch.setattr(processes, "pool", partial(FakePool, opened=opened, finished=[]))
+    for count, pools in ((2, [2]), (1, [])):  # one worker is this process
+        with Workers(count) as workers:
+            workers.start()
+            assert opened == pools
+            assert [*cutting.count_all([track(counted)] * 4, settings(), workers)] == [2] * 4
+        assert opened == pools
+        opened.clear()
+
+
 class Deadly(PosixPath):
     """A path that crashes the process that unpickles it, like a damaged file may do."""
 
