@@ -122,6 +122,12 @@ def test_readme_lists_every_command_and_is_short():
     assert len(PAGES["README.md"].splitlines()) <= 200
 
 
+def test_readme_states_the_clips_and_folds_of_its_configuration():
+    settings = config.load_experiment("lil_data").prepare
+    stated = f"cut into {settings.clip_seconds:g} s clips, in {settings.folds} folds by track"
+    assert f"--config lil_data    # {stated}" in PAGES["README.md"]
+
+
 def test_every_configuration_is_described():
     prose = re.sub(r"```.*?```", "", PAGES["docs/configurations.md"], flags=re.DOTALL)
     names = re.findall(r"`([^`]+)`", prose)
