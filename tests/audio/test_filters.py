@@ -38,6 +38,19 @@ def test_a_band_passes_its_frequencies_alone(hz, expected_db):
         assert level == pytest.approx(expected_db, abs=0.1)
 
 
+@pytest.mark.parametrize("low_hz", [40, 200, 1500])
+def test_the_level_outside_a_band_is_as_documented(low_hz):
+    """Replicas of the kernel overlap near 0 Hz and half the rate, where −60 dB are not reached."""
+    impulse = np.zeros((2 * RATE, 1), np.float32)
+    impulse[RATE] = 1
+    hz = np.fft.rfftfreq(len(impulse), 1 / RATE)
+    high_passed = np.abs(np.fft.rfft(filtered(impulse, low_hz=low_hz)[:, 0]))
+    assert 20 * np.log10(high_passed[hz <= low_hz / 2].max()) < -57
+    for high_hz, expected_db in ((1000, -59), (3500, -53)):
+        low_passed = np.abs(np.fft.rfft(filtered(impulse, high_hz=high_hz)[:, 0]))
+        assert 20 * np.log10(low_passed[hz >= high_hz * 1.125].max()) < expected_db
+
+
 def test_a_band_has_no_delay():
     inside = tone(300, channels=2)
     output = filtered(inside, low_hz=50, high_hz=2000)

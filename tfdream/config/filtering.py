@@ -17,9 +17,9 @@ class FilterConfig(Config):
     """
 
     low_hz: Hertz | None = None
-    """Attenuate what is below this frequency: −6 dB there, −60 dB and less below half of it."""
+    """Attenuate what is below this frequency: −6 dB there, −57 dB and less below half of it."""
     high_hz: Hertz | None = None
-    """Attenuate what is above this frequency: −6 dB there, −60 dB and less from 1.125 times it."""
+    """Attenuate what is above this frequency: −6 dB there, −53 dB and less from 1.125 times it."""
     gate_db: NotPositive | None = None
     """Attenuate parts of the spectrum below this level, in dB relative to a sine of full scale, by
     twice their distance from it."""
