@@ -61,7 +61,12 @@ def test_folds_of_the_source_are_not_changed(tmp_path):
     tracks = tracks_of(tmp_path, ("jazz/a.wav", "one", "g", 0), ("jazz/b.wav", "one", "h", 2))
     grouped, (warning,) = group_duplicates(tracks)
     assert grouped == tracks
-    assert "are in the folds 0 and 2, so test data are also training data" in warning
+    problem = "are in the folds 0 and 2, so test data are also training data; remove one of them"
+    assert warning.endswith(f"{problem}, or use --deal-folds")
+    tracks[1:] = tracks_of(tmp_path, ("rock/b.wav", "one", "h", 2))
+    _, (warning,) = group_duplicates(tracks)
+    assert "have the labels 'jazz' and 'rock', and are in the folds 0 and 2, so" in warning
+    assert warning.endswith("remove one of them")
 
 
 def test_labels_that_differ_in_case_spaces_or_unicode_form_are_named():

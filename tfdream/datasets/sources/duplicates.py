@@ -58,14 +58,16 @@ def _describe(same: list[Track]) -> str:
     names = _join([track.name for track in same])
     labels = sorted({track.label for track in same})
     folds = sorted({track.fold for track in same if track.fold is not None})
+    problems, remedy = [], "remove one of them"
     if len(labels) > 1:
-        return f"{names} are identical, but have the labels {_join(labels)}; remove one of them"
+        problems.append(f"have the labels {_join(labels)}")
     if len(folds) > 1:
-        return (
-            f"{names} are identical, but are in the folds {' and '.join(map(str, folds))}, so test "
-            "data are also training data; remove one of them, or use --deal-folds"
-        )
-    return f"{names} are identical; they are in the same fold; remove one of them"
+        numbers = " and ".join(map(str, folds))
+        problems.append(f"are in the folds {numbers}, so test data are also training data")
+        remedy += ", or use --deal-folds" * (len(labels) == 1)
+    if not problems:
+        return f"{names} are identical; they are in the same fold; {remedy}"
+    return f"{names} are identical, but {', and '.join(problems)}; {remedy}"
 
 
 def _merge(duplicates: list[list[str]]) -> dict[str, str]:
