@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_texture import texture_statistics
 
 from tfdream import config
 from tfdream.models.parts.filterbank import LogEnergy, UnitLevel
@@ -130,9 +131,10 @@ def _convolution(layer: keras.layers.Conv1D | keras.layers.Conv2D) -> nn.Module:
 
 def _dense(layer: keras.layers.Dense) -> nn.Module:
     kernel = layer.kernel.numpy()
-    module = nn.Linear(*kernel.shape)
+    module = nn.Linear(*kernel.shape, bias=layer.use_bias)
     module.weight.data = torch.from_numpy(kernel.T.copy())
-    module.bias.data = torch.from_numpy(layer.bias.numpy())
+    if layer.use_bias:
+        module.bias.data = torch.from_numpy(layer.bias.numpy())
     return nn.Sequential(module, _activation(layer))
 
 
@@ -155,7 +157,7 @@ def _batch_normalization(layer: keras.layers.BatchNormalization) -> nn.Module:
 
 
 def _standardization(layer: keras.layers.Normalization) -> Operation:
-    shape = (1, 1, -1, 1) if len(layer.input.shape) == 4 else (1, 1, -1)
+    shape = {2: (1, -1), 3: (1, 1, -1), 4: (1, 1, -1, 1)}[len(layer.input.shape)]
     mean = torch.tensor(np.array(layer.mean)).reshape(shape)
     deviation = torch.tensor(np.array(layer.variance)).sqrt().clamp(min=1e-7).reshape(shape)
     return lambda x: (x - mean) / deviation
@@ -225,5 +227,6 @@ BUILDERS: dict[str, Callable[[Any], Operation]] = {
     "Flatten": _flatten,
     "UnitLevel": _unit_level,
     "LogEnergy": _log_energy,
+    "TextureStatistics": texture_statistics,
 }
 """How each type of layer is translated."""

@@ -34,6 +34,8 @@ RIPPLES = (16, 8)
 """Modulations of a block along frequency and along time."""
 _RANGE_DB = 80
 """Levels in dB of an image's range from 0 to 1; for another range, the constants below differ."""
+_DB = 10 / math.log(10)
+"""Level in dB of a power whose natural logarithm is 1."""
 _SMALL_DB = 0.1
 _SHORTEST_LAG = 2
 _TINY = 1e-6
@@ -113,9 +115,8 @@ def _moments(levels: tf.Tensor) -> tf.Tensor:
     """
     mean = tf.reduce_mean(levels, axis=2)
     overall = tf.reduce_mean(mean, axis=1, keepdims=True)
-    nepers = levels * (math.log(10) / 10)
-    power = tf.reduce_logsumexp(nepers, axis=2) - math.log(levels.shape[2])
-    power *= 10 / math.log(10)
+    log_power = tf.reduce_logsumexp(levels / _DB, axis=2) - math.log(levels.shape[2])
+    power = _DB * log_power
     return tf.concat([mean - overall, _deviation(levels, axis=2), power - overall], axis=1)
 
 
