@@ -26,7 +26,7 @@ def vorbis_to_wav(samples: Samples) -> Samples:
     >>> vorbis_to_wav(np.array([[1, 2, 3]]))
     array([[1, 3, 2]])
     """
-    return np.take(samples, _positions(samples.shape[1]), axis=1)
+    return _ordered(samples, _positions(samples.shape[1]))
 
 
 def wav_to_vorbis(samples: Samples) -> Samples:
@@ -35,7 +35,8 @@ def wav_to_vorbis(samples: Samples) -> Samples:
     >>> wav_to_vorbis(vorbis_to_wav(np.array([[1, 2, 3, 4, 5, 6]])))
     array([[1, 2, 3, 4, 5, 6]])
     """
-    return np.take(samples, np.argsort(_positions(samples.shape[1])), axis=1)
+    positions = _positions(samples.shape[1])
+    return _ordered(samples, sorted(range(len(positions)), key=positions.__getitem__))
 
 
 def wav_mask(channels: int) -> int:
@@ -45,6 +46,11 @@ def wav_mask(channels: int) -> int:
     '0x3f'
     """
     return sum(1 << _SPEAKERS.index(speaker) for speaker in _VORBIS.get(channels, ()))
+
+
+def _ordered(samples: Samples, positions: list[int]) -> Samples:
+    """Order channels, without a copy where they are in order, as those of stereo are."""
+    return samples if positions == sorted(positions) else np.take(samples, positions, axis=1)
 
 
 def _positions(channels: int) -> list[int]:

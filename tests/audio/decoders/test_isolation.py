@@ -158,6 +158,25 @@ def test_a_guarded_process_ends_if_opening_or_decoding_takes_too_long(path, monk
         assert guarded[3:] == ["begun", "ended"]
 
 
+STALL = """
+import time
+from tfdream.audio.decoders import limits
+limits._EXIT_SECONDS = 0.05
+with limits.exiting_on_stall():
+    pass
+time.sleep(0.1)
+print("no stall", flush=True)
+with limits.exiting_on_stall():
+    sum(iter(int, 1))
+"""
+
+
+def test_a_process_that_stalls_in_c_code_ends():
+    done = subprocess.run([sys.executable, "-c", STALL], check=False, capture_output=True)
+    assert done.stdout == b"no stall\n"
+    assert done.returncode == -signal.SIGALRM
+
+
 @pytest.mark.usefixtures("_new_processes")
 def test_processes_can_be_started_before_they_are_used(path, monkeypatch):
     monkeypatch.setenv("TFDREAM_ISOLATE", "1")

@@ -1,6 +1,5 @@
 """Limits of a process that decodes files: memory, time without progress, and files it may write."""
 
-import faulthandler
 import os
 import signal
 from collections.abc import Iterator
@@ -52,17 +51,21 @@ def _mapped_bytes() -> int:
 
 @contextmanager
 def exiting_on_stall() -> Iterator[None]:
-    """Exit this process, even from C code, if the block takes too long.
+    """End this process, even in C code, if the block takes too long.
 
     The parent of a process that decodes for it reports the stall earlier; this ends a process whose
-    parent has been killed. `prepare` restarts processes that end in this way.
+    parent has been killed. `prepare` restarts processes that end in this way. The default action of
+    the timer's signal ends them: a thread would take longer to start than a block to be decoded.
+    Systems without such timers ignore it.
     """
-    with Path(os.devnull).open("w") as nowhere:
-        faulthandler.dump_traceback_later(_EXIT_SECONDS, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, _EXIT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def describe_exit(code: int | None) -> str:
