@@ -1,7 +1,7 @@
 """Statistics of the texture of a sound, computed from an image of its levels.
 
 Rain, a fire and an engine are distinguished by how their levels vary, not by when they do so. These
-statistics do not depend on the position of an event in time:
+statistics hardly depend on the position of an event in time:
 
 - bands: mean, deviation, and the level of the mean power, which is high if events are rare;
 - mel cepstra: means, deviations of the differences between frames, and the covariance, which
