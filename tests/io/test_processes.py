@@ -1,12 +1,14 @@
 """Calls in processes of their own."""
 
 import os
+import signal
+from multiprocessing.context import SpawnProcess
 
 import pytest
 from work import absolute_in_pool, double, end
 
 from tfdream.errors import ConfigError
-from tfdream.io.processes import call_apart
+from tfdream.io.processes import call_apart, spawn
 
 
 def test_result_progress_and_log_come_from_another_process(caplog):
@@ -32,3 +34,16 @@ def test_a_process_that_ends_is_an_error():
 
 def test_the_function_may_start_processes():
     assert call_apart(absolute_in_pool, lambda *_, **__: None, -3) == 3
+
+
+def test_ctrl_c_does_not_interrupt_the_start_of_a_process(monkeypatch):
+    """Python would print a traceback while it starts; the new process inherits the mask."""
+
+    def blocked():
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    during = []
+    monkeypatch.setattr(SpawnProcess, "start", lambda self: during.append(blocked()))
+    spawn(print)
+    assert during == [True]
+    assert not blocked()

@@ -117,13 +117,14 @@ def prepare(
         if runner == "local":
             processes.start()
         from tfdream import config
-        from tfdream.datasets.preparation.beam import Beam
-        from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
         from tfdream.datasets.sources.find import select_layout
 
         chosen = None if labels is None else config.parse_labels(labels)
         given = options.as_overrides(**{"prepare.labels": chosen})
         experiment = config.load_experiment(name, (*overrides, *given))
+        from tfdream.datasets.preparation.beam import Beam
+        from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
+
         run_options = PrepareOptions(
             layout=select_layout(source, layout, layout_options),
             ignore_folds=deal_folds,

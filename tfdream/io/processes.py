@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,6 +24,27 @@ class ProcessEndedError(RuntimeError):
     """Raised when a process ends without a result: it was killed, or memory ran out."""
 
 
+class _Process(SpawnProcess):
+    """A process that starts with SIGINT blocked, which would interrupt it with a traceback."""
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):
+            super().start()
+            return
+        earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:  # a signal that arrived in between is handled here
+            signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+_CONTEXT = _Context()
+
+
 def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessPoolExecutor:
     """Return a pool of spawned processes.
 
@@ -33,8 +55,7 @@ def pool(workers: int, initialize: Callable[[], None] | None = None) -> ProcessP
       workers: number of processes.
       initialize: called in each process before its first task; a function of a module.
     """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, _initialize_worker, (initialize,))
+    return ProcessPoolExecutor(workers, _CONTEXT, _initialize_worker, (initialize,))
 
 
 def spawn(target: Callable[..., None], *arguments: object, daemon: bool = True) -> BaseProcess:
@@ -46,8 +67,7 @@ def spawn(target: Callable[..., None], *arguments: object, daemon: bool = True) 
       daemon: whether Python terminates the process when this one exits; it then cannot start
         processes. Otherwise the caller terminates it.
     """
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_run, args=(target, arguments), daemon=daemon)
+    process = _CONTEXT.Process(target=_run, args=(target, arguments), daemon=daemon)
     process.start()
     return process
 
@@ -60,6 +80,8 @@ def _run(target: Callable[..., None], arguments: tuple[object, ...]) -> None:
 def _initialize_worker(initialize: Callable[[], None] | None) -> None:
     """Ignore SIGINT, which the parent handles, and exit when the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     shorten_keras()
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -96,7 +118,7 @@ def call_apart(
       Exception: what the function raises.
       ProcessEndedError: if the process ends without a result: it was killed, or memory ran out.
     """
-    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
     # Not a daemon, because the function may use a pool: librosa's features are computed in one.
     process = spawn(_call, sender, function, args, kwargs, daemon=False)
     sender.close()
