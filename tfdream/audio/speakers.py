@@ -35,8 +35,7 @@ def wav_to_vorbis(samples: Samples) -> Samples:
     >>> wav_to_vorbis(vorbis_to_wav(np.array([[1, 2, 3, 4, 5, 6]])))
     array([[1, 2, 3, 4, 5, 6]])
     """
-    positions = _positions(samples.shape[1])
-    return _ordered(samples, sorted(range(len(positions)), key=positions.__getitem__))
+    return _ordered(samples, np.argsort(_positions(samples.shape[1])).tolist())
 
 
 def wav_mask(channels: int) -> int:

@@ -1,6 +1,5 @@
 """Commands that list configurations and create datasets."""
 
-import os
 from pathlib import Path
 
 import click
@@ -113,7 +112,7 @@ def prepare(
     if runner == "local" and beam_options:
         raise click.UsageError("--beam-options are for Apache Beam; add --runner direct")
     # The processes start while this one imports TensorFlow.
-    with Workers(workers or os.cpu_count() or 1) as processes:
+    with Workers(workers) as processes:
         if runner == "local":
             processes.start()
         from tfdream import config

@@ -36,7 +36,8 @@ def fold_statistics(dataset: Dataset, fold: int) -> tuple[dict[str, np.ndarray],
     labels = []
     pipeline = LabeledPipeline(experiment, frontend)
     for images, clips in pipeline.evaluation(ClipSet.from_folds(dataset, [fold]), 64):
-        layer.build(images.shape)
+        if not layer.built:
+            layer.build(images.shape)
         for name, values in layer.groups(images).items():
             groups.setdefault(name, []).append(values.numpy())
         labels.append(clips["label"].numpy())

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -12,10 +11,9 @@ from tfdream.models.parts.texture import TextureStatistics
 
 def texture_statistics(layer: TextureStatistics) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that maps images `[batch, 1, bands, frames]` to `[batch, statistics]`."""
-    to_cepstra, to_groups, to_octaves = map(
-        torch.from_numpy, (layer._to_cepstra, layer._to_groups, layer._to_octaves)
-    )
-    cosines, sines = map(torch.from_numpy, layer._to_modulation)
+    matrices = layer._to_cepstra, layer._to_groups, layer._to_octaves
+    to_cepstra, to_groups, to_octaves = (torch.from_numpy(matrix.copy()) for matrix in matrices)
+    cosines, sines = (torch.from_numpy(waves.copy()) for waves in layer._to_modulation)
     count, (along_frequency, along_time) = texture.CEPSTRA, texture.RIPPLES
     rows, columns = torch.triu_indices(count, count)
     last = layer._lags[-1][1]
@@ -27,8 +25,8 @@ def texture_statistics(layer: TextureStatistics) -> Callable[[torch.Tensor], tor
     def bands(levels: torch.Tensor) -> list[torch.Tensor]:
         mean = levels.mean(dim=2)
         overall = mean.mean(dim=1, keepdim=True)
-        log_power = torch.logsumexp(levels / texture._DB, dim=2) - np.log(frames)
-        return [mean - overall, deviation(levels, 2), texture._DB * log_power - overall]
+        power = 10 * torch.log10((10 ** (levels / 10)).mean(dim=2))
+        return [mean - overall, deviation(levels, 2), power - overall]
 
     def of_cepstra(cepstra: torch.Tensor) -> list[torch.Tensor]:
         centered = cepstra - cepstra.mean(dim=2, keepdim=True)

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -184,7 +183,8 @@ def _write_missing(
 ) -> list[WrittenShard]:
     """Write the shards that the journal does not list; return all shards."""
     finished = {written.number for written in journal.read()}
-    with _workers(options) as workers:
+    given = options.workers
+    with given if isinstance(given, Workers) else Workers(given) as workers:
         plan = shards.plan(tracks, context.config, workers)
         missing = [planned for planned in plan if planned.number not in finished]
         if options.beam:
@@ -199,11 +199,6 @@ def _write_missing(
             remaining -= len(planned.tracks)
             progress(len(tracks) - remaining, len(tracks))
     return journal.read()
-
-
-def _workers(options: PrepareOptions) -> Workers:
-    given = options.workers
-    return given if isinstance(given, Workers) else Workers(given or os.cpu_count() or 1)
 
 
 def _describe(

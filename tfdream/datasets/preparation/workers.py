@@ -30,11 +30,11 @@ class Workers:
     With one worker, the functions run in this process, which decodes in another one.
 
     Args:
-      count: number of processes.
+      count: number of processes; by default one per processor.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count or os.cpu_count() or 1
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Workers":

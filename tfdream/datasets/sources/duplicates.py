@@ -64,7 +64,8 @@ def _describe(same: list[Track]) -> str:
     if len(folds) > 1:
         numbers = " and ".join(map(str, folds))
         problems.append(f"are in the folds {numbers}, so test data are also training data")
-        remedy += ", or use --deal-folds" * (len(labels) == 1)
+        if len(labels) == 1:
+            remedy += ", or use --deal-folds"
     if not problems:
         return f"{names} are identical; they are in the same fold; {remedy}"
     return f"{names} are identical, but {', and '.join(problems)}; {remedy}"

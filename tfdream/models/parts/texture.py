@@ -22,8 +22,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.fft
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from tfdream.signal.decibels import db_to_power, power_to_db
 
 CEPSTRA = 20
 """Coefficients of each frame, with the first one, the mean level."""
@@ -34,8 +37,6 @@ RIPPLES = (16, 8)
 """Modulations of a block along frequency and along time."""
 _RANGE_DB = 80
 """Levels in dB of an image's range from 0 to 1; for another range, the constants below differ."""
-_DB = 10 / math.log(10)
-"""Level in dB of a power whose natural logarithm is 1."""
 _SMALL_DB = 0.1
 _SHORTEST_LAG = 2
 _TINY = 1e-6
@@ -115,8 +116,7 @@ def _moments(levels: tf.Tensor) -> tf.Tensor:
     """
     mean = tf.reduce_mean(levels, axis=2)
     overall = tf.reduce_mean(mean, axis=1, keepdims=True)
-    log_power = tf.reduce_logsumexp(levels / _DB, axis=2) - math.log(levels.shape[2])
-    power = _DB * log_power
+    power = power_to_db(tf.reduce_mean(db_to_power(levels), axis=2))
     return tf.concat([mean - overall, _deviation(levels, axis=2), power - overall], axis=1)
 
 
@@ -158,20 +158,16 @@ def _flat(values: tf.Tensor) -> tf.Tensor:
 
 def _cosines(size: int, count: int) -> NDArray[np.float32]:
     """Return the first coefficients of the orthonormal DCT-II, `[size, count]`."""
-    waves = np.empty((size, count), np.float32)
-    waves[:] = np.cos(np.pi / size * np.outer(np.arange(size) + 0.5, np.arange(count)))
-    waves[:, 0] /= math.sqrt(2)
-    waves *= math.sqrt(2 / size)
-    return waves
+    transform: NDArray[np.float32] = scipy.fft.dct(np.eye(size, dtype=np.float32), norm="ortho")
+    return transform[:, :count]
 
 
 def _modulation(frames: int) -> tuple[tuple[NDArray[np.float32], ...], list[tuple[int, int]]]:
     """Return cosines and sines `[frames, bins]` with a Hann window, and the octaves of the bins."""
-    bins = frames // 2 + 1
-    angles = 2 * np.pi / frames * np.outer(np.arange(frames), np.arange(bins))
-    window = np.hanning(frames)[:, np.newaxis]
-    waves = [(window * wave).astype(np.float32) for wave in (np.cos(angles), np.sin(angles))]
-    return tuple(waves), _ranges([*2 ** np.arange(math.ceil(math.log2(bins))), bins])
+    transform = np.fft.rfft(np.diag(np.hanning(frames))).astype(np.complex64)
+    bins = transform.shape[1]
+    octaves = _ranges([*2 ** np.arange(math.ceil(math.log2(bins))), bins])
+    return (transform.real, transform.imag), octaves
 
 
 def _ranges(edges: Any) -> list[tuple[int, int]]:
