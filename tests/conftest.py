@@ -40,6 +40,9 @@ from tfdream.config import (
     TranslationExperiment,
 )
 
+# Garbage is collected from the end of the collection of tests on.
+gc.disable()
+
 RATE = 8000
 TRACKS_PER_LABEL = 6
 
@@ -131,6 +134,7 @@ def pytest_collection_finish():
     # of many objects that refer to each other, so collections after a few of them are in vain.
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -132,7 +132,7 @@ def test_heavy_libraries_are_imported_where_they_are_needed(tmp_path):
 @pytest.mark.slow
 def test_commands_import_keras_without_its_optional_packages():
     (loaded,) = modules_loaded_by(
-        "from tfdream.io.imports import shorten_keras; shorten_keras(); "
+        "from tfdream.io.imports import shorten_imports; shorten_imports(); "
         "import tensorflow, keras; "  # TensorFlow searches for Keras before it imports it
         "assert not {'sklearn', 'matplotlib'} & set(sys.modules); "
         "import matplotlib.pyplot, sklearn; keras.Input((1,))"

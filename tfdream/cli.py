@@ -25,7 +25,7 @@ from tfdream.commands import (
     training,
 )
 from tfdream.commands.console import OrderedGroup
-from tfdream.io.imports import shorten_keras
+from tfdream.io.imports import shorten_imports
 from tfdream.io.library_logs import silence_libraries
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     """
     # Settings of other projects in the shell's environment must not change these.
     os.environ.update(KERAS_BACKEND="tensorflow", MPLBACKEND="agg")
-    shorten_keras()
+    shorten_imports()
     silence_libraries()
 
 

@@ -13,7 +13,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from tfdream.io.imports import shorten_keras
+from tfdream.io.imports import shorten_imports
 from tfdream.io.progress import ProgressFn, no_progress
 
 P = ParamSpec("P")
@@ -82,7 +82,7 @@ def _initialize_worker(initialize: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    shorten_keras()
+    shorten_imports()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
