@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +45,12 @@ def test_distance_of_equal_sets_is_zero(run, source):
     assert same["frechet_distance"] == pytest.approx(0, abs=1e-9)
     assert same["notes"] == ["6 files are in both sets, which reduces the distance"]
     assert same["assessment"][0].endswith("no more than halves of the same set")
+
+
+def test_a_single_file_in_both_sets_is_noted():
+    one = Embedded(np.eye(9)[:, :2], np.zeros(9, int), [Path("a.wav")], [])
+    *_, note = distance_module._notes(one, one)
+    assert note == "1 file is in both sets, which reduces the distance"
 
 
 def test_seed_determines_the_subsets(result, run, source):

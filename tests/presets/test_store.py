@@ -153,6 +153,8 @@ def test_arguments_that_do_not_fit_are_refused(carded):
         install("noise", Source(url="https://example.org/a.zip"))
     with pytest.raises(ConfigError, match=r"^--sha256 needs --from or --url$"):
         install("noise", Source(sha256="00"))
+    with pytest.raises(ConfigError, match=r"^--sha256 00 is not 64 hexadecimal digits$"):
+        install("noise", Source(url="https://example.org/a.zip", sha256="00"))
     with pytest.raises(ModelError, match="does not exist"):
         install("noise", Source(carded / "missing"))
     for arguments in (("--url", "https://a"), ("--url", "https://a", "--from", carded)):

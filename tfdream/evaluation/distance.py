@@ -261,4 +261,5 @@ def _notes(first: Embedded, second: Embedded) -> Iterator[str]:
             yield f"set {name} is one file: its halves are from the same piece"
     shared = {path.resolve() for path in first.paths} & {path.resolve() for path in second.paths}
     if shared:
-        yield f"{len(shared)} files are in both sets, which reduces the distance"
+        files = "1 file is" if len(shared) == 1 else f"{len(shared)} files are"
+        yield f"{files} in both sets, which reduces the distance"

@@ -51,6 +51,8 @@ class Source:
                 raise ConfigError("--sha256 needs --from or --url")
             if self.sha256 is None:
                 raise ConfigError("a URL needs the SHA-256 of its file; give it with --sha256")
+            if not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+                raise ConfigError(f"--sha256 {self.sha256} is not 64 hexadecimal digits")
             return fetch(self.url, self.sha256, download, progress)
         path = Path(self.path)
         if not path.exists():

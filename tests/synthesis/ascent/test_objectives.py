@@ -454,6 +454,25 @@ def test_the_name_of_any_layer_is_parsed():
         assert parse(objective.name, "x").layers == {layer}
 
 
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("a(x) - 0.1*b(x)", "a(x) - 0.1*b(x)"),
+        ("-a(x) - (b(x) - a(x))", "-a(x) - (b(x) - a(x))"),
+        ("-2*(a(x) + b(x))", "-2*(a(x) + b(x))"),
+        ("3 * -(a(x) - b(x))", "3*(-(a(x) - b(x)))"),
+    ],
+)
+def test_names_have_the_signs_of_the_expression(activations, expression, name):
+    def expand(text):
+        return text.replace("a(x)", "layer_norm(conv2)").replace("b(x)", "content(conv2)")
+
+    objective = parse(expand(expression), "conv2")
+    assert objective.name == expand(name)
+    again = value_of(parse(objective.name, "conv2"), activations)
+    np.testing.assert_allclose(again, value_of(objective, activations), rtol=1e-6)
+
+
 def test_the_name_of_any_label_is_parsed(activations):
     for label in ("hip hop", "Hip-Hop", "R&B", "80s", "1980", "rock'n'roll"):
         labels = ["rock", label]

@@ -84,17 +84,25 @@ class Objective:
             return self
         return replace(
             self,
-            name=f"{factor:g}*({self.name})" if " + " in self.name else f"{factor:g}*{self.name}",
+            name=f"{factor:g}*{self._term}",
             value=lambda activations, targets: factor * self.value(activations, targets),
         )
 
     __rmul__ = __mul__
 
     def __neg__(self) -> "Objective":
-        return -1.0 * self
+        return replace(-1.0 * self, name=f"-{self._term}")
 
     def __sub__(self, other: "Objective") -> "Objective":
-        return self + -1.0 * other if isinstance(other, Objective) else NotImplemented
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return replace(self + -1.0 * other, name=f"{self.name} - {other._term}")
+
+    @property
+    def _term(self) -> str:
+        """The name as a factor or a subtrahend: sums are in parentheses."""
+        is_sum = " + " in self.name or " - " in self.name
+        return f"({self.name})" if is_sum else self.name
 
 
 def relative(objective: Objective, to: Callable[[tf.Tensor], tf.Tensor]) -> Objective:
