@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 from tfdream.config import Experiment, TrainingConfig
-from tfdream.datasets import batches, manifest
+from tfdream.datasets import batches, manifest, views
 from tfdream.datasets.batches import InputPipeline, LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
@@ -333,12 +333,25 @@ def test_evaluation_classifies_a_long_clip_window_by_window(loaded, training_cli
     assert np.array_equal(clip["label"], same["label"])
 
 
+def test_evaluation_plays_clips_at_every_speed(loaded, training_clips):
+    (recorded, _), (inputs, _) = (
+        next(iter(build(loaded).evaluation(training_clips, 4, speeds=speeds)))
+        for speeds in ((1.0,), (1.0, 0.5, 2.0))
+    )
+    same, slow, fast = np.moveaxis(np.reshape(inputs, (4, 3, 8000)), 1, 0)
+    recorded = recorded.numpy()[..., 0]
+    assert np.array_equal(same, recorded)
+    assert np.array_equal(slow[:, ::2], recorded[:, :4000])
+    assert np.array_equal(fast[:, :4000], recorded[:, ::2])
+    assert not fast[:, 4000:].any()
+
+
 @given(seconds=st.floats(0.05, 1))
 def test_windows_cover_the_clip_evenly(seconds):
     config = Experiment(
         prepare={"sample_rate": 8000, "clip_seconds": 1.0}, frontend=RAW, input_seconds=seconds
     )
-    starts = batches.window_starts(config)
+    starts = views.window_starts(config)
     assert starts[0] == 0
     assert len(starts) == 1 or starts[-1] + config.input_samples == config.prepare.clip_samples
     distances = [late - early for early, late in itertools.pairwise(starts)]

@@ -140,8 +140,9 @@ def test_features_are_always_cached_and_exclude_random_waveforms(loaded, config)
     for update in (
         {"training": TrainingConfig(augmentation=[{"kind": "gain"}])},
         {"input_seconds": 0.5},
+        {"test_speeds": (0.9, 1.0)},
     ):
-        with pytest.raises(ConfigError, match="cannot be combined with waveforms that change at"):
+        with pytest.raises(ConfigError, match="cannot be combined with waveforms that change;"):
             pipeline(**update).is_cached(loaded.clips)
 
 

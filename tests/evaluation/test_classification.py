@@ -9,6 +9,7 @@ from tfdream.datasets.preparation.prepare import PrepareOptions, prepare
 from tfdream.errors import DatasetError
 from tfdream.evaluation import classification
 from tfdream.evaluation.classification import Predictions, evaluate, predict_dataset, score
+from tfdream.evaluation.prediction import predict
 from tfdream.evaluation.scores import intervals
 from tfdream.runs import Run
 
@@ -65,6 +66,18 @@ def test_probabilities_and_labels_have_their_order(run, dataset):
     assert [labels[label] for label in predictions.labels] == [
         track.split("/")[0] for track in predictions.tracks
     ]
+
+
+def test_probabilities_are_the_mean_over_playback_speeds(run, dataset, source):
+    def at(*speeds):
+        changed = Run(run.folder, run.config.model_copy(update={"test_speeds": speeds}), run.info)
+        clips = predict_dataset(changed, manifest.load(dataset), [0]).probabilities
+        (file,) = predict(changed, [source / "tones/1.wav"])["files"]
+        return clips, np.array(list(file["probabilities"].values()))
+
+    for fast, slow, mean in zip(at(1.5), at(0.5), at(1.5, 0.5), strict=True):
+        assert np.abs(fast - slow).max() > 0.01
+        np.testing.assert_allclose(mean, (fast + slow) / 2, atol=1e-6)
 
 
 def test_scores_of_an_example(run, dataset, monkeypatch):

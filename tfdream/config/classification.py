@@ -1,12 +1,12 @@
 """Settings of classification: training of a classifier and the complete experiment."""
 
 import itertools
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tfdream.config.augmentation import AnyAugmentation
-from tfdream.config.base import ClipSeconds, Count, Fraction, Share
+from tfdream.config.base import ClipSeconds, Count, Fraction, Positive, Share
 from tfdream.config.training import BaseExperiment, ModelConfig, WarmupTrainingConfig
 
 
@@ -89,6 +89,9 @@ class Experiment(BaseExperiment):
     input_seconds: ClipSeconds | None = None
     """Length of a model input; null uses a whole clip. Longer clips are cropped at random in
     training, and otherwise classified window by window."""
+    test_speeds: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=16)] = (1.0,)
+    """Playback speeds at which `evaluate` and `predict` classify each clip; its probabilities are
+    their mean. Validation during training uses the recorded speed."""
     model: ModelConfig | None = None
     training: TrainingConfig = TrainingConfig()
 

@@ -22,6 +22,7 @@ from tfdream.datasets.partition import WHOLE_BATCH, ReplicaSlice
 from tfdream.datasets.pipelines import PARALLEL, PREFETCHED_BATCHES, pipeline
 from tfdream.datasets.service import Service
 from tfdream.datasets.shuffling import EpochPlan, OpenStream, shuffled_ids, shuffled_stream
+from tfdream.datasets.views import at_speeds, window_starts
 from tfdream.errors import ConfigError
 from tfdream.signal.frontends import Frontend
 from tfdream.signal.frontends.features import FeatureFrontend
@@ -29,8 +30,8 @@ from tfdream.signal.frontends.features import FeatureFrontend
 logger = logging.getLogger(__name__)
 
 LabeledInputs = tuple[tf.Tensor, dict[str, tf.Tensor]]
-"""Inputs float32 `[batch × windows, …]`; ``label`` int64 and ``track`` string of their clips
-`[batch]`."""
+"""Inputs float32 `[batch × windows × speeds, …]`; ``label`` int64 and ``track`` string of their
+clips `[batch]`."""
 Lookup = Callable[[tf.Tensor], LabeledInputs]
 """Graph function: clip ids int64 `[batch]` → their inputs, labels and tracks."""
 Columns = Callable[[tf.Tensor], Sequence[tf.Tensor]]
@@ -152,7 +153,9 @@ class InputPipeline:
 
         return lookup
 
-    def _featurize(self, clip_set: ClipSet) -> Callable[[tf.Tensor], LabeledInputs]:
+    def _featurize(
+        self, clip_set: ClipSet, speeds: Sequence[float] = (1.0,)
+    ) -> Callable[[tf.Tensor], LabeledInputs]:
         """Return a graph function: serialized records string `[batch]` → inputs."""
         starts = window_starts(self.config)
         samples = self.config.input_samples
@@ -161,7 +164,8 @@ class InputPipeline:
             clip = records.parse_batch(serialized, clip_set.dataset.config)
             waveform = clip.pop("waveform")
             windows = [waveform[:, start : start + samples] for start in starts]
-            return self.frontend(tf.reshape(tf.stack(windows, 1), [-1, samples])), clip
+            every = tf.reshape(tf.stack(windows, 1), [-1, samples])
+            return self.frontend(at_speeds(every, speeds)), clip
 
         return featurize
 
@@ -222,18 +226,18 @@ class LabeledPipeline(InputPipeline):
 
         Raises:
           ConfigError: if features of librosa, which are too slow to be computed in every step,
-            would have to follow waveforms that change at random.
+            would have to follow waveforms that change.
         """
         config = self.config
         random = augmentation.changes_waveforms(config.training.augmentation) or bool(
             config.input_seconds
         )
         if not self.frontend.in_graph:
-            if random:
+            if random or config.test_speeds != (1.0,):
                 raise ConfigError(
                     f"frontend kind={config.frontend.kind} is computed once per clip and cannot be "
-                    "combined with waveforms that change at random; remove input_seconds and the "
-                    "augmentations of waveforms"
+                    "combined with waveforms that change; remove input_seconds, test_speeds and "
+                    "the augmentations of waveforms"
                 )
             return True
         return not random and self.fits_in_memory(clips)
@@ -285,7 +289,12 @@ class LabeledPipeline(InputPipeline):
 
     @pipeline
     def evaluation(
-        self, clip_set: ClipSet, batch_size: int, repeated: bool = False, fill: bool = False
+        self,
+        clip_set: ClipSet,
+        batch_size: int,
+        repeated: bool = False,
+        fill: bool = False,
+        speeds: Sequence[float] = (1.0,),
     ) -> tf.data.Dataset:
         """Make batches of every clip once, in the order of the records.
 
@@ -294,6 +303,7 @@ class LabeledPipeline(InputPipeline):
           batch_size: in clips.
           repeated: whether the result is iterated more than once, so that caching pays.
           fill: whether the last batch is filled up with the first clips, for replicas.
+          speeds: playback speeds of each window; one, if `repeated`.
 
         Returns:
           `LabeledInputs`; with one window per clip unless clips are longer than the model's input.
@@ -306,7 +316,7 @@ class LabeledPipeline(InputPipeline):
                 tf.data.Dataset.range(clip_set.clips),
             )
         else:
-            compute, items = self._featurize(clip_set), clip_set.records_in_order()
+            compute, items = self._featurize(clip_set, speeds), clip_set.records_in_order()
         if fill:
             batches = self._slice(items.repeat().batch(batch_size).take(count), batch_size)
         else:
@@ -346,10 +356,3 @@ def with_known_length(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """Prefetch batches, and declare their number so that `fit` needs no extra iteration."""
     prefetched = batches.prefetch(PREFETCHED_BATCHES)
     return prefetched.apply(tf.data.experimental.assert_cardinality(count))
-
-
-def window_starts(config: BaseExperiment) -> list[int]:
-    """Return where each model input starts in a clip, in samples: evenly spaced, covering it."""
-    excess = config.prepare.clip_samples - config.input_samples
-    windows = math.ceil(config.prepare.clip_samples / config.input_samples)
-    return [round(number * excess / max(1, windows - 1)) for number in range(windows)]

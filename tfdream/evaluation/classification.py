@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from tfdream.datasets import manifest
-from tfdream.datasets.batches import LabeledPipeline, window_starts
+from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.read_errors import report_damaged_shards
+from tfdream.datasets.views import window_starts
 from tfdream.errors import DatasetError
 from tfdream.evaluation import adaptation
 from tfdream.evaluation.measures.levels import FloatArray
@@ -105,14 +106,15 @@ def score(predictions: Predictions, labels: list[str]) -> dict[str, Any]:
 def predict_dataset(run: Run, dataset: Dataset, folds: list[int]) -> Predictions:
     """Compute the classifier's probabilities for every clip of some folds."""
     pipeline = LabeledPipeline(run.config, run.frontend)
-    batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE)
-    windows = len(window_starts(run.config))
+    speeds = run.config.test_speeds
+    batches = pipeline.evaluation(ClipSet.from_folds(dataset, folds), _BATCH_SIZE, speeds=speeds)
+    views = len(window_starts(run.config)) * len(speeds)
     # Labels of a dataset are sorted, those of a preset need not be.
     index_in_run = np.array([run.labels.index(label) for label in dataset.labels])
     probabilities, labels, tracks = [], [], []
     for inputs, clip in batches:
-        per_window = run.classify(inputs).numpy()
-        probabilities.append(per_window.reshape(-1, windows, len(run.labels)).mean(axis=1))
+        per_view = run.classify(inputs).numpy()
+        probabilities.append(per_view.reshape(-1, views, len(run.labels)).mean(axis=1))
         labels.append(index_in_run[clip["label"].numpy()])
         tracks.append(np.char.decode(clip["track"].numpy().astype(bytes), "utf-8"))
     return Predictions(

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfdream import audio
 from tfdream.audio.notes import Examination
 from tfdream.datasets.preparation import cutting
+from tfdream.datasets.views import at_speeds
 from tfdream.errors import AudioError
 from tfdream.evaluation import adaptation
 from tfdream.evaluation.measures.levels import FloatArray
@@ -116,9 +117,12 @@ class Judge:
     def __init__(self, run: Run) -> None:
         self.run = run
         model, frontend = run.model, run.frontend
+        speeds = run.config.test_speeds
 
         def classify(waveform: tf.Tensor) -> tf.Tensor:
-            return model(frontend(waveform), training=False)
+            probabilities = model(frontend(at_speeds(waveform, speeds)), training=False)
+            shape = [-1, len(speeds), len(run.labels)]
+            return tf.reduce_mean(tf.reshape(probabilities, shape), axis=1)
 
         self._classify = compiled(classify)
 

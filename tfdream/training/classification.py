@@ -7,10 +7,11 @@ import keras
 import tensorflow as tf
 
 from tfdream.config import Experiment, TrainingConfig
-from tfdream.datasets.batches import LabeledPipeline, window_starts
+from tfdream.datasets.batches import LabeledPipeline
 from tfdream.datasets.clip_set import ClipSet
 from tfdream.datasets.manifest import Dataset
 from tfdream.datasets.shuffling import EpochPlan
+from tfdream.datasets.views import window_starts
 from tfdream.errors import ConfigError, DatasetError
 from tfdream.models.parts.outputs import logits_loss
 from tfdream.runs import Run, RunInfo
