@@ -18,9 +18,6 @@ from tfdream.synthesis.rendering.batch import process_folder
 from tfdream.synthesis.rendering.options import DEFAULT_OUTPUT, OutputOptions
 from tfdream.synthesis.vocoder import StreamingVocoder
 
-# Eager execution gives the same results; tracing the graphs takes longer than a few frames.
-EAGERLY = pytest.mark.usefixtures("eagerly")
-
 RATE = 8000
 QUICK = GenerateConfig(phase={"init": "pghi", "iterations": 4})
 
@@ -41,11 +38,10 @@ def prompt(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def continued(generation_run, prompt, step_by_step, tmp_path_factory):
+def continued(generation_run, prompt, tmp_path_factory):
     """The result of half a second after the prompt, and its file."""
     path = tmp_path_factory.mktemp("continued") / "out.wav"
-    with step_by_step():
-        return generate(path, generation_run, QUICK, seconds=0.5, prompt=prompt), path
+    return generate(path, generation_run, QUICK, seconds=0.5, prompt=prompt), path
 
 
 def samples(path):
@@ -65,7 +61,6 @@ def test_the_result_without_a_prompt_has_the_given_length(generation_run, output
     assert sidecar["result"] == result
 
 
-@EAGERLY
 @pytest.mark.parametrize("seconds", [1 / RATE, 0.01])
 def test_the_shortest_lengths_are_generated(generation_run, output, seconds):
     assert generate(output, generation_run, QUICK, seconds)["samples"] == round(seconds * RATE)
@@ -92,7 +87,6 @@ def test_a_prompt_is_continued_at_its_rate_with_its_channels(continued, prompt):
     assert np.allclose(new[:, 1], 0.5 * new[:, 0], atol=1e-4)  # 24 bits, and the sum of 16-bit ones
 
 
-@EAGERLY
 @pytest.mark.parametrize("seconds", [0.0133, 0.0111])
 def test_a_crossfade_without_whole_samples_repeats_none(
     generation_run, prompt, output, monkeypatch, seconds
@@ -109,7 +103,6 @@ def test_a_crossfade_without_whole_samples_repeats_none(
     assert np.allclose(after[:same], before[:same], atol=0.02)
 
 
-@EAGERLY
 def test_a_crossfade_that_is_longer_than_a_clip_is_refused(generation_run, prompt, output):
     config = QUICK.model_copy(update={"crossfade_seconds": 1.5})
     with pytest.raises(ConfigError, match=r"crossfade_seconds=1.5 is too long: the model reads"):
@@ -132,7 +125,6 @@ def test_a_prompt_is_continued_without_a_step(continued, prompt):
     assert steps[joint].max() < 1.2 * elsewhere.max()
 
 
-@EAGERLY
 def test_channels_that_differ_have_the_levels_of_the_prompt(generation_run, tmp_path):
     """The second one is delayed by half of a period, which the mid signal does not show."""
     seconds = np.arange(round(1.6 * 11025)) / 11025
@@ -145,7 +137,6 @@ def test_channels_that_differ_have_the_levels_of_the_prompt(generation_run, tmp_
     assert levels / levels[0] == pytest.approx(sound.std(axis=0) / sound[:, 0].std(), rel=0.02)
 
 
-@EAGERLY
 def test_chunks_start_with_different_random_phases(generation_run):
     phase = PhaseConfig(init="random", iterations=0)
     vocoder = StreamingVocoder(generation_run.frontend, 0.0, phase, 64, seed=1)
@@ -169,7 +160,6 @@ def amplify(monkeypatch):
     return patch
 
 
-@EAGERLY
 def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt, amplify):
     amplify(500)
     sound, rate = soundfile.read(prompt)
@@ -181,7 +171,6 @@ def test_the_gain_of_a_loud_prompt_is_reported(generation_run, tmp_path, prompt,
     assert expected < -1
 
 
-@EAGERLY
 @pytest.mark.parametrize("bits", [16, 32])
 def test_peaks_without_a_prompt_are_limited_by_6_db_at_most(generation_run, output, amplify, bits):
     amplify(500)
@@ -191,7 +180,6 @@ def test_peaks_without_a_prompt_are_limited_by_6_db_at_most(generation_run, outp
     assert result["gain_db"] < -1
 
 
-@EAGERLY
 def test_peaks_of_a_continuation_that_are_reduced_are_reported(
     generation_run, tmp_path, prompt, amplify
 ):
@@ -202,7 +190,6 @@ def test_peaks_of_a_continuation_that_are_reduced_are_reported(
     assert any("peaks beyond full scale" in note for note in result["notes"])
 
 
-@EAGERLY
 def test_the_continuation_of_a_prompt_above_full_scale_is_limited_to_its_peak(
     generation_run, tmp_path, prompt, amplify
 ):
@@ -219,7 +206,6 @@ def test_the_continuation_of_a_prompt_above_full_scale_is_limited_to_its_peak(
     )
 
 
-@EAGERLY
 @pytest.mark.parametrize("dither", [0, 2.0**-23])
 def test_a_prompt_whose_channels_cancel_is_continued_at_its_level(
     generation_run, tmp_path, prompt, dither
@@ -241,7 +227,6 @@ def test_a_prompt_whose_channels_cancel_is_continued_at_its_level(
     np.testing.assert_allclose(found, expected * [1, -1], atol=0.01)
 
 
-@EAGERLY
 def test_a_prompt_at_the_rate_of_the_model_is_continued(generation_run, song, output):
     generate(output, generation_run, QUICK, seconds=0.2, prompt=song)
     before, after = samples(song), samples(output)
@@ -265,7 +250,6 @@ def test_a_prompt_that_is_too_short_is_refused(generation_run, tmp_path, output)
     assert not output.exists()
 
 
-@EAGERLY
 @pytest.mark.parametrize("dither", [0, 1e-6])
 def test_a_silent_prompt_is_continued(generation_run, tmp_path, output, dither):
     path = tmp_path / "silence.wav"
@@ -279,7 +263,6 @@ def test_a_silent_prompt_is_continued(generation_run, tmp_path, output, dither):
     assert start.gains.tolist() == [1, 1]
 
 
-@EAGERLY
 def test_a_temperature_is_refused_for_a_deterministic_model(generation_run, output, tmp_path):
     config = QUICK.model_copy(update={"temperature": 0.5})
     with pytest.raises(ConfigError, match=r"temperature=0.5: the model is deterministic"):
@@ -307,7 +290,6 @@ def test_an_existing_output_is_not_replaced(generation_run, output):
     assert output.read_text() == "existing"
 
 
-@EAGERLY
 def test_a_stopped_generation_writes_the_finished_part(generation_run, output, monkeypatch):
     monkeypatch.setattr(generating, "_CHUNK_SECONDS", 0.3)
     reports = []
