@@ -22,6 +22,8 @@ CONFIG = ExplainConfig(
     tiles={"overlap_seconds": 0.1},
 )
 
+ONE_STEP = CONFIG.model_copy(update={"optimizer": CONFIG.optimizer.model_copy(update={"steps": 1})})
+
 
 @pytest.fixture(scope="module")
 def mixture(tmp_path_factory):
@@ -90,12 +92,12 @@ def test_part_and_rest_have_a_sidecar_each(explained):
     assert (written["confidence"], rest) == (result["confidence"], part)
 
 
+@EAGERLY
 def test_part_and_rest_have_the_notes_on_their_own_level(run, mixture, tmp_path):
     sound, rate = soundfile.read(mixture)
     soundfile.write(tmp_path / "loud.wav", 20 * sound, rate, "FLOAT")
-    optimizer = CONFIG.optimizer.model_copy(update={"steps": 1})
-    config = CONFIG.model_copy(update={"optimizer": optimizer})
-    explain(tmp_path / "loud.wav", tmp_path / "part.wav", run, config, rest=tmp_path / "rest.wav")
+    loud, part, rest = (tmp_path / f"{name}.wav" for name in ("loud", "part", "rest"))
+    explain(loud, part, run, ONE_STEP, rest=rest)
     reductions = set()
     for name in ("part", "rest"):
         result = json.loads((tmp_path / f"{name}.wav.json").read_text())["result"]
@@ -105,6 +107,7 @@ def test_part_and_rest_have_the_notes_on_their_own_level(run, mixture, tmp_path)
     assert len(reductions) == 2
 
 
+@EAGERLY
 def test_a_part_and_a_rest_that_fail_in_a_measure_are_interrupted(
     mixture, run, tmp_path, monkeypatch
 ):
@@ -113,7 +116,7 @@ def test_a_part_and_a_rest_that_fail_in_a_measure_are_interrupted(
 
     monkeypatch.setattr(Explainer, "mean_probabilities", fail)
     with pytest.raises(KeyboardInterrupt):
-        explain(mixture, tmp_path / "a.wav", run, CONFIG, "tones", rest=tmp_path / "b.wav")
+        explain(mixture, tmp_path / "a.wav", run, ONE_STEP, "tones", rest=tmp_path / "b.wav")
     assert names(tmp_path) == ["a.wav", "a.wav.json", "b.wav", "b.wav.json"]
     for name in ("a.wav", "b.wav"):
         assert json.loads((tmp_path / f"{name}.json").read_text())["result"]["interrupted"] is True
@@ -178,10 +181,12 @@ def test_the_command_writes_a_part_of_a_file(mixture, run, tmp_path):
     assert "did you mean 'tones'" in refusal(*arguments[:4], "--label", "tone", "--force")
 
 
+@EAGERLY
 def test_a_recording_that_makes_the_scores_unreliable_is_noted(run, tmp_path, caplog):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros(3 * RATE // 2), RATE)
-    result = explain(path, tmp_path / "part.wav", run, CONFIG, options=RenderOptions(seconds=0.5))
+    options = RenderOptions(seconds=0.5)
+    result = explain(path, tmp_path / "part.wav", run, ONE_STEP, options=options)
     assert result["notes"] == ["silent", "padded from 0.50 s"]
     assert f"'{path}': silent; padded from 0.50 s" in caplog.text
 
