@@ -71,7 +71,14 @@ def queue(tmp_path, worker):
 @pytest.fixture
 def job(song, trained):
     overrides = ("optimizer.steps=3", "tiles.overlap_seconds=0.05")
-    return Job("dream", str(song), None, "dream/recommended", overrides, str(trained[0]))
+    run = str(trained[0])
+    return Job("dream", str(song), None, "dream/recommended", overrides, run, seconds=1.0)
+
+
+@pytest.fixture
+def two_tiles(job):
+    """A job of the complete recording."""
+    return dataclasses.replace(job, seconds=None)
 
 
 def finish(queue):
@@ -93,8 +100,8 @@ def test_jobs_run_in_order_and_join_the_history(queue, job):
     ]
 
 
-def test_progress_and_previews_are_reported(queue, job):
-    queue.submit([job], preview_every=4)
+def test_progress_and_previews_are_reported(queue, two_tiles):
+    queue.submit([two_tiles], preview_every=4)
     states = finish(queue)
     previews = {state.preview.step: state.preview for state in states if state.preview}
     assert set(previews) <= {4, 8, 12}
@@ -135,10 +142,10 @@ def test_jobs_have_previews_of_their_own(queue, job, monkeypatch):
     assert not list(previews[-1].sound.parent.parent.iterdir())
 
 
-def test_previews_contain_the_tile(job, tmp_path):
+def test_previews_contain_the_tile(two_tiles, tmp_path):
     events = []
-    output = tmp_path / job.output_name
-    serve(Request(job, output, tmp_path, 5), events.append, lambda: False)
+    output = tmp_path / two_tiles.output_name
+    serve(Request(two_tiles, output, tmp_path, 5), events.append, lambda: False)
     assert isinstance(events[-1], Finished)
     previews = [event for event in events if isinstance(event, Preview)]
     steps = [event for event in events if isinstance(event, Step)]
