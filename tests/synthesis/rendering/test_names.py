@@ -45,12 +45,14 @@ def test_outputs_are_named_and_numbered_by_the_commands(trained, generation, tmp
     for name in ("a.wav", "b.wav"):
         soundfile.write(tmp_path / name, np.zeros(8000), 8000)
     out = tmp_path / "out"
-    call = dream(trained, tmp_path / "a.wav", tmp_path / "b.wav", out)
-    for _ in range(2):
-        answer(*call, "--name", "{stem}-{config}-{seed}", "--seed", 5, "--number")
-    made = [f"{stem}-recommended-5{number}.wav" for stem in "ab" for number in ("", "-1")]
-    assert names(out) == sorted([*made, *(f"{name}.json" for name in made)])
+    out.mkdir()
     output = out / "a-recommended-5.wav"
+    output.touch()
+    call = dream(trained, tmp_path / "a.wav", tmp_path / "b.wav", out)
+    answer(*call, "--name", "{stem}-{config}-{seed}", "--seed", 5, "--number")
+    made = ["a-recommended-5-1.wav", "b-recommended-5.wav"]
+    assert names(out) == sorted([output.name, *made, *(f"{name}.json" for name in made)])
+    assert output.stat().st_size == 0
     assert answer(*dream(trained, tmp_path / "a.wav", output, "--number"))["output"] == str(
         out / "a-recommended-5-2.wav"
     )
