@@ -147,10 +147,10 @@ def _one_processor():
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_layout():
-    """Draw figures without arranging their axes, which takes a third of the time."""
+    """Draw figures without arranging their axes, for which each is drawn a second time."""
     with pytest.MonkeyPatch.context() as patch:
-        if engines := sys.modules.get("matplotlib.layout_engine"):
-            patch.setattr(engines.ConstrainedLayoutEngine, "execute", lambda self, figure: None)
+        if figures := sys.modules.get("matplotlib.figure"):
+            patch.setattr(figures.Figure, "get_layout_engine", lambda self: None)
         yield
 
 
@@ -281,14 +281,19 @@ def style(beginning_of):
 
 @pytest.fixture(scope="session")
 def step_by_step():
-    """A context without graphs: building those of four networks takes longer than a few steps."""
+    """A context without graphs: building those of four networks takes longer than a few steps.
+
+    It is without AutoGraph, as the graphs are; otherwise `tf.map_fn` would convert source.
+    """
     import tensorflow as tf
+    from tensorflow.python.autograph.core import ag_ctx
 
     @contextmanager
     def run_eagerly():
         tf.config.run_functions_eagerly(True)
         try:
-            yield
+            with ag_ctx.ControlStatusCtx(ag_ctx.Status.DISABLED):
+                yield
         finally:
             tf.config.run_functions_eagerly(False)
 
