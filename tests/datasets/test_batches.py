@@ -122,12 +122,14 @@ def test_an_epoch_repeats_the_clips_only_after_all_occurred(loaded, few_clips, i
     """Rounds, epochs and seeds have different orders."""
     clips = few_clips.clips
     for cached, shuffle_clips in ((True, 2048), (False, clips)):
-        halves = []
-        for seed in (1, 2):
-            plan = EpochPlan(clips // 2, 4, seed)  # two rounds
-            for order in check_shuffled(loaded, few_clips, ids_of, cached, plan, shuffle_clips):
-                halves += [tuple(order[:clips]), tuple(order[clips:])]
-        assert len(set(halves)) == len(halves) == 12
+        plan = EpochPlan(clips // 2, 4, seed=1)  # two rounds
+        orders = check_shuffled(loaded, few_clips, ids_of, cached, plan, shuffle_clips)
+        pipeline = build(loaded, InputPipeline, shuffle_clips=shuffle_clips)
+        other_seed = pipeline.shuffled(few_clips, replace(plan, seed=2), cached)
+        (found,) = identify_epochs(collect(other_seed, 1, plan.steps), labeled=False)
+        orders.append([ids_of[clip] for clip in found])
+        halves = [tuple(half) for order in orders for half in (order[:clips], order[clips:])]
+        assert len(set(halves)) == len(halves) == 8
         assert tuple(range(clips)) not in halves
 
 
@@ -406,18 +408,17 @@ def test_pipelines_are_built_without_reading_a_clip(copy, damage):
     damage.erase(copy, loaded.shards)
     clips = ClipSet.from_folds(loaded, FOLDS)
     plan = plan_for(clips, 4)
-    for memory in CACHED_OR_NOT:
-        pipeline = build(loaded, memory_gigabytes=memory)
-        for stream in (
-            pipeline.training(clips, plan),
-            pipeline.evaluation(clips, 4, repeated=True),
-            pipeline.ordered(clips, 4, 2),
-            pipeline.sample(clips, 4),
-            pipeline.shuffled(clips, plan, cached=bool(memory)),
-        ):
-            assert not stream.options().autotune.enabled
-            with pytest.raises(tf.errors.DataLossError):
-                next(iter(stream))
+    cached, computed = (build(loaded, memory_gigabytes=memory) for memory in CACHED_OR_NOT)
+    for stream in (
+        *(pipeline.training(clips, plan) for pipeline in (cached, computed)),
+        *(pipeline.evaluation(clips, 4, repeated=True) for pipeline in (cached, computed)),
+        *(cached.shuffled(clips, plan, in_memory) for in_memory in (True, False)),
+        cached.ordered(clips, 4, 2),
+        cached.sample(clips, 4),
+    ):
+        assert not stream.options().autotune.enabled
+        with pytest.raises(tf.errors.DataLossError):
+            next(iter(stream))
 
 
 # Replicas
