@@ -270,7 +270,6 @@ def test_a_folder_is_translated(translation, mixed, tmp_path):
     check_folder(result, mixed, tmp_path / "out")
 
 
-@EAGERLY
 def test_a_folder_of_prompts_is_continued(generation, mixed, tmp_path):
     call = ("generate", tmp_path / "out", "--prompt", mixed, "--model", generation[0])
     result = answer(
@@ -455,10 +454,10 @@ def test_missing_intermediate_results_are_noted(trained, song, tmp_path, caplog)
     folder = tmp_path / "songs"
     folder.mkdir()
     shutil.copy(song, folder / "a.wav")
-    answer(*dream(trained, folder, tmp_path / "out"))
-    answer(*dream(trained, folder, tmp_path / "out", "--save-every", 1))
+    answer(*dream(trained, folder, tmp_path / "out", "--seconds", 1))
+    answer(*dream(trained, folder, tmp_path / "out", "--seconds", 1, "--save-every", 1))
     assert "exists without intermediate results; --force computes it again" in caplog.text
-    answer(*dream(trained, song, tmp_path / "b.wav", "--save-every", 500))
+    answer(*dream(trained, song, tmp_path / "b.wav", "--seconds", 1, "--save-every", 500))
     assert "has no intermediate results: its number of steps is" in caplog.text
 
 
