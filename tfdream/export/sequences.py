@@ -1,9 +1,11 @@
 """Exported sequence models: frames from a seed, or from the frames before."""
 
+import functools
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfdream.export.base import Exported, Outputs, Signature
 from tfdream.models.sequence import DecoderState
@@ -21,6 +23,13 @@ _SETTINGS = {
 }
 
 
+@functools.cache
+def _frame_numbers(count: int) -> NDArray[np.uint8]:
+    """Return the number below `count` that each of `SEEDS` seeds selects."""
+    numbers = [np.random.default_rng(seed).integers(count) for seed in range(SEEDS)]
+    return np.array(numbers, np.uint8)
+
+
 class ExportedSequenceModel(Exported):
     """A sequence model: it generates frames without a prompt, or after the frames of one.
 
@@ -36,9 +45,7 @@ class ExportedSequenceModel(Exported):
         self.module.weights = [weight.value for weight in self.model.variables]
         count = int(self.model.initial_frames.shape[0])
         # The graph cannot compute NumPy's random numbers, so that it selects from a table.
-        self._frame_numbers = np.array(
-            [np.random.default_rng(seed).integers(count) for seed in range(SEEDS)], np.uint8
-        )
+        self._frame_numbers = _frame_numbers(count)
 
     def description(self) -> dict[str, Any]:
         """Return what is needed to choose arguments and to render frames as well."""
