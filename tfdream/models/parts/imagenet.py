@@ -109,10 +109,10 @@ def load(
         elif weights == "imagenet":
             logger.info("Keras downloads the weights of ImageNet on their first use")
             return application(include_top=False, weights=weights, input_tensor=input_tensor)
+        if weights != "random" and published and path.name == published.name:
+            published.check(path)
         network = application(include_top=False, weights=None, input_tensor=input_tensor)
         if weights != "random":
-            if published and path.name == published.name:
-                published.check(path)
             archives.check_hdf5(path, {tuple(array.shape) for array in network.weights})
             network.load_weights(path)
         return network
