@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -18,14 +20,26 @@ BATCH = 2
 DIRECTIONS = ("forward", "backward")
 
 
-def cyclegan(steps_per_epoch=3, **settings):
+def build_networks():
+    """Return the networks of both directions and their initial weights."""
+    keras.utils.set_random_seed(4)
+    networks = [gan.build(NETWORKS, SIZE) for _ in range(2)]
+    weights = [part.get_weights() for network in networks for part in network]
+    return networks, weights
+
+
+shared_networks = functools.cache(build_networks)
+
+
+def cyclegan(steps_per_epoch=3, build=shared_networks, averaged=None, **settings):
+    """Return a model with large initial weights, by default of the networks of all tests."""
+    networks, initial = build()
+    # Outputs of initial weights are almost zero.
+    for part, weights in zip((part for each in networks for part in each), initial, strict=True):
+        part.set_weights([10 * weight for weight in weights])
     keras.utils.set_random_seed(4)
     config = TranslationTrainingConfig(**{"batch_size": BATCH, "pool_images": 4} | settings)
-    networks = (gan.build(NETWORKS, SIZE) for _ in range(2))
-    model = CycleGAN(*networks, config, steps_per_epoch)
-    for weight in model.trainable_variables:  # outputs of initial weights are almost zero
-        weight.assign(weight * 10)
-    return model
+    return CycleGAN(*networks, config, steps_per_epoch, averaged)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +204,8 @@ def test_discriminators_are_trained_on_earlier_translations_too(batch, tmp_path)
     model = cyclegan(pool_images=BATCH, learning_rate=1e-9, seed=1)
     assert_published_losses(model, batch, least_squares)
     model.save_weights(tmp_path / "state.weights.h5")
-    assert_restored(tmp_path / "state.weights.h5", model, cyclegan(pool_images=BATCH, seed=0))
+    another = cyclegan(build=build_networks, pool_images=BATCH, seed=0)
+    assert_restored(tmp_path / "state.weights.h5", model, another)
     other = tuple(images[:, ::-1] for images in batch)
     latest = published_losses(model, other, least_squares)
     result = step(model, other)
@@ -261,13 +276,8 @@ def test_discriminators_receive_images_that_are_changed_at_random(batch):
 
 def test_stored_weights_are_the_moving_average_of_those_of_all_steps(batch):
     decay = 0.6
-    keras.utils.set_random_seed(4)
-    config = TranslationTrainingConfig(
-        batch_size=BATCH, pool_images=4, average_decay=decay, learning_rate=1e-2
-    )
-    networks = [gan.build(NETWORKS, SIZE) for _ in range(3)]
-    averaged = gan.BidirectionalModel(networks[2].generator, gan.build(NETWORKS, SIZE).generator)
-    model = CycleGAN(*networks[:2], config, 3, averaged)
+    averaged = gan.BidirectionalModel(*(each.generator for each in build_networks()[0]))
+    model = cyclegan(average_decay=decay, learning_rate=1e-2, averaged=averaged)
     assert model.stored is averaged
     expected = None
     for _ in range(3):
