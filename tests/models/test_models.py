@@ -16,8 +16,8 @@ from tfdream.models import classifiers, inspect
 from tfdream.models.parts.outputs import is_multi_label
 
 CLASSES = 3
-# Inputs of architectures: images, features, or samples, large enough for the default depth.
-INPUTS = [(64, 64, 1), (128, 128, 1), (256, 256, 1), (72, 1), (16000, 1)]
+# Inputs of architectures: images, features, or samples, the smallest first for the default depth.
+INPUTS = [(32, 32, 1), (96, 96, 1), (256, 256, 1), (72, 1), (2000, 1)]
 
 
 @functools.cache
@@ -418,14 +418,18 @@ def trainable(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def test_resnet18_has_the_published_number_of_weights():
-    """The published number, 11.7 million, is for three channels and the classes of ImageNet."""
-    model = classifiers.build(ModelConfig(name="resnet18"), (64, 64, 3), 1000)
-    assert trainable(model) == 11_689_512
+@pytest.fixture(scope="module")
+def resnet18():
+    """The network for three channels and the classes of ImageNet."""
+    return classifiers.build(ModelConfig(name="resnet18"), (512, 512, 3), 1000)
 
 
-def test_resnet18_numbers_convolutions_along_the_main_path():
-    model = build("resnet18", (512, 512, 1))
+def test_resnet18_has_the_published_number_of_weights(resnet18):
+    assert trainable(resnet18) == 11_689_512
+
+
+def test_resnet18_numbers_convolutions_along_the_main_path(resnet18):
+    model = resnet18
     convolutions = [f"conv{number}" for number in range(1, 18)]
     result = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
     assert result == {*convolutions, "shortcut6", "shortcut10", "shortcut14"}
