@@ -159,7 +159,7 @@ def test_a_stop_before_a_model_keeps_the_losses_of_its_existing_output(recipes, 
 def test_losses_that_were_lost_are_computed_again(recipes, source, tmp_path, monkeypatch):
     monkeypatch.setattr(model_comparison, "StyleDistance", FixedDistance)
     folder = tmp_path / "out"
-    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", folder, *recipes)
+    call = ("compare-models", source / "tones/0.wav", source / "noise/1.wav", folder, *recipes[:2])
     answer(*call, "--seconds", 0.8)
     table = (folder / "narrow.csv").read_bytes()
     (folder / "narrow.csv").unlink()

@@ -51,7 +51,7 @@ def test_a_network_learns_the_output_of_its_teacher(
     # The factor is for an output that is as certain as a label.
     logits.set_weights([20 * weights[..., ::-1] for weights in logits.get_weights()])
     teacher.save_weights(teacher.model)
-    overrides = ("training.teacher_weight=1", "training.batch_size=8", "training.epochs=4")
+    overrides = ("training.teacher_weight=1", "training.batch_size=8", "model.options.filters=[4]")
     config = taught(configure, run, *overrides, teachers=[cross_validation]).config
     train(config, dataset, folder, TrainOptions(test_fold=0))
     shutil.rmtree(cross_validation)

@@ -62,6 +62,7 @@ def test_a_preview_logs_no_notes_on_its_temporary_files(
     monkeypatch.setattr(ClipSet, "waveform", waveform)
     run = SimpleNamespace(sample_rate=transfer_run.sample_rate, events_path=tmp_path)
     preview = TransferPreview(run, replace(clip_set), SETTINGS)
+    del preview._examples[1:]
     preview(SimpleNamespace(network=transfer_run.network), 1)
     assert caplog.messages == []
 
