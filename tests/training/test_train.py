@@ -231,7 +231,7 @@ def test_a_call_that_fails_does_not_remove_the_run_to_replace(
     folder = shutil.copytree(trained[0], tmp_path / "run")
     before = read_files(folder)
     monkeypatch.setattr(TASKS["classify"], "training_batches", fail)
-    message = "change at random" if overrides else "no batches"
+    message = "waveforms that change" if overrides else "no batches"
     with pytest.raises(ConfigError, match=message):
         train(configure(*overrides), dataset, folder, TrainOptions(force=True))
     assert read_files(folder) == before
