@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 environment dev
 
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT  # those of a check that failed
-# These run beside the style and type checks; the compilation of librosa's functions, which takes longest, goes first.
-NO_MKDOCS_2_WARNING=1 nice mkdocs build --strict --quiet &
+# These run beside the style and type checks, which use one core.
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet &
 documentation=$!
-nice bash tools/package.sh &
+bash tools/package.sh &
 package=$!
 ruff check .
 ruff format --check .

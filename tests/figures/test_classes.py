@@ -26,7 +26,7 @@ def test_size_and_texts_are_bounded_for_many_labels(inspect_figure):
         labels = [f"label {number}" for number in range(count)]
         clips = np.arange(3 * count).reshape(3, count)
         figure = plot_classes(labels, range(3), clips, clips)
-        shown = inspect_figure(figure, draw=count == 41)
+        shown = inspect_figure(figure, draw=count == 500)
         assert tuple(figure.get_size_inches()) == (10.0, 15.6)
         assert shown.legend == ["fold 0", "fold 1", "fold 2"]
         for axis in shown.axes:

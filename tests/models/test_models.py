@@ -429,12 +429,11 @@ def test_resnet18_has_the_published_number_of_weights(resnet18):
 
 
 def test_resnet18_numbers_convolutions_along_the_main_path(resnet18):
-    model = resnet18
     convolutions = [f"conv{number}" for number in range(1, 18)]
-    result = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    result = {layer.name for layer in resnet18.layers if isinstance(layer, keras.layers.Conv2D)}
     assert result == {*convolutions, "shortcut6", "shortcut10", "shortcut14"}
-    assert model.get_layer("conv13").output.shape[1:] == (32, 32, 256)
-    assert model.get_layer("conv17").output.shape[1:] == (16, 16, 512)
+    assert resnet18.get_layer("conv13").output.shape[1:] == (32, 32, 256)
+    assert resnet18.get_layer("conv17").output.shape[1:] == (16, 16, 512)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 Keras imports scikit-learn, Matplotlib and pandas where they are installed, for its wrappers,
 galleries and tables. No command uses those, and the packages are imported later where they are
 needed. Python looks for garbage after every 700 new objects, which are hundreds of thousands in
-the modules of TensorFlow and stay: that takes a quarter of its import.
+the modules of TensorFlow and stay: that takes a third of its import.
 """
 
 import gc
